@@ -1,0 +1,130 @@
+"""Rules between platform.yaml's values. Each gives (key, sentence) for what it refuses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from deployment.kinds import nearest
+
+if TYPE_CHECKING:
+    from deployment.spec import Platform
+
+Problems = Iterator[tuple[str, str]]
+
+RESERVED = {
+    "cron": "exporters",
+    "release": "exporters",
+    "tick": "exporters",
+    "postgres": "resources",
+    "redis": "resources",
+}
+NICKNAMES = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
+TERM = r"(\*|H(\(\d+-\d+\))?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/\d+)?"
+FIELD = re.compile(rf"{TERM}(,{TERM})*")
+ENDLESS = {
+    "celery",
+    "gunicorn",
+    "uvicorn",
+    "daphne",
+    "honcho",
+    "supercronic",
+    "watch",
+    "runserver",
+    "tail",
+    "sleep",
+}
+SWALLOWS = {"sh", "bash", "dash", "ash", "nohup", "setsid", "timeout", "env"}
+
+
+def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:  # noqa: ARG001 - as Schedule.parse takes them
+    """Tell what is wrong with a schedule's form, or None."""
+    if schedule.startswith("@"):
+        return (
+            None
+            if schedule in NICKNAMES
+            else f'should be one of {", ".join(sorted(NICKNAMES))}, got "{schedule}"'
+        )
+    parts = schedule.split()
+    if len(parts) != 5:
+        return f'should have 5 fields, got {len(parts)} ("{schedule}")'
+    wrong = next((part for part in parts if not FIELD.fullmatch(part)), None)
+    return f'should be numbers, names, "*", ranges, lists and steps, got "{wrong}"' if wrong else None
+
+
+def service_command_problem(command: str) -> str | None:
+    """Tell why a service may not be Celery Beat, when it is."""
+    words = shlex.split(command)
+    if "celery" in words and (
+        "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
+    ):
+        return f'should be without Celery Beat, got "{command}": the platform\'s own cronjobs take its place'
+    return None
+
+
+def cronjob_command_problem(command: str) -> str | None:
+    """Tell why a cronjob's command would never return an exit code of its own, when it would not."""
+    words = [word.rsplit("/", 1)[-1] for word in shlex.split(command)]
+    endless = next((word for word in words if word in ENDLESS), None)
+    if endless:
+        return f'should be a command that ends, got "{command}": {endless} never returns an exit code'
+    if words[0] in SWALLOWS:
+        return f'should be the management command itself, got "{command}": {words[0]} hides its exit code'
+    return None
+
+
+def platform_problems(platform: Platform) -> Problems:
+    """Give every problem between the parts of a platform whose parts are right by themselves."""
+    yield from _services(platform)
+    yield from _names(platform)
+    yield from _env(platform)
+
+
+def _services(platform: Platform) -> Problems:
+    if not platform.services:
+        yield "services", "should have at least one service, got none"
+    for service in platform.services:
+        if service.port and service.name != "web":
+            yield (
+                f"services/{service.name}/name",
+                (
+                    f'should be "web" for the service with a port, got "{service.name}": '
+                    "Heroku, Dokku and Scalingo send requests to no other name"
+                ),
+            )
+    if platform.cronjobs and not any(service.queues for service in platform.services):
+        yield (
+            "services",
+            "should have a service with queues: cronjobs only enqueue, and nobody would run their jobs",
+        )
+
+
+def _names(platform: Platform) -> Problems:
+    owners = {name: f"to the {owner}" for name, owner in RESERVED.items()}
+    named = [("services", each.name) for each in platform.services] + [
+        ("cronjobs", each.name) for each in platform.cronjobs
+    ]
+    for section, name in named:
+        if name in owners:
+            yield (
+                f"{section}/{name}/name",
+                f'should be a name of its own, got "{name}", which belongs {owners[name]}',
+            )
+        owners[name] = f"to {section}/{name}"
+
+
+def _env(platform: Platform) -> Problems:
+    services = [service.name for service in platform.services]
+    for variable in platform.env:
+        for name in variable.services:
+            if name not in services:
+                yield (
+                    f"env/{variable.name}/services",
+                    f'should name a service, got "{name}"{nearest(name, services)}',
+                )
+        if variable.name in platform.resources.injected:
+            yield f"env/{variable.name}", "should be left out: a resource injects it"
+        if variable.name == "PORT":
+            yield "env/PORT", "should be left out: the service's port sets it"

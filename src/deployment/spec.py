@@ -1,0 +1,291 @@
+"""platform.yaml, read and checked: what the platform runs, in this project's own terms.
+
+Importing it loads neither Django nor Celery: every wake-up of every cronjob reads it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployment import strict_yaml
+from deployment.kinds import (
+    COMMAND,
+    FLAG,
+    INVALID,
+    VALUE,
+    VERSION,
+    ZONE,
+    Listing,
+    Place,
+    Scalar,
+    found,
+    number,
+    text,
+)
+from deployment.records import ByName, NamedList, Record, entry
+from deployment.rules import (
+    cronjob_command_problem,
+    platform_problems,
+    schedule_problem,
+    service_command_problem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# ruff: noqa: RUF009 - entry() declares a field, as dataclasses.field() does
+
+PLATFORM_FILE = Path(__file__).resolve().parents[2] / "platform.yaml"
+
+PLATFORM_NAME = text(
+    "3 to 30 of a-z, 0-9 and hyphen, starting with a letter", r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
+)
+# Scalingo's process types take no hyphen; 24 is the shortest limit among the platforms.
+SERVICE_NAME = text("2 to 24 of a-z and 0-9, starting with a letter", r"[a-z][a-z0-9]{1,23}")
+# DigitalOcean takes 32, Kubernetes 52 for a CronJob.
+CRONJOB_NAME = text("2 to 32 of a-z, 0-9 and hyphen, starting with a letter", r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+QUEUE_NAME = text("a queue's name of a-z, 0-9, hyphen and underscore", r"[a-z][a-z0-9_-]*")
+ENV_NAME = text("a variable's name like LOG_LEVEL", r"[A-Z][A-Z0-9_]*")
+ANY_NAME = text("a name", r"\S+")
+CRON_LINE = text("text of five fields", r".*\S.*")
+
+
+def _health(value: object) -> object:
+    if isinstance(value, str) and value.startswith("/"):
+        return value
+    return COMMAND.convert(value)
+
+
+HEALTH = Scalar(_health, {"type": "string", "minLength": 1})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instances:
+    """How many containers of a service run at once."""
+
+    min: int = entry(
+        number(0, 1000, "instances"), "As few as this. A service with queues needs at least one.", 1
+    )
+    max: int = entry(number(1, 1000, "instances"), "As many as this, where the platform scales by itself.", 1)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.max < self.min:
+            yield "max", f"should be at least min ({self.min}), got {self.max}"
+
+
+INSTANCES = Record(
+    Instances, short=(number(0, 1000, "instances"), lambda count: Instances(min=count, max=max(count, 1)))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A long-running process made from the image."""
+
+    name: str = entry(SERVICE_NAME, "What the platform calls it: a-z and 0-9, at most 24.")
+    command: str = entry(COMMAND, "One program and its arguments; no shell, so no `&&`, no `$NAME`.")
+    queues: tuple[str, ...] = entry(
+        Listing(QUEUE_NAME), "The queues that it consumes: makes it a worker.", ()
+    )
+    instances: Instances = entry(
+        INSTANCES, "How many run at once: a number, or `{min: 1, max: 3}`.", Instances()
+    )
+    cpu: float = entry(number(0.1, 64, "CPUs", integer=False), "CPUs that one instance may use.", 0.5)
+    memory: int = entry(number(64, 262144, "MiB"), "Memory of one instance, in MiB.", 512)
+    port: int | None = entry(
+        number(1, 65535, "a port"), "The port that it serves HTTP on; given to it as PORT.", None
+    )
+    health: str | None = entry(
+        HEALTH,
+        "With a port: the path that answers 200. Without: a command that exits 0 while the service is alive.",
+        None,
+    )
+    grace: int = entry(
+        number(1, 600, "seconds"),
+        "Seconds from SIGTERM to SIGKILL: longer than the service takes to stop by itself.",
+        30,
+    )
+
+    @property
+    def argv(self) -> list[str]:
+        return shlex.split(self.command)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if problem := service_command_problem(self.command):
+            yield "command", problem
+        if self.queues and self.instances.min < 1:
+            yield (
+                "instances",
+                f"should be at least 1 with queues, got {self.instances.min}: nothing wakes a worker up",
+            )
+        if self.port and self.health and not self.health.startswith("/"):
+            yield "health", f"should be a path for a service with a port, got {found(self.health)}"
+        if not self.port and self.health and self.health.startswith("/"):
+            yield "health", f"should be a command for a service without a port, got {found(self.health)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A server that the platform runs for us."""
+
+    version: str = entry(VERSION, "Its major version, where the platform lets one choose.")
+    injects: str = entry(ENV_NAME, "The variable that its address arrives in.")
+    connections: int | None = entry(
+        number(1, 100000, "connections"),
+        "How many connections its plan allows: check_platform then counts ours.",
+        None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """The servers that the services need; one that lives elsewhere is required in env instead."""
+
+    postgres: Resource | None = entry(Record(Resource), "PostgreSQL, 14 or newer: holds the truth.", None)
+    redis: Resource | None = entry(
+        Record(Resource), "Redis, 6.2 or newer, or Valkey: carries the jobs.", None
+    )
+
+    def items(self) -> tuple[tuple[str, Resource], ...]:
+        """Give (kind, resource) for each that is there, postgres first."""
+        pairs = (("postgres", self.postgres), ("redis", self.redis))
+        return tuple((kind, resource) for kind, resource in pairs if resource)
+
+    @property
+    def injected(self) -> tuple[str, ...]:
+        return tuple(resource.injects for _, resource in self.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvVar:
+    """An environment variable of the services, the cronjobs and the release command."""
+
+    name: str
+    help: str = entry(VALUE, "What it is for, in one line: printed in checklists.", "")
+    required: bool = entry(FLAG, "Somebody must set it; nothing starts without.", False)
+    generated: bool = entry(FLAG, "A long random secret, made once, the same for every process.", False)
+    default: str | None = entry(VALUE, "Set to this unless somebody says otherwise; in quotes.", None)
+    secret: bool = entry(FLAG, "Kept where the platform keeps secrets, and never printed.", False)
+    services: tuple[str, ...] = entry(
+        Listing(ANY_NAME), "Only these services get it; without, every process does.", ()
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        said = [word for word in ("required", "generated") if getattr(self, word)]
+        said += ["default"] if self.default is not None else []
+        if len(said) > 1:
+            yield "", f"should be one of required, generated and default, got {' and '.join(said)}"
+        if self.services and (self.required or self.generated):
+            yield (
+                "services",
+                (f"should be left out for a {said[0]} variable: cronjobs and the release need it too"),
+            )
+
+    @property
+    def is_secret(self) -> bool:
+        return self.secret or self.generated
+
+
+@dataclass(frozen=True, kw_only=True)
+class CronJob:
+    """A schedule and a management command; the platform runs it."""
+
+    name: str = entry(CRONJOB_NAME, "What slots, logs and the platform call it. A new name is a new cronjob.")
+    schedule: str = entry(CRON_LINE, "Five fields: minute, hour, day of month, month, day of week.")
+    timezone: str = entry(ZONE, "The time zone that the schedule is in, like Europe/Berlin.", "UTC")
+    command: str = entry(COMMAND, "A management command that enqueues and exits: the job runs in a worker.")
+
+    @property
+    def argv(self) -> list[str]:
+        return shlex.split(self.command)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if problem := schedule_problem(self.schedule, self.timezone, self.name):
+            yield "schedule", problem
+        if problem := cronjob_command_problem(self.command):
+            yield "command", problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """All of platform.yaml."""
+
+    name: str = entry(PLATFORM_NAME, "The app's name on the platform.")
+    repository: str = entry(
+        text("owner/name on GitHub", r"[\w.-]+/[\w.-]+"),
+        "Where platforms that build from GitHub find it.",
+        "your-org/offbeat",
+    )
+    branch: str = entry(text("a branch's name", r"[\w./-]+"), "The branch that they deploy.", "main")
+    image: str = entry(
+        text(
+            "an image like registry.example/team/app:tag",
+            r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?",
+        ),
+        "The image that platforms without a builder pull.",
+        "registry.example/your-org/offbeat:latest",
+    )
+    services: tuple[Service, ...] = entry(
+        NamedList(Record(Service)), "Long-running processes made from the image."
+    )
+    resources: Resources = entry(Record(Resources), "Servers that the platform runs for us.", Resources())
+    release: str | None = entry(COMMAND, "Runs once per deploy, before the new services start.", None)
+    env: tuple[EnvVar, ...] = entry(ByName(ENV_NAME, Record(EnvVar)), "Environment variables, by name.", ())
+    cronjobs: tuple[CronJob, ...] = entry(
+        NamedList(Record(CronJob)), "Schedules, each with a management command.", ()
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        return platform_problems(self)
+
+    def cronjob(self, name: str) -> CronJob:
+        """Find a cronjob by its name; raises KeyError with the names that there are."""
+        for each in self.cronjobs:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in self.cronjobs) or "none"
+        raise KeyError(f"platform.yaml has no cronjob {name!r}; it has: {known}")
+
+    def service(self, name: str) -> Service:
+        """Find a service by its name; raises KeyError."""
+        return next(each for each in self.services if each.name == name)
+
+    def env_of(self, process: str) -> tuple[EnvVar, ...]:
+        """Give the variables that a service gets, or (by any other name) a cronjob or the release command."""
+        return tuple(each for each in self.env if not each.services or process in each.services)
+
+
+class PlatformError(Exception):
+    """platform.yaml is not right: `errors` has a line for each thing to mend, and str() is all of them."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+def read(path: Path | str = PLATFORM_FILE) -> Platform:
+    """Read a platform.yaml; raises PlatformError with everything that is wrong in it."""
+    path = Path(path)
+    try:
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlatformError((f"{path}: cannot be read: {error.strerror}",)) from None
+    except UnicodeDecodeError:
+        raise PlatformError((f"{path}: should be UTF-8 text",)) from None
+    return parse(source, path.name)
+
+
+def parse(source: str, filename: str = "platform.yaml") -> Platform:
+    """Read the text of a platform.yaml; raises PlatformError with everything that is wrong in it."""
+    try:
+        document: Any = strict_yaml.load(source)
+    except ValueError as error:
+        raise PlatformError((f"{filename}: {error}",)) from None
+    errors: list[str] = []
+    platform = Record(Platform).read(document, Place((), errors))
+    if errors or platform is INVALID:
+        raise PlatformError(tuple(f"{filename}: {error}" for error in errors))
+    return platform
