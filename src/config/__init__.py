@@ -1,0 +1,5 @@
+"""The project: its settings and the ways into it."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,51 @@
+"""Every process starts through here: what the operator got wrong ends in one clear message, never in a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn a misconfiguration into exit 78 (EX_CONFIG) and an unreachable PostgreSQL into 69 (EX_UNAVAILABLE)."""
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415  keeps the import out of `manage.py --help`
+
+    try:
+        load_settings()
+        yield
+    except ImproperlyConfigured as error:
+        leave(os.EX_CONFIG, str(error))
+    except Exception as error:
+        if type(error).__name__ != "OperationalError":  # Django's: importing it here would cost every wake-up
+            raise
+        leave(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
+
+
+def load_settings() -> None:
+    """Read the settings now, so that what is wrong with them is told before anything starts."""
+    from django.conf import settings  # noqa: PLC0415
+
+    settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
+
+
+def database() -> str:
+    """Name the database as an operator knows it, without the password."""
+    from django.conf import settings  # noqa: PLC0415
+
+    values = settings.DATABASES["default"]
+    return f"DATABASE_URL (PostgreSQL at {values['HOST'] or 'a local socket'}:{values['PORT'] or 5432}, database {values['NAME']})"
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def leave(code: int, message: str) -> NoReturn:
+    sys.stderr.write("".join(f"Error: {line}\n" for line in message.splitlines()))
+    sys.exit(code)

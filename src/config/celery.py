@@ -1,0 +1,19 @@
+"""The Celery application: `celery --workdir src -A config worker`."""
+
+import os
+import sys
+from pathlib import Path
+
+from celery import Celery
+
+from config.boot import clear_errors
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+if Path(sys.argv[0]).name == "celery":  # started by Celery's own command line, which would show a traceback
+    with clear_errors():
+        pass
+
+app = Celery("offbeat")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

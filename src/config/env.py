@@ -1,0 +1,83 @@
+"""Typed readers for environment variables that collect every problem before complaining, once, about all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BOOLEANS = {"true": True, "false": False}
+
+
+class Environment:
+    """Reads variables; a missing or malformed one yields a harmless value and is remembered for `complain()`.
+
+    An empty variable counts as one that is not set: dashboards and compose files leave empty strings behind.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None, *, hint: str = "") -> str:
+        """Return the variable; without a default it is required."""
+        value = self.variables.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            self._problem(f"{name} is not set.", hint)
+        return default or ""
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, str(default).lower())
+        if value not in BOOLEANS:
+            self._problem(f'Unexpected value {name}={value}: use "true" or "false".')
+        return BOOLEANS.get(value, default)
+
+    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or int(value) < minimum:
+            self._problem(f"Unexpected value {name}={value}: use a whole number of at least {minimum}.")
+            return default
+        return int(value)
+
+    def items(self, name: str, default: str | None = None, *, hint: str = "") -> list[str]:
+        """Return a comma-separated variable as a list."""
+        value = self.text(name, default, hint=hint)
+        return [item.strip() for item in value.split(",") if item.strip()]
+
+    def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
+        """Return a URL with one of `schemes`; its password is never part of a message."""
+        value = self.text(name, default, hint=hint)
+        if value and not self._is_url(value, schemes):
+            wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
+            self._problem(f"Unexpected value {name}={redacted(value)}: should be {wanted}.", hint)
+            return ""
+        return value
+
+    def complain(self) -> None:
+        """Raise ImproperlyConfigured with every problem, one a line, if there was any."""
+        if self.problems:
+            raise ImproperlyConfigured("\n".join(self.problems))
+
+    @staticmethod
+    def _is_url(value: str, schemes: Sequence[str]) -> bool:
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  a property that raises on a port that is no number
+        except ValueError:
+            return False
+        return parts.scheme in schemes and bool(parts.netloc or parts.query)
+
+    def _problem(self, message: str, hint: str = "") -> None:
+        self.problems.append(f"{message} Hint: {hint}" if hint else message)
+
+
+def redacted(url: str) -> str:
+    """Return the URL without its user and password."""
+    head, separator, rest = url.partition("://")
+    return f"{head}{separator}{rest.rpartition('@')[2]}"

@@ -1,0 +1,46 @@
+"""Gunicorn's settings, each number with its reason and the bound that it must keep."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that `config.wsgi` is found from anywhere
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from config.boot import clear_errors  # noqa: E402  src is on the path only now
+from config.container import MIB, processes  # noqa: E402
+
+with clear_errors():
+    from django.conf import settings
+
+wsgi_app = "config.wsgi"
+bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every platform routes IPv4
+
+# One thread waits on PostgreSQL while another works, so threads are cheap and processes are not: a process costs
+# about 70 MiB, less when it shares the parent's pages. Threads x processes must stay below the database's connections.
+worker_class = "gthread"
+workers = settings.WEB_CONCURRENCY or processes(each=90 * MIB, base=60 * MIB)
+threads = settings.WEB_THREADS
+
+# The routers of the platforms give up after 30 s (Heroku) to 100 s; a request that takes longer has no reader.
+timeout = 30
+# Below the web's grace in platform.yaml (30 s), so that a request under way is answered before SIGKILL.
+graceful_timeout = 25
+# Longer than the idle time of any load balancer would keep dead connections; shorter would cost a handshake a request.
+keepalive = 5
+
+# A leak ends with the process that has it; the jitter keeps the processes from restarting together.
+max_requests = 1000
+max_requests_jitter = 100
+
+# In development each process must see the changed file; in production they share the memory of one import.
+reload = settings.DEBUG
+preload_app = not settings.DEBUG
+
+# A heartbeat file on a disk that stalls (overlayfs under load) gets healthy workers killed.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a memory file system
+# It exposes a shutdown command to every process of the container, and fails on a read-only root.
+control_socket_disable = True
+
+accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
+access_log_format = '%(m)s %(U)s %(s)s %(M)sms'
