@@ -4,7 +4,6 @@ The rule is Debian cron's: an entry whose minute or hour begins with ``*`` follo
 entry fires once in an hour that the clock repeats, and just after a gap that swallowed its time.
 """
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from cronsim import CronSim, CronSimError
 
 from deployment.schedule_fields import ScheduleError
 from deployment.schedule_text import normalised
-from deployment.schedule_zones import check_zone
+from deployment.schedule_zones import change_of_offset, check_zone
 
 __all__ = ["Schedule", "ScheduleError"]
 
@@ -117,15 +116,7 @@ class Schedule:
         is_repeated = first < second
         if self.is_interval:
             return (first, second) if is_repeated else ()
-        return (first,) if is_repeated else (self._end_of_gap(second, first),)
-
-    def _end_of_gap(self, before: datetime, after: datetime) -> datetime:
-        """Return the minute between ``before`` and ``after`` at which the clock was put forward."""
-        new_offset = after.astimezone(self.zone).utcoffset()
-        minutes = range(int((after - before) / MINUTE))
-        return before + MINUTE * bisect_left(
-            minutes, True, key=lambda i: (before + MINUTE * i).astimezone(self.zone).utcoffset() == new_offset
-        )
+        return (first,) if is_repeated else (change_of_offset(self.zone, second, first),)
 
 
 def _utc(moment: datetime) -> datetime:
