@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from deployment.kinds import nearest
+from deployment.schedule import Schedule, ScheduleError
 
 if TYPE_CHECKING:
     from deployment.spec import Platform
@@ -21,9 +22,6 @@ RESERVED = {
     "postgres": "resources",
     "redis": "resources",
 }
-NICKNAMES = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
-TERM = r"(\*|H(\(\d+-\d+\))?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/\d+)?"
-FIELD = re.compile(rf"{TERM}(,{TERM})*")
 ENDLESS = {
     "celery",
     "gunicorn",
@@ -39,19 +37,25 @@ ENDLESS = {
 SWALLOWS = {"sh", "bash", "dash", "ash", "nohup", "setsid", "timeout", "env"}
 
 
-def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:  # noqa: ARG001 - as Schedule.parse takes them
-    """Tell what is wrong with a schedule's form, or None."""
-    if schedule.startswith("@"):
-        return (
-            None
-            if schedule in NICKNAMES
-            else f'should be one of {", ".join(sorted(NICKNAMES))}, got "{schedule}"'
-        )
-    parts = schedule.split()
-    if len(parts) != 5:
-        return f'should have 5 fields, got {len(parts)} ("{schedule}")'
-    wrong = next((part for part in parts if not FIELD.fullmatch(part)), None)
-    return f'should be numbers, names, "*", ranges, lists and steps, got "{wrong}"' if wrong else None
+def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:
+    """Tell what is wrong with a schedule, or None."""
+    try:
+        Schedule.parse(schedule, timezone, name)
+    except ScheduleError as error:
+        return str(error)
+    return None
+
+
+def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
+    """Tell when a worker's command consumes other queues than its `queues` say."""
+    if not (said := re.search(r"(?:--queues|-Q)[ =]([\w,-]+)", command)):
+        return None
+    consumed = set(said[1].split(","))
+    if consumed == set(queues):
+        return None
+    return (
+        f"should be those of the command ({', '.join(sorted(consumed))}), got {', '.join(queues) or 'none'}"
+    )
 
 
 def service_command_problem(command: str) -> str | None:

@@ -29,6 +29,7 @@ from deployment.records import ByName, NamedList, Record, entry
 from deployment.rules import (
     cronjob_command_problem,
     platform_problems,
+    queues_problem,
     schedule_problem,
     service_command_problem,
 )
@@ -116,6 +117,8 @@ class Service:
     def problems(self) -> Iterator[tuple[str, str]]:
         if problem := service_command_problem(self.command):
             yield "command", problem
+        if problem := queues_problem(self.command, self.queues):
+            yield "queues", problem
         if self.queues and self.instances.min < 1:
             yield (
                 "instances",

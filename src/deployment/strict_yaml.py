@@ -6,13 +6,11 @@ from typing import Any
 
 import yaml
 
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # PyYAML without libyaml reads the same, only slower
-    from yaml import SafeLoader
+# PyYAML built without libyaml reads the same, only slower.
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class StrictLoader(SafeLoader):
+class StrictLoader(SafeLoader):  # type: ignore[misc]
     """A safe loader that refuses a key that stands twice in one mapping, where YAML would keep the last."""
 
 

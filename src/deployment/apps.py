@@ -1,0 +1,10 @@
+"""The deployment app: its system checks run with Django's own."""
+
+from django.apps import AppConfig
+
+
+class DeploymentConfig(AppConfig):
+    name = "deployment"
+
+    def ready(self) -> None:
+        from deployment import checks  # noqa: F401, PLC0415 - importing registers them; the app registry is ready now

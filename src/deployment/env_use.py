@@ -1,0 +1,60 @@
+"""Which environment variables the code reads: found in its source, to compare platform.yaml with it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SRC = Path(__file__).resolve().parents[1]
+SETTINGS = SRC / "config" / "settings.py"
+READERS = {"text", "boolean", "integer", "items", "url"}
+
+
+def required_variables(settings: Path = SETTINGS) -> set[str]:
+    """Give the variables that the settings cannot do without: those read without a default."""
+    return {name for name, call in _reads(settings) if not _has_default(call)}
+
+
+def read_variables(src: Path = SRC) -> set[str]:
+    """Give every text in the source that looks like a variable's name."""
+    found: set[str] = set()
+    for path in src.rglob("*.py"):
+        if "deployment" not in path.relative_to(src).parts:
+            found |= {node.value for node in ast.walk(_tree(path)) if _is_text(node)}  # type: ignore[attr-defined]
+    return found
+
+
+def _reads(settings: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(_tree(settings)):
+        if isinstance(node, ast.Call) and _reader(node) in READERS and node.args and _is_text(node.args[0]):
+            yield node.args[0].value, node  # type: ignore[attr-defined]
+
+
+def _reader(call: ast.Call) -> str:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="env"), attr=attr):
+            return attr
+    return ""
+
+
+def _has_default(call: ast.Call) -> bool:
+    """Tell whether a value is always given; one that may be None makes the variable required in production."""
+    before = 2 if _reader(call) == "url" else 1
+    given = [*call.args[before:], *(keyword.value for keyword in call.keywords if keyword.arg == "default")]
+    return bool(given) and not any(_is_none(node) for each in given for node in ast.walk(each))
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))

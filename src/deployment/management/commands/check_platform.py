@@ -1,0 +1,43 @@
+"""`manage.py check_platform`: starts nothing, and tells everything wrong with the deployment at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from django.core import checks
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from deployment import spec
+from deployment.written import stale_files, write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Command(BaseCommand):
+    help = "Check platform.yaml by itself and against the code, and tell everything that is wrong."
+    requires_system_checks: Sequence[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--write",
+            action="store_true",
+            help="write again what is made of the spec: schema, Procfile, documentation",
+        )
+
+    def handle(self, *, write: bool, **_: Any) -> None:
+        for path in write_files() if write else ():
+            self.stdout.write(f"wrote {path}")
+        messages = checks.run_checks(tags=["deployment"])
+        stale = [f"{path}: is not current: python manage.py check_platform --write" for path in stale_files()]
+        for line in [*map(str, messages), *stale]:
+            self.stderr.write(line)
+        errors = len(stale) + sum(message.is_serious() for message in messages)
+        if errors:
+            raise CommandError(f"{errors} to mend.", returncode=os.EX_CONFIG)
+        self.stdout.write(self.style.SUCCESS(self._summary()))
+
+    def _summary(self) -> str:
+        platform = spec.read()
+        return f"platform.yaml is well: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."

@@ -1,0 +1,55 @@
+"""`manage.py release`: what platforms run once per deploy, before the new services start."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
+
+from deployment.migrating import migrate
+from deployment.servers import ServerAwayError, wait_for_postgres, wait_for_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Command(BaseCommand):
+    help = "Wait for PostgreSQL and Redis, check the deployment, and migrate; safe to run twice at once."
+    requires_system_checks: Sequence[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--wait",
+            type=float,
+            default=30,
+            metavar="SECONDS",
+            help="how long to wait for the servers (default: 30)",
+        )
+
+    def handle(self, *, wait: float, verbosity: int, **_: Any) -> None:
+        deadline = time.monotonic() + wait
+        try:
+            wait_for_postgres(wait)
+        except ServerAwayError as error:
+            raise CommandError(str(error), returncode=os.EX_UNAVAILABLE) from None
+        self._redis(max(0, deadline - time.monotonic()))
+        self._check()
+        migrate(lambda: self.stdout.write("Another release is migrating: waiting for it."), verbosity)
+        self.stdout.write(self.style.SUCCESS("Released: the database is up to date."))
+
+    def _redis(self, seconds: float) -> None:
+        try:
+            wait_for_redis(seconds)
+        except ServerAwayError as error:
+            self.stderr.write(
+                self.style.WARNING(f"Warning: {error}. Jobs wait in PostgreSQL until it is back.")
+            )
+
+    def _check(self) -> None:
+        try:
+            call_command("check", deploy=True, databases=["default"], stdout=self.stdout, stderr=self.stderr)
+        except SystemCheckError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None

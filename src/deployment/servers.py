@@ -1,0 +1,79 @@
+"""Waiting for the servers that a release needs: a bounded time, and naming them without their passwords."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from django.db import OperationalError, connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAUSE = 0.5
+"""Seconds between two tries: a deploy waits a little, and a starting server is not bothered."""
+
+
+class ServerAwayError(Exception):
+    """A server did not answer in time. Show the message; it names the server, and what it said last."""
+
+
+def wait_for_postgres(seconds: float) -> None:
+    """Return when PostgreSQL answers a query; raises ServerAwayError after so many seconds."""
+    _wait(_ask_postgres, OperationalError, f"PostgreSQL at {postgres_address()} (DATABASE_URL)", seconds)
+
+
+def wait_for_redis(seconds: float) -> None:
+    """Return when Redis answers a PING; raises ServerAwayError after so many seconds."""
+    _wait(_ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds)
+
+
+def postgres_address() -> str:
+    found = connection.settings_dict
+    return f"{found['HOST'] or 'the local socket'}:{found['PORT'] or 5432}"
+
+
+def redis_address() -> str:
+    url = urlsplit(settings.REDIS_URL)
+    return f"{url.hostname or 'the local socket'}:{url.port or 6379}"
+
+
+def _ask_postgres() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_redis() -> None:
+    tls: dict[str, Any] = getattr(settings, "CELERY_BROKER_USE_SSL", {})
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2, **tls
+    ) as client:
+        client.ping()
+
+
+def _wait(
+    ask: Callable[[], None],
+    refusals: type[Exception] | tuple[type[Exception], ...],
+    server: str,
+    seconds: float,
+) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            ask()
+        except refusals as error:
+            connection.close()
+            if time.monotonic() + PAUSE > deadline:
+                raise ServerAwayError(
+                    f"{server} did not answer within {seconds:.0f} s: {_first_line(error)}"
+                ) from None
+        else:
+            return
+        time.sleep(PAUSE)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

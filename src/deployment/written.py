@@ -1,0 +1,47 @@
+"""The files that are made of the spec and committed: editors, platforms and readers need them as files."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from deployment.schema import SCHEMA_FILE, schema_text
+from deployment.spec import PLATFORM_FILE, PlatformError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from deployment.spec import Platform
+
+ROOT = PLATFORM_FILE.parent
+
+
+def procfile_text(platform: Platform) -> str:
+    """Give the Procfile that says what the platform's services say."""
+    lines = [("release", platform.release)] if platform.release else []
+    lines += [(service.name, service.command) for service in platform.services]
+    return "".join(f"{process}: {command}\n" for process, command in lines)
+
+
+def wanted_files() -> dict[Path, str]:
+    """Give the text of every such file; those of a platform.yaml that does not read are left out."""
+    files = {SCHEMA_FILE: schema_text()}
+    with suppress(PlatformError):  # check_platform tells why
+        files[ROOT / "Procfile"] = procfile_text(read())
+    return files
+
+
+def stale_files() -> Iterator[Path]:
+    """Give the files that are not as they should be, relative to the root."""
+    for path, text in wanted_files().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            yield path.relative_to(ROOT)
+
+
+def write_files() -> Iterator[Path]:
+    """Write the files that are not as they should be, and give them."""
+    wanted = wanted_files()
+    for path in list(stale_files()):
+        (ROOT / path).write_text(wanted[ROOT / path], encoding="utf-8")
+        yield path
