@@ -1,0 +1,34 @@
+// Asks how far the mail is until its job has finished: soon at first, then every three seconds.
+"use strict";
+
+const section = document.querySelector("[data-job]");
+const beats = section.querySelector(".beats");
+const SOONEST = 250;
+const LATEST = 3000; // milliseconds
+
+function show(state) {
+  for (const line of section.querySelectorAll("[data-for]")) {
+    line.hidden = !line.dataset.for.split(" ").includes(state);
+  }
+}
+
+async function look(wait) {
+  let job;
+  try {
+    const answer = await fetch(section.dataset.job, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    job = await answer.json();
+  } catch {
+    show("unreachable");
+    return later(LATEST);
+  }
+  show(job.state);
+  section.dataset.state = beats.dataset.state = job.state;
+  if (!job.finished) later(Math.min(wait * 1.5, LATEST));
+}
+
+function later(wait) {
+  setTimeout(look, wait, wait);
+}
+
+later(SOONEST);
