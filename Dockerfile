@@ -1,0 +1,63 @@
+# One image for every service, cronjob and the release: they differ in nothing but their command.
+# docs/containers.md says why each step is as it is.
+
+ARG PYTHON_VERSION=3.13
+
+FROM docker.io/library/python:${PYTHON_VERSION}-slim AS base
+# The root file system may be read-only, so bytecode is compiled below; logs leave at once.
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# A number, so that Kubernetes can tell that it is not root.
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin offbeat
+WORKDIR /app
+
+
+FROM base AS requirements
+COPY requirements.txt ./
+# Wheels only: nothing is compiled, so no stage needs a compiler. Django reads the .mo files, never the .po (11 MB).
+RUN python -m venv --without-pip /opt/venv \
+ && pip --python /opt/venv install --no-cache-dir --no-compile --only-binary :all: --require-hashes \
+      --requirement requirements.txt \
+ && find /opt/venv -name '*.po' -delete \
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+
+
+# For compose.yaml: reload, the mail sink, the stand-in for the platform's cron. No other build enters this stage.
+FROM requirements AS development
+COPY requirements-dev.txt ./
+RUN pip --python /opt/venv install --no-cache-dir --no-compile --only-binary :all: --require-hashes \
+      --requirement requirements-dev.txt
+# A named volume takes its owner from the directory that it covers.
+RUN install --directory --owner 10001 --group 10001 /mail
+COPY manage.py platform.yaml ./
+COPY src src
+USER 10001:10001
+STOPSIGNAL SIGTERM
+
+
+FROM base
+COPY --from=requirements /opt/venv /opt/venv
+COPY manage.py platform.yaml ./
+COPY src src
+# A checkout under umask 077 is not readable to others. The values exist for this line only: the settings ask for
+# them, collecting files uses none of them.
+RUN chmod -R a+rX . \
+ && SECRET_KEY=unused-at-build ALLOWED_HOSTS=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
+      python manage.py collectstatic --no-input --verbosity 0 \
+ && python -m compileall -q --invalidation-mode unchecked-hash manage.py src
+
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Offbeat" \
+      org.opencontainers.image.description="Django and Celery with the platform's own cronjobs" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="${REVISION}"
+
+# Fails on any answer but 200, and on none. Of no use to a worker: give it a check of its own, as compose.yaml does.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import http.client, os; \
+c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
+c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
+# The web command of platform.yaml.
+CMD ["gunicorn", "--config", "src/config/gunicorn.py", "config.wsgi"]
