@@ -28,10 +28,10 @@ class Schedule:
     """A cron expression in a time zone. Moments are aware datetimes; those returned are in UTC.
 
     cronsim serves as the calendar of naive wall-clock times only. Given an aware start, cronsim 2.8 errs
-    where the clock changes: inside the repeated hour its forward walk starts with a past slot and its reverse
-    answers yesterday's, and Lord Howe's shift of 30 minutes throws ``*/2`` hours off. So the wall times are
-    mapped to UTC here. One choice goes beyond Debian, which takes a jump of three hours and more for a
-    correction of the clock and drops what was skipped: here a skipped slot always comes just after the gap.
+    where the clock changes: inside the repeated hour its forward walk may begin with a past slot and its
+    reverse answer yesterday's; where Lord Howe's clock goes back by 30 minutes, ``*/2`` hours lose 02:00.
+    So the wall times are mapped to UTC here. One choice goes beyond Debian, which takes a jump of three hours
+    and more for a correction and drops what was skipped: here a skipped slot always comes just after the gap.
     """
 
     expression: str

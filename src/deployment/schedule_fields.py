@@ -15,10 +15,10 @@ UNSUPPORTED = {
     r".* (\w*)#.*": '; "#" (n-th weekday) is not supported: '
     'write "{0}" and let the command return in the other weeks',
     r"day of week L": LAST + 'write "SAT"',
-    r"day of week (\w+)L": LAST + 'write "{0}" and let the command return unless it is the last',
-    r"day of month L(?:W|-\w+)?": LAST + 'write "28-31" and let the command return on the other days',
-    r"day of month (\w+)W": '; "W" (nearest weekday) is not supported: '
-    "write the days around {0} and let the command return on the other days",
+    r"day of week (\w+)L": LAST + 'write "{0}" and let the command return unless it is last',
+    r"day of month L(?:W|-\w+)?": LAST + 'write "28-31" and let the command return on the others',
+    r"day of month .*W": '; "W" (nearest weekday) is not supported: '
+    'write "14-16" for 15 and return on the others',
 }
 
 

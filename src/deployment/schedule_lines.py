@@ -1,7 +1,8 @@
 """A schedule as the plain cron lines that every platform understands: digits only, one day field at most.
 
-A wake-up may come more often than the schedule, never less often, because the ledger decides by slot. So the
-lines in UTC cover every offset that the zone uses; where lines cannot be exact they name more days, not fewer.
+A wake-up may come more often than the schedule, never less often, because the ledger decides by slot.
+So the lines in UTC cover every offset that the zone uses, and where they
+cannot be exact they name more days, never fewer.
 """
 
 from collections import defaultdict

@@ -23,7 +23,7 @@ def check_zone(name: str) -> None:
 
 
 def change_of_offset(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the first minute with the new offset: the clock was changed once, ``before < change <= after``."""
+    """Return the first minute with the new offset: one change, ``before < change <= after``."""
     old = _offset(zone, before)
     minutes = range(int((after - before) / MINUTE))
     return before + MINUTE * bisect_left(
