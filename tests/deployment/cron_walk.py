@@ -129,11 +129,9 @@ def _highest_wall_before(moment, zone):
 
 
 def changes_of_clock(zone: str, years: range) -> list[datetime]:
-    """Return the hours in which a zone's offset changes, found by asking every hour."""
+    """Return a moment within six hours after each change of a zone's offset."""
     zoneinfo = ZoneInfo(zone)
-    hours = range(
-        int((datetime(years.stop, 1, 1, tzinfo=UTC) - datetime(years.start, 1, 1, tzinfo=UTC)).days * 24)
-    )
-    first = datetime(years.start, 1, 1, tzinfo=UTC)
-    offsets = [(first + timedelta(hours=hour)).astimezone(zoneinfo).utcoffset() for hour in hours]
-    return [first + timedelta(hours=hour) for hour in hours[1:] if offsets[hour] != offsets[hour - 1]]
+    first, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (years.start, years.stop))
+    moments = [first + timedelta(hours=hours) for hours in range(0, (end - first).days * 24, 6)]
+    offsets = [moment.astimezone(zoneinfo).utcoffset() for moment in moments]
+    return [moments[index] for index in range(1, len(moments)) if offsets[index] != offsets[index - 1]]
