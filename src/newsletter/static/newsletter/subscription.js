@@ -3,6 +3,7 @@
 
 const section = document.querySelector("[data-job]");
 const beats = section.querySelector(".beats");
+const unreachable = section.querySelector(".unreachable");
 const SOONEST = 250;
 const LATEST = 3000; // milliseconds
 
@@ -10,6 +11,7 @@ function show(state) {
   for (const line of section.querySelectorAll("[data-for]")) {
     line.hidden = !line.dataset.for.split(" ").includes(state);
   }
+  beats.dataset.state = state;
 }
 
 async function look(wait) {
@@ -19,11 +21,11 @@ async function look(wait) {
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     job = await answer.json();
   } catch {
-    show("unreachable");
+    unreachable.hidden = false;
     return later(LATEST);
   }
+  unreachable.hidden = true;
   show(job.state);
-  section.dataset.state = beats.dataset.state = job.state;
   if (!job.finished) later(Math.min(wait * 1.5, LATEST));
 }
 
