@@ -1,0 +1,17 @@
+"""The demo user: staff of everything, with a password that everybody knows. Never outside of development."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_user_model
+
+NAME = "demo"
+PASSWORD = "offbeat"  # noqa: S105  public on purpose
+
+
+def make_demo_user() -> None:
+    """Make the user, or give the one that exists its name, rights and password again."""
+    user, _ = get_user_model().objects.get_or_create(username=NAME)
+    user.is_staff = user.is_superuser = user.is_active = True
+    if not user.check_password(PASSWORD):  # setting it again would end the sessions
+        user.set_password(PASSWORD)
+    user.save()

@@ -1,0 +1,60 @@
+"""`manage.py localcron`: the platform's cron, on a developer's machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from deployment.spec import CronJob, PlatformError, read
+from local.cron import Cron, Wakeup
+from local.stopping import Stopped, raise_when_asked_to_stop
+from local.with_servers import shell_code
+
+
+class Command(BaseCommand):
+    help = "Run the cronjobs of platform.yaml on their schedule, as the platform would. Development only."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--fire", metavar="NAME", help="run one cronjob now, and exit with its exit code")
+
+    def handle(self, *, fire: str | None, **_: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "Development only: DEBUG is false, and the platform runs the cronjobs.",
+                returncode=os.EX_USAGE,
+            )
+        raise_when_asked_to_stop()
+        try:
+            self._fire(fire) if fire else self._run()
+        except PlatformError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None
+        except Stopped:
+            return
+
+    def _run(self) -> None:
+        self.stdout.write("Standing in for the platform's cron, in development only.")
+        Cron(self._say).run()
+
+    def _fire(self, name: str) -> None:
+        wakeup = Wakeup(self._find(name), self._say)
+        try:
+            code = wakeup.wait()
+        except Stopped:
+            wakeup.stop()
+            raise
+        sys.exit(shell_code(code))
+
+    def _find(self, name: str) -> CronJob:
+        try:
+            return read().cronjob(name)
+        except KeyError as error:
+            raise CommandError(error.args[0], returncode=os.EX_USAGE) from None
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()

@@ -1,0 +1,95 @@
+"""What must be right, and done, before the processes of `./run up` start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import redis
+
+from local.offspring import dies_with_parent
+from local.ports import LOOPBACK, free_port, is_free
+from local.servers import MANAGE
+from local.with_servers import shell_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.claim import Claim
+
+
+class RefusedError(Exception):
+    """Nothing was started: show the message, exit with the code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def take(claim: Claim) -> None:
+    """Become the one that runs this checkout's servers; raises RefusedError."""
+    if claim.take():
+        return
+    owner = claim.owner()
+    who = f"./run {owner.task} (pid {owner.pid})" if owner else "Another process"
+    raise RefusedError(
+        f"{who} runs the servers of this checkout already. Hint: stop it first.", os.EX_TEMPFAIL
+    )
+
+
+def check_port(environment: Mapping[str, str]) -> None:
+    """Raise RefusedError when somebody listens on PORT, or it is no port."""
+    text = environment["PORT"]
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise RefusedError(f"Unexpected value PORT={text}: use a number from 1 to 65535.", os.EX_CONFIG)
+    port = int(text)
+    if not is_free(port):
+        other = next(each for each in range(port + 1, port + 1000) if is_free(each))
+        raise RefusedError(
+            f"Port {port} is taken by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
+        )
+
+
+def check_redis(environment: Mapping[str, str]) -> None:
+    """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
+    url = environment["REDIS_URL"]
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except ValueError:
+        return  # the settings say it better
+    except (redis.RedisError, OSError) as error:
+        message = (
+            f"REDIS_URL ({url.rpartition('@')[2]}) does not answer: {error}. Hint: unset it for an embedded Redis."
+        )
+        raise RefusedError(message, os.EX_UNAVAILABLE) from None
+
+
+def mail_sink() -> dict[str, str]:
+    """Give the settings that send every mail to `manage.py mailsink`."""
+    return {"EMAIL_HOST": LOOPBACK, "EMAIL_PORT": str(free_port()), "EMAIL_USE_TLS": "false"}
+
+
+def prepare(environment: Mapping[str, str]) -> None:
+    """Migrate, and make the demo user; raises RefusedError with what the command said and its exit code."""
+    manage(["migrate", "--verbosity", "0"], environment)
+    if environment["DEBUG"] == "true":
+        manage(["create_demo_user"], environment)
+
+
+def manage(arguments: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603
+        [*MANAGE, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        start_new_session=True,  # Ctrl-C is for us
+        preexec_fn=dies_with_parent(),
+    )
+    if done.returncode:
+        said = done.stdout.strip().removeprefix("Error: ")
+        raise RefusedError(said or f"manage.py {arguments[0]} failed", shell_code(done.returncode))

@@ -1,0 +1,46 @@
+"""The embedded servers that a run needs: those whose variable is not set."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.embedded_postgres import EmbeddedPostgres
+from local.embedded_redis import EmbeddedRedis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local.embedded import EmbeddedServer
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FOLDER = CHECKOUT / ".local"
+EXECUTABLES = FOLDER / "redis-server"
+MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
+
+
+@contextmanager
+def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[dict[str, str]]:
+    """Start PostgreSQL and Redis where no variable names one; gives the variables to add."""
+    servers: dict[str, EmbeddedServer] = {
+        "DATABASE_URL": EmbeddedPostgres(folder / "postgres"),
+        "REDIS_URL": EmbeddedRedis(folder / "redis", executables=EXECUTABLES),
+    }
+    with ExitStack() as stack:
+        missing = {name: server for name, server in servers.items() if not environment.get(name)}
+        yield {name: stack.enter_context(server).url for name, server in missing.items()}
+
+
+@contextmanager
+def private_servers() -> Iterator[dict[str, str]]:
+    """Start servers of one's own that forget everything in the end; gives their variables."""
+    with tempfile.TemporaryDirectory(prefix="offbeat-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
+        postgres = EmbeddedPostgres(folder / "postgres", durable=False)
+        redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
+        with postgres, redis:
+            yield {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}

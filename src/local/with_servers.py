@@ -1,0 +1,83 @@
+"""`python -m local.with_servers COMMAND ...`: run a command with the servers that it needs.
+
+They are those of `./run up` while it runs, else they live as long as the command. With `--private` they are its own,
+its settings are production's, and nothing of a developer's environment reaches it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from local.claim import Claim
+from local.embedded import ServerFailedError
+from local.environments import development, private
+from local.offspring import dies_with_parent
+from local.servers import FOLDER, needed_servers, private_servers
+from local.stopping import Stopped, raise_when_asked_to_stop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code; 69 when a server does not start."""
+    raise_when_asked_to_stop()
+    try:
+        if arguments[0] == "--private":
+            return run_privately(arguments[1:])
+        return run(arguments)
+    except ServerFailedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
+    except Stopped as stopped:
+        return stopped.code
+
+
+def run_privately(command: Sequence[str]) -> int:
+    with private_servers() as addresses:
+        return call(command, private(os.environ) | addresses)
+
+
+def run(command: Sequence[str]) -> int:
+    environment = development(os.environ)
+    with ExitStack() as stack:
+        claim = stack.enter_context(Claim(FOLDER, "manage"))
+        owner = None if claim.take() else claim.wait_for_servers()
+        if owner and owner.environment:
+            return call(command, environment | owner.environment | set_by_hand())
+        addresses = stack.enter_context(needed_servers(environment))
+        claim.publish(addresses)
+        return call(command, environment | addresses)
+
+
+def set_by_hand() -> dict[str, str]:
+    """Give the variables of the terminal: they win over those of a running ./run up."""
+    return {name: value for name, value in os.environ.items() if value}
+
+
+def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in the foreground; a signal that stops us stops it first."""
+    child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the terminal sends Ctrl-C to the command as well: it decides
+    try:
+        return shell_code(child.wait())
+    except Stopped:
+        child.terminate()
+        child.wait()
+        raise
+
+
+def shell_code(returncode: int) -> int:
+    """Give the exit code as shells tell it: 128 + number for a process that a signal ended."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
