@@ -7,6 +7,7 @@ from pathlib import Path
 from celery import Celery
 
 from config.boot import clear_errors
+from jobs.worker import install
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -14,6 +15,7 @@ if Path(sys.argv[0]).name == "celery":  # started by Celery's own command line, 
     with clear_errors():
         pass
 
-app = Celery("offbeat")
+app = Celery("offbeat", task_cls="jobs.task:DurableTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+install(app)

@@ -50,6 +50,14 @@ class Environment:
         value = self.text(name, default, hint=hint)
         return [item.strip() for item in value.split(",") if item.strip()]
 
+    def numbers(self, prefix: str) -> dict[str, float]:
+        """Return every variable that begins with `prefix`, by the lower-case rest of its name."""
+        return {
+            name.removeprefix(prefix).lower(): self._number(name, value)
+            for name, value in self.variables.items()
+            if name.startswith(prefix) and not name.endswith("_FILE")
+        }
+
     def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
         """Return a URL with one of `schemes`; its password is never part of a message."""
         value = self.text(name, default, hint=hint)
@@ -63,6 +71,13 @@ class Environment:
         """Raise ImproperlyConfigured with every problem, one a line, if there was any."""
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems))
+
+    def _number(self, name: str, value: str) -> float:
+        try:
+            return int(value) if value.isdigit() else float(value)
+        except ValueError:
+            self._problem(f"Unexpected value {name}={value}: use a number.")
+            return 0.0
 
     @staticmethod
     def _is_url(value: str, schemes: Sequence[str]) -> bool:

@@ -4,11 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that `config.wsgi` is found from anywhere
+sys.path.insert(
+    0, str(Path(__file__).resolve().parent.parent)
+)  # so that `config.wsgi` is found from anywhere
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config.boot import clear_errors  # noqa: E402  src is on the path only now
-from config.container import MIB, processes  # noqa: E402
+from config.boot import clear_errors
+from config.container import MIB, processes
 
 with clear_errors():
     from django.conf import settings
@@ -43,4 +45,4 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
-access_log_format = '%(m)s %(U)s %(s)s %(M)sms'
+access_log_format = "%(m)s %(U)s %(s)s %(M)sms"

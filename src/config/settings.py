@@ -36,7 +36,9 @@ ALLOWED_HOSTS = env.items(
 BASE_URL = env.url(  # the address in the links of mails, which no request is there to tell
     "BASE_URL",
     ["https", "http"],
-    default="http://localhost:8000" if DEBUG else next(iter(platform_origins(os.environ)), f"https://{next(iter(ALLOWED_HOSTS), 'localhost')}"),
+    default="http://localhost:8000"
+    if DEBUG
+    else next(iter(platform_origins(os.environ)), f"https://{next(iter(ALLOWED_HOSTS), 'localhost')}"),
 ).rstrip("/")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -133,7 +135,9 @@ USE_TZ = True
 PROXY_TLS = not DEBUG  # every platform ends TLS at its router and says so in this header, which it overwrites
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_TLS else None
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0 if DEBUG else 30 * 24 * 3600)  # a month: enough to protect, short enough to regret
+SECURE_HSTS_SECONDS = env.integer(
+    "SECURE_HSTS_SECONDS", 0 if DEBUG else 30 * 24 * 3600
+)  # a month: enough to protect, short enough to regret
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
@@ -189,7 +193,9 @@ REDIS_URL = env.url(
     ["redis", "rediss"],
     hint="set it on the platform, or run ./run up for an embedded Redis.",
 )
-REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)  # false only where the platform's certificates are self-signed (Heroku)
+REDIS_TLS_VERIFY = env.boolean(
+    "REDIS_TLS_VERIFY", default=True
+)  # false only where the platform's certificates are self-signed (Heroku)
 
 # Seconds between SIGTERM and SIGKILL, the same number as the worker's `grace` in platform.yaml.
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
@@ -206,15 +212,25 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]  # pickle would make write access to Redis the right to run code
-CELERY_TASK_IGNORE_RESULT = True  # a result costs two more Redis commands a publish, five a task; jobs keep their state in PostgreSQL
+CELERY_TASK_IGNORE_RESULT = (
+    True  # a result costs two more Redis commands a publish, five a task; jobs keep their state in PostgreSQL
+)
 
 CELERY_TASK_ACKS_LATE = True  # acknowledged early, a killed task is gone
-CELERY_TASK_REJECT_ON_WORKER_LOST = True  # a killed child gives its message back; the delivery cap of jobs ends the loop
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a long task must not hold the messages of short ones; no cost in throughput
+CELERY_TASK_REJECT_ON_WORKER_LOST = (
+    True  # a killed child gives its message back; the delivery cap of jobs ends the loop
+)
+CELERY_WORKER_PREFETCH_MULTIPLIER = (
+    1  # a long task must not hold the messages of short ones; no cost in throughput
+)
 CELERY_TASK_SOFT_TIME_LIMIT = 9 * 60  # raises SoftTimeLimitExceeded in the task, a minute before the kill
 CELERY_TASK_TIME_LIMIT = 10 * 60  # a task that needs longer says so itself
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # else a dropped connection leaves two live copies
-CELERY_WORKER_LOST_WAIT = 0.5  # seconds to wait for a dead child's answer; the default of 10 is time in which nobody works on it
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = (
+    True  # else a dropped connection leaves two live copies
+)
+CELERY_WORKER_LOST_WAIT = (
+    0.5  # seconds to wait for a dead child's answer; the default of 10 is time in which nobody works on it
+)
 
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -234,13 +250,24 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is full
-CELERY_BROKER_POOL_LIMIT = 2  # connections a process publishes through: small Redis plans allow about 20 in all
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+CELERY_BROKER_POOL_LIMIT = (
+    2  # connections a process publishes through: small Redis plans allow about 20 in all
+)
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
 
 CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or processes(each=110 * MIB, base=110 * MIB)
-CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000  # a leak ends with its process; 100 would halve the throughput, 1000 is free
+CELERY_WORKER_MAX_TASKS_PER_CHILD = (
+    1000  # a leak ends with its process; 100 would halve the throughput, 1000 is free
+)
 CELERY_WORKER_SEND_TASK_EVENTS = False  # events cost 40 % of the throughput; the ledger knows it all
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean("WORKER_REMOTE_CONTROL", default=DEBUG)  # Redis would carry commands to the worker
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
+    "WORKER_REMOTE_CONTROL", default=DEBUG
+)  # Redis would carry commands to the worker
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
 
 # Logging
@@ -258,6 +285,10 @@ LOGGING = {
         "kombu": {"level": "WARNING"},
     },
 }
+
+# Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable JOBS_<NAME> overrides one.
+
+JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("JOBS_")}
 
 # Offbeat
 

@@ -1,0 +1,57 @@
+"""What a job may be called with: JSON, checked where `enqueue` is called and not an hour later in a worker."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HINTS = {
+    "datetime": "pass its isoformat()",
+    "date": "pass its isoformat()",
+    "UUID": "pass str() of it",
+    "Decimal": "pass str() of it",
+    "set": "pass a sorted list",
+    "bytes": "pass its decode()",
+}
+
+
+class ArgumentError(TypeError):
+    """An argument is not JSON. Pass what JSON has (str, int, float, bool, None, lists, dicts), such as the primary key of a row."""
+
+
+def encoded(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+    """Return positional and keyword arguments as JSON texts; raise ArgumentError naming the one that is not JSON."""
+    for index, value in enumerate(args):
+        _check(task, f"argument {index + 1}", value)
+    for name, value in kwargs.items():
+        _check(task, f'argument "{name}"', value)
+    return json.dumps(list(args)), json.dumps(dict(kwargs))
+
+
+def _check(task: str, where: str, value: Any) -> None:
+    if value is None or isinstance(value, bool | int):
+        return
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ArgumentError(f"{task}: {where} holds a NUL character, which PostgreSQL cannot store.")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ArgumentError(f"{task}: {where} is {value}, which JSON does not have.")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check(task, f"{where}[{index}]", item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                raise ArgumentError(f"{task}: {where} has the key {name!r}: JSON would turn it into text.")
+            _check(task, f"{where}[{name!r}]", item)
+    else:
+        kind = type(value).__name__
+        hint = HINTS.get(
+            kind, "pass the primary key of a row" if hasattr(value, "pk") else "pass what JSON has"
+        )
+        raise ArgumentError(f"{task}: {where} is a {kind}, which JSON does not have: {hint}.")

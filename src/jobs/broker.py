@@ -1,0 +1,103 @@
+"""Redis as the ledger sees it: a client whose every call is bounded in time, and a breaker that keeps a request from waiting twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import redis
+from celery import current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs.conf import conf
+from jobs.message import published_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class BrokerAwayError(Exception):
+    """Redis did not take the messages. The rows are safe in PostgreSQL: the relay publishes them when Redis is back."""
+
+
+class Breaker:
+    """Remembers for a moment that Redis was away, so that only one call in that moment pays for the timeout."""
+
+    def __init__(self) -> None:
+        self._open_until = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def open(self) -> None:
+        with self._lock:
+            self._open_until = time.monotonic() + conf().breaker
+
+    def close(self) -> None:
+        self._open_until = 0.0
+
+
+breaker = Breaker()
+
+
+@lru_cache(maxsize=1)
+def client() -> redis.Redis:
+    """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long."""
+    settings = current_app.conf
+    tls = settings.broker_use_ssl or {}
+    return redis.Redis.from_url(
+        settings.broker_url,
+        socket_connect_timeout=conf().publish_timeout,
+        socket_timeout=conf().publish_timeout,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+        **(tls if isinstance(tls, dict) else {}),
+    )
+
+
+def key(name: str) -> str:
+    """Return a Redis key under the prefix that kombu's transport uses too."""
+    prefix = (current_app.conf.broker_transport_options or {}).get("global_keyprefix", "")
+    return f"{prefix}{name}"
+
+
+def publish(messages: Mapping[str, Sequence[str]]) -> None:
+    """Push messages, by queue, in one round trip.
+
+    An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
+    again must always be safe, and is: the guard starts each job once.
+    Raises BrokerAwayError, at once while the breaker is open.
+    """
+    if breaker.is_open:
+        raise BrokerAwayError("Redis did not answer a moment ago")
+    try:
+        with client().pipeline(transaction=False) as pipe:
+            for queue, batch in messages.items():
+                pipe.lpush(key(queue), *batch)
+            pipe.execute()
+    except redis.RedisError as error:
+        breaker.open()
+        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
+    breaker.close()
+
+
+def waiting(queue: str) -> int:
+    """Return how many messages wait in a queue."""
+    return int(client().llen(key(queue)))  # type: ignore[arg-type]  redis-py types sync and async alike
+
+
+def oldest_published_at(queue: str) -> float | None:
+    """Return when the oldest waiting message was published, Unix seconds; None when nothing waits.
+
+    A few messages are looked at, because a redelivered one is pushed in front. A queue of messages that tell no time counts as
+    as old as can be, so that nothing behind them is taken for lost.
+    """
+    raw: list[bytes] = client().lrange(key(queue), -20, -1)  # type: ignore[assignment]  redis-py types sync and async alike
+    if not raw:
+        return None
+    return min((found for message in raw if (found := published_at(message)) is not None), default=0.0)

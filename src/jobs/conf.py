@@ -1,0 +1,74 @@
+"""Every interval and bound of the ledger, with its reason; override any of them in Django's `JOBS` setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True)
+class Conf:
+    """Times are in seconds unless the name says otherwise."""
+
+    # Relay
+    relay_interval: float = (
+        1.0  # how late a job is when its enqueueing process died, a retry is due, or Redis came back
+    )
+    relay_batch: int = 500  # messages a round trip: about 200 kB, well below any client's output buffer
+    publish_lease: float = (
+        30.0  # who claimed a row has this long to publish it; above any publish, which publish_timeout bounds
+    )
+    publish_timeout: float = 0.4  # to connect, and again to answer: the first enqueue that meets a silent Redis stays under a second
+    breaker: float = (
+        3.0  # after a failed publish, rows are left to the relay for this long without another try
+    )
+
+    # Workers
+    heartbeat_interval: float = 10.0  # one small UPDATE a worker
+    heartbeat_timeout: float = (
+        45.0  # four missed beats and a bit: a worker silent for this long has died, its jobs are due again
+    )
+    reconcile_interval: float = (
+        5.0  # a few index-only queries; with the timeout above it keeps recovery under 60 s
+    )
+    drain: float = 45.0  # a stopping worker waits this long for running jobs; must stay some 10 s below the platform's grace
+    stuck_after: float = (
+        300.0  # a queue with messages, free slots, and nothing started for this long: the consumer is stuck
+    )
+    patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
+
+    # Broker
+    lost_message_after: float = (
+        30.0  # a published job older than its queue's oldest message by this much was popped and lost
+    )
+    delivery_cap: int = (
+        5  # how often a plain .delay() message may be delivered again before it is a dead letter
+    )
+
+    # Jobs
+    max_attempts: int = (
+        5  # attempts that end without an answer (killed, out of memory, hard time limit) before a job is dead
+    )
+    busy_retry: float = 5.0  # how long a job waits for its concurrency_key when nobody hands the key over
+    retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
+
+
+NAMES = frozenset(field.name for field in fields(Conf))
+
+
+@lru_cache(maxsize=1)
+def conf() -> Conf:
+    """Return the settings in force; unknown names are told of by the check jobs.E003 and ignored here."""
+    given = getattr(settings, "JOBS", {})
+    return Conf(**{name: value for name, value in given.items() if name in NAMES})
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "JOBS":
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget)

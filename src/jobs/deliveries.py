@@ -1,0 +1,61 @@
+"""The delivery cap of plain `.delay()` messages: one that kills its worker each time must not come back for ever."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+import redis
+from django.utils import timezone
+
+from jobs import broker, signals
+from jobs.conf import conf
+from jobs.models import Job
+
+if TYPE_CHECKING:
+    from celery.worker.request import Request
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = 24 * 3600  # seconds; longer than any sensible row of redeliveries
+
+
+def is_spent(request: Request) -> bool:
+    """Count a redelivered message; tell whether it has been delivered again too often. While Redis is away: no."""
+    if not request.delivery_info.get("redelivered"):
+        return False
+    name = broker.key(f"jobs:deliveries:{request.id}")
+    try:
+        with broker.client().pipeline() as pipe:
+            pipe.incr(name)
+            pipe.expire(name, REMEMBERED)
+            return cast("int", pipe.execute()[0]) > conf().delivery_cap
+    except redis.RedisError:
+        return False
+
+
+def bury(request: Request) -> None:
+    """Write the message down as a dead letter, so that a person can retry it: as a job then."""
+    reason = f"delivered again more than {conf().delivery_cap} times: its process dies each time"
+    Job.objects.get_or_create(
+        pk=request.id,
+        defaults={
+            "task": request.name,
+            "args": list(request.args or []),
+            "kwargs": dict(request.kwargs or {}),
+            "queue": request.delivery_info.get("routing_key") or "default",
+            "state": Job.State.DEAD,
+            "max_attempts": conf().max_attempts,
+            "attempt": conf().delivery_cap + 1,
+            "finished_at": timezone.now(),
+            "reason": reason,
+        },
+    )
+    logger.error(
+        "%s %s is dead: %s",
+        request.name,
+        request.id,
+        reason,
+        extra={"action": "delivery_cap", "job": request.id},
+    )
+    signals.job_dead.send(request.name, job_id=request.id, reason=reason)

@@ -1,0 +1,102 @@
+"""Writes jobs into the ledger, in the caller's transaction, and publishes them after its commit."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+
+from jobs.arguments import encoded
+from jobs.conf import conf
+from jobs.identity import uuid7
+from jobs.models import Job
+from jobs.relay import Claim, publish_after_commit
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
+
+INSERT = """
+    INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at, publish_at)
+    SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
+        coalesce(due_at, now()),
+        CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+        %s::uuid[], %s::timestamptz[], %s::timestamptz[])
+        AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING id, task, queue, attempt, clock_timestamp(), due_at <= now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task with its arguments and options: what becomes one row."""
+
+    task: str
+    queue: str
+    max_attempts: int
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    concurrency_key: str | None = None
+    when_busy: str = Job.WhenBusy.WAIT
+    batch_id: uuid.UUID | None = None
+    not_after: datetime | None = None
+    run_at: datetime | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        args, kwargs = encoded(self.task, self.args, self.kwargs)
+        return (uuid7(), self.task, args, kwargs, self.queue, self.max_attempts, self.key, self.concurrency_key, self.when_busy,
+                self.batch_id, self.not_after, self.run_at)  # fmt: skip
+
+
+def enqueue(call: Call) -> Job:
+    """Write one job and return it; with a `key` that exists, return the job that has it.
+
+    1. the row is written in the caller's transaction (rolled back with it);
+    2. after commit it is published and marked; until then its `publish_at` keeps the relay away.
+    Death between the two: the relay publishes it when that lease ends. Redis away: the same, as soon as Redis is back.
+    """
+    while True:
+        inserted = insert([call])
+        if inserted:
+            return Job.from_db(
+                connection.alias, ["id", "task", "queue"], [inserted[0], call.task, call.queue]
+            )  # the rest is read when asked for
+        existing = Job.objects.filter(key=call.key).first()
+        if existing is not None:  # another enqueue of the same key won: its job is the answer
+            return existing
+        # The job with that key was pruned between the two statements: now the key is free.
+
+
+def enqueue_many(calls: Iterable[Call]) -> int:
+    """Write any number of jobs, streamed in chunks; return how many were new (a `key` that exists is left alone).
+
+    Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT and one round trip to Redis.
+    """
+    return sum(len(insert(chunk)) for chunk in _chunks(calls))
+
+
+def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
+    """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
+    columns = [list(column) for column in zip(*(call.row() for call in calls), strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [conf().publish_lease, *columns])
+        rows = cursor.fetchall()
+    due = [Claim(*row[:5]) for row in rows if row[5]]
+    if due:
+        transaction.on_commit(partial(publish_after_commit, due))
+    return [row[0] for row in rows]
+
+
+def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    iterator = iter(calls)
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,62 @@
+"""The broker's epoch: a random token in Redis and in PostgreSQL, changed at each look. Gone or different = Redis lost what it held.
+
+Because it changes at each look, a restored backup is noticed too: it holds the token of an earlier look.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import cast
+
+from django.db import connection, transaction
+
+from jobs import broker
+from jobs.models import Broker
+
+logger = logging.getLogger(__name__)
+
+TOKEN = "jobs:epoch"  # noqa: S105  the name of a Redis key, no secret
+REPUBLISH = """
+    UPDATE jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: Redis lost its data'
+    WHERE state = 'published'
+"""
+
+
+def check() -> int:
+    """Compare the tokens; when Redis lost its data, make every published job due again; return how many.
+
+    1. lock the row in PostgreSQL: one worker at a time looks, the others pass;
+    2. compare; where they differ, published jobs become pending;
+    3. write a new token to Redis, then to PostgreSQL, and commit.
+    Death between the two writes of 3: the tokens differ at the next look, and messages are published once more: the guard drops the
+    second ones. Raises redis.RedisError while Redis is away.
+    """
+    Broker.objects.get_or_create(pk=1)
+    with transaction.atomic():
+        row = Broker.objects.select_for_update(skip_locked=True).filter(pk=1).first()
+        if row is None:  # another worker is looking
+            return 0
+        lost = _republish() if _token() != row.epoch else 0
+        row.epoch = secrets.token_hex(16)
+        broker.client().set(broker.key(TOKEN), row.epoch)
+        row.save(update_fields=["epoch"])
+    return lost
+
+
+def _token() -> str:
+    value = cast("bytes | None", broker.client().get(broker.key(TOKEN)))
+    return value.decode() if value else ""
+
+
+def _republish() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(REPUBLISH)
+        lost = cursor.rowcount
+    if lost:
+        logger.warning(
+            "Redis lost its data: %d jobs are published again",
+            lost,
+            extra={"action": "epoch_changed", "jobs": lost},
+        )
+    return lost

@@ -1,0 +1,161 @@
+"""Executes a job in a worker's child process: begin, run the task, record how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+import traceback
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from celery.exceptions import Ignore, Reject, Retry
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from jobs import guard, recovery, signals, workers
+from jobs.conf import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobs.guard import Attempt
+    from jobs.task import DurableTask
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+def attempt_of(task: DurableTask) -> Attempt | None:
+    """Return the attempt that this process executes for the task, None outside a job."""
+    return getattr(task.request, "attempt", None)
+
+
+def execute(task: DurableTask) -> Any:
+    """Run one message of a job. Raises Ignore for what needs no run, and otherwise what the task raised.
+
+    1. begin: by compare-and-set, so a second message does nothing;
+    2. run the task, in one transaction with 3 if it is `atomic`;
+    3. finish: by compare-and-set on the attempt.
+    Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
+    """
+    job_id = uuid.UUID(task.request.id)
+    attempt = patiently(lambda: guard.begin(job_id, workers.current()))
+    if attempt is None:
+        logger.info(
+            "%s %s needs no run", task.name, job_id, extra={"action": "job_dropped", "job": str(job_id)}
+        )
+        raise Ignore
+    request = task.request
+    request.attempt, request.args, request.kwargs, request.retries = (
+        attempt,
+        attempt.args,
+        attempt.kwargs,
+        attempt.retries,
+    )
+    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+    try:
+        result = _run(task, attempt)
+    except (
+        guard.FencedError
+    ) as error:  # lost the race against the attempt that replaced this one: nothing was recorded
+        logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
+        raise Ignore from error
+    signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+    return result
+
+
+def _run(task: DurableTask, attempt: Attempt) -> Any:
+    try:
+        with transaction.atomic() if task.atomic else contextlib.nullcontext():
+            result = _answer(task, attempt)
+            if attempt.again is None and task.atomic:
+                guard.finish(attempt)
+    except guard.FencedError:
+        raise
+    except Retry as asked:
+        attempt.again = attempt.again or guard.Again(_seconds(asked))
+        _retry(task, attempt, asked)
+        raise
+    except (OperationalError, InterfaceError):
+        # PostgreSQL went away, or chose this transaction as a deadlock's victim: nobody's decision, so the job is due again.
+        reason = _line(error)
+        record(lambda: recovery.attempt_crashed(attempt.job_id, workers.current(), None, reason))
+        raise
+    except Exception as error:
+        _bury(task, attempt, error)
+        raise
+    if attempt.again:
+        _retry(task, attempt, None)
+    elif not task.atomic:
+        record(lambda: guard.finish(attempt))
+    return result
+
+
+def _answer(task: DurableTask, attempt: Attempt) -> Any:
+    try:
+        return task.run(*attempt.args, **attempt.kwargs)
+    except Ignore:  # the task's own way to say that there was nothing to do
+        return None
+
+
+def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
+    again = attempt.again
+    assert again is not None  # noqa: S101  set by whoever called
+    cause = asked.exc if asked else None
+    reason = _line(cause) if cause else "asked for a retry"
+    text = "".join(traceback.format_exception(cause)) if isinstance(cause, BaseException) else ""
+    record(lambda: guard.retry(attempt, again, reason, text))
+    signals.job_retried.send_robust(
+        task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
+    )
+
+
+def _bury(task: DurableTask, attempt: Attempt, error: Exception) -> None:
+    reason = f"rejected: {error.reason}" if isinstance(error, Reject) else _line(error)
+    text = "".join(traceback.format_exception(error))
+    record(lambda: guard.bury(attempt, reason, text))
+    signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
+
+
+def record(act: Callable[[], object]) -> None:
+    """Record how the attempt ended; where PostgreSQL stays away, leave this process.
+
+    Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
+    worker that lives.
+    """
+    try:
+        patiently(act)
+    except (OperationalError, InterfaceError):
+        logger.critical(
+            "PostgreSQL is away: the end of an attempt is not recorded", extra={"action": "answer_lost"}
+        )
+        os._exit(os.EX_TEMPFAIL)
+
+
+def patiently(act: Callable[[], Answer]) -> Answer:
+    """Return `act()`, trying again while PostgreSQL is away, for `patience` seconds; then raise what it raised.
+
+    Everything passed here is a compare-and-set: done twice, because the first answer was lost, it changes nothing.
+    """
+    deadline = time.monotonic() + conf().patience
+    wait = 0.1
+    while True:
+        try:
+            return act()
+        except (OperationalError, InterfaceError):
+            if time.monotonic() + wait > deadline:
+                raise
+            connection.close()
+            time.sleep(wait)
+            wait = min(2.0, wait * 2)
+
+
+def _seconds(asked: Retry) -> float:
+    return float(asked.when) if isinstance(asked.when, int | float) else 0.0
+
+
+def _line(error: Any) -> str:
+    """Return an error in one line: its class and its message."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__

@@ -1,0 +1,36 @@
+"""Tells whether the worker in this container lives: `python src/jobs/probe.py [--max-age SECONDS]`; exit 0 or 1, and one line.
+
+It reads the heartbeat file and nothing else. A lost broker does not fail it: restarting every worker would not bring Redis back.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+MAX_AGE = 45.0  # seconds; four missed beats and a bit, as the ledger's own limit
+
+
+def main(arguments):  # type: ignore[no-untyped-def]  # typing alone would cost a third of the probe's time
+    limit = float(arguments[1]) if arguments[:1] == ["--max-age"] and len(arguments) == 2 else MAX_AGE
+    path = os.environ.get("JOBS_HEARTBEAT_FILE") or os.path.join(
+        tempfile.gettempdir(), "jobs-worker-heartbeat"
+    )  # noqa: PTH118
+    try:
+        with open(path) as file:  # noqa: PTH123  pathlib costs 5 ms
+            beat = json.load(file)
+        age = time.time() - float(beat["at"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"no heartbeat in {path}: {error}", 1
+    away = beat.get("broker_away_seconds")
+    note = f", Redis away for {away:.0f} s" if away is not None else ""
+    if age > limit:
+        return f"last heartbeat {age:.0f} s ago, at most {limit:.0f} s are allowed{note}", 1
+    return f"last heartbeat {age:.0f} s ago{note}", 0
+
+
+if __name__ == "__main__":
+    line, code = main(sys.argv[1:])
+    print(line)  # noqa: T201
+    sys.exit(code)

@@ -1,0 +1,67 @@
+"""What the worker's main process knows of a message: it notices killed children and expired time limits, and tells the ledger."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
+from celery.exceptions import TaskRevokedError
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from jobs import deliveries, recovery, workers
+from jobs.message import JOB_HEADER
+from jobs.worker import keeper
+
+KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
+
+
+class JobRequest(Request):
+    """A message in the main process. Those of jobs are never redelivered by hand: the ledger publishes again what must run again."""
+
+    @property
+    def is_job(self) -> bool:
+        return bool(self.request_dict.get(JOB_HEADER))
+
+    def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
+        keeper.note_start()
+        if not self.is_job and deliveries.is_spent(self):
+            keeper.submit(lambda: deliveries.bury(self))
+            task_ready(self)
+            self.acknowledge()
+            raise TaskRevokedError(self.id)
+        return super().execute_using_pool(pool, **kwargs)
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """Cancel on a lost connection, as for plain tasks. A job goes on: the guard drops the second copy of its message.
+
+        SIGQUIT, because the children ignore SIGTERM: some platforms send it to every process of the container.
+        """
+        if not self.is_job:
+            super().cancel(pool, signal or "SIGQUIT", emit_retry)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        super().on_timeout(soft, timeout)
+        if self.is_job and not soft:
+            self._crashed(f"hard time limit of {timeout:g} s exceeded")
+
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> Any:
+        if not (self.is_job and isinstance(exc_info.exception, WorkerLostError)):
+            return super().on_failure(exc_info, send_failed_event, return_ok)
+        task_ready(self)
+        self.acknowledge()
+        how = KILLED.search(str(exc_info.exception))
+        self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
+        return None
+
+    def _crashed(self, reason: str) -> None:
+        """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL."""
+        if keeper.gave_up():  # the worker killed its children itself, and hands their jobs back
+            return
+        job_id, pid = uuid.UUID(self.id), self.worker_pid
+        keeper.submit(lambda: recovery.attempt_crashed(job_id, workers.current(), pid, reason))

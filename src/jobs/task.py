@@ -1,0 +1,141 @@
+"""The task class: `enqueue` beside Celery's `delay`. Make it the application's with `Celery(task_cls="jobs.task:DurableTask")`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from celery import Task
+from celery.exceptions import Retry
+from django.utils import timezone
+
+from jobs import guard
+from jobs.arguments import encoded
+from jobs.conf import conf
+from jobs.enqueue import Call, enqueue, enqueue_many
+from jobs.execution import attempt_of, execute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from jobs.models import Batch, Job
+
+
+class DurableTask(Task):
+    """A Celery task that can also be enqueued as a durable job.
+
+    `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
+    `atomic`: run in one transaction with the recording of success, so that effects in PostgreSQL happen exactly once.
+    """
+
+    abstract = True
+    Request = "jobs.request:JobRequest"
+    max_attempts: int | None = None
+    atomic = False
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+        """Write a job in the caller's transaction, publish it after commit, and return it.
+
+        Raises ArgumentError for what is not JSON, TypeError for what does not fit the task's signature.
+        """
+        return Enqueuer(self).enqueue(*args, **kwargs)
+
+    def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        """Write one job for each `(args, kwargs)`, streamed; return how many."""
+        return Enqueuer(self).enqueue_many(calls)
+
+    def using(self, **options: Any) -> Enqueuer:
+        """Return an enqueuer with options: `key`, `concurrency_key`, `when_busy`, `run_at`, `not_after`, `queue`, `batch`."""
+        return replace(Enqueuer(self), **options)
+
+    def call(self, *args: Any, **kwargs: Any) -> Call:
+        """Return what `enqueue` would write, for a batch's follow-up."""
+        return Enqueuer(self).call(*args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self.request, "job", None) and not self.request.called_directly:
+            return execute(self)
+        return super().__call__(*args, **kwargs)
+
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, throw: bool = True, eta: datetime | None = None,
+              countdown: float | None = None, max_retries: int | None = None, **options: Any) -> Any:  # fmt: skip
+        """Ask for another attempt, as in Celery; a job's waits in PostgreSQL instead of Redis."""
+        attempt = attempt_of(self)
+        if attempt is None:
+            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        limit = self.max_retries if max_retries is None else max_retries
+        if limit is not None and attempt.retries >= limit:
+            raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
+        if countdown is None:
+            countdown = (eta - timezone.now()).total_seconds() if eta else self.default_retry_delay
+        new_args, new_kwargs = encoded(self.name, args or [], kwargs or {})
+        attempt.again = guard.Again(
+            max(0.0, countdown), new_args if args else None, new_kwargs if kwargs else None
+        )
+        asked = Retry(exc=exc, when=eta or countdown)
+        if throw:
+            raise asked
+        return asked
+
+    def progress(self, done: int, total: int) -> None:
+        """Record how far this job is; at most one write a second, so call it as often as you like.
+
+        Raises FencedError when the job has been started again elsewhere: let it pass, and the attempt ends.
+        """
+        attempt = attempt_of(self)
+        now = time.monotonic()
+        if attempt and (done >= total or now - attempt.progress_told_at >= 1):
+            attempt.progress_told_at = now
+            guard.progress(attempt, done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueuer:
+    """A task with options for the jobs to be made of it. Times are aware datetimes.
+
+    `key`: unique for ever (until pruned): enqueueing it again returns the job that exists.
+    `concurrency_key`: at most one job of the same key runs at a time; `when_busy` says what happens to another: "wait" or "skip".
+    `run_at`: not before; `not_after`: expires unless started by then. `queue`: other than the task's. `batch`: see jobs.batches.
+    """
+
+    task: DurableTask
+    key: str | None = None
+    concurrency_key: str | None = None
+    when_busy: str = "wait"
+    run_at: datetime | None = None
+    not_after: datetime | None = None
+    queue: str | None = None
+    batch: Batch | None = None
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+        return enqueue(self.call(*args, **kwargs))
+
+    def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
+
+    def call(self, *args: Any, **kwargs: Any) -> Call:
+        if self.task.typing:
+            self.task.__header__(*args, **kwargs)  # raises TypeError, as a call of the function would
+        return Call(
+            task=self.task.name,
+            queue=self.queue or queue_of(self.task),
+            max_attempts=self.task.max_attempts or conf().max_attempts,
+            args=args,
+            kwargs=kwargs,
+            key=self.key,
+            concurrency_key=self.concurrency_key,
+            when_busy=self.when_busy,
+            batch_id=self.batch.id if self.batch else None,
+            not_after=self.not_after,
+            run_at=self.run_at,
+        )
+
+
+def queue_of(task: Task) -> str:
+    """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
+    if getattr(task, "queue", None):
+        return str(task.queue)
+    route = task.app.amqp.router.route({}, task.name)
+    return str(getattr(route.get("queue"), "name", route.get("queue")) or task.app.conf.task_default_queue)

@@ -1,0 +1,30 @@
+"""The heartbeat file: what the probe reads, without importing Django or asking the broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+VARIABLE = "JOBS_HEARTBEAT_FILE"
+
+
+def path() -> Path:
+    """Return the file's path: one worker a container needs no setting, several on one machine need one each."""
+    return Path(os.environ.get(VARIABLE) or Path(tempfile.gettempdir()) / "jobs-worker-heartbeat")
+
+
+def write(broker_away_since: float | None) -> None:
+    """Replace the file in one step, so that the probe never reads half of it."""
+    away = None if broker_away_since is None else time.monotonic() - broker_away_since
+    text = json.dumps({"at": time.time(), "pid": os.getpid(), "broker_away_seconds": away})
+    target = path()
+    scratch = target.with_name(f"{target.name}.{os.getpid()}")
+    scratch.write_text(text)
+    scratch.replace(target)
+
+
+def remove() -> None:
+    path().unlink(missing_ok=True)

@@ -1,0 +1,70 @@
+"""Consumer bootsteps: renew the lease on messages that are being worked on, and notice when the broker is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from celery import bootsteps
+
+from jobs.worker import keeper
+
+logger = logging.getLogger(__name__)
+
+
+class Lease(bootsteps.StartStopStep):
+    """Renews Redis' visibility timeout of every unacknowledged message three times in its length.
+
+    That makes a short timeout safe for tasks of any length: a dead worker's messages come back in a minute and not in an hour,
+    and a live worker's never do. The timeout must be the same on every worker. Not for the solo pool, which blocks the loop.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, c: Any, **kwargs: Any) -> None:
+        super().__init__(c, **kwargs)
+        self.timer: Any = None
+
+    def start(self, c: Any) -> None:
+        timeout = c.app.conf.broker_transport_options.get("visibility_timeout", 3600)
+        self.timer = c.timer.call_repeatedly(timeout / 3, renew, (c,))
+
+    def stop(self, c: Any) -> None:
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+
+    shutdown = stop
+
+
+def renew(consumer: Any) -> None:
+    """Move the deadline of every message in hand; XX: never bring one back that was acknowledged meanwhile."""
+    channel = consumer.task_consumer.channel
+    if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
+        return
+    tags = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]  # noqa: SLF001  kombu has no other way
+    if not tags:
+        return
+    try:
+        with channel.conn_or_acquire() as client:
+            client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
+    except consumer.connection_errors:  # the loop meets the same error and reconnects
+        logger.warning(
+            "could not renew the lease of %d messages", len(tags), extra={"action": "lease_failed"}
+        )
+
+
+class BrokerWatch(bootsteps.StartStopStep):
+    """Tells the keeper whether the consumer is connected, and that the event loop turns."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, c: Any) -> None:
+        keeper.broker_is_back()
+        c.timer.call_repeatedly(2.0, keeper.note_turn)
+
+    def stop(self, c: Any) -> None:
+        keeper.broker_is_away()
+
+    shutdown = stop

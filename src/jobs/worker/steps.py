@@ -1,0 +1,27 @@
+"""The worker bootstep that starts the keeper."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from celery import bootsteps, signals
+
+from jobs.worker.duties import duties
+from jobs.worker.keeper import Keeper
+from jobs.worker.stop import leave
+
+
+class KeeperStep(bootsteps.StartStopStep):
+    """Starts the keeper when the pool has started. It goes on until the process ends, so that a stopping worker still beats."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        Keeper(duties(worker, leave)).start()
+
+
+@signals.worker_process_init.connect
+def ignore_sigterm(**_: Any) -> None:
+    """Let a child outlive the SIGTERM that some platforms send to every process: its parent decides when it has to stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,131 @@
+"""The graceful stop: finish what fits in the grace, hand back the rest as due again, leave.
+
+Celery's own ways do not fit a platform: the warm shutdown waits for ever, the cold one kills at once, and the soft one sleeps its
+whole timeout in a signal handler, with the event loop standing still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.worker import state
+from django.db import Error as DatabaseFailure
+
+from jobs import recovery, workers
+from jobs.conf import conf
+from jobs.worker import heartbeat_file
+from jobs.worker.keeper import give_up, senses
+
+logger = logging.getLogger(__name__)
+
+LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
+
+
+class GracefulStop(bootsteps.StartStopStep):
+    """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, leave.
+
+    A second SIGINT hands back at once. The event loop goes on turning meanwhile: results are read, messages acknowledged,
+    leases renewed.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self.worker = worker
+        self.hurry = threading.Event()
+
+    def start(self, worker: Any) -> None:
+        signal.signal(signal.SIGTERM, self.on_signal)
+        signal.signal(signal.SIGINT, self.on_signal)
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        if not senses.stopping:
+            senses.stopping = True
+            threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
+        elif number == signal.SIGINT:
+            self.hurry.set()
+
+    def stop_gracefully(self) -> None:
+        logger.info(
+            "stopping: %d tasks are running",
+            len(state.reserved_requests),
+            extra={"action": "worker_stopping"},
+        )
+        self.stop_consuming()
+        deadline = time.monotonic() + conf().drain
+        while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
+            time.sleep(0.1)
+        if state.reserved_requests:
+            self.interrupt()
+            state.should_terminate = os.EX_OK
+        else:
+            state.should_stop = os.EX_OK
+        threading.Timer(LAST_WORDS, leave_by_force).start()
+
+    def stop_consuming(self) -> None:
+        """Ask for no more messages, from the event loop: cancelling between BRPOP and its answer would lose one."""
+        consumer = getattr(self.worker.consumer, "task_consumer", None)
+        hub = getattr(self.worker, "hub", None)
+        if consumer is not None and hub is not None:
+            hub.call_soon(consumer.cancel)
+
+    def interrupt(self) -> None:
+        """Kill the children, then hand their jobs back: never two at once."""
+        give_up()
+        pids = [process.pid for process in list(self.worker.pool._pool._pool)]  # noqa: SLF001  the pool tells its children to nobody
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _wait_for_death(pids)
+        hand_back()
+
+
+def hand_back() -> None:
+    """Make this worker's running jobs due again. PostgreSQL away: the reconciler of another worker does it later."""
+    with contextlib.suppress(DatabaseFailure):
+        count = recovery.hand_back(workers.current(), "handed back by a worker that stopped")
+        logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
+
+
+@signals.worker_shutdown.connect
+def leave_the_ledger(**_: Any) -> None:
+    """The pool has stopped: nothing runs in this worker any more."""
+    with contextlib.suppress(DatabaseFailure):
+        recovery.hand_back(workers.current(), "handed back by a worker that stopped")
+        workers.say_goodbye()
+    heartbeat_file.remove()
+
+
+def leave_by_force() -> None:
+    """Leave although Celery has not finished stopping: the grace is nearly over, and everything is recorded."""
+    logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
+    leave_the_ledger()
+    os._exit(os.EX_OK)
+
+
+def leave(reason: str) -> None:
+    """Stop a worker that cannot go on, so that the platform starts a new one."""
+    logger.critical("leaving: %s", reason, extra={"action": "worker_stuck"})
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait_for_death(pids: list[int], timeout: float = 2.0) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and any(_is_alive(pid) for pid in pids):
+        time.sleep(0.02)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
