@@ -24,15 +24,15 @@ RUN python -m venv --without-pip /opt/venv \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 
-# For compose.yaml: reload, the mail sink, the stand-in for the platform's cron. No other build enters this stage.
+# For compose.yaml, which mounts the source: reload, the mail sink, the stand-in for the platform's cron.
+# No other build enters this stage.
 FROM requirements AS development
 COPY requirements-dev.txt ./
 RUN pip --python /opt/venv install --no-cache-dir --no-compile --only-binary :all: --require-hashes \
       --requirement requirements-dev.txt
 # A named volume takes its owner from the directory that it covers.
 RUN install --directory --owner 10001 --group 10001 /mail
-COPY manage.py platform.yaml ./
-COPY src src
+ENV PYTHONPATH=/app/src
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
