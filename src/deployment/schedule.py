@@ -77,9 +77,9 @@ class Schedule:
     def previous(self, before_or_at: datetime) -> datetime:
         """Return the latest slot that is not later than ``before_or_at``."""
         moment = _utc(before_or_at)
-        walls = CronSim(self.cron, _minute(self._wall(moment)) + MINUTE, reverse=True)
+        walls = CronSim(self.cron, self._wall(moment), reverse=True)
         earliest = next(moments[0] for moments in map(self._moments_of, walls) if moments)
-        # In a repeated hour, later wall times may have been earlier: the walk forward decides.
+        # Later wall times may have come since, or earlier in a repeated hour: the walk forward decides.
         *_, latest = self.slots(earliest - MINUTE, moment)
         return latest
 
@@ -94,23 +94,24 @@ class Schedule:
 
     def _anchor(self, after: datetime) -> datetime:
         """Return the wall time to start from: that of ``after``, or earlier if the clock goes back soon."""
-        wall = _minute(self._wall(after))
-        advance = self._wall(after + WIDEST_OFFSET) - self._wall(after)
-        return wall - max(WIDEST_OFFSET - advance, timedelta(0)) - MINUTE
+        wall = self._wall(after)
+        advance = self._wall(after + WIDEST_OFFSET) - wall
+        return wall - max(WIDEST_OFFSET - advance, timedelta(0))
 
     def _moments(self, anchor: datetime) -> Iterator[datetime]:
         """Yield the moments of matching wall times from ``anchor`` on, ascending; a gap repeats its end."""
         repeated: deque[datetime] = deque()
-        for wall in CronSim(self.cron, anchor):
-            for moment in self._moments_of(wall)[:1]:
+        for moments in map(self._moments_of, CronSim(self.cron, anchor)):
+            for moment in moments[:1]:
                 while repeated and repeated[0] < moment:
                     yield repeated.popleft()
                 yield moment
-            repeated.extend(self._moments_of(wall)[1:])
+            repeated.extend(moments[1:])
 
     def _moments_of(self, wall: datetime) -> tuple[datetime, ...]:
         """Return when an entry for ``wall`` fires: once, or never or twice where the clock changes."""
-        first, second = (wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        local = wall.replace(tzinfo=self.zone)
+        first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
         if first == second:
             return (first,)
         is_repeated = first < second
@@ -123,10 +124,6 @@ def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs a time zone, got {moment!r}")
     return moment.astimezone(UTC)
-
-
-def _minute(wall: datetime) -> datetime:
-    return wall.replace(second=0, microsecond=0)
 
 
 def _check_occurs(expression: str, cron: str) -> None:

@@ -86,7 +86,7 @@ class Field:
 def random_entry(chance: random.Random, likely_hours: tuple[int, ...]) -> Entry:
     """Return an entry that is due now and then in a window of days, mostly in the likely hours."""
     fields = (
-        Field(0, 59, star=0.15),
+        Field(0, 59, star=0.05),
         Field(0, 23, star=0.2, likely=likely_hours),
         Field(1, 31, star=0.6),
         Field(1, 12, star=0.85, names=MONTHS),
