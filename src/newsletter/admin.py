@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
-from newsletter.models import Subscriber
+from newsletter.models import Delivery, Issue, Note, SignupReport, Subscriber
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -36,3 +36,42 @@ class SubscriberAdmin(admin.ModelAdmin):
         "confirmed_at",
         "unsubscribed_at",
     ]  # only the address's owner changes these
+
+
+@admin.register(Note)
+class NoteAdmin(admin.ModelAdmin):
+    list_display = ["headline", "written_at", "issue"]
+    list_filter = [("issue", admin.EmptyFieldListFilter)]
+    search_fields = ["headline", "text"]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """What jobs have written: to be looked at."""
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Issue)
+class IssueAdmin(ReadOnlyAdmin):
+    list_display = ["week", "composed_at", "delivered", "recipients", "delivered_at"]
+
+    @admin.display(description="delivered")
+    def delivered(self, issue: Issue) -> int:
+        return issue.deliveries.count()
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["issue", "subscriber", "delivered_at", "is_refused"]
+    list_filter = ["is_refused", "issue"]
+    list_select_related = ["issue", "subscriber"]
+    search_fields = ["subscriber__email"]
+
+
+@admin.register(SignupReport)
+class SignupReportAdmin(ReadOnlyAdmin):
+    list_display = ["until", "since", "requested", "confirmed", "unsubscribed"]

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from newsletter.links import absolute, confirm_link, unsubscribe_link
 
 if TYPE_CHECKING:
-    from newsletter.models import Subscriber
+    from newsletter.models import Issue, SignupReport, Subscriber
 
 
 class AddressRefusedError(Exception):
@@ -31,6 +31,28 @@ def reminder(subscriber: Subscriber, key: str) -> EmailMultiAlternatives:
     return mail("reminder", "You are already on the list", subscriber, key, {})
 
 
+def digest(issue: Issue, subscriber: Subscriber) -> EmailMultiAlternatives:
+    """Tell a subscriber what is new. The Message-ID is that of the issue and subscriber, whatever job sends it."""
+    notes = list(issue.notes.all())
+    key = f"{issue.week}.{subscriber.pk}"
+    message = mail("digest", notes[0].headline, subscriber, key, {"issue": issue, "notes": notes})
+    message.extra_headers["List-Id"] = f"The Offbeat Letter <weekly.{host()}>"
+    return message
+
+
+def report(made: SignupReport) -> EmailMultiAlternatives:
+    """Tell the people of ADMINS who came and went."""
+    return EmailMultiAlternatives(
+        f"{made.confirmed} confirmed, {made.unsubscribed} left",
+        render_to_string("newsletter/mail/report.txt", {"report": made}),
+        to=[address for _, address in settings.ADMINS],
+        headers={
+            "Message-ID": f"<report.{made.until:%Y%m%d%H}@{host()}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
 def mail(
     name: str, subject: str, subscriber: Subscriber, key: str, context: dict[str, Any]
 ) -> EmailMultiAlternatives:
@@ -41,7 +63,7 @@ def mail(
         render_to_string(f"newsletter/mail/{name}.txt", context),
         to=[subscriber.email],
         headers={
-            "Message-ID": f"<{name}.{key}@{urlsplit(settings.BASE_URL).hostname}>",
+            "Message-ID": f"<{name}.{key}@{host()}>",
             "List-Unsubscribe": f"<{leave}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
             "Auto-Submitted": "auto-generated",  # RFC 3834: no out-of-office answers
@@ -49,6 +71,10 @@ def mail(
     )
     message.attach_alternative(render_to_string(f"newsletter/mail/{name}.html", context), "text/html")
     return message
+
+
+def host() -> str:
+    return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
 def send(message: EmailMultiAlternatives) -> None:

@@ -6,10 +6,14 @@ import logging
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.utils import timezone
 
-from newsletter import mails
-from newsletter.models import Subscriber
+from jobs.batches import open_batch
+from newsletter import digest, mails
+from newsletter.models import Issue, Subscriber
+from newsletter.report import report
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +27,14 @@ MAIL: dict[str, Any] = {
     "max_retries": 10,  # about an hour: longer than a mail server takes to restart
     "soft_time_limit": 45,  # above EMAIL_TIMEOUT (20 s) for connecting and for sending
     "time_limit": 60,
+}
+CHUNK: dict[str, Any] = {
+    "autoretry_for": (
+        OSError,
+        SoftTimeLimitExceeded,
+    ),  # a slow server: the rest of the chunk in another attempt
+    "soft_time_limit": 9 * 60,
+    "time_limit": 10 * 60,
 }
 
 
@@ -40,7 +52,7 @@ def send_reminder(self: Task, subscriber_id: int) -> None:
         mails.send(mails.reminder(subscriber, self.request.id))
 
 
-@shared_task(soft_time_limit=240, time_limit=300)
+@shared_task(atomic=True, soft_time_limit=240, time_limit=300)
 def purge_unconfirmed() -> None:
     """Forget the addresses whose owners did not confirm in time."""
     purged, _ = Subscriber.objects.lapsed(timezone.now()).delete()
@@ -49,3 +61,39 @@ def purge_unconfirmed() -> None:
         purged,
         extra={"action": "purge_unconfirmed", "purged": purged},
     )
+
+
+@shared_task(atomic=True, soft_time_limit=240, time_limit=300)
+def send_weekly_digest() -> None:
+    """Compose this week's issue and enqueue its chunks; issue and jobs are committed with this job's success."""
+    issue = digest.compose(timezone.now())
+    if not issue:
+        logger.info("no digest: nothing new, or sent before", extra={"action": "digest_skipped"})
+        return
+    with open_batch(f"weekly-digest {issue.week}", on_success=close_digest.call(issue.pk)) as batch:
+        chunks = digest.chunks(issue)
+        send_chunk.using(batch=batch).enqueue_many(((issue.pk, first, last), {}) for first, last in chunks)
+
+
+@shared_task(**MAIL | CHUNK)
+def send_chunk(self: Task, issue_id: int, first: int, last: int) -> None:
+    """Send an issue to those of a range of subscribers who do not have it yet."""
+    issue = Issue.objects.get(pk=issue_id)
+    subscribers = digest.recipients(issue, first, last)
+    for done in digest.deliver(issue, subscribers):
+        self.progress(done, len(subscribers))
+
+
+@shared_task(time_limit=60)
+def close_digest(issue_id: int) -> None:
+    """Note that every chunk of an issue is out."""
+    sent = digest.close(issue_id)
+    logger.info("digest sent to %d", sent, extra={"action": "digest_sent", "issue": issue_id, "sent": sent})
+
+
+@shared_task(**MAIL | {"atomic": True})
+def send_signup_report(self: Task) -> None:
+    """Mail the people of ADMINS who came and went since the last report; nothing when nobody did."""
+    made = report(timezone.now())
+    if made and not made.is_empty and settings.ADMINS:
+        mails.send(mails.report(made))

@@ -1,0 +1,7 @@
+from cronjobs.commands import EnqueueCommand
+from newsletter.tasks import send_weekly_digest
+
+
+class Command(EnqueueCommand):
+    help = "Enqueue the weekly digest for every confirmed subscriber."
+    task = send_weekly_digest

@@ -1,0 +1,27 @@
+"""The hourly report to the people who run the list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from newsletter.models import SignupReport
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+HOUR = timedelta(hours=1)
+
+
+def report(now: datetime) -> SignupReport | None:
+    """Make and keep the report of the time since the last one, up to the full hour; None when there is one already."""
+    until = now.replace(minute=0, second=0, microsecond=0)
+    last = SignupReport.objects.first()
+    since = last.until if last else until - HOUR
+    if since >= until:
+        return None
+    made = SignupReport.of(since, until)
+    made.save(
+        force_insert=True
+    )  # where two race, the unique `until` lets one through, and the other job finds it
+    return made

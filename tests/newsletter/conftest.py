@@ -1,0 +1,39 @@
+"""The cast: Alice reads the letter, Bob has not confirmed yet, Charlie has left."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from newsletter.models import Subscriber
+
+NOW = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """The clock, standing still."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    return NOW
+
+
+@pytest.fixture
+def alice(db, now):
+    return Subscriber.objects.create(email="alice@example.com", requested_at=now, confirmed_at=now)
+
+
+@pytest.fixture
+def bob(db, now):
+    return Subscriber.objects.create(email="bob@example.com", requested_at=now)
+
+
+@pytest.fixture
+def charlie(db, now):
+    return Subscriber.objects.create(
+        email="charlie@example.com", requested_at=now, confirmed_at=now, unsubscribed_at=now
+    )
+
+
+@pytest.fixture
+def everybody(alice, bob, charlie):
+    """Alice, Bob and Charlie."""
+    return [alice, bob, charlie]

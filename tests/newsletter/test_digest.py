@@ -1,0 +1,192 @@
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+
+from jobs.models import Batch, Job
+from newsletter import digest
+from newsletter.models import Delivery, Issue, Note, Subscriber
+from newsletter.tasks import close_digest, send_chunk, send_weekly_digest
+
+
+@pytest.fixture
+def note(db, now):
+    return Note.objects.create(headline="Wake-ups", text="A < B", url="https://example.com/1", written_at=now)
+
+
+@pytest.fixture
+def issue(note):
+    return digest.compose(note.written_at)
+
+
+@pytest.fixture
+def readers(db, now):
+    """Five confirmed subscribers."""
+    return [
+        Subscriber.objects.create(email=f"reader{n}@example.com", requested_at=now, confirmed_at=now)
+        for n in range(5)
+    ]
+
+
+class Server(EmailBackend):
+    """Takes mails until the one that it has an answer for."""
+
+    answers = {}
+
+    def send_messages(self, messages):
+        error = self.answers.pop(messages[0].to[0], None)
+        if error:
+            raise error
+        return super().send_messages(messages)
+
+
+@pytest.fixture
+def server(settings, monkeypatch):
+    settings.EMAIL_BACKEND = f"{__name__}.Server"
+    monkeypatch.setattr(Server, "answers", {})
+    return Server
+
+
+def run(task, *args):
+    return task.apply(args, task_id="01a1f854", throw=True)
+
+
+def received():
+    return [message.to[0] for message in mail.outbox]
+
+
+def test_notes_become_the_issue_of_the_week(note, now):
+    """Every note that waits goes into the issue."""
+    issue = digest.compose(now)
+
+    note.refresh_from_db()
+    assert note.issue == issue
+    assert issue.week == "2026-W47"
+
+
+def test_a_week_has_one_issue(issue, now):
+    """What is written after the issue has gone out waits for the next week's."""
+    late = Note.objects.create(headline="Late", text="x", written_at=now)
+
+    assert digest.compose(now + timedelta(days=6)) is None
+    assert digest.compose(now + timedelta(days=7)).week == "2026-W48"
+    late.refresh_from_db()
+    assert late.issue.week == "2026-W48"
+
+
+def test_nothing_written_makes_no_issue(db, now):
+    """A week without notes has no letter."""
+    assert digest.compose(now) is None
+    assert Issue.objects.count() == 0
+
+
+def test_the_list_is_cut_into_chunks(issue, readers, bob, charlie, monkeypatch):
+    """Each confirmed subscriber is in one chunk; the issue knows how many there are."""
+    monkeypatch.setattr(digest, "CHUNK", 2)
+
+    ranges = list(digest.chunks(issue))
+
+    assert ranges == [
+        (readers[0].pk, readers[1].pk),
+        (readers[2].pk, readers[3].pk),
+        (readers[4].pk, readers[4].pk),
+    ]
+    issue.refresh_from_db()
+    assert issue.recipients == 5
+
+
+def test_the_digest_is_fanned_out_in_a_batch(note, readers, monkeypatch):
+    """The job of the digest leaves one job a chunk behind, on the queue of mails, in a sealed batch."""
+    monkeypatch.setattr(digest, "CHUNK", 2)
+
+    run(send_weekly_digest)
+
+    batch = Batch.objects.get()
+    jobs = Job.objects.filter(batch=batch)
+    assert (batch.name, batch.total) == ("weekly-digest 2026-W47", 3)
+    assert {(job.task, job.queue, job.args[0]) for job in jobs} == {
+        ("newsletter.tasks.send_chunk", "mail", Issue.objects.get().pk)
+    }
+
+
+def test_a_digest_that_is_fired_twice_goes_out_once(note, readers):
+    """The second run in a week enqueues nothing."""
+    run(send_weekly_digest)
+    run(send_weekly_digest)
+
+    assert Batch.objects.count() == 1
+    assert Job.objects.count() == 1
+
+
+def test_a_digest_for_an_empty_list_is_closed_at_once(note):
+    """A batch without chunks is followed by the job that closes the issue."""
+    run(send_weekly_digest)
+
+    assert Job.objects.get().task == "newsletter.tasks.close_digest"
+
+
+def test_a_chunk_mails_its_readers_once(issue, readers, alice):
+    """Each reader of the range gets the issue; running the chunk again sends nothing."""
+    for _ in range(2):
+        run(send_chunk, issue.pk, readers[0].pk, readers[-1].pk)
+
+    assert received() == [reader.email for reader in readers]
+    assert Delivery.objects.filter(issue=issue).count() == 5
+
+
+def test_whoever_left_meanwhile_gets_nothing(issue, readers, now):
+    """Unsubscribing counts up to the moment in which the mail would be sent."""
+    readers[1].unsubscribe(now)
+
+    run(send_chunk, issue.pk, readers[0].pk, readers[2].pk)
+
+    assert received() == [readers[0].email, readers[2].email]
+
+
+def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server):
+    """When the mail server hangs up, the next attempt mails those who have nothing yet, and nobody else."""
+    server.answers[readers[2].email] = SMTPServerDisconnected("bye")
+    subscribers = digest.recipients(issue, readers[0].pk, readers[-1].pk)
+
+    with pytest.raises(SMTPServerDisconnected):
+        list(digest.deliver(issue, subscribers))
+    run(send_chunk, issue.pk, readers[0].pk, readers[-1].pk)
+
+    assert received() == [reader.email for reader in readers]
+
+
+def test_a_refused_address_does_not_hold_up_the_others(issue, readers, server):
+    """An address that the server refuses for good is noted, and not tried again."""
+    server.answers[readers[0].email] = SMTPRecipientsRefused({readers[0].email: (550, b"unknown")})
+
+    run(send_chunk, issue.pk, readers[0].pk, readers[1].pk)
+
+    assert received() == [readers[1].email]
+    assert [delivery.subscriber for delivery in Delivery.objects.filter(is_refused=True)] == [readers[0]]
+    assert digest.recipients(issue, readers[0].pk, readers[1].pk) == []
+
+
+def test_the_letter_tells_its_notes(issue, alice, settings):
+    """The mail has each note in text and HTML, a List-Id, and a Message-ID of issue and reader."""
+    settings.BASE_URL = "https://letter.example.com"
+
+    run(send_chunk, issue.pk, alice.pk, alice.pk)
+
+    (message,) = mail.outbox
+    html = message.alternatives[0].content
+    assert message.subject == "Wake-ups"
+    assert "A < B" in message.body
+    assert "A &lt; B" in html
+    assert "https://example.com/1" in message.body
+    assert message.extra_headers["Message-ID"] == f"<digest.2026-W47.{alice.pk}@letter.example.com>"
+    assert message.extra_headers["List-Id"] == "The Offbeat Letter <weekly.letter.example.com>"
+
+
+def test_closing_notes_when_the_issue_was_out(issue, now):
+    """The first closing counts."""
+    run(close_digest, issue.pk)
+
+    issue.refresh_from_db()
+    assert issue.delivered_at == now
