@@ -20,8 +20,6 @@ def report(now: datetime) -> SignupReport | None:
     since = last.until if last else until - HOUR
     if since >= until:
         return None
-    made = SignupReport.of(since, until)
-    made.save(
-        force_insert=True
-    )  # where two race, the unique `until` lets one through, and the other job finds it
-    return made
+    counts = SignupReport.counts(since, until)
+    made, is_new = SignupReport.objects.get_or_create(until=until, defaults={"since": since, **counts})
+    return made if is_new else None  # else another job won the race, and mails it
