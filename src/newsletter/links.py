@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 
 from newsletter.models import CONFIRM_WITHIN, Subscriber
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 CONFIRM = "newsletter.confirm"
 UNSUBSCRIBE = "newsletter.unsubscribe"
@@ -26,7 +31,7 @@ def unsubscribe_link(subscriber: Subscriber) -> str:
 
 def subscriber_to_confirm(token: str) -> Subscriber:
     """Return whom a confirmation link is for. Raises DeadLinkError, after CONFIRM_WITHIN at the latest."""
-    return subscriber_of(token, CONFIRM, CONFIRM_WITHIN.total_seconds())
+    return subscriber_of(token, CONFIRM, CONFIRM_WITHIN)
 
 
 def subscriber_to_release(token: str) -> Subscriber:
@@ -34,7 +39,7 @@ def subscriber_to_release(token: str) -> Subscriber:
     return subscriber_of(token, UNSUBSCRIBE, None)
 
 
-def subscriber_of(token: str, salt: str, max_age: float | None) -> Subscriber:
+def subscriber_of(token: str, salt: str, max_age: timedelta | None) -> Subscriber:
     try:
         return Subscriber.objects.get(pk=signing.loads(token, salt=salt, max_age=max_age))
     except (signing.BadSignature, Subscriber.DoesNotExist) as error:

@@ -33,7 +33,7 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
         """Return the row of an address, made when there is none, locked until the transaction ends."""
         same = models.Q(email__lower=Lower(models.Value(email)))
         while True:
-            self.bulk_create([Subscriber(email=email)], ignore_conflicts=True)
+            self.bulk_create([self.model(email=email)], ignore_conflicts=True)
             if subscriber := self.select_for_update().filter(same).first():
                 return subscriber
             # It existed, and the purge took it between the two statements: make it anew.
