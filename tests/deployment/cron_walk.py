@@ -4,6 +4,7 @@ It shares nothing with the code under test: expressions are drawn together with 
 and the walk keeps a virtual clock as Debian's daemon does, with zoneinfo as the only source of wall times.
 """
 
+import calendar
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,11 @@ class Entry:
     def wants_both_days(self):
         _, _, day, _, weekday = self.text.split()
         return day.startswith("*") or weekday.startswith("*")
+
+    @property
+    def can_occur(self):
+        longest = max(calendar.monthrange(2028, month)[1] for month in self.months)
+        return not self.wants_both_days or min(self.days) <= longest
 
     def matches(self, wall):
         if wall.minute not in self.minutes or wall.hour not in self.hours or wall.month not in self.months:
@@ -93,7 +99,8 @@ def random_entry(chance: random.Random, likely_hours: tuple[int, ...]) -> Entry:
         Field(0, 6, star=0.6, names=DAYS),
     )
     texts, values = zip(*(field.random(chance) for field in fields), strict=True)
-    return Entry(" ".join(texts), *values)
+    entry = Entry(" ".join(texts), *values)
+    return entry if entry.can_occur else random_entry(chance, likely_hours)
 
 
 def wall_minutes(zone: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

@@ -94,6 +94,15 @@ def test_an_interval_goes_on_in_the_repeated_hour():
     assert found == ["25 00:00", "25 01:00", "25 02:00", "25 03:00"]
 
 
+def test_a_question_from_the_repeated_hour_finds_what_its_second_round_brings():
+    """At the first 02:30 the next slot of ``15 * * * *`` shows an earlier wall time: the second 02:15."""
+    schedule = Schedule.parse("15 * * * *", "Europe/Berlin")
+
+    slot = schedule.next(at("2026-10-25 00:30"))
+
+    assert slot == at("2026-10-25 01:15")
+
+
 def test_an_interval_does_not_fire_extra_after_the_gap():
     """An entry for every second hour has no 02:00 in spring and no 03:00 in its place."""
     found = slots("0 */2 * * *", "America/New_York", "2026-03-08 04:30", "2026-03-08 10:30")
