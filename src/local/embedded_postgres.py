@@ -42,7 +42,13 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def password(self) -> str:
-        return (self.folder / "password").read_text()
+        """The password, made at the first call and kept as long as the data."""
+        path = self.folder / "password"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path.read_text()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Open an autocommitting connection; the database `postgres` is always there."""
@@ -52,7 +58,6 @@ class EmbeddedPostgres(EmbeddedServer):
         let_read(executables().parent)
         hand_over(self.folder)
         if not self.data.exists():
-            self._make_password()
             self._initialise()
         self._check_version()
 
@@ -79,12 +84,6 @@ class EmbeddedPostgres(EmbeddedServer):
         if not found:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
-    def _make_password(self) -> None:
-        path = self.folder / "password"
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24))
-        hand_over(path)
-
     def _initialise(self) -> None:
         """Make the data folder under another name first: a half-made one is never taken for whole."""
         unfinished = self.folder / "unfinished"
@@ -94,12 +93,13 @@ class EmbeddedPostgres(EmbeddedServer):
                 executables() / "initdb",
                 f"--pgdata={unfinished}",
                 f"--username={USER}",
-                f"--pwfile={self.folder / 'password'}",
+                "--pwfile=/dev/stdin",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C",
                 *([] if self.durable else ["--no-sync"]),
             ],
+            input=self.password,
             capture_output=True,
             text=True,
             check=False,

@@ -60,9 +60,7 @@ def check_redis(environment: Mapping[str, str]) -> None:
     except ValueError:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
-        message = (
-            f"REDIS_URL ({url.rpartition('@')[2]}) does not answer: {error}. Hint: unset it for an embedded Redis."
-        )
+        message = f"REDIS_URL ({url.rpartition('@')[2]}) does not answer: {error}. Hint: unset it for an embedded Redis."
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 
 

@@ -1,0 +1,60 @@
+"""A small browser without a screen: keeps cookies, follows redirects, fills in Django's CSRF token."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+@dataclass
+class Page:
+    status: int
+    url: str
+    headers: dict
+    text: str
+
+    def json(self):
+        return json.loads(self.text)
+
+
+class Browser:
+    def __init__(self, address):
+        self.address = address
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(cookies)
+
+    def get(self, path, **headers):
+        return self._open(urllib.request.Request(self._url(path), headers=headers))
+
+    def submit(self, path, form, to=None):
+        """Load a page, and post its form with these values."""
+        page = self.get(path)
+        token = TOKEN.search(page.text)
+        values = {**form, "csrfmiddlewaretoken": token[1]} if token else form
+        body = urllib.parse.urlencode(values).encode()
+        return self._open(urllib.request.Request(self._url(to or path), body, {"Referer": page.url}))
+
+    def post_json(self, path, values, **headers):
+        body = json.dumps(values).encode()
+        headers = {"Content-Type": "application/json", **headers}
+        return self._open(urllib.request.Request(self._url(path), body, headers))
+
+    def _url(self, path):
+        """Resolve a path; an absolute address, like one in a mail, is asked of our own server."""
+        parts = urllib.parse.urlsplit(path)
+        return self.address + urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
+
+    def _open(self, request):
+        try:
+            answer = self._opener.open(request, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return Page(answer.status, answer.url, dict(answer.headers), answer.read().decode())
