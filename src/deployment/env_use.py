@@ -42,7 +42,7 @@ def _reader(call: ast.Call) -> str:
 
 
 def _has_default(call: ast.Call) -> bool:
-    """Tell whether a value is always given; one that may be None makes the variable required in production."""
+    """Tell whether a value is always given: a default that may be None makes a variable required."""
     before = 2 if _reader(call) == "url" else 1
     given = [*call.args[before:], *(keyword.value for keyword in call.keywords if keyword.arg == "default")]
     return bool(given) and not any(_is_none(node) for each in given for node in ast.walk(each))

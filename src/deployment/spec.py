@@ -104,6 +104,11 @@ class Service:
         "With a port: the path that answers 200. Without: a command that exits 0 while the service is alive.",
         None,
     )
+    ready: str | None = entry(
+        text("a path like /readyz", r"/\S*"),
+        "The path that answers 200 when requests may come, where a platform asks for that too.",
+        None,
+    )
     grace: int = entry(
         number(1, 600, "seconds"),
         "Seconds from SIGTERM to SIGKILL: longer than the service takes to stop by itself.",
@@ -128,6 +133,8 @@ class Service:
             yield "health", f"should be a path for a service with a port, got {found(self.health)}"
         if not self.port and self.health and self.health.startswith("/"):
             yield "health", f"should be a command for a service without a port, got {found(self.health)}"
+        if not self.port and self.ready:
+            yield "ready", "should be left out for a service without a port: no request ever comes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +165,10 @@ class Resources:
         return tuple((kind, resource) for kind, resource in pairs if resource)
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(kind for kind, _ in self.items())
+
+    @property
     def injected(self) -> tuple[str, ...]:
         return tuple(resource.injects for _, resource in self.items())
 
@@ -186,6 +197,10 @@ class EnvVar:
                 "services",
                 (f"should be left out for a {said[0]} variable: cronjobs and the release need it too"),
             )
+
+    @property
+    def is_optional(self) -> bool:
+        return not (self.required or self.generated) and self.default is None
 
     @property
     def is_secret(self) -> bool:

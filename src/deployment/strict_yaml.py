@@ -10,7 +10,7 @@ import yaml
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class StrictLoader(SafeLoader):  # type: ignore[misc]
+class StrictLoader(SafeLoader):
     """A safe loader that refuses a key that stands twice in one mapping, where YAML would keep the last."""
 
 
@@ -18,7 +18,7 @@ def _strict_mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, A
     loader.flatten_mapping(node)
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.MarkedYAMLError(
                 problem=f'"{key}" stands twice in one mapping', problem_mark=key_node.start_mark

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core import checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,13 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from deployment import spec
 from deployment.written import stale_files, write_files
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 class Command(BaseCommand):
     help = "Check platform.yaml by itself and against the code, and tell everything that is wrong."
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

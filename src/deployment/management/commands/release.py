@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
@@ -12,13 +12,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from deployment.migrating import migrate
 from deployment.servers import ServerAwayError, wait_for_postgres, wait_for_redis
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 class Command(BaseCommand):
     help = "Wait for PostgreSQL and Redis, check the deployment, and migrate; safe to run twice at once."
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -1,0 +1,47 @@
+"""Which variables a process gets on a platform: the same for web, worker, cronjobs and the release command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deployment.exporters.export import Target
+    from deployment.spec import EnvVar, Platform, Service
+
+HOSTS = "ALLOWED_HOSTS"
+ADDRESS = "BASE_URL"
+"""The two variables that tell the site's own address: platforms that know it fill them in."""
+
+
+def fixed_values(target: Target, service: Service | None) -> dict[str, str]:
+    """Give the values that are known: defaults, the port and the grace that the worker really gets."""
+    process = service.name if service else ""
+    values = {each.name: each.default for each in target.platform.env_of(process) if each.default is not None}
+    return values | own_values(target, service)
+
+
+def own_values(target: Target, service: Service | None) -> dict[str, str]:
+    """Give the values that belong to one service alone."""
+    if service is None:
+        return {}
+    values = {"PORT": str(service.port)} if service.port else {}
+    return values | ({"WORKER_GRACE": str(target.grace(service))} if service.queues else {})
+
+
+def asked(platform: Platform) -> Iterator[EnvVar]:
+    """Give the variables that somebody has to set, or may: required and generated ones first."""
+    chosen = [each for each in platform.env if each.default is None]
+    yield from sorted(chosen, key=lambda each: not (each.required or each.generated))
+
+
+def needed(platform: Platform) -> Iterator[EnvVar]:
+    """Give the variables without which nothing starts."""
+    return (each for each in platform.env if each.required or each.generated)
+
+
+def purpose(variable: EnvVar) -> str:
+    """Say in a line what a variable is for and whether it must be there."""
+    need = "required" if variable.required else "generated" if variable.generated else "optional"
+    return f"{need}: {variable.help}" if variable.help else need

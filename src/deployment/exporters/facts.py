@@ -1,0 +1,56 @@
+"""What a platform can and cannot do: said once, for its exporter's warnings and its page's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Zone = Literal["utc", "each", "host", "file"]
+"""utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
+file: our stand-in reads platform.yaml itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """One platform. Times are in seconds, intervals in minutes; None is "no such thing"."""
+
+    title: str
+    files: tuple[str, ...]
+    cron: str
+    """How it runs a cronjob, in a few words."""
+    zone: Zone = "utc"
+    floor: int = 1
+    """The shortest interval between two wake-ups."""
+    most_crons: int | None = None
+    billed: bool = False
+    """Whether each cronjob costs a service of its own."""
+    overlap: str
+    """What happens when a wake-up comes while the former still runs."""
+    drift: str = "not stated"
+    """How late a wake-up may come."""
+    grace: int | None = None
+    """The longest time from SIGTERM to SIGKILL that can be had; None where platform.yaml has the say."""
+    grace_unset: str
+    """What it would be if nothing were said, for the table."""
+    release: str
+    release_is_before: bool = True
+    """Whether the release command ends before new services start, and stops the deploy when it fails."""
+    release_effect: str = ""
+    scales: bool = True
+    """Whether it scales between min and max by itself."""
+    hosts: str
+    """Where ALLOWED_HOSTS comes from."""
+    resources: str
+    servers: Literal["named", "fixed", "own"] = "named"
+    """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
+    leaves_out_optional: bool = False
+    """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
+    unverified: tuple[str, ...] = ()
+    """What no source was found for; printed rather than guessed."""
+    notes: tuple[str, ...] = ()
+    """What differs from the other platforms, with its effect."""
+    sources: tuple[str, ...] = ()
+
+    def grace_of(self, wanted: int) -> int:
+        """Give the grace that a service gets here when it wants so many seconds."""
+        return wanted if self.grace is None else min(wanted, self.grace)

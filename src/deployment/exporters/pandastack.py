@@ -1,0 +1,104 @@
+"""PandaStack (pandastack.io): a checklist for its dashboard, with the calls of its command line where they are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deployment.exporters.environment import asked, fixed_values, purpose
+from deployment.exporters.export import File
+from deployment.exporters.facts import Facts
+from deployment.exporters.texts import markdown_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deployment.exporters.export import Target
+    from deployment.spec import Service
+
+FACTS = Facts(
+    title="PandaStack",
+    files=("deploy/pandastack.md",),
+    cron="cronjobs of the dashboard, each a container; or `panda cronjob create`",
+    overlap="not known",
+    grace_unset="not known",
+    release="none: the start command of web runs it, or a person",
+    release_is_before=False,
+    release_effect="release: nothing runs it by itself: run it as a one-off container before each deploy",
+    scales=False,
+    hosts="ALLOWED_HOSTS",
+    resources="managed Postgres and Redis, attached in the dashboard",
+    servers="fixed",
+    notes=("the free tier scales to zero, on machines that may go away: never a worker there",),
+    unverified=(
+        "the time zone of its cronjobs (UTC is assumed), their shortest interval, and what happens when two overlap",
+        "the time between SIGTERM and SIGKILL: the worker counts on the grace of platform.yaml",
+        "everything of the command line: it is known from PandaStack's own posts",
+    ),
+    sources=("pandastack.io (its posts); an unrelated product has the name pandastack.ai",),
+)
+
+
+def files(target: Target) -> tuple[File, ...]:
+    return (File("deploy/pandastack.md", "\n".join(_lines(target)) + "\n"),)
+
+
+def _lines(target: Target) -> Iterator[str]:
+    platform = target.platform
+    yield from [
+        "# PandaStack, by hand",
+        "",
+        target.header,
+        "",
+        "PandaStack reads no file: follow this in its dashboard.",
+        "",
+    ]
+    number = 0
+    for kind, resource in platform.resources.items():
+        number += 1
+        yield f"{number}. **Databases → New**: {kind}, version {resource.version}, injected as {resource.injects}."
+    for service in platform.services:
+        number += 1
+        yield from [
+            f"{number}. **Services → New → Run as Container**, from {platform.repository}, branch {platform.branch}:",
+            "",
+        ]
+        yield markdown_table(["Field", "Value"], _fields(target, service))
+    if platform.release:
+        number += 1
+        yield f"{number}. Before each deploy, a one-off container: `{platform.release}`."
+    if target.wake_ups:
+        number += 1
+        yield from [f"{number}. **Cronjobs → New**, one for each line, with the variables of web:", ""]
+        rows = [[each.name, f"`{each.line}`", f"`{each.command}`"] for each in target.wake_ups]
+        yield markdown_table(["Name", "Schedule (UTC)", "Command"], rows)
+        yield from ["   Or in a terminal:", "", "   ```sh"]
+        yield from (
+            f'   panda cronjob create --name {each.name} --image {platform.image} --schedule "{each.line}"'
+            for each in target.wake_ups
+        )
+        yield from (
+            f"   panda cronjob run --name {each.name}  # and look at its exit code"
+            for each in target.wake_ups
+        )
+        yield from ["   ```", ""]
+    yield from ["Variables that you choose, the same for every service and cronjob:", ""]
+    yield markdown_table(["Variable", "For"], [[each.name, purpose(each)] for each in asked(platform)])
+
+
+def _fields(target: Target, service: Service) -> list[list[str]]:
+    rows = [
+        ["Name", service.name],
+        ["Dockerfile path", "Dockerfile"],
+        ["Start command", f"`{service.command}`"],
+    ]
+    rows += [["Port", str(service.port)]] if service.port else [["Port", "none"]]
+    rows += [["Health check path", f"`{service.health}`"]] if service.port and service.health else []
+    rows += [
+        [
+            "Instances",
+            f"{max(service.instances.min, 1)}, and never scaled to zero"
+            if service.queues
+            else str(service.instances.min),
+        ]
+    ]
+    return rows + [[f"Variable {name}", value] for name, value in fixed_values(target, service).items()]

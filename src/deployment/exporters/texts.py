@@ -1,0 +1,77 @@
+"""Writers of the formats that platforms read: deterministic, without anchors, with a header."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists indented and never an anchor: Render refuses them, and people misread them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Write text of several lines as a block, the way people do."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _write_text)
+
+
+def comment(text: str) -> str:
+    """Give text as comment lines, as YAML, TOML, shell and systemd write them."""
+    return "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
+
+
+def yaml_text(*documents: Any, header: str) -> str:
+    """Give documents as YAML, in the order of their keys."""
+    bodies = [
+        yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for each in documents
+    ]
+    return comment(header) + "\n" + "---\n".join(bodies)
+
+
+def json_text(document: Any) -> str:
+    """Give a document as JSON, in the order of its keys."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def toml_text(document: dict[str, Any], *, header: str) -> str:
+    """Give a document as TOML: values first, then tables, then lists of tables."""
+    return comment(header) + "\n" + _toml_table(document, "").lstrip("\n")
+
+
+def _toml_table(table: dict[str, Any], path: str) -> str:
+    values = {key: value for key, value in table.items() if not _is_table(value)}
+    text = "".join(f"{key} = {_toml_value(value)}\n" for key, value in values.items())
+    for key, value in table.items():
+        name = f"{path}{key}"
+        if isinstance(value, dict):
+            text += f"\n[{name}]\n{_toml_table(value, name + '.')}"
+        elif _is_table(value):
+            text += "".join(f"\n[[{name}]]\n{_toml_table(each, name + '.')}" for each in value)
+    return text
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """Give rows as a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)

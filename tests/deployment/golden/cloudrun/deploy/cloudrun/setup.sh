@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Made from platform.yaml by "python manage.py export_platform cloudrun".
+# Change platform.yaml and make it again, not this file.
+# Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).
+set -euo pipefail
+
+gcloud secrets describe DATABASE_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud secrets describe REDIS_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud secrets describe SECRET_KEY --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud secrets describe ALLOWED_HOSTS --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud secrets describe STRIPE_KEY --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud run jobs replace deploy/cloudrun/job-release.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-every-minute.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-weekly-digest.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-night-shift.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-jittered.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-month-end.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs replace deploy/cloudrun/job-office-hours.yaml --project "$PROJECT" --region "$REGION"
+gcloud run jobs execute bakery-release --wait --project "$PROJECT" --region "$REGION"
+gcloud run services replace deploy/cloudrun/web.yaml --project "$PROJECT" --region "$REGION"
+gcloud run worker-pools replace deploy/cloudrun/worker.yaml --project "$PROJECT" --region "$REGION"
+gcloud run worker-pools replace deploy/cloudrun/mailer.yaml --project "$PROJECT" --region "$REGION"
+gcloud scheduler jobs create http bakery-every-minute --schedule '* * * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-every-minute:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-weekly-digest --schedule '0 9 * * 1' --time-zone 'Europe/Berlin' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-weekly-digest:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-night-shift --schedule '30 6,7 * * 0,5,6' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-night-shift-2 --schedule '0 7 8-14 3 *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-jittered --schedule '26 6 * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-jittered:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-month-end --schedule '45 23 28-31 * *' --time-zone 'Asia/Kolkata' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-month-end:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+gcloud scheduler jobs create http bakery-office-hours --schedule '*/15 9-17 * * 1-5' --time-zone 'Europe/London' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-office-hours:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
