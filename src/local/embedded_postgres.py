@@ -43,12 +43,7 @@ class EmbeddedPostgres(EmbeddedServer):
     @property
     def password(self) -> str:
         """The password, made at the first call and kept as long as the data."""
-        path = self.folder / "password"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(24))
-        return path.read_text()
+        return self._password_file().read_text()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Open an autocommitting connection; the database `postgres` is always there."""
@@ -84,22 +79,31 @@ class EmbeddedPostgres(EmbeddedServer):
         if not found:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
+    def _password_file(self) -> Path:
+        path = self.folder / "password"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path
+
     def _initialise(self) -> None:
         """Make the data folder under another name first: a half-made one is never taken for whole."""
         unfinished = self.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
+        password = self._password_file()
+        hand_over(password)
         done = subprocess.run(  # noqa: S603
             [
                 executables() / "initdb",
                 f"--pgdata={unfinished}",
                 f"--username={USER}",
-                "--pwfile=/dev/stdin",
+                f"--pwfile={password}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C",
                 *([] if self.durable else ["--no-sync"]),
             ],
-            input=self.password,
             capture_output=True,
             text=True,
             check=False,
