@@ -34,7 +34,9 @@ def check_database(**_: Any) -> Iterable[CheckMessage]:
 @register
 def check_celery_settings(**_: Any) -> Iterable[CheckMessage]:
     """Refuse names that Celery does not know: it ignores them, and the reader believes them."""
-    known = {f"CELERY_{name.upper()}" for name in SETTING_KEYS}
+    known = {f"CELERY_{name.upper()}" for name in SETTING_KEYS} | {
+        "CELERY_DB_REUSE_MAX"
+    }  # of its Django fixup
     for name in dir(settings):
         if name.startswith("CELERY_") and name not in known:
             yield Error(f"Celery knows no setting {name}.", hint=_nearest(name, known), id="jobs.E002")

@@ -76,28 +76,28 @@ class Job(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["publish_at"], name="jobs_pending", condition=Q(state="pending")),
+            models.Index(fields=["publish_at"], name="jobs_pending_idx", condition=Q(state="pending")),
             models.Index(
-                fields=["queue", "published_at"], name="jobs_published", condition=Q(state="published")
+                fields=["queue", "published_at"], name="jobs_published_idx", condition=Q(state="published")
             ),
-            models.Index(fields=["worker"], name="jobs_running", condition=Q(state="running")),
-            models.Index(fields=["-finished_at"], name="jobs_dead", condition=Q(state="dead")),
+            models.Index(fields=["worker"], name="jobs_running_idx", condition=Q(state="running")),
+            models.Index(fields=["-finished_at"], name="jobs_dead_idx", condition=Q(state="dead")),
             models.Index(
                 fields=["finished_at"],
-                name="jobs_finished",
+                name="jobs_finished_idx",
                 condition=Q(state__in=["succeeded", "cancelled", "expired"]),
             ),
             models.Index(
                 fields=["not_after"],
-                name="jobs_expiring",
+                name="jobs_expiring_idx",
                 condition=Q(state__in=["pending", "published"], not_after__isnull=False),
             ),
             models.Index(
                 fields=["concurrency_key"],
-                name="jobs_waiting",
+                name="jobs_waiting_idx",
                 condition=Q(state="pending", concurrency_key__isnull=False),
             ),
-            models.Index(fields=["batch"], name="jobs_batch", condition=Q(batch__isnull=False)),
+            models.Index(fields=["batch"], name="jobs_batch_idx", condition=Q(batch__isnull=False)),
         ]
         constraints: ClassVar = [
             # At most one running job a concurrency key: the database refuses the second start.

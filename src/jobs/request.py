@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import Any
 
-from billiard.einfo import ExceptionInfo
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
 from celery.exceptions import TaskRevokedError
 from celery.worker.request import Request
@@ -51,11 +51,12 @@ class JobRequest(Request):
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        if not (self.is_job and isinstance(exc_info.exception, WorkerLostError)):
+        error = _unwrapped(exc_info.exception)
+        if not (self.is_job and isinstance(error, WorkerLostError)):
             return super().on_failure(exc_info, send_failed_event, return_ok)
         task_ready(self)
         self.acknowledge()
-        how = KILLED.search(str(exc_info.exception))
+        how = KILLED.search(str(error))
         self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
         return None
 
@@ -65,3 +66,8 @@ class JobRequest(Request):
             return
         job_id, pid = uuid.UUID(self.id), self.worker_pid
         keeper.submit(lambda: recovery.attempt_crashed(job_id, workers.current(), pid, reason))
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """Return what the pool wrapped to carry a traceback along."""
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error

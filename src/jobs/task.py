@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Task
 from celery.exceptions import Retry
+from django.db import close_old_connections
 from django.utils import timezone
 
 from jobs import guard
@@ -57,6 +58,8 @@ class DurableTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(self.request, "job", None) and not self.request.called_directly:
             return execute(self)
+        if not self.request.called_directly:
+            close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
         return super().__call__(*args, **kwargs)
 
     def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, throw: bool = True, eta: datetime | None = None,

@@ -1,0 +1,97 @@
+"""Tasks that misbehave on request, and write down what they did."""
+
+import ctypes
+import os
+import signal
+import time
+
+from celery import shared_task
+
+from tests.faults.effects.models import Effect
+
+
+def note(label, what):
+    Effect.objects.create(label=label, what=what, pid=os.getpid())
+
+
+@shared_task
+def nothing():
+    """Do nothing: what a benchmark runs."""
+
+
+@shared_task
+def work(label, seconds=0.0):
+    """Note the start, work for a while, note the end."""
+    note(label, "start")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+    note(label, "done")
+
+
+@shared_task(atomic=True)
+def work_atomically(label, seconds=0.0):
+    """Do the same in one transaction with the finish."""
+    work.run(label, seconds)
+
+
+@shared_task(bind=True, max_retries=3, default_retry_delay=0.2)
+def fail_until(self, label, successful_attempt):
+    """Ask for a retry until the given attempt."""
+    note(label, "start")
+    if self.request.retries + 1 < successful_attempt:
+        self.retry(exc=ValueError(f"attempt {self.request.retries + 1}"))
+    note(label, "done")
+
+
+@shared_task(autoretry_for=(ConnectionError,), retry_backoff=1, retry_jitter=False, max_retries=2)
+def fail_always(label):
+    note(label, "start")
+    raise ConnectionError("no route")
+
+
+@shared_task
+def divide(a, b):
+    return a / b
+
+
+@shared_task
+def kill_itself(label):
+    note(label, "start")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task
+def segfault(label):
+    note(label, "start")
+    ctypes.string_at(0)
+
+
+@shared_task
+def leak(label):
+    """Use memory until the kernel's limit on this process ends it."""
+    note(label, "start")
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (400 * 2**20, 400 * 2**20))
+    hoard = []
+    try:
+        while True:
+            hoard.append(bytearray(10 * 2**20))
+    except MemoryError:
+        os.kill(os.getpid(), signal.SIGKILL)  # what the kernel's out-of-memory killer sends
+
+
+@shared_task(time_limit=2, soft_time_limit=None)
+def never_end(label):
+    note(label, "start")
+    while True:
+        time.sleep(1)
+
+
+@shared_task
+def kill_the_worker(label):
+    """Kill the whole process tree of the worker, as a container out of memory does."""
+    note(label, "start")
+    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
