@@ -33,25 +33,28 @@ def encoded(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[
 
 
 def _check(task: str, where: str, value: Any) -> None:
-    if value is None or isinstance(value, bool | int):
-        return
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise ArgumentError(f"{task}: {where} holds a NUL character, which PostgreSQL cannot store.")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ArgumentError(f"{task}: {where} is {value}, which JSON does not have.")
-    elif isinstance(value, list | tuple):
+    problem = _problem(value)
+    if problem:
+        raise ArgumentError(f"{task}: {where} {problem}.")
+    if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _check(task, f"{where}[{index}]", item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if not isinstance(name, str):
-                raise ArgumentError(f"{task}: {where} has the key {name!r}: JSON would turn it into text.")
             _check(task, f"{where}[{name!r}]", item)
-    else:
-        kind = type(value).__name__
-        hint = HINTS.get(
-            kind, "pass the primary key of a row" if hasattr(value, "pk") else "pass what JSON has"
-        )
-        raise ArgumentError(f"{task}: {where} is a {kind}, which JSON does not have: {hint}.")
+
+
+def _problem(value: Any) -> str:
+    """Return what keeps a value, apart from its items, from being JSON; "" for nothing."""
+    if isinstance(value, str):
+        return "holds a NUL character, which PostgreSQL cannot store" if "\x00" in value else ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}, which JSON does not have"
+    if isinstance(value, dict):
+        odd = [name for name in value if not isinstance(name, str)]
+        return f"has the key {odd[0]!r}, which JSON would turn into text" if odd else ""
+    if value is None or isinstance(value, bool | int | float | list | tuple):
+        return ""
+    kind = type(value).__name__
+    hint = HINTS.get(kind, "pass the primary key of a row" if hasattr(value, "pk") else "pass what JSON has")
+    return f"is a {kind}, which JSON does not have: {hint}"

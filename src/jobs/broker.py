@@ -1,11 +1,11 @@
-"""Redis as the ledger sees it: a client whose every call is bounded in time, and a breaker that keeps a request from waiting twice."""
+"""Redis as the ledger sees it: every call bounded in time, and a breaker that keeps a request from waiting twice."""
 
 from __future__ import annotations
 
 import threading
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import redis
 from celery import current_app
@@ -88,7 +88,7 @@ def publish(messages: Mapping[str, Sequence[str]]) -> None:
 
 def waiting(queue: str) -> int:
     """Return how many messages wait in a queue."""
-    return int(client().llen(key(queue)))  # type: ignore[arg-type]  redis-py types sync and async alike
+    return client().llen(key(queue))
 
 
 def oldest_published_at(queue: str) -> float | None:
@@ -97,7 +97,7 @@ def oldest_published_at(queue: str) -> float | None:
     A few messages are looked at, because a redelivered one is pushed in front. A queue of messages that tell no time counts as
     as old as can be, so that nothing behind them is taken for lost.
     """
-    raw: list[bytes] = client().lrange(key(queue), -20, -1)  # type: ignore[assignment]  redis-py types sync and async alike
+    raw = cast("list[bytes]", client().lrange(key(queue), -20, -1))
     if not raw:
         return None
     return min((found for message in raw if (found := published_at(message)) is not None), default=0.0)

@@ -50,7 +50,8 @@ def check_jobs_settings(**_: Any) -> Iterable[CheckMessage]:
     values = conf()
     if values.heartbeat_timeout < 3 * values.heartbeat_interval:
         yield Error(
-            f"JOBS['heartbeat_timeout'] is {values.heartbeat_timeout:g} s: less than three beats of {values.heartbeat_interval:g} s.",
+            f"JOBS['heartbeat_timeout'] is {values.heartbeat_timeout:g} s, "
+            f"less than three beats of {values.heartbeat_interval:g} s.",
             hint="A worker that is merely slow would lose its jobs to another one: raise the timeout.",
             id="jobs.E004",
         )

@@ -21,7 +21,9 @@ class Conf:
     publish_lease: float = (
         30.0  # who claimed a row has this long to publish it; above any publish, which publish_timeout bounds
     )
-    publish_timeout: float = 0.4  # to connect, and again to answer: the first enqueue that meets a silent Redis stays under a second
+    publish_timeout: float = (
+        0.4  # to connect, and again to answer: an enqueue that meets a silent Redis stays under a second
+    )
     breaker: float = (
         3.0  # after a failed publish, rows are left to the relay for this long without another try
     )

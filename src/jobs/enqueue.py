@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
 
 INSERT = """
-    INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at, publish_at)
+    INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id,
+        not_after, due_at, publish_at)
     SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
         coalesce(due_at, now()),
         CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END

@@ -58,10 +58,11 @@ def execute(task: DurableTask) -> Any:
         result = _run(task, attempt)
     except (
         guard.FencedError
-    ) as error:  # lost the race against the attempt that replaced this one: nothing was recorded
+    ) as error:  # a lost race: another attempt has replaced this one, nothing is recorded
         logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
         raise Ignore from error
-    signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+    if not attempt.again:
+        signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
     return result
 
 
@@ -77,10 +78,10 @@ def _run(task: DurableTask, attempt: Attempt) -> Any:
         attempt.again = attempt.again or guard.Again(_seconds(asked))
         _retry(task, attempt, asked)
         raise
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as error:
         # PostgreSQL went away, or chose this transaction as a deadlock's victim: nobody's decision, so the job is due again.
         reason = _line(error)
-        record(lambda: recovery.attempt_crashed(attempt.job_id, workers.current(), None, reason))
+        record(lambda: recovery.attempt_crashed(attempt.job_id, workers.current(), os.getpid(), reason))
         raise
     except Exception as error:
         _bury(task, attempt, error)

@@ -1,7 +1,7 @@
 """The message that carries a job: Celery's protocol 2 in the envelope of kombu's Redis transport.
 
-Built here, not by `apply_async`, because it says nothing but which job it is (arguments stay in PostgreSQL, out of Redis and of logs),
-and because a thousand of them go in one round trip. A test compares it with what Celery itself sends.
+Built here, not by `apply_async`, because it says nothing but which job it is (arguments stay in PostgreSQL, out of Redis and of
+logs), and because a thousand of them go in one round trip. A test compares it with what Celery itself sends.
 """
 
 from __future__ import annotations

@@ -12,11 +12,9 @@ import time
 MAX_AGE = 45.0  # seconds; four missed beats and a bit, as the ledger's own limit
 
 
-def main(arguments):  # type: ignore[no-untyped-def]  # typing alone would cost a third of the probe's time
+def main(arguments: list[str]) -> tuple[str, int]:
     limit = float(arguments[1]) if arguments[:1] == ["--max-age"] and len(arguments) == 2 else MAX_AGE
-    path = os.environ.get("JOBS_HEARTBEAT_FILE") or os.path.join(
-        tempfile.gettempdir(), "jobs-worker-heartbeat"
-    )  # noqa: PTH118
+    path = os.environ.get("JOBS_HEARTBEAT_FILE") or tempfile.gettempdir() + "/jobs-worker-heartbeat"
     try:
         with open(path) as file:  # noqa: PTH123  pathlib costs 5 ms
             beat = json.load(file)

@@ -1,4 +1,7 @@
-"""The reconciler: in every worker, compares the ledger with the world, and mends. It needs no singleton: every mend is a compare-and-set."""
+"""The reconciler: in every worker, compares the ledger with the world, and mends.
+
+It needs no singleton: every mend is a compare-and-set.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ CRASH = f"""
         state = CASE WHEN crashes + 1 >= max_attempts THEN 'dead' ELSE 'pending' END,
         finished_at = CASE WHEN crashes + 1 >= max_attempts THEN clock_timestamp() END,
         reason = CASE WHEN crashes + 1 >= max_attempts
-            THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text) ELSE %s END
+            THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
+            ELSE %s END
     WHERE state = 'running' AND {{which}}
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant

@@ -20,7 +20,7 @@ KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
 
 class JobRequest(Request):
-    """A message in the main process. Those of jobs are never redelivered by hand: the ledger publishes again what must run again."""
+    """A message in the main process. A job's is never requeued: the ledger publishes again what must run again."""
 
     @property
     def is_job(self) -> bool:

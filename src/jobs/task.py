@@ -62,8 +62,17 @@ class DurableTask(Task):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
         return super().__call__(*args, **kwargs)
 
-    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, throw: bool = True, eta: datetime | None = None,
-              countdown: float | None = None, max_retries: int | None = None, **options: Any) -> Any:  # fmt: skip
+    def retry(  # noqa: PLR0917  Celery's own signature
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
         """Ask for another attempt, as in Celery; a job's waits in PostgreSQL instead of Redis."""
         attempt = attempt_of(self)
         if attempt is None:

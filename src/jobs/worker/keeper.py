@@ -21,6 +21,8 @@ from jobs import broker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from jobs.worker.duties import Duty
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,16 +71,6 @@ def give_up() -> None:
 
 def gave_up() -> bool:
     return senses.gave_up
-
-
-@dataclass
-class Duty:
-    """Something done every `interval` seconds."""
-
-    name: str
-    interval: float
-    act: Callable[[], Any]
-    next_at: float = 0.0
 
 
 class Keeper(threading.Thread):

@@ -7,9 +7,10 @@ from typing import Any
 
 from celery import bootsteps, signals
 
-from jobs.worker.duties import duties
+from jobs import unknown  # noqa: F401  registers a Celery signal
 from jobs.worker.keeper import Keeper
 from jobs.worker.stop import leave
+from jobs.worker.view import duties
 
 
 class KeeperStep(bootsteps.StartStopStep):

@@ -1,0 +1,84 @@
+"""The ledger in Django's admin: history to read, dead letters to retry or discard. Nothing can be edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+
+from jobs import decisions
+from jobs.models import Batch, Job, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Shows rows. Every change of the ledger is a compare-and-set elsewhere, never a form."""
+
+    show_full_result_count = False  # counting a million rows a page view helps nobody
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly):
+    list_display = ["task", "id", "state", "queue", "attempt", "due_at", "finished_at", "reason"]
+    list_filter = ["state", "queue"]
+    search_fields = ["=id", "=task", "=key"]
+    ordering = ["-id"]
+    actions = ["retry", "discard"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff
+
+    @admin.action(description="Retry (dead, cancelled and expired jobs)")
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self._decide(request, jobs, decisions.retry, "due again")
+
+    @admin.action(description="Discard (dead letters and waiting jobs)")
+    def discard(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self._decide(
+            request, jobs, lambda job: decisions.discard(job, f"discarded by {request.user}"), "discarded"
+        )
+
+    def _decide(
+        self, request: HttpRequest, jobs: QuerySet[Job], decide: Callable[[Any], bool], outcome: str
+    ) -> None:
+        decided = [job.pk for job in jobs if decide(job.pk)]
+        for job in jobs.filter(pk__in=decided):
+            self.log_change(request, job, outcome)
+        passed = (
+            f", {len(jobs) - len(decided)} were not in a state for it" if len(decided) < len(jobs) else ""
+        )
+        messages.info(request, f"{len(decided)} jobs are {outcome}{passed}.")
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnly):
+    list_display = ["name", "created_at", "total", "succeeded", "failed", "finished_at"]
+    ordering = ["-id"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly):
+    list_display = [
+        "hostname",
+        "pid",
+        "queues",
+        "concurrency",
+        "busy",
+        "version",
+        "heartbeat_at",
+        "stopping",
+    ]

@@ -1,0 +1,38 @@
+"""Retention: finished jobs go after a while, dead letters stay until somebody decides."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from jobs.conf import conf
+
+CHUNK = 1_000  # rows a DELETE: short transactions leave autovacuum and everybody else alone
+
+PRUNE = """
+    DELETE FROM jobs_job WHERE id IN (
+        SELECT id FROM jobs_job WHERE state IN ('succeeded', 'cancelled', 'expired')
+            AND finished_at < now() - make_interval(days => %s)
+            AND (batch_id IS NULL OR batch_id IN (SELECT id FROM jobs_batch WHERE finished_at IS NOT NULL))
+        LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
+PRUNE_BATCHES = """
+    DELETE FROM jobs_batch WHERE finished_at < now() - make_interval(days => %s)
+        AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id)
+"""
+
+
+def prune(days: int | None = None) -> int:
+    """Delete finished jobs older than `days` (default: the setting `retention_days`); return how many."""
+    age = conf().retention_days if days is None else days
+    total = 0
+    while deleted := _execute(PRUNE, [age, CHUNK]):
+        total += deleted
+    _execute(PRUNE_BATCHES, [age])
+    return total
+
+
+def _execute(statement: str, values: list[int]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.rowcount

@@ -1,0 +1,114 @@
+"""A Celery worker as the keeper sees it, and what the keeper does for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery.worker import state
+from django.db import connection
+
+from jobs import broker, epoch, reconciler, recovery, relay, workers
+from jobs.conf import conf
+from jobs.worker import heartbeat_file
+from jobs.worker.duties import Duty, registered
+from jobs.worker.keeper import senses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
+
+
+def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
+    """Return the duties of one Celery worker; `leave` stops it, with a reason."""
+    settings, view = conf(), View(worker)
+    often = settings.reconcile_interval
+    return [
+        Duty("heartbeat", settings.heartbeat_interval, view.beat),
+        Duty("relay", settings.relay_interval, relay.relay),
+        Duty("dead children", often, view.recover_dead_children),
+        Duty("lost workers", often, workers.bury_lost),
+        Duty("epoch", often, epoch.check),
+        Duty("lost messages", often, reconciler.republish_lost_messages),
+        Duty("late jobs", often, reconciler.expire_late_jobs),
+        Duty("stuck consumer", often, lambda: view.leave_if_stuck(leave)),
+        *registered(),
+    ]
+
+
+class View:
+    """A Celery worker as the keeper's thread may look at it."""
+
+    def __init__(self, worker: Any) -> None:
+        self.worker = worker
+        self.queues = sorted(worker.app.amqp.queues.consume_from)
+        self.version = os.environ.get("VERSION", "")
+
+    @property
+    def busy(self) -> int:
+        return len(state.reserved_requests)
+
+    @property
+    def children(self) -> set[int]:
+        """The pids of the pool's processes; empty for a pool of threads."""
+        pool = getattr(getattr(self.worker, "pool", None), "_pool", None)
+        return {process.pid for process in list(getattr(pool, "_pool", []))}
+
+    def beat(self) -> None:
+        """Tell the probe, then the ledger: a hanging event loop must look dead to the probe only, for its jobs run."""
+        if self.loop_turns():
+            heartbeat_file.write(senses.away_since)
+        workers.beat(
+            queues=json.dumps(self.queues),
+            concurrency=self.worker.concurrency,
+            version=self.version,
+            busy=self.busy,
+            stopping=senses.stopping,
+            broker_away=_since(senses.away_since),
+        )
+
+    def loop_turns(self) -> bool:
+        return senses.away_since is not None or time.monotonic() - senses.turned_at < TURN_TIMEOUT
+
+    def recover_dead_children(self) -> None:
+        """Make jobs due again whose child is gone without the pool having told: the rest is told at once (jobs.request)."""
+        children = self.children
+        if not children:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT id, pid FROM jobs_job WHERE state = 'running' AND worker = %s
+                AND started_at < now() - interval '10 seconds' AND NOT pid = ANY(%s)""",
+                [workers.current(), list(children)],
+            )
+            for job_id, pid in cursor.fetchall():
+                recovery.attempt_crashed(job_id, workers.current(), pid, "its process is gone")
+
+    def leave_if_stuck(self, leave: Callable[[str], None]) -> None:
+        """Leave when messages wait, slots are free, the broker is there and yet nothing has started for `stuck_after` seconds.
+
+        Seen in the field after lost connections: the platform restarts what has left, but not what only looks alive.
+        """
+        idle = time.monotonic() - senses.started_at
+        if (
+            senses.away_since is not None
+            or senses.stopping
+            or idle < conf().stuck_after
+            or self.busy >= self.worker.concurrency
+        ):
+            return
+        stuck = [queue for queue in self.queues if broker.waiting(queue)]
+        if stuck:
+            leave(
+                f"messages wait in {', '.join(stuck)}, slots are free, and nothing has started for {idle:.0f} s"
+            )
+
+
+def _since(moment: float | None) -> float | None:
+    return None if moment is None else time.monotonic() - moment
