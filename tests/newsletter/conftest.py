@@ -37,3 +37,17 @@ def charlie(db, now):
 def everybody(alice, bob, charlie):
     """Alice, Bob and Charlie."""
     return [alice, bob, charlie]
+
+
+@pytest.fixture
+def run():
+    """Runs a task's code here and now, under a job's id."""
+
+    def run_task(task, *args):
+        task.push_request(id="01a1f854", called_directly=True)
+        try:
+            task.run(*args)
+        finally:
+            task.pop_request()
+
+    return run_task

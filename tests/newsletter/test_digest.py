@@ -49,10 +49,6 @@ def server(settings, monkeypatch):
     return Server
 
 
-def run(task, *args):
-    return task.apply(args, task_id="01a1f854", throw=True)
-
-
 def received():
     return [message.to[0] for message in mail.outbox]
 
@@ -97,7 +93,7 @@ def test_the_list_is_cut_into_chunks(issue, readers, bob, charlie, monkeypatch):
     assert issue.recipients == 5
 
 
-def test_the_digest_is_fanned_out_in_a_batch(note, readers, monkeypatch):
+def test_the_digest_is_fanned_out_in_a_batch(note, readers, monkeypatch, run):
     """The job of the digest leaves one job a chunk behind, on the queue of mails, in a sealed batch."""
     monkeypatch.setattr(digest, "CHUNK", 2)
 
@@ -111,7 +107,7 @@ def test_the_digest_is_fanned_out_in_a_batch(note, readers, monkeypatch):
     }
 
 
-def test_a_digest_that_is_fired_twice_goes_out_once(note, readers):
+def test_a_digest_that_is_fired_twice_goes_out_once(note, readers, run):
     """The second run in a week enqueues nothing."""
     run(send_weekly_digest)
     run(send_weekly_digest)
@@ -120,14 +116,14 @@ def test_a_digest_that_is_fired_twice_goes_out_once(note, readers):
     assert Job.objects.count() == 1
 
 
-def test_a_digest_for_an_empty_list_is_closed_at_once(note):
+def test_a_digest_for_an_empty_list_is_closed_at_once(note, run):
     """A batch without chunks is followed by the job that closes the issue."""
     run(send_weekly_digest)
 
     assert Job.objects.get().task == "newsletter.tasks.close_digest"
 
 
-def test_a_chunk_mails_its_readers_once(issue, readers, alice):
+def test_a_chunk_mails_its_readers_once(issue, readers, alice, run):
     """Each reader of the range gets the issue; running the chunk again sends nothing."""
     for _ in range(2):
         run(send_chunk, issue.pk, readers[0].pk, readers[-1].pk)
@@ -136,7 +132,7 @@ def test_a_chunk_mails_its_readers_once(issue, readers, alice):
     assert Delivery.objects.filter(issue=issue).count() == 5
 
 
-def test_whoever_left_meanwhile_gets_nothing(issue, readers, now):
+def test_whoever_left_meanwhile_gets_nothing(issue, readers, now, run):
     """Unsubscribing counts up to the moment in which the mail would be sent."""
     readers[1].unsubscribe(now)
 
@@ -145,7 +141,7 @@ def test_whoever_left_meanwhile_gets_nothing(issue, readers, now):
     assert received() == [readers[0].email, readers[2].email]
 
 
-def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server):
+def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server, run):
     """When the mail server hangs up, the next attempt mails those who have nothing yet, and nobody else."""
     server.answers[readers[2].email] = SMTPServerDisconnected("bye")
     subscribers = digest.recipients(issue, readers[0].pk, readers[-1].pk)
@@ -157,7 +153,7 @@ def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server):
     assert received() == [reader.email for reader in readers]
 
 
-def test_a_refused_address_does_not_hold_up_the_others(issue, readers, server):
+def test_a_refused_address_does_not_hold_up_the_others(issue, readers, server, run):
     """An address that the server refuses for good is noted, and not tried again."""
     server.answers[readers[0].email] = SMTPRecipientsRefused({readers[0].email: (550, b"unknown")})
 
@@ -168,7 +164,7 @@ def test_a_refused_address_does_not_hold_up_the_others(issue, readers, server):
     assert digest.recipients(issue, readers[0].pk, readers[1].pk) == []
 
 
-def test_the_letter_tells_its_notes(issue, alice, settings):
+def test_the_letter_tells_its_notes(issue, alice, settings, run):
     """The mail has each note in text and HTML, a List-Id, and a Message-ID of issue and reader."""
     settings.BASE_URL = "https://letter.example.com"
 
@@ -184,7 +180,7 @@ def test_the_letter_tells_its_notes(issue, alice, settings):
     assert message.extra_headers["List-Id"] == "The Offbeat Letter <weekly.letter.example.com>"
 
 
-def test_closing_notes_when_the_issue_was_out(issue, now):
+def test_closing_notes_when_the_issue_was_out(issue, now, run):
     """The first closing counts."""
     run(close_digest, issue.pk)
 

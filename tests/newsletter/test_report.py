@@ -46,11 +46,11 @@ def test_a_missed_hour_is_told_later(everybody, now):
     assert made.requested == 3
 
 
-def test_the_report_is_mailed_to_the_admins(everybody, now, at):
+def test_the_report_is_mailed_to_the_admins(everybody, now, at, run):
     """The mail says the numbers, under a Message-ID of the hour."""
     at(now + HOUR)
 
-    send_signup_report.apply(throw=True)
+    run(send_signup_report)
 
     (message,) = mail.outbox
     assert message.to == ["ops@example.com"]
@@ -60,20 +60,20 @@ def test_the_report_is_mailed_to_the_admins(everybody, now, at):
     assert message.extra_headers["Message-ID"] == "<report.2026111610@letter.example.com>"
 
 
-def test_a_quiet_hour_is_kept_and_not_mailed(db, now):
+def test_a_quiet_hour_is_kept_and_not_mailed(db, now, run):
     """Where nothing happened, the report is a row and no mail."""
-    send_signup_report.apply(throw=True)
+    run(send_signup_report)
 
     assert SignupReport.objects.get().is_empty
     assert mail.outbox == []
 
 
-def test_without_admins_nobody_is_mailed(everybody, now, at, settings):
+def test_without_admins_nobody_is_mailed(everybody, now, at, settings, run):
     """A report that nobody is to get is kept all the same."""
     settings.ADMINS = []
     at(now + HOUR)
 
-    send_signup_report.apply(throw=True)
+    run(send_signup_report)
 
     assert SignupReport.objects.count() == 1
     assert mail.outbox == []
