@@ -155,6 +155,28 @@ def test_the_digest_reaches_everybody_once(app):
     ]  # fmt: skip
 
 
+def test_a_killed_worker_does_not_start_the_digest_over(stack):
+    """When the machine dies in the middle, another worker mails the rest; at most the mails in its hands come twice."""
+    stack.environment |= {"JOBS_HEARTBEAT_INTERVAL": "0.5", "JOBS_HEARTBEAT_TIMEOUT": "3"}
+    stack.mail_sink()
+    confirmed(300)
+    Note.objects.create(headline="Wake-ups", text="They come late, early, twice or never.")
+    worker = stack.worker()
+    stack.manage("enqueue_weekly_digest")
+    wait_until(lambda: Delivery.objects.count() >= 30)
+
+    worker.kill()
+    had_some = Delivery.objects.count()
+    stack.worker()
+    wait_until(lambda: Issue.objects.filter(delivered_at__isnull=False).exists(), seconds=60)
+
+    in_hand = int(stack.environment["WORKER_CONCURRENCY"])
+    sent = [mail["Message-ID"] for mail in stack.mails()]
+    assert had_some < 300
+    assert len(set(sent)) == 300
+    assert len(sent) <= 300 + in_hand
+
+
 def test_pages_and_style_come_compressed_and_cacheable(app):
     """The page links to hashed files, which a browser keeps for ever and gets compressed."""
     page = app.browser.get("/").text
