@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.ports import LOOPBACK, free_port
+from local.servers import CHECKOUT, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 # What a test may know of the machine that it runs on; names and beginnings of names.
 INHERITED = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
 INHERITED += ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
@@ -24,6 +24,7 @@ def development(environ: Mapping[str, str]) -> dict[str, str]:
         "DEBUG": "true",
         "PORT": port,
         "BASE_URL": f"http://localhost:{port}",
+        "MAIL_SINK_DIR": str(FOLDER / "mail"),
         "WEB_CONCURRENCY": "1",
         "WEB_THREADS": "4",
         "WORKER_CONCURRENCY": "2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from local.embedded import EmbeddedServer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FOLDER = CHECKOUT / ".local"
-EXECUTABLES = FOLDER / "redis-server"
+FOLDER = Path(os.environ.get("LOCAL_DIR") or CHECKOUT / ".local")
+EXECUTABLES = CHECKOUT / ".local" / "redis-server"
 MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 
 

@@ -32,13 +32,10 @@ class Command(BaseCommand):
             ) from None
         raise_when_asked_to_stop()
         try:
-            asyncio.run(serve(host, settings.EMAIL_PORT, settings.MAIL_SINK_DIR, lambda: self._tell(host)))
+            asyncio.run(serve(host, settings.EMAIL_PORT, settings.MAIL_SINK_DIR, self.stdout.write))
         except OSError as error:
             raise CommandError(
                 f"EMAIL_PORT={settings.EMAIL_PORT}: {error}", returncode=os.EX_UNAVAILABLE
             ) from None
         except Stopped:
             return
-
-    def _tell(self, host: str) -> None:
-        self.stdout.write(f"Taking mails on {host}:{settings.EMAIL_PORT}; delivering none.")
