@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from tests.containers import podman
 from tests.containers.dockerfile import ROOT
-from tests.containers.polling import wait_until
+from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
