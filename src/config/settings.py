@@ -199,7 +199,7 @@ REDIS_TLS_VERIFY = env.boolean(
 
 # Seconds between SIGTERM and SIGKILL, the same number as the worker's `grace` in platform.yaml.
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
-VISIBILITY_TIMEOUT = 60
+VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
 CELERY_BROKER_URL = REDIS_URL
 if REDIS_URL.startswith("rediss://"):  # kombu verifies no certificate unless it is told to

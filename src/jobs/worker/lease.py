@@ -1,4 +1,4 @@
-"""Consumer bootsteps: renew the lease on messages that are being worked on, and notice when the broker is away."""
+"""Consumer bootsteps: renew the lease on messages in hand, and notice what happens to the broker and to the children."""
 
 from __future__ import annotations
 
@@ -56,12 +56,16 @@ def renew(consumer: Any) -> None:
 
 
 class BrokerWatch(bootsteps.StartStopStep):
-    """Tells the keeper whether the consumer is connected, and that the event loop turns."""
+    """Tells the keeper whether the consumer is connected, and that the event loop turns; lets the pool look after its children.
+
+    The pool notices a dead child at once, but looks a second time, to tell that its task is lost, only every 5 seconds.
+    """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, c: Any) -> None:
         keeper.broker_is_back()
+        c.timer.call_repeatedly(0.5, c.pool.maintain_pool)
         c.timer.call_repeatedly(2.0, keeper.note_turn)
 
     def stop(self, c: Any) -> None:

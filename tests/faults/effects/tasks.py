@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import time
 
@@ -71,8 +72,6 @@ def segfault(label):
 def leak(label):
     """Use memory until the kernel's limit on this process ends it."""
     note(label, "start")
-    import resource
-
     resource.setrlimit(resource.RLIMIT_DATA, (400 * 2**20, 400 * 2**20))
     hoard = []
     try:

@@ -1,0 +1,74 @@
+"""Real workers on a private database and Redis, and questions about what they did."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs import broker
+from jobs.conf import conf
+from jobs.models import Job
+from tests.faults.effects.models import Effect
+from tests.support.polling import wait_until
+
+# Every interval shortened in proportion; tests that prove a shipped value leave them alone.
+QUICK = {
+    "JOBS_RELAY_INTERVAL": "0.2",
+    "JOBS_PUBLISH_LEASE": "3",
+    "JOBS_HEARTBEAT_INTERVAL": "1",
+    "JOBS_HEARTBEAT_TIMEOUT": "4.5",
+    "JOBS_RECONCILE_INTERVAL": "0.5",
+    "JOBS_LOST_MESSAGE_AFTER": "3",
+}
+
+
+class Faults:
+    """A stack to break, and what one asks of it afterwards."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.redis = stack.redis
+        self.postgres = stack.postgres
+
+    def worker(self, *arguments, **environment):
+        """Start a worker with two slots; more arguments and variables override."""
+        number = len(self.stack.running)
+        file = str(self.stack.folder / f"heartbeat-{number}")
+        options = {"WORKER_CONCURRENCY": "2", "JOBS_HEARTBEAT_FILE": file} | environment
+        return self.stack.worker(*arguments, **options)
+
+    def quick_worker(self, *arguments, **environment):
+        """Start a worker whose every interval is shortened in proportion."""
+        return self.worker(*arguments, **QUICK | environment)
+
+    @staticmethod
+    def happened(label, what="done"):
+        return Effect.objects.filter(label=label, what=what).count()
+
+    @staticmethod
+    def wait_for_state(job, state, seconds=30):
+        wait_until(lambda: Job.objects.get(pk=job.pk).state == state, seconds)
+        return Job.objects.get(pk=job.pk)
+
+    def wait_for_start(self, label, times=1, seconds=30):
+        wait_until(lambda: self.happened(label, "start") >= times, seconds)
+
+    @staticmethod
+    def unfinished():
+        return Job.objects.exclude(state__in=Job.FINISHED).count()
+
+    def wait_for_all(self, seconds=60):
+        wait_until(lambda: self.unfinished() == 0, seconds, pause=0.1)
+
+    @staticmethod
+    def repeated():
+        """Give the labels whose effect happened more than once."""
+        labels = list(Effect.objects.filter(what="done").values_list("label", flat=True))
+        return sorted({label for label in labels if labels.count(label) > 1})
+
+
+@pytest.fixture
+def faults(stack):
+    broker.breaker.close()
+    conf.cache_clear()
+    yield Faults(stack)
+    broker.client().connection_pool.disconnect()

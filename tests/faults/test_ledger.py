@@ -1,0 +1,87 @@
+"""PostgreSQL restarts, and processes die between PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from django.db import DatabaseError, connection
+
+from jobs.models import Job
+from tests.faults.effects import tasks
+from tests.support.polling import wait_until
+from tests.support.running import CHECKOUT
+
+pytestmark = pytest.mark.faults
+
+DIE = """
+import os, signal
+import django
+django.setup()
+from jobs import broker, relay
+from tests.faults.effects import tasks
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+{patch}
+tasks.work.enqueue("survivor")
+"""
+
+
+@pytest.mark.parametrize(
+    "patch",
+    ["broker.publish = die", "relay.mark = die"],
+    ids=["between commit and publish", "between publish and mark"],
+)
+def test_a_death_between_postgres_and_redis(faults, patch):
+    """A process killed between commit, publish and mark leaves a job that is published once more and executed once."""
+    died = subprocess.run(
+        [sys.executable, "-c", DIE.format(patch=patch)],
+        env=faults.stack.environment,
+        cwd=CHECKOUT,
+        check=False,
+    )
+    job = Job.objects.get()
+    assert died.returncode == -9
+    assert job.state == "pending"
+
+    faults.worker()  # with the shipped lease of 30 s
+
+    assert faults.wait_for_state(job, "succeeded", seconds=60).attempt == 1
+    assert faults.happened("survivor", "start") == 1
+
+
+def test_postgres_restarts_under_load(faults):
+    """PostgreSQL restarts while jobs are enqueued and run: none is lost, none succeeds twice, the workers recover by themselves."""
+    workers = [faults.quick_worker(), faults.quick_worker()]
+    enqueued, stop = [], threading.Event()
+    thread = threading.Thread(target=enqueue_until, args=(stop, enqueued))
+    thread.start()
+    wait_until(lambda: len(enqueued) > 50)
+
+    faults.postgres.restart()
+
+    connection.close()
+    before = len(enqueued)
+    wait_until(lambda: len(enqueued) > before + 50)
+    stop.set()
+    thread.join()
+    faults.wait_for_all(seconds=90)
+    assert all(worker.is_running for worker in workers)
+    assert set(Job.objects.filter(state="succeeded").values_list("id", flat=True)) >= set(enqueued)
+    assert Job.objects.exclude(state="succeeded").count() == 0
+
+
+def enqueue_until(stop, enqueued):
+    """Enqueue one job after the other; what PostgreSQL did not take was refused to the caller, and is not counted."""
+    number = 0
+    while not stop.wait(0.02):
+        number += 1
+        try:
+            enqueued.append(tasks.work.enqueue(f"load-{number}", 0.1).pk)
+        except DatabaseError:
+            connection.close()
+    connection.close()
