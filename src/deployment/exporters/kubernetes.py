@@ -203,7 +203,9 @@ def _service_container(target: Target, service: Service) -> dict[str, Any]:
         if each.services and each.default
     }
     container["env"] = [
-        {"name": name, "value": value} for name, value in (limited | own_values(target, service)).items()
+        # Kubernetes expands $(NAME) here, and writes a dollar as $$.
+        {"name": name, "value": value.replace("$(", "$$(")}
+        for name, value in (limited | own_values(target, service)).items()
     ]
     if service.port:
         container["ports"] = [{"name": "http", "containerPort": service.port}]

@@ -40,6 +40,8 @@ class WakeUp:
     command: str
     cronjob: str
     """The cronjob that it is for; "tick" for all."""
+    late: int = 0
+    """Minutes that it may come after a slot, because the platform allows no shorter interval."""
 
 
 Plan = tuple[tuple[WakeUp, ...], tuple[str, ...]]
@@ -91,6 +93,9 @@ def _of_file(platform: Platform) -> Iterator[WakeUp]:
 
 def _of(cronjob: CronJob, facts: Facts) -> Iterator[WakeUp]:
     lines, zone = _lines(_schedule(cronjob), facts)
+    if any(shortest_interval(line) < facts.floor for line in lines):
+        yield WakeUp(cronjob.name, every(facts.floor), UTC_ZONE, cronjob.command, cronjob.name, facts.floor)
+        return
     for line in lines:
         yield WakeUp(cronjob.name, line, zone, cronjob.command, cronjob.name)
 
@@ -114,13 +119,9 @@ def _named(wake_ups: Iterable[WakeUp]) -> Iterator[WakeUp]:
 
 
 def _lines(schedule: Schedule, facts: Facts) -> tuple[list[str], str]:
-    if shortest_interval(schedule.cron) >= facts.floor:
-        if facts.zone == "each" and not _swallowed(schedule):
-            return local_cron_lines(schedule), schedule.timezone
-        lines = utc_cron_lines(schedule)
-        if all(shortest_interval(line) >= facts.floor for line in lines):
-            return lines, UTC_ZONE
-    return [every(facts.floor)], UTC_ZONE
+    if facts.zone == "each" and not _swallowed(schedule):
+        return local_cron_lines(schedule), schedule.timezone
+    return utc_cron_lines(schedule), UTC_ZONE
 
 
 def _swallowed(schedule: Schedule) -> bool:
@@ -155,7 +156,7 @@ def _days_of_change(timezone: str) -> tuple[datetime, ...]:
 def _warnings(platform: Platform, facts: Facts, wake_ups: tuple[WakeUp, ...]) -> Iterator[str]:
     for cronjob in platform.cronjobs:
         mine = [wake_up for wake_up in wake_ups if wake_up.cronjob == cronjob.name]
-        if shortest_interval(_schedule(cronjob).cron) < facts.floor:
+        if mine[0].late:
             yield (
                 f"cronjobs/{cronjob.name}: woken every {facts.floor} min, the shortest that {facts.title} allows: "
                 "slots in between come late, or are merged by its catch_up"
