@@ -129,8 +129,9 @@ class Wakeup:
 
     def _follow(self) -> None:
         output: IO[str] = self.process.stdout  # type: ignore[assignment]
-        for line in output:
-            self.say(f"{self.name}: {line.rstrip()}")
+        with output:
+            for line in output:
+                self.say(f"{self.name}: {line.rstrip()}")
 
 
 def schedule_of(cronjob: CronJob) -> Schedule:

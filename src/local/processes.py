@@ -99,8 +99,9 @@ class Processes:
     def _follow(self, member: Member, number: int) -> None:
         output: IO[bytes] = member.process.stdout  # type: ignore[assignment]
         colour = COLOURS[(number - 1) % len(COLOURS)]
-        for line in output:
-            self.say(line.decode(errors="replace"), member.name, colour)
+        with output:
+            for line in output:
+                self.say(line.decode(errors="replace"), member.name, colour)
 
     @staticmethod
     def _end_by_force(member: Member) -> None:

@@ -24,6 +24,7 @@ from local.with_servers import shell_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 PAUSE = 0.2  # seconds between two looks
 YOUNG = 10  # seconds: a service that ends so soon after a change ended by it, and waits for the next
@@ -35,13 +36,14 @@ class Service:
     def __init__(self, command: Sequence[str]) -> None:
         self.command = command
         self.started_anew = float("-inf")
+        self.has_failed = False
         self.process = self._start()
 
     def start_anew(self) -> None:
         sys.stderr.write("A file has changed: starting anew.\n")
         self.stop()
         self.process = self._start()
-        self.started_anew = time.monotonic()
+        self.started_anew, self.has_failed = time.monotonic(), False
 
     def stop(self) -> None:
         """Ask it to stop; end it and its children by force when its grace is over."""
@@ -53,18 +55,23 @@ class Service:
         self.process.wait()
 
     def has_ended_by_itself(self) -> bool:
-        """Whether it ended for another reason than a mistake in the file just saved, which the next save mends."""
-        return self.process.poll() is not None and time.monotonic() > self.started_anew + YOUNG
+        """Whether it ended, and not at once after a change: that was a mistake, which the next change mends."""
+        if self.process.poll() is None:
+            return False
+        if time.monotonic() < self.started_anew + YOUNG and not self.has_failed:
+            self.has_failed = True
+            sys.stderr.write("It ended at once: waiting for the next change.\n")
+        return not self.has_failed
 
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: a signal to our process group must not reach the service's pool processes.
         return subprocess.Popen(self.command, start_new_session=True, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
 
 
-def main(command: Sequence[str]) -> int:
+def main(command: Sequence[str], folder: Path = CHECKOUT / "src") -> int:
     """Return the service's exit code when it ends by itself, and ours when we are asked to stop."""
     raise_when_asked_to_stop()
-    with changes_noticed() as changed:
+    with changes_noticed(folder) as changed:
         service = Service(command)
         try:
             follow(service, changed)
@@ -84,12 +91,12 @@ def follow(service: Service, changed: threading.Event) -> None:
 
 
 @contextmanager
-def changes_noticed() -> Iterator[threading.Event]:
+def changes_noticed(folder: Path) -> Iterator[threading.Event]:
     """Give an event that is set at each change; in a thread, because `watch` keeps signals from the main one."""
     changed, done = threading.Event(), threading.Event()
 
     def notice() -> None:
-        for _files in watch(CHECKOUT / "src", watch_filter=PythonFilter(), stop_event=done):
+        for _files in watch(folder, watch_filter=PythonFilter(), stop_event=done):
             changed.set()
 
     thread = threading.Thread(target=notice)
