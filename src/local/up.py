@@ -14,7 +14,7 @@ from local.environments import development
 from local.preparing import RefusedError, check_port, check_redis, mail_sink, prepare, take
 from local.processes import Processes
 from local.servers import CHECKOUT, FOLDER, MANAGE, needed_servers
-from local.services import commands
+from local.commands import commands
 from local.stopping import Stopped, raise_when_asked_to_stop
 from local.with_servers import shell_code
 
