@@ -5,3 +5,5 @@ from newsletter.tasks import send_weekly_digest
 class Command(EnqueueCommand):
     help = "Enqueue the weekly digest for every confirmed subscriber."
     task = send_weekly_digest
+    catch_up = "latest"
+    overlap = "skip"
