@@ -39,6 +39,11 @@ def finished(browser, accepted):
     return wait_until(ask, pause=0.2)
 
 
+def fire(stack, command):
+    """Run a cronjob's command as the platform does."""
+    return stack.manage(command)
+
+
 def confirmed(count):
     now = timezone.now()
     Subscriber.objects.bulk_create(
@@ -129,7 +134,7 @@ def test_the_purge_is_a_command_and_a_job(app):
     late = Subscriber.objects.create(email="bob@example.com", requested_at=timezone.now() - timedelta(days=8))
     young = Subscriber.objects.create(email="dora@example.com")
 
-    command = app.manage("enqueue_purge_unconfirmed")
+    command = fire(app, "enqueue_purge_unconfirmed")
     wait_until(lambda: not Subscriber.objects.filter(pk=late.pk).exists())
 
     assert command.returncode == 0, command.stderr
@@ -142,7 +147,7 @@ def test_the_digest_reaches_everybody_once(app):
     confirmed(450)
     Note.objects.create(headline="Wake-ups", text="They come late, early, twice or never.")
 
-    commands = [app.manage("enqueue_weekly_digest") for _ in range(2)]
+    commands = [fire(app, "enqueue_weekly_digest") for _ in range(2)]
     wait_until(lambda: Issue.objects.filter(delivered_at__isnull=False).exists(), seconds=60)
 
     assert [command.returncode for command in commands] == [0, 0]
@@ -162,7 +167,7 @@ def test_a_killed_worker_does_not_start_the_digest_over(stack):
     confirmed(300)
     Note.objects.create(headline="Wake-ups", text="They come late, early, twice or never.")
     worker = stack.worker()
-    stack.manage("enqueue_weekly_digest")
+    fire(stack, "enqueue_weekly_digest")
     wait_until(lambda: Delivery.objects.count() >= 30)
 
     worker.kill()
