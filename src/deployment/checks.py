@@ -66,15 +66,16 @@ def no_beat(_: spec.Platform) -> Iterator[CheckMessage]:
         yield Error(problem, hint=hint, id="deployment.E003")
 
 
-def grace_holds_soft_shutdown(platform: spec.Platform) -> Iterator[CheckMessage]:
-    """Refuse a grace that ends before Celery's soft shutdown does (E004)."""
+def grace_outlasts_stop(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a grace that ends before the worker has waited for its jobs and handed the rest back (E004)."""
     soft = getattr(settings, "CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT", 0)
+    stop = max(soft, getattr(settings, "JOBS", {}).get("drain", 0))
     for service in platform.services:
-        if service.queues and service.grace <= soft:
+        if service.queues and service.grace <= stop:
             yield Error(
-                f"platform.yaml: services/{service.name}/grace: should be more than "
-                f"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT ({soft:g} s), got {service.grace}",
-                hint="The platform would kill the worker before it has handed its jobs back.",
+                f"platform.yaml: services/{service.name}/grace: should be more than the {stop:g} s that a stopping "
+                f"worker waits for its jobs, got {service.grace}",
+                hint=f"Set WORKER_GRACE={service.grace}, as exports do, or raise the grace.",
                 id="deployment.E004",
             )
 
@@ -127,7 +128,7 @@ def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:
 CHECKS: tuple[Check, ...] = (
     cronjob_commands,
     no_beat,
-    grace_holds_soft_shutdown,
+    grace_outlasts_stop,
     queues_are_consumed,
     env_is_complete,
     env_is_used,

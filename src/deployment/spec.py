@@ -50,6 +50,8 @@ SERVICE_NAME = text("2 to 24 of a-z and 0-9, starting with a letter", r"[a-z][a-
 CRONJOB_NAME = text("2 to 32 of a-z, 0-9 and hyphen, starting with a letter", r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 QUEUE_NAME = text("a queue's name of a-z, 0-9, hyphen and underscore", r"[a-z][a-z0-9_-]*")
 ENV_NAME = text("a variable's name like LOG_LEVEL", r"[A-Z][A-Z0-9_]*")
+# A stopping worker hands its jobs back and closes within 7 s; WORKER_GRACE in the settings has the same bound.
+SHORTEST_STOP = 10
 ANY_NAME = text("a name", r"\S+")
 CRON_LINE = text("text of five fields", r".*\S.*")
 
@@ -128,6 +130,11 @@ class Service:
             yield (
                 "instances",
                 f"should be at least 1 with queues, got {self.instances.min}: nothing wakes a worker up",
+            )
+        if self.queues and self.grace < SHORTEST_STOP:
+            yield (
+                "grace",
+                f"should be at least {SHORTEST_STOP} with queues, got {self.grace}: handing jobs back takes a few seconds",
             )
         if self.port and self.health and not self.health.startswith("/"):
             yield "health", f"should be a path for a service with a port, got {found(self.health)}"

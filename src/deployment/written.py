@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from deployment.pages import page_texts
+from deployment.reference import REFERENCE_FILE, reference_text
 from deployment.schema import SCHEMA_FILE, schema_text
 from deployment.spec import PLATFORM_FILE, PlatformError, read
 
@@ -26,7 +28,7 @@ def procfile_text(platform: Platform) -> str:
 
 def wanted_files() -> dict[Path, str]:
     """Give the text of every such file; those of a platform.yaml that does not read are left out."""
-    files = {SCHEMA_FILE: schema_text()}
+    files = {SCHEMA_FILE: schema_text(), REFERENCE_FILE: reference_text(), **dict(page_texts())}
     with suppress(PlatformError):  # check_platform tells why
         files[ROOT / "Procfile"] = procfile_text(read())
     return files

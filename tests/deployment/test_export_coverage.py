@@ -76,7 +76,7 @@ def platforms(draw):
         "name": "worker",
         "command": "celery -A config worker",
         "queues": ["default"],
-        "grace": draw(st.integers(1, 600)),
+        "grace": draw(st.integers(10, 600)),
     }
     for service in (web, worker):
         low = draw(st.integers(1, 3))

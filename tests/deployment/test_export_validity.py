@@ -111,7 +111,7 @@ def test_systemd_takes_every_unit(platform, tmp_path):
 
 
 def test_systemd_finds_little_exposed(platform, tmp_path):
-    """systemd's own review rates every service as OK: its exposure is below 2 of 10."""
+    """The review of systemd rates every service as OK: its exposure is below 2 of 10."""
     analyze = tool("systemd-analyze")
     units = {
         Path(path).name: text

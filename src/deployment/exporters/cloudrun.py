@@ -34,6 +34,7 @@ FACTS = Facts(
         "release: nothing runs it by itself: the pipeline executes the job and waits before it replaces the services",
         "a worker pool does not scale by itself",
     ),
+    assumed=frozenset({"floor"}),
     unverified=(
         "that a worker pool gets 10 s of grace as a service does",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",

@@ -31,6 +31,7 @@ FACTS = Facts(
         ),
         "the published OpenAPI lacks scheduled jobs: their keys here follow godo, DigitalOcean's own Go client",
     ),
+    assumed=frozenset({"floor", "overlap"}),
     unverified=("the shortest interval of a scheduled job, and what happens when two runs overlap",),
     sources=(
         "docs.digitalocean.com/products/app-platform/reference/app-spec",

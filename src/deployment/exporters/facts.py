@@ -45,11 +45,17 @@ class Facts:
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
+    assumed: frozenset[str] = frozenset()
+    """Which of zone, floor, overlap and grace are assumptions: the tables say so."""
     unverified: tuple[str, ...] = ()
     """What no source was found for; printed rather than guessed."""
     notes: tuple[str, ...] = ()
     """What differs from the other platforms, with its effect."""
     sources: tuple[str, ...] = ()
+
+    def said(self, key: str, text: str) -> str:
+        """Give a fact as it is shown: an assumption says that it is one."""
+        return f"{text} (not verified)" if key in self.assumed else text
 
     def grace_of(self, wanted: int) -> int:
         """Give the grace that a service gets here when it wants so many seconds."""

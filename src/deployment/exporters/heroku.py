@@ -42,6 +42,7 @@ FACTS = Facts(
             "and taken by Heroku"
         ),
     ),
+    assumed=frozenset({"zone", "overlap"}),
     unverified=("that Scheduler counts in UTC and does not guard against overlap (old sources only)",),
     sources=(
         "devcenter.heroku.com/articles/build-docker-images-heroku-yml",

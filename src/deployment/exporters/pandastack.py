@@ -29,6 +29,7 @@ FACTS = Facts(
     resources="managed Postgres and Redis, attached in the dashboard",
     servers="fixed",
     notes=("the free tier scales to zero, on machines that may go away: never a worker there",),
+    assumed=frozenset({"zone", "floor", "overlap", "grace"}),
     unverified=(
         "the time zone of its cronjobs (UTC is assumed), their shortest interval, and what happens when two overlap",
         "the time between SIGTERM and SIGKILL: the worker counts on the grace of platform.yaml",

@@ -37,6 +37,7 @@ FACTS = Facts(
         ),
         "the variables that you choose are shared variables of the project: set them there once, for every service",
     ),
+    assumed=frozenset({"grace"}),
     unverified=(
         "the longest grace that Railway grants (drainingSeconds is printed as platform.yaml has it)",
         "that its Redis keeps to `noeviction`: look with `manage.py doctor`",

@@ -36,6 +36,7 @@ FACTS = Facts(
         "Redis is `redis-persistent`: the plain one is a cache that evicts",
         "sizes and instances are set with `upsun resources:set`, not in the file",
     ),
+    assumed=frozenset({"grace"}),
     unverified=(
         "whether the 15 s between SIGTERM and SIGKILL can be made longer",
         "that the versions of Postgres and Redis in platform.yaml are among those that Upsun offers",
