@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from local.environments import private
 from local.servers import CHECKOUT, MANAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODULE = [sys.executable, "-m"]
 SCHEMA = ["--schemafile", "src/deployment/platform.schema.json", "platform.yaml"]
@@ -29,10 +33,15 @@ PRODUCTION = {
 }
 
 
-def main() -> int:
-    """Run each check and tell how it went, with what it said if it failed; returns 1 if any did."""
+def main(names: Sequence[str]) -> int:
+    """Run the named checks, or all; tell how each went, and what it said if it failed. Returns 1 if any did."""
+    if unknown := set(names) - CHECKS.keys():
+        sys.stderr.write(
+            f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.\n"
+        )
+        return os.EX_USAGE
     environment = private(os.environ) | NO_SERVERS | PRODUCTION
-    failed = [name for name, command in CHECKS.items() if not passes(name, command, environment)]
+    failed = [name for name in names or CHECKS if not passes(name, CHECKS[name], environment)]
     sys.stdout.write(f"Failed: {', '.join(failed)}.\n" if failed else "All checks passed.\n")
     return 1 if failed else 0
 
@@ -57,4 +66,4 @@ def passes(name: str, command: list[str], environment: dict[str, str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

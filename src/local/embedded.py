@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from local.offspring import dies_with_parent
 from local.ports import free_port

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What a test may know of the machine that it runs on; names and beginnings of names.
-INHERITED = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
-INHERITED += ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
+MACHINE = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
+TOOLS = ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
+INHERITED = MACHINE + TOOLS
 
 
 def development(environ: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ class Sink(Mailbox):
     """Keeps each mail, and tells of it in one line."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        super().__init__(str(folder))
+        super().__init__(folder)
         self.say = say
 
     def handle_message(self, message: Message) -> None:

@@ -69,7 +69,7 @@ def find(key: str) -> Mail:
         content = _maildir().get_bytes(key)
     except KeyError:
         raise MailNotFoundError(key) from None
-    message: EmailMessage = email.message_from_bytes(content, policy=email.policy.default)  # type: ignore[assignment]
+    message: EmailMessage = email.message_from_bytes(content, policy=email.policy.default)
     return Mail(key, message)
 
 

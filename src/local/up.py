@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from deployment.spec import PlatformError
 from local.announcing import announce_in_background
 from local.claim import Claim
+from local.commands import commands
 from local.embedded import ServerFailedError
 from local.environments import development
 from local.preparing import RefusedError, check_port, check_redis, mail_sink, prepare, take
 from local.processes import Processes
 from local.servers import CHECKOUT, FOLDER, MANAGE, needed_servers
-from local.commands import commands
 from local.stopping import Stopped, raise_when_asked_to_stop
 from local.with_servers import shell_code
 

@@ -31,7 +31,7 @@ class Browser:
         self._opener = urllib.request.build_opener(cookies)
 
     def get(self, path, **headers):
-        return self._open(urllib.request.Request(self._url(path), headers=headers))
+        return self._open(path, headers=headers)
 
     def submit(self, path, form, to=None):
         """Load a page, and post its form with these values."""
@@ -39,19 +39,20 @@ class Browser:
         token = TOKEN.search(page.text)
         values = {**form, "csrfmiddlewaretoken": token[1]} if token else form
         body = urllib.parse.urlencode(values).encode()
-        return self._open(urllib.request.Request(self._url(to or path), body, {"Referer": page.url}))
+        return self._open(to or path, body, {"Referer": page.url})
 
     def post_json(self, path, values, **headers):
         body = json.dumps(values).encode()
         headers = {"Content-Type": "application/json", **headers}
-        return self._open(urllib.request.Request(self._url(path), body, headers))
+        return self._open(path, body, headers)
 
     def _url(self, path):
         """Resolve a path; an absolute address, like one in a mail, is asked of our own server."""
         parts = urllib.parse.urlsplit(path)
         return self.address + urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
 
-    def _open(self, request):
+    def _open(self, path, body=None, headers=None):
+        request = urllib.request.Request(self._url(path), body, headers or {})  # noqa: S310  our own server
         try:
             answer = self._opener.open(request, timeout=30)
         except urllib.error.HTTPError as error:

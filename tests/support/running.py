@@ -31,7 +31,7 @@ class Running:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=dies_with_parent(signal.SIGKILL),
+                preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509
             )
 
     @property
