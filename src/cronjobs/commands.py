@@ -1,17 +1,122 @@
-"""The six-line command of a cronjob."""
+"""The command of a cronjob: a subclass of six lines, run by the platform; it enqueues and exits.
+
+    class Command(EnqueueCommand):
+        help = "Enqueue the weekly digest for every confirmed subscriber."
+        task = send_weekly_digest
+        catch_up = "latest"
+        overlap = "skip"
+
+Everything else is here: which cronjob it is, what is due, exit codes, a bounded run time.
+"""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import json
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+
+from cronjobs import entries, exits, telling
+from cronjobs.waking import wake_up
+from cronjobs.watchdog import bounded_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from django.core.management.base import CommandParser
+
+    from cronjobs.waking import WakeUp
+    from cronjobs.watchdog import Watchdog
 
 
 class EnqueueCommand(BaseCommand):
-    """Enqueues one task as a durable job."""
+    """Claims the slots of a cronjob that are due, and enqueues a job of `task` for each, by these policies.
+
+    `catch_up`: of slots that nobody woke up for, run the "latest" (the others merge into it), "skip" them, or "all".
+    `catch_up_window`: how far back slots are caught up at all. `overlap`: while a job of this cronjob runs, "skip" the next one,
+    "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
+    slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and people are told.
+    How long a job may run is its task's `time_limit`. `ping_url`: see docs/cronjobs.md.
+    """
 
     task: ClassVar[Any]
+    catch_up: ClassVar[str] = "latest"
+    catch_up_window: ClassVar[timedelta] = timedelta(hours=24)
+    overlap: ClassVar[str] = "skip"
+    starting_deadline: ClassVar[timedelta | None] = None
+    grace: ClassVar[timedelta] = timedelta(minutes=5)
+    ping_url: ClassVar[str] = ""
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        job = self.task.enqueue()
-        self.stdout.write(f"enqueued {job.task} as job {job.id}")
+    requires_system_checks = ()  # the release has checked; every wake-up would pay for it
+    argv: tuple[str, ...] = ()
+
+    def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
+        return {}
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options of every cronjob; a subclass with its own calls super() and gives them defaults."""
+        slots = parser.add_argument_group("slots")
+        slots.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        slots.add_argument("--json", action="store_true", help="answer in JSON")
+        slots.add_argument(
+            "--now", action="store_true", help="enqueue one job now, whatever the schedule says"
+        )
+        slots.add_argument(
+            "--from", dest="since", metavar="TIME", help="backfill from this slot on: 2026-11-01T08:00Z"
+        )
+        slots.add_argument(
+            "--to", dest="until", metavar="TIME", help="backfill up to this slot; without it, up to now"
+        )
+        slots.add_argument("--yes", action="store_true", help="do the backfill that --from shows")
+        slots.add_argument(
+            "--name", help="which cronjob of platform.yaml this is, where several run the command"
+        )
+        slots.add_argument(
+            "--schedule", metavar="CRON", help='of a cronjob that is not in platform.yaml: "0 9 * * *"'
+        )
+        slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Exit with 64 for a command line that is none, where argparse would say 2."""
+        self.argv = tuple(argv[2:])
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as leaving:
+            if leaving.code == 2:
+                sys.exit(exits.USAGE)
+            raise
+
+    def handle(self, **options: Any) -> None:
+        word = type(self).__module__.rpartition(".")[2]
+        with bounded_time(word) as watchdog, exits.as_exit_codes(word):
+            check_usage(options)
+            entry = entries.own(self, self.argv, options)
+            result = act(entry, options, watchdog)
+        self.tell(result, options)
+
+    def tell(self, result: Any, options: Mapping[str, Any]) -> None:
+        self.stdout.write(json.dumps(telling.as_json(result)) if options["json"] else telling.line(result))
+        if code := telling.exit_code(result):
+            self.stdout.flush()
+            sys.exit(code)
+
+
+def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
+    return wake_up(entry, is_dry=options["dry_run"], committed=watchdog.note_commit)
+
+
+def check_usage(options: Mapping[str, Any]) -> None:
+    """Refuse options that say nothing together. Raises CommandError."""
+    wanted = [f"--{name}" for name in ("now", "from") if options["since" if name == "from" else name]]
+    for name, needed in (("until", "since"), ("timezone", "schedule")):
+        if options[name] and not options[needed]:
+            spelling = {"until": "to", "since": "from"}
+            raise CommandError(
+                f"--{spelling.get(name, name)} needs --{spelling.get(needed, needed)}", returncode=exits.USAGE
+            )
+    if len(wanted) > 1:
+        raise CommandError(f"{' and '.join(wanted)} exclude each other", returncode=exits.USAGE)

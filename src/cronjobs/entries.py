@@ -1,0 +1,158 @@
+"""A cronjob as the code knows it: its entry of platform.yaml (or its command line), and the command that enqueues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cronjobs.policies import Policies, PolicyError
+from deployment.schedule import Schedule, ScheduleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cronjobs.commands import EnqueueCommand
+    from cronjobs.models import CronJob
+    from deployment import spec
+
+
+class ConfigurationError(Exception):
+    """A cronjob cannot be woken up as it is configured: its message says where, what was found, what would be right."""
+
+
+class UnknownCronjobError(ConfigurationError):
+    """No entry of platform.yaml, and no --schedule, says which cronjob this is."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cronjob: when it is due, what it enqueues, and what becomes of slots that were not on time."""
+
+    name: str
+    schedule: Schedule
+    line: str  # the management command with its arguments
+    command: EnqueueCommand
+    is_in_file: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)  # the command's own, parsed
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Raises ConfigurationError."""
+        try:
+            return Policies.of(self.command)
+        except PolicyError as error:
+            raise ConfigurationError(f"{self.name}: {self.line.split()[0]}: {error}") from None
+
+    def arguments(self, slot: Any) -> dict[str, Any]:
+        return self.command.arguments(slot, self.options)
+
+
+def in_file() -> tuple[spec.CronJob, ...]:
+    """Return the cronjobs of platform.yaml. Raises ConfigurationError."""
+    from deployment import spec  # noqa: PLC0415  YAML costs 30 ms, and a dashboard's cronjob needs none
+
+    try:
+        return spec.read().cronjobs
+    except spec.PlatformError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def find(name: str) -> Entry:
+    """Return a cronjob of platform.yaml. Raises ConfigurationError, UnknownCronjobError for a name that is not there."""
+    return loaded(found_by_name(name, in_file()))
+
+
+def found_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
+    for each in cronjobs:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in cronjobs) or "none"
+    raise UnknownCronjobError(f"platform.yaml: cronjobs: there is no {name}; there are: {known}")
+
+
+def management_line(cronjob: spec.CronJob) -> str:
+    """Return what follows manage.py: ``enqueue_weekly_digest --list 3``."""
+    argv = cronjob.argv
+    start = next((index + 1 for index, word in enumerate(argv) if word.endswith("manage.py")), len(argv))
+    return " ".join(argv[start:])
+
+
+def parsed(cronjob: spec.CronJob) -> Schedule:
+    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
+
+
+def loaded(cronjob: spec.CronJob) -> Entry:
+    """Return an entry of platform.yaml with its command. Raises ConfigurationError."""
+    line = management_line(cronjob)
+    return Entry(cronjob.name, parsed(cronjob), line, *load(cronjob.name, line))
+
+
+def of_row(row: CronJob) -> Entry:
+    """Return a dashboard's cronjob, as its last wake-up told it. Raises ConfigurationError."""
+    command, is_in_file, options = load(row.name, row.command)
+    schedule = Schedule.parse(row.schedule, row.timezone, row.name)
+    return Entry(row.name, schedule, row.command, command, row.is_in_file and is_in_file, options)
+
+
+def load(name: str, line: str) -> tuple[EnqueueCommand, bool, dict[str, Any]]:
+    """Return the command of a line, True, and its parsed options. Raises ConfigurationError."""
+    from django.core.management import get_commands, load_command_class  # noqa: PLC0415  commands import this module
+
+    from cronjobs.commands import EnqueueCommand  # noqa: PLC0415  as above
+
+    word, *arguments = line.split() or [""]
+    app = get_commands().get(word)
+    command = load_command_class(app, word) if isinstance(app, str) else app
+    if not isinstance(command, EnqueueCommand):
+        what = "is not an EnqueueCommand" if command else "does not exist"
+        raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
+    if not arguments:
+        return command, True, {}
+    return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
+
+
+def own(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]) -> Entry:
+    """Return the cronjob that a command was run for: by --schedule, by --name, or by its own command line."""
+    word = type(command).__module__.rpartition(".")[2]
+    if options["schedule"]:
+        return from_command_line(command, word, options)
+    cronjobs = in_file()
+    name = options["name"]
+    cronjob = found_by_name(name, cronjobs) if name else found_by_line(word, argv, cronjobs)
+    return Entry(cronjob.name, parsed(cronjob), management_line(cronjob), command, options=options)
+
+
+def from_command_line(command: EnqueueCommand, word: str, options: Mapping[str, Any]) -> Entry:
+    name = options["name"] or word.removeprefix("enqueue_").replace("_", "-")
+    try:
+        schedule = Schedule.parse(options["schedule"], options["timezone"] or "UTC", name)
+    except ScheduleError as error:
+        raise ConfigurationError(f"--schedule: {error}") from None
+    if any(each.name == name for each in in_file()):
+        raise ConfigurationError(
+            f"--schedule: {name} is a cronjob of platform.yaml, which says when it is due. "
+            "Hint: leave --schedule out, or give this one another name with --name"
+        )
+    return Entry(name, schedule, word, command, is_in_file=False, options=options)
+
+
+def found_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
+    """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
+    lines = {each: management_line(each).split() for each in cronjobs}
+    candidates = [each for each, line in lines.items() if line[:1] == [word]]
+    if len(candidates) > 1:
+        exact = [each for each in candidates if lines[each][1:] == list(argv[: len(lines[each]) - 1])]
+        longest = max((len(lines[each]) for each in exact), default=0)
+        candidates = [each for each in exact if len(lines[each]) == longest] or candidates
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise UnknownCronjobError(
+            f'platform.yaml: cronjobs: none has the command "python manage.py {word}". '
+            f'Hint: add an entry, or say when it is due: --schedule "0 9 * * *"'
+        )
+    names = ", ".join(each.name for each in candidates)
+    raise UnknownCronjobError(
+        f'platform.yaml: cronjobs: {names} all run "{word}". Hint: say which with --name'
+    )

@@ -1,0 +1,85 @@
+"""Says what a wake-up did: in one line for people, in JSON for programs, and in an exit code for platforms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronjobs import exits
+from cronjobs.deciding import ENQUEUED
+from cronjobs.models import Slot
+from cronjobs.wording import counted, lateness, stamp
+
+if TYPE_CHECKING:
+    from cronjobs.waking import WakeUp
+
+
+def exit_code(result: WakeUp) -> int:
+    return exits.UNPUBLISHED if result.unpublished else exits.DONE
+
+
+def line(result: WakeUp) -> str:
+    """Return one line: ``weekly-digest: slot 2026-11-23 08:00Z enqueued as job 0193… (2.1 s late)``."""
+    parts = [*_enqueued(result), *_others(result)] or [_nothing(result)]
+    if result.unpublished:
+        parts.append(exits.UNPUBLISHED_TEXT)
+    return f"{result.name}: {'; '.join(parts)}"
+
+
+def as_json(result: WakeUp) -> dict[str, Any]:
+    return {
+        "cronjob": result.name,
+        "trigger": str(result.trigger),
+        "now": result.now.isoformat(),
+        "next_slot": result.next_slot.isoformat(),
+        "slots": [_slot(result, each) for each in result.decisions],
+        "enqueued_before": [slot.isoformat() for slot in result.twice],
+        "paused_by": result.paused_by,
+        "dry_run": result.is_dry,
+        "unpublished": result.unpublished,
+        "exit_code": exit_code(result),
+        "text": line(result),
+    }
+
+
+def _slot(result: WakeUp, decision: Any) -> dict[str, Any]:
+    job = result.jobs.get(decision.slot)
+    return {
+        "slot": decision.slot.isoformat(),
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "job": str(job) if job else None,
+        "late_seconds": round((result.now - decision.slot).total_seconds(), 3),
+    }
+
+
+def _enqueued(result: WakeUp) -> list[str]:
+    slots = [each.slot for each in result.decisions if each.outcome == ENQUEUED]
+    verb = "would be enqueued" if result.is_dry else "enqueued"
+    if result.trigger == Slot.Trigger.MANUAL:
+        return [
+            f"{verb} now as job {result.jobs[slot]}" if not result.is_dry else f"{verb} now" for slot in slots
+        ]
+    if len(slots) > 1:
+        return [f"{counted(len(slots), 'slot')} {verb}, {stamp(slots[0])} to {stamp(slots[-1])}"]
+    job = "" if result.is_dry else " as job {}"
+    return [
+        f"slot {stamp(slot)} {verb}{job.format(result.jobs.get(slot))} ({lateness(slot, result.now)})"
+        for slot in slots
+    ]
+
+
+def _others(result: WakeUp) -> list[str]:
+    others = [each for each in result.decisions if each.outcome != ENQUEUED]
+    parts = []
+    for outcome in sorted({each.outcome for each in others}):
+        same = [each for each in others if each.outcome == outcome]
+        which = f"slot {stamp(same[0].slot)}" if len(same) == 1 else counted(len(same), "slot")
+        parts.append(f"{which} {outcome}: {same[-1].reason}")
+    if result.twice:
+        parts.append(f"slot {stamp(result.twice[-1])} was decided before")
+    return parts
+
+
+def _nothing(result: WakeUp) -> str:
+    paused = f", paused by {result.paused_by}" if result.paused_by else ""
+    return f"nothing is due{paused}; the next slot is {stamp(result.next_slot)}"

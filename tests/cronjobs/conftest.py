@@ -1,0 +1,67 @@
+"""Cronjobs for the tests: real rows, real jobs, and a clock that the test holds."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import shared_task
+
+from cronjobs.commands import EnqueueCommand
+from cronjobs.entries import Entry
+from cronjobs.models import CronJob, Slot
+from cronjobs.registering import register
+from cronjobs.waking import wake_up
+from deployment.schedule import Schedule
+
+
+@shared_task(time_limit=60)
+def water_the_plants(slot=""):
+    """Do what the cronjobs of these tests are for."""
+
+
+def at(text):
+    """Return a moment in UTC: "2026-11-23 08:00" or with seconds."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class Cronjob:
+    """A cronjob that is known since `since`, to be woken up at any moment."""
+
+    def __init__(self, entry):
+        self.entry = entry
+        self.name = entry.name
+
+    def known(self, since):
+        register(self.entry, at(since))
+        return self
+
+    def wake_up(self, moment, trigger=Slot.Trigger.SCHEDULE, **options):
+        return wake_up(self.entry, trigger, now=at(moment), **options)
+
+    @property
+    def row(self):
+        return CronJob.objects.get(pk=self.name)
+
+    def slots(self, outcome=None):
+        """Give its slots, oldest first, as "11-23 08:00"."""
+        rows = Slot.objects.filter(cronjob=self.name).exclude(trigger="manual").order_by("slot")
+        rows = rows.filter(outcome=outcome) if outcome else rows
+        return [f"{row.slot:%m-%d %H:%M}" for row in rows]
+
+    def reasons(self):
+        return {f"{row.slot:%m-%d %H:%M}": row.reason for row in self.row.slots.exclude(reason="")}
+
+
+@pytest.fixture
+def make(transactional_db):
+    """Give a function that makes cronjobs, of a schedule, a time zone, a name and policies."""
+
+    def make_cronjob(schedule="0 * * * *", timezone="UTC", name="plants", **policies):
+        command = type("Command", (EnqueueCommand,), {"task": water_the_plants, **policies})()
+        parsed = Schedule.parse(schedule, timezone, name)
+        return Cronjob(Entry(name, parsed, "enqueue_water_the_plants", command))
+
+    return make_cronjob
+
+
+def minutes(count):
+    return timedelta(minutes=count)

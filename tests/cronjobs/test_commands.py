@@ -1,0 +1,179 @@
+import json
+import os
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from cronjobs import entries
+from cronjobs.commands import EnqueueCommand
+from cronjobs.management.commands.enqueue_prune_jobs import Command
+from cronjobs.models import CronJob, Slot
+from deployment import spec
+from jobs.models import Job
+
+NAME = "enqueue_prune_jobs"
+ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command=f"python manage.py {NAME}")
+
+
+@pytest.fixture
+def platform(monkeypatch):
+    """Let platform.yaml have these cronjobs."""
+
+    def have(*cronjobs):
+        monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+
+    have(ENTRY)
+    return have
+
+
+def run(*arguments, capsys=None):
+    """Run the command as from a terminal; return its exit code."""
+    try:
+        Command().run_from_argv(["manage.py", NAME, *arguments])
+    except SystemExit as leaving:
+        return leaving.code
+    return 0
+
+
+def test_the_command_finds_its_cronjob(transactional_db, platform, capsys):
+    """Run by its own command line it claims what is due of its entry, and says so in one line."""
+    call_command(NAME, name="prune-jobs")
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run()
+
+    slot = Slot.objects.filter(outcome="enqueued").get()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert code == 0
+    assert line.startswith(f"prune-jobs: slot {slot.slot:%Y-%m-%d %H:%MZ} enqueued as job {slot.job_id} (")
+
+
+def test_json_for_programs(transactional_db, platform, capsys):
+    """--json tells the same, field by field."""
+    code = run("--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["cronjob"], told["exit_code"], told["slots"]) == (0, "prune-jobs", 0, [])
+
+
+def test_no_entry_is_a_configuration_error(transactional_db, platform, capsys):
+    """A command that no cronjob of platform.yaml runs exits with 78, and says what to write."""
+    platform()
+
+    code = run()
+
+    assert code == os.EX_CONFIG
+    assert 'none has the command "python manage.py enqueue_prune_jobs"' in capsys.readouterr().err
+    assert Slot.objects.count() == 0
+
+
+def test_a_dashboards_cronjob_tells_its_schedule(transactional_db, platform, capsys):
+    """--schedule makes a cronjob known that platform.yaml does not have, under a name made from the command's."""
+    platform()
+
+    code = run("--schedule", "* * * * *", "--timezone", "Europe/Berlin")
+
+    row = CronJob.objects.get()
+    assert code == 0
+    assert (row.name, row.schedule, row.timezone, row.is_in_file) == (
+        "prune-jobs",
+        "* * * * *",
+        "Europe/Berlin",
+        False,
+    )
+    assert Job.objects.count() == 1
+
+
+def test_two_schedules_for_one_name_are_refused(transactional_db, platform, capsys):
+    """A cronjob of platform.yaml takes no schedule from its command line."""
+    code = run("--schedule", "* * * * *")
+
+    assert code == os.EX_CONFIG
+    assert "prune-jobs is a cronjob of platform.yaml" in capsys.readouterr().err
+
+
+def test_a_bad_schedule_is_a_configuration_error(transactional_db, platform, capsys):
+    """The message says what a schedule should be."""
+    code = run("--schedule", "every day", "--name", "daily")
+
+    assert code == os.EX_CONFIG
+    assert "--schedule: should have 5 fields, got 2" in capsys.readouterr().err
+
+
+def test_the_command_line_tells_two_cronjobs_apart(transactional_db, platform, capsys):
+    """Of two entries with one command, its arguments decide; where they do not, --name is asked for."""
+    long = spec.CronJob(name="long", schedule="0 4 * * *", command=f"python manage.py {NAME} --name long")
+    platform(ENTRY, long)
+
+    code = run("--name", "long")
+    named = CronJob.objects.get().name
+    platform(ENTRY, spec.CronJob(name="twin", schedule="0 5 * * *", command=ENTRY.command))
+
+    assert (code, named) == (0, "long")
+    assert run() == os.EX_CONFIG
+    assert (
+        'prune-jobs, twin all run "enqueue_prune_jobs". Hint: say which with --name'
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--to", "2026-11-01"], "--to needs --from"),
+        (["--timezone", "Europe/Berlin"], "--timezone needs --schedule"),
+        (["--now", "--from", "2026-11-01"], "--now and --from exclude each other"),
+    ],
+)
+def test_usage_errors_are_64(platform, arguments, told, capsys, transactional_db):
+    """A command line that says nothing exits with 64, whoever notices."""
+    code = run(*arguments)
+
+    assert code == os.EX_USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_a_bad_policy_is_a_configuration_error(transactional_db, platform, monkeypatch, capsys):
+    """The message names the policy and what it may be."""
+    monkeypatch.setattr(Command, "catch_up", "newest")
+
+    code = run()
+
+    assert code == os.EX_CONFIG
+    assert "catch_up should be one of latest, skip, all, got 'newest'" in capsys.readouterr().err
+
+
+def test_a_bug_is_70(transactional_db, platform, monkeypatch, capsys):
+    """What nobody thought of has an exit code of its own, and is logged with its traceback."""
+    monkeypatch.setattr(EnqueueCommand, "arguments", lambda *_: 1 / 0)
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run()
+
+    assert code == os.EX_SOFTWARE
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert Slot.objects.count() == 0
+
+
+def test_a_dry_run_says_would(transactional_db, platform, capsys):
+    """--dry-run speaks in the conditional and writes nothing."""
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run("--dry-run")
+
+    assert code == 0
+    assert "would be enqueued (" in capsys.readouterr().out
+    assert Slot.objects.count() == 0
+
+
+def test_an_unusual_call_is_told(transactional_db, platform):
+    """Called from code, errors are CommandErrors with the exit code."""
+    with pytest.raises(CommandError) as caught:
+        call_command(NAME, name="nobody")
+
+    assert caught.value.returncode == os.EX_CONFIG
+    assert str(caught.value) == "platform.yaml: cronjobs: there is no nobody; there are: prune-jobs"
