@@ -47,14 +47,24 @@ def _check(task: str, where: str, value: Any) -> None:
 def _problem(value: Any) -> str:
     """Return what keeps a value, apart from its items, from being JSON; "" for nothing."""
     if isinstance(value, str):
-        return "holds a NUL character, which PostgreSQL cannot store" if "\x00" in value else ""
+        return _text_problem(value)
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}, which JSON does not have"
     if isinstance(value, dict):
         odd = [name for name in value if not isinstance(name, str)]
-        return f"has the key {odd[0]!r}, which JSON would turn into text" if odd else ""
+        if odd:
+            return f"has the key {odd[0]!r}, which JSON would turn into text"
+        return next(filter(None, map(_text_problem, value)), "")
     if value is None or isinstance(value, bool | int | float | list | tuple):
         return ""
     kind = type(value).__name__
     hint = HINTS.get(kind, "pass the primary key of a row" if hasattr(value, "pk") else "pass what JSON has")
     return f"is a {kind}, which JSON does not have: {hint}"
+
+
+def _text_problem(text: str) -> str:
+    if "\x00" in text:
+        return "holds a NUL character, which PostgreSQL cannot store"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "holds half a character (a surrogate), which PostgreSQL cannot store"
+    return ""
