@@ -44,10 +44,10 @@ def seal(batch: Batch) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE jobs_batch SET sealed_at = now(), total = (SELECT count(*) FROM jobs_job WHERE batch_id = %s)
-            WHERE id = %s RETURNING total""",
+            WHERE id = %s RETURNING total, sealed_at""",
             [batch.id, batch.id],
         )
-        (batch.total,) = cursor.fetchone()
+        batch.total, batch.sealed_at = cursor.fetchone()
     _follow_up(batch.id)
 
 

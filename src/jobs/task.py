@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Task
 from celery.exceptions import Retry
+from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
@@ -16,12 +17,13 @@ from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.enqueue import Call, enqueue, enqueue_many
 from jobs.execution import attempt_of, execute
+from jobs.models import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from jobs.models import Batch, Job
+    from jobs.models import Batch
 
 
 class DurableTask(Task):
@@ -77,14 +79,16 @@ class DurableTask(Task):
         attempt = attempt_of(self)
         if attempt is None:
             return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        if options:
+            raise TypeError(f"{self.name}: a job's retry takes no {min(options)}.")
         limit = self.max_retries if max_retries is None else max_retries
         if limit is not None and attempt.retries >= limit:
             raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
         if countdown is None:
-            countdown = (eta - timezone.now()).total_seconds() if eta else self.default_retry_delay
+            countdown = _seconds_until(eta, self) if eta else self.default_retry_delay
         new_args, new_kwargs = encoded(self.name, args or [], kwargs or {})
         attempt.again = guard.Again(
-            max(0.0, countdown), new_args if args else None, new_kwargs if kwargs else None
+            max(0.0, countdown), None if args is None else new_args, None if kwargs is None else new_kwargs
         )
         asked = Retry(exc=exc, when=eta or countdown)
         if throw:
@@ -121,6 +125,18 @@ class Enqueuer:
     queue: str | None = None
     batch: Batch | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("run_at", "not_after"):
+            moment = getattr(self, name)
+            if moment is not None and timezone.is_naive(moment):
+                raise ValueError(
+                    f"{self.task.name}: {name} has no time zone ({moment}): take django.utils.timezone.now() and add to it."
+                )
+        if self.when_busy not in Job.WhenBusy.values:
+            raise ValueError(
+                f'{self.task.name}: when_busy should be "wait" or "skip", got "{self.when_busy}".'
+            )
+
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         return enqueue(self.call(*args, **kwargs))
 
@@ -130,6 +146,10 @@ class Enqueuer:
     def call(self, *args: Any, **kwargs: Any) -> Call:
         if self.task.typing:
             self.task.__header__(*args, **kwargs)  # raises TypeError, as a call of the function would
+        if self.batch and self.batch.sealed_at:
+            raise ValueError(
+                f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
+            )
         return Call(
             task=self.task.name,
             queue=self.queue or queue_of(self.task),
@@ -143,6 +163,11 @@ class Enqueuer:
             not_after=self.not_after,
             run_at=self.run_at,
         )
+
+
+def _seconds_until(eta: datetime, task: Task) -> float:
+    """Return the seconds until a time; one without a zone is in Celery's own, as Celery takes it."""
+    return (maybe_make_aware(eta, task.app.timezone) - timezone.now()).total_seconds()
 
 
 def queue_of(task: Task) -> str:
