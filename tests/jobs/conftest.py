@@ -1,0 +1,88 @@
+"""A ledger of one's own for each test, in real transactions, and an empty Redis."""
+
+import uuid
+
+import pytest
+from django.db import connection
+
+from jobs import broker
+from jobs.models import Job
+from jobs.relay import claim, mark
+from tests.faults.effects.models import Effect
+
+# Emptying no other tables than these after each test makes it cheap.
+LEDGER = pytest.mark.django_db(transaction=True, available_apps=["jobs", "tests.faults.effects"])
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "ledger" in item.fixturenames:
+            item.add_marker(LEDGER)
+
+
+@pytest.fixture
+def ledger():
+    """The database in autocommit, as processes see it; emptied afterwards."""
+
+
+@pytest.fixture
+def carrier(redis):
+    """A client of the broker, which is empty; whatever a test does to Redis, the next one finds it well."""
+    redis.resume()
+    redis.start()
+    broker.breaker.close()
+    with redis.connect() as client:
+        client.flushall()
+        yield client
+    redis.resume()
+    redis.start()
+    broker.breaker.close()
+
+
+@pytest.fixture
+def redis_away(redis, carrier):
+    """Redis refuses connections until the test starts it again."""
+    redis.stop()
+    return redis
+
+
+@pytest.fixture
+def now_published(ledger):
+    """Makes jobs published without a message, as if it were on its way to a worker."""
+
+    def publish(*jobs):
+        mark([one for one in claim() if not jobs or one.id in {job.id for job in jobs}])
+
+    return publish
+
+
+@pytest.fixture
+def worker():
+    """The id of some worker that begins attempts."""
+    return uuid.uuid4()
+
+
+@pytest.fixture
+def row():
+    """Reads a job as it is now."""
+    return lambda job: Job.objects.get(pk=job.pk)
+
+
+@pytest.fixture
+def effects():
+    """Tells what tasks noted under a label, in order."""
+    return lambda label: list(
+        Effect.objects.filter(label=label).order_by("id").values_list("what", flat=True)
+    )
+
+
+@pytest.fixture
+def let_time_pass():
+    """Moves every time of a table's columns into the past."""
+
+    def move(seconds, *columns, table="jobs_job"):
+        changes = ", ".join(f"{column} = {column} - make_interval(secs => {seconds})" for column in columns)
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET {changes}")
+
+    return move

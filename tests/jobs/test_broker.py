@@ -1,0 +1,97 @@
+"""Redis as the ledger sees it."""
+
+import json
+import time
+
+import pytest
+
+from jobs import broker
+from jobs.conf import conf
+from tests.faults.effects.tasks import nothing
+
+pytestmark = pytest.mark.usefixtures("carrier")
+
+
+def message(published_at):
+    return json.dumps({"headers": {"published_at": published_at}})
+
+
+def test_messages_are_handed_out_in_order(carrier):
+    """The first one published is the first one popped from the other end."""
+    broker.publish({"a": ["1", "2"], "b": ["3"]})
+
+    assert [carrier.rpop("a"), carrier.rpop("a"), carrier.rpop("b")] == [b"1", b"2", b"3"]
+
+
+def test_a_refused_connection_opens_the_breaker(redis_away):
+    """The first call tells what happened, the next ones do not even ask."""
+    with pytest.raises(broker.BrokerAwayError, match="ConnectionError"):
+        broker.publish({"a": ["1"]})
+
+    with pytest.raises(broker.BrokerAwayError, match="a moment ago"):
+        broker.publish({"a": ["1"]})
+
+
+def test_a_silent_redis_costs_a_bounded_time(redis, carrier):
+    """A server that accepts and never answers costs one timeout, and nothing while the breaker is open."""
+    broker.publish({"a": ["1"]})
+    redis.pause()
+
+    started = time.monotonic()
+    with pytest.raises(broker.BrokerAwayError, match="TimeoutError"):
+        broker.publish({"a": ["2"]})
+    first = time.monotonic() - started
+    with pytest.raises(broker.BrokerAwayError):
+        broker.publish({"a": ["3"]})
+    second = time.monotonic() - started - first
+
+    assert first < 2 * conf().publish_timeout + 0.2
+    assert second < 0.05
+
+
+def test_the_breaker_closes_by_itself(settings, redis_away):
+    """After a while somebody tries again, and a success closes it."""
+    settings.JOBS = {"breaker": 0.01}
+    with pytest.raises(broker.BrokerAwayError):
+        broker.publish({"a": ["1"]})
+    redis_away.start()
+
+    deadline = time.monotonic() + 5
+    while broker.breaker.is_open and time.monotonic() < deadline:
+        pass
+    broker.publish({"a": ["1"]})
+
+    assert not broker.breaker.is_open
+    assert broker.waiting("a") == 1
+
+
+def test_the_oldest_message_is_found(carrier):
+    """It is the smallest time near the end of the queue, where redelivered ones are pushed in front."""
+    carrier.lpush("a", message(10.5), message(20.5))
+    carrier.rpush("a", message(15.5))
+
+    assert broker.oldest_published_at("a") == 10.5
+
+
+def test_an_empty_queue_has_no_oldest(carrier):
+    """Nothing waits."""
+    assert broker.oldest_published_at("a") is None
+
+
+@pytest.mark.parametrize("raw", ["no json", "[]", '{"headers": {}}', '{"headers": {"published_at": "x"}}'])
+def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
+    """Behind them nothing is taken for lost."""
+    carrier.lpush("a", raw)
+
+    assert broker.oldest_published_at("a") == 0
+
+
+def test_the_prefix_of_the_transport_is_used(ledger, carrier, monkeypatch):
+    """Where kombu writes under a prefix, so do we."""
+    from celery import current_app
+
+    monkeypatch.setitem(current_app.conf.broker_transport_options, "global_keyprefix", "shop:")
+
+    nothing.enqueue()
+
+    assert carrier.llen("shop:default") == 1

@@ -1,0 +1,40 @@
+import time
+import uuid
+
+from jobs.identity import uuid7
+
+
+def test_it_has_the_layout_of_version_7():
+    """RFC 9562, section 5.7: version 7, variant 10, and the Unix time in milliseconds in front."""
+    before = time.time_ns() // 1_000_000
+    made = uuid7()
+    after = time.time_ns() // 1_000_000
+
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    assert before <= made.int >> 80 <= after
+
+
+def test_the_rest_is_random():
+    """The 74 bits behind the time are all drawn: over many, each of them is both 0 and 1."""
+    many = [uuid7().int for _ in range(200)]
+    drawn = [bit for bit in range(80) if not 76 <= bit < 80 and bit not in (62, 63)]
+
+    assert len(drawn) == 74
+    for bit in drawn:
+        assert {made >> bit & 1 for made in many} == {0, 1}
+
+
+def test_they_sort_by_time(monkeypatch):
+    """One of a later millisecond is greater, whatever its random bits."""
+    times = iter(range(1_700_000_000_000, 1_700_000_000_500))
+    monkeypatch.setattr("time.time_ns", lambda: next(times) * 1_000_000)
+
+    made = [uuid7() for _ in range(500)]
+
+    assert made == sorted(made)
+
+
+def test_no_two_are_equal():
+    """Many of one millisecond differ."""
+    assert len({uuid7() for _ in range(10_000)}) == 10_000

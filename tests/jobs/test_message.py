@@ -1,0 +1,90 @@
+"""The message that carries a job, compared with what Celery sends."""
+
+import base64
+import json
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.message import job_message, published_at
+from tests.faults.effects.tasks import nothing
+from tests.jobs.samples import record_slowly
+
+WHEN = datetime(2026, 11, 16, 9, 0, 0, 500_000, tzinfo=UTC)
+
+
+def ours(queue="default"):
+    return json.loads(job_message(str(uuid.uuid4()), nothing.name, queue, WHEN))
+
+
+@pytest.fixture
+def celerys(carrier):
+    """What Celery puts into the queue for `.delay()`."""
+    nothing.delay()
+    return json.loads(carrier.rpop("default"))
+
+
+def test_the_envelope_has_celerys_keys(celerys):
+    """Body, headers and properties, and the same encodings."""
+    assert set(ours()) == set(celerys)
+    for name in ("content-type", "content-encoding"):
+        assert ours()[name] == celerys[name]
+
+
+def test_the_headers_are_celerys(celerys):
+    """A worker finds every header that Celery sends, but for two that only canvases use; ours add that it is a job."""
+    missing = {"group_index", "replaced_task_nesting"}
+    assert set(ours()["headers"]) - {"job"} == set(celerys["headers"]) - missing
+    for name in (
+        "lang",
+        "group",
+        "parent_id",
+        "retries",
+        "timelimit",
+        "eta",
+        "expires",
+        "ignore_result",
+        "stamps",
+    ):
+        assert ours()["headers"][name] == celerys["headers"][name]
+
+
+def test_the_properties_are_celerys(celerys):
+    """Delivery mode, priority and the encoding of the body agree, and there is a tag of its own."""
+    assert set(ours()["properties"]) == set(celerys["properties"])
+    for name in ("delivery_mode", "delivery_info", "priority", "body_encoding"):
+        assert ours()["properties"][name] == celerys["properties"][name]
+    assert uuid.UUID(ours()["properties"]["delivery_tag"]) != uuid.UUID(ours()["properties"]["delivery_tag"])
+
+
+def test_the_delivery_info_is_celerys_in_another_queue(carrier):
+    """The routing key is the queue."""
+    record_slowly.delay("a")
+
+    theirs = json.loads(carrier.rpop("slow"))
+    assert ours("slow")["properties"]["delivery_info"] == theirs["properties"]["delivery_info"]
+
+
+def test_the_body_is_a_call_without_arguments(celerys):
+    """Arguments stay in PostgreSQL; Celery's own body of a call without any is the same."""
+    assert json.loads(base64.b64decode(ours()["body"])) == json.loads(base64.b64decode(celerys["body"]))
+
+
+def test_the_time_of_publishing_can_be_read():
+    """From our messages, by PostgreSQL's clock."""
+    assert published_at(json.dumps(ours()).encode()) == WHEN.timestamp()
+
+
+def test_celerys_messages_are_stamped_too(celerys):
+    """A plain message tells when it was published, so that the age of its queue is known."""
+    found = published_at(json.dumps(celerys).encode())
+
+    assert abs(found - datetime.now(UTC).timestamp()) < 5
+
+
+def test_a_stamp_is_not_replaced(carrier):
+    """A retried message keeps the time of its first publishing when it is given along."""
+    nothing.apply_async(headers={"published_at": 5.0})
+
+    assert published_at(carrier.rpop("default")) == 5.0
