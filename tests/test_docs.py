@@ -101,6 +101,12 @@ def test_every_file_of_interest_exists(path):
     assert (ROOT / path).exists()
 
 
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)", README))
+def test_every_link_leads_somewhere(path):
+    """A relative link of the README leads to a file."""
+    assert (ROOT / path).exists()
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"docs/images/[\w.-]+", README))))
 def test_the_pictures_are_there_and_small(path):
     """A clone does not pay for the pictures, and the README shows them."""
