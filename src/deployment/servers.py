@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from django.db import OperationalError, connection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Refusals = type[Exception] | tuple[type[Exception], ...]
+
 PAUSE = 0.5
 """Seconds between two tries: a deploy waits a little, and a starting server is not bothered."""
 
@@ -21,14 +24,22 @@ class ServerAwayError(Exception):
     """A server did not answer in time. Show the message; it names the server, and what it said last."""
 
 
-def wait_for_postgres(seconds: float) -> None:
+def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
     """Return when PostgreSQL answers a query; raises ServerAwayError after so many seconds."""
-    _wait(_ask_postgres, OperationalError, f"PostgreSQL at {postgres_address()} (DATABASE_URL)", seconds)
+    _wait(
+        _ask_postgres,
+        OperationalError,
+        f"PostgreSQL at {postgres_address()} (DATABASE_URL)",
+        seconds,
+        on_wait,
+    )
 
 
-def wait_for_redis(seconds: float) -> None:
+def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
     """Return when Redis answers a PING; raises ServerAwayError after so many seconds."""
-    _wait(_ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds)
+    _wait(
+        _ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds, on_wait
+    )
 
 
 def postgres_address() -> str:
@@ -55,13 +66,10 @@ def _ask_redis() -> None:
 
 
 def _wait(
-    ask: Callable[[], None],
-    refusals: type[Exception] | tuple[type[Exception], ...],
-    server: str,
-    seconds: float,
+    ask: Callable[[], None], refusals: Refusals, server: str, seconds: float, on_wait: Callable[[str], None]
 ) -> None:
     deadline = time.monotonic() + seconds
-    while True:
+    for attempt in count():
         try:
             ask()
         except refusals as error:
@@ -70,6 +78,8 @@ def _wait(
                 raise ServerAwayError(
                     f"{server} did not answer within {seconds:.0f} s: {_first_line(error)}"
                 ) from None
+            if attempt == 0:
+                on_wait(f"Waiting for {server}, {seconds:.0f} s at most.")
         else:
             return
         time.sleep(PAUSE)

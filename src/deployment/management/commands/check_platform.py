@@ -9,6 +9,7 @@ from django.core import checks
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deployment import spec
+from deployment.exporters import TARGETS, export_platform
 from deployment.written import stale_files, write_files
 
 
@@ -23,7 +24,17 @@ class Command(BaseCommand):
             help="write again what is made of the spec: schema, Procfile, documentation",
         )
 
-    def handle(self, *, write: bool, **_: Any) -> None:
+        parser.add_argument(
+            "--for",
+            dest="targets",
+            nargs="+",
+            choices=TARGETS,
+            default=[],
+            metavar="PLATFORM",
+            help="tell what these cannot express",
+        )
+
+    def handle(self, *, write: bool, targets: list[str], **_: Any) -> None:
         for path in write_files() if write else ():
             self.stdout.write(f"wrote {path}")
         messages = checks.run_checks(tags=["deployment"])
@@ -33,8 +44,11 @@ class Command(BaseCommand):
         errors = len(stale) + sum(message.is_serious() for message in messages)
         if errors:
             raise CommandError(f"{errors} to mend.", returncode=os.EX_CONFIG)
-        self.stdout.write(self.style.SUCCESS(self._summary()))
-
-    def _summary(self) -> str:
         platform = spec.read()
+        for name in targets:
+            for warning in export_platform(name, platform).warnings:
+                self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
+        self.stdout.write(self.style.SUCCESS(self._summary(platform)))
+
+    def _summary(self, platform: spec.Platform) -> str:
         return f"platform.yaml is well: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *, wait: float, verbosity: int, **_: Any) -> None:
         deadline = time.monotonic() + wait
         try:
-            wait_for_postgres(wait)
+            wait_for_postgres(wait, self.stdout.write)
         except ServerAwayError as error:
             raise CommandError(str(error), returncode=os.EX_UNAVAILABLE) from None
         self._redis(max(0, deadline - time.monotonic()))
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def _redis(self, seconds: float) -> None:
         try:
-            wait_for_redis(seconds)
+            wait_for_redis(seconds, self.stdout.write)
         except ServerAwayError as error:
             self.stderr.write(
                 self.style.WARNING(f"Warning: {error}. Jobs wait in PostgreSQL until it is back.")
