@@ -8,7 +8,6 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
-from celery.exceptions import TaskRevokedError
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
@@ -26,14 +25,30 @@ class JobRequest(Request):
     def is_job(self) -> bool:
         return bool(self.request_dict.get(JOB_HEADER))
 
-    def execute_using_pool(self, pool: Any, **kwargs: Any) -> Any:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_limits = self._limits(*self.time_limits)
+
+    def _limits(self, hard: float | None, soft: float | None) -> tuple[float | None, float | None]:
+        """Return the hard and the soft limit in seconds, the soft one always below the hard one.
+
+        Celery's pool looks at the hard limit only after the soft one: under a global soft limit of 540 s, a task with
+        `time_limit=60` would run for 540 s.
+        """
+        conf = self.app.conf
+        hard = hard or self.task.time_limit or conf.task_time_limit
+        soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
+        return hard, (hard * 0.9 if hard and soft and soft >= hard else soft)
+
+    def revoked(self) -> bool:
+        """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried."""
         keeper.note_start()
-        if not self.is_job and deliveries.is_spent(self):
-            keeper.submit(lambda: deliveries.bury(self))
-            task_ready(self)
-            self.acknowledge()
-            raise TaskRevokedError(self.id)
-        return super().execute_using_pool(pool, **kwargs)
+        if self.is_job or not deliveries.is_spent(self):
+            return bool(super().revoked())
+        keeper.submit(lambda: deliveries.bury(self))
+        task_ready(self)
+        self.acknowledge()
+        return True
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         """Cancel on a lost connection, as for plain tasks. A job goes on: the guard drops the second copy of its message.
