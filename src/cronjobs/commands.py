@@ -16,9 +16,10 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from cronjobs import entries, exits, telling
+from cronjobs.exits import SysexitsCommand
 from cronjobs.waking import wake_up
 from cronjobs.watchdog import bounded_time
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from cronjobs.watchdog import Watchdog
 
 
-class EnqueueCommand(BaseCommand):
+class EnqueueCommand(SysexitsCommand):
     """Claims the slots of a cronjob that are due, and enqueues a job of `task` for each, by these policies.
 
     `catch_up`: of slots that nobody woke up for, run the "latest" (the others merge into it), "skip" them, or "all".
@@ -49,9 +50,6 @@ class EnqueueCommand(BaseCommand):
     starting_deadline: ClassVar[timedelta | None] = None
     grace: ClassVar[timedelta] = timedelta(minutes=5)
     ping_url: ClassVar[str] = ""
-
-    requires_system_checks = ()  # the release has checked; every wake-up would pay for it
-    argv: tuple[str, ...] = ()
 
     def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
@@ -79,16 +77,6 @@ class EnqueueCommand(BaseCommand):
             "--schedule", metavar="CRON", help='of a cronjob that is not in platform.yaml: "0 9 * * *"'
         )
         slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Exit with 64 for a command line that is none, where argparse would say 2."""
-        self.argv = tuple(argv[2:])
-        try:
-            super().run_from_argv(argv)
-        except SystemExit as leaving:
-            if leaving.code == 2:
-                sys.exit(exits.USAGE)
-            raise
 
     def handle(self, **options: Any) -> None:
         word = type(self).__module__.rpartition(".")[2]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from cronjobs.entries import ConfigurationError
@@ -23,6 +24,22 @@ AWAY = os.EX_UNAVAILABLE  # 69: PostgreSQL is away; the next wake-up, or a worke
 BUG = os.EX_SOFTWARE  # 70
 UNPUBLISHED = os.EX_TEMPFAIL  # 75: recorded, and Redis is away; a worker's relay publishes
 UNCONFIGURED = os.EX_CONFIG  # 78: unknown cronjob, or a schedule or policy that is none
+
+
+class SysexitsCommand(BaseCommand):
+    """A command that exits with 64 for a command line that is none, where argparse would say 2."""
+
+    requires_system_checks = ()  # the release has checked; every wake-up would pay for it
+    argv: tuple[str, ...] = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.argv = tuple(argv[2:])
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as leaving:
+            if leaving.code == 2:
+                sys.exit(USAGE)
+            raise
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from cronjobs.models import Slot
 from cronjobs.wording import counted, lateness, stamp
 
 if TYPE_CHECKING:
+    from cronjobs.ticking import TickResult
     from cronjobs.waking import WakeUp
 
 
@@ -38,6 +39,32 @@ def as_json(result: WakeUp) -> dict[str, Any]:
         "unpublished": result.unpublished,
         "exit_code": exit_code(result),
         "text": line(result),
+    }
+
+
+def tick_text(result: TickResult) -> str:
+    """Return a line for each cronjob that was due, and one for the tick."""
+    problems = [f"{name}: {problem}" for name, problem in result.problems.items()]
+    return "\n".join([*map(line, result.wake_ups), *problems, tick_line(result)])
+
+
+def tick_line(result: TickResult) -> str:
+    """Return ``tick: 3 of 12 cronjobs were due``."""
+    due = len(result.wake_ups) + len(result.problems)
+    text = f"tick: {due} of {counted(result.known, 'cronjob')} were due"
+    if result.left:
+        text += f"; the time was over: {counted(len(result.left), 'cronjob')} left for the next tick"
+    return text
+
+
+def tick_as_json(result: TickResult) -> dict[str, Any]:
+    return {
+        "known": result.known,
+        "wake_ups": [as_json(each) for each in result.wake_ups],
+        "problems": result.problems,
+        "left": result.left,
+        "exit_code": result.code,
+        "text": tick_line(result),
     }
 
 

@@ -1,0 +1,123 @@
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+
+from cronjobs import entries, ticking
+from cronjobs.management.commands.tick import Command
+from cronjobs.models import CronJob, Slot, Tick
+from cronjobs.registering import register
+from deployment import spec
+from tests.cronjobs.conftest import at
+
+LINE = "python manage.py enqueue_prune_jobs"
+
+
+@pytest.fixture
+def platform(transactional_db, monkeypatch):
+    """Let platform.yaml have cronjobs with these schedules, all known since eight o'clock."""
+
+    def have(since="2026-11-23 08:00", **schedules):
+        cronjobs = tuple(
+            spec.CronJob(name=name, schedule=schedule, command=LINE) for name, schedule in schedules.items()
+        )
+        monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+        for cronjob in cronjobs:
+            register(entries.loaded(cronjob), at(since))
+
+    return have
+
+
+def tick_every(minutes, start, count):
+    for number in range(count):
+        ticking.tick(at(start) + timedelta(minutes=minutes * number))
+
+
+def enqueued(name):
+    return [
+        f"{row.slot:%H:%M}" for row in Slot.objects.filter(cronjob=name, outcome="enqueued").order_by("slot")
+    ]
+
+
+def test_a_ten_minute_tick_loses_no_slot(platform):
+    """Hourly and daily slots that fall between two ticks are claimed by the next one."""
+    platform(hourly="7 * * * *", daily="31 9 * * *")
+
+    tick_every(10, "2026-11-23 08:10:03", 24)
+
+    assert enqueued("hourly") == ["08:07", "09:07", "10:07", "11:07"]
+    assert enqueued("daily") == ["09:31"]
+
+
+def test_a_finer_schedule_is_merged_with_a_warning(platform, caplog):
+    """A per-minute cronjob runs once a tick; the slots in between say so, and so does the log."""
+    platform(minutely="* * * * *")
+
+    with caplog.at_level(logging.WARNING):
+        tick_every(10, "2026-11-23 08:10", 2)
+
+    assert enqueued("minutely") == ["08:10", "08:20"]
+    assert Slot.objects.filter(outcome="skipped").count() == 18
+    assert "minutely: 10 slots merged into one: its schedule is finer than the tick" in caplog.messages
+
+
+def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
+    """The tick goes on, names what it could not wake up, and exits with 78."""
+    platform(hourly="0 * * * *")
+    broken = spec.CronJob(name="broken", schedule="0 * * * *", command="python manage.py check")
+    cronjobs = (broken, *entries.in_file())
+    monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+
+    result = ticking.tick(at("2026-11-23 09:00:05"))
+
+    assert enqueued("hourly") == ["09:00"]
+    assert result.problems == {
+        "broken": 'broken: the management command "check" is not an EnqueueCommand: it takes no part in slots'
+    }
+    assert result.code == 78
+
+
+def test_only_what_is_due_is_touched(platform):
+    """A tick with nothing to do locks no row."""
+    platform(hourly="0 * * * *", daily="0 12 * * *")
+
+    result = ticking.tick(at("2026-11-23 09:00:05"))
+
+    assert [each.name for each in result.wake_ups] == ["hourly"]
+    assert CronJob.objects.get(pk="daily").last_fire_at is None
+
+
+def test_ticks_tell_their_interval(platform):
+    """The usual gap between ticks is known, one missing tick does not change it, and long silence ends it."""
+    platform()
+    tick_every(10, "2026-11-23 08:10", 5)
+    ticking.tick(at("2026-11-23 09:10"))
+
+    assert ticking.interval(at("2026-11-23 09:15")) == timedelta(minutes=10)
+    assert ticking.interval(at("2026-11-23 10:15")) is None
+    tick_every(10, "2026-11-24 08:10", 20)
+    assert Tick.objects.count() == 10
+
+
+def test_a_tick_that_takes_too_long_leaves_the_rest(platform, monkeypatch):
+    """What is left is claimed by the next tick; the platform sees 75."""
+    platform(hourly="0 * * * *")
+    monkeypatch.setattr(ticking, "BUDGET", -1.0)
+
+    result = ticking.tick(at("2026-11-23 09:00:05"))
+
+    assert (result.left, result.code, enqueued("hourly")) == (["hourly"], 75, [])
+
+
+def test_the_command_tells_each_cronjob(platform, capsys):
+    """One line for each cronjob that was due, one for the tick; the same in JSON."""
+    platform(since="2026-01-01 08:00", daily="0 12 * * *")
+
+    Command().run_from_argv(["manage.py", "tick"])
+    lines = capsys.readouterr().out.splitlines()
+    Command().run_from_argv(["manage.py", "tick", "--json"])
+
+    assert lines[0].startswith("daily: slot ")
+    assert lines[-1] == "tick: 1 of 1 cronjob were due"
+    assert json.loads(capsys.readouterr().out)["text"] == "tick: 0 of 1 cronjob were due"

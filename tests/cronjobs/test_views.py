@@ -1,0 +1,92 @@
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import include, path
+
+from cronjobs import entries, waking
+from cronjobs.models import CronJob, Slot
+from deployment import spec
+
+urlpatterns = [path("", include("cronjobs.urls"))]
+
+SECRET = "correct-horse-battery-staple"
+ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
+
+
+@pytest.fixture
+def post(transactional_db, settings, monkeypatch):
+    """Call an address as a scheduler does: over HTTPS, with checks of CSRF."""
+    settings.ROOT_URLCONF = __name__
+    settings.CRON_SECRET = SECRET
+    monkeypatch.setattr(entries, "in_file", lambda: (ENTRY,))
+    client = Client(enforce_csrf_checks=True)
+
+    def call(address, secret=SECRET, method="post"):
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return getattr(client, method)(address, headers=headers, secure=True)
+
+    return call
+
+
+def test_a_post_is_a_wake_up(post):
+    """It claims what is due, under its own trigger, and answers as --json does."""
+    post("/cron/prune-jobs")
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    answer = post("/cron/prune-jobs")
+
+    slot = Slot.objects.get(outcome="enqueued")
+    assert answer.status_code == 200
+    assert answer.json()["slots"][-1]["job"] == str(slot.job_id)
+    assert slot.trigger == "http"
+
+
+def test_a_tick_by_http(post):
+    """/cron/tick does what manage.py tick does."""
+    answer = post("/cron/tick")
+
+    assert (answer.status_code, answer.json()["text"]) == (200, "tick: 1 of 1 cronjob were due")
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", "gr\u00fc\u00df"])
+def test_without_the_secret_nothing_happens(post, secret):
+    """Any other secret is refused, and no row is made."""
+    answer = post("/cron/prune-jobs", secret)
+
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+    assert CronJob.objects.count() == 0
+
+
+def test_off_unless_a_secret_is_set(post, settings):
+    """Without CRON_SECRET there is no such address, for any caller."""
+    settings.CRON_SECRET = ""
+
+    assert {post("/cron/prune-jobs").status_code, post("/cron/tick", "").status_code} == {404}
+
+
+def test_only_post(post):
+    """A link that somebody follows wakes nothing up."""
+    answer = post("/cron/prune-jobs", method="get")
+
+    assert (answer.status_code, answer["Allow"], CronJob.objects.count()) == (405, "POST", 0)
+
+
+def test_an_unknown_name_is_told(post):
+    """The answer has the names that there are."""
+    answer = post("/cron/prune-job")
+
+    assert answer.status_code == 404
+    assert answer.json()["text"] == "platform.yaml: cronjobs: there is no prune-job; there are: prune-jobs"
+
+
+def test_a_busy_database_is_503(post, monkeypatch):
+    """When the ledger does not answer in time, the scheduler is asked to come again."""
+    monkeypatch.setattr(waking, "BOUNDS", "SET LOCAL lock_timeout = '200ms'")
+    post("/cron/prune-jobs")
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE cronjobs_cronjob IN ACCESS EXCLUSIVE MODE")
+        answer = post("/cron/prune-jobs")
+    other.close()
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
