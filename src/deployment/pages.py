@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 FOLDER = PLATFORM_FILE.parent / "docs" / "deploy"
 OVERVIEW = FOLDER / "README.md"
-BLOCK = re.compile(r"(<!-- facts: [^\n]* -->\n).*?(<!-- end of facts -->)", re.DOTALL)
+BEGIN = "<!-- facts: made by `python manage.py check_platform --write` -->\n"
+END = "<!-- end of facts -->"
+BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 ZONES = {
     "utc": "UTC",
     "each": "each cronjob its own",
@@ -31,12 +33,8 @@ def page_texts() -> Iterator[tuple[Path, str]]:
     tables = {OVERVIEW: _overview()} | {FOLDER / f"{name}.md": _page(facts_of(name)) for name in TARGETS}
     for path, table in tables.items():
         if path.exists():
-            yield (
-                path,
-                BLOCK.sub(
-                    lambda found, table=table: found[1] + table + found[2], path.read_text(encoding="utf-8")
-                ),
-            )
+            before, after = BLOCK.split(path.read_text(encoding="utf-8"), maxsplit=1)
+            yield path, f"{before}{BEGIN}{table}{END}{after}"
 
 
 def _overview() -> str:

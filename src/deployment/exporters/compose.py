@@ -69,7 +69,7 @@ def _document(target: Target) -> dict[str, Any]:
             "stop_grace_period": "30s",
         }
     services |= {kind: _server(target, kind) for kind in platform.resources.kinds}
-    volumes = {kind: {} for kind in platform.resources.kinds}
+    volumes: dict[str, dict[str, str]] = {kind: {} for kind in platform.resources.kinds}
     return {"name": platform.name, "services": services} | ({"volumes": volumes} if volumes else {})
 
 
