@@ -6,6 +6,7 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
 from jobs.models import Batch, Job
+from jobs.testing import run_jobs
 from newsletter import digest
 from newsletter.models import Delivery, Issue, Note, Subscriber
 from newsletter.tasks import close_digest, send_chunk, send_weekly_digest
@@ -186,3 +187,16 @@ def test_closing_notes_when_the_issue_was_out(issue, now, run):
 
     issue.refresh_from_db()
     assert issue.delivered_at == now
+
+
+def test_the_digest_goes_out_in_spite_of_a_failing_server(note, readers, server, monkeypatch):
+    """From the cronjob's job to the closed issue: a chunk that fails is tried again, and every reader has one mail."""
+    monkeypatch.setattr(digest, "CHUNK", 2)
+    server.answers[readers[3].email] = SMTPServerDisconnected("bye")
+    send_weekly_digest.enqueue()
+
+    run_jobs(ahead=timedelta(minutes=1))
+
+    assert sorted(received()) == [reader.email for reader in readers]
+    assert Issue.objects.get().delivered_at is not None
+    assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
