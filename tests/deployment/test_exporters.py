@@ -268,7 +268,7 @@ def test_a_platform_without_cronjobs_gets_none(target):
     printed = "".join(files(target, with_cronjobs()).values())
 
     assert "tick" not in printed
-    assert "localcron" not in printed
+    assert "cron.py" not in printed
     assert not re.search(r"^\s*(crons?|CronJob|cronSchedule)\b", printed, re.MULTILINE)
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-STAND_IN = "python manage.py localcron"
+STAND_IN = "python src/deployment/cron.py"
 TICK = "python manage.py tick"
 DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
 

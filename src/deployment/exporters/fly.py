@@ -37,7 +37,7 @@ FACTS = Facts(
     sources=("fly.io/docs/reference/configuration", "fly.io/docs/blueprints/task-scheduling"),
 )
 
-STAND_IN = "python manage.py localcron"
+STAND_IN = "python src/deployment/cron.py"
 
 
 def files(target: Target) -> tuple[File, ...]:
