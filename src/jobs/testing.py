@@ -47,7 +47,6 @@ def run_jobs(*, ahead: timedelta = timedelta(0), limit: int = 1000) -> int:
     error of a task makes a dead letter and is not raised. `ahead` also runs what is due by then: retries, and jobs with `run_at`.
     Works in TestCase and in TransactionTestCase. Raises EndlessJobsError after `limit` attempts.
     """
-    current_app.loader.import_default_modules()  # a follow-up may be a task that the test has not imported
     attempts = 0
     passed: list[uuid.UUID] = []  # those that the guard did not start: looked at once
     while (due := _next(ahead, passed)) is not None:
@@ -69,6 +68,8 @@ def _next(ahead: timedelta, passed: Sequence[uuid.UUID]) -> _Due | None:
 
 def _execute(due: _Due) -> bool:
     """Run one message of the job as a worker's child would; tell whether the guard started an attempt."""
+    if due.task not in current_app.tasks:  # a follow-up may be a task that the test has not imported
+        current_app.autodiscover_tasks(force=True)
     task = current_app.tasks.get(due.task)
     if task is None:
         unknown.bury(due.id, due.task)
