@@ -13,6 +13,8 @@ PRUNE = """
         SELECT id FROM jobs_job WHERE state IN ('succeeded', 'cancelled', 'expired')
             AND finished_at < now() - make_interval(days => %s)
             AND (batch_id IS NULL OR batch_id IN (SELECT id FROM jobs_batch WHERE finished_at IS NOT NULL))
+            AND NOT EXISTS (SELECT 1 FROM jobs_batch WHERE success_job_id = jobs_job.id)
+            AND NOT EXISTS (SELECT 1 FROM jobs_batch WHERE failure_job_id = jobs_job.id)
         LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
@@ -23,12 +25,21 @@ PRUNE_BATCHES = """
 
 
 def prune(days: int | None = None) -> int:
-    """Delete finished jobs older than `days` (default: the setting `retention_days`); return how many."""
+    """Delete finished jobs older than `days` (default: the setting `retention_days`); return how many.
+
+    A batch goes after its last job, and what followed it after the batch: the batch must not forget that it was followed.
+    """
     age = conf().retention_days if days is None else days
+    total = _prune_jobs(age)
+    if _execute(PRUNE_BATCHES, [age]):
+        total += _prune_jobs(age)
+    return total
+
+
+def _prune_jobs(age: int) -> int:
     total = 0
     while deleted := _execute(PRUNE, [age, CHUNK]):
         total += deleted
-    _execute(PRUNE_BATCHES, [age])
     return total
 
 
