@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 from celery import signals
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import batches
 from jobs.message import JOB_HEADER
+from jobs.signals import job_dead
 from jobs.worker import keeper
 
 BURY = """
@@ -26,11 +27,14 @@ def bury_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) ->
 
 
 def bury(job_id: uuid.UUID, name: str) -> None:
+    """Make a job that was not started a dead letter; one that another worker executes is left to it."""
     reason = (
         f"no task {name} is known to the worker: deploy the code that has it, then retry; or discard the job"
     )
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BURY, [reason, job_id])
         row = cursor.fetchone()
-    if row and row[0]:
-        batches.count(row[0], succeeded=False)
+        if row and row[0]:
+            batches.count(row[0], succeeded=False)
+    if row:
+        job_dead.send_robust(name, job_id=job_id, reason=reason)
