@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import TYPE_CHECKING, cast
 
 import redis
@@ -37,8 +38,9 @@ def is_spent(request: Request) -> bool:
 def bury(request: Request) -> None:
     """Write the message down as a dead letter, so that a person can retry it: as a job then."""
     reason = f"delivered again more than {conf().delivery_cap} times: its process dies each time"
+    job_id = _job_id(request.id)
     Job.objects.get_or_create(
-        pk=request.id,
+        pk=job_id,
         defaults={
             "task": request.name,
             "args": list(request.args or []),
@@ -56,6 +58,14 @@ def bury(request: Request) -> None:
         request.name,
         request.id,
         reason,
-        extra={"action": "delivery_cap", "job": request.id},
+        extra={"action": "delivery_cap", "job": str(job_id)},
     )
-    signals.job_dead.send(request.name, job_id=request.id, reason=reason)
+    signals.job_dead.send_robust(request.name, job_id=job_id, reason=reason)
+
+
+def _job_id(task_id: str) -> uuid.UUID:
+    """Return a task's id as a job's; Celery takes any text for one, of which the same UUID is made each time."""
+    try:
+        return uuid.UUID(task_id)
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, task_id)

@@ -76,4 +76,4 @@ def _tell(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
         "%s %s is %s: %s", task, job_id, state, reason, extra={"action": "job_recovered", "job": str(job_id)}
     )
     if state == Job.State.DEAD:
-        signals.job_dead.send(task, job_id=job_id, reason=reason)
+        signals.job_dead.send_robust(task, job_id=job_id, reason=reason)
