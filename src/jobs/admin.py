@@ -55,9 +55,10 @@ class JobAdmin(ReadOnly):
     def _decide(
         self, request: HttpRequest, jobs: QuerySet[Job], decide: Callable[[Any], bool], outcome: str
     ) -> None:
-        decided = [job.pk for job in jobs if decide(job.pk)]
-        for job in jobs.filter(pk__in=decided):
-            self.log_change(request, job, outcome)
+        decided = {job.pk for job in jobs if decide(job.pk)}
+        for job in jobs:  # as they were found: a filter of the page may not match them any more
+            if job.pk in decided:
+                self.log_change(request, job, outcome)
         passed = (
             f", {len(jobs) - len(decided)} were not in a state for it" if len(decided) < len(jobs) else ""
         )
