@@ -1,6 +1,6 @@
-"""Tells whether the worker in this container lives: `python src/jobs/probe.py [--max-age SECONDS]`; exit 0 or 1, and one line.
+"""Tells whether the worker in this container lives: `python src/jobs/probe.py [--max-age SECONDS]`.
 
-It reads the heartbeat file and nothing else. A lost broker does not fail it: restarting every worker would not bring Redis back.
+Exit 0 or 1, 64 for usage, and one line. It reads the heartbeat file and nothing else. A lost broker does not fail it: restarting every worker would not bring Redis back.
 """
 
 import json
@@ -13,7 +13,10 @@ MAX_AGE = 45.0  # seconds; four missed beats and a bit, as the ledger's own limi
 
 
 def main(arguments: list[str]) -> tuple[str, int]:
-    limit = float(arguments[1]) if arguments[:1] == ["--max-age"] and len(arguments) == 2 else MAX_AGE
+    try:
+        limit = max_age(arguments)
+    except ValueError:
+        return f"Unexpected arguments {' '.join(arguments)}: use --max-age SECONDS", os.EX_USAGE
     path = os.environ.get("JOBS_HEARTBEAT_FILE") or tempfile.gettempdir() + "/jobs-worker-heartbeat"
     try:
         with open(path) as file:  # noqa: PTH123  pathlib costs 5 ms
@@ -26,6 +29,15 @@ def main(arguments: list[str]) -> tuple[str, int]:
     if age > limit:
         return f"last heartbeat {age:.0f} s ago, at most {limit:.0f} s are allowed{note}", 1
     return f"last heartbeat {age:.0f} s ago{note}", 0
+
+
+def max_age(arguments: list[str]) -> float:
+    if not arguments:
+        return MAX_AGE
+    option, value = arguments
+    if option != "--max-age":
+        raise ValueError(option)
+    return float(value)
 
 
 if __name__ == "__main__":
