@@ -1,0 +1,107 @@
+"""Jobs of one concurrency key run one at a time."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import guard, recovery
+from jobs.batches import open_batch
+from jobs.models import Batch, Job
+from tests.faults.effects.tasks import nothing, work
+
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
+
+
+@pytest.fixture
+def busy(worker):
+    """An attempt that holds the key "a"."""
+    return guard.begin(work.using(concurrency_key="a").enqueue("first").pk, worker)
+
+
+def test_a_second_job_waits(busy, worker, row):
+    """It is pending again and says why; nothing was counted as an attempt."""
+    second = work.using(concurrency_key="a").enqueue("second")
+
+    assert guard.begin(second.pk, uuid.uuid4()) is None
+
+    found = row(second)
+    assert (found.state, found.attempt, found.reason) == ("pending", 0, guard.BUSY)
+    assert timedelta(seconds=3) < found.due_at - timezone.now() < timedelta(seconds=6)
+
+
+def test_another_key_does_not_wait(busy):
+    """Keys have nothing to do with each other, and jobs without one neither."""
+    for job in (work.using(concurrency_key="b").enqueue("x"), nothing.enqueue()):
+        assert guard.begin(job.pk, uuid.uuid4()) is not None
+
+
+ENDS = {
+    "success": guard.finish,
+    "failure": lambda attempt: guard.bury(attempt, "broken", ""),
+    "retry": lambda attempt: guard.retry(attempt, guard.Again(60), "again", ""),
+    "crash": lambda attempt: recovery.attempt_crashed(
+        attempt.job_id, Job.objects.get(pk=attempt.job_id).worker, None, "died"
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_key_is_handed_over(busy, end):
+    """However the job ends that holds it, the one that has waited longest is due at once, and no other."""
+    waiting = [work.using(concurrency_key="a").enqueue(label) for label in ("second", "third")]
+    for job in waiting:
+        guard.begin(job.pk, uuid.uuid4())
+
+    ENDS[end](busy)
+
+    due = Job.objects.filter(state="pending", publish_at__lte=timezone.now(), reason=guard.BUSY)
+    assert [job.args for job in due] == [["second"]]
+    assert guard.begin(waiting[0].pk, uuid.uuid4()) is not None
+
+
+def test_a_retry_is_not_brought_forward(busy, worker):
+    """What waits for its retry, and not for the key, keeps its time."""
+    guard.retry(busy, guard.Again(600), "again", "")
+    second = guard.begin(work.using(concurrency_key="a").enqueue("second").pk, uuid.uuid4())
+
+    guard.finish(second)
+
+    assert Job.objects.get(pk=busy.job_id).due_at > timezone.now() + timedelta(minutes=9)
+
+
+def test_a_job_that_skips_is_cancelled(busy, row):
+    """Where the work is being done already, a second one is not wanted."""
+    second = work.using(concurrency_key="a", when_busy="skip").enqueue("second")
+
+    assert guard.begin(second.pk, uuid.uuid4()) is None
+
+    found = row(second)
+    assert (found.state, found.reason) == ("cancelled", guard.BUSY)
+    assert found.finished_at is not None
+
+
+def test_a_job_that_skips_runs_when_the_key_is_free(worker):
+    """It looks when it starts, not when it is enqueued."""
+    job = work.using(concurrency_key="a", when_busy="skip").enqueue("only")
+
+    assert guard.begin(job.pk, worker) is not None
+
+
+def test_a_skipped_job_counts_in_its_batch(busy):
+    """Its batch finishes all the same."""
+    with open_batch("b") as batch:
+        job = work.using(concurrency_key="a", when_busy="skip", batch=batch).enqueue("second")
+
+    guard.begin(job.pk, uuid.uuid4())
+
+    found = Batch.objects.get()
+    assert (found.failed, found.finished_at is not None) == (1, True)
+
+
+def test_the_same_message_twice_does_not_step_back(busy):
+    """A duplicate of the job that holds the key is a duplicate, and changes nothing."""
+    assert guard.begin(busy.job_id, uuid.uuid4()) is None
+
+    assert Job.objects.get().state == "running"

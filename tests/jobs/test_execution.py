@@ -1,0 +1,295 @@
+"""One attempt from its message to its record."""
+
+import logging
+
+import pytest
+from celery import shared_task
+from django.db import OperationalError, connection, transaction
+
+from jobs import guard, signals
+from jobs.models import Job
+from jobs.testing import run_jobs
+from tests.faults.effects.models import Effect
+from tests.faults.effects.tasks import divide, work, work_atomically
+from tests.jobs import samples
+
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
+
+
+@shared_task(bind=True)
+def raises(self, name):
+    from celery.exceptions import Ignore, Reject
+
+    raise {
+        "ignore": Ignore(),
+        "reject": Reject("not mine", requeue=True),
+        "deadlock": OperationalError("deadlock detected"),
+        "lines": ValueError("one\n  two"),
+        "empty": KeyError(),
+    }[name]
+
+
+@shared_task(bind=True)
+def counts(self, total):
+    for done in range(1, total + 1):
+        self.progress(done, total)
+
+
+@shared_task(bind=True, atomic=True)
+def is_replaced(self, label):
+    """What a machine sees that was stopped in the middle: meanwhile its job was started again."""
+    samples.record.run(label)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs_job SET attempt = attempt + 1 WHERE id = %s", [self.request.id])
+
+
+@shared_task(bind=True)
+def is_replaced_and_tells(self, label):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs_job SET attempt = attempt + 1 WHERE id = %s", [self.request.id])
+    self.progress(1, 2)
+    samples.record.run(label)
+
+
+@shared_task(bind=True)
+def looks_at_itself(self, **seen):
+    request = self.request
+    Effect.objects.create(
+        label=f"{request.id} {request.kwargs} {request.retries} {request.called_directly}", what="seen", pid=1
+    )
+
+
+def test_a_job_succeeds(effects, row):
+    """The task runs with the arguments of the row."""
+    job = samples.record.enqueue("a", times=2)
+
+    assert run_jobs() == 1
+    assert effects("a") == ["done", "done"]
+    assert (row(job).state, row(job).attempt) == ("succeeded", 1)
+
+
+def test_an_error_is_a_dead_letter(row):
+    """With its class, its message and the traceback down to the task's own line."""
+    job = divide.enqueue(1, 0)
+
+    run_jobs()
+
+    found = row(job)
+    assert (found.state, found.reason) == ("dead", "ZeroDivisionError: division by zero")
+    assert "return a / b" in found.traceback
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "reason"),
+    [
+        ("ignore", "succeeded", ""),
+        ("reject", "dead", "rejected: not mine"),
+        ("lines", "dead", "ValueError: one two"),
+        ("empty", "dead", "KeyError"),
+    ],
+)
+def test_how_a_task_may_end(name, state, reason, row):
+    """Celery's Ignore means nothing to do, its Reject a dead letter; a reason is one line."""
+    job = raises.enqueue(name)
+
+    run_jobs()
+
+    assert (row(job).state, row(job).reason) == (state, reason)
+
+
+def test_a_database_error_is_nobodys_decision(row):
+    """A deadlock's victim runs again, charged as a crash, and is dead after max_attempts."""
+    job = raises.enqueue("deadlock")
+
+    assert run_jobs() == 5
+
+    found = row(job)
+    assert (found.state, found.crashes) == ("dead", 5)
+    assert (
+        found.reason
+        == "5 of 5 attempts ended without an answer; the last: OperationalError: deadlock detected"
+    )
+    assert [entry["outcome"] for entry in found.history] == 5 * ["crashed"]
+
+
+def test_the_effects_of_an_atomic_task_are_taken_back(effects):
+    """It failed after its effect: neither happened."""
+    samples.record_then_fail_atomically.enqueue("a")
+    samples.record_then_fail.enqueue("b")
+
+    run_jobs()
+
+    assert (effects("a"), effects("b")) == ([], ["done"])
+    assert Job.objects.filter(state="dead").count() == 2
+
+
+def test_an_atomic_task_commits_with_its_success(effects, row):
+    """Both are there."""
+    job = work_atomically.enqueue("a")
+
+    run_jobs()
+
+    assert effects("a") == ["start", "done"]
+    assert row(job).state == "succeeded"
+
+
+def test_a_fenced_atomic_task_leaves_no_effects(effects, row, caplog):
+    """The late finisher is told, its effects are rolled back, and it is neither success nor failure."""
+    job = is_replaced.enqueue("a")
+    Job.objects.filter(pk=job.pk).update(attempt=4)
+
+    run_jobs()
+
+    assert effects("a") == []
+    assert row(job).state == "running"
+    assert "is no longer the current one" in caplog.text
+
+
+def test_progress_stops_a_fenced_task(effects):
+    """A long task notices by reporting that another has taken over."""
+    is_replaced_and_tells.enqueue("a")
+
+    run_jobs()
+
+    assert effects("a") == []
+
+
+def test_progress_is_written_once_a_second_and_at_the_end(row, django_assert_num_queries):
+    """A task may report as often as it likes: of a thousand reports, two are written here."""
+    from django.test.utils import CaptureQueriesContext
+
+    job = counts.enqueue(1000)
+
+    with CaptureQueriesContext(connection) as queries:
+        run_jobs()
+
+    assert sum("progress_done = " in query["sql"] for query in queries) <= 3
+    assert (row(job).progress_done, row(job).progress_total) == (1000, 1000)
+
+
+def test_progress_outside_a_job_is_nothing():
+    """A task that is called as a function, or by .delay(), reports to nobody."""
+    counts.run(3)
+
+    assert Job.objects.count() == 0
+
+
+def test_the_request_is_what_celery_users_know(row):
+    """`self.request` has the job's id, its arguments and retries."""
+    job = looks_at_itself.enqueue(a=1)
+
+    run_jobs()
+
+    assert Effect.objects.get().label == f"{job.pk} {{'a': 1}} 0 False"
+
+
+def test_a_duplicate_is_dropped(effects, worker, caplog):
+    """The message of a job that runs elsewhere does nothing but a line in the log."""
+    from celery.app.trace import build_tracer
+
+    from jobs.message import headers
+
+    caplog.set_level(logging.INFO)
+    job = samples.record.enqueue("a")
+    guard.begin(job.pk, worker)
+    from django.utils import timezone
+
+    request = headers(str(job.pk), job.task, timezone.now()) | {"args": [], "kwargs": {}}
+    build_tracer(job.task, samples.record, app=samples.record.app, eager=True)(str(job.pk), (), {}, request)
+
+    assert effects("a") == []
+    assert f"{job.pk} needs no run" in caplog.text
+
+
+def test_called_as_a_function_it_is_a_function(effects):
+    """Tests and shells may call a task: no job is made."""
+    samples.record("a")
+
+    assert effects("a") == ["done"]
+    assert Job.objects.count() == 0
+
+
+def test_celerys_apply_is_left_alone(effects):
+    """`apply` and the eager mode run a task at once, without the ledger."""
+    assert divide.apply((6, 3)).get() == 2
+    assert Job.objects.count() == 0
+
+
+# What monitoring is told
+
+
+@pytest.fixture
+def told():
+    """The signals in their order: name, task, and what came along."""
+    heard = []
+
+    def listener(name):
+        def listen(sender, signal, **values):
+            heard.append((name, sender, {key: value for key, value in values.items() if key != "job_id"}))
+
+        return listen
+
+    listeners = {name: listener(name) for name in ("job_started", "job_succeeded", "job_retried", "job_dead")}
+    for name, listen in listeners.items():
+        getattr(signals, name).connect(listen)
+    yield heard
+    for name, listen in listeners.items():
+        getattr(signals, name).disconnect(listen)
+
+
+def test_success_is_told(told):
+    """Start and success, with the number of the attempt."""
+    work.enqueue("a")
+
+    run_jobs()
+
+    assert told == [("job_started", work.name, {"attempt": 1}), ("job_succeeded", work.name, {"attempt": 1})]
+
+
+def test_failure_is_told(told):
+    """Start and death, with the reason."""
+    divide.enqueue(1, 0)
+
+    run_jobs()
+
+    assert told[1:] == [("job_dead", divide.name, {"reason": "ZeroDivisionError: division by zero"})]
+
+
+def test_a_retry_is_told(told):
+    """With how long it waits and why."""
+    samples.ask_again.enqueue("a", countdown=7, exc=None)
+
+    run_jobs()
+
+    assert told[1:] == [
+        (
+            "job_retried",
+            samples.ask_again.name,
+            {"attempt": 1, "countdown": 7.0, "reason": "asked for a retry"},
+        )
+    ]
+
+
+def test_a_listener_that_fails_does_no_harm(row):
+    """Monitoring must not kill what it monitors."""
+
+    def fail(**_):
+        raise RuntimeError("monitoring is down")
+
+    signals.job_succeeded.connect(fail)
+    try:
+        job = work.enqueue("a")
+        run_jobs()
+    finally:
+        signals.job_succeeded.disconnect(fail)
+
+    assert row(job).state == "succeeded"
+
+
+def test_a_job_that_enqueues_another_in_its_transaction(effects):
+    """Jobs beget jobs, which run_jobs runs too."""
+    with transaction.atomic():
+        samples.enqueue_another.enqueue("a")
+
+    assert run_jobs() == 2
+    assert effects("a") == ["done"]

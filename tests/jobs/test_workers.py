@@ -1,0 +1,140 @@
+"""Workers in the ledger."""
+
+import os
+import uuid
+
+import pytest
+
+from jobs import guard, workers
+from jobs.models import Worker
+from tests.faults.effects.tasks import nothing
+
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
+
+
+def beat(**changes):
+    values = {
+        "queues": '["default"]',
+        "concurrency": 2,
+        "version": "1.2",
+        "busy": 0,
+        "stopping": False,
+        "broker_away": None,
+    }
+    workers.beat(**values | changes)
+
+
+def test_the_first_beat_makes_a_row():
+    """It says who and where."""
+    beat(busy=1)
+
+    row = Worker.objects.get(pk=workers.current())
+    assert (row.pid, row.queues, row.concurrency, row.version, row.busy) == (
+        os.getpid(),
+        ["default"],
+        2,
+        "1.2",
+        1,
+    )
+    assert (row.stopping, row.broker_away_since) == (False, None)
+
+
+def test_later_beats_move_the_heartbeat(let_time_pass):
+    """One row a worker; it tells since when Redis is away."""
+    beat()
+    let_time_pass(30, "heartbeat_at", "started_at", table="jobs_worker")
+    before = Worker.objects.get()
+
+    beat(busy=2, stopping=True, broker_away=12)
+
+    after = Worker.objects.get()
+    assert (after.heartbeat_at - before.heartbeat_at).total_seconds() >= 30
+    assert after.started_at == before.started_at
+    assert (after.busy, after.stopping) == (2, True)
+    assert round((after.heartbeat_at - after.broker_away_since).total_seconds()) == 12
+
+
+def test_a_worker_that_stops_says_goodbye():
+    """Its row goes, and only its."""
+    beat()
+    other = Worker.objects.create(hostname="h", pid=1, queues=[], concurrency=1)
+
+    workers.say_goodbye()
+
+    assert Worker.objects.get() == other
+
+
+def test_a_silent_worker_is_lost(let_time_pass, row, caplog):
+    """After 45 seconds its jobs are due again, charged, and the log says which worker."""
+    beat()
+    job = nothing.enqueue()
+    guard.begin(job.pk, workers.current())
+    let_time_pass(46, "heartbeat_at", table="jobs_worker")
+
+    assert workers.bury_lost() == 1
+
+    assert (row(job).state, row(job).reason) == ("pending", "its worker gave no heartbeat for 45 s")
+    assert row(job).crashes == 1
+    assert Worker.objects.count() == 0
+    assert f"({os.getpid()}) is lost" in caplog.text
+
+
+def test_a_worker_that_beats_keeps_its_jobs(let_time_pass, row):
+    """Slow is not dead."""
+    beat()
+    job = nothing.enqueue()
+    guard.begin(job.pk, workers.current())
+    let_time_pass(44, "heartbeat_at", table="jobs_worker")
+    let_time_pass(3600, "started_at")
+
+    assert workers.bury_lost() == 0
+    assert row(job).state == "running"
+
+
+def test_a_job_without_a_worker_is_adopted(worker, let_time_pass, row):
+    """Its worker has no row: it left without handing it back."""
+    job = nothing.enqueue()
+    guard.begin(job.pk, worker)
+    young = workers.bury_lost()
+    let_time_pass(46, "started_at")
+
+    assert (young, workers.bury_lost()) == (0, 1)
+    assert (row(job).state, row(job).reason) == ("pending", "its worker is gone")
+
+
+def test_two_reconcilers_bury_a_worker_once(let_time_pass, row):
+    """The second finds nothing."""
+    beat()
+    job = nothing.enqueue()
+    guard.begin(job.pk, workers.current())
+    let_time_pass(46, "heartbeat_at", table="jobs_worker")
+
+    assert [workers.bury_lost(), workers.bury_lost()] == [1, 0]
+    assert row(job).crashes == 1
+
+
+def test_a_worker_that_wakes_up_again_is_back(let_time_pass):
+    """A stopped machine beats again; its late attempt is fenced off."""
+    beat()
+    attempt = guard.begin(nothing.enqueue().pk, workers.current())
+    let_time_pass(46, "heartbeat_at", table="jobs_worker")
+    workers.bury_lost()
+
+    beat()
+
+    assert Worker.objects.get().pk == workers.current()
+    with pytest.raises(guard.FencedError):
+        guard.finish(attempt)
+
+
+def test_each_process_tree_is_one_worker():
+    """The id is made at import and inherited by fork."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.write(write, str(workers.current()).encode())
+        os._exit(0)
+    os.wait()
+
+    assert uuid.UUID(os.read(read, 36).decode()) == workers.current()
+    os.close(read)
+    os.close(write)
