@@ -2,9 +2,11 @@
 
 import os
 import sys
+from logging.config import dictConfig
 from pathlib import Path
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 from config.boot import clear_errors
 from jobs.worker import install
@@ -19,3 +21,11 @@ app = Celery("offbeat", task_cls="jobs.task:DurableTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 install(app)
+
+
+@signals.setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Log as Django's settings say; without this, Celery installs handlers and levels of its own."""
+    from django.conf import settings  # noqa: PLC0415  importing this module must not need settings
+
+    dictConfig(settings.LOGGING)

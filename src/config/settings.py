@@ -286,6 +286,7 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
     },
 }
 

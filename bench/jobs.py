@@ -1,0 +1,128 @@
+"""`./run bench jobs`: measures what durability costs, prints the tables and writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import sys
+
+from bench import bulk, latency, ledger, request, throughput
+from bench.report import Report
+from bench.stand import CHECKOUT, say, stand
+
+
+def main():
+    with stand() as (postgres, redis):
+        say("Throughput ...")
+        rates = throughput.measure(postgres)
+        bulk.empty()
+        say("Bulk ...")
+        bulks = bulk.measure()
+        say("Requests ...")
+        requests = request.measure(redis)
+        bulk.empty()
+        say("Latency ...")
+        latencies = latency.measure()
+        say("Ledger ...")
+        statements = ledger.measure()
+    report = Report(CHECKOUT / "docs" / "benchmarks.md", "What durability costs")
+    introduce(report)
+    tell_throughput(report, rates)
+    tell_bulk(report, bulks)
+    tell_requests(report, requests)
+    tell_latency(report, latencies)
+    tell_ledger(report, statements)
+    report.write()
+    sys.stdout.write(report.text)
+    return 0 if report.all_met else 1
+
+
+def introduce(report):
+    report.say(
+        f"Written by `./run bench jobs` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} CPUs, PostgreSQL with fsync and Redis on the same machine. Rates and times are this machine's; what "
+        "counts are the ratios, measured in one run, in turns."
+    )
+
+
+def tell_throughput(report, rates):
+    report.head("Throughput: no-op tasks through one worker with two slots")
+    rows = [[name, f"{rates[key]:.0f}", f"{rates[key] / rates['plain']:.2f}"] for name, key in (
+        ("plain Celery `.delay()`, acks_late, prefetch 1: the unsafe floor", "plain"),
+        ("durable `enqueue`", "durable"),
+        ("Procrastinate, concurrency 2", "procrastinate"),
+    )]  # fmt: skip
+    report.table(["", "tasks/s", "ratio to plain"], rows)
+    report.picture(
+        "benchmarks-throughput",
+        {row[0].split(",")[0].replace("`", ""): float(row[1]) for row in rows},
+        "tasks/s",
+    )
+    report.target("durable at least 0.5 x plain", rates["durable"] / rates["plain"], 0.5, at_least=True)
+    report.target(
+        "durable ahead of Procrastinate", rates["durable"] / rates["procrastinate"], 1.0, at_least=True
+    )
+
+
+def tell_bulk(report, found):
+    report.head("Bulk")
+    few, huge = found["peaks"]
+    report.table(
+        ["", "jobs/s"],
+        [
+            ["`enqueue`, one by one", f"{found['single']:.0f}"],
+            ["`enqueue_many` of 10,000", f"{found['many']:.0f}"],
+        ],
+    )
+    report.table(
+        ["streamed", "peak memory, MiB"], [[f"{n:,}", f"{peak:.0f}"] for n, peak in found["peaks"].items()]
+    )
+    report.target("enqueue_many at least 10 x", found["many"] / found["single"], 10, at_least=True)
+    report.target(
+        "memory at a hundred times the jobs", found["peaks"][huge] / found["peaks"][few], 1.2, at_least=False
+    )
+
+
+def tell_requests(report, found):
+    report.head("A web request")
+    rows = [["bare", f"{found['bare']:.2f}"], ["with one `enqueue`", f"{found['enqueueing']:.2f}"]]
+    report.table(["", "p50, ms"], rows)
+    away = [[name, f"{found[name]['first']:.0f}", f"{found[name]['p99']:.1f}", f"{found[name]['worst']:.0f}"]
+            for name in ("refusing", "silent")]  # fmt: skip
+    report.table(["Redis is", "first request, ms", "p99 of the next 299, ms", "worst, ms"], away)
+    report.target("enqueue adds, ms", found["enqueueing"] - found["bare"], 3, at_least=False)
+    for name in ("refusing", "silent"):
+        report.target(f"Redis {name}: first request, ms", found[name]["first"], 1000, at_least=False)
+        report.target(f"Redis {name}: p99 after it, ms", found[name]["p99"], 100, at_least=False)
+
+
+def tell_latency(report, found):
+    report.head("Start latency: from the call to the task's first line, fifty a second")
+    rows = [[name, f"{values['p50']:.1f}", f"{values['p99']:.1f}"] for name, values in found.items()]
+    report.table(["", "p50, ms", "p99, ms"], rows)
+    report.target(
+        "durable p50 to plain p50", found["durable"]["p50"] / found["plain"]["p50"], 1.5, at_least=False
+    )
+
+
+def tell_ledger(report, found):
+    report.head("The ledger behind a million finished jobs")
+    few, huge = (size for size in next(iter(found.values())) if size != "plan")
+    rows = [
+        [
+            name,
+            f"{values[few]:.2f}",
+            f"{values[huge]:.2f}",
+            f"{values[huge] / values[few]:.2f}",
+            "<br>".join(values["plan"]),
+        ]
+        for name, values in found.items()
+    ]
+    report.table(["statement", f"ms at {few:,}", f"ms at {huge:,}", "ratio", "reads by"], rows)
+    scans = [name for name, values in found.items() if "Seq Scan (jobs_job)" in values["plan"]]
+    report.target("statements that scan the whole table", len(scans), 0, at_least=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

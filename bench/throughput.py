@@ -1,0 +1,80 @@
+"""No-op tasks through one worker with two slots: durable jobs, plain Celery, Procrastinate."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench.stand import CHECKOUT, LEAN, WORKER, median, rate_of_draining, say
+
+COUNT = 4_000
+ROUNDS = 3
+PEERS = CHECKOUT / ".local" / "bench-peers"
+
+
+def measure(postgres):
+    """Return tasks a second by name, the median of alternating rounds."""
+    install_peers()
+    rates = {"plain": [], "durable": [], "procrastinate": []}
+    for number in range(ROUNDS):
+        for name, run in (
+            ("plain", plain),
+            ("durable", durable),
+            ("procrastinate", lambda: procrastinate(postgres)),
+        ):
+            rates[name].append(run())
+            say(f"  throughput, round {number + 1}: {name} {rates[name][-1]:.0f}/s")
+    return {name: median(values) for name, values in rates.items()}
+
+
+def plain():
+    from bench.tasks import nothing
+
+    for _ in range(COUNT):
+        nothing.delay()
+    return rate_of_draining(in_redis, WORKER + LEAN, COUNT)
+
+
+def durable():
+    from bench.tasks import nothing
+
+    nothing.enqueue_many([((), {})] * COUNT)
+    return rate_of_draining(in_redis, WORKER + LEAN, COUNT)
+
+
+def in_redis():
+    """Count messages that wait or are being worked on: the same measure for both."""
+    from jobs import broker
+
+    return broker.waiting("default") + broker.client().hlen("unacked")
+
+
+def procrastinate(postgres):
+    environment = {"PROCRASTINATE_DSN": postgres.url, "PYTHONPATH": f"{PEERS}:{CHECKOUT}"}
+    peer("defer", environment)
+    app = f"{sys.executable} -m procrastinate --app bench.procrastinate_app.app worker --concurrency 2"
+    return rate_of_draining(in_procrastinate, app, COUNT, **environment)
+
+
+def in_procrastinate():
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')")
+        return cursor.fetchone()[0]
+
+
+def peer(what, environment):
+    import os
+
+    subprocess.run(
+        [sys.executable, "-m", "bench.procrastinate_app", what, str(COUNT)],
+        env=os.environ | environment, cwd=CHECKOUT, check=True,
+    )  # fmt: skip
+
+
+def install_peers():
+    """Fetch the peers, pinned by hash, into a folder of their own."""
+    subprocess.run(
+        [sys.executable, "-m", "bench.peers", str(PEERS)], cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL
+    )
