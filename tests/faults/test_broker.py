@@ -112,7 +112,7 @@ def test_a_publish_that_timed_out_and_landed(faults):
 
 
 def test_a_silent_connection(faults):
-    """A worker whose connection is half open consumes again within 20 seconds, by itself; what the connection swallowed is not lost."""
+    """A worker on a half-open connection consumes again within 20 seconds, by itself; what the socket swallowed is not lost."""
     parts = urlsplit(faults.redis.url)
     proxy = Proxy(parts.port)
     url = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()

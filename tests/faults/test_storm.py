@@ -1,0 +1,87 @@
+"""Workers come and go at random under load: the promise of the whole, and what plain Celery does in the same storm."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from django.db.models import Count
+
+from deployment.spec import read
+from jobs import broker
+from jobs.models import Job
+from tests.faults.conftest import QUICK
+from tests.faults.effects import tasks
+from tests.faults.effects.models import Effect
+from tests.support.polling import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.storm, pytest.mark.timeout(400)]
+
+SEED = 20261120
+JOBS = 2_000
+SECONDS = 60
+WORKERS = 10
+OPTIONS = {"WORKER_CONCURRENCY": "1", "VISIBILITY_TIMEOUT": "6"} | QUICK
+
+
+class Storm:
+    """Ten workers, one of which is killed with all its processes about every second, and replaced."""
+
+    def __init__(self, faults):
+        self.faults = faults
+        self.dice = random.Random(SEED)
+        self.kills = 0
+        self.workers = [self.new_worker() for _ in range(WORKERS)]
+
+    def new_worker(self):
+        stack = self.faults.stack
+        beat = str(stack.folder / f"beat-{len(stack.running)}")
+        return stack.start("worker", read().service("worker").argv, **OPTIONS, JOBS_HEARTBEAT_FILE=beat)
+
+    def rage(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(self.dice.uniform(0.5, 1.5))  # the storm's own pace
+            place = self.dice.randrange(WORKERS)
+            self.workers[place].kill()
+            self.workers[place] = self.new_worker()
+            self.kills += 1
+
+
+def done():
+    """Count the labels whose effect happened, and the effects beyond the first of each."""
+    found = Effect.objects.filter(what="done").aggregate(
+        labels=Count("label", distinct=True), all=Count("id")
+    )
+    return found["labels"], found["all"] - found["labels"]
+
+
+def test_durable_jobs_in_a_storm(faults):
+    """2,000 jobs while ten workers are killed and started at random for a minute: 2,000 effects, none lost, none twice."""
+    tasks.work_atomically.enqueue_many(((f"{number}", 0.1), {}) for number in range(JOBS))
+    Job.objects.update(max_attempts=1000)  # the storm is to blame, not the jobs
+
+    storm = Storm(faults)
+    storm.rage(SECONDS)
+
+    faults.wait_for_all(seconds=150)
+    print(f"durable jobs: {JOBS - done()[0]} lost, {done()[1]} twice, after {storm.kills} kills")
+    assert storm.kills > 30
+    assert done() == (JOBS, 0)
+    assert Job.objects.filter(state="succeeded").count() == JOBS
+
+
+def test_plain_tasks_in_the_same_storm(faults):
+    """The same with plain `.delay()`, whose loss is printed beside: it is luck, so nothing is asserted of it but the storm."""
+    for number in range(JOBS):
+        tasks.work.delay(f"{number}", 0.1)
+
+    storm = Storm(faults)
+    storm.rage(SECONDS)
+
+    wait_until(
+        lambda: broker.waiting("default") + broker.client().hlen("unacked") == 0, seconds=150, pause=0.5
+    )
+    print(f"plain .delay(): {JOBS - done()[0]} lost, {done()[1]} twice, after {storm.kills} kills")
+    assert storm.kills > 30
