@@ -1,6 +1,7 @@
 """Tells whether the worker in this container lives: `python src/jobs/probe.py [--max-age SECONDS]`.
 
-Exit 0 or 1, 64 for usage, and one line. It reads the heartbeat file and nothing else. A lost broker does not fail it: restarting every worker would not bring Redis back.
+Exit 0 or 1, 64 for usage, and one line. It reads the heartbeat file and nothing else. A lost broker does not fail it:
+restarting every worker would not bring Redis back.
 """
 
 import json
