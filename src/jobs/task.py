@@ -60,7 +60,7 @@ class DurableTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(self.request, "job", None) and not self.request.called_directly:
             return execute(self)
-        if not self.request.called_directly:
+        if not (self.request.called_directly or self.request.is_eager):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
         return super().__call__(*args, **kwargs)
 
