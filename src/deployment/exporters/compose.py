@@ -158,9 +158,9 @@ def _servers(target: Target) -> dict[str, Any]:
 
 
 def _released(target: Target) -> dict[str, Any]:
-    if target.platform.release:
-        return {"release": {"condition": "service_completed_successfully"}}
-    return _servers(target)
+    """Give what a service waits for: all of it by name, for podman starts nothing on a dependency's dependency."""
+    released = {"release": {"condition": "service_completed_successfully"}} if target.platform.release else {}
+    return released | _servers(target)
 
 
 def _env_example(target: Target) -> str:

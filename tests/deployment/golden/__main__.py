@@ -8,4 +8,4 @@ from tests.deployment.golden.variants import FOLDER, exports
 for name, export in exports():
     shutil.rmtree(FOLDER / name, ignore_errors=True)
     for path in write(export, FOLDER / name):
-        print(path)  # noqa: T201 - a command
+        print(path)
