@@ -37,8 +37,8 @@ def check() -> int:
         row = Broker.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if row is None:  # another worker is looking
             return 0
-        known = row.epoch and row.epoch == _token()  # before the first look, nobody knows what Redis may have lost
-        lost = 0 if known else _republish()
+        # Before the first look nobody knows what Redis may have lost: then, too, publish again.
+        lost = 0 if row.epoch and row.epoch == _token() else _republish()
         row.epoch = secrets.token_hex(16)
         broker.client().set(broker.key(TOKEN), row.epoch)
         row.save(update_fields=["epoch"])

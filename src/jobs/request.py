@@ -27,7 +27,8 @@ class JobRequest(Request):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.time_limits = self._limits(*self.time_limits)
+        hard, soft = self.request_dict.get("timelimit") or (None, None)
+        self.time_limits = self._limits(hard, soft)
 
     def _limits(self, hard: float | None, soft: float | None) -> tuple[float | None, float | None]:
         """Return the hard and the soft limit in seconds, the soft one always below the hard one.

@@ -28,14 +28,9 @@ MISTAKES = {
 
 
 def run(command, **changes):
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | changes
     return subprocess.run(
-        command,
-        env=os.environ | changes,
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
     )
 
 
