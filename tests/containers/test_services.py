@@ -70,7 +70,7 @@ def test_cronjob(cronjob: spec.CronJob, database: str, worker: str) -> None:
     """A wake-up in a container of its own enqueues a job, which the worker in another finishes."""
     before = finished(database)
 
-    woken = run(cronjob.command)
+    woken = run(f"{cronjob.command} --now")
 
     assert woken.returncode == 0, woken.stderr
     assert wait_until(lambda: finished(database) - before) == 1
