@@ -1,0 +1,207 @@
+"""The keeper: a thread that goes on whatever happens."""
+
+import logging
+import time
+
+import pytest
+import redis as client
+from django.db import OperationalError, connection
+
+from jobs import broker
+from jobs.models import Broker, Job
+from jobs.worker import keeper
+from jobs.worker.duties import Duty, register, registered
+from jobs.worker.keeper import Keeper, senses
+from tests.support.polling import wait_until
+
+AWAY = [
+    OperationalError("connection\n refused"),
+    client.ConnectionError("refused"),
+    broker.BrokerAwayError("refused"),
+]
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog, monkeypatch):
+    """The senses of a worker that has just started."""
+    monkeypatch.setattr(keeper, "senses", type(senses)())
+    caplog.set_level(logging.INFO)
+    return keeper.senses
+
+
+def failing(*errors):
+    """An act that raises these, one a call, and then succeeds."""
+    left = list(errors)
+
+    def act():
+        if left:
+            raise left.pop(0)
+
+    return act
+
+
+def lines(caplog):
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_duties_are_done_when_they_are_due():
+    """Each at its own interval, the first time at once."""
+    done = []
+    often, seldom = (
+        Duty("often", 0.0, lambda: done.append("often")),
+        Duty("seldom", 3600, lambda: done.append("seldom")),
+    )
+    keeping = Keeper([often, seldom])
+
+    for _ in range(3):
+        keeping.do_what_is_due()
+
+    assert done == ["often", "seldom", "often", "often"]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+def test_a_failing_duty_is_told_once(caplog, error):
+    """A minute of outage is one line in the log and not sixty, in one line."""
+    keeping = Keeper([Duty("relay", 0.0, failing(error, error, error))])
+
+    for _ in range(3):
+        keeping.do_what_is_due()
+
+    (line,) = lines(caplog)
+    assert line.startswith(f"relay waits: {type(error).__name__}: ")
+    assert "\n" not in line
+
+
+def test_the_next_outage_is_told_again(caplog):
+    """After a success in between."""
+    error = client.ConnectionError("refused")
+    keeping = Keeper([])
+
+    for act in (failing(error), failing(), failing(error)):
+        keeping.attempt("relay", act)
+
+    assert lines(caplog) == 2 * ["relay waits: ConnectionError: refused"]
+
+
+def test_a_failing_duty_does_not_stop_the_others():
+    """Redis away: the heartbeat goes on."""
+    done = []
+    keeping = Keeper([Duty("relay", 0.0, failing(*AWAY)), Duty("heartbeat", 0.0, lambda: done.append(1))])
+
+    keeping.do_what_is_due()
+
+    assert done == [1]
+
+
+def test_a_defect_is_logged_each_time_with_its_traceback(caplog):
+    """It is nobody's outage: somebody has to mend it; the keeper lives on."""
+    keeping = Keeper([Duty("epoch", 0.0, failing(KeyError("a"), KeyError("a")))])
+
+    for _ in range(3):
+        keeping.do_what_is_due()
+
+    assert lines(caplog) == 2 * ["epoch failed"]
+    assert caplog.records[0].exc_info[0] is KeyError
+
+
+def test_a_record_is_kept_until_the_database_takes_it(caplog):
+    """What the main thread submits is tried again and again, and then done once."""
+    keeping = Keeper([])
+    done = []
+    outage = failing(*3 * [OperationalError("refused")])
+
+    def record():
+        outage()
+        done.append(1)
+
+    keeper.submit(record)
+    for _ in range(5):
+        keeping.take_in(until=time.monotonic() + 0.02)
+
+    assert done == [1]
+    assert keeper.senses.inbox.empty()
+    assert lines(caplog) == ["records waits: OperationalError: refused"]
+
+
+def test_a_defective_record_is_dropped(caplog):
+    """Trying again would not help, and must not stop those behind it."""
+    keeping = Keeper([])
+    done = []
+    keeper.submit(failing(KeyError("a")))
+    keeper.submit(lambda: done.append(1))
+
+    keeping.take_in(until=time.monotonic() + 0.02)
+
+    assert done == [1]
+    assert keeper.senses.inbox.empty()
+    assert lines(caplog) == ["records failed"]
+
+
+def test_a_refused_record_does_not_hold_up_the_others():
+    """They are tried in the same round."""
+    keeping = Keeper([])
+    done = []
+    keeper.submit(failing(OperationalError("refused")))
+    keeper.submit(lambda: done.append(1))
+
+    keeping.take_in(until=time.monotonic() + 0.02)
+
+    assert done == [1]
+    assert keeper.senses.inbox.qsize() == 1
+
+
+def test_a_lost_database_connection_is_replaced(ledger):
+    """The next turn gets a new one."""
+    keeping = Keeper([])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        before = cursor.fetchone()[0]
+
+    def lose():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    answers = [keeping.attempt("relay", act) for act in (lose, lambda: Job.objects.count())]
+
+    assert answers == [False, True]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != before
+
+
+def test_the_thread_does_both(ledger):
+    """Started, it does its duties, and takes in what is submitted without waiting for the next of them.
+
+    It lives as long as its process: here it sleeps until the tests end.
+    """
+    done = []
+    duty = Duty("seldom", 3600, lambda: done.append("duty"))
+    keeping = Keeper([duty])
+    keeping.start()
+    wait_until(lambda: done == ["duty"])
+
+    keeper.submit(lambda: (Broker.objects.count(), connection.close(), done.append("record")))
+    wait_until(lambda: done == ["duty", "record"])
+
+
+def test_redis_away_and_back_is_noted(quiet):
+    """Since when it has been away, the first time that it is told."""
+    keeper.broker_is_away()
+    since = quiet.away_since
+    keeper.broker_is_away()
+
+    assert quiet.away_since == since is not None
+    keeper.broker_is_back()
+    assert quiet.away_since is None
+
+
+def test_other_apps_add_duties(monkeypatch):
+    """Each worker gets its own copy, and a name registered twice is one duty."""
+    monkeypatch.setattr("jobs.worker.duties._registered", {})
+
+    register("slots", 30, list)
+    register("slots", 60, dict)
+
+    (first,), (second,) = registered(), registered()
+    assert (first.name, first.interval, first.act) == ("slots", 60, dict)
+    assert first is not second

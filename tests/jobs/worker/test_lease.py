@@ -1,0 +1,102 @@
+"""The lease on messages in hand, on kombu's own channel and a real Redis."""
+
+import time
+
+import pytest
+from celery import current_app
+
+from jobs.worker.lease import renew
+from tests.faults.effects.tasks import nothing
+
+pytestmark = pytest.mark.usefixtures("carrier")
+
+
+class Consumer:
+    """What a Celery consumer has that the lease needs."""
+
+    connection_errors = ()
+
+    def __init__(self, channel):
+        self.channel = channel
+
+    @property
+    def task_consumer(self):
+        return self
+
+
+@pytest.fixture
+def consumer():
+    with current_app.connection_for_read() as connection:
+        self = Consumer(connection.channel())
+        self.connection_errors = connection.connection_errors
+        yield self
+
+
+@pytest.fixture
+def message(consumer):
+    """A message that has been delivered and not acknowledged."""
+    nothing.delay()
+    queue = current_app.amqp.queues["default"].bind(consumer.channel)
+    message = queue.get()
+    assert message is not None
+    return message
+
+
+def deadline(carrier, message):
+    return carrier.zscore("unacked_index", message.delivery_tag)
+
+
+def test_a_message_in_hand_is_renewed(consumer, message, carrier):
+    """Redis delivers it again only when nobody has renewed it for a visibility timeout."""
+    carrier.zadd("unacked_index", {message.delivery_tag: time.time() - 50})
+
+    renew(consumer)
+
+    assert time.time() - deadline(carrier, message) < 5
+
+
+def test_an_acknowledged_message_is_not_brought_back(consumer, message, carrier):
+    """It is gone, and stays gone."""
+    message.ack()
+
+    renew(consumer)
+
+    assert deadline(carrier, message) is None
+
+
+def test_a_message_that_another_worker_took_is_not_brought_back(consumer, message, carrier):
+    """Its deadline passed while this machine stood still: the index has it no more."""
+    carrier.zrem("unacked_index", message.delivery_tag)
+
+    renew(consumer)
+
+    assert deadline(carrier, message) is None
+
+
+def test_nothing_in_hand_costs_nothing(consumer, carrier):
+    """No command is sent."""
+    before = carrier.info("stats")["total_commands_processed"]
+
+    renew(consumer)
+
+    assert carrier.info("stats")["total_commands_processed"] == before + 1
+
+
+def test_redis_away_is_a_line_in_the_log(consumer, message, redis, caplog):
+    """The event loop meets the same error and reconnects."""
+    redis.stop()
+
+    renew(consumer)
+
+    assert "could not renew the lease of 1 messages" in caplog.text
+    redis.start()
+
+
+def test_the_steps_are_installed():
+    """The project's application has them, by name, so that models are not imported too early."""
+    assert {"jobs.worker.steps:KeeperStep", "jobs.worker.stop:GracefulStop"} <= set(
+        map(str, current_app.steps["worker"])
+    )
+    assert {"jobs.worker.lease:Lease", "jobs.worker.lease:BrokerWatch"} <= set(
+        map(str, current_app.steps["consumer"])
+    )
