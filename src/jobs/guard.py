@@ -6,6 +6,7 @@ attempt names it, and changes nothing when another attempt has begun meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -60,8 +61,10 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None) -> Attempt | None:
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
+    # Alone it is its own transaction; in that of a test, a savepoint keeps the refusal from ending it.
+    around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
-        with connection.cursor() as cursor:
+        with around, connection.cursor() as cursor:
             cursor.execute(BEGIN, {"id": job_id, "worker": worker, "pid": os.getpid()})
             row = cursor.fetchone()
     except IntegrityError:  # jobs_one_running: another job of this concurrency_key runs
