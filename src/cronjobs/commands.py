@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.management.base import CommandError
 
-from cronjobs import entries, exits, telling
+from cronjobs import controls, entries, exits, telling
 from cronjobs.exits import SysexitsCommand
 from cronjobs.waking import wake_up
 from cronjobs.watchdog import bounded_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from django.core.management.base import CommandParser
 
@@ -87,14 +86,34 @@ class EnqueueCommand(SysexitsCommand):
         self.tell(result, options)
 
     def tell(self, result: Any, options: Mapping[str, Any]) -> None:
-        self.stdout.write(json.dumps(telling.as_json(result)) if options["json"] else telling.line(result))
+        self.stdout.write(json.dumps(telling.as_json(result)) if options["json"] else telling.text(result))
         if code := telling.exit_code(result):
             self.stdout.flush()
             sys.exit(code)
 
 
 def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
+    if options["now"]:
+        return controls.run_now(entry, "the command line")
+    if options["since"]:
+        since, until = (moment(options, name, entry) for name in ("since", "until"))
+        assert since is not None  # noqa: S101  asked for above
+        return controls.backfill(entry, since, until, is_dry=options["dry_run"] or not options["yes"])
     return wake_up(entry, is_dry=options["dry_run"], committed=watchdog.note_commit)
+
+
+def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:
+    """Return a moment of the command line; without an offset it is in the cronjob's time zone. Raises CommandError."""
+    if options[name] is None:
+        return None
+    try:
+        given = datetime.fromisoformat(options[name])
+    except ValueError:
+        flag = {"since": "--from", "until": "--to"}[name]
+        raise CommandError(
+            f'{flag}: should be a time like 2026-11-01T08:00Z, got "{options[name]}"', returncode=exits.USAGE
+        ) from None
+    return given if given.tzinfo else given.replace(tzinfo=entry.schedule.zone)
 
 
 def check_usage(options: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from cronjobs.policies import Policies, PolicyError
@@ -156,3 +156,27 @@ def found_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJo
     raise UnknownCronjobError(
         f'platform.yaml: cronjobs: {names} all run "{word}". Hint: say which with --name'
     )
+
+
+def all_known() -> tuple[dict[str, Entry], dict[str, str]]:
+    """Return every cronjob of platform.yaml and of dashboards that can be woken up, and for the others why not."""
+    from cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
+
+    known, problems = {}, {}
+    sources = [(each.name, partial(loaded, each)) for each in in_file()]
+    sources += [(row.name, partial(of_row, row)) for row in CronJob.objects.filter(is_in_file=False)]
+    for name, load_entry in sources:
+        try:
+            known[name] = load_entry()
+            known[name].policies  # noqa: B018  raises for those that are none
+        except ConfigurationError as error:
+            problems[name] = str(error)
+    return known, problems
+
+
+def known(name: str) -> Entry:
+    """Return a cronjob of platform.yaml or of a dashboard. Raises ConfigurationError."""
+    from cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
+
+    row = CronJob.objects.filter(pk=name, is_in_file=False).first()
+    return of_row(row) if row else find(name)

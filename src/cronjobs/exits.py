@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from cronjobs.entries import ConfigurationError
+from cronjobs.policies import TooManySlotsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ def as_exit_codes(name: str) -> Iterator[None]:
         raise
     except ConfigurationError as error:
         raise CommandError(str(error), returncode=UNCONFIGURED) from None
+    except TooManySlotsError as error:
+        raise CommandError(str(error), returncode=USAGE) from None
     except (OperationalError, InterfaceError) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CommandError(f"{name}: {AWAY_TEXT} ({line})", returncode=AWAY) from None

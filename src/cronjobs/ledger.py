@@ -36,6 +36,23 @@ def insert(name: str, trigger: str, decisions: Sequence[Decision], now: datetime
         return dict(cursor.fetchall())
 
 
+TAKE_OVER = """
+    INSERT INTO cronjobs_slot (cronjob_id, slot, trigger, outcome, reason, decided_at)
+    SELECT %s, slot, 'backfill', 'enqueued', '', %s FROM unnest(%s::timestamptz[]) AS wanted (slot) ORDER BY slot
+    ON CONFLICT (cronjob_id, slot) WHERE NOT (trigger = 'manual')
+    DO UPDATE SET trigger = 'backfill', outcome = 'enqueued', reason = '', decided_at = excluded.decided_at
+        WHERE cronjobs_slot.outcome <> 'enqueued'
+    RETURNING slot, id
+"""
+
+
+def take_over(name: str, slots: Sequence[datetime], now: datetime) -> dict[datetime, int]:
+    """Make slots enqueued that were skipped, missed or never decided; return the row's id for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_OVER, [name, now, list(slots)])
+        return dict(cursor.fetchall())
+
+
 def enqueue(entry: Entry, row: int, slot: datetime, now: datetime) -> uuid.UUID:
     """Enqueue the job of a slot that a wake-up or a worker has claimed, and note it in the slot's row."""
     using = entry.command.task.using(

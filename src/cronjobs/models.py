@@ -33,6 +33,9 @@ class CronJob(models.Model):
     last_fire_at = models.DateTimeField(null=True)  # the last wake-up from outside: by platform, tick or HTTP
     last_success_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name = "cronjob"
+
     def __str__(self) -> str:
         return self.name
 
@@ -45,6 +48,7 @@ class Slot(models.Model):
         TICK = "tick"
         HTTP = "http"
         CATCHUP = "catchup"  # nobody woke it up within its grace: a worker did
+        RESUME = "resume"  # passed during a pause
         BACKFILL = "backfill"
         MANUAL = "manual"  # run now: its slot is the moment
 

@@ -24,6 +24,10 @@ class PolicyError(ValueError):
     """A policy of a command is not one: the message says which, and what it may be."""
 
 
+class TooManySlotsError(ValueError):
+    """A backfill has more slots than one may have: narrow it."""
+
+
 @dataclass(frozen=True)
 class Policies:
     """What an EnqueueCommand says of its slots."""

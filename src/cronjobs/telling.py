@@ -26,6 +26,14 @@ def line(result: WakeUp) -> str:
     return f"{result.name}: {'; '.join(parts)}"
 
 
+def text(result: WakeUp) -> str:
+    """Return the line; for a backfill that is not done yet with its plan above, slot by slot, and how to do it."""
+    if result.trigger != Slot.Trigger.BACKFILL or not result.is_dry:
+        return line(result)
+    plan = [f"  {stamp(each.slot)}" for each in result.decisions]
+    return "\n".join([*plan, line(result), *(["Add --yes to do it."] if plan else [])])
+
+
 def as_json(result: WakeUp) -> dict[str, Any]:
     return {
         "cronjob": result.name,
@@ -86,7 +94,7 @@ def _enqueued(result: WakeUp) -> list[str]:
         return [
             f"{verb} now as job {result.jobs[slot]}" if not result.is_dry else f"{verb} now" for slot in slots
         ]
-    if len(slots) > 1:
+    if len(slots) > 1 or (slots and result.trigger == Slot.Trigger.BACKFILL):
         return [f"{counted(len(slots), 'slot')} {verb}, {stamp(slots[0])} to {stamp(slots[-1])}"]
     job = "" if result.is_dry else " as job {}"
     return [
@@ -103,10 +111,14 @@ def _others(result: WakeUp) -> list[str]:
         which = f"slot {stamp(same[0].slot)}" if len(same) == 1 else counted(len(same), "slot")
         parts.append(f"{which} {outcome}: {same[-1].reason}")
     if result.twice:
-        parts.append(f"slot {stamp(result.twice[-1])} was decided before")
+        parts.append(
+            f"{counted(len(result.twice), 'slot')} had been decided before, {stamp(result.twice[-1])} the last"
+        )
     return parts
 
 
 def _nothing(result: WakeUp) -> str:
+    if result.trigger == Slot.Trigger.BACKFILL:
+        return "no slot there has to be backfilled"
     paused = f", paused by {result.paused_by}" if result.paused_by else ""
     return f"nothing is due{paused}; the next slot is {stamp(result.next_slot)}"

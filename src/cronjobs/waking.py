@@ -64,24 +64,26 @@ def wake_up(
     *,
     now: datetime | None = None,
     is_dry: bool = False,
+    patience: timedelta = timedelta(0),
     committed: Callable[[], None] = nothing,
 ) -> WakeUp:
     """Claim what is due of one cronjob; return what was done.
 
-    `now` stands in for the database's clock; `is_dry` leaves no trace; `committed` is called between commit and publishing.
+    `now` stands in for the database's clock; `is_dry` leaves no trace; `patience` leaves younger slots to others; `committed` is
+    called between commit and publishing.
     Raises entries.ConfigurationError, and django.db.OperationalError while PostgreSQL is away or does not answer in time.
     """
     with transaction.atomic():
         bound()
         transaction.on_commit(committed)
-        result = claim(entry, trigger, now, is_dry=is_dry)
+        result = claim(entry, trigger, now, is_dry=is_dry, patience=patience)
         if is_dry:
             transaction.set_rollback(True)
     result.unpublished = 0 if is_dry else ledger.count_unpublished(result.jobs.values())
     return result
 
 
-def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool = False) -> WakeUp:
+def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, patience: timedelta) -> WakeUp:
     """Do steps 1 to 4, in the caller's transaction."""
     policies = entry.policies
     row = locked(entry.name)
@@ -89,7 +91,7 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool = Fa
     row = up_to_date(entry, row, start(entry, trigger, clock), clock)
     if row.cursor > clock + CLOCK_WENT_BACK:
         row.cursor = clock
-    slots = due_slots(entry.schedule, row.cursor, clock + early(trigger))
+    slots = due_slots(entry.schedule, row.cursor, clock + early(trigger) - patience)
     result = WakeUp(
         entry.name, trigger, clock, entry.schedule.next(max(clock, row.cursor, *slots)), is_dry=is_dry
     )

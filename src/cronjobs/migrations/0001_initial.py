@@ -31,6 +31,9 @@ class Migration(migrations.Migration):
                 ('last_fire_at', models.DateTimeField(null=True)),
                 ('last_success_at', models.DateTimeField(null=True)),
             ],
+            options={
+                'verbose_name': 'cronjob',
+            },
         ),
         migrations.CreateModel(
             name='Tick',
@@ -58,7 +61,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slot', models.DateTimeField()),
-                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('tick', 'Tick'), ('http', 'Http'), ('catchup', 'Catchup'), ('backfill', 'Backfill'), ('manual', 'Manual')], max_length=10)),
+                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('tick', 'Tick'), ('http', 'Http'), ('catchup', 'Catchup'), ('resume', 'Resume'), ('backfill', 'Backfill'), ('manual', 'Manual')], max_length=10)),
                 ('outcome', models.CharField(choices=[('enqueued', 'Enqueued'), ('skipped', 'Skipped'), ('missed', 'Missed')], max_length=10)),
                 ('reason', models.CharField(db_default='', max_length=255)),
                 ('decided_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),

@@ -1,0 +1,79 @@
+"""Cronjobs in Django's admin: history to read; pause, resume and run now as actions. Nothing can be edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+
+from cronjobs import controls, entries
+from cronjobs.models import CronJob, Incident, Slot
+from jobs.admin import ReadOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+
+@admin.register(CronJob)
+class CronJobAdmin(ReadOnly):
+    list_display = [
+        "name",
+        "schedule",
+        "timezone",
+        "cursor",
+        "paused_at",
+        "paused_by",
+        "last_fire_at",
+        "last_success_at",
+    ]
+    actions = ["pause", "resume", "run_now"]
+
+    @admin.action(description="Pause", permissions=["decide"])
+    def pause(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
+        self._decide(request, cronjobs, lambda name: controls.pause(name, str(request.user)), "paused")
+
+    @admin.action(description="Resume", permissions=["decide"])
+    def resume(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
+        self._decide(request, cronjobs, controls.resume, "resumed")
+
+    @admin.action(description="Run now", permissions=["decide"])
+    def run_now(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
+        def run(name: str) -> bool:
+            return bool(controls.run_now(entries.known(name), str(request.user)).jobs)
+
+        self._decide(request, cronjobs, run, "run")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("cronjobs.change_cronjob")
+
+    def _decide(
+        self, request: HttpRequest, cronjobs: QuerySet[CronJob], decide: Callable[[Any], bool], outcome: str
+    ) -> None:
+        for cronjob in cronjobs:
+            try:
+                changed = decide(cronjob.name)
+            except entries.ConfigurationError as error:
+                messages.error(request, str(error))
+                continue
+            if changed:
+                self.log_change(request, cronjob, outcome)
+            messages.info(
+                request, f"{outcome if changed else f'already {outcome}'}: {cronjob.name}.".capitalize()
+            )
+
+
+@admin.register(Slot)
+class SlotAdmin(ReadOnly):
+    list_display = ["cronjob", "slot", "trigger", "outcome", "reason", "job_id", "decided_at"]
+    list_filter = ["outcome", "trigger", "cronjob"]
+    ordering = ["-slot"]
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnly):
+    list_display = ["cronjob", "signal", "text", "opened_at", "closed_at"]
+    list_filter = ["signal", "cronjob"]
+    ordering = ["-pk"]

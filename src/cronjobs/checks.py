@@ -1,0 +1,69 @@
+"""System checks: cronjobs that take no part in slots, policies that are none, tasks that may run for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  Django's own name for it
+from django.core.management import get_commands
+
+from cronjobs import entries
+from cronjobs.conf import NAMES
+from cronjobs.signs import longest_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORTEST_SECRET = (
+    20  # characters; what `openssl rand -base64 15` gives, and more than anybody guesses over HTTP
+)
+
+
+@register("cronjobs")
+def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
+    try:
+        cronjobs = entries.in_file()
+    except entries.ConfigurationError:
+        return  # deployment.E001 tells it
+    for cronjob in cronjobs:
+        if entries.management_line(cronjob).partition(" ")[0] in get_commands():
+            yield from check_entry(cronjob)
+
+
+def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
+    where = f"platform.yaml: cronjobs/{cronjob.name}"
+    try:
+        entry = entries.loaded(cronjob)
+    except entries.ConfigurationError as error:
+        yield Error(
+            str(error), hint="Derive its Command from cronjobs.commands.EnqueueCommand.", id="cronjobs.E001"
+        )
+        return
+    try:
+        entry.policies  # noqa: B018  raises for those that are none
+    except entries.ConfigurationError as error:
+        yield Error(str(error), hint="docs/cronjobs.md explains each policy.", id="cronjobs.E003")
+    if longest_run(entry) is None:
+        yield Error(
+            f"{where}: its task {entry.command.task.name} may run for ever.",
+            hint="Give it a time_limit: @shared_task(time_limit=600).",
+            id="cronjobs.E002",
+        )
+
+
+@register("cronjobs")
+def check_settings(**_: Any) -> Iterator[CheckMessage]:
+    for name in getattr(settings, "CRONJOBS", {}):
+        if name not in NAMES:
+            yield Error(
+                f"CRONJOBS knows no setting {name!r}.",
+                hint=f"There are: {', '.join(sorted(NAMES))}.",
+                id="cronjobs.E004",
+            )
+    if 0 < len(settings.CRON_SECRET) < SHORTEST_SECRET:
+        yield Warning(
+            f"CRON_SECRET has {len(settings.CRON_SECRET)} characters.",
+            hint=f"Whoever guesses it can wake cronjobs up: use {SHORTEST_SECRET} at least.",
+            id="cronjobs.W001",
+        )

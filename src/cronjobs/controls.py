@@ -1,0 +1,108 @@
+"""What a person decides about a cronjob: pause, resume, run now, backfill. Commands, admin and pages call these."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from cronjobs import ledger
+from cronjobs.clock import database_now
+from cronjobs.deciding import ENQUEUED, Decision, decide, due_slots
+from cronjobs.models import CronJob, Slot
+from cronjobs.policies import MOST_AT_ONCE, Policies, TooManySlotsError
+from cronjobs.registering import locked, register
+from cronjobs.waking import WakeUp
+from deployment.schedule import Schedule
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cronjobs.entries import Entry
+
+NOBODY = "somebody"
+
+
+def pause(name: str, by: str = "", now: datetime | None = None) -> bool:
+    """Let a cronjob enqueue nothing until it is resumed; tell whether it was not paused before. Raises CronJob.DoesNotExist."""
+    with transaction.atomic():
+        row = CronJob.objects.select_for_update().get(pk=name)
+        if row.paused_at:
+            return False
+        row.paused_at, row.paused_by = now or database_now(), by or NOBODY
+        row.save()
+    return True
+
+
+def resume(name: str, now: datetime | None = None) -> bool:
+    """Let a cronjob go on from now; slots of the pause are recorded as skipped. Raises CronJob.DoesNotExist."""
+    with transaction.atomic():
+        row = CronJob.objects.select_for_update().get(pk=name)
+        if not row.paused_at:
+            return False
+        clock = now or database_now()
+        slots = due_slots(Schedule.parse(row.schedule, row.timezone, row.name), row.cursor, clock)
+        ledger.insert(name, Slot.Trigger.RESUME, decide(slots, Policies(), clock, row.paused_by), clock)
+        row.cursor = max(row.cursor, *slots) if slots else row.cursor
+        row.paused_at, row.paused_by = None, ""
+        row.save()
+    return True
+
+
+def run_now(entry: Entry, by: str = "", now: datetime | None = None) -> WakeUp:
+    """Enqueue one job, whatever the schedule says, paused or not."""
+    with transaction.atomic():
+        clock = now or database_now()
+        if locked(entry.name) is None:
+            register(entry, clock)
+        decision = Decision(clock, ENQUEUED, f"run now by {by or NOBODY}")
+        rows = ledger.insert(entry.name, Slot.Trigger.MANUAL, [decision], clock)
+        result = WakeUp(entry.name, Slot.Trigger.MANUAL, clock, entry.schedule.next(clock), [decision])
+        result.jobs = {clock: ledger.enqueue_by_hand(entry, rows[clock], clock, key=None)}
+    result.unpublished = ledger.count_unpublished(result.jobs.values())
+    return result
+
+
+def backfill(
+    entry: Entry,
+    since: datetime,
+    until: datetime | None = None,
+    now: datetime | None = None,
+    *,
+    is_dry: bool = True,
+) -> WakeUp:
+    """Enqueue the slots of a past time that have no job; `is_dry` only tells which. At most a hundred at once.
+
+    Their jobs have no deadline, and where they may not overlap they follow one another.
+    Raises TooManySlotsError.
+    """
+    with transaction.atomic():
+        clock = now or database_now()
+        slots = wanted(entry, since, min(until or clock, clock))
+        if locked(entry.name) is None:
+            register(entry, clock)
+        result = WakeUp(entry.name, Slot.Trigger.BACKFILL, clock, entry.schedule.next(clock), is_dry=is_dry)
+        rows = ledger.take_over(entry.name, slots, clock)
+        result.decisions = [Decision(slot, ENQUEUED) for slot in slots if slot in rows]
+        result.twice = [slot for slot in slots if slot not in rows]
+        result.jobs = {
+            slot: ledger.enqueue_by_hand(entry, row, slot, ledger.job_key(entry.name, slot))
+            for slot, row in rows.items()
+        }
+        if is_dry:
+            transaction.set_rollback(True)
+    result.unpublished = 0 if is_dry else ledger.count_unpublished(result.jobs.values())
+    return result
+
+
+def wanted(entry: Entry, since: datetime, until: datetime) -> list[datetime]:
+    slots = []
+    for slot in entry.schedule.slots(since.astimezone(UTC) - timedelta(microseconds=1), until):
+        slots.append(slot)
+        if len(slots) > MOST_AT_ONCE:
+            raise TooManySlotsError(
+                f"{entry.name}: more than {MOST_AT_ONCE} slots from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: "
+                f"the hundredth is {slots[-2]:%Y-%m-%d %H:%MZ}"
+            )
+    return slots

@@ -1,0 +1,96 @@
+"""The reconciler's part for slots: a platform that forgot to fire is healed by any worker, and told loudly.
+
+It needs no singleton, because slots are unique. A worker whose code has another schedule than the ledger is an old one in
+the middle of a deploy: it leaves that cronjob to the new ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cronjobs import entries, ticking
+from cronjobs.clock import database_now
+from cronjobs.conf import conf
+from cronjobs.models import CronJob, Slot
+from cronjobs.registering import has_changed, register
+from cronjobs.waking import wake_up
+from cronjobs.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cronjobs.entries import Entry
+    from cronjobs.waking import WakeUp
+
+logger = logging.getLogger(__name__)
+
+
+class Healer:
+    """A worker's memory: its entries of platform.yaml, which the ledger learns when the worker starts."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] | None = None
+
+    def __call__(self) -> None:
+        self.look(database_now())
+
+    def look(self, now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+        """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
+        if self.entries is None:
+            self.entries = known_by_file(now)
+        return heal([*self.entries.values(), *of_dashboards()], now, clock) if conf().heal else []
+
+
+def known_by_file(now: datetime) -> dict[str, Entry]:
+    found = {}
+    for cronjob in entries.in_file():
+        try:
+            found[cronjob.name] = entries.loaded(cronjob)
+        except entries.ConfigurationError as error:
+            logger.error("%s", error, extra={"action": "cronjob_broken", "cronjob": cronjob.name})  # noqa: TRY400
+        else:
+            register(found[cronjob.name], now)
+    return found
+
+
+def of_dashboards() -> Iterator[Entry]:
+    """Yield the cronjobs that only their own command lines have told the ledger of."""
+    for row in CronJob.objects.filter(is_in_file=False):
+        try:
+            yield entries.of_row(row)
+        except entries.ConfigurationError:
+            continue  # its command is gone: nothing to heal it with
+
+
+def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+    """Claim the slots past their grace that nobody has woken up for; return what was done."""
+    rows = CronJob.objects.in_bulk()
+    extra = ticking.interval(now) or timedelta(0)
+    healed = []
+    for entry in known:
+        row = rows.get(entry.name)
+        if row is None or has_changed(entry, row) or not is_overdue(entry, row, now, extra):
+            continue
+        done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=entry.policies.grace + extra)
+        tell(done)
+        healed.append(done)
+    return healed
+
+
+def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> bool:
+    """Whether a slot is past its grace; under a tick it has the tick's interval on top."""
+    return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
+
+
+def tell(done: WakeUp) -> None:
+    if done.decisions and not done.paused_by:
+        logger.warning(
+            "%s: the platform did not wake it up for %s, the last %s; a worker did",
+            done.name,
+            counted(len(done.decisions), "slot"),
+            f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",
+            extra={"action": "slot_healed", "cronjob": done.name},
+        )

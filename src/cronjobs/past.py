@@ -1,0 +1,69 @@
+"""The newest slots of every cronjob, each with what became of its job."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime, timedelta
+
+STRIP = 30  # slots of each cronjob that are looked at and shown
+
+NEWEST = """
+    SELECT cronjob.name, slot.slot, slot.trigger, slot.outcome, slot.reason, slot.decided_at, slot.job_id,
+        job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at
+    FROM cronjobs_cronjob cronjob
+    CROSS JOIN LATERAL (
+        SELECT * FROM cronjobs_slot WHERE cronjob_id = cronjob.name AND NOT (trigger = 'manual') ORDER BY slot DESC LIMIT %s
+    ) slot
+    LEFT JOIN jobs_job job ON job.id = slot.job_id
+    ORDER BY cronjob.name, slot.slot
+"""
+
+
+@dataclass(frozen=True)
+class PastSlot:
+    """A decided slot with its job; the job's part is None where there is none, or where it has been pruned."""
+
+    slot: datetime
+    trigger: str
+    outcome: str
+    reason: str
+    decided_at: datetime
+    job_id: uuid.UUID | None
+    state: str | None
+    job_reason: str | None
+    attempt: int | None
+    due_at: datetime | None
+    published_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def lateness(self) -> timedelta:
+        """How long after the slot it was decided; below zero for an early wake-up."""
+        return self.decided_at - self.slot
+
+    @property
+    def became(self) -> str:
+        """What became of it, in one word: the job's state, or the slot's own outcome."""
+        return self.state or self.outcome
+
+    @property
+    def why(self) -> str:
+        return self.reason or self.job_reason or ""
+
+
+def past_slots() -> dict[str, list[PastSlot]]:
+    """Return the newest slots by cronjob, oldest first, without manual runs."""
+    found = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST, [STRIP])
+        for name, *values in cursor.fetchall():
+            found[name].append(PastSlot(*values))
+    return found
