@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from deployment import strict_yaml
@@ -36,11 +37,12 @@ def _procfile(path: Path) -> Iterator[str]:
 
 def _compose(path: Path) -> Iterator[str]:
     try:
-        services = strict_yaml.load(path.read_text())["services"]
-    except (OSError, ValueError, TypeError, KeyError):
+        document = strict_yaml.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return  # no compose file, or one that compose itself will complain about
-    for name, service in services.items():
+    services = document.get("services") if isinstance(document, dict) else None
+    for name, service in services.items() if isinstance(services, dict) else ():
         command = service.get("command", "") if isinstance(service, dict) else ""
-        line = " ".join(map(str, command)) if isinstance(command, list) else str(command)
+        line = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
         if problem := service_command_problem(line):
             yield f"{path.name}: services/{name}/command: {problem}"

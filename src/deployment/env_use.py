@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 SRC = Path(__file__).resolve().parents[1]
 SETTINGS = SRC / "config" / "settings.py"
+VARIABLE = re.compile(r"""["']([A-Z][A-Z0-9_]*)["']""")
 READERS = {"text", "boolean", "integer", "items", "url"}
 
 
@@ -20,16 +22,15 @@ def required_variables(settings: Path = SETTINGS) -> set[str]:
 
 
 def read_variables(src: Path = SRC) -> set[str]:
-    """Give every text in the source that looks like a variable's name."""
-    found: set[str] = set()
-    for path in src.rglob("*.py"):
-        if "deployment" not in path.relative_to(src).parts:
-            found |= {node.value for node in ast.walk(_tree(path)) if _is_text(node)}  # type: ignore[attr-defined]
-    return found
+    """Give every text in the source, this package's aside, that looks like a variable's name."""
+    sources = (
+        path.read_text(encoding="utf-8") for path in src.rglob("*.py") if "deployment" not in path.parts
+    )
+    return {name for source in sources for name in VARIABLE.findall(source)}
 
 
 def _reads(settings: Path) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(_tree(settings)):
+    for node in ast.walk(ast.parse(settings.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and _reader(node) in READERS and node.args and _is_text(node.args[0]):
             yield node.args[0].value, node  # type: ignore[attr-defined]
 
@@ -54,7 +55,3 @@ def _is_none(node: ast.AST) -> bool:
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))

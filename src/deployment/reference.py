@@ -36,6 +36,8 @@ RULES = """\
   It has at least 10 s of grace: handing jobs back takes a few seconds.
 - The service with a port is called `web`: Heroku, Dokku and Scalingo send requests to no other name.
 - Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.
+- No two cronjobs have the same command: a wake-up knows its cronjob by it. `--name daily` at the end
+  of one tells two apart.
 - Where a command says `--queues`, they are those of the service's `queues`.
 - A command is one program and its arguments. `&&`, pipes, `$NAME` and redirections need a shell, and not every platform
   starts one.

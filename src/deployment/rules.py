@@ -60,7 +60,7 @@ def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
 
 def service_command_problem(command: str) -> str | None:
     """Tell why a service may not be Celery Beat, when it is."""
-    words = shlex.split(command)
+    words = command.split()
     if "celery" in words and (
         "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
     ):
@@ -83,6 +83,7 @@ def platform_problems(platform: Platform) -> Problems:
     """Give every problem between the parts of a platform whose parts are right by themselves."""
     yield from _services(platform)
     yield from _names(platform)
+    yield from _commands(platform)
     yield from _env(platform)
 
 
@@ -117,6 +118,20 @@ def _names(platform: Platform) -> Problems:
                 f'should be a name of its own, got "{name}", which belongs {owners[name]}',
             )
         owners[name] = f"to {section}/{name}"
+
+
+def _commands(platform: Platform) -> Problems:
+    first: dict[str, str] = {}
+    for cronjob in platform.cronjobs:
+        line = " ".join(cronjob.argv)
+        if line in first:
+            yield (
+                f"cronjobs/{cronjob.name}/command",
+                (
+                    f'should differ from that of {first[line]}, got "{line}" twice: "--name {cronjob.name}" tells them apart'
+                ),
+            )
+        first.setdefault(line, cronjob.name)
 
 
 def _env(platform: Platform) -> Problems:

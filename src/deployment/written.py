@@ -27,17 +27,17 @@ def procfile_text(platform: Platform) -> str:
 
 
 def wanted_files() -> dict[Path, str]:
-    """Give the text of every such file; those of a platform.yaml that does not read are left out."""
+    """Give the text of every such file. Those that a fork or an image has left out are not missed."""
     files = {SCHEMA_FILE: schema_text(), REFERENCE_FILE: reference_text(), **dict(page_texts())}
     with suppress(PlatformError):  # check_platform tells why
         files[ROOT / "Procfile"] = procfile_text(read())
-    return files
+    return {path: text for path, text in files.items() if path.exists()}
 
 
 def stale_files() -> Iterator[Path]:
     """Give the files that are not as they should be, relative to the root."""
     for path, text in wanted_files().items():
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if path.read_text(encoding="utf-8") != text:
             yield path.relative_to(ROOT)
 
 
