@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from local.embedded import ServerFailedError
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -54,13 +56,20 @@ class Claim:
         except ValueError:
             return None
 
-    def wait_for_servers(self) -> Owner | None:
-        """Return the owner when its servers run; None when it has gone, or takes longer than it should."""
+    def wait_for_servers(self) -> dict[str, str] | None:
+        """Return the variables that reach the owner's servers; None when the claim is ours, because it has gone.
+
+        Raises ServerFailedError when its servers take longer than they should.
+        """
         deadline = time.monotonic() + STARTING
-        while time.monotonic() < deadline and not self.take():
+        while not self.take():
             owner = self.owner()
             if owner and owner.environment is not None:
-                return owner
+                return owner.environment
+            if time.monotonic() > deadline:
+                raise ServerFailedError(
+                    f"./run {owner.task if owner else ''} is starting since {STARTING} s."
+                )
             time.sleep(0.1)
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,15 +32,3 @@ def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Ite
     with ExitStack() as stack:
         missing = {name: server for name, server in servers.items() if not environment.get(name)}
         yield {name: stack.enter_context(server).url for name, server in missing.items()}
-
-
-@contextmanager
-def private_servers() -> Iterator[dict[str, str]]:
-    """Start servers of one's own that forget everything in the end; gives their variables."""
-    with tempfile.TemporaryDirectory(prefix="offbeat-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
-        postgres = EmbeddedPostgres(folder / "postgres", durable=False)
-        redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
-        with postgres, redis:
-            yield {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}

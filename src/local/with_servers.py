@@ -1,7 +1,6 @@
 """`python -m local.with_servers COMMAND ...`: run a command with the servers that it needs.
 
-They are those of `./run up` while it runs, else they live as long as the command. With `--private` they are its own,
-its settings are production's, and nothing of a developer's environment reaches it.
+They are those of `./run up` while it runs, else they live as long as the command.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from local.claim import Claim
 from local.embedded import ServerFailedError
-from local.environments import development, private
+from local.environments import development
 from local.offspring import dies_with_parent
-from local.servers import FOLDER, needed_servers, private_servers
+from local.servers import FOLDER, needed_servers
 from local.stopping import Stopped, raise_when_asked_to_stop
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code; 69 when a server does not start."""
     raise_when_asked_to_stop()
     try:
-        if arguments[0] == "--private":
-            return run_privately(arguments[1:])
         return run(arguments)
     except ServerFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
@@ -38,18 +35,13 @@ def main(arguments: Sequence[str]) -> int:
         return stopped.code
 
 
-def run_privately(command: Sequence[str]) -> int:
-    with private_servers() as addresses:
-        return call(command, private(os.environ) | addresses)
-
-
 def run(command: Sequence[str]) -> int:
-    environment = development(os.environ)
     with ExitStack() as stack:
         claim = stack.enter_context(Claim(FOLDER, "manage"))
-        owner = None if claim.take() else claim.wait_for_servers()
-        if owner and owner.environment:
-            return call(command, environment | owner.environment | set_by_hand())
+        running = None if claim.take() else claim.wait_for_servers()
+        if running is not None:
+            return call(command, development(running | set_by_hand()))
+        environment = development(os.environ)
         addresses = stack.enter_context(needed_servers(environment))
         claim.publish(addresses)
         return call(command, environment | addresses)
@@ -63,9 +55,8 @@ def set_by_hand() -> dict[str, str]:
 def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command in the foreground; a signal that stops us stops it first."""
     child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the terminal sends Ctrl-C to the command as well: it decides
+    # The terminal sends Ctrl-C to the command as well: it decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return shell_code(child.wait())
     except Stopped:

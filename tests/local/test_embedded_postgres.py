@@ -15,16 +15,11 @@ from tests.support.polling import wait_until
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("postgres")
-
-
-@pytest.fixture(scope="module")
-def initialised(folder):
+def initialised(open_folder):
     """A data folder that was made by an earlier start."""
-    with EmbeddedPostgres(folder):
+    with EmbeddedPostgres(open_folder):
         pass
-    return folder
+    return open_folder
 
 
 @pytest.fixture

@@ -9,19 +9,14 @@ import socket
 import psutil
 import pytest
 
-from tests.local.checkout import Checkout
 from tests.support.polling import wait_until
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory):
+def up(shared_checkout):
     """Everything, running, for the tests that leave it as it is."""
-    folder = tmp_path_factory.mktemp("up")
-    folder.chmod(0o711)
-    checkout = Checkout(folder)
-    checkout.process = checkout.up()
-    yield checkout
-    checkout.end()
+    shared_checkout.process = shared_checkout.up()
+    return shared_checkout
 
 
 def test_the_addresses_are_told_when_they_answer(up):

@@ -8,16 +8,30 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
+
+import psutil
+import pytest
 
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
 from local.environments import private
 from local.servers import EXECUTABLES
 
-folder = Path(tempfile.mkdtemp(prefix="offbeat-"))
+PREFIX = "offbeat-test-"
+
+
+def remove_leftovers():
+    """Remove what earlier runs that were killed have left: a database is 40 MB."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = leftover.name.removeprefix(PREFIX).partition("-")[0]
+        if not (pid.isdigit() and psutil.pid_exists(int(pid))):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+remove_leftovers()
+folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 postgres = EmbeddedPostgres(folder / "postgres", durable=False)
 redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
@@ -28,7 +42,7 @@ os.environ.update(settings)
 
 
 def pytest_sessionstart():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the line below runs
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to stop by SIGTERM", 143))
     redis.start()
 
 
