@@ -25,6 +25,17 @@ from deployment.kinds import (
     number,
     text,
 )
+from deployment.names import (
+    ANY_NAME,
+    BRANCH,
+    CRONJOB_NAME,
+    ENV_NAME,
+    IMAGE,
+    PLATFORM_NAME,
+    QUEUE_NAME,
+    REPOSITORY,
+    SERVICE_NAME,
+)
 from deployment.records import ByName, NamedList, Record, entry
 from deployment.rules import (
     cronjob_command_problem,
@@ -41,18 +52,8 @@ if TYPE_CHECKING:
 
 PLATFORM_FILE = Path(__file__).resolve().parents[2] / "platform.yaml"
 
-PLATFORM_NAME = text(
-    "3 to 30 of a-z, 0-9 and hyphen, starting with a letter", r"[a-z][a-z0-9-]{1,28}[a-z0-9]"
-)
-# Scalingo's process types take no hyphen; 24 is the shortest limit among the platforms.
-SERVICE_NAME = text("2 to 24 of a-z and 0-9, starting with a letter", r"[a-z][a-z0-9]{1,23}")
-# DigitalOcean takes 32, Kubernetes 52 for a CronJob.
-CRONJOB_NAME = text("2 to 32 of a-z, 0-9 and hyphen, starting with a letter", r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
-QUEUE_NAME = text("a queue's name of a-z, 0-9, hyphen and underscore", r"[a-z][a-z0-9_-]*")
-ENV_NAME = text("a variable's name like LOG_LEVEL", r"[A-Z][A-Z0-9_]*")
 # A stopping worker hands its jobs back and closes within 7 s; WORKER_GRACE in the settings has the same bound.
 SHORTEST_STOP = 10
-ANY_NAME = text("a name", r"\S+")
 CRON_LINE = text("text of five fields", r".*\S.*")
 
 
@@ -239,19 +240,10 @@ class Platform:
     """All of platform.yaml."""
 
     name: str = entry(PLATFORM_NAME, "The app's name on the platform.")
-    repository: str = entry(
-        text("owner/name on GitHub", r"[\w.-]+/[\w.-]+"),
-        "Where platforms that build from GitHub find it.",
-        "your-org/offbeat",
-    )
-    branch: str = entry(text("a branch's name", r"[\w./-]+"), "The branch that they deploy.", "main")
+    repository: str = entry(REPOSITORY, "Where platforms that build from GitHub find it.", "your-org/offbeat")
+    branch: str = entry(BRANCH, "The branch that they deploy.", "main")
     image: str = entry(
-        text(
-            "an image like registry.example/team/app:tag",
-            r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?",
-        ),
-        "The image that platforms without a builder pull.",
-        "registry.example/your-org/offbeat:latest",
+        IMAGE, "The image that platforms without a builder pull.", "registry.example/your-org/offbeat:latest"
     )
     services: tuple[Service, ...] = entry(
         NamedList(Record(Service)), "Long-running processes made from the image."

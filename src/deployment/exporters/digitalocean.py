@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deployment.exporters.environment import ADDRESS, HOSTS, asked, own_values
+from deployment.exporters.environment import ADDRESS, HOSTS, asked, particular_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.texts import yaml_text
@@ -77,12 +77,7 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
     if service.port and service.health:
         entry["health_check"] = {"http_path": service.health, "initial_delay_seconds": 10}
     entry["termination"] = {"grace_period_seconds": target.grace(service)}
-    own = {
-        each.name: each.default
-        for each in target.platform.env_of(service.name)
-        if each.services and each.default
-    }
-    entry["envs"] = [_plain(key, value) for key, value in (own | own_values(target, service)).items()]
+    entry["envs"] = [_plain(key, value) for key, value in particular_values(target, service).items()]
     return {key: value for key, value in entry.items() if value != []}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from deployment.exporters.environment import needed
+from deployment.exporters.environment import needed, shared_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.texts import comment, json_text
@@ -96,10 +96,7 @@ def _commands(target: Target) -> Iterator[str]:
 
 def _config(target: Target) -> Iterator[str]:
     app, platform = target.platform.name, target.platform
-    workers = [target.grace(each) for each in platform.services if each.queues]
-    values = {each.name: each.default for each in platform.env if each.default is not None}
-    values |= {"WORKER_GRACE": str(min(workers))} if workers else {}
-    for name, value in values.items():
+    for name, value in shared_values(target).items():
         yield f"dokku config:set --no-restart {app} {name}={shlex.quote(value)}"
     for variable in needed(platform):
         if variable.generated:

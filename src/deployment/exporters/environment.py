@@ -30,6 +30,25 @@ def own_values(target: Target, service: Service | None) -> dict[str, str]:
     return values | ({"WORKER_GRACE": str(target.grace(service))} if service.queues else {})
 
 
+def particular_values(target: Target, service: Service) -> dict[str, str]:
+    """Give what one service gets beyond what all do: variables that name it, its port and its grace."""
+    named = [
+        each for each in target.platform.env_of(service.name) if each.services and each.default is not None
+    ]
+    return {each.name: str(each.default) for each in named} | own_values(target, service)
+
+
+def shared_values(target: Target) -> dict[str, str]:
+    """Give the known values for a platform on which all processes of an app share them.
+
+    The grace is that of the worker with the least: to stop too early loses nothing, to stop too late does.
+    """
+    platform = target.platform
+    values = {each.name: each.default for each in platform.env if each.default is not None}
+    graces = [target.grace(each) for each in platform.services if each.queues]
+    return values | ({"WORKER_GRACE": str(min(graces))} if graces else {})
+
+
 def asked(platform: Platform) -> Iterator[EnvVar]:
     """Give the variables that somebody has to set, or may: required and generated ones first."""
     chosen = [each for each in platform.env if each.default is None]

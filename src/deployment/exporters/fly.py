@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deployment.exporters.environment import asked, purpose
+from deployment.exporters.environment import asked, purpose, shared_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.texts import toml_text
@@ -103,12 +103,8 @@ def _machine(service: Service) -> dict[str, Any]:
 
 def _env(target: Target) -> dict[str, str]:
     """Give the variables, which all Machines of an app share."""
-    platform = target.platform
-    env = {each.name: each.default for each in platform.env if each.default is not None}
-    for service in platform.services:
-        env |= {"PORT": str(service.port)} if service.port else {}
-    workers = [target.grace(each) for each in platform.services if each.queues]
-    return env | ({"WORKER_GRACE": str(min(workers))} if workers else {})
+    port = next((each.port for each in target.platform.services if each.port), None)
+    return shared_values(target) | ({"PORT": str(port)} if port else {})
 
 
 def _secrets(platform: Platform) -> str:

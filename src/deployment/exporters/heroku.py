@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from deployment.exporters.environment import HOSTS, asked, needed, purpose
+from deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.texts import json_text, markdown_table, yaml_text
@@ -53,6 +53,8 @@ FACTS = Facts(
 # SIGTERM reaches every process of a dyno, pool children too: remapped, they leave the stopping to their parent.
 # Only together with CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT: alone it would be a cold shutdown.
 WORKER_SIGNALS = {"REMAP_SIGTERM": "SIGQUIT"}
+# heroku-redis signs its own certificates.
+REDIS_TLS = {"REDIS_TLS_VERIFY": "false"}
 DYNO = "basic"
 
 
@@ -112,14 +114,12 @@ def _env(target: Target) -> dict[str, dict[str, Any]]:
         env[variable.name] = {"description": purpose(variable), "required": required}
         if variable.generated:
             env[variable.name] = {"description": purpose(variable), "generator": "secret"}
-    env |= {each.name: {"value": each.default} for each in target.platform.env if each.default is not None}
-    workers = [each for each in target.platform.services if each.queues]
-    if workers:
-        env["WORKER_GRACE"] = {"value": str(min(target.grace(each) for each in workers))}
-        env |= {name: {"value": value} for name, value in WORKER_SIGNALS.items()}
+    known = shared_values(target)
+    if any(each.queues for each in target.platform.services):
+        known |= WORKER_SIGNALS
     if target.platform.resources.redis:
-        env["REDIS_TLS_VERIFY"] = {"value": "false"}
-    return env
+        known |= REDIS_TLS
+    return env | {name: {"value": value} for name, value in known.items()}
 
 
 def _checklist(target: Target) -> str:

@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from deployment.exporters import kubernetes_network, kubernetes_scaling
-from deployment.exporters.environment import asked, fixed_values, own_values, purpose
+from deployment.exporters.environment import asked, fixed_values, particular_values, purpose
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.kubernetes_objects import labels, manifest
@@ -197,15 +197,10 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
 
 def _service_container(target: Target, service: Service) -> dict[str, Any]:
     container = _container(target, service.name, service.argv, cpu=service.cpu, memory=service.memory)
-    limited = {
-        each.name: each.default
-        for each in target.platform.env_of(service.name)
-        if each.services and each.default
-    }
     container["env"] = [
         # Kubernetes expands $(NAME) here, and writes a dollar as $$.
         {"name": name, "value": value.replace("$(", "$$(")}
-        for name, value in (limited | own_values(target, service)).items()
+        for name, value in particular_values(target, service).items()
     ]
     if service.port:
         container["ports"] = [{"name": "http", "containerPort": service.port}]

@@ -44,46 +44,39 @@ def files(target: Target) -> tuple[File, ...]:
 
 
 def _lines(target: Target) -> Iterator[str]:
-    platform = target.platform
-    yield from [
-        "# PandaStack, by hand",
-        "",
-        target.header,
-        "",
-        "PandaStack reads no file: follow this in its dashboard.",
-        "",
-    ]
-    number = 0
-    for kind, resource in platform.resources.items():
-        number += 1
-        yield f"{number}. **Databases → New**: {kind}, version {resource.version}, injected as {resource.injects}."
-    for service in platform.services:
-        number += 1
-        yield from [
-            f"{number}. **Services → New → Run as Container**, from {platform.repository}, branch {platform.branch}:",
-            "",
-        ]
-        yield markdown_table(["Field", "Value"], _fields(target, service))
-    if platform.release:
-        number += 1
-        yield f"{number}. Before each deploy, a one-off container: `{platform.release}`."
-    if target.wake_ups:
-        number += 1
-        yield from [f"{number}. **Cronjobs → New**, one for each line, with the variables of web:", ""]
-        rows = [[each.name, f"`{each.line}`", f"`{each.command}`"] for each in target.wake_ups]
-        yield markdown_table(["Name", "Schedule (UTC)", "Command"], rows)
-        yield from ["   Or in a terminal:", "", "   ```sh"]
-        yield from (
-            f'   panda cronjob create --name {each.name} --image {platform.image} --schedule "{each.line}"'
-            for each in target.wake_ups
-        )
-        yield from (
-            f"   panda cronjob run --name {each.name}  # and look at its exit code"
-            for each in target.wake_ups
-        )
-        yield from ["   ```", ""]
+    yield from ["# PandaStack, by hand", "", target.header, ""]
+    yield from ["PandaStack reads no file: follow this in its dashboard.", ""]
+    for number, step in enumerate(_steps(target), start=1):
+        yield f"{number}. {step}"
     yield from ["Variables that you choose, the same for every service and cronjob:", ""]
-    yield markdown_table(["Variable", "For"], [[each.name, purpose(each)] for each in asked(platform)])
+    yield markdown_table(["Variable", "For"], [[each.name, purpose(each)] for each in asked(target.platform)])
+
+
+def _steps(target: Target) -> Iterator[str]:
+    platform = target.platform
+    for kind, resource in platform.resources.items():
+        yield f"**Databases → New**: {kind}, version {resource.version}, injected as {resource.injects}.\n"
+    for service in platform.services:
+        table = markdown_table(["Field", "Value"], _fields(target, service))
+        yield f"**Services → New → Run as Container**, from {platform.repository}, branch {platform.branch}:\n\n{table}"
+    if platform.release:
+        yield f"Before each deploy, a one-off container: `{platform.release}`.\n"
+    if target.wake_ups:
+        rows = [[each.name, f"`{each.line}`", f"`{each.command}`"] for each in target.wake_ups]
+        table = markdown_table(["Name", "Schedule (UTC)", "Command"], rows)
+        yield f"**Cronjobs → New**, one for each line, with the variables of web:\n\n{table}\n{_calls(target)}"
+
+
+def _calls(target: Target) -> str:
+    image = target.platform.image
+    calls = [
+        f'panda cronjob create --name {each.name} --image {image} --schedule "{each.line}"'
+        for each in target.wake_ups
+    ]
+    calls += [
+        f"panda cronjob run --name {each.name}  # and look at its exit code" for each in target.wake_ups
+    ]
+    return "\n".join(["Or in a terminal:", "", "```sh", *calls, "```", ""])
 
 
 def _fields(target: Target, service: Service) -> list[list[str]]:

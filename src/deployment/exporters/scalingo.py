@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deployment.exporters.environment import asked, purpose
+from deployment.exporters.environment import asked, purpose, shared_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
 from deployment.exporters.texts import json_text
@@ -76,9 +76,7 @@ def _env(target: Target) -> dict[str, Any]:
     for variable in asked(platform):
         entry = {"generator": "secret"} if variable.generated else {"required": variable.required}
         env[variable.name] = {"description": purpose(variable), **entry}
-    env |= {each.name: {"value": each.default} for each in platform.env if each.default is not None}
-    workers = [target.grace(each) for each in platform.services if each.queues]
-    env |= {"WORKER_GRACE": {"value": str(min(workers))}} if workers else {}
+    env |= {name: {"value": value} for name, value in shared_values(target).items()}
     if platform.resources.redis:
         # Scalingo sets both; by its own name it survives a second Redis add-on.
         env["REDIS_URL"] = {"value": "$SCALINGO_REDIS_URL"}
