@@ -15,7 +15,7 @@ from local.environments import programs
 from local.offspring import dies_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from deployment.spec import CronJob
@@ -82,12 +82,12 @@ class Cron:
 class Wakeup:
     """One run of a cronjob's command, its output under the cronjob's name."""
 
-    def __init__(self, cronjob: CronJob, say: Callable[[str], None]) -> None:
+    def __init__(self, cronjob: CronJob, say: Callable[[str], None], more: Sequence[str] = ()) -> None:
         self.name = cronjob.name
         self.say = say
-        say(f"{self.name}: {cronjob.command}")
+        say(f"{self.name}: {' '.join([cronjob.command, *more])}")
         self.process = subprocess.Popen(  # noqa: S603  the commands of platform.yaml
-            cronjob.argv,
+            [*cronjob.argv, *more],
             cwd=PLATFORM_FILE.parent,
             env=os.environ | programs(os.environ),
             stdin=subprocess.DEVNULL,

@@ -7,8 +7,10 @@ import sys
 from typing import Any
 
 from django.conf import settings
+from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from cronjobs.commands import EnqueueCommand
 from deployment.spec import CronJob, PlatformError, read
 from local.cron import Cron, Wakeup
 from local.stopping import Stopped, raise_when_asked_to_stop
@@ -41,7 +43,8 @@ class Command(BaseCommand):
         Cron(self._say).run()
 
     def _fire(self, name: str) -> None:
-        wakeup = Wakeup(self._find(name), self._say)
+        cronjob = self._find(name)
+        wakeup = Wakeup(cronjob, self._say, ["--now"] if is_enqueueing(cronjob) else [])
         try:
             code = wakeup.wait()
         except Stopped:
@@ -58,3 +61,10 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def is_enqueueing(cronjob: CronJob) -> bool:
+    """Whether it has slots: such a command does nothing between two of them, unless it is told to."""
+    name = cronjob.argv[2]  # python manage.py NAME
+    app = get_commands().get(name)
+    return app is not None and isinstance(load_command_class(str(app), name), EnqueueCommand)
