@@ -37,6 +37,7 @@ FACTS = Facts(
     assumed=frozenset({"floor"}),
     unverified=(
         "that a worker pool gets 10 s of grace as a service does",
+        "that `gcloud run worker-pools replace` has left its beta",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
     sources=("cloud.google.com/run/docs/reference/yaml/v1", "cloud.google.com/scheduler/docs"),

@@ -76,7 +76,8 @@ def _calls(target: Target) -> str:
     calls += [
         f"panda cronjob run --name {each.name}  # and look at its exit code" for each in target.wake_ups
     ]
-    return "\n".join(["Or in a terminal:", "", "```sh", *calls, "```", ""])
+    told = "Or in a terminal, each with `--env NAME=value` for every variable below:"
+    return "\n".join([told, "", "```sh", *calls, "```", ""])
 
 
 def _fields(target: Target, service: Service) -> list[list[str]]:
