@@ -25,6 +25,7 @@ from jobs.worker.keeper import give_up, senses
 
 logger = logging.getLogger(__name__)
 
+LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
 
 
@@ -107,7 +108,9 @@ def leave_the_ledger(**_: Any) -> None:
 def leave_by_force() -> None:
     """Leave although Celery has not finished stopping: the grace is nearly over, and everything is recorded."""
     logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
-    leave_the_ledger()
+    record = threading.Thread(target=leave_the_ledger, daemon=True)
+    record.start()
+    record.join(LAST_RECORD)  # PostgreSQL may be away, down to its name: then another worker's reconciler does it
     os._exit(os.EX_OK)
 
 
