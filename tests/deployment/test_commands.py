@@ -5,8 +5,8 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from deployment import written
-from deployment.exporters import TARGETS
+from deployment import pages, written
+from deployment.exporters import TARGETS, facts_of
 
 
 def run(name, *arguments, **options):
@@ -27,6 +27,16 @@ def test_a_good_file_is_one_sentence():
 def test_files_made_of_the_spec_are_current():
     """The schema, the Procfile, the reference and the pages say what the code says."""
     assert list(written.stale_files()) == [], "run: python manage.py check_platform --write"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_platform_has_a_page(name):
+    """Whoever can export for a platform can read how to get there, and what it cannot do."""
+    page = (pages.FOLDER / f"{name}.md").read_text()
+
+    assert f"export_platform {name} --write" in page
+    assert all(note in page for note in facts_of(name).notes)
+    assert f"]({name}.md)" in pages.OVERVIEW.read_text()
 
 
 def test_stale_files_are_told_and_written_again(monkeypatch, tmp_path):

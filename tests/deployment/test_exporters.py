@@ -40,6 +40,13 @@ def with_cronjobs(*cronjobs):
     return spec.parse(yaml.safe_dump(source))
 
 
+def with_worker_and_web(**instances):
+    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    for service in source["services"]:
+        service["instances"] = instances.get(service["name"], 1)
+    return spec.parse(yaml.safe_dump(source))
+
+
 # What every process gets
 
 
@@ -187,6 +194,21 @@ def test_a_grace_that_cannot_be_had_is_a_warning_with_its_effect():
     warning = "services/worker: gets 30 s of grace, not 120: longer jobs are handed back and run again"
 
     assert warning in export("heroku").warnings
+
+
+def test_a_port_is_not_given_twice_on_one_machine():
+    """Two web units or containers would want the same port: there is one, and a word about it."""
+    wants = with_worker_and_web(web=2, worker=3)
+
+    assert {path for path in files("systemd", wants) if "web" in path} == {
+        "deploy/systemd/bakery-web.service"
+    }
+    assert "bakery-worker@3.service" in files("systemd", wants)["deploy/systemd/bakery.target"]
+    for target in ("systemd", "compose"):
+        assert (
+            "services/web: runs once, not 2 times, for its port: raise WEB_CONCURRENCY"
+            in export(target, wants).warnings
+        )
 
 
 # Schedules

@@ -24,6 +24,7 @@ FACTS = Facts(
     grace_unset="10 s",
     release="a service that the others wait for",
     scales=False,
+    shares_port=False,
     hosts="ALLOWED_HOSTS",
     resources="containers of the file, each with a volume: backups are yours",
     servers="own",

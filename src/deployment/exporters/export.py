@@ -85,7 +85,9 @@ def _limits(target: Target) -> Iterator[str]:
                 "longer jobs are handed back and run again" if service.queues else "slow requests are cut off"
             )
             yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-        if service.instances.max > service.instances.min and not facts.scales:
+        if service.port and service.instances.min > 1 and not facts.shares_port:
+            yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
+        elif service.instances.max > service.instances.min and not facts.scales:
             yield (
                 f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
                 f"nothing scales it to {service.instances.max} by itself"

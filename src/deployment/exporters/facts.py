@@ -38,6 +38,8 @@ class Facts:
     release_effect: str = ""
     scales: bool = True
     """Whether it scales between min and max by itself."""
+    shares_port: bool = True
+    """Whether several instances of web can be reached; on one machine without a router they would want one port."""
     hosts: str
     """Where ALLOWED_HOSTS comes from."""
     resources: str

@@ -12,8 +12,6 @@ from deployment.schedule_fields import FIELDS
 from deployment.schedule_text import values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from deployment.exporters.export import Target
     from deployment.exporters.wakeups import WakeUp
     from deployment.spec import Service
@@ -27,6 +25,7 @@ FACTS = Facts(
     grace_unset="90 s",
     release="a unit that the services wait for",
     scales=False,
+    shares_port=False,
     hosts="ALLOWED_HOSTS",
     resources="yours: their addresses go into /etc/<name>.env",
     servers="own",
@@ -77,7 +76,7 @@ def files(target: Target) -> tuple[File, ...]:
     if target.platform.release:
         units[f"{name}-release.service"] = _release(target)
     for service in target.platform.services:
-        template = "@" if max(service.instances.min, 1) > 1 else ""
+        template = "@" if _count(service) > 1 else ""
         units[f"{name}-{service.name}{template}.service"] = _service(target, service)
     for wake_up in target.wake_ups:
         units[f"{name}-{wake_up.name}.service"] = _cron_service(target, wake_up)
@@ -94,8 +93,7 @@ def unit_text(header: str, unit: Section) -> str:
 
 def _target_unit(target: Target) -> Section:
     name = target.platform.name
-    members = [f"{name}-{each.name}{_instances(each)}.service" for each in target.platform.services]
-    members = [unit for each in members for unit in _expanded(each)]
+    members = [unit for each in target.platform.services for unit in _units(name, each)]
     timers = [f"{name}-{each.name}.timer" for each in target.wake_ups]
     return {
         "Unit": [
@@ -106,18 +104,16 @@ def _target_unit(target: Target) -> Section:
     }
 
 
-def _instances(service: Service) -> str:
-    count = max(service.instances.min, 1)
-    return "" if count == 1 else f"@{{1..{count}}}"
+def _units(name: str, service: Service) -> list[str]:
+    """Give the units of a service: itself, or the instances of its template."""
+    count = _count(service)
+    numbers = [""] if count == 1 else [f"@{number}" for number in range(1, count + 1)]
+    return [f"{name}-{service.name}{number}.service" for number in numbers]
 
 
-def _expanded(unit: str) -> Iterator[str]:
-    head, brace, rest = unit.partition("{1..")
-    if not brace:
-        yield unit
-        return
-    count, _, tail = rest.partition("}")
-    yield from (f"{head}{number}{tail}" for number in range(1, int(count) + 1))
+def _count(service: Service) -> int:
+    # Two units of web would want the same port.
+    return 1 if service.port else max(service.instances.min, 1)
 
 
 def _release(target: Target) -> Section:
