@@ -27,7 +27,7 @@ ORDER = {
     "running": "started_at",
     "dead": "finished_at DESC",
 }
-WINDOW = 100_000  # jobs looked through for what no index finds: about a tenth of a second
+WINDOW = 100_000  # jobs looked through for what no index finds: half a second at worst
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a job may be called with."""
 
-import datetime
+import datetime as dt
 import decimal
 import json
 import uuid
@@ -28,10 +28,10 @@ def test_a_tuple_becomes_a_list():
     ("value", "problem"),
     [
         (
-            datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+            dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
             "is a datetime, which JSON does not have: pass its isoformat()",
         ),
-        (datetime.date(2026, 1, 1), "is a date, which JSON does not have: pass its isoformat()"),
+        (dt.date(2026, 1, 1), "is a date, which JSON does not have: pass its isoformat()"),
         (uuid.UUID(int=0), "is a UUID, which JSON does not have: pass str() of it"),
         (decimal.Decimal(1), "is a Decimal, which JSON does not have: pass str() of it"),
         ({1}, "is a set, which JSON does not have: pass a sorted list"),
@@ -55,7 +55,7 @@ def test_what_is_not_json_is_refused(value, problem):
 def test_a_keyword_argument_is_named():
     """One given by name is named by it."""
     with pytest.raises(ArgumentError, match=r'^t: argument "when" is a date'):
-        encoded("t", [], {"when": datetime.date(2026, 1, 1)})
+        encoded("t", [], {"when": dt.date(2026, 1, 1)})
 
 
 def test_what_is_deep_inside_is_found():

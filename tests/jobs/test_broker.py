@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from celery import current_app
 
 from jobs import broker
 from jobs.conf import conf
@@ -88,8 +89,6 @@ def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
 
 def test_the_prefix_of_the_transport_is_used(ledger, carrier, monkeypatch):
     """Where kombu writes under a prefix, so do we."""
-    from celery import current_app
-
     monkeypatch.setitem(current_app.conf.broker_transport_options, "global_keyprefix", "shop:")
 
     nothing.enqueue()

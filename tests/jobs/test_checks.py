@@ -2,6 +2,7 @@
 
 import pytest
 from celery import current_app
+from django.core.checks import registry
 
 from jobs import checks
 from tests.faults.effects.tasks import nothing
@@ -31,8 +32,6 @@ def test_the_project_passes(check, monkeypatch):
 @pytest.mark.parametrize("check", CHECKS)
 def test_each_check_is_registered(check):
     """`manage.py check` runs it."""
-    from django.core.checks import registry
-
     assert check in registry.registry.get_checks()
 
 

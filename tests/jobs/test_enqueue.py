@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs import broker, relay
 from jobs.arguments import ArgumentError
 from jobs.enqueue import CHUNK
 from jobs.models import Job
@@ -45,9 +46,9 @@ def test_inside_a_transaction_it_is_published_after_the_commit(carrier, row):
 
 def test_a_rollback_takes_the_job_with_it(carrier):
     """What did not happen enqueues nothing."""
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         nothing.enqueue()
-        1 / 0  # noqa: B018
+        transaction.set_rollback(True)
 
     assert Job.objects.count() == 0
     assert carrier.llen("default") == 0
@@ -57,9 +58,9 @@ def test_a_rolled_back_savepoint_takes_only_its_own_jobs(carrier):
     """The job of the outer transaction stays and is published."""
     with transaction.atomic():
         kept = nothing.enqueue()
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             nothing.enqueue()
-            1 / 0  # noqa: B018
+            transaction.set_rollback(True)
 
     assert Job.objects.get().pk == kept.pk
     assert carrier.llen("default") == 1
@@ -167,11 +168,11 @@ def test_a_key_is_unique_between_connections():
 
 def test_a_key_is_free_again_after_a_rollback():
     """The second waits for the first's transaction, and when that is rolled back makes the job itself."""
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         first = work.using(key="k").enqueue("a")
         thread, answers = in_another_connection(lambda: work.using(key="k").enqueue("b"))
         wait_until(waits_for_a_lock)
-        1 / 0  # noqa: B018
+        transaction.set_rollback(True)
     thread.join()
 
     (second,) = answers
@@ -269,7 +270,7 @@ def test_many_are_streamed():
 
 def test_many_need_no_more_memory_than_a_chunk(monkeypatch):
     """Twenty chunks take about as much as one."""
-    monkeypatch.setattr("jobs.enqueue.CHUNK", 100)
+    monkeypatch.setattr("jobs.enqueue.CHUNK", 50)
 
     def peak(count):
         tracemalloc.start()
@@ -279,7 +280,7 @@ def test_many_need_no_more_memory_than_a_chunk(monkeypatch):
         finally:
             tracemalloc.stop()
 
-    assert peak(2_000) < 1.5 * peak(100)
+    assert peak(1_000) < 1.5 * peak(50)
 
 
 def test_many_in_a_transaction_appear_together(carrier):
@@ -317,8 +318,6 @@ def test_redis_away_is_no_error(redis_away, row):
 
 def test_what_was_enqueued_meanwhile_is_published_when_redis_is_back(redis_away, carrier, row):
     """The relay finds it due at once."""
-    from jobs import broker, relay
-
     job = nothing.enqueue()
     redis_away.start()
     broker.breaker.close()

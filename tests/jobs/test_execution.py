@@ -4,9 +4,14 @@ import logging
 
 import pytest
 from celery import shared_task
+from celery.app.trace import build_tracer
+from celery.exceptions import Ignore, Reject
 from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from jobs import guard, signals
+from jobs.message import headers
 from jobs.models import Job
 from jobs.testing import run_jobs
 from tests.faults.effects.models import Effect
@@ -18,8 +23,6 @@ pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 @shared_task(bind=True)
 def raises(self, name):
-    from celery.exceptions import Ignore, Reject
-
     raise {
         "ignore": Ignore(),
         "reject": Reject("not mine", requeue=True),
@@ -154,10 +157,8 @@ def test_progress_stops_a_fenced_task(effects):
     assert effects("a") == []
 
 
-def test_progress_is_written_once_a_second_and_at_the_end(row, django_assert_num_queries):
+def test_progress_is_written_once_a_second_and_at_the_end(row):
     """A task may report as often as it likes: of a thousand reports, two are written here."""
-    from django.test.utils import CaptureQueriesContext
-
     job = counts.enqueue(1000)
 
     with CaptureQueriesContext(connection) as queries:
@@ -185,15 +186,9 @@ def test_the_request_is_what_celery_users_know(row):
 
 def test_a_duplicate_is_dropped(effects, worker, caplog):
     """The message of a job that runs elsewhere does nothing but a line in the log."""
-    from celery.app.trace import build_tracer
-
-    from jobs.message import headers
-
     caplog.set_level(logging.INFO)
     job = samples.record.enqueue("a")
     guard.begin(job.pk, worker)
-    from django.utils import timezone
-
     request = headers(str(job.pk), job.task, timezone.now()) | {"args": [], "kwargs": {}}
     build_tracer(job.task, samples.record, app=samples.record.app, eager=True)(str(job.pk), (), {}, request)
 

@@ -1,7 +1,6 @@
 """The worker's probe, as a platform runs it."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -111,7 +110,11 @@ def test_it_is_cheap(beat):
 def test_it_imports_neither_django_nor_celery(beat):
     """Nothing beyond the standard library, so that a broken environment cannot fail it."""
     beat()
-    source = "import runpy, sys; sys.argv = ['probe']\ntry: runpy.run_path(%r, run_name='__main__')\nexcept SystemExit: pass\nprint(*sys.modules)"
+    source = (
+        "import runpy, sys; sys.argv = ['probe']\n"
+        "try: runpy.run_path(%r, run_name='__main__')\n"
+        "except SystemExit: print(*sys.modules)"
+    )
 
     modules = subprocess.run(
         [sys.executable, "-c", source % str(PROBE)], capture_output=True, text=True, check=True
@@ -133,4 +136,4 @@ def test_it_looks_where_the_worker_writes(monkeypatch, tmp_path):
     heartbeat_file.write(None)
 
     assert run().returncode == 0
-    assert os.listdir(tmp_path) == ["jobs-worker-heartbeat"]
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs-worker-heartbeat"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import prune, tasks
+from jobs import decisions, prune, tasks
 from jobs.batches import open_batch
 from jobs.models import Batch, Job
 from jobs.testing import run_jobs
@@ -95,8 +95,6 @@ def test_a_batch_with_a_dead_letter_stays(let_time_pass):
 
 def test_what_followed_does_not_follow_again_after_pruning(let_time_pass):
     """The batch remembers that its failure was followed."""
-    from jobs import decisions
-
     with open_batch("b", on_failure=record.call("a")) as batch:
         divide.using(batch=batch).enqueue(1, 0)
     run_jobs()

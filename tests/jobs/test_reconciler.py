@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import redis as client
 from django.utils import timezone
 
 from jobs import broker, guard, reconciler, relay
@@ -123,8 +124,6 @@ def test_queues_are_looked_at_one_by_one(published, carrier):
 
 def test_redis_away_is_told_to_the_keeper(published, redis):
     """While it is away nobody can know what is lost."""
-    import redis as client
-
     published(100)
     redis.stop()
 

@@ -1,11 +1,14 @@
 """The relay: claim, publish, mark."""
 
 import json
+import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
-from jobs import broker, relay
+from jobs import broker, guard, relay
 from jobs.models import Job
 from tests.faults.effects.tasks import nothing
 from tests.jobs.test_enqueue import in_another_connection
@@ -89,8 +92,6 @@ def test_rows_that_another_relay_holds_are_skipped(pending):
 
 def test_a_job_that_began_meanwhile_is_not_marked(pending, worker, row):
     """A worker can be faster than the mark: what runs stays running."""
-    from jobs import guard
-
     pending()
     (claim,) = relay.claim()
     broker.publish({"default": ["x"]})
@@ -103,8 +104,6 @@ def test_a_job_that_began_meanwhile_is_not_marked(pending, worker, row):
 
 def test_a_mark_is_fenced_by_the_attempt(pending, worker):
     """A job that ran and waits for its retry is pending again: a mark of the attempt before must not hide it from the relay."""
-    from jobs import guard
-
     pending()
     (claim,) = relay.claim()
     attempt = guard.begin(claim.id, worker)
@@ -117,10 +116,6 @@ def test_a_mark_is_fenced_by_the_attempt(pending, worker):
 
 def test_a_job_that_is_not_due_is_left_alone(carrier):
     """A retry that waits is not published early."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     nothing.using(run_at=timezone.now() + timedelta(hours=1)).enqueue()
 
     assert relay.relay() == 0
@@ -142,8 +137,6 @@ def test_redis_away_gives_the_rows_back(pending, redis):
 
 def test_a_waiting_retry_is_not_made_due_by_giving_back(worker, redis, pending):
     """Giving back touches only rows that were claimed, not one that got a due time of its own meanwhile."""
-    from jobs import guard
-
     pending()
     (claim,) = relay.claim()
     attempt = guard.begin(claim.id, worker)
@@ -157,8 +150,6 @@ def test_a_waiting_retry_is_not_made_due_by_giving_back(worker, redis, pending):
 
 def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_pass, worker):
     """A crash between publish and mark publishes once more; the guard starts the job once."""
-    from jobs import guard
-
     pending()
     (claim,) = relay.claim()
     broker.publish({"default": ["the message of a relay that died before it marked"]})
@@ -168,4 +159,4 @@ def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_
 
     assert carrier.llen("default") == 2
     assert guard.begin(claim.id, worker) is not None
-    assert guard.begin(claim.id, __import__("uuid").uuid4()) is None
+    assert guard.begin(claim.id, uuid.uuid4()) is None

@@ -64,7 +64,7 @@ def job():
 
 def died(how="Worker exited prematurely: signal 9 (SIGKILL) Job: 3."):
     try:
-        raise WorkerLostError(how)
+        raise WorkerLostError(how)  # noqa: TRY301  for its traceback
     except WorkerLostError:
         return ExceptionInfo(sys.exc_info())
 
@@ -159,7 +159,7 @@ def test_on_a_lost_connection_a_job_goes_on(kind, ended):
     work.enqueue("a") if kind == "job" else work.delay("a")
     received = Received(work)
     received.request.time_start, received.request.worker_pid = 1.0, 7
-    received.request._already_cancelled = False
+    received.request._already_cancelled = False  # noqa: SLF001
     pool = Pool()
 
     received.request.cancel(pool, emit_retry=False)

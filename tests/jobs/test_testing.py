@@ -116,7 +116,7 @@ def test_jobs_without_end_are_told():
     samples.enqueue_itself.enqueue()
 
     with pytest.raises(
-        EndlessJobsError, match="20 attempts were made, and tests.jobs.samples.enqueue_itself"
+        EndlessJobsError, match=r"20 attempts were made, and tests.jobs.samples.enqueue_itself"
     ):
         run_jobs(limit=20)
 

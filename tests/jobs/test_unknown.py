@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import signals, unknown
+from jobs import guard, signals, unknown
 from jobs.batches import open_batch
 from jobs.enqueue import Call, enqueue
 from jobs.models import Batch
@@ -57,8 +57,6 @@ def test_its_batch_counts_it_once():
 
 def test_a_running_job_is_left_alone(row, worker):
     """A newer worker knows the task and executes it: an older one has no say."""
-    from jobs import guard
-
     job = gone()
     guard.begin(job.pk, worker)
 

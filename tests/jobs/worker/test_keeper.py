@@ -161,7 +161,7 @@ def test_a_lost_database_connection_is_replaced(ledger):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    answers = [keeping.attempt("relay", act) for act in (lose, lambda: Job.objects.count())]
+    answers = [keeping.attempt("relay", act) for act in (lose, Job.objects.count)]
 
     assert answers == [False, True]
     with connection.cursor() as cursor:
