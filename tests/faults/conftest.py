@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import Count
 
 from jobs import broker
 from jobs.conf import conf
@@ -62,8 +63,8 @@ class Faults:
     @staticmethod
     def repeated():
         """Give the labels whose effect happened more than once."""
-        labels = list(Effect.objects.filter(what="done").values_list("label", flat=True))
-        return sorted({label for label in labels if labels.count(label) > 1})
+        labels = Effect.objects.filter(what="done").values("label").annotate(times=Count("id"))
+        return sorted(labels.filter(times__gt=1).values_list("label", flat=True))
 
 
 @pytest.fixture

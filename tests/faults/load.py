@@ -1,4 +1,4 @@
-"""Visitors who subscribe, at a steady rate, each on a connection of their own."""
+"""Visitors who make the web service enqueue, at a steady rate, each on a connection of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.browser import Browser
 
 
 class Load:
-    """Posts subscriptions until stopped; remembers what was answered, and how slowly."""
+    """Posts until stopped; remembers what was answered, and how slowly."""
 
     def __init__(self, address, rate):
         self.address = address
@@ -46,14 +46,12 @@ class Load:
         for number in itertools.count():
             if self._stopped.wait(max(0.0, begun + number / self.rate - time.monotonic())):
                 return
-            self._pool.submit(self._subscribe, number)
+            self._pool.submit(self._visit, number)
 
-    def _subscribe(self, number):
+    def _visit(self, number):
         begun = time.monotonic()
         try:
-            answer = Browser(self.address).post_json(
-                "/api/subscribers/", {"email": f"visitor-{number}@example.com"}
-            )
+            answer = Browser(self.address).post_json(f"/faults/enqueue/visitor-{number}/", {})
         except OSError as error:
             self.failures.append(str(error))
             return
