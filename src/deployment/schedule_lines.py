@@ -56,7 +56,7 @@ class _Days:
 
     def moved(self, by: int) -> "_Days":
         """Return the days ``by`` (-1, 0 or 1) days away, and perhaps more."""
-        moved = [day + timedelta(days=by) for day in self._dates()]
+        moved = [day + timedelta(days=by) for day in self.dates()]
         days = frozenset(day.day for day in moved) if self.days != _all(DAY_OF_MONTH) else self.days
         weekdays = frozenset((weekday + by) % 7 for weekday in self.weekdays)
         return _Days(days, frozenset(day.month for day in moved), weekdays)
@@ -66,7 +66,7 @@ class _Days:
             (_field(DAY_OF_MONTH, self.days), _field(MONTH, self.months), _field(DAY_OF_WEEK, self.weekdays))
         )
 
-    def _dates(self) -> Iterator[date]:
+    def dates(self) -> Iterator[date]:
         for year, month, day in product((COMMON_YEAR, LEAP_YEAR), self.months, self.days):
             if day <= (date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)).day:
                 yield date(year, month, day)
@@ -95,7 +95,8 @@ def _day_rules(cron: str) -> list[_Days]:
     if any(cron.split()[field].startswith("*") for field in (2, 4)):
         return [rarer]
     is_every_day = commoner.days == _all(DAY_OF_MONTH) and commoner.weekdays == _all(DAY_OF_WEEK)
-    return [commoner] if is_every_day else list(both)
+    # "31 2 0,6" means the weekends of February: the other rule, its 31st, never comes.
+    return [commoner] if is_every_day else [rule for rule in both if any(rule.dates())]
 
 
 def _clocks(times: set[int]) -> Iterator[str]:

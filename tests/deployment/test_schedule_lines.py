@@ -86,6 +86,7 @@ def test_days_move_with_the_hours(expression, timezone, lines):
         ("0 0 */2 * FRI", ["0 0 * * 5"]),
         ("0 0 */10 * */2", ["0 0 */10 * *"]),
         ("0 0 1-31 * FRI", ["0 0 * * *"]),
+        ("0 0 31 2 SAT,SUN", ["0 0 * 2 0,6"]),
     ],
 )
 def test_one_day_field_at_most_is_restricted(expression, lines):
