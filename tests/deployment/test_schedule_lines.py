@@ -134,7 +134,7 @@ def test_the_shortest_gap_between_slots(expression, gap):
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_lines_cover_every_slot_and_are_portable(zone):
     """Whatever the schedule, each slot around the changes of the clock and elsewhere has its line."""
-    chance = random.Random(zone)  # noqa: S311 -- reproducible, not secret
+    chance = random.Random(zone)
     days = [FIRST + timedelta(days=chance.randrange(365 * 10), hours=chance.randrange(24)) for _ in range(10)]
     changes = changes_of_clock(zone, range(2026, 2037))
 

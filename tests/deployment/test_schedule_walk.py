@@ -81,7 +81,7 @@ def compare_at(schedule, moment, until, fired):
 @pytest.mark.parametrize("zone", ZONES)
 def test_slots_are_those_of_a_walk_over_real_minutes(zone):
     """Whatever the schedule and wherever the window begins, the slots are those that Debian's rule names."""
-    chance = random.Random(zone)  # noqa: S311 -- reproducible, not secret
+    chance = random.Random(zone)
 
     compared = sum(compare(chance, zone, window, ENTRIES_A_WINDOW) for window in windows(chance, zone))
 
@@ -91,7 +91,7 @@ def test_slots_are_those_of_a_walk_over_real_minutes(zone):
 @pytest.mark.parametrize(("zone", "change"), RARE_CHANGES)
 def test_slots_outlast_rare_changes_of_the_clock(zone, change):
     """A skipped day and shifts of half an hour lose no slot and double none."""
-    chance = random.Random(zone)  # noqa: S311 -- reproducible, not secret
+    chance = random.Random(zone)
 
     compared = compare(chance, zone, (change - AROUND * 2, change + AROUND * 2), 40)
 
