@@ -46,6 +46,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "ops",
+    "ops.metrics",
     "newsletter",
     "cronjobs",
     "jobs",
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "ops.metrics.of_requests.RequestsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -1,13 +1,14 @@
-"""Health paths, answered before anything else looks at the request: a probe knows no host name and no HTTPS."""
+"""Health paths and metrics, answered before anything else looks at the request: a probe knows no host name and no HTTPS."""
 
 from __future__ import annotations
 
+import hmac
 import logging
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 if TYPE_CHECKING:
@@ -15,59 +16,51 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# By name: what a path needs is imported when it is first asked for. A web process without cronjobs' alerts pays for none.
+PATHS = {
+    "/healthz": "ops.health.healthz",
+    "/readyz": "ops.health_ready.readyz",
+    "/healthz/cron": "ops.health_cron.cron",
+    "/metrics": "ops.health.metrics",
+}
+
 
 class HealthMiddleware:
-    """Answers /healthz (this process) and /readyz (what it needs); everything else passes.
-
-    /healthz asks nobody, so that a database outage does not restart every web process.
-    /readyz is 503 while the database is away or not migrated. Redis is not part of it: without Redis, jobs are still accepted.
-    """
+    """Answers the health paths and /metrics; everything else passes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.paths: dict[str, Callable[[], HttpResponse]] = {"/healthz": healthz, "/readyz": readyz}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        answer = self.paths.get(request.path_info)
-        if answer is None or request.method not in {"GET", "HEAD"}:
+        name = PATHS.get(request.path_info)
+        if name is None or request.method not in {"GET", "HEAD"}:
             return self.get_response(request)
-        response = answer()
+        response: HttpResponse = import_string(name)(request)
         response["Cache-Control"] = "no-store"
         return response
 
 
-def healthz() -> HttpResponse:
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that this process lives. It asks nobody: a database outage must not restart every web process."""
     return JsonResponse({"status": "ok"})
 
 
-def readyz() -> HttpResponse:
-    reason = unready_reason()
-    if reason:
-        logger.warning("not ready: %s", reason, extra={"action": "readyz_failed"})
-        return JsonResponse({"status": "unavailable", "reason": reason}, status=503)
-    return JsonResponse({"status": "ok"})
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer with the metrics, 401 without the token, 404 where METRICS_TOKEN is not set."""
+    if not settings.METRICS_TOKEN:
+        return JsonResponse({"text": "off: METRICS_TOKEN is not set"}, status=404)
+    if not has_token(request):
+        headers = {"WWW-Authenticate": "Bearer"}
+        return JsonResponse({"text": "the token is missing or wrong"}, status=401, headers=headers)
+    from ops.metrics.page import page  # noqa: PLC0415  only those who scrape pay for it
+
+    return page(request)
 
 
 @sensitive_variables()
-def unready_reason() -> str:
-    """Return why this process cannot serve, "" when it can. Names no host, no user and no table."""
-    try:
-        return "" if migrated() else "the database is not migrated: run python manage.py release"
-    except DatabaseError:
-        logger.debug("the database is away", exc_info=True)
-        return "the database is away"
-
-
-_migrated = False
-
-
-def migrated() -> bool:
-    """Tell whether every migration is applied; once true it stays true for this process, and costs one query."""
-    global _migrated  # noqa: PLW0603  a process' memory of a fact that does not change back
-    if _migrated:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return True
-    executor = MigrationExecutor(connection)
-    _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return _migrated
+def has_token(request: HttpRequest) -> bool:
+    """Tell whether a request brings METRICS_TOKEN, in a time that does not tell how much of it was right."""
+    given = request.headers.get("Authorization", "").encode()
+    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(
+        given, f"Bearer {settings.METRICS_TOKEN}".encode()
+    )
