@@ -50,7 +50,8 @@ class EmbeddedPostgres(EmbeddedServer):
         return psycopg.connect(self.url_of(database), autocommit=True, connect_timeout=5)
 
     def prepare(self) -> None:
-        let_read(executables().parent)
+        for part in installed_parts():
+            let_read(part)
         hand_over(self.folder)
         if not self.data.exists():
             self._initialise()
@@ -133,6 +134,13 @@ def executables() -> Path:
             "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to a PostgreSQL of yours, in .env for instance."
         )
     return found[-1]
+
+
+def installed_parts() -> list[Path]:
+    """Give the folders that the server needs: its own, and the libraries that the wheel brings beside the package."""
+    folder = executables().parent
+    libraries = folder.parent.with_name(f"{WHEEL}.libs")
+    return [folder, libraries] if libraries.exists() else [folder]
 
 
 def version() -> str:

@@ -46,9 +46,9 @@ def let_read(folder: Path) -> None:
 
 def open_the_way(path: Path) -> None:
     """Let others pass through (not list, not read) each folder above; tells which ones it changed."""
-    for folder in path.resolve().parents:
-        if _allow(folder, stat.S_IXOTH):
-            sys.stderr.write(f"Let others pass through {folder} (chmod o+x): PostgreSQL runs as {ACCOUNT}.\n")
+    changed = [str(folder) for folder in path.resolve().parents if _allow(folder, stat.S_IXOTH)]
+    if changed:
+        sys.stderr.write(f"PostgreSQL runs as {ACCOUNT}: chmod o+x {' '.join(reversed(changed))}\n")
 
 
 def _allow(path: Path, bits: int) -> bool:
