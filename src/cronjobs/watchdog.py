@@ -24,10 +24,10 @@ class Watchdog:
     def note_commit(self) -> None:
         self.is_committed = True
 
-    def bark(self, name: str) -> None:
+    def bark(self, name: str, limit: float) -> None:
         """Leave, from a thread: the main one may hang in a system call that no signal ends."""
         text = exits.UNPUBLISHED_TEXT if self.is_committed else exits.AWAY_TEXT
-        sys.stderr.write(f"{name}: no answer within {LIMIT:.0f} s: {text}\n")
+        sys.stderr.write(f"{name}: no answer within {limit:g} s: {text}\n")
         sys.stderr.flush()
         os._exit(exits.UNPUBLISHED if self.is_committed else exits.AWAY)
 
@@ -36,7 +36,7 @@ class Watchdog:
 def bounded_time(name: str, limit: float = LIMIT) -> Iterator[Watchdog]:
     """Leave the process with 69, or 75 after the commit, when the block takes longer than `limit` seconds."""
     watchdog = Watchdog()
-    timer = threading.Timer(limit, watchdog.bark, [name])
+    timer = threading.Timer(limit, watchdog.bark, [name, limit])
     timer.daemon = True
     timer.start()
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from cronjobs.models import CronJob, Slot
@@ -15,14 +16,22 @@ from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
 
-COMMAND = ("enqueue_prune_jobs", "--name", "every-minute", "--schedule", "* * * * *")
+
+def command(minutes_ago):
+    """Give the command line of a daily cronjob whose slot was so many minutes ago."""
+    slot = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    return "enqueue_prune_jobs", "--name", "daily", "--schedule", f"{slot.minute} {slot.hour} * * *"
 
 
-def make_overdue():
-    """Let the platform have forgotten the cronjob for seven minutes."""
-    CronJob.objects.update(cursor=F("cursor") - timedelta(minutes=7))
-    Slot.objects.all().delete()
-    Job.objects.all().delete()
+@pytest.fixture
+def forgotten(faults):
+    """A cronjob whose slot, seven minutes ago, the platform has forgotten; it is the command line to wake it up."""
+    line = command(minutes_ago=7)
+    faults.stack.manage(*line)
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # the test's server is killed, and must remember this
+    CronJob.objects.update(cursor=F("cursor") - timedelta(hours=1))
+    return line
 
 
 def test_redis_away(faults):
@@ -30,7 +39,7 @@ def test_redis_away(faults):
     faults.worker()
     faults.redis.kill()
 
-    fired = faults.stack.manage(*COMMAND)
+    fired = faults.stack.manage(*command(minutes_ago=1))
     before = Job.objects.get()
     faults.redis.start()
     job = faults.wait_for_state(before, "succeeded", seconds=10)
@@ -41,14 +50,13 @@ def test_redis_away(faults):
     assert (job.attempt, Slot.objects.get(outcome="enqueued").job_id) == (1, job.pk)
 
 
-def test_postgres_away_and_healed_by_a_worker(faults):
-    """Exit code 69 at once; nobody fires again, and a worker claims the slots when PostgreSQL is back."""
-    faults.stack.manage(*COMMAND)
-    make_overdue()
+def test_postgres_away_and_healed_by_a_worker(faults, forgotten):
+    """Exit code 69 at once; nobody fires again, and a worker claims the slot when PostgreSQL is back."""
     faults.postgres.kill()
 
-    fired = faults.stack.manage(*COMMAND)
+    fired = faults.stack.manage(*forgotten)
     faults.postgres.start()
+    connection.close()
     faults.worker()
     wait_until(lambda: Job.objects.filter(state="succeeded").exists(), 30)
 
@@ -57,19 +65,17 @@ def test_postgres_away_and_healed_by_a_worker(faults):
     assert set(Slot.objects.values_list("trigger", flat=True)) == {"catchup"}
 
 
-def test_both_servers_stalled(faults):
+def test_both_servers_stalled(faults, forgotten):
     """Servers that accept and stay silent cost a wake-up less than thirty seconds; the next one claims the slot."""
-    faults.stack.manage(*COMMAND)
-    make_overdue()
     faults.postgres.pause()
     faults.redis.pause()
 
     started = time.monotonic()
-    stalled = faults.stack.manage(*COMMAND)
+    stalled = faults.stack.manage(*forgotten)
     seconds = time.monotonic() - started
     faults.postgres.resume()
     faults.redis.resume()
-    fired = faults.stack.manage(*COMMAND)
+    fired = faults.stack.manage(*forgotten)
 
     assert (stalled.returncode, fired.returncode) == (os.EX_UNAVAILABLE, os.EX_OK)
     assert seconds < 30
@@ -81,7 +87,7 @@ def test_redis_stalled(faults):
     faults.redis.pause()
 
     started = time.monotonic()
-    fired = faults.stack.manage(*COMMAND)
+    fired = faults.stack.manage(*command(minutes_ago=1))
     seconds = time.monotonic() - started
     faults.redis.resume()
 

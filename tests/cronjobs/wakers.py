@@ -1,0 +1,104 @@
+"""Wake-ups in processes of their own, many at once or killed at a step: `python -m tests.cronjobs.wakers ...`."""
+
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+
+import django
+
+STEPS = ("claimed", "enqueued", "committed", "published", "marked")
+
+
+def entry(name):
+    """Give a per-minute cronjob whose jobs leave an effect with its name and their slot."""
+    from cronjobs.commands import EnqueueCommand  # noqa: PLC0415  Django is set up only now
+    from cronjobs.entries import Entry  # noqa: PLC0415
+    from deployment.schedule import Schedule  # noqa: PLC0415
+    from tests.faults.effects.tasks import work  # noqa: PLC0415
+
+    class Command(EnqueueCommand):
+        task = work
+        overlap = "allow"
+
+        def arguments(self, slot, options):
+            return {"label": f"{name} {slot:%H:%M}"}
+
+    return Entry(name, Schedule.parse("* * * * *"), "enqueue_work", Command())
+
+
+def storm(name, moment, processes, rounds):
+    """Let so many processes wake up one cronjob at the same moment, minute after minute."""
+    from django.db import connection  # noqa: PLC0415
+
+    from cronjobs.registering import register  # noqa: PLC0415
+
+    mine = entry(name)
+    register(mine, moment - timedelta(seconds=30))
+    connection.close()
+    for number in range(rounds):
+        now = moment + timedelta(minutes=number, seconds=1)
+        all_at_once(processes, lambda now=now: wake(mine, now))
+
+
+def all_at_once(processes, act):
+    """Fork processes that wait at a gate, and open it."""
+    gate, opener = os.pipe()
+    pids = [fork(gate, opener, act) for _ in range(processes)]
+    os.close(gate)
+    os.close(opener)
+    failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in pids)
+    assert failed == 0, f"{failed} wake-ups failed"
+
+
+def fork(gate, opener, act):
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.close(opener)
+        os.read(gate, 1)
+        act()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def wake(mine, now, **options):
+    from cronjobs.waking import wake_up  # noqa: PLC0415
+
+    return wake_up(mine, now=now, **options)
+
+
+def crash(step, moment):
+    """Wake a cronjob up, and be killed at one step."""
+    from cronjobs import ledger, waking  # noqa: PLC0415
+    from jobs import relay  # noqa: PLC0415
+
+    mark = relay.mark
+
+    def marked(claims):
+        mark(claims)
+        die()
+
+    options = {}
+    if step == "claimed":
+        ledger.enqueue = die
+    elif step == "enqueued":
+        waking.advance = die
+    elif step == "committed":
+        options["committed"] = die
+    else:
+        relay.mark = {"published": die, "marked": marked}[step]
+    wake(entry(step), moment, **options)
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    django.setup()
+    act, name, moment, *numbers = sys.argv[1:]
+    {"storm": storm, "crash": crash}[act](name, datetime.fromisoformat(moment), *map(int, numbers))
