@@ -1,7 +1,11 @@
 """The project's own settings, with the app and the page that the fault tests need."""
 
+import os
+from pathlib import Path
+
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS
 
+STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
 ROOT_URLCONF = "tests.urls"
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.effects"]

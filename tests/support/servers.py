@@ -36,7 +36,11 @@ folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 postgres = EmbeddedPostgres(folder / "postgres", durable=False)
 redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
 
-settings = private(os.environ) | {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+settings = private(os.environ) | {
+    "DATABASE_URL": postgres.url,
+    "REDIS_URL": redis.url,
+    "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
+}
 os.environ.clear()
 os.environ.update(settings)
 
