@@ -7,6 +7,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("newsletter.urls")),
     path("admin/", admin.site.urls),
+    path("ops/", include("ops.urls")),
 ]
 
 if settings.DEBUG:

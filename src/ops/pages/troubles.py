@@ -1,0 +1,81 @@
+"""What is wrong, in words and since when: the sentence at the top of every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from cronjobs.table import renamed
+from cronjobs.wording import counted, duration
+from jobs.conf import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cronjobs.monitoring import Report
+    from jobs.models import Worker
+    from ops.pages.queues import Queue
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is wrong: what, since when if that is known, and where to look."""
+
+    subject: str
+    text: str
+    link: str
+    since: datetime | None = None
+
+
+def of_workers(alive: Sequence[Worker], silent: Sequence[Worker], now: datetime) -> Iterator[Trouble]:
+    """Tell of missing and silent workers, and of workers that have lost Redis."""
+    link = "#services"
+    if not alive:
+        since = max((worker.heartbeat_at for worker in silent), default=None)
+        yield Trouble("No worker", "is alive: jobs are kept, and none is run", link, since)
+    for worker in silent if alive else ():
+        silence = duration(now - worker.heartbeat_at)
+        yield Trouble(str(worker), f"has given no heartbeat for {silence}", link, worker.heartbeat_at)
+    cut_off = [worker for worker in alive if worker.broker_away_since]
+    if cut_off:
+        since = min(worker.broker_away_since for worker in cut_off if worker.broker_away_since)
+        who = str(cut_off[0]) if len(cut_off) == 1 else counted(len(cut_off), "worker")
+        yield Trouble("Redis", f"is away for {who}", link, since)
+
+
+def of_redis(*, is_away: bool) -> Iterator[Trouble]:
+    if is_away:
+        yield Trouble("Redis", "does not answer: jobs are kept in PostgreSQL until it does", "#queues")
+
+
+def of_queues(queues: Sequence[Queue], now: datetime) -> Iterator[Trouble]:
+    """Tell of jobs that wait too long, and why: nobody consumes their queue, or too few do."""
+    patience = timedelta(seconds=conf().stuck_after)
+    for queue in queues:
+        if queue.waiting and not queue.consumers:
+            text = f"has no consumer: {counted(queue.waiting, 'job')} wait there for ever"
+            yield Trouble(f"Queue {queue.name}", text, "#queues", queue.oldest_at)
+        elif queue.oldest_at and now - queue.oldest_at > patience:
+            text = f"is behind: the oldest of {counted(queue.waiting, 'job')} has waited {duration(now - queue.oldest_at)}"
+            yield Trouble(f"Queue {queue.name}", text, "#queues", queue.oldest_at)
+
+
+def of_cronjobs(reports: Sequence[Report]) -> Iterator[Trouble]:
+    """Tell every signal of every cronjob, as cronjobs words it."""
+    for report in reports:
+        link = reverse("ops:cronjob", args=[report.name])
+        for signal in report.signals:
+            yield Trouble(report.name, signal.text, link, signal.since)
+        if report.problem:
+            yield Trouble(report.name, report.problem.removeprefix(f"{report.name}: "), link)
+        if report.is_removed and report.renamed_to:
+            yield Trouble(report.name, f"is no longer in platform.yaml{renamed(report)}", link)
+
+
+def of_dead_letters(count: int, oldest_at: datetime | None) -> Iterator[Trouble]:
+    if count:
+        text = "waits for your decision" if count == 1 else "wait for your decision"
+        yield Trouble(counted(count, "dead letter"), text, reverse("ops:jobs") + "?state=dead", oldest_at)

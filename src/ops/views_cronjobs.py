@@ -1,0 +1,153 @@
+"""One cronjob, and what a person decides about it: run now, pause, resume, backfill."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from cronjobs import controls, entries, monitoring
+from cronjobs.clock import database_now
+from cronjobs.models import Incident
+from cronjobs.policies import TooManySlotsError
+from cronjobs.wording import counted, stamp
+from ops.access import staff
+from ops.confirming import Question, act, ask
+from ops.forms import BackfillForm
+from ops.models import AuditEntry
+from ops.pages import calendar
+from ops.showing import show
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from cronjobs.entries import Entry
+    from cronjobs.monitoring import Report
+
+
+@require_safe
+@staff
+def cronjob(request: HttpRequest, name: str) -> HttpResponse:
+    report, now = reported(name), database_now()
+    day = a_day(request.GET.get("day", ""))
+    values = {
+        "report": report,
+        "entry": known(name),
+        "day": day,
+        "weeks": calendar.weeks(report, now),
+        "slots": calendar.slots_of(report, day),
+        "coming": calendar.coming(report, now),
+        "incidents": Incident.objects.filter(cronjob=name).order_by("-opened_at")[:5],
+        "acts": AuditEntry.objects.filter(subject=f"cronjob {name}").order_by("-id")[:5],
+        "every": 5,
+    }
+    return show(request, "ops/cronjob.html", values)
+
+
+def reported(name: str) -> Report:
+    try:
+        return monitoring.report(name)
+    except KeyError:
+        raise Http404(f"the ledger knows no cronjob {name}") from None
+
+
+def known(name: str) -> Entry | None:
+    """Return a cronjob as the code knows it; None when it cannot be woken up, which its report explains."""
+    try:
+        return entries.known(name)
+    except entries.ConfigurationError:
+        return None
+
+
+def wakeable(name: str) -> Entry:
+    entry = known(name)
+    if entry is None:
+        raise Http404(f"{name} cannot be run as it is configured")
+    return entry
+
+
+def a_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def address(name: str) -> str:
+    return reverse("ops:cronjob", args=[name])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def run_now(request: HttpRequest, name: str) -> HttpResponse:
+    """Enqueue one job beside the schedule, after asking."""
+    entry = wakeable(name)
+    if request.method != "POST":
+        text = f"One job of {entry.command.task.name} is enqueued at once, whatever the schedule says."
+        return ask(
+            request, Question(f"Run {name} now?", text, "Run it now", address(name), is_dangerous=False)
+        )
+
+    def do() -> tuple[bool, str]:
+        result = controls.run_now(entry, request.user.get_username())
+        return True, f"Enqueued as job {next(iter(result.jobs.values()))}."
+
+    return act(request, "run now", f"cronjob {name}", address(name), do)
+
+
+@require_POST
+@staff
+def pause(request: HttpRequest, name: str) -> HttpResponse:
+    reported(name)
+
+    def do() -> tuple[bool, str]:
+        done = controls.pause(name, request.user.get_username())
+        return done, "Paused: nothing is enqueued until it is resumed." if done else "It was paused already."
+
+    return act(request, "pause", f"cronjob {name}", address(name), do)
+
+
+@require_POST
+@staff
+def resume(request: HttpRequest, name: str) -> HttpResponse:
+    reported(name)
+
+    def do() -> tuple[bool, str]:
+        done = controls.resume(name)
+        return done, "Resumed: it goes on with the next slot." if done else "It was not paused."
+
+    return act(request, "resume", f"cronjob {name}", address(name), do)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def backfill(request: HttpRequest, name: str) -> HttpResponse:
+    """Show which slots of a time have no job; by POST, enqueue them."""
+    entry = wakeable(name)
+    given = request.POST if request.method == "POST" else request.GET
+    form = BackfillForm(given) if given else BackfillForm()
+    if not form.is_bound or not form.is_valid():
+        return show(request, "ops/backfill.html", {"name": name, "form": form}, 422 if form.is_bound else 200)
+    times = form.cleaned_data["since"], form.cleaned_data["until"]
+    try:
+        plan = controls.backfill(entry, *times, is_dry=True)
+    except TooManySlotsError as error:
+        form.add_error(None, str(error))
+        return show(request, "ops/backfill.html", {"name": name, "form": form}, 422)
+    if request.method != "POST":
+        return show(request, "ops/backfill.html", {"name": name, "form": form, "plan": plan})
+
+    def do() -> tuple[bool, str]:
+        return told(controls.backfill(entry, *times, is_dry=False))
+
+    return act(request, "backfill", f"cronjob {name}", address(name), do)
+
+
+def told(result: Any) -> tuple[bool, str]:
+    if not result.jobs:
+        return False, "No slot there had to be made up for."
+    slots = sorted(result.jobs)
+    return True, f"{counted(len(slots), 'slot')} enqueued, {stamp(slots[0])} to {stamp(slots[-1])}."
