@@ -52,7 +52,7 @@ def crontab(faults, tmp_path):
         "/srv/offbeat": str(CHECKOUT),
         "/etc/offbeat.env": str(variables),
         "* offbeat cd": "* root cd",
-        "MAILTO=root": "MAILTO=",
+        "MAILTO=root": 'MAILTO=""',
         "'* * * * *'\n": f"'* * * * *' >>{tmp_path}/wake-ups.log 2>&1\n",
     }.items():
         assert placeholder in text
