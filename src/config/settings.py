@@ -46,6 +46,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "ops",
+    "ops.alerts",
     "ops.metrics",
     "newsletter",
     "cronjobs",
@@ -64,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
     "ops.metrics.of_requests.RequestsMiddleware",
+    "ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -278,10 +280,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker to
 # Logging
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": {"()": "ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -296,11 +299,18 @@ LOGGING = {
 
 JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("JOBS_")}
 
+# Alerts: mail to ADMINS, and JSON to a webhook (Slack, Mattermost, Teams and others show its "text").
+
+ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
+ALERTS = env.numbers("ALERTS_")  # when people are told: ops/alerts/conf.py
+CRONJOBS = {"alert_webhook": ALERT_WEBHOOK_URL}
+
 # Offbeat
 
 CRON_SECRET = env.text("CRON_SECRET", "")  # switches HTTP wake-ups on
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 SENTRY_DSN = env.text("SENTRY_DSN", "")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")  # its name by OpenTelemetry
 MAIL_SINK_DIR = Path(env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail")))  # development only
 
 env.complain()

@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class OpsConfig(AppConfig):
     name = "ops"
+
+    def ready(self) -> None:
+        from ops import logs_context, logs_sentry, logs_tracing  # noqa: PLC0415  they need Django's apps
+
+        logs_context.connect()
+        logs_sentry.start()
+        logs_tracing.start()

@@ -11,12 +11,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
+from ops import health_beside
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-# By name: what a path needs is imported when it is first asked for. A web process without cronjobs' alerts pays for none.
+# By name: what a path needs is imported when it is first asked for.
 PATHS = {
     "/healthz": "ops.health.healthz",
     "/readyz": "ops.health_ready.readyz",
@@ -32,6 +34,7 @@ class HealthMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        health_beside.ensure(request)
         name = PATHS.get(request.path_info)
         if name is None or request.method not in {"GET", "HEAD"}:
             return self.get_response(request)

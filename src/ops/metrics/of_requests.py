@@ -7,7 +7,6 @@ counters at zero, which Prometheus understands.
 
 from __future__ import annotations
 
-import atexit
 import json
 import threading
 import time
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 HASH = "ops:requests"
-INTERVAL = 5.0  # seconds between two flushes
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SUM = "sum"
 
@@ -44,8 +42,6 @@ class RequestsMiddleware:
         begun = time.perf_counter()
         response = self.get_response(request)
         measured.add(labels(request, response.status_code), time.perf_counter() - begun)
-        if request.META.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
-            flusher.ensure()
         return response
 
 
@@ -88,24 +84,6 @@ class Measured:
             raise
 
 
-class Flusher:
-    """A thread that flushes, started by the first request: after gunicorn has forked."""
-
-    def __init__(self) -> None:
-        self.thread: threading.Thread | None = None
-
-    def ensure(self) -> None:
-        if self.thread is None or not self.thread.is_alive():
-            self.thread = threading.Thread(target=self.run, name="ops-requests", daemon=True)
-            self.thread.start()
-            atexit.register(flush)
-
-    def run(self) -> None:
-        while True:
-            time.sleep(INTERVAL)
-            flush()
-
-
 def flush() -> None:
     """Flush; while Redis is away, the counts wait. An open breaker says that it is, without asking."""
     if broker.breaker.is_open:
@@ -117,7 +95,6 @@ def flush() -> None:
 
 
 measured = Measured()
-flusher = Flusher()
 
 
 def families() -> Iterator[Metric]:

@@ -1,0 +1,78 @@
+"""An outage of PostgreSQL, which no row can tell of: remembered by each process, and told by one of them, as Redis decides.
+
+While Redis is away too, every process tells for itself: rather several mails than none.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import redis
+from django.utils import timezone
+
+from jobs import broker
+from ops.alerts import telling
+from ops.alerts.conf import conf
+from ops.alerts.models import Incident
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+logger = logging.getLogger(__name__)
+
+KEY = "ops:postgres_away"
+LONGEST = 7 * 24 * 3600  # seconds for which Redis remembers an outage
+TEXT = "PostgreSQL does not answer: pages fail, nothing can be enqueued, and running jobs cannot finish"
+
+
+class Outage:
+    """What this process knows of PostgreSQL."""
+
+    def __init__(self) -> None:
+        self.since: datetime | None = None
+        self.told = False
+
+    def note_away(self) -> None:
+        self.since = self.since or timezone.now()
+        if not self.told and timezone.now() - self.since >= timedelta(seconds=conf().patience):
+            self.told = True
+            if is_first(self.since):
+                tell(self.since, None)
+
+    def note_back(self) -> None:
+        """Tell that it is over, whoever told of its begin: that process may have ended meanwhile."""
+        own, self.since = self.since if self.told else None, None
+        self.told = False
+        begun = last(own)
+        if begun:
+            tell(begun, timezone.now())
+
+
+def is_first(since: datetime) -> bool:
+    try:
+        return bool(broker.client().set(broker.key(KEY), since.isoformat(), nx=True, ex=LONGEST))
+    except redis.RedisError:
+        return True
+
+
+def last(own: datetime | None) -> datetime | None:
+    """Return when an outage began that was told of and of whose end nobody has told."""
+    try:
+        value = broker.client().getdel(broker.key(KEY))
+    except redis.RedisError:
+        return own
+    return type(timezone.now()).fromisoformat(value.decode()) if isinstance(value, bytes) else None
+
+
+def tell(begun: datetime, over: datetime | None) -> None:
+    logger.warning("%s", TEXT, extra={"action": "incident_end" if over else "incident_begin"})
+    incident = Incident(
+        kind="postgres_away", subject="PostgreSQL", text=TEXT, opened_at=begun, closed_at=over
+    )
+    for way in (telling.mail, telling.post):
+        telling.done(way, incident)
+
+
+outage = Outage()

@@ -1,0 +1,45 @@
+"""Looks every half minute, from workers and from web processes: those that are left see what is wrong with the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import Error as DatabaseFailure
+from django.db import connection
+
+from ops.alerts import incidents, telling, troubles
+from ops.alerts.outage import outage
+
+logger = logging.getLogger(__name__)
+
+_looking = threading.Lock()
+
+
+def turn() -> None:
+    """Look from a thread of its own: a mail server that hangs must not hold up a worker's heartbeat."""
+    threading.Thread(target=look_once, name="ops-alerts", daemon=True).start()
+
+
+def look_once() -> None:
+    """Look, unless this process is still at the last look."""
+    if not _looking.acquire(blocking=False):
+        return
+    try:
+        look()
+    except Exception:
+        logger.exception("a look for incidents failed", extra={"action": "alerts_failed"})
+    finally:
+        connection.close()
+        _looking.release()
+
+
+def look() -> None:
+    try:
+        if incidents.is_our_turn():
+            incidents.compare(troubles.all_troubles())
+            telling.tell()
+    except DatabaseFailure:
+        outage.note_away()
+    else:
+        outage.note_back()
