@@ -115,7 +115,7 @@ def bury(attempt: Attempt, reason: str, traceback: str) -> None:
 RETRY = f"""
     UPDATE jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY},
         args = coalesce(%s::jsonb, args), kwargs = coalesce(%s::jsonb, kwargs),
-        due_at = clock_timestamp() + make_interval(secs => %s), publish_at = clock_timestamp() + make_interval(secs => %s)
+        due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
     WHERE id = %s AND state = 'running' AND attempt = %s
 """  # noqa: S608  a constant
 
