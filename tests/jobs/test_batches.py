@@ -98,6 +98,17 @@ def test_a_rollback_takes_batch_and_jobs(carrier):
     assert (Batch.objects.count(), Job.objects.count(), carrier.llen("default")) == (0, 0, 0)
 
 
+def test_an_open_batch_does_not_finish():
+    """Its first job ends inside the block: the others are still to be enqueued."""
+    with open_batch("b", on_failure=record.call("failure")) as batch:
+        decisions.discard(nothing.using(batch=batch).enqueue().pk)
+        inside = Job.objects.filter(task=record.name).count()
+        nothing.using(batch=batch).enqueue()
+
+    assert inside == 0
+    assert Batch.objects.get().finished_at is None
+
+
 def test_a_sealed_batch_takes_no_job():
     """Its total is known: another job would make it finish early."""
     batch = make((1, 1))

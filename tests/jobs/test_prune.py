@@ -1,6 +1,7 @@
 """Retention."""
 
 import pytest
+from django.db import transaction
 
 from jobs import decisions, prune, tasks
 from jobs.batches import open_batch
@@ -8,6 +9,7 @@ from jobs.models import Batch, Job
 from jobs.testing import run_jobs
 from tests.faults.effects.tasks import divide, nothing
 from tests.jobs.samples import record
+from tests.jobs.test_enqueue import in_another_connection
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -58,6 +60,21 @@ def test_many_are_pruned_in_chunks(monkeypatch, let_time_pass):
     let_time_pass(MONTH + 60, "finished_at")
 
     assert prune.prune() == 5
+
+
+def test_nobody_is_waited_for(let_time_pass):
+    """A job that another transaction holds is left to the next time."""
+    held, _ = nothing.enqueue(), nothing.enqueue()
+    run_jobs()
+    let_time_pass(MONTH + 60, "finished_at")
+    with transaction.atomic():
+        Job.objects.select_for_update().get(pk=held.pk)
+        thread, answers = in_another_connection(prune.prune)
+        thread.join(5)
+        pruned = list(answers)
+
+    assert pruned == [1]
+    assert Job.objects.get() == held
 
 
 def test_a_pruned_key_is_free():

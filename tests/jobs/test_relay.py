@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import broker, guard, relay
+from jobs import broker, decisions, guard, relay
 from jobs.models import Job
 from tests.faults.effects.tasks import nothing
 from tests.jobs.test_enqueue import in_another_connection
@@ -82,12 +82,24 @@ def test_rows_that_another_relay_holds_are_skipped(pending):
     """Two relays at once share the work and wait for no lock."""
     pending(4)
     with transaction.atomic():
-        with_limit = relay.claim()[:4]
+        mine = relay.claim()
         thread, answers = in_another_connection(relay.claim)
-        thread.join(10)
+        thread.join(5)
+        theirs = list(answers)
 
-    assert len(with_limit) == 4
-    assert answers == [[]]
+    assert len(mine) == 4
+    assert theirs == [[]]
+
+
+def test_a_job_that_was_discarded_meanwhile_is_not_marked(pending):
+    """It would be published again, and run after all."""
+    pending()
+    (claim,) = relay.claim()
+    decisions.discard(claim.id)
+
+    relay.mark([claim])
+
+    assert Job.objects.get().state == "cancelled"
 
 
 def test_a_job_that_began_meanwhile_is_not_marked(pending, worker, row):
