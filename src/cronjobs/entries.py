@@ -107,8 +107,8 @@ def load(name: str, line: str) -> tuple[EnqueueCommand, bool, dict[str, Any]]:
     if not isinstance(command, EnqueueCommand):
         what = "is not an EnqueueCommand" if command else "does not exist"
         raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
-    if not arguments:
-        return command, True, {}
+    if not arguments and type(command).add_arguments is EnqueueCommand.add_arguments:
+        return command, True, {}  # nothing to parse
     return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
 
 

@@ -177,3 +177,18 @@ def test_an_unusual_call_is_told(transactional_db, platform):
 
     assert caught.value.returncode == os.EX_CONFIG
     assert str(caught.value) == "platform.yaml: cronjobs: there is no nobody; there are: prune-jobs"
+
+
+def test_a_commands_own_options_reach_its_arguments(monkeypatch):
+    """A tick and a worker parse the entry's line as the command line would, defaults included."""
+
+    def add_arguments(self, parser):
+        EnqueueCommand.add_arguments(self, parser)
+        parser.add_argument("--region", default="eu")
+
+    monkeypatch.setattr(Command, "add_arguments", add_arguments)
+
+    _, _, given = entries.load("report", f"{NAME} --region us")
+    _, _, default = entries.load("report", NAME)
+
+    assert (given["region"], default["region"]) == ("us", "eu")
