@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 @require_safe
 @staff
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
-    report, now = reported(name), database_now()
+    report, entry, now = reported(name), known(name), database_now()
     day = a_day(request.GET.get("day", ""))
     values = {
         "report": report,
-        "entry": known(name),
+        "entry": entry,
+        "task": entry.command.task.name if entry else "",  # a template would call a task that it meets
         "day": day,
         "weeks": calendar.weeks(report, now),
         "slots": calendar.slots_of(report, day),

@@ -50,13 +50,13 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @staff
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     found = get_object_or_404(Job.objects.select_related("batch"), pk=job_id)
-    acts = AuditEntry.objects.filter(subject=f"job {job_id}").order_by("-id")[:20]
+    acts = list(AuditEntry.objects.filter(subject=f"job {job_id}").order_by("-id")[:20])
     values = {
         "job": found,
         "attempts": timeline.attempts(found),
         "timeline": timeline.timeline(found, acts),
         "slot": Slot.objects.filter(job_id=job_id).first(),
-        "worker": Worker.objects.filter(pk=found.worker).first(),
+        "worker": Worker.objects.filter(pk=found.worker).first() if found.worker else None,
         "can_retry": found.state in {Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED},
         "can_discard": found.state in {Job.State.DEAD, Job.State.PENDING, Job.State.PUBLISHED},
         "every": 10 if found.is_finished else 2,

@@ -116,13 +116,15 @@ def gather() -> Overview:
         messages=messages,
         reports=reports,
         unknown=table.not_known_yet(entries.in_file(), reports),
-        dead=dead.order_by("-finished_at").defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS],
+        dead=list(
+            dead.order_by("-finished_at").defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS]
+        ),
         dead_count=dead_count,
         troubles=[
             *troubles.of_redis(is_away=messages is None),
             *troubles.of_workers(alive, silent, now),
             *troubles.of_cronjobs(reports),
-            *troubles.of_queues(found, now),
+            *(troubles.of_queues(found, now) if alive else ()),
             *troubles.of_dead_letters(dead_count, first_death),
         ],
         last_incident=Incident.objects.filter(closed_at__isnull=False).order_by("-closed_at").first(),

@@ -38,6 +38,7 @@ class Queue:
     dead: int
     oldest_at: datetime | None
     consumers: int
+    is_declared: bool  # by a service of platform.yaml
     flow: Flow
 
     @property
@@ -66,14 +67,16 @@ FLOW = """
 def queues(consumed: Iterable[str], workers: Sequence[Worker], now: datetime) -> list[Queue]:
     """Return every queue that is consumed, or has a job that is not finished, or had one in the last half hour."""
     depths, oldest, flows = *_depths(), _flows(now)
-    names = {*consumed, *(name for name, _ in depths), *flows}
+    declared = set(consumed)
+    names = {*declared, *(name for name, _ in depths), *flows}
     names |= {name for worker in workers for name in worker.queues}
     return [
         Queue(
             name,
             **{kind: depths.get((name, kind), 0) for kind in ("waiting", "later", "running", "dead")},
             oldest_at=oldest.get(name),
-            consumers=sum(name in worker.queues for worker in workers),
+            consumers=sum(name in worker.queues and not worker.stopping for worker in workers),
+            is_declared=name in declared,
             flow=flows.get(name) or Flow(),
         )
         for name in sorted(names)

@@ -106,7 +106,7 @@ def _end(job: Job) -> Iterator[Event]:
         yield Event(job.due_at, "due", "Due", job.reason)
 
 
-ENDS = {
+ENDS: dict[str, str] = {
     Job.State.SUCCEEDED: "Succeeded",
     Job.State.DEAD: "Became a dead letter",
     Job.State.CANCELLED: "Cancelled",

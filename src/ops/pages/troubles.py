@@ -52,11 +52,13 @@ def of_redis(*, is_away: bool) -> Iterator[Trouble]:
 
 
 def of_queues(queues: Sequence[Queue], now: datetime) -> Iterator[Trouble]:
-    """Tell of jobs that wait too long, and why: nobody consumes their queue, or too few do."""
+    """Tell of queues that nobody consumes, and of those whose jobs wait too long."""
     patience = timedelta(seconds=conf().stuck_after)
     for queue in queues:
-        if queue.waiting and not queue.consumers:
-            text = f"has no consumer: {counted(queue.waiting, 'job')} wait there for ever"
+        if not queue.consumers and (queue.waiting or queue.is_declared):
+            text = "is consumed by no worker" + (
+                f": {counted(queue.waiting, 'job')} waiting" if queue.waiting else ""
+            )
             yield Trouble(f"Queue {queue.name}", text, "#queues", queue.oldest_at)
         elif queue.oldest_at and now - queue.oldest_at > patience:
             text = f"is behind: the oldest of {counted(queue.waiting, 'job')} has waited {duration(now - queue.oldest_at)}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
 
 from cronjobs.wording import duration, lateness, stamp
@@ -129,6 +130,14 @@ def late(slot: Any) -> str:
 @register.filter
 def between(begin: datetime, end: datetime) -> str:
     return took(end - begin)
+
+
+@register.filter
+def dotted(name: str) -> SafeString:
+    """Show a task's name so that its last part stands out, and a narrow page breaks it between its words."""
+    module, _, task = name.rpartition(".")
+    words = format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in task.split("_")))
+    return format_html('<span class="module">{}<wbr></span>{}', f"{module}." if module else "", words)
 
 
 @register.filter
