@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import redis
+from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseFailure
-from django.db import connection
 
 from jobs import broker
 
@@ -106,16 +106,17 @@ class Keeper(threading.Thread):
             senses.inbox.put(act)
 
     def attempt(self, name: str, act: Callable[[], Any]) -> bool:
+        """Do it; tell whether that was all that could be done: False asks for another try."""
         try:
             act()
-        except (DatabaseFailure, redis.RedisError, broker.BrokerAwayError) as error:
+        except Exception as error:
+            if not is_outage(error):
+                logger.exception("%s failed", name, extra={"action": "keeper_failed"})
+                return True  # a defect: trying again would not help
             self.tell_once(name, error)
             if isinstance(error, DatabaseFailure):
                 connection.close()
             return False
-        except Exception:
-            logger.exception("%s failed", name, extra={"action": "keeper_failed"})
-            return True  # a defect: trying again would not help
         self.unwell.discard(name)
         return True
 
@@ -126,3 +127,9 @@ class Keeper(threading.Thread):
             logger.warning(
                 "%s waits: %s: %s", name, type(error).__name__, line, extra={"action": "keeper_waits"}
             )
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell whether the same may succeed later: not where the database is there, and refuses the values."""
+    refused = isinstance(error, DataError | IntegrityError)
+    return not refused and isinstance(error, DatabaseFailure | redis.RedisError | broker.BrokerAwayError)

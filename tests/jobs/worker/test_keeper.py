@@ -5,7 +5,7 @@ import time
 
 import pytest
 import redis as client
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 
 from jobs import broker
 from jobs.models import Broker, Job
@@ -123,11 +123,16 @@ def test_a_record_is_kept_until_the_database_takes_it(caplog):
     assert lines(caplog) == ["records waits: OperationalError: refused"]
 
 
-def test_a_defective_record_is_dropped(caplog):
-    """Trying again would not help, and must not stop those behind it."""
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("a"), DataError("NUL"), IntegrityError("twice")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_defective_record_is_dropped(caplog, error):
+    """Trying again would not help, also where the database is there and refuses it; those behind it are taken."""
     keeping = Keeper([])
     done = []
-    keeper.submit(failing(KeyError("a")))
+    keeper.submit(failing(error))
     keeper.submit(lambda: done.append(1))
 
     keeping.take_in(until=time.monotonic() + 0.02)
