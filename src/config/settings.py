@@ -28,17 +28,21 @@ SECRET_KEY = env.text(
     LOCAL_KEY if DEBUG else None,
     hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
-ALLOWED_HOSTS = env.items(
-    "ALLOWED_HOSTS",
-    "*" if DEBUG else ",".join(platform_hosts(os.environ)) or None,
-    hint="the names that people type, separated by commas: www.example.com,example.com",
-)
+PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
+ALLOWED_HOSTS = [
+    *env.items(
+        "ALLOWED_HOSTS",
+        "*" if DEBUG else "" if PLATFORM_HOSTS else None,
+        hint="the names that people type, separated by commas: www.example.com,example.com",
+    ),
+    *PLATFORM_HOSTS,
+]
 BASE_URL = env.url(  # the address in the links of mails, which no request is there to tell
     "BASE_URL",
     ["https", "http"],
     default="http://localhost:8000"
     if DEBUG
-    else next(iter(platform_origins(os.environ)), f"https://{next(iter(ALLOWED_HOSTS), 'localhost')}"),
+    else f"https://{next(iter(ALLOWED_HOSTS), 'localhost').lstrip('.')}",
 ).rstrip("/")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -53,3 +56,26 @@ def test_upsuns_routes_give_their_names_with_the_primary_first():
 def test_routes_that_cannot_be_read_allow_nothing():
     """A variable of that name that is not Upsun's does no harm."""
     assert platform_hosts({"PLATFORM_ROUTES": "not base64 of JSON"}) == []
+
+
+def test_a_platform_names_the_service():
+    """The settings answer to the platform's name beside those that somebody typed; mails link to the typed one."""
+    hosts = settings_with(RENDER_EXTERNAL_HOSTNAME="app.onrender.com", ALLOWED_HOSTS="www.example.com")
+
+    assert hosts == "www.example.com app.onrender.com https://www.example.com"
+
+
+def test_a_platform_names_the_service_alone():
+    """On a platform that gives a name nothing need be typed."""
+    hosts = settings_with(RENDER_EXTERNAL_HOSTNAME="app.onrender.com", ALLOWED_HOSTS="")
+
+    assert hosts == "app.onrender.com https://app.onrender.com"
+
+
+def settings_with(**variables):
+    code = "from config import settings as s; print(*s.ALLOWED_HOSTS, s.BASE_URL)"
+    environment = os.environ | {"BASE_URL": "", "DJANGO_SETTINGS_MODULE": "config.settings"} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
