@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
@@ -9,7 +10,7 @@ from django.db import connection, transaction
 from jobs import batches
 from jobs.enqueue import Call, enqueue
 from jobs.models import Job
-from jobs.relay import claim_and_publish
+from jobs.relay import publish_job
 
 if TYPE_CHECKING:
     import uuid
@@ -33,7 +34,7 @@ def retry(job_id: uuid.UUID) -> bool:
         if row and row[0]:
             batches.uncount_failure(row[0])
         if row:
-            transaction.on_commit(claim_and_publish)
+            transaction.on_commit(partial(publish_job, job_id))
     return row is not None
 
 

@@ -38,7 +38,7 @@ def check() -> int:
         if row is None:  # another worker is looking
             return 0
         # Before the first look nobody knows what Redis may have lost: then, too, publish again.
-        lost = 0 if row.epoch and row.epoch == _token() else _republish()
+        lost = 0 if row.epoch and row.epoch == _token() else _republish(known=bool(row.epoch))
         row.epoch = secrets.token_hex(16)
         broker.client().set(broker.key(TOKEN), row.epoch)
         row.save(update_fields=["epoch"])
@@ -50,14 +50,13 @@ def _token() -> str:
     return value.decode() if value else ""
 
 
-def _republish() -> int:
+def _republish(*, known: bool) -> int:
     with connection.cursor() as cursor:
         cursor.execute(REPUBLISH)
         lost = cursor.rowcount
     if lost:
+        why = "Redis lost its data" if known else "nobody has looked at this Redis before"
         logger.warning(
-            "Redis lost its data: %d jobs are published again",
-            lost,
-            extra={"action": "epoch_changed", "jobs": lost},
+            "%s: %d jobs are published again", why, lost, extra={"action": "epoch_changed", "jobs": lost}
         )
     return lost

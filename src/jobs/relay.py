@@ -10,7 +10,6 @@ more under the same id, and the guard drops the second. In no case is a job lost
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,6 +58,13 @@ UNCLAIM = (
 )
 
 
+CLAIM_ONE = """
+    UPDATE jobs_job SET publish_at = now() + make_interval(secs => %s)
+    WHERE id = %s AND state = 'pending' AND publish_at <= now()
+    RETURNING id, task, queue, attempt, now()
+"""
+
+
 def relay() -> int:
     """Publish every pending job that is due; return how many. Raises BrokerAwayError; what was claimed is due again."""
     total = 0
@@ -71,8 +77,12 @@ def relay() -> int:
 
 
 def claim() -> list[Claim]:
+    return _claim(CLAIM, conf().relay_batch)
+
+
+def _claim(statement: str, which: object) -> list[Claim]:
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [conf().publish_lease, conf().relay_batch])
+        cursor.execute(statement, [conf().publish_lease, which])
         return [Claim(*row) for row in cursor.fetchall()]
 
 
@@ -99,14 +109,15 @@ def give_back(claims: Sequence[Claim]) -> None:
         cursor.execute(UNCLAIM, [[one.id for one in claims]])
 
 
-def claim_and_publish() -> None:
-    """Relay once, now; Redis away is no error: the rows wait."""
-    with contextlib.suppress(broker.BrokerAwayError):
-        relay()
+def publish_job(job_id: uuid.UUID) -> None:
+    """Publish one job that is due, now, without waiting for the relay's turn."""
+    publish_after_commit(_claim(CLAIM_ONE, job_id))
 
 
 def publish_after_commit(claims: Sequence[Claim]) -> None:
     """Publish what a transaction of this process has just committed. Redis away is no error: the rows wait for the relay."""
+    if not claims:
+        return
     try:
         publish(claims)
     except broker.BrokerAwayError as error:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs import broker
+from jobs import broker, epoch
 from jobs.models import Job
 from tests.faults.effects import tasks
 from tests.faults.effects.models import Effect
@@ -82,6 +82,7 @@ def test_a_message_delivered_twice(faults):
 
 def test_a_lost_message(faults):
     """A published job whose message is gone is published again, while what waits in a long queue is not."""
+    epoch.check()  # the first look would publish everything again
     lost = tasks.work.enqueue("lost")
     with faults.redis.connect() as client:
         client.delete("default")

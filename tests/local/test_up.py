@@ -72,12 +72,12 @@ def test_a_second_one_is_refused(up):
 def test_ctrl_c_leaves_no_process(checkout):
     """After SIGINT the exit code is 130, and services, their children and the servers are gone."""
     running = checkout.up()
-    names = {process.name() for process in checkout.processes()}
+    everything = {"postgres", "redis-server", "gunicorn", "celery"}
+    wait_until(lambda: everything <= {process.name() for process in checkout.processes()})
 
     running.signal(signal.SIGINT)
     code = running.wait()
 
-    assert {"postgres", "redis-server", "gunicorn", "celery"} <= names
     assert code == 130
     assert checkout.processes() == []
 

@@ -39,6 +39,7 @@ redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
 settings = private(os.environ) | {
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
+    "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
     "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
 }
 os.environ.clear()

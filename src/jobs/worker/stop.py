@@ -110,7 +110,9 @@ def leave_by_force() -> None:
     logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
     record = threading.Thread(target=leave_the_ledger, daemon=True)
     record.start()
-    record.join(LAST_RECORD)  # PostgreSQL may be away, down to its name: then another worker's reconciler does it
+    record.join(
+        LAST_RECORD
+    )  # PostgreSQL may be away, down to its name: then another worker's reconciler does it
     os._exit(os.EX_OK)
 
 
