@@ -1,0 +1,76 @@
+"""The ledger: workers seen, queues that nobody consumes, what waits too long, dead letters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cronjobs.clock import database_now
+from cronjobs.wording import counted, duration
+from jobs.queries import living_workers
+from ops.alerts.conf import conf
+from ops.doctor.findings import Finding, graded, green, red, yellow
+from ops.metrics import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs.models import Worker
+
+
+def workers() -> Iterator[Finding]:
+    alive, now = living_workers(), database_now()
+    if not alive:
+        yield red("workers", "none is alive", "start one: without it no job runs, and no cronjob is healed")
+    for each in alive:
+        text = f"{', '.join(each.queues)}; {each.busy} of {each.concurrency} slots busy; "
+        text += f"heartbeat {duration(max(timedelta(0), now - each.heartbeat_at))} ago"
+        away = each.broker_away_since
+        yield graded(
+            f"worker {each.hostname} ({each.pid})",
+            text + (f"; without Redis for {duration(now - away)}" if away else ""),
+            is_red=False,
+            is_yellow=away is not None,
+            advice="can it reach REDIS_URL?",
+        )
+    yield from versions(alive)
+
+
+def versions(alive: list[Worker]) -> Iterator[Finding]:
+    found = sorted({each.version or "unnamed" for each in alive})
+    if len(found) > 1:
+        advice = "nothing, during a deploy; afterwards: is an old service still running?"
+        yield yellow("workers' versions", ", ".join(found), advice)
+
+
+def queues() -> Iterator[Finding]:
+    tallies = reading.tallies()
+    waiting, oldest = reading.depth(tallies), reading.oldest(tallies)
+    consumed = {queue for each in living_workers() if not each.stopping for queue in each.queues}
+    for queue in reading.queues_of([name for name, jobs in waiting.items() if jobs]):
+        age = oldest.get(queue, 0.0)
+        text = f"{waiting.get(queue, 0)} due"
+        text += f", the first for {duration(timedelta(seconds=age))}" if age else ""
+        if queue not in consumed:
+            text, advice = f"{text}; nobody consumes it", "start the service that has it in --queues"
+        else:
+            advice = "more workers, or a look at what keeps these busy"
+        yield graded(
+            f"queue {queue}",
+            text,
+            is_red=queue not in consumed,
+            is_yellow=age > conf().queue_age,
+            advice=advice,
+        )
+
+
+def dead_letters() -> Iterator[Finding]:
+    dead: dict[str, int] = {}
+    for tally in reading.tallies():
+        if tally.state == "dead":
+            dead[tally.task] = dead.get(tally.task, 0) + tally.jobs
+    for task, count in sorted(dead.items()):
+        advice = "python manage.py jobs list --state dead; then retry or discard"
+        yield yellow("dead letters", f"{task}: {counted(count, 'dead letter')}", advice)
+    if not dead:
+        yield green("dead letters", "none")
