@@ -31,7 +31,7 @@ INSERT = """
     FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
         %s::uuid[], %s::timestamptz[], %s::timestamptz[])
         AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
-    ON CONFLICT (key) DO NOTHING
+    ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
     RETURNING id, task, queue, attempt, clock_timestamp(), due_at <= now()
 """
 

@@ -42,7 +42,7 @@ class Job(models.Model):
     queue = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
 
-    key = models.CharField(max_length=255, null=True, unique=True)  # NULLs are distinct to UNIQUE
+    key = models.CharField(max_length=255, null=True)
     concurrency_key = models.CharField(max_length=255, null=True)  # only rows with a key are indexed
     when_busy = models.CharField(max_length=4, choices=WhenBusy, db_default=WhenBusy.WAIT)
     batch = models.ForeignKey("Batch", models.PROTECT, null=True, related_name="jobs", db_index=False)
@@ -100,6 +100,8 @@ class Job(models.Model):
             models.Index(fields=["batch"], name="jobs_batch_idx", condition=Q(batch__isnull=False)),
         ]
         constraints: ClassVar = [
+            # In part, so that the many jobs without a key pay for no index at each change of state.
+            models.UniqueConstraint(fields=["key"], name="jobs_key", condition=Q(key__isnull=False)),
             # At most one running job a concurrency key: the database refuses the second start.
             models.UniqueConstraint(
                 "concurrency_key",

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('kwargs', models.JSONField(db_default=models.Value({}, models.JSONField()))),
                 ('queue', models.CharField(max_length=100)),
                 ('state', models.CharField(choices=[('pending', 'Pending'), ('published', 'Published'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('dead', 'Dead'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], db_default='pending', max_length=10)),
-                ('key', models.CharField(max_length=255, null=True, unique=True)),
+                ('key', models.CharField(max_length=255, null=True)),
                 ('concurrency_key', models.CharField(max_length=255, null=True)),
                 ('when_busy', models.CharField(choices=[('wait', 'Wait'), ('skip', 'Skip')], db_default='wait', max_length=4)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
@@ -131,6 +131,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='jobs_batch_idx'),
+        ),
+        migrations.AddConstraint(
+            model_name='job',
+            constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('key',), name='jobs_key'),
         ),
         migrations.AddConstraint(
             model_name='job',
