@@ -10,7 +10,7 @@ from tests.support.running import CHECKOUT
 
 SOURCE = CHECKOUT / "src"
 ABOVE = {
-    "newsletter": {"ops", "cronjobs", "jobs", "deployment", "config"},
+    "newsletter": {"ops", "cronjobs", "jobs", "deployment", "config"},  # example
     "ops": {"cronjobs", "jobs", "deployment", "config"},
     "cronjobs": {"jobs", "deployment", "config"},
     "jobs": {"config"},

@@ -70,7 +70,7 @@ def test_every_command_that_is_told_exists():
     """Behind `python manage.py` and `./run manage` there is a command that exists, but for the one that the reader adds."""
     told = set(re.findall(r"(?:manage\.py|run manage) ([a-z_]+[a-z])\b", README))
 
-    assert told - set(get_commands()) == {"enqueue_count_subscribers"}
+    assert told - set(get_commands()) == {"enqueue_count_users"}
 
 
 def test_every_process_is_told():
@@ -90,7 +90,7 @@ def test_the_first_cronjob_is_right():
 
     (cronjob,) = spec.parse(yaml.safe_dump(source)).cronjobs
 
-    assert (cronjob.name, cronjob.schedule) == ("count-subscribers", "*/10 * * * *")
+    assert (cronjob.name, cronjob.schedule) == ("count-users", "*/10 * * * *")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ INSTALLED_APPS = [
     "ops",
     "ops.alerts",
     "ops.metrics",
-    "newsletter",
+    "newsletter",  # example
     "cronjobs",
     "jobs",
     "deployment",
@@ -127,7 +127,7 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
 EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Offbeat <newsletter@localhost>")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Offbeat <offbeat@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS", "")]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local.processes import Processes
 
 PAGES = {
-    "/": "the newsletter",
+    "/": "the site",
     "/local/mail/": "every mail that it sends",
     "/admin/": "the tables",
 }

@@ -9,12 +9,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from cronjobs import entries
+from cronjobs.management.commands.enqueue_prune_jobs import Command
 from cronjobs.models import CronJob, Slot
 from cronjobs.registering import register
+from deployment.schedule import Schedule
 from jobs.batches import seal
 from jobs.identity import uuid7
 from jobs.models import Batch, Job
 
+CAST = {"signup-report": ("@hourly", "UTC"), "weekly-digest": ("0 9 * * MON", "Europe/Berlin")}
 REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
 TRACEBACK = """Traceback (most recent call last):
   File "/app/src/jobs/execution.py", line 72, in _answer
@@ -55,16 +58,26 @@ def id_at(moment):
     return type(uuid7())(int=int(moment.timestamp() * 1000) << 80 | chance)
 
 
+def cronjobs():
+    """Give the entries of platform.yaml by their names, and the cast: a dashboard's, where the file has none of that name."""
+    found = {each.name: entries.loaded(each) for each in entries.in_file()}
+    for name, (schedule, zone) in CAST.items():
+        parsed = Schedule.parse(schedule, zone, name)
+        entry = entries.Entry(name, parsed, "enqueue_prune_jobs", Command(), is_in_file=False)
+        found.setdefault(name, entry)
+    return found
+
+
 def known(now):
-    """Make every cronjob of platform.yaml known, as workers do, six weeks ago."""
-    for cronjob in entries.in_file():
-        register(entries.loaded(cronjob), now - timedelta(days=42))
+    """Make every cronjob known, as workers and wake-ups do, six weeks ago."""
+    for entry in cronjobs().values():
+        register(entry, now - timedelta(days=42))
     CronJob.objects.update(known_since=now - timedelta(days=42), last_fire_at=now, last_success_at=now)
 
 
 def past(name, now, odd=None, until=None):
     """Write the slots of the last weeks of a cronjob; `odd` maps how many slots ago to what became of it."""
-    row, entry = CronJob.objects.get(pk=name), entries.find(name)
+    row, entry = CronJob.objects.get(pk=name), cronjobs()[name]
     slots = list(entry.schedule.slots(now - timedelta(days=40), until or now))
     dice = random.Random(name)
     for ago, slot in enumerate(reversed(slots)):
@@ -152,8 +165,7 @@ def set_up(*, incident):
     """Write the whole scene."""
     now = timezone.now().astimezone(UTC)
     known(now)
-    names = [cronjob.name for cronjob in entries.in_file()]
-    for name in names:
+    for name in cronjobs():
         past(name, now)
     traffic(now)
     batch(now)

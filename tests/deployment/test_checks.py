@@ -42,12 +42,12 @@ def test_a_broken_file_is_an_error_a_line(monkeypatch, tmp_path):
 
 def test_a_command_that_does_not_exist_is_refused():
     """A misspelt command would fail in the night, not in the review (E002)."""
-    (error,) = checks.cronjob_commands(cronjob("python manage.py enqueue_purge_unconfirmd"))
+    (error,) = checks.cronjob_commands(cronjob("python manage.py enqueue_prune_job"))
 
     assert error.id == "deployment.E002"
     assert error.msg == (
-        "platform.yaml: cronjobs/purge-unconfirmed/command: should be a management command, "
-        'got "enqueue_purge_unconfirmd" (did you mean enqueue_purge_unconfirmed?)'
+        "platform.yaml: cronjobs/prune-jobs/command: should be a management command, "
+        'got "enqueue_prune_job" (did you mean enqueue_prune_jobs?)'
     )
 
 
@@ -119,7 +119,7 @@ def test_a_queue_that_nobody_consumes_is_refused():
     (error,) = checks.queues_are_consumed(platform(without_mail))
 
     assert error.id == "deployment.E005"
-    assert re.search(r'no service consumes the queue "mail", which the task newsletter\.\S+ uses', error.msg)
+    assert re.search(r'no service consumes the queue "mail", which the task \S+ uses', error.msg)
 
 
 def test_a_variable_that_the_settings_require_must_reach_every_process():

@@ -18,7 +18,7 @@ def test_the_shipped_file_reads():
     assert [service.name for service in platform.services] == ["web", "worker"]
     assert platform.service("worker").queues == ("default", "mail")
     assert platform.resources.injected == ("DATABASE_URL", "REDIS_URL")
-    assert platform.cronjob("purge-unconfirmed").timezone == "UTC"
+    assert platform.cronjob("prune-jobs").timezone == "UTC"
 
 
 def test_a_number_of_instances_is_short_for_a_range():
@@ -39,15 +39,15 @@ def test_variables_go_to_every_process_unless_services_are_named():
     """A cronjob sees the settings that web sees, less what is for web alone."""
     platform = spec.read()
 
-    assert "SECRET_KEY" in {each.name for each in platform.env_of("purge-unconfirmed")}
-    assert "WEB_THREADS" not in {each.name for each in platform.env_of("purge-unconfirmed")}
+    assert "SECRET_KEY" in {each.name for each in platform.env_of("prune-jobs")}
+    assert "WEB_THREADS" not in {each.name for each in platform.env_of("prune-jobs")}
     assert "WEB_THREADS" in {each.name for each in platform.env_of("web")}
 
 
 def test_an_unknown_cronjob_names_those_that_there_are():
     """A misspelt name on the command line is answered with the right ones."""
-    with pytest.raises(KeyError, match=r"it has: .*purge-unconfirmed"):
-        spec.read().cronjob("purge")
+    with pytest.raises(KeyError, match=r"it has: .*prune-jobs"):
+        spec.read().cronjob("prune")
 
 
 def test_reading_the_file_loads_neither_django_nor_celery():

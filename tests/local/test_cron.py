@@ -112,7 +112,7 @@ def test_an_unknown_name_lists_the_known_ones(stack):
 
     assert refused.returncode == 64
     assert "no cronjob 'nightly'; it has: " in refused.stderr
-    assert "purge-unconfirmed" in refused.stderr
+    assert "prune-jobs" in refused.stderr
 
 
 def test_it_refuses_production(stack):
@@ -126,11 +126,11 @@ def test_it_refuses_production(stack):
 def test_firing_gives_the_commands_exit_code(stack):
     """`--fire` ends as the command ended: here without a database, which is 69."""
     fired = stack.manage(
-        "localcron", "--fire", "purge-unconfirmed", DEBUG="true", DATABASE_URL="postgresql://x@127.0.0.1:1/x"
+        "localcron", "--fire", "prune-jobs", DEBUG="true", DATABASE_URL="postgresql://x@127.0.0.1:1/x"
     )
 
     assert fired.returncode == 69
-    assert "purge-unconfirmed: exit code 69" in fired.stdout
+    assert "prune-jobs: exit code 69" in fired.stdout
 
 
 def test_it_stops_when_asked(stack):

@@ -37,6 +37,7 @@ def test_the_demo_user_can_sign_in(up):
     assert "Site administration" in page.text
 
 
+# example begins
 def test_a_visitor_subscribes_and_the_mail_can_be_read(up):
     """The page, the worker and the mail server work together: the mail is on the mails' page."""
     up.browser.submit("/", {"email": "alice@example.com"})
@@ -44,13 +45,16 @@ def test_a_visitor_subscribes_and_the_mail_can_be_read(up):
     wait_until(lambda: "alice@example.com" in up.browser.get("/local/mail/").text)
 
 
+# example ends
+
+
 def test_a_cronjob_can_be_fired(up):
     """`./run fire` runs the command, which enqueues; the running worker does the job."""
-    fired = up.run("fire", "purge-unconfirmed")
+    fired = up.run("fire", "prune-jobs")
 
     assert fired.returncode == 0, fired.stderr
-    assert "purge-unconfirmed: exit code 0" in fired.stdout
-    wait_until(lambda: "succeeded" in jobs(up, "purge_unconfirmed"))
+    assert "prune-jobs: exit code 0" in fired.stdout
+    wait_until(lambda: "succeeded" in jobs(up, "prune"))
 
 
 def jobs(checkout, task):

@@ -189,12 +189,3 @@ def test_the_strip_of_development_is_not_shown_in_production(client, settings):
 
     settings.DEBUG = True
     assert "/local/mail/" in client.get("/").content.decode()
-
-
-def test_the_page_of_a_broken_server_needs_nothing(rf):
-    """The 500 page is written without context, static files' manifest or database."""
-    from django.views.defaults import server_error  # noqa: PLC0415
-
-    answer = server_error(rf.get("/"))
-
-    assert "Something broke on our side" in answer.content.decode()

@@ -7,7 +7,6 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from cronjobs import entries
 from cronjobs.models import CronJob, Slot
 from cronjobs.registering import register
 from jobs.models import Job
@@ -29,7 +28,7 @@ def client():
 def digest():
     """The weekly digest, known for five weeks and fired by nobody."""
     since = timezone.now() - timedelta(days=35)
-    return register(entries.find("weekly-digest"), since)
+    return register(stage.cronjobs()["weekly-digest"], since)
 
 
 def post(client, path, **values):
@@ -167,7 +166,8 @@ def test_run_now(client, digest):
     post(client, "/ops/cronjobs/weekly-digest/run/")
 
     slot = Slot.objects.get()
-    assert "One job of newsletter.tasks.send_weekly_digest is enqueued at once" in question
+    task = stage.cronjobs()["weekly-digest"].command.task.name
+    assert f"One job of {task} is enqueued at once" in question
     assert (slot.trigger, slot.reason) == ("manual", "run now by alice")
     assert trail() == [("alice", "run now", "cronjob weekly-digest", f"Enqueued as job {slot.job_id}.")]
 

@@ -52,7 +52,7 @@ def overdue():
         cursor=database_now() - timedelta(hours=2), known_since=database_now() - timedelta(hours=3)
     )
     # Its Entry comes from platform.yaml, or from a dashboard's command line as here.
-    CronJob.objects.update(is_in_file=False, command="enqueue_purge_unconfirmed")
+    CronJob.objects.update(is_in_file=False, command="enqueue_prune_jobs")
 
 
 class Gone:

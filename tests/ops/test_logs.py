@@ -148,12 +148,12 @@ def test_a_job_is_named_in_its_lines(ledger, printed):
 def test_a_slot_is_named_in_its_jobs_lines(stack):
     """In a real worker, the lines of a cronjob's job say its cronjob, its slot and its job."""
     worker = stack.worker()
-    told = stack.manage("enqueue_purge_unconfirmed", "--now", "--json")
+    told = stack.manage("enqueue_prune_jobs", "--now", "--json")
 
-    found = wait_until(lambda: [each for each in lines(worker) if each.get("action") == "purge_unconfirmed"])
+    found = wait_until(lambda: [each for each in lines(worker) if each.get("action") == "jobs_pruned"])
 
     (slot,) = json.loads(told.stdout)["slots"]
-    assert found[0]["cronjob"] == "purge-unconfirmed"
+    assert found[0]["cronjob"] == "prune-jobs"
     assert found[0]["job"] == slot["job"]
     assert found[0]["slot"][:19] == slot["slot"][:19]
 

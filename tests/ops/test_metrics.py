@@ -219,7 +219,7 @@ def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
     register(cronjob, now - timedelta(hours=3))
     wake_up(cronjob, now=now)
     controls.run_now(cronjob, "somebody")
-    CronJob.objects.update(is_in_file=False, command="enqueue_purge_unconfirmed")
+    CronJob.objects.update(is_in_file=False, command="enqueue_prune_jobs")
 
     found = scrape()
 
@@ -333,14 +333,14 @@ def test_a_real_worker_folds(stack):
     """A worker counts what it ran within seconds, and a web process of another kind tells it."""
     stack.worker()
     web = stack.web(METRICS_TOKEN=TOKEN)
-    stack.manage("enqueue_purge_unconfirmed", "--now")
+    stack.manage("enqueue_prune_jobs", "--now")
 
     found = wait_until(lambda: finished(web), seconds=40)
 
-    assert found("jobs_finished_total", task="newsletter.tasks.purge_unconfirmed", state="succeeded") == 1
+    assert found("jobs_finished_total", task="jobs.tasks.prune", state="succeeded") == 1
     assert found("workers") == 1
     assert found("queue_workers", queue="mail") == 1
-    assert found("cronjob_overdue", cronjob="weekly-digest") == 0
+    assert found("cronjob_overdue", cronjob="prune-jobs") == 0
 
 
 def finished(web):

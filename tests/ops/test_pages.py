@@ -12,12 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from cronjobs import entries
 from cronjobs.models import CronJob, Incident, Slot
 from cronjobs.registering import register
 from jobs.batches import open_batch
 from jobs.models import Batch, Job, Worker
-from newsletter.tasks import purge_unconfirmed
+from jobs.tasks import prune
 from ops import urls
 from ops.pages.queues import first_id
 from tests.browser import stage
@@ -40,10 +39,10 @@ def client(alice):
 
 @pytest.fixture
 def cronjobs():
-    """The cronjobs of platform.yaml, known since an hour and on time."""
+    """The cronjobs of the scene, known since now and on time."""
     now = timezone.now()
-    for cronjob in entries.in_file():
-        register(entries.loaded(cronjob), now)
+    for entry in stage.cronjobs().values():
+        register(entry, now)
     CronJob.objects.update(last_fire_at=now)
 
 
@@ -243,7 +242,7 @@ def test_a_cronjob_is_shown_with_its_strip(client, cronjobs, worker):
 
 def test_a_cronjob_that_nobody_has_met(client, worker):
     """An entry of platform.yaml that the ledger does not know yet is there all the same."""
-    assert "weekly-digest New in platform.yaml: no worker and no wake-up has run since" in text_of(
+    assert "prune-jobs New in platform.yaml: no worker and no wake-up has run since" in text_of(
         client.get("/ops/")
     )
 
@@ -287,8 +286,8 @@ def test_the_overview_asks_a_constant_number_of_queries(client, cronjobs, worker
         Worker.objects.create(hostname=f"web-{number}", pid=number, queues=[f"q{number}"], concurrency=4)
         stage.job("a", "published", timezone.now(), queue=f"q{number}")
         dead(queue=f"q{number}")
-    for cronjob in entries.in_file():
-        stage.past(cronjob.name, timezone.now())
+    for name in stage.cronjobs():
+        stage.past(name, timezone.now())
 
     with CaptureQueriesContext(connection) as many:
         client.get("/ops/")
@@ -317,7 +316,7 @@ def test_the_page_of_a_cronjob(client, cronjobs):
     answer = client.get("/ops/cronjobs/signup-report/")
 
     text = text_of(answer)
-    assert "newsletter.tasks.send_signup_report" in text
+    assert stage.cronjobs()["signup-report"].command.task.name in text
     assert "catch_up latest, overlap skip, grace 5 min" in text
     assert "26 min late, over the starting_deadline of 10 min" in text
     assert answer.content.decode().count("<td") > 35
@@ -476,13 +475,13 @@ def test_a_date_that_is_none(client):
 
 def test_batches(client):
     """A batch shows how far it is, and what follows."""
-    with open_batch("digest", on_success=purge_unconfirmed.call()) as batch:
+    with open_batch("digest", on_success=prune.call()) as batch:
         for _ in range(4):
-            purge_unconfirmed.using(batch=batch).enqueue()
+            prune.using(batch=batch).enqueue()
     Batch.objects.update(succeeded=2, failed=1)
 
     lists, page = text_of(client.get("/ops/batches/")), text_of(client.get(f"/ops/batches/{batch.pk}/"))
 
     assert "digest 2 of 4 succeeded, 1 failed" in lists
-    assert "When all have succeeded: newsletter.tasks.purge_unconfirmed" in page
-    assert page.count("pending newsletter.tasks. purge") == 4
+    assert "When all have succeeded: jobs.tasks.prune" in page
+    assert page.count("pending jobs.tasks. prune") == 4

@@ -21,6 +21,11 @@ def nothing():
     """Do nothing: what a benchmark runs."""
 
 
+@shared_task(queue="mail")
+def nothing_by_mail():
+    """Do nothing, in the queue that no task of the core uses."""
+
+
 @shared_task
 def work(label, seconds=0.0):
     """Note the start, work for a while, note the end."""
