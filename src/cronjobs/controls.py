@@ -30,7 +30,7 @@ def pause(name: str, by: str = "", now: datetime | None = None) -> bool:
         row = CronJob.objects.select_for_update().get(pk=name)
         if row.paused_at:
             return False
-        row.paused_at, row.paused_by = now or database_now(), by or NOBODY
+        row.paused_at, row.paused_by = now or database_now(), (by or NOBODY)[:255]
         row.save()
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from cronjobs.commands import EnqueueCommand
     from cronjobs.models import CronJob
     from deployment import spec
+
+
+NAME = r"[a-z][a-z0-9-]{1,31}"  # as in platform.yaml
 
 
 class ConfigurationError(Exception):
@@ -125,6 +129,10 @@ def own(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]
 
 def from_command_line(command: EnqueueCommand, word: str, options: Mapping[str, Any]) -> Entry:
     name = options["name"] or word.removeprefix("enqueue_").replace("_", "-")
+    if not re.fullmatch(NAME, name):
+        raise ConfigurationError(
+            f'--name: should be 2 to 32 of a-z, 0-9 and hyphen, starting with a letter, got "{name}"'
+        )
     try:
         schedule = Schedule.parse(options["schedule"], options["timezone"] or "UTC", name)
     except ScheduleError as error:

@@ -10,6 +10,9 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.db import DatabaseError, OperationalError
+from psycopg.errors import LockNotAvailable
+
 from cronjobs import entries, ticking
 from cronjobs.clock import database_now
 from cronjobs.conf import conf
@@ -74,10 +77,26 @@ def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> li
         row = rows.get(entry.name)
         if row is None or has_changed(entry, row) or not is_overdue(entry, row, now, extra):
             continue
-        done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=entry.policies.grace + extra)
-        tell(done)
-        healed.append(done)
+        if done := claimed(entry, clock, entry.policies.grace + extra):
+            healed.append(done)
     return healed
+
+
+def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp | None:
+    """Return what was done for one cronjob; None where another process is at it, or where a bug is in its way."""
+    try:
+        done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return None  # a wake-up holds it: it is being decided right now
+        raise
+    except DatabaseError:
+        raise
+    except Exception:  # the others are healed all the same
+        logger.exception("%s: a bug", entry.name, extra={"action": "wake_up_failed", "cronjob": entry.name})
+        return None
+    tell(done)
+    return done
 
 
 def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> bool:

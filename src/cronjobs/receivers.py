@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from celery import signals as celery_signals
@@ -14,31 +15,48 @@ from jobs import signals
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
+SUCCESS = """
+    UPDATE cronjobs_cronjob SET last_success_at = now() FROM cronjobs_slot
+    WHERE cronjobs_slot.job_id = %s AND cronjobs_cronjob.name = cronjobs_slot.cronjob_id
+"""
 FORGET = 300.0  # seconds until a process looks again which tasks are those of cronjobs
 
 _tasks: frozenset[str] = frozenset()
 _looked_at = float("-inf")
 
 
+def quietly(receive: Callable[..., None]) -> Callable[..., None]:
+    """Log what goes wrong: the job's end is recorded, and telling of it must not disturb whoever recorded it."""
+
+    @wraps(receive)
+    def receiver(*arguments: Any, **values: Any) -> None:
+        try:
+            receive(*arguments, **values)
+        except Exception:
+            logger.exception("could not tell of a job", extra={"action": "telling_failed"})
+
+    return receiver
+
+
+@quietly
 def on_start(sender: str, job_id: uuid.UUID, attempt: int, **_: Any) -> None:
     if attempt == 1:
         tell(sender, job_id, "start")
 
 
+@quietly
 def on_success(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     if sender in tasks_of_cronjobs():
         with connection.cursor() as cursor:
-            cursor.execute(
-                """UPDATE cronjobs_cronjob SET last_success_at = now() FROM cronjobs_slot
-                WHERE cronjobs_slot.job_id = %s AND cronjobs_cronjob.name = cronjobs_slot.cronjob_id""",
-                [job_id],
-            )
+            cursor.execute(SUCCESS, [job_id])
     tell(sender, job_id, "success")
 
 
+@quietly
 def on_death(sender: str, job_id: uuid.UUID, reason: str, **_: Any) -> None:
     tell(sender, job_id, "fail", reason)
 

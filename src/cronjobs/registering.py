@@ -79,6 +79,9 @@ def tell_of_rename(entry: Entry) -> None:
 
 def former_names(name: str, line: str) -> list[str]:
     """Return the cronjobs that had this command and are no longer in platform.yaml."""
-    current = {each.name for each in entries.in_file()} | {name}
-    rows = CronJob.objects.filter(command=line, is_in_file=True).exclude(pk__in=current)
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+    rows = CronJob.objects.filter(command=line, is_in_file=True).exclude(pk=name).order_by("pk")
+    names = list(rows.values_list("pk", flat=True))
+    current = (
+        {each.name for each in entries.in_file()} if names else set()
+    )  # reading the file is the dear part
+    return [each for each in names if each not in current]

@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from cronjobs.entries import Entry
     from cronjobs.models import CronJob
 
-# Seconds: a wake-up waits so long for others of its cronjob, and for any one statement.
-BOUNDS = "SET LOCAL lock_timeout = '8s'; SET LOCAL statement_timeout = '10s'"
+# How long a wake-up waits for others of its cronjob, and for any one statement. A process that was stopped in the middle (its
+# machine frozen, its container paused) loses the lock after the last of these: it cannot keep the cronjob from everybody.
+BOUNDS = """
+    SET LOCAL lock_timeout = '{lock}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
+"""
+LOCK, LOOK = (
+    "8s",
+    "200ms",
+)  # a worker that heals passes by what somebody else is at: its thread has other duties
 CLOCK_WENT_BACK = timedelta(minutes=2)  # a cursor so far ahead is no early wake-up's
 
 
@@ -74,7 +81,7 @@ def wake_up(
     Raises entries.ConfigurationError, and django.db.OperationalError while PostgreSQL is away or does not answer in time.
     """
     with transaction.atomic():
-        bound()
+        bound(LOOK if trigger == Slot.Trigger.CATCHUP else LOCK)
         transaction.on_commit(committed)
         result = claim(entry, trigger, now, is_dry=is_dry, patience=patience)
         if is_dry:
@@ -101,9 +108,9 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, pat
     return result
 
 
-def bound() -> None:
+def bound(lock: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(BOUNDS)
+        cursor.execute(BOUNDS.format(lock=lock))
 
 
 def start(entry: Entry, trigger: str, now: datetime) -> datetime:

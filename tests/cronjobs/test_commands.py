@@ -101,6 +101,14 @@ def test_a_bad_schedule_is_a_configuration_error(transactional_db, platform, cap
     assert "--schedule: should have 5 fields, got 2" in capsys.readouterr().err
 
 
+def test_a_name_that_is_none_is_a_configuration_error(transactional_db, platform, capsys):
+    """A dashboard's cronjob is named as those of platform.yaml are."""
+    code = run("--schedule", "* * * * *", "--name", "Every Minute")
+
+    assert code == os.EX_CONFIG
+    assert 'got "Every Minute"' in capsys.readouterr().err
+
+
 def test_the_command_line_tells_two_cronjobs_apart(transactional_db, platform, capsys):
     """Of two entries with one command, its arguments decide; where they do not, --name is asked for."""
     long = spec.CronJob(name="long", schedule="0 4 * * *", command=f"python manage.py {NAME} --name long")

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from cronjobs import entries, healing
 from cronjobs.healing import Healer, heal
@@ -153,3 +154,29 @@ def test_the_duty_is_registered():
     assert names["slots"] == 15.0
     assert {"cronjob signals", "slot retention"} <= names.keys()
     assert healing.conf().heal
+
+
+def test_a_cronjob_that_somebody_is_at_is_passed_by(make):
+    """A worker does not wait for a wake-up that holds the cronjob; it looks again later."""
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT * FROM cronjobs_cronjob FOR UPDATE")
+        while_locked = healed(plants, "2026-11-23 08:06")
+        cursor.execute("ROLLBACK")
+    other.close()
+
+    assert while_locked == []
+    assert healed(plants, "2026-11-23 08:06:15") == ["plants"]
+
+
+def test_a_bug_does_not_keep_others_from_being_healed(make, monkeypatch, caplog):
+    """A command that raises is logged; the next cronjob is healed."""
+    broken = make("0 * * * *", name="broken").known("2026-11-23 07:30")
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+    monkeypatch.setattr(type(broken.entry.command), "arguments", lambda *_: 1 / 0)
+
+    done = heal([broken.entry, plants.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
+
+    assert [each.name for each in done] == ["plants"]
+    assert "ZeroDivisionError" in caplog.text

@@ -202,3 +202,12 @@ def test_the_last_success_is_noted(hourly):
     job_succeeded.send(water_the_plants.name, job_id=job, attempt=1)
 
     assert hourly.row.last_success_at is not None
+
+
+def test_telling_disturbs_nobody(hourly, monkeypatch, caplog):
+    """Whoever records the end of a job goes on when telling of it fails."""
+    monkeypatch.setattr(entries, "all_known", lambda: 1 / 0)
+
+    job_dead.send(water_the_plants.name, job_id=uuid.uuid4(), reason="")
+
+    assert "could not tell of a job" in caplog.text

@@ -81,7 +81,7 @@ def test_an_unknown_name_is_told(post):
 
 def test_a_busy_database_is_503(post, monkeypatch):
     """When the ledger does not answer in time, the scheduler is asked to come again."""
-    monkeypatch.setattr(waking, "BOUNDS", "SET LOCAL lock_timeout = '200ms'")
+    monkeypatch.setattr(waking, "LOCK", "200ms")
     post("/cron/prune-jobs")
     other = connection.copy()
     with other.cursor() as cursor:

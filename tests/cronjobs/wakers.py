@@ -94,6 +94,15 @@ def crash(step, moment):
     wake(entry(step), moment, **options)
 
 
+def stop(name, moment):
+    """Wake a cronjob up, and be stopped in the middle, as by a frozen machine."""
+    from cronjobs import ledger, waking  # noqa: PLC0415
+
+    waking.BOUNDS = waking.BOUNDS.replace("15s", "1s")
+    ledger.enqueue = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
+    wake(entry(name), moment)
+
+
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -101,4 +110,6 @@ def die(*_, **__):
 if __name__ == "__main__":
     django.setup()
     act, name, moment, *numbers = sys.argv[1:]
-    {"storm": storm, "crash": crash}[act](name, datetime.fromisoformat(moment), *map(int, numbers))
+    {"storm": storm, "crash": crash, "stop": stop}[act](
+        name, datetime.fromisoformat(moment), *map(int, numbers)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import pytest
 
 from cronjobs.models import CronJob, Slot
@@ -14,7 +15,9 @@ from jobs.models import Job
 from tests.cronjobs.wakers import STEPS, entry
 from tests.faults.conftest import QUICK
 from tests.faults.effects.models import Effect
+from tests.support.polling import wait_until
 
+WAKER = [sys.executable, "-m", "tests.cronjobs.wakers"]
 pytestmark = pytest.mark.faults
 
 
@@ -23,9 +26,7 @@ def this_minute():
 
 
 def run(faults, *arguments):
-    process = faults.stack.start(
-        "waker", [sys.executable, "-m", "tests.cronjobs.wakers", *arguments], **QUICK
-    )
+    process = faults.stack.start("waker", [*WAKER, *arguments], **QUICK)
     code = process.wait(90)
     return code, process.output
 
@@ -64,3 +65,20 @@ def test_killed_at_every_step(faults):
         f"{step} {moment:%H:%M}" for step in STEPS
     )
     assert set(CronJob.objects.filter(pk__in=STEPS).values_list("cursor", flat=True)) == {moment}
+
+
+def test_stopped_in_the_middle(faults):
+    """A wake-up whose machine is frozen while it holds its cronjob loses it: the next one claims the slot."""
+    moment = this_minute()
+    register(entry("frozen"), moment - timedelta(seconds=30))
+    frozen = faults.stack.start(
+        "waker", [*WAKER, "stop", "frozen", (moment + timedelta(seconds=1)).isoformat()]
+    )
+    wait_until(lambda: psutil.Process(frozen.pid).status() == psutil.STATUS_STOPPED)
+
+    wake_up(entry("frozen"), now=moment + timedelta(seconds=20))
+    frozen.resume()
+    code = frozen.wait()
+
+    assert code == 1
+    assert Slot.objects.get().job_id == Job.objects.get().pk

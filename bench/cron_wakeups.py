@@ -1,0 +1,67 @@
+"""One wake-up, one tick, and the floor: real commands on the real platform.yaml, each with a slot to enqueue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench.cron_process import cost_of, least
+from bench.stand import CHECKOUT, say
+
+ROUNDS = 15
+NAME, COMMAND = "weekly-digest", [sys.executable, "manage.py", "enqueue_weekly_digest"]
+TICK = [sys.executable, "manage.py", "tick"]
+FLOOR = [sys.executable, "bench/cron_floor.py"]
+
+# A day of the five entries: every five minutes, twice hourly, twice daily.
+WAKE_UPS, TICKS = 24 * 12 + 2 * 24 + 2, 24 * 6
+
+MAKE_DUE = """
+    DELETE FROM cronjobs_slot; DELETE FROM jobs_job;
+    UPDATE cronjobs_cronjob SET cursor = now();
+    UPDATE cronjobs_cronjob SET cursor = now() - interval '8 days' WHERE name = %s
+"""
+
+
+def make_due():
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_DUE, [NAME])
+
+
+def measure():
+    """Return the least cost of a wake-up, a tick and the floor, taken in turns."""
+    subprocess.run(TICK, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    costs = {"wake-up": [], "tick": [], "floor": []}
+    for number in range(ROUNDS):
+        make_due()
+        costs["wake-up"].append(cost_of(COMMAND))
+        make_due()
+        costs["tick"].append(cost_of(TICK))
+        costs["floor"].append(cost_of(FLOOR))
+        say(f"  round {number + 1} of {ROUNDS}")
+    return {name: least(each) for name, each in costs.items()}
+
+
+def imports():
+    """Return the modules that cost a wake-up most, with what they bring along, in ms."""
+    make_due()
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", *COMMAND[1:]],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    lines = [
+        line.split("|")
+        for line in told.splitlines()
+        if line.startswith("import time:") and "[us]" not in line
+    ]
+    rows = [(name.strip(), int(own.split(":")[1]) / 1000, int(total) / 1000) for own, total, name in lines]
+    packages = {}
+    for name, own, _ in rows:
+        package = name.partition(".")[0]
+        packages[package] = packages.get(package, 0.0) + own
+    return sum(own for _, own, _ in rows), sorted(packages.items(), key=lambda each: -each[1])[:12]
