@@ -9,7 +9,7 @@ from bench.cron_process import cost_of, least
 from bench.stand import CHECKOUT, say
 
 ROUNDS = 15
-NAME, COMMAND = "weekly-digest", [sys.executable, "manage.py", "enqueue_weekly_digest"]
+NAME, COMMAND = "prune-jobs", [sys.executable, "manage.py", "enqueue_prune_jobs"]
 TICK = [sys.executable, "manage.py", "tick"]
 FLOOR = [sys.executable, "bench/cron_floor.py"]
 

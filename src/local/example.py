@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from local.servers import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 FOLDERS = ("src/newsletter", "tests/newsletter")
@@ -108,7 +108,7 @@ def remove(checkout: Path) -> list[str]:
     shorter = {}
     for name in MARKED:
         before = (checkout / name).read_text(encoding="utf-8").splitlines(keepends=True)
-        shorter[name] = (before, list(unmarked(name, before)))
+        shorter[name] = (before, unmarked(name, before))
     done = []
     for name, (before, after) in shorter.items():
         (checkout / name).write_text("".join(after), encoding="utf-8")
@@ -120,19 +120,24 @@ def remove(checkout: Path) -> list[str]:
     return done + [f"{name}: removed" for name in (*FOLDERS, *FILES)]
 
 
-def unmarked(name: str, lines: Sequence[str]) -> Iterator[str]:
-    """Give the lines that are not the example's. Raises MarkError."""
+def unmarked(name: str, lines: Sequence[str]) -> list[str]:
+    """Return the lines that are not the example's. Raises MarkError."""
+    kept: list[str] = []
     begun = 0  # the number of the line that begins the block, counted from one
+    is_gap = False  # the blank lines before a block are kept: those after it would add to them
     for number, line in enumerate(lines, start=1):
         is_begin, is_end = bool(BEGIN.search(line)), bool(END.search(line))
         if (is_begin and begun) or (is_end and not begun):
             raise MarkError(f"{name}: line {number}: {UNPAIRED}")
         if is_begin or is_end:
             begun = number if is_begin else 0
-        elif not begun and not MARK.search(line):
-            yield line
+            is_gap = bool(kept) and kept[-1].isspace()
+        elif not (begun or MARK.search(line) or (is_gap and line.isspace())):
+            kept.append(line)
+            is_gap = False
     if begun:
         raise MarkError(f"{name}: line {begun}: {UNPAIRED}")
+    return kept
 
 
 if __name__ == "__main__":

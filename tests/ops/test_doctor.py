@@ -40,7 +40,7 @@ def test_a_healthy_stack_is_not_red(stack):
     wrong = [each for each in answer["findings"] if each["level"] == "red"]
     assert wrong == []
     names = {each["name"] for each in answer["findings"]}
-    assert {"PostgreSQL", "Redis", "migrations", "queue mail", "cronjob weekly-digest"} <= names
+    assert {"PostgreSQL", "Redis", "migrations", "queue mail", "cronjob prune-jobs"} <= names
     assert told.returncode == {"green": 0, "yellow": 1}[answer["level"]]
     assert told.stderr == ""
 
@@ -336,7 +336,7 @@ def test_a_cronjob_that_never_fired_is_red(ledger):
         cursor=database_now() - timedelta(hours=3),
         known_since=database_now() - timedelta(hours=3),
         is_in_file=False,
-        command="enqueue_purge_unconfirmed",
+        command="enqueue_prune_jobs",
     )
 
     one = found(cronjobs.cronjobs(), "cronjob plants")
@@ -357,7 +357,7 @@ def test_a_paused_cronjob_is_yellow(ledger):
     """A pause is told with who did it: pauses are forgotten."""
     register(entry(name="plants"), database_now())
     CronJob.objects.update(
-        is_in_file=False, command="enqueue_purge_unconfirmed", paused_at=database_now(), paused_by="Alice"
+        is_in_file=False, command="enqueue_prune_jobs", paused_at=database_now(), paused_by="Alice"
     )
 
     one = found(cronjobs.cronjobs(), "cronjob plants")
