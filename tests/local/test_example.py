@@ -23,13 +23,9 @@ TESTS = [
     "tests/deployment/test_checks.py",
 ]
 # Its marks, and what names its files. Its words may stay where they are but a sample of an output.
-TRACES = "|".join(
-    (
-        "(# example|<!-- example) (begins|ends)",
-        "# example$|<!-- example -->",
-        "tests/newsletter|images/newsletter|import.*newsletter",
-        '^ +"newsletter"',
-    )
+TRACES = (
+    "(# example|<!-- example) (begins|ends)|# example$|<!-- example -->"
+    '|tests/newsletter|images/newsletter|import.*newsletter|^ +"newsletter"'
 )
 WITHOUT_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # a module that is gone must not be found
 
