@@ -60,19 +60,18 @@ SLOTS = """
 
 def platform(folder):
     """Write a platform.yaml with 200 cronjobs, and have the project read it."""
-    from functools import partial
-
     from deployment import spec
 
     lines = "".join(
         f'  - name: busy-{n}\n    schedule: "{n % 10}-59/10 {"*" if n % 2 else "6-22"} * * *"\n    timezone: Europe/Berlin\n'
-        f"    command: python manage.py enqueue_signup_report --name busy-{n}\n"
+        f"    command: python manage.py enqueue_prune_jobs --name busy-{n}\n"
         for n in range(CRONJOBS)
     )
     text = spec.PLATFORM_FILE.read_text().partition("\ncronjobs:")[0]
     path = folder / "platform.yaml"
     path.write_text(f"{text}\ncronjobs:\n{lines}")
-    spec.read = partial(spec.read, path)
+    spec.PLATFORM_FILE = path
+    spec.read.__defaults__ = (path,)
 
 
 def fill():
@@ -92,6 +91,15 @@ def fill():
         cursor.execute("UPDATE cronjobs_cronjob SET last_fire_at = now()")
         cursor.execute("VACUUM ANALYZE jobs_job")
         cursor.execute("VACUUM ANALYZE cronjobs_slot")
+
+
+def site(folder):
+    """Serve the project's own addresses, with static files as the image has them."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    settings.ROOT_URLCONF, settings.STATIC_ROOT = "config.urls", folder / "static"
+    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def staff():
@@ -133,6 +141,7 @@ def main():
 
     with TemporaryDirectory() as name, stand():
         platform(Path(name))
+        site(Path(name))
         fill()
         found = measure(staff())
     print(f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers; ms over {ROUNDS} requests\n")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from cronjobs import controls, entries, monitoring
+from cronjobs import controls, entries
 from cronjobs.clock import database_now
-from cronjobs.models import Incident
+from cronjobs.models import CronJob, Incident
 from cronjobs.policies import TooManySlotsError
 from cronjobs.wording import counted, stamp
 from ops.access import staff
@@ -19,6 +19,7 @@ from ops.confirming import Question, act, ask
 from ops.forms import BackfillForm
 from ops.models import AuditEntry
 from ops.pages import calendar
+from ops.pages.reports import reports
 from ops.showing import show
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 @require_safe
 @staff
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
-    report, entry, now = reported(name), known(name), database_now()
+    now = database_now()
+    report, entry = reported(name, now)
     day = a_day(request.GET.get("day", ""))
     values = {
         "report": report,
@@ -48,26 +50,28 @@ def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     return show(request, "ops/cronjob.html", values)
 
 
-def reported(name: str) -> Report:
-    try:
-        return monitoring.report(name)
-    except KeyError:
-        raise Http404(f"the ledger knows no cronjob {name}") from None
+def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
+    """Return how a cronjob is, and how the code knows it: None when it cannot be woken up, which its report explains.
 
-
-def known(name: str) -> Entry | None:
-    """Return a cronjob as the code knows it; None when it cannot be woken up, which its report explains."""
-    try:
-        return entries.known(name)
-    except entries.ConfigurationError:
-        return None
+    Raises Http404 for a name that the ledger does not know.
+    """
+    found, declared = reports(now)
+    for each in found:
+        if each.name == name:
+            return each, declared.known.get(name)
+    raise Http404(f"the ledger knows no cronjob {name}")
 
 
 def wakeable(name: str) -> Entry:
-    entry = known(name)
-    if entry is None:
-        raise Http404(f"{name} cannot be run as it is configured")
-    return entry
+    try:
+        return entries.known(name)
+    except entries.ConfigurationError as error:
+        raise Http404(str(error)) from None
+
+
+def exists(name: str) -> None:
+    if not CronJob.objects.filter(pk=name).exists():
+        raise Http404(f"the ledger knows no cronjob {name}")
 
 
 def a_day(text: str) -> date | None:
@@ -102,7 +106,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @staff
 def pause(request: HttpRequest, name: str) -> HttpResponse:
-    reported(name)
+    exists(name)
 
     def do() -> tuple[bool, str]:
         done = controls.pause(name, request.user.get_username())
@@ -114,7 +118,7 @@ def pause(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @staff
 def resume(request: HttpRequest, name: str) -> HttpResponse:
-    reported(name)
+    exists(name)
 
     def do() -> tuple[bool, str]:
         done = controls.resume(name)

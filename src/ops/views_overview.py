@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from django.views.decorators.http import require_safe
 
-from cronjobs import entries, monitoring, table
+from cronjobs import table
+from cronjobs.clock import database_now
 from ops.access import staff
 from ops.pages import overview
+from ops.pages.reports import reports
 from ops.showing import show
 
 if TYPE_CHECKING:
@@ -24,13 +26,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_safe
 @staff
 def cronjobs(request: HttpRequest) -> HttpResponse:
-    reports = monitoring.reports()
+    found, declared = reports(database_now())
+    unknown = table.not_known_yet(declared.platform.cronjobs, found)
     return show(
-        request,
-        "ops/cronjobs.html",
-        {
-            "reports": overview.ordered(reports),
-            "unknown": table.not_known_yet(entries.in_file(), reports),
-            "every": 10,
-        },
+        request, "ops/cronjobs.html", {"reports": overview.ordered(found), "unknown": unknown, "every": 10}
     )

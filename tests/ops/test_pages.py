@@ -18,10 +18,17 @@ from jobs.batches import open_batch
 from jobs.models import Batch, Job, Worker
 from jobs.tasks import prune
 from ops import urls
-from ops.pages.queues import first_id
+from ops.pages import flow
+from ops.pages.flow import first_id
 from tests.browser import stage
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch):
+    """No test knows what the one before has counted."""
+    monkeypatch.setattr(flow, "memory", flow.Memory())
 
 
 @pytest.fixture
@@ -294,6 +301,24 @@ def test_the_overview_asks_a_constant_number_of_queries(client, cronjobs, worker
 
     assert len(many) == len(few)
     assert len(few) <= 20
+
+
+def test_minutes_that_are_over_are_counted_once(django_assert_num_queries):
+    """A second look remembers the old minutes, counts the young ones anew, and tells the same."""
+    now = timezone.now()
+    for minutes in (0, 1, 2, 5, 29):
+        stage.job("a", "succeeded", now - timedelta(minutes=minutes), queue="mail", took=0)
+    first = flow.flows(now)["mail"]
+    Job.objects.filter(created_at__lt=now - timedelta(minutes=4)).delete()
+    stage.job("a", "succeeded", now - timedelta(minutes=1), queue="mail", took=0)
+
+    with django_assert_num_queries(1):
+        second = flow.flows(now)["mail"]
+
+    assert first.came == first.went
+    assert [first.came[-1 - minutes] for minutes in (0, 1, 2, 5, 29)] == [1] * 5
+    assert [second.came[-1 - minutes] for minutes in (0, 1, 2, 5, 29)] == [1, 2, 1, 1, 1]
+    assert flow.flows(now + timedelta(minutes=10))["mail"].went[-16] == 1
 
 
 def test_first_id_is_where_a_moment_begins():

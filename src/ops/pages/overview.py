@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from cronjobs import entries, monitoring, table
+from cronjobs import table
 from cronjobs.clock import database_now
 from cronjobs.models import Incident
 from deployment import spec
@@ -17,6 +17,7 @@ from jobs.conf import conf
 from jobs.models import Job, Worker
 from ops.pages import troubles
 from ops.pages.queues import Queue, queues
+from ops.pages.reports import reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,23 +100,22 @@ def ordered(reports: Sequence[Report]) -> list[Report]:
 def gather() -> Overview:
     """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
     now = database_now()
-    platform = spec.read()
+    reported, declared = reports(now)
     alive, silent = living(now)
-    consumed = [name for service in platform.services for name in service.queues]
+    consumed = [name for service in declared.platform.services for name in service.queues]
     found = queues(consumed, alive, now)
-    reports = monitoring.reports(now)
     messages = in_redis(queue.name for queue in found)
     dead = Job.objects.filter(state=Job.State.DEAD)
     first_death = dead.order_by("finished_at").values_list("finished_at", flat=True).first()
     dead_count = sum(queue.dead for queue in found)
     return Overview(
         now=now,
-        services=list(services(platform.services, alive)),
+        services=list(services(declared.platform.services, alive)),
         silent=silent,
         queues=found,
         messages=messages,
-        reports=reports,
-        unknown=table.not_known_yet(entries.in_file(), reports),
+        reports=reported,
+        unknown=table.not_known_yet(declared.platform.cronjobs, reported),
         dead=list(
             dead.order_by("-finished_at").defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS]
         ),
@@ -123,7 +123,7 @@ def gather() -> Overview:
         troubles=[
             *troubles.of_redis(is_away=messages is None),
             *troubles.of_workers(alive, silent, now),
-            *troubles.of_cronjobs(reports),
+            *troubles.of_cronjobs(reported),
             *(troubles.of_queues(found, now) if alive else ()),
             *troubles.of_dead_letters(dead_count, first_death),
         ],

@@ -1,30 +1,19 @@
-"""The queues: how many jobs wait in each, how long the oldest has waited, and how many came and went in each minute."""
+"""The queues: how many jobs wait in each, how long the oldest has waited, and who consumes it."""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from ops.pages.flow import Flow, flows
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from jobs.models import Worker
-
-MINUTES = 30  # of the sparkline; the last one is not over yet
-# An id tells when its job was enqueued, by the clock of the process that did: so much may that clock be off.
-CLOCKS_DIFFER = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Jobs enqueued and finished in each of the last thirty minutes, the oldest first."""
-
-    came: list[int] = field(default_factory=lambda: [0] * MINUTES)
-    went: list[int] = field(default_factory=lambda: [0] * MINUTES)
 
 
 @dataclass(frozen=True)
@@ -54,21 +43,13 @@ DEPTHS = """
     UNION ALL SELECT queue, 'running', count(*), NULL FROM jobs_job WHERE state = 'running' GROUP BY 1
     UNION ALL SELECT queue, 'dead', count(*), NULL FROM jobs_job WHERE state = 'dead' GROUP BY 1
 """
-FLOW = """
-    SELECT queue, 'came', floor(extract(epoch FROM created_at - %(since)s) / 60)::int, count(*)
-    FROM jobs_job WHERE id >= %(first)s AND created_at >= %(since)s GROUP BY 1, 3
-    UNION ALL SELECT queue, 'went', floor(extract(epoch FROM finished_at - %(since)s) / 60)::int, count(*)
-    FROM jobs_job WHERE state IN ('succeeded', 'cancelled', 'expired') AND finished_at >= %(since)s GROUP BY 1, 3
-    UNION ALL SELECT queue, 'went', floor(extract(epoch FROM finished_at - %(since)s) / 60)::int, count(*)
-    FROM jobs_job WHERE state = 'dead' AND finished_at >= %(since)s GROUP BY 1, 3
-"""
 
 
 def queues(consumed: Iterable[str], workers: Sequence[Worker], now: datetime) -> list[Queue]:
     """Return every queue that is consumed, or has a job that is not finished, or had one in the last half hour."""
-    depths, oldest, flows = *_depths(), _flows(now)
+    depths, oldest, flow = *_depths(), flows(now)
     declared = set(consumed)
-    names = {*declared, *(name for name, _ in depths), *flows}
+    names = {*declared, *(name for name, _ in depths), *flow}
     names |= {name for worker in workers for name in worker.queues}
     return [
         Queue(
@@ -77,7 +58,7 @@ def queues(consumed: Iterable[str], workers: Sequence[Worker], now: datetime) ->
             oldest_at=oldest.get(name),
             consumers=sum(name in worker.queues and not worker.stopping for worker in workers),
             is_declared=name in declared,
-            flow=flows.get(name) or Flow(),
+            flow=flow.get(name) or Flow(),
         )
         for name in sorted(names)
     ]
@@ -93,19 +74,3 @@ def _depths() -> tuple[Mapping[tuple[str, str], int], Mapping[str, datetime]]:
             if since:
                 oldest[name] = min(since, oldest.get(name, since))
     return depths, oldest
-
-
-def _flows(now: datetime) -> dict[str, Flow]:
-    since = now.astimezone(UTC).replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
-    found: dict[str, Flow] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(FLOW, {"since": since, "first": first_id(since - CLOCKS_DIFFER)})
-        for name, direction, minute, jobs in cursor.fetchall():
-            if 0 <= minute < MINUTES:
-                getattr(found.setdefault(name, Flow()), direction)[minute] += jobs
-    return found
-
-
-def first_id(moment: datetime) -> uuid.UUID:
-    """Return the lowest id that a job enqueued at a moment can have: version 7 ids begin with the time (RFC 9562, 5.7)."""
-    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F
 
 from jobs.models import Job
-from ops.pages.queues import CLOCKS_DIFFER, first_id
+from ops.pages.flow import CLOCKS_DIFFER, first_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -62,7 +62,9 @@ function setPaused(paused) {
 live.addEventListener("htmx:config:request", (event) => {
   if (isPaused || document.hidden) event.preventDefault();
 });
-live.addEventListener("htmx:after:swap", answered);
+live.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.response.status < 400) answered(); // htmx tells of a swap after an error too
+});
 live.addEventListener("htmx:error", silent);
 live.addEventListener("htmx:response:error", silent);
 document.addEventListener("visibilitychange", () => {
