@@ -112,7 +112,8 @@ def remove(checkout: Path) -> list[str]:
     done = []
     for name, (before, after) in shorter.items():
         (checkout / name).write_text("".join(after), encoding="utf-8")
-        done.append(f"{name}: {len(before) - len(after)} lines removed")
+        count = len(before) - len(after)
+        done.append(f"{name}: {count} {'line' if count == 1 else 'lines'} removed")
     for name in FOLDERS:
         shutil.rmtree(checkout / name, ignore_errors=True)
     for name in FILES:

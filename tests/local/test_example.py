@@ -99,6 +99,16 @@ def test_what_git_does_not_know_is_not_deleted(clone):
     assert clone.changed() == "?? src/newsletter/ideas.py\n"
 
 
+def test_whoever_insists_gets_it(clone):
+    """With --force it asks git nothing."""
+    (clone.folder / "src/newsletter/ideas.py").write_text("")
+
+    done = clone.run("remove-example", "--yes", "--force")
+
+    assert done.returncode == 0, done.stderr
+    assert not (clone.folder / "src/newsletter").exists()
+
+
 def test_nobody_there_to_say_yes(clone):
     """Without an answer to its question it changes nothing."""
     asked = clone.run("remove-example")
