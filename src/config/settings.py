@@ -275,7 +275,9 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = (
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
 # jobs checks a connection before a plain task uses it, and reconnects by itself where it was lost.
 CELERY_DB_REUSE_MAX = 500
-CELERY_WORKER_SEND_TASK_EVENTS = False  # events cost 40 % of the throughput; the ledger knows it all
+CELERY_WORKER_SEND_TASK_EVENTS = env.boolean(
+    "WORKER_TASK_EVENTS", default=False
+)  # events cost 40 % of the throughput, and the ledger knows it all: for Flower and its like
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
     "WORKER_REMOTE_CONTROL", default=DEBUG
 )  # Redis would carry commands to the worker

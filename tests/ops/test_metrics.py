@@ -343,6 +343,23 @@ def test_a_real_worker_folds(stack):
     assert found("cronjob_overdue", cronjob="prune-jobs") == 0
 
 
+def test_real_web_processes_add_up(stack):
+    """Requests to two processes of a web service are one count in what either of them answers."""
+    web = stack.web(METRICS_TOKEN=TOKEN, WEB_CONCURRENCY="2")
+    of = {"method": "GET", "route": "admin/login/", "status": "200"}
+    for _ in range(30):
+        web.browser.get("/admin/login/")
+
+    found = wait_until(
+        lambda: (
+            Scrape(web.browser.get("/metrics", **BEARER).text)("http_request_duration_seconds_count", **of)
+            == 30
+        )
+    )
+
+    assert found
+
+
 def finished(web):
     found = Scrape(web.browser.get("/metrics", **BEARER).text)
     return found if "jobs_finished_total" in found.names() else None

@@ -162,21 +162,14 @@ def read(url, user=None):
         return answer.read().decode()
 
 
-@pytest.fixture
-def observed(stack):
-    """A worker whose events and remote control are on, as docs/monitoring.md says, which has run a job."""
-    worker = stack.worker("--task-events", WORKER_REMOTE_CONTROL="true")
-    return stack, worker
-
-
 def beside(stack, folder):
     """Put a peer's packages behind the project's."""
     return {"PYTHONPATH": os.pathsep.join([stack.environment["PYTHONPATH"], str(folder)])}
 
 
-def test_flower_attaches(observed):
-    """A real Flower, behind a password, shows the worker and the tasks that it runs."""
-    stack, _ = observed
+def test_flower_attaches(stack):
+    """A real Flower, behind a password, shows a worker with remote control and events, and the tasks that it runs."""
+    stack.worker(WORKER_REMOTE_CONTROL="true", WORKER_TASK_EVENTS="true")
     port, user = free_port(), "flower:offbeat"
     stack.start(
         "flower",
@@ -199,9 +192,9 @@ def succeeded(tasks):
     return [task for task in tasks.values() if task["state"] == "SUCCESS"]
 
 
-def test_celery_exporter_attaches(observed):
-    """A real celery-exporter counts the tasks that the worker runs."""
-    stack, _ = observed
+def test_celery_exporter_attaches(stack):
+    """A real celery-exporter counts the tasks of a worker that sends events."""
+    stack.worker(WORKER_TASK_EVENTS="true")
     port = free_port()
     stack.start(
         "celery-exporter",
