@@ -12,12 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from cronjobs.models import CronJob, Incident, Slot
+from cronjobs.models import CronJob, Slot
+from cronjobs.models import Incident as CronJobIncident
 from cronjobs.registering import register
 from jobs.batches import open_batch
 from jobs.models import Batch, Job, Worker
 from jobs.tasks import prune
 from ops import urls
+from ops.alerts.models import Incident
 from ops.pages import flow
 from ops.pages.flow import first_id
 from tests.browser import stage
@@ -147,13 +149,24 @@ def test_all_quiet(client, cronjobs, worker):
 
 
 def test_the_last_incident_is_remembered(client, cronjobs, worker):
-    """In quiet times the page says what was wrong last, and since when it is over."""
+    """In quiet times the page says what was wrong last, and since when it is over, be it a cronjob or the whole."""
     now = timezone.now()
+    CronJobIncident.objects.create(
+        cronjob_id="weekly-digest",
+        signal="not_fired",
+        text="was not woken up",
+        opened_at=now,
+        closed_at=now - timedelta(hours=2),
+    )
+    first = text_of(client.get("/ops/"))
     Incident.objects.create(
-        cronjob_id="weekly-digest", signal="not_fired", text="late", opened_at=now, closed_at=now
+        kind="redis_away", subject="redis", text="Redis was away", closed_at=now - timedelta(hours=1)
     )
 
-    assert "The last incident, weekly-digest (not_fired), was over" in text_of(client.get("/ops/"))
+    second = text_of(client.get("/ops/"))
+
+    assert "The last incident was over 2 h ago : weekly-digest: was not woken up" in first
+    assert "The last incident was over 1 h ago : Redis was away" in second
 
 
 def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker):

@@ -10,7 +10,6 @@ import redis
 
 from cronjobs import table
 from cronjobs.clock import database_now
-from cronjobs.models import Incident
 from deployment import spec
 from jobs import broker
 from jobs.conf import conf
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cronjobs.monitoring import Report
-    from ops.pages.troubles import Trouble
+    from ops.pages.troubles import Over, Trouble
 
 DEAD_LETTERS = 5  # shown here; their page has all
 CRONJOBS = 24  # shown here, those with a trouble first: a screen's worth
@@ -62,7 +61,7 @@ class Overview:
     dead: Sequence[Job]
     dead_count: int
     troubles: Sequence[Trouble]
-    last_incident: Incident | None
+    last_incident: Over | None
 
     @property
     def since(self) -> datetime | None:
@@ -127,7 +126,7 @@ def gather() -> Overview:
             *(troubles.of_queues(found, now) if alive else ()),
             *troubles.of_dead_letters(dead_count, first_death),
         ],
-        last_incident=Incident.objects.filter(closed_at__isnull=False).order_by("-closed_at").first(),
+        last_incident=troubles.last_over(),
     )
 
 

@@ -1,4 +1,7 @@
-"""What is wrong, in words and since when: the sentence at the top of every page."""
+"""What is wrong, in words and since when: the sentence at the top of the overview.
+
+Alerts tell of the same a little later: they wait until it has lasted. What is too long for a queue is decided there.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
+from cronjobs.models import Incident as CronJobIncident
 from cronjobs.table import renamed
 from cronjobs.wording import counted, duration
-from jobs.conf import conf
+from ops.alerts.conf import conf
+from ops.alerts.models import Incident
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +33,14 @@ class Trouble:
     text: str
     link: str
     since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Over:
+    """An incident that is over."""
+
+    text: str
+    at: datetime
 
 
 def of_workers(alive: Sequence[Worker], silent: Sequence[Worker], now: datetime) -> Iterator[Trouble]:
@@ -53,7 +66,7 @@ def of_redis(*, is_away: bool) -> Iterator[Trouble]:
 
 def of_queues(queues: Sequence[Queue], now: datetime) -> Iterator[Trouble]:
     """Tell of queues that nobody consumes, and of those whose jobs wait too long."""
-    patience = timedelta(seconds=conf().stuck_after)
+    patience = timedelta(seconds=conf().queue_age)
     for queue in queues:
         if not queue.consumers and (queue.waiting or queue.is_declared):
             text = "is consumed by no worker" + (
@@ -81,3 +94,13 @@ def of_dead_letters(count: int, oldest_at: datetime | None) -> Iterator[Trouble]
     if count:
         text = "waits for your decision" if count == 1 else "wait for your decision"
         yield Trouble(counted(count, "dead letter"), text, reverse("ops:jobs") + "?state=dead", oldest_at)
+
+
+def last_over() -> Over | None:
+    """Return the incident that was over last, of a cronjob or of the whole."""
+    cronjobs = CronJobIncident.objects.filter(closed_at__isnull=False).order_by("-closed_at")[:1]
+    whole = Incident.objects.filter(closed_at__isnull=False).order_by("-closed_at")[:1]
+    told = [(f"{each.cronjob_id}: {each.text}", each.closed_at) for each in cronjobs]
+    told += [(each.text, each.closed_at) for each in whole]
+    found = [Over(text, at) for text, at in told if at]
+    return max(found, key=lambda over: over.at, default=None)
