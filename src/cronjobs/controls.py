@@ -50,6 +50,15 @@ def resume(name: str, now: datetime | None = None) -> bool:
     return True
 
 
+def forget(name: str) -> bool:
+    """Count a dashboard's cronjob as removed, so that no worker claims its slots; its history stays, a wake-up brings it back.
+
+    Tell whether it was one. Raises CronJob.DoesNotExist.
+    """
+    CronJob.objects.get(pk=name)
+    return bool(CronJob.objects.filter(pk=name, is_in_file=False).update(is_in_file=True))
+
+
 def run_now(entry: Entry, by: str = "", now: datetime | None = None) -> WakeUp:
     """Enqueue one job, whatever the schedule says, paused or not."""
     with transaction.atomic():

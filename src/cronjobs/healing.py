@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A dashboard's cronjob is known by its wake-ups alone: so long after the last one, and a day beyond the next slot, it is believed
+# to be forgotten by the platform; then, to be removed from the dashboard, or to have been somebody's trial in a terminal.
+BELIEVED, A_DAY = timedelta(days=7), timedelta(days=1)
+
 
 class Healer:
     """A worker's memory: its entries of platform.yaml, which the ledger learns when the worker starts."""
@@ -44,7 +48,7 @@ class Healer:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
         if self.entries is None:
             self.entries = known_by_file(now)
-        return heal([*self.entries.values(), *of_dashboards()], now, clock) if conf().heal else []
+        return heal([*self.entries.values(), *of_dashboards(now)], now, clock) if conf().heal else []
 
 
 def known_by_file(now: datetime) -> dict[str, Entry]:
@@ -59,13 +63,16 @@ def known_by_file(now: datetime) -> dict[str, Entry]:
     return found
 
 
-def of_dashboards() -> Iterator[Entry]:
-    """Yield the cronjobs that only their own command lines have told the ledger of."""
-    for row in CronJob.objects.filter(is_in_file=False):
+def of_dashboards(now: datetime) -> Iterator[Entry]:
+    """Yield the cronjobs that only their own command lines have told the ledger of, and not too long ago."""
+    for row in CronJob.objects.filter(is_in_file=False, last_fire_at__isnull=False):
         try:
-            yield entries.of_row(row)
+            entry = entries.of_row(row)
         except entries.ConfigurationError:
             continue  # its command is gone: nothing to heal it with
+        assert row.last_fire_at is not None  # noqa: S101  asked for above
+        if entry.schedule.next(row.last_fire_at + BELIEVED) + A_DAY > now:
+            yield entry
 
 
 def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> list[WakeUp]:

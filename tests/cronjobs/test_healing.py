@@ -118,13 +118,33 @@ def test_a_running_worker_does_not_take_a_schedule_back(platform, monkeypatch):
 def test_a_dashboards_cronjob_is_healed(make, platform):
     """A cronjob that only its command line tells of is healed from what its last wake-up told."""
     plants = make("0 * * * *").known("2026-11-23 07:30")
-    CronJob.objects.update(is_in_file=False, command="enqueue_prune_jobs")
+    CronJob.objects.update(
+        is_in_file=False, command="enqueue_prune_jobs", last_fire_at=at("2026-11-20 07:00")
+    )
 
     done = Healer().look(at("2026-11-23 08:06"), at("2026-11-23 08:06"))
 
     assert [each.name for each in done] == ["plants"]
     assert Job.objects.get().task == "jobs.tasks.prune"
     assert plants.slots("enqueued") == ["11-23 08:00"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last_fire", "is_healed"),
+    [
+        ("0 * * * *", "2026-11-15 09:00", True),
+        ("0 * * * *", "2026-11-15 07:00", False),
+        ("0 8 1 * *", "2026-11-01 08:00", True),
+        ("0 8 1 * *", "2026-10-01 08:00", False),
+    ],
+)
+def test_a_dashboards_cronjob_is_healed_for_a_week(make, platform, schedule, last_fire, is_healed):
+    """A week without a wake-up, and a day after the next slot, it counts as removed from the dashboard."""
+    moment = at("2026-11-23 08:06") if "*" in schedule[:4] else at("2026-12-01 08:06")
+    make(schedule).known("2026-11-23 07:30")
+    CronJob.objects.update(is_in_file=False, command="enqueue_prune_jobs", last_fire_at=at(last_fire))
+
+    assert bool(Healer().look(moment, moment)) is is_healed
 
 
 def test_healing_can_be_switched_off(make, platform, settings):

@@ -6,7 +6,7 @@ import pytest
 from cronjobs import controls, entries, monitoring, retention
 from cronjobs.healing import heal
 from cronjobs.management.commands.cronjobs import Command
-from cronjobs.models import CronJob, Slot
+from cronjobs.models import CronJob, Incident, Slot
 from deployment import spec
 from jobs.models import Job
 from tests.cronjobs.conftest import at
@@ -201,6 +201,17 @@ def test_slots_are_pruned(make):
     assert plants.wake_up("2026-01-23 08:10:10").decisions == []
 
 
+def test_incidents_are_pruned(make):
+    """Those that have been over for long go; one that is open stays."""
+    make().known("2026-01-23 07:30")
+    for signal, closed_at in (("not_fired", at("2026-01-23 08:00")), ("no_success", None)):
+        Incident.objects.create(cronjob_id="plants", signal=signal, text="", closed_at=closed_at)
+
+    retention.prune(90)
+
+    assert Incident.objects.get().signal == "no_success"
+
+
 PRUNE = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
 
 
@@ -251,6 +262,20 @@ def test_pause_resume_and_run_by_command(run, make):
     assert "prune-jobs: paused by alice since " in run()[1]
     assert run("resume", "prune-jobs") == (0, "prune-jobs: goes on\n")
     assert run("run", "prune-jobs")[1].startswith("prune-jobs: enqueued now as job ")
+
+
+def test_forgetting_a_dashboards_cronjob(run, make):
+    """It counts as removed: no signal, no healing, its history stays; one of platform.yaml is removed there."""
+    make("0 3 * * *", name="prune-jobs").known("2026-01-01 00:30")
+    make("0 * * * *", name="trial").known("2026-01-01 00:30")
+    CronJob.objects.filter(pk="trial").update(is_in_file=False, command="enqueue_prune_jobs")
+
+    assert run("forget", "trial") == (0, "trial: forgotten; its history stays\n")
+    assert "trial: is no longer in platform.yaml; its history stays" in run()[1]
+    assert (
+        run("forget", "prune-jobs")[1]
+        == "prune-jobs: is not a dashboard cronjob: remove it from platform.yaml\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`manage.py cronjobs`: how every cronjob is, in a table; and pause, resume, run."""
+"""`manage.py cronjobs`: how every cronjob is, in a table; and pause, resume, run, forget."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 
 class Command(exits.SysexitsCommand):
-    help = "Show how every cronjob is; or pause, resume or run one."
+    help = "Show how every cronjob is; or pause, resume, run or forget one."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", nargs="?", choices=["show", "pause", "resume", "run"], default="show")
-        parser.add_argument("name", nargs="?", help="of the cronjob to pause, resume or run")
+        parser.add_argument(
+            "action", nargs="?", choices=["show", "pause", "resume", "run", "forget"], default="show"
+        )
+        parser.add_argument("name", nargs="?", help="of the cronjob to pause, resume, run or forget")
         parser.add_argument("--by", default="the command line", help="who pauses: it is written down")
         parser.add_argument("--json", action="store_true", help="answer in JSON")
 
@@ -52,6 +54,12 @@ def run(name: str, options: Mapping[str, Any]) -> str:
     return telling.line(controls.run_now(entries.known(name), options["by"]))
 
 
+def forget(name: str, options: Mapping[str, Any]) -> str:
+    if decided(controls.forget, name):
+        return f"{name}: forgotten; its history stays"
+    return f"{name}: is not a dashboard cronjob: remove it from platform.yaml"
+
+
 def decided(decide: Any, name: str, *arguments: str) -> bool:
     try:
         return bool(decide(name, *arguments))
@@ -60,4 +68,4 @@ def decided(decide: Any, name: str, *arguments: str) -> bool:
         raise entries.UnknownCronjobError(f"the ledger knows no cronjob {name}; it knows: {known}") from None
 
 
-ACTIONS = {"pause": pause, "resume": resume, "run": run}
+ACTIONS = {"pause": pause, "resume": resume, "run": run, "forget": forget}
