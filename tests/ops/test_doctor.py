@@ -16,7 +16,10 @@ from jobs.models import Broker, Job, Worker
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
 from ops.doctor import ledger as books
 from ops.doctor.findings import Level, green, red, yellow
+from ops.metrics.reading import queues_of
 from tests.ops.support import entry, greet
+
+ALL = queues_of()  # of platform.yaml
 
 
 def levels(findings):
@@ -40,7 +43,7 @@ def test_a_healthy_stack_is_not_red(stack):
     wrong = [each for each in answer["findings"] if each["level"] == "red"]
     assert wrong == []
     names = {each["name"] for each in answer["findings"]}
-    assert {"PostgreSQL", "Redis", "migrations", "queue mail", "cronjob prune-jobs"} <= names
+    assert {"PostgreSQL", "Redis", "migrations", "queue default", "cronjob prune-jobs"} <= names
     assert told.returncode == {"green": 0, "yellow": 1}[answer["level"]]
     assert told.stderr == ""
 
@@ -52,7 +55,7 @@ def test_people_get_a_table(stack):
     assert told.returncode == 2
     assert "WRONG  workers" in told.stdout
     assert "→ start one: without it no job runs, and no cronjob is healed" in told.stdout
-    assert told.stdout.strip().splitlines()[-1].startswith("3 wrong, ")  # and neither queue is consumed
+    assert told.stdout.strip().splitlines()[-1].startswith(f"{1 + len(ALL)} wrong, ")  # no queue is consumed
 
 
 @pytest.mark.parametrize(
@@ -282,13 +285,14 @@ def test_another_redis_is_told(ledger, carrier):
 
 
 def test_a_queue_without_a_worker_is_red(ledger, carrier):
-    """Every queue of platform.yaml needs a living worker that consumes it."""
-    Worker.objects.create(hostname="here", pid=7, queues=["default"], concurrency=2, version="v1")
+    """A queue in which jobs wait needs a living worker that consumes it."""
+    Worker.objects.create(hostname="here", pid=7, queues=ALL, concurrency=2, version="v1")
+    greet.using(queue="letters").enqueue()
 
     assert levels(ledger_findings()) == {
         "worker here (7)": "green",
-        "queue default": "green",
-        "queue mail": "red",
+        **{f"queue {queue}": "green" for queue in ALL},
+        "queue letters": "red",
         "dead letters": "green",
     }
 
@@ -299,7 +303,7 @@ def ledger_findings():
 
 def test_what_waits_too_long_is_yellow(ledger, carrier):
     """A job that has been due for longer than an alert allows is told with its queue."""
-    Worker.objects.create(hostname="here", pid=7, queues=["default", "mail"], concurrency=2, version="v1")
+    Worker.objects.create(hostname="here", pid=7, queues=ALL, concurrency=2, version="v1")
     job = greet.enqueue()
     Job.objects.filter(pk=job.pk).update(due_at=job.created_at - timedelta(minutes=20))
 

@@ -104,15 +104,15 @@ def test_keda_scales_by_a_metric_that_is_there(exported):
 def test_prometheus_fires_the_overdue_alert(stack, tmp_path):
     """A real Prometheus scrapes a running web process, and says that a cronjob which nobody wakes up is overdue."""
     stack.manage("tick")
-    CronJob.objects.filter(pk="weekly-digest").update(cursor=database_now() - timedelta(days=8))
+    CronJob.objects.filter(pk="prune-jobs").update(cursor=database_now() - timedelta(days=8))
     web = stack.web(METRICS_TOKEN=TOKEN)
     address = prometheus(stack, web, tmp_path)
 
     alerts = wait_until(lambda: firing(address, "OffbeatCronjobOverdue"), seconds=60)
 
     (target,) = ask(f"{address}/api/v1/targets")["data"]["activeTargets"]
-    assert [alert["labels"]["cronjob"] for alert in alerts] == ["weekly-digest"]
-    assert alerts[0]["annotations"]["summary"] == "The cronjob weekly-digest is overdue"
+    assert [alert["labels"]["cronjob"] for alert in alerts] == ["prune-jobs"]
+    assert alerts[0]["annotations"]["summary"] == "The cronjob prune-jobs is overdue"
     assert (target["health"], target["lastError"]) == ("up", "")
 
 
@@ -180,10 +180,10 @@ def test_flower_attaches(stack):
     wait_until(lambda: listens(port), seconds=60)
     wait_until(lambda: ask(f"http://{LOOPBACK}:{port}/api/workers", user))
 
-    stack.manage("enqueue_purge_unconfirmed", "--now")
+    stack.manage("enqueue_prune_jobs", "--now")
     tasks = wait_until(lambda: succeeded(ask(f"http://{LOOPBACK}:{port}/api/tasks", user)))
 
-    assert [task["name"] for task in tasks] == ["newsletter.tasks.purge_unconfirmed"]
+    assert [task["name"] for task in tasks] == ["jobs.tasks.prune"]
     with pytest.raises(urllib.error.HTTPError, match="401"):
         ask(f"http://{LOOPBACK}:{port}/api/workers")
 
@@ -206,10 +206,10 @@ def test_celery_exporter_attaches(stack):
     with stack.redis.connect() as client:
         wait_until(lambda: client.scard("_kombu.binding.celeryev"))
 
-    stack.manage("enqueue_purge_unconfirmed", "--now")
+    stack.manage("enqueue_prune_jobs", "--now")
 
     counted = re.compile(
-        r'^celery_tasks_total\{[^}]*name="newsletter\.tasks\.purge_unconfirmed"[^}]*state="SUCCESS"[^}]*\} 1\.0$',
+        r'^celery_tasks_total\{[^}]*name="jobs\.tasks\.prune"[^}]*state="SUCCESS"[^}]*\} 1\.0$',
         re.MULTILINE,
     )
     assert wait_until(lambda: counted.search(read(f"http://{LOOPBACK}:{port}/metrics")))
