@@ -1,8 +1,6 @@
 """Incidents, pings and check-ins, received by a real HTTP server."""
 
-import http.server
 import json
-import threading
 import uuid
 
 import pytest
@@ -13,39 +11,14 @@ from cronjobs.models import Incident, Slot
 from jobs.models import Job
 from jobs.signals import job_dead, job_started, job_succeeded
 from tests.cronjobs.conftest import at, water_the_plants
-
-
-class Watcher:
-    """An HTTP server that remembers what it was told."""
-
-    def __init__(self):
-        self.told = []
-        self.status = 200
-        watcher = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                watcher.told.append((self.path, body))
-                self.send_response(watcher.status)
-                self.end_headers()
-
-            def log_message(self, *args):
-                """Say nothing."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        ).start()
+from tests.cronjobs.watcher import Watcher
 
 
 @pytest.fixture
 def watcher():
     watcher = Watcher()
     yield watcher
-    watcher.server.shutdown()
-    watcher.server.server_close()
+    watcher.close()
 
 
 @pytest.fixture
