@@ -10,13 +10,13 @@ from playwright.sync_api import expect
 
 from cronjobs.models import CronJob, Slot
 from jobs.models import Job
-from newsletter.tasks import purge_unconfirmed
+from jobs.tasks import prune
 from tests.browser import stage
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.browser
 
-TICKER = ["enqueue_signup_report", "--schedule", "* * * * *", "--name", "ticker"]
+TICKER = ["enqueue_prune_jobs", "--schedule", "* * * * *", "--name", "ticker"]
 SOON = 25_000  # milliseconds: five refreshes
 
 
@@ -61,9 +61,7 @@ def test_a_strip_grows_while_one_watches(stack, log_in):
 
 def test_a_dead_letter_is_retried(stack, log_in):
     """One click on the overview, and the worker runs it; the page that was open counts none any more by itself."""
-    job = stage.job(
-        purge_unconfirmed.name, "dead", timezone.now() - timedelta(minutes=4), reason="SMTPError: no"
-    )
+    job = stage.job(prune.name, "dead", timezone.now() - timedelta(minutes=4), reason="SMTPError: no")
     page = log_in()
     expect(page.get_by_role("heading", level=1)).not_to_have_text("All quiet.")
     is_seen = page.get_by_role("link", name="1 dead letter")
@@ -109,14 +107,14 @@ def test_run_now(stack, log_in):
 
 def test_the_page_of_a_job_follows_it(stack, log_in):
     """A job that waits is seen to succeed, and its title says so where only the tab is seen."""
-    job = purge_unconfirmed.enqueue()
+    job = prune.enqueue()
     page = log_in(f"/ops/jobs/{job.pk}/")
     is_the_same = not_reloaded(page)
 
     stack.worker()
 
     expect(page.locator(".state-of.big")).to_have_text("succeeded", timeout=SOON)
-    expect(page).to_have_title("newsletter.tasks.purge_unconfirmed, succeeded · Offbeat")
+    expect(page).to_have_title("jobs.tasks.prune, succeeded · Offbeat")
     assert is_the_same()
 
 

@@ -100,7 +100,7 @@ def test_without_javascript(stack, pages, log_in):
     page.get_by_role("link", name="Discard").click()
     page.get_by_role("button", name="Discard the job").click()
     expect(page.get_by_text("Discarded.", exact=True).first).to_be_visible()
-    page.goto("/ops/cronjobs/purge-unconfirmed/")
+    page.goto("/ops/cronjobs/prune-jobs/")
     page.get_by_role("link", name="Run now").click()
     page.get_by_role("button", name="Run it now").click()
     expect(page.get_by_text("Enqueued as job").first).to_be_visible()
