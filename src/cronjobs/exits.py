@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
+from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from cronjobs.entries import ConfigurationError
 from cronjobs.policies import TooManySlotsError
@@ -58,9 +59,14 @@ def as_exit_codes(name: str) -> Iterator[None]:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CommandError(f"{name}: {AWAY_TEXT} ({line})", returncode=AWAY) from None
     except Exception as error:
+        if isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
+            raise CommandError(f"{name}: {UNMIGRATED_TEXT}", returncode=AWAY) from None
         logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
         raise CommandError(f"{name}: {type(error).__name__}: {error}", returncode=BUG) from None
 
 
 AWAY_TEXT = "PostgreSQL is away; the next wake-up or a worker claims the slot"
+UNMIGRATED_TEXT = (
+    "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
+)
 UNPUBLISHED_TEXT = "recorded; Redis is away: nothing is lost, a worker publishes it when Redis is back"

@@ -4,6 +4,7 @@ import os
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from cronjobs import entries
 from cronjobs.commands import EnqueueCommand
@@ -164,6 +165,17 @@ def test_a_bug_is_70(transactional_db, platform, monkeypatch, capsys):
     assert code == os.EX_SOFTWARE
     assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
     assert Slot.objects.count() == 0
+
+
+def test_an_unmigrated_database_is_69(transactional_db, platform, capsys):
+    """A wake-up of the new image that comes before its release says what to run."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE cronjobs_cronjob RENAME TO elsewhere")
+        code = run()
+        cursor.execute("ALTER TABLE elsewhere RENAME TO cronjobs_cronjob")
+
+    assert code == os.EX_UNAVAILABLE
+    assert "the database is not migrated: run python manage.py release" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_would(transactional_db, platform, capsys):
