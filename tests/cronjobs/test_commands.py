@@ -167,12 +167,18 @@ def test_a_bug_is_70(transactional_db, platform, monkeypatch, capsys):
     assert Slot.objects.count() == 0
 
 
+def rename(table, name):
+    with connection.cursor() as cursor:  # a new one each time: a command that ends closes its connections
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
 def test_an_unmigrated_database_is_69(transactional_db, platform, capsys):
     """A wake-up of the new image that comes before its release says what to run."""
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE cronjobs_cronjob RENAME TO elsewhere")
+    rename("cronjobs_cronjob", "elsewhere")
+    try:
         code = run()
-        cursor.execute("ALTER TABLE elsewhere RENAME TO cronjobs_cronjob")
+    finally:
+        rename("elsewhere", "cronjobs_cronjob")
 
     assert code == os.EX_UNAVAILABLE
     assert "the database is not migrated: run python manage.py release" in capsys.readouterr().err
