@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     Event = MutableMapping[str, Any]
 
 CREDENTIALS = re.compile(r"(\w+://)[^/@\s:]*:[^/@\s]+@")  # scheme://user:password@
-DROPPED = (
-    "request",
-    "server_time",
-)  # Django's extras: an object whose text has the query string, and a time we have
+# Of Django: an object whose text has the query string, and a time that we have. Of Celery: what a task was called with.
+DROPPED = ("request", "server_time", "data")
 REMEMBERED = ("request_id", "job", "task", "attempt", "cronjob", "slot")
 
 
@@ -61,6 +59,7 @@ def as_json() -> list[Any]:
         processors.format_exc_info,
         processors.EventRenamer("message"),
         redact,
+        in_order,
         processors.JSONRenderer(default=str),
     ]
 
@@ -74,6 +73,12 @@ def as_lines() -> list[Any]:
             timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
         ),
     ]
+
+
+def in_order(logger: Any, method: str, event: Event) -> Event:
+    """Put first what everybody reads."""
+    first = ("time", "level", "logger", "message", "action")
+    return {name: event[name] for name in first if name in event} | dict(event)
 
 
 def drop(logger: Any, method: str, event: Event) -> Event:

@@ -1,4 +1,4 @@
-"""Installs Flower and celery-exporter into a scratch folder, once a machine; they run beside the project's own Celery."""
+"""Installs what is not in the requirements into scratch folders, once a machine: Flower, celery-exporter, OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ import pytest
 
 FOLDER = Path(tempfile.gettempdir()) / "offbeat-peers"
 FLOWER = ("flower==2.2.0", "humanize==4.16.0", "pytz==2026.2", "tornado==6.5.9")
+TRACING = (
+    "opentelemetry-exporter-otlp-proto-http==1.45.1",
+    "opentelemetry-instrumentation-celery==0.66b1",
+    "opentelemetry-instrumentation-django==0.66b1",
+    "opentelemetry-instrumentation-psycopg==0.66b1",
+)
 EXPORTER = "celery-exporter==1.3.3"  # the newest in pure Python
 # Its metadata lacks a comma, which newer tools refuse to read.
 BUILDER = ("pip==23.2.1", "setuptools==57.5.0", "wheel==0.37.1")
@@ -38,6 +44,10 @@ def flower():
     return installed("flower", lambda folder: pip(sys.executable, "--target", folder, *FLOWER))
 
 
+def tracing():
+    return installed("tracing", lambda folder: pip(sys.executable, "--target", folder, *TRACING, deps=True))
+
+
 def exporter():
     if sys.version_info >= (3, 12):
         pytest.skip("celery-exporter's build needs Python 3.11 or older")
@@ -52,8 +62,8 @@ def build_exporter(folder):
     pip(python, "--no-build-isolation", "--target", folder, EXPORTER)
 
 
-def pip(python, *arguments):
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+def pip(python, *arguments, deps=False):
+    quiet = ["--quiet", "--disable-pip-version-check", *([] if deps else ["--no-deps"])]
     subprocess.run(
         [str(python), "-m", "pip", "install", *quiet, *map(str, arguments)],
         check=True,
