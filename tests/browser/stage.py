@@ -156,8 +156,16 @@ def dead_letter(now, minutes=14, subscriber=4711):
     ]
     return job(
         "newsletter.tasks.send_confirmation", "dead", died - timedelta(seconds=64), args=[subscriber], attempt=3, retries=2,
+        published_at=died - timedelta(seconds=2.03),
         started_at=died - timedelta(seconds=2), finished_at=died, reason=REFUSED, traceback=TRACEBACK, history=history,
     )  # fmt: skip
+
+
+def backlog(now, jobs=212, minutes=13):
+    """Write mails that wait, the oldest for so many minutes."""
+    for number in range(jobs):
+        at = now - timedelta(minutes=minutes * (jobs - number) / jobs)
+        job("newsletter.tasks.send_confirmation", "published", at, args=[5000 + number])
 
 
 @transaction.atomic  # a worker that looks meanwhile sees all of it or nothing
@@ -172,6 +180,7 @@ def set_up(*, incident):
     if incident:
         for minutes, subscriber in ((3, 4711), (9, 4712), (14, 4720)):
             dead_letter(now, minutes, subscriber)
+        backlog(now)
         hourly = Slot.objects.filter(cronjob="signup-report").order_by("-slot")
         for slot, state in zip(hourly[:3], ("dead", "dead", "dead"), strict=False):
             Job.objects.filter(pk=slot.job_id).update(state=state, reason=REFUSED, traceback=TRACEBACK)

@@ -43,6 +43,11 @@ class Service:
         return sum(worker.concurrency for worker in self.workers)
 
     @property
+    def is_short(self) -> bool:
+        """Whether fewer workers live than the platform is asked to run."""
+        return len(self.workers) < self.instances.min
+
+    @property
     def busy(self) -> int:
         return sum(worker.busy for worker in self.workers)
 

@@ -101,7 +101,8 @@ def _work(job: Job) -> Iterator[Event]:
 
 def _end(job: Job) -> Iterator[Event]:
     if job.finished_at:
-        yield Event(job.finished_at, job.state, ENDS[job.state], job.reason)
+        told = {attempt.reason for attempt in attempts(job)}
+        yield Event(job.finished_at, job.state, ENDS[job.state], "" if job.reason in told else job.reason)
     elif job.state == Job.State.PENDING and job.due_at > job.created_at:
         yield Event(job.due_at, "due", "Due", job.reason)
 

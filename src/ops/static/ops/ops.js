@@ -16,6 +16,7 @@ function duration(seconds) {
     const count = Math.floor(rest / size);
     rest %= size;
     if (count) parts.push(`${count} ${unit}`);
+    else if (parts.length) break; // "2 d", not "2 d 9 s"
   }
   return parts.slice(0, 2).join(" ") || "0 s";
 }
