@@ -6,12 +6,14 @@ Whoever logs uses Python's logging, with `extra={"action": ...}`; or structlog, 
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     Event = MutableMapping[str, Any]
 
@@ -70,9 +72,16 @@ def as_lines() -> list[Any]:
     return [
         redact,
         structlog.dev.ConsoleRenderer(
-            timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
+            colors=wants_colours(os.environ, sys.stderr.isatty()),
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
+
+
+def wants_colours(environ: Mapping[str, str], is_terminal: bool) -> bool:
+    """Tell whether to colour, by https://no-color.org and https://force-color.org."""
+    return not environ.get("NO_COLOR") and bool(is_terminal or environ.get("FORCE_COLOR"))
 
 
 def in_order(logger: Any, method: str, event: Event) -> Event:

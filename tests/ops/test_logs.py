@@ -10,7 +10,7 @@ import pytest
 
 from jobs.testing import run_jobs
 from ops import logs_sentry
-from ops.logs import Formatter
+from ops.logs import Formatter, wants_colours
 from ops.logs_context import request_id
 from tests.ops.support import greet
 from tests.support.polling import wait_until
@@ -91,8 +91,23 @@ def test_the_request_itself_is_not_logged(line, rf):
     assert found["status_code"] == 404
 
 
-def test_people_get_colours():
+@pytest.mark.parametrize(
+    ("environ", "is_terminal", "expected"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+    ],
+)
+def test_a_file_gets_no_colours(environ, is_terminal, expected):
+    """Colours are for terminals; the two variables that everybody knows say otherwise."""
+    assert wants_colours(environ, is_terminal) == expected
+
+
+def test_people_get_colours(monkeypatch):
     """On a terminal a line is no JSON, and says the same."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
     logger = logging.getLogger("tests.ops")
     record = logger.makeRecord(logger.name, logging.WARNING, "", 0, "hello", (), None, extra={"action": "x"})
 
@@ -209,6 +224,28 @@ def test_sentry_gets_a_jobs_error(stack, sentry):
 
 
 DIVIDE = "from tests.faults.effects.tasks import divide; print(divide.enqueue('someone@example.com', 2).id)"
+
+
+def test_sentry_gets_a_dead_letter_that_nobody_lived_to_tell(stack, sentry):
+    """A job whose process was killed for the last time reaches Sentry, though no exception was raised."""
+    told = stack.manage("shell", "-c", KILL, DJANGO_SETTINGS_MODULE="tests.settings")
+    stack.worker(SENTRY_DSN=sentry.dsn, DJANGO_SETTINGS_MODULE="tests.settings")
+
+    event = wait_until(lambda: next((each for each in sentry.events if each.get("message")), None))
+
+    assert event["tags"]["job"] == told.stdout.split()[-1]
+    assert event["message"].startswith(
+        "tests.faults.effects.tasks.kill_itself is dead: 1 of 1 attempts ended"
+    )
+
+
+KILL = """
+from jobs.models import Job
+from tests.faults.effects.tasks import kill_itself
+job = kill_itself.enqueue("here")
+Job.objects.filter(pk=job.pk).update(max_attempts=1)
+print(job.id)
+"""
 
 
 def test_sentry_gets_nobodys_data():

@@ -237,6 +237,19 @@ def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
     assert scrape()("cronjob_signal", cronjob="plants", signal="not_fired") == 1
 
 
+def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max_num_queries):
+    """However many jobs, tasks and cronjobs there are, a scrape asks the same few questions."""
+    for number in range(20):
+        register(entry(name=f"plants-{number}"), database_now())
+        greet.enqueue()
+    run_jobs()
+
+    with django_assert_max_num_queries(14):
+        found = scrape(fold=False)
+
+    assert found("server_up", server="postgres") == 1
+
+
 def test_requests_are_counted_by_route(ledger, carrier, scrape, client):
     """A request counts under its route, never under its path; an unknown path under none."""
     of_requests.measured.counts.clear()
