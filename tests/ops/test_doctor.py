@@ -1,8 +1,11 @@
 """The doctor: finds what is wrong, says what to do, and works when a server is away."""
 
 import json
+import os
+import shutil
 import uuid
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,11 +16,14 @@ from cronjobs.models import CronJob
 from cronjobs.registering import register
 from jobs import guard
 from jobs.models import Broker, Job, Worker
+from local.ports import LOOPBACK, free_port
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
 from ops.doctor import ledger as books
 from ops.doctor.findings import Level, green, red, yellow
 from ops.metrics.reading import queues_of
 from tests.ops.support import entry, greet
+from tests.support.polling import wait_until
+from tests.support.stack import listens
 
 ALL = queues_of()  # of platform.yaml
 
@@ -223,21 +229,43 @@ def test_a_direct_connection_is_no_pooler(db):
     assert levels(postgres.pooler()) == {"pooler": "green"}
 
 
-def test_a_pooler_in_transaction_mode_is_told(db, monkeypatch):
-    """When one backend serves two connections, `release` needs another way."""
-    monkeypatch.setattr(connection, "copy", lambda _: Same())
+@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt install pgbouncer")
+@pytest.mark.parametrize(("mode", "level"), [("session", "green"), ("transaction", "yellow")])
+def test_a_poolers_mode_is_found(stack, mode, level):
+    """Behind a real PgBouncer the doctor tells transaction mode, in which `release` cannot hold its lock, from session mode."""
+    url = pgbouncer(stack, mode)
 
-    assert levels(postgres.pooler()) == {"pooler": "yellow"}
+    told = stack.manage("doctor", "--json", DATABASE_URL=url)
+
+    findings = {each["name"]: each for each in json.loads(told.stdout)["findings"]}
+    assert findings["PostgreSQL"]["level"] == "green"
+    assert findings["pooler"]["level"] == level
 
 
-class Same:
-    """A second connection that a pooler serves with the backend of the first."""
-
-    def cursor(self):
-        return connection.cursor()
-
-    def close(self):
-        """Leave the first one open."""
+def pgbouncer(stack, mode):
+    """Start a PgBouncer before the stack's database; return the address to reach it by."""
+    server, port = urlsplit(stack.environment["DATABASE_URL"]), free_port()
+    name = server.path.removeprefix("/").partition("?")[0]
+    folder = stack.folder / "pgbouncer"
+    folder.mkdir()
+    config = folder / "pgbouncer.ini"
+    config.write_text(f"""[databases]
+{name} = host={server.hostname} port={server.port} user={server.username} password={server.password or ""}
+[pgbouncer]
+listen_addr = {LOOPBACK}
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = {mode}
+ignore_startup_parameters = extra_float_digits,options
+""")
+    as_root = ["--user", "nobody"] if os.getuid() == 0 else []
+    for path in (folder, *list(folder.parents)[:3]):
+        path.chmod(path.stat().st_mode | 0o011)
+    config.chmod(0o644)
+    stack.start("pgbouncer", ["pgbouncer", *as_root, str(config)])
+    wait_until(lambda: listens(port))
+    return f"postgres://{server.username}@{LOOPBACK}:{port}/{name}"
 
 
 def test_a_wrong_clock_is_red(db, monkeypatch):
