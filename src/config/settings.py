@@ -58,7 +58,7 @@ INSTALLED_APPS = [
     "deployment",
     "local",
     "csp",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls finds the models' pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -309,7 +309,11 @@ JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("JOBS_")}
 
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 ALERTS = env.numbers("ALERTS_")  # when people are told: ops/alerts/conf.py
-CRONJOBS = {"alert_webhook": ALERT_WEBHOOK_URL}
+CRONJOBS = {
+    "alert_webhook": ALERT_WEBHOOK_URL,
+    "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
+    **env.numbers("CRONJOBS_"),  # any other of cronjobs/conf.py
+}
 
 # Offbeat
 
