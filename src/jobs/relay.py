@@ -80,7 +80,7 @@ def claim() -> list[Claim]:
     return _claim(CLAIM, conf().relay_batch)
 
 
-def _claim(statement: str, which: object) -> list[Claim]:
+def _claim(statement: str, which: int | uuid.UUID) -> list[Claim]:
     with connection.cursor() as cursor:
         cursor.execute(statement, [conf().publish_lease, which])
         return [Claim(*row) for row in cursor.fetchall()]
