@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from jobs.models import Job
 from tests.faults.effects import tasks
-from tests.support.polling import wait_until
+from tests.support.polling import stays, wait_until
 from tests.support.running import CHECKOUT
 
 pytestmark = pytest.mark.faults
@@ -73,6 +73,21 @@ def test_postgres_restarts_under_load(faults):
     assert all(worker.is_running for worker in workers)
     assert set(Job.objects.filter(state="succeeded").values_list("id", flat=True)) >= set(enqueued)
     assert Job.objects.exclude(state="succeeded").count() == 0
+
+
+def test_postgres_restarts_under_a_running_job(faults):
+    """A job that outlives a restart of PostgreSQL is recorded when it is back: no second attempt."""
+    faults.worker()
+    job = tasks.rest.enqueue(3)
+    faults.wait_for_state(job, "running")
+
+    faults.postgres.stop()
+    stays(lambda: not faults.postgres.is_running, seconds=5)
+    faults.postgres.start()
+    connection.close()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (1, 0)
 
 
 def enqueue_until(stop, enqueued):

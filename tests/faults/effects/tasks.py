@@ -36,6 +36,12 @@ def work(label, seconds=0.0):
     note(label, "done")
 
 
+@shared_task
+def rest(seconds):
+    """Touch no database."""
+    time.sleep(seconds)
+
+
 @shared_task(atomic=True)
 def work_atomically(label, seconds=0.0):
     """Do the same in one transaction with the finish."""
