@@ -12,15 +12,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from cronjobs import monitoring
 from cronjobs.models import CronJob, Slot
 from cronjobs.models import Incident as CronJobIncident
 from cronjobs.registering import register
+from deployment import spec
 from jobs.batches import open_batch
 from jobs.models import Batch, Job, Worker
 from jobs.tasks import prune
 from ops import urls
 from ops.alerts.models import Incident
-from ops.pages import flow
+from ops.pages import flow, reports
 from ops.pages.flow import first_id
 from tests.browser import stage
 
@@ -344,6 +346,39 @@ def test_first_id_is_where_a_moment_begins():
 
 
 # Cronjobs
+
+
+def test_the_reports_are_those_of_cronjobs(cronjobs):
+    """What the pages remember between requests changes no report, now or three hours later."""
+    for name in stage.CAST:
+        stage.past(name, timezone.now(), {1: "dead", 2: "missed"})
+    moments = [timezone.now() + timedelta(hours=hours) for hours in (0, 0, 3)]
+
+    for moment in moments:
+        ours, theirs = reports.reports(moment)[0], monitoring.reports(moment)
+        shown = [
+            (each.name, each.next_slot, each.slots, each.signals, each.is_well, each.in_words)
+            for each in ours
+        ]
+        assert shown == [
+            (each.name, each.next_slot, each.slots, each.signals, each.is_well, each.in_words)
+            for each in theirs
+        ]
+
+
+def test_a_changed_file_is_read_anew(cronjobs, tmp_path, monkeypatch):
+    """A cronjob that is added to platform.yaml is known at the next look, without a restart."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(spec.PLATFORM_FILE.read_text())
+    monkeypatch.setattr(spec, "PLATFORM_FILE", path)
+    monkeypatch.setattr(spec.read, "__defaults__", (path,))
+    _, before = reports.reports(timezone.now())
+    entry = "  - name: another\n    schedule: '@daily'\n    timezone: UTC\n    command: python manage.py enqueue_prune_jobs -v 2\n"
+    path.write_text(f"{path.read_text().rstrip()}\n{entry}")
+
+    _, after = reports.reports(timezone.now())
+
+    assert set(after.known) - set(before.known) == {"another"}
 
 
 def test_the_page_of_a_cronjob(client, cronjobs):

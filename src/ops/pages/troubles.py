@@ -81,13 +81,13 @@ def of_queues(queues: Sequence[Queue], now: datetime) -> Iterator[Trouble]:
 def of_cronjobs(reports: Sequence[Report]) -> Iterator[Trouble]:
     """Tell every signal of every cronjob, as cronjobs words it."""
     for report in reports:
-        link = reverse("ops:cronjob", args=[report.name])
-        for signal in report.signals:
-            yield Trouble(report.name, signal.text, link, signal.since)
+        said: list[tuple[str, datetime | None]] = [(signal.text, signal.since) for signal in report.signals]
         if report.problem:
-            yield Trouble(report.name, report.problem.removeprefix(f"{report.name}: "), link)
+            said.append((report.problem.removeprefix(f"{report.name}: "), None))
         if report.is_removed and report.renamed_to:
-            yield Trouble(report.name, f"is no longer in platform.yaml{renamed(report)}", link)
+            said.append((f"is no longer in platform.yaml{renamed(report)}", None))
+        for text, since in said:
+            yield Trouble(report.name, text, reverse("ops:cronjob", args=[report.name]), since)
 
 
 def of_dead_letters(count: int, oldest_at: datetime | None) -> Iterator[Trouble]:
