@@ -92,6 +92,7 @@ def fill():
         cursor.execute("UPDATE cronjobs_cronjob SET last_fire_at = now()")
         cursor.execute("VACUUM ANALYZE jobs_job")
         cursor.execute("VACUUM ANALYZE cronjobs_slot")
+        cursor.execute("CHECKPOINT")  # what a million rows leave to be written is no page's doing
 
 
 def site(folder):
