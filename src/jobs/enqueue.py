@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
+from jobs import context
 from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.identity import uuid7
@@ -24,10 +25,10 @@ CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streame
 
 INSERT = """
     INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id,
-        not_after, due_at, publish_at)
+        not_after, due_at, publish_at, context)
     SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
         coalesce(due_at, now()),
-        CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END
+        CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END, %s::jsonb
     FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
         %s::uuid[], %s::timestamptz[], %s::timestamptz[])
         AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
@@ -89,7 +90,7 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
     columns = [list(column) for column in zip(*(call.row() for call in calls), strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [conf().publish_lease, *columns])
+        cursor.execute(INSERT, [conf().publish_lease, context.current(), *columns])
         rows = cursor.fetchall()
     due = [Claim(*row[:5]) for row in rows if row[5]]
     if due:

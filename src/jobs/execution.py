@@ -53,7 +53,7 @@ def execute(task: DurableTask) -> Any:
         attempt.kwargs,
         attempt.retries,
     )
-    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
     try:
         result = _run(task, attempt)
     except (

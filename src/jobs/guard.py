@@ -37,6 +37,7 @@ class Attempt:
     number: int
     args: list[Any]
     kwargs: dict[str, Any]
+    context: dict[str, str]
     retries: int
     max_attempts: int
     batch_id: uuid.UUID | None
@@ -51,7 +52,7 @@ BEGIN = """
         (state IN ('pending', 'published') AND due_at <= now() AND (not_after IS NULL OR not_after > now()))
         OR (state = 'running' AND worker = %(worker)s AND pid = %(pid)s)
     )
-    RETURNING attempt, args, kwargs, retries, max_attempts, batch_id, concurrency_key
+    RETURNING attempt, args, kwargs, context, retries, max_attempts, batch_id, concurrency_key
 """
 
 
@@ -73,8 +74,8 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None) -> Attempt | None:
     if row is None:
         expire(job_id)
         return None
-    number, args, kwargs, *rest = row
-    return Attempt(job_id, number, json.loads(args), json.loads(kwargs), *rest)
+    number, args, kwargs, context, *rest = row
+    return Attempt(job_id, number, json.loads(args), json.loads(kwargs), json.loads(context), *rest)
 
 
 FINISH = """

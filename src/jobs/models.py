@@ -39,6 +39,7 @@ class Job(models.Model):
     task = models.CharField(max_length=255)
     args = models.JSONField(db_default=models.Value([], models.JSONField()))
     kwargs = models.JSONField(db_default=models.Value({}, models.JSONField()))
+    context = models.JSONField(db_default=models.Value({}, models.JSONField()))  # see jobs.context
     queue = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
 

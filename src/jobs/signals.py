@@ -6,7 +6,7 @@ by the child that executes; `job_dead` also by the worker's main process, when a
 
 from django.dispatch import Signal
 
-job_started = Signal()  # attempt: int
+job_started = Signal()  # attempt: int, context: dict, see jobs.context
 job_succeeded = Signal()  # attempt: int
 job_retried = Signal()  # attempt: int, countdown: seconds, reason: str
 job_dead = Signal()  # reason: str

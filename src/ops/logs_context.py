@@ -6,13 +6,14 @@ A request's id comes from the platform's router, where it gives one, and is in t
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from celery import signals as celery_signals
 from django.core.signals import request_finished
 
-from jobs import signals
+from jobs import context, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ def connect() -> None:
     celery_signals.task_prerun.connect(begin)
     celery_signals.task_postrun.connect(end)
     signals.job_started.connect(on_start)
+    context.provide(carried)
     request_finished.connect(end)
 
 
@@ -69,10 +71,19 @@ def end(**_: Any) -> None:
     contextvars.clear_contextvars()
 
 
-def on_start(sender: str, job_id: uuid.UUID, attempt: int, **_: Any) -> None:
+def carried() -> dict[str, str]:
+    """Return what a job that is enqueued now takes along: the request that it comes from, over any number of jobs in between."""
+    structlog = sys.modules.get("structlog")  # nobody has bound anything where it is not imported
+    bound = structlog.contextvars.get_contextvars() if structlog else {}
+    return {"request_id": bound["request_id"]} if "request_id" in bound else {}
+
+
+def on_start(sender: str, job_id: uuid.UUID, attempt: int, context: dict[str, str], **_: Any) -> None:
     from structlog import contextvars  # noqa: PLC0415  as above
 
-    contextvars.bind_contextvars(job=str(job_id), task=sender, attempt=attempt, **slot_of(sender, job_id))
+    contextvars.bind_contextvars(
+        job=str(job_id), task=sender, attempt=attempt, **context, **slot_of(sender, job_id)
+    )
 
 
 def slot_of(task: str, job_id: uuid.UUID) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A ledger of one's own for each test, in real transactions, and an empty Redis."""
 
 import uuid
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -10,13 +11,14 @@ from jobs.models import Job
 from jobs.relay import claim, mark
 from tests.faults.effects.models import Effect
 
+HERE = Path(__file__).parent
 # Emptying no other tables than these after each test makes it cheap.
 LEDGER = pytest.mark.django_db(transaction=True, available_apps=["jobs", "tests.faults.effects"])
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if "ledger" in item.fixturenames:
+    for item in items:  # of the whole suite: other folders have a fixture of that name
+        if "ledger" in item.fixturenames and item.path.is_relative_to(HERE):
             item.add_marker(LEDGER)
 
 

@@ -70,7 +70,7 @@ def test_the_returned_job_knows_itself():
     """Its id, task and queue are there without another query, the rest is read when asked for."""
     job = samples.record_slowly.enqueue("a")
 
-    assert (job.task, job.queue) == ("tests.jobs.samples.record_slowly", "slow")
+    assert (job.task, job.queue) == ("tests.jobs.samples.record_slowly", "mail")
     assert job.max_attempts == 5
     assert job == Job.objects.get()
 
@@ -80,7 +80,7 @@ def test_the_queue_is_the_tasks_unless_told(carrier):
     samples.record_slowly.enqueue("a")
     samples.record_slowly.using(queue="other").enqueue("a")
 
-    assert (carrier.llen("slow"), carrier.llen("other"), carrier.llen("default")) == (1, 1, 0)
+    assert (carrier.llen("mail"), carrier.llen("other"), carrier.llen("default")) == (1, 1, 0)
 
 
 def test_an_argument_that_is_not_json_is_refused_here():

@@ -238,7 +238,10 @@ def test_success_is_told(told):
 
     run_jobs()
 
-    assert told == [("job_started", work.name, {"attempt": 1}), ("job_succeeded", work.name, {"attempt": 1})]
+    assert told == [
+        ("job_started", work.name, {"attempt": 1, "context": {}}),
+        ("job_succeeded", work.name, {"attempt": 1}),
+    ]
 
 
 def test_failure_is_told(told):

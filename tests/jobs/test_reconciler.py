@@ -116,7 +116,7 @@ def test_queues_are_looked_at_one_by_one(published, carrier):
     """A long backlog in one does not hide the loss in another."""
     published(1000)
     lost = published(100, record_slowly, ["a"])
-    pop(carrier, "slow")
+    pop(carrier, "mail")
 
     assert reconciler.republish_lost_messages() == 1
     assert Job.objects.get(state="pending") == lost

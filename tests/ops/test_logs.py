@@ -7,6 +7,7 @@ import logging
 import threading
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from jobs.testing import run_jobs
 from ops import logs_sentry
@@ -158,6 +159,17 @@ def test_a_job_is_named_in_its_lines(ledger, printed):
     (after,) = [each for each in printed if each["logger"] == "tests.ops"]
     assert (died["job"], died["task"], died["attempt"]) == (str(job.id), "tests.greet", 1)
     assert "job" not in after
+
+
+def test_a_request_is_named_in_its_jobs_lines(ledger, printed):
+    """A job, and what it enqueues in turn, logs with the id of the request that it comes from."""
+    with bound_contextvars(request_id="request-0001"):
+        greet.enqueue(fail=True)
+
+    run_jobs()
+
+    (died,) = [each for each in printed if each["logger"] == "celery.app.trace"]
+    assert died["request_id"] == "request-0001"
 
 
 def test_a_slot_is_named_in_its_jobs_lines(stack):
