@@ -24,11 +24,15 @@ class BrokerAwayError(Exception):
 
 
 class Breaker:
-    """Remembers for a moment that Redis was away, so that only one call in that moment pays for the timeout."""
+    """Remembers that Redis was away, so that only the call that found out pays for the timeout.
+
+    While it is open, a thread asks Redis until it answers: no request has to try. Should the thread be gone, it closes by itself.
+    """
 
     def __init__(self) -> None:
-        self._open_until = 0.0
+        self._open_until = 0.0  # monotonic seconds
         self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
 
     @property
     def is_open(self) -> bool:
@@ -37,9 +41,32 @@ class Breaker:
     def open(self) -> None:
         with self._lock:
             self._open_until = time.monotonic() + conf().breaker
+            if self._asking is None or not self._asking.is_alive():
+                self._asking = threading.Thread(target=self._ask, name="jobs-breaker", daemon=True)
+                self._asking.start()
 
     def close(self) -> None:
-        self._open_until = 0.0
+        with self._lock:
+            self._open_until, self._asking = 0.0, None
+
+    def _ask(self) -> None:
+        while True:
+            time.sleep(conf().breaker / 3)
+            away = not _answers()
+            with self._lock:
+                if self._asking is not threading.current_thread():  # closed meanwhile
+                    return
+                if not (away and self.is_open):
+                    self._open_until, self._asking = 0.0, None
+                    return
+                self._open_until = time.monotonic() + conf().breaker
+
+
+def _answers() -> bool:
+    try:
+        return bool(client().ping())
+    except redis.RedisError:
+        return False
 
 
 breaker = Breaker()

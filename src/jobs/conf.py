@@ -24,9 +24,7 @@ class Conf:
     publish_timeout: float = (
         0.4  # to connect, and again to answer: an enqueue that meets a silent Redis stays under a second
     )
-    breaker: float = (
-        3.0  # after a failed publish, rows are left to the relay for this long without another try
-    )
+    breaker: float = 3.0  # after a failed publish, rows are left to the relay; asked three times as often whether Redis is back
 
     # Workers
     heartbeat_interval: float = 10.0  # one small UPDATE a worker

@@ -29,12 +29,29 @@ INSERT = """
     SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
         coalesce(due_at, now()),
         CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END, %s::jsonb
-    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-        %s::uuid[], %s::timestamptz[], %s::timestamptz[])
+    FROM {source}
         AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
     ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
     RETURNING id, task, queue, attempt, clock_timestamp(), due_at <= now()
 """
+TYPES = [
+    "uuid",
+    "text",
+    "text",
+    "text",
+    "text",
+    "int",
+    "text",
+    "text",
+    "text",
+    "uuid",
+    "timestamptz",
+    "timestamptz",
+]
+INSERT_MANY = INSERT.format(source=f"unnest({', '.join(f'%s::{name}[]' for name in TYPES)})")
+INSERT_ONE = INSERT.format(
+    source=f"(VALUES ({', '.join(f'%s::{name}' for name in TYPES)}))"
+)  # a third faster for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +86,12 @@ def enqueue(call: Call) -> Job:
     while True:
         inserted = insert([call])
         if inserted:
-            return Job.from_db(
-                connection.alias, ["id", "task", "queue"], [inserted[0], call.task, call.queue]
-            )  # the rest is read when asked for
+            known = {
+                "id": inserted[0],
+                "task": call.task,
+                "queue": call.queue,
+            }  # the rest is read when asked for
+            return Job.from_db(connection.alias, list(known), list(known.values()))
         existing = Job.objects.filter(key=call.key).first()
         if existing is not None:  # another enqueue of the same key won: its job is the answer
             return existing
@@ -88,14 +108,17 @@ def enqueue_many(calls: Iterable[Call]) -> int:
 
 def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
-    columns = [list(column) for column in zip(*(call.row() for call in calls), strict=True)]
+    rows = [call.row() for call in calls]
+    statement, values = (
+        (INSERT_ONE, rows[0]) if len(rows) == 1 else (INSERT_MANY, map(list, zip(*rows, strict=True)))
+    )
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [conf().publish_lease, context.current(), *columns])
-        rows = cursor.fetchall()
-    due = [Claim(*row[:5]) for row in rows if row[5]]
+        cursor.execute(statement, [conf().publish_lease, context.current(), *values])
+        new = cursor.fetchall()
+    due = [Claim(*row[:5]) for row in new if row[5]]
     if due:
         transaction.on_commit(partial(publish_after_commit, due))
-    return [row[0] for row in rows]
+    return [row[0] for row in new]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:
