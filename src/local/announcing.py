@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PAGES = {
     "/": "the site",
+    "/ops/": "what runs, waits and went wrong",
     "/local/mail/": "every mail that it sends",
     "/admin/": "the tables",
 }
