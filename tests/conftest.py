@@ -8,6 +8,7 @@ import dj_database_url
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from structlog.contextvars import clear_contextvars
 
 from tests.support import servers
 from tests.support.stack import MANAGE, Stack
@@ -37,6 +38,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, p
 def static_files():
     """Collect the static files, as the image's build does: pages name them by their hashes."""
     call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_bound():
+    """Forget what a test has bound to the log: the next one in this process logs without it."""
+    yield
+    clear_contextvars()
 
 
 @pytest.fixture(scope="session")

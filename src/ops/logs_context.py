@@ -78,11 +78,13 @@ def carried() -> dict[str, str]:
     return {"request_id": bound["request_id"]} if "request_id" in bound else {}
 
 
-def on_start(sender: str, job_id: uuid.UUID, attempt: int, context: dict[str, str], **_: Any) -> None:
+def on_start(
+    sender: str, job_id: uuid.UUID, attempt: int, context: dict[str, str] | None = None, **_: Any
+) -> None:
     from structlog import contextvars  # noqa: PLC0415  as above
 
     contextvars.bind_contextvars(
-        job=str(job_id), task=sender, attempt=attempt, **context, **slot_of(sender, job_id)
+        job=str(job_id), task=sender, attempt=attempt, **(context or {}), **slot_of(sender, job_id)
     )
 
 

@@ -89,7 +89,10 @@ def test_pause_and_resume(stack, log_in):
     page.get_by_role("button", name="Resume").click()
 
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    assert set(Slot.objects.filter(outcome="skipped").values_list("reason", flat=True)) == {"paused by alice"}
+    reasons = Slot.objects.filter(outcome="skipped").values_list("reason", flat=True)
+    assert {each for each in reasons if not each.startswith("merged")} == {
+        "paused by alice"
+    }  # two slots may be due at once
 
 
 def test_run_now(stack, log_in):

@@ -23,7 +23,7 @@ _registered: dict[str, Duty] = {}
 
 
 def register(name: str, interval: float, act: Callable[[], Any]) -> None:
-    """Have every worker call `act()` about every `interval` seconds, from its keeper's thread.
+    """Have every worker call `act()` about every `interval` seconds, from a thread of its own.
 
     A database or Redis error is told once and tried again at the next turn; another exception is logged each time.
     """

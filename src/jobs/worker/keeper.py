@@ -76,8 +76,8 @@ def gave_up() -> bool:
 class Keeper(threading.Thread):
     """Does its duties until the process ends. PostgreSQL or Redis away: it says so once, and goes on trying."""
 
-    def __init__(self, duties: Sequence[Duty]) -> None:
-        super().__init__(name="jobs-keeper", daemon=True)
+    def __init__(self, duties: Sequence[Duty], name: str = "jobs-keeper") -> None:
+        super().__init__(name=name, daemon=True)
         self.duties = duties
         self.unwell: set[str] = set()
 
@@ -127,6 +127,13 @@ class Keeper(threading.Thread):
             logger.warning(
                 "%s waits: %s: %s", name, type(error).__name__, line, extra={"action": "keeper_waits"}
             )
+
+
+class Assistant(Keeper):
+    """Does the duties of other apps, in a thread of its own: however long one takes, the ledger's own are not kept waiting."""
+
+    def take_in(self, until: float) -> None:
+        time.sleep(max(0.0, until - time.monotonic()))
 
 
 def is_outage(error: Exception) -> bool:

@@ -8,18 +8,21 @@ from typing import Any
 from celery import bootsteps, signals
 
 from jobs import unknown  # noqa: F401  registers a Celery signal
-from jobs.worker.keeper import Keeper
+from jobs.worker.duties import registered
+from jobs.worker.keeper import Assistant, Keeper
 from jobs.worker.stop import leave
 from jobs.worker.view import duties
 
 
 class KeeperStep(bootsteps.StartStopStep):
-    """Starts the keeper when the pool has started. It goes on until the process ends, so that a stopping worker still beats."""
+    """Starts the keeper when the pool has started; it goes on until the process ends, so that a stopping worker still beats."""
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
         Keeper(duties(worker, leave)).start()
+        if others := registered():
+            Assistant(others, name="jobs-assistant").start()
 
 
 @signals.worker_process_init.connect

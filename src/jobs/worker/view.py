@@ -14,7 +14,7 @@ from django.db import connection
 from jobs import broker, epoch, reconciler, recovery, relay, workers
 from jobs.conf import conf
 from jobs.worker import heartbeat_file
-from jobs.worker.duties import Duty, registered
+from jobs.worker.duties import Duty
 from jobs.worker.keeper import senses
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
         Duty("lost messages", often, reconciler.republish_lost_messages),
         Duty("late jobs", often, reconciler.expire_late_jobs),
         Duty("stuck consumer", often, lambda: view.leave_if_stuck(leave)),
-        *registered(),
     ]
 
 

@@ -1,6 +1,7 @@
 """The keeper: a thread that goes on whatever happens."""
 
 import logging
+import threading
 import time
 
 import pytest
@@ -210,3 +211,18 @@ def test_other_apps_add_duties(monkeypatch):
     (first,), (second,) = registered(), registered()
     assert (first.name, first.interval, first.act) == ("slots", 60, dict)
     assert first is not second
+
+
+def test_another_apps_slow_duty_keeps_nobody_waiting(monkeypatch):
+    """While the assistant is held up by one of its duties, the keeper goes on with its own, and takes records in."""
+    held_up, recorded, beaten = threading.Event(), threading.Event(), threading.Event()
+    slow = Duty("slow", 60, lambda: held_up.wait(30))
+    keeper.Assistant([slow], name="assistant").start()
+    keeping = keeper.Keeper([Duty("beat", 60, beaten.set)])
+
+    keeping.do_what_is_due()
+    keeper.submit(recorded.set)
+    keeping.take_in(until=time.monotonic() + 0.2)
+
+    assert (beaten.is_set(), recorded.is_set()) == (True, True)
+    held_up.set()
