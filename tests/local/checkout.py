@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,15 +54,19 @@ class Checkout:
         )
 
     def processes(self):
-        """Give every process that carries this checkout's environment: those of its services and its servers."""
-        return [each for each in psutil.process_iter() if self._is_ours(each)]
+        """Give every process that carries this checkout's environment: those of its services and its servers.
+
+        Ask `info` for its name and command line: the process itself may be gone by then.
+        """
+        return [each for each in psutil.process_iter(["name", "cmdline"]) if self._is_ours(each)]
 
     def end(self):
         for running in self.started:
             running.kill()
             sys.stdout.write(f"--- exit code {running.process.returncode}\n{running.output}\n")
         for process in self.processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def _is_ours(self, process):
         folder = self.environment["LOCAL_DIR"]

@@ -77,7 +77,7 @@ def test_ctrl_c_leaves_no_process(checkout):
     """After SIGINT the exit code is 130, and services, their children and the servers are gone."""
     running = checkout.up()
     everything = {"postgres", "redis-server", "gunicorn", "celery"}
-    wait_until(lambda: everything <= {process.name() for process in checkout.processes()})
+    wait_until(lambda: everything <= {process.info["name"] for process in checkout.processes()})
 
     running.signal(signal.SIGINT)
     code = running.wait()
@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_no_process(checkout):
 def test_a_stop_while_it_migrates_leaves_no_process(checkout):
     """A signal that comes before anything serves stops the servers that run already."""
     running = checkout.start("up")
-    wait_until(lambda: any("migrate" in process.cmdline() for process in checkout.processes()))
+    wait_until(lambda: any("migrate" in (process.info["cmdline"] or []) for process in checkout.processes()))
 
     code = running.stop()
 
@@ -110,7 +110,9 @@ def test_a_kill_leaves_no_process(checkout):
 def test_a_crash_of_one_ends_all(checkout):
     """When one process dies the others are stopped; the last line says which, and the exit code is its own."""
     running = checkout.up()
-    mailsink = next(process for process in checkout.processes() if "mailsink" in process.cmdline())
+    mailsink = next(
+        process for process in checkout.processes() if "mailsink" in (process.info["cmdline"] or [])
+    )
 
     mailsink.kill()
     code = running.wait()
