@@ -26,7 +26,7 @@ def statements():
     from jobs import guard, reconciler, relay, workers
 
     return {
-        "relay: claim": (relay.CLAIM, [30, 500]),
+        "relay: claim": (relay.CLAIM, [500]),
         "guard: begin": (guard.BEGIN, {"id": uuid.uuid4(), "worker": uuid.uuid4(), "pid": 1}),
         "guard: finish": (guard.FINISH, [uuid.uuid4(), 1]),
         "reconciler: oldest published": (reconciler.OLDEST_PUBLISHED, []),

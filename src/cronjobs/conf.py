@@ -16,7 +16,9 @@ class Conf:
     heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only told
     heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
     signal_interval: float = 30.0  # between two looks for incidents: a few queries
-    unpublished_after: float = 60.0  # a due job that is not in Redis by then: twice the relay's lease
+    unpublished_after: float = (
+        60.0  # a due job that is not in Redis by then: longer than a restart of Redis takes
+    )
     no_success_slots: float = 3  # one failure is a dead letter, three in a row are an outage
     retention_days: float = 90  # slots are kept this long, and the newest thirty of each cronjob for ever
     ping_timeout: float = 5.0  # a watcher that hangs must not pile up threads

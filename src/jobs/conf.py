@@ -18,9 +18,6 @@ class Conf:
         1.0  # how late a job is when its enqueueing process died, a retry is due, or Redis came back
     )
     relay_batch: int = 500  # messages a round trip: about 200 kB, well below any client's output buffer
-    publish_lease: float = (
-        30.0  # who claimed a row has this long to publish it; above any publish, which publish_timeout bounds
-    )
     publish_timeout: float = (
         0.4  # to connect, and again to answer: an enqueue that meets a silent Redis stays under a second
     )

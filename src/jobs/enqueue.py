@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,9 @@ from django.db import connection, transaction
 
 from jobs import context
 from jobs.arguments import encoded
-from jobs.conf import conf
 from jobs.identity import uuid7
 from jobs.models import Job
-from jobs.relay import Claim, publish_after_commit
+from jobs.relay import Claim, publish_committed
 
 if TYPE_CHECKING:
     import uuid
@@ -25,14 +25,16 @@ CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streame
 
 INSERT = """
     INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id,
-        not_after, due_at, publish_at, context)
+        not_after, due_at, publish_at, state, published_at, context)
     SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
-        coalesce(due_at, now()),
-        CASE WHEN due_at > now() THEN due_at ELSE now() + make_interval(secs => %s) END, %s::jsonb
+        coalesce(due_at, now()), coalesce(due_at, now()),
+        CASE WHEN due_at > now() THEN 'pending' ELSE 'published' END,
+        CASE WHEN due_at > now() THEN NULL ELSE clock_timestamp() END,
+        %s::jsonb
     FROM {source}
         AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
     ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
-    RETURNING id, task, queue, attempt, clock_timestamp(), due_at <= now()
+    RETURNING id, task, queue, published_at
 """
 TYPES = [
     "uuid",
@@ -79,9 +81,10 @@ class Call:
 def enqueue(call: Call) -> Job:
     """Write one job and return it; with a `key` that exists, return the job that has it.
 
-    1. the row is written in the caller's transaction (rolled back with it);
-    2. after commit it is published and marked; until then its `publish_at` keeps the relay away.
-    Death between the two: the relay publishes it when that lease ends. Redis away: the same, as soon as Redis is back.
+    1. the row is written in the caller's transaction (rolled back with it), and says `published` already;
+    2. after commit its message is sent.
+    Death between the two: the reconciler finds no message of it, and the relay publishes it. Redis away: the row is pending,
+    and the relay publishes it as soon as Redis is back.
     """
     while True:
         inserted = insert([call])
@@ -113,11 +116,11 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
         (INSERT_ONE, rows[0]) if len(rows) == 1 else (INSERT_MANY, map(list, zip(*rows, strict=True)))
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [conf().publish_lease, context.current(), *values])
+        cursor.execute(statement, [context.current(), *values])
         new = cursor.fetchall()
-    due = [Claim(*row[:5]) for row in new if row[5]]
+    due = [claim for row in new if (claim := Claim(*row)).published_at]
     if due:
-        transaction.on_commit(partial(publish_after_commit, due))
+        transaction.on_commit(partial(publish_committed, due, time.monotonic()))
     return [row[0] for row in new]
 
 

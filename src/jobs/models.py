@@ -15,13 +15,14 @@ from jobs.identity import uuid7
 class Job(models.Model):
     """One durable unit of work: `pending -> published -> running -> succeeded`, or `dead`, `cancelled`, `expired`.
 
-    A waiting retry and a job with a `run_at` are *pending* with a `due_at` in the future.
+    A waiting retry and a job with a `run_at` are *pending* with a `due_at` in the future; one that is due is published at once, and
+    pending only while Redis is away.
     Every change of state is a compare-and-set in `jobs.guard` and `jobs.relay`: never save() a Job.
     """
 
     class State(models.TextChoices):
-        PENDING = "pending"  # to be published as soon as it is due
-        PUBLISHED = "published"  # a message is on its way
+        PENDING = "pending"  # to be published by the relay, as soon as it is due and Redis is there
+        PUBLISHED = "published"  # its message is sent right after the commit that says so
         RUNNING = "running"
         SUCCEEDED = "succeeded"
         DEAD = "dead"  # a dead letter: waits for a person
@@ -51,7 +52,7 @@ class Job(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now())
     not_after = models.DateTimeField(null=True)
-    publish_at = models.DateTimeField(db_default=Now())  # when the relay may publish a pending job (again)
+    publish_at = models.DateTimeField(db_default=Now())  # when the relay may publish it, if pending
     published_at = models.DateTimeField(null=True)  # the database's clock; the message carries the same time
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -1,18 +1,19 @@
-"""The relay: publishes pending jobs. It runs inline after a commit (the fast path) and once a second in every worker.
+"""The relay: publishes jobs. It runs inline after a commit (the fast path) and once a second in every worker.
 
-1. claim: due rows get `publish_at = now + publish_lease`, skipping rows that another relay holds; commit;
-2. publish: all of them to Redis in one round trip;
-3. mark: `published`, where the row is still pending and of the same attempt.
+1. claim: the row says `published`, and when. `enqueue` writes a job that is due so at once; a relay takes pending rows that are
+   due, skipping those that another relay holds; commit;
+2. publish: all of them to Redis in one round trip. While Redis is away they are taken back: pending, due at once.
 
-Death between 1 and 2: nobody published; after the lease the next relay does. Death between 2 and 3: the message is published once
-more under the same id, and the guard drops the second. In no case is a job lost, or run twice.
+Death between 1 and 2: no message of the job is in its queue, which the reconciler sees (`jobs.reconciler`). Nothing is written
+after 2, so nothing stands in the way of the worker that begins the job meanwhile. In no case is a job lost, or run twice.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
@@ -29,46 +30,35 @@ logger = logging.getLogger(__name__)
 
 
 class Claim(NamedTuple):
-    """A pending row that is ours to publish until its lease ends."""
+    """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
     task: str
     queue: str
-    attempt: int
-    claimed_at: datetime  # the database's clock; never later than what the row says of its publishing
+    published_at: datetime  # the database's clock; the message carries the same time
 
 
 CLAIM = """
-    UPDATE jobs_job SET publish_at = now() + make_interval(secs => %s)
+    UPDATE jobs_job SET state = 'published', published_at = now()
     WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND publish_at <= now()
         ORDER BY publish_at LIMIT %s FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, task, queue, attempt, now()
+    RETURNING id, task, queue, published_at
 """
-# Losing a mark in a database crash publishes the message once more, so it need not wait for the disk.
-MARK = """
-    SET LOCAL synchronous_commit = off;
-    UPDATE jobs_job SET state = 'published', published_at = clock_timestamp()
-    FROM unnest(%s::uuid[], %s::int[]) AS claim (id, attempt)
-    WHERE jobs_job.id = claim.id AND jobs_job.attempt = claim.attempt AND state = 'pending'
-"""
-# The same for one: planning a join takes longer than the update.
-MARK_ONE = """
-    SET LOCAL synchronous_commit = off;
-    UPDATE jobs_job SET state = 'published', published_at = clock_timestamp()
-    WHERE id = %s AND attempt = %s AND state = 'pending'
-"""
-UNCLAIM = (
-    "UPDATE jobs_job SET publish_at = now() WHERE id = ANY(%s) AND state = 'pending' AND publish_at > due_at"
-)
-
-
 CLAIM_ONE = """
-    UPDATE jobs_job SET publish_at = now() + make_interval(secs => %s)
+    UPDATE jobs_job SET state = 'published', published_at = now()
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
-    RETURNING id, task, queue, attempt, now()
+    RETURNING id, task, queue, published_at
 """
+OURS = """
+    FROM unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at)
+    WHERE jobs_job.id = claim.id AND state = 'published' AND jobs_job.published_at = claim.published_at
+"""
+TAKE_BACK = f"UPDATE jobs_job SET state = 'pending', published_at = NULL, publish_at = now() {OURS}"  # noqa: S608  a constant
+RENEW = f"""
+    UPDATE jobs_job SET published_at = now() {OURS} RETURNING jobs_job.id, task, queue, jobs_job.published_at
+"""  # noqa: S608  a constant
 
 
 def relay() -> int:
@@ -83,51 +73,57 @@ def relay() -> int:
 
 
 def claim() -> list[Claim]:
-    return _claim(CLAIM, conf().relay_batch)
-
-
-def _claim(statement: str, which: int | uuid.UUID) -> list[Claim]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [conf().publish_lease, which])
-        return [Claim(*row) for row in cursor.fetchall()]
+    return _claims(CLAIM, conf().relay_batch)
 
 
 def publish(claims: Sequence[Claim]) -> None:
-    """Publish claimed rows and mark them; while Redis is away, leave them due at once."""
+    """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages = defaultdict(list)
     for one in claims:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.claimed_at))
+        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at))
     try:
         broker.publish(messages)
     except broker.BrokerAwayError:
-        give_back(claims)
+        take_back(claims)
         raise
-    mark(claims)
 
 
-def mark(claims: Sequence[Claim]) -> None:
+def take_back(claims: Sequence[Claim]) -> None:
+    """Make claimed rows pending again. Those that began all the same, or were claimed anew, are left alone."""
     with connection.cursor() as cursor:
-        if len(claims) == 1:
-            cursor.execute(MARK_ONE, [claims[0].id, claims[0].attempt])
-        else:
-            cursor.execute(MARK, [[one.id for one in claims], [one.attempt for one in claims]])
-
-
-def give_back(claims: Sequence[Claim]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(UNCLAIM, [[one.id for one in claims]])
+        cursor.execute(TAKE_BACK, _columns(claims))
 
 
 def publish_job(job_id: uuid.UUID) -> None:
     """Publish one job that is due, now, without waiting for the relay's turn."""
-    publish_after_commit(_claim(CLAIM_ONE, job_id))
+    _publish_or_leave(_claims(CLAIM_ONE, job_id))
 
 
-def publish_after_commit(claims: Sequence[Claim]) -> None:
-    """Publish what a transaction of this process has just committed. Redis away is no error: the rows wait for the relay."""
+def publish_committed(claims: Sequence[Claim], written: float) -> None:
+    """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
+
+    A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
+    """
+    if time.monotonic() - written > conf().lost_message_after / 3:
+        claims = _claims(RENEW, *_columns(claims))
+    _publish_or_leave(claims)
+
+
+def _publish_or_leave(claims: Sequence[Claim]) -> None:
+    """Publish; Redis away is no error: the rows wait for the relay."""
     if not claims:
         return
     try:
         publish(claims)
     except broker.BrokerAwayError as error:
         logger.warning("%d jobs wait for Redis: %s", len(claims), error, extra={"action": "publish_deferred"})
+
+
+def _claims(statement: str, *values: Any) -> list[Claim]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def _columns(claims: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
+    return [one.id for one in claims], [one.published_at for one in claims]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import django
 
-STEPS = ("claimed", "enqueued", "committed", "published", "marked")
+STEPS = ("claimed", "enqueued", "committed", "published")
 
 
 def entry(name):
@@ -74,12 +74,12 @@ def wake(mine, now, **options):
 def crash(step, moment):
     """Wake a cronjob up, and be killed at one step."""
     from cronjobs import ledger, waking  # noqa: PLC0415
-    from jobs import relay  # noqa: PLC0415
+    from jobs import broker  # noqa: PLC0415
 
-    mark = relay.mark
+    publish = broker.publish
 
-    def marked(claims):
-        mark(claims)
+    def published(messages):
+        publish(messages)
         die()
 
     options = {}
@@ -90,7 +90,7 @@ def crash(step, moment):
     elif step == "committed":
         options["committed"] = die
     else:
-        relay.mark = {"published": die, "marked": marked}[step]
+        broker.publish = published
     wake(entry(step), moment, **options)
 
 

@@ -14,7 +14,6 @@ from tests.support.polling import wait_until
 # Every interval shortened in proportion; tests that prove a shipped value leave them alone.
 QUICK = {
     "JOBS_RELAY_INTERVAL": "0.2",
-    "JOBS_PUBLISH_LEASE": "3",
     "JOBS_HEARTBEAT_INTERVAL": "1",
     "JOBS_HEARTBEAT_TIMEOUT": "4.5",
     "JOBS_RECONCILE_INTERVAL": "0.5",

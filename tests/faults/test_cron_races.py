@@ -45,7 +45,7 @@ def test_fifty_at_once(faults):
 
 
 def test_killed_at_every_step(faults):
-    """Killed between claim, commit, publish and mark; one more wake-up, and there is one job with one effect."""
+    """Killed between claim, commit and publish, and after it; one more wake-up, and there is one job with one effect."""
     moment = this_minute()
     for step in STEPS:
         register(entry(step), moment - timedelta(seconds=30))
@@ -58,7 +58,7 @@ def test_killed_at_every_step(faults):
     faults.wait_for_all()
 
     assert codes == [-9] * len(STEPS)
-    assert survived == dict.fromkeys(("committed", "published", "marked"), "enqueued")
+    assert survived == dict.fromkeys(("committed", "published"), "enqueued")
     assert list(Slot.objects.order_by("pk").values_list("outcome", flat=True)) == ["enqueued"] * len(STEPS)
     assert Job.objects.filter(state="succeeded").count() == Job.objects.count() == len(STEPS)
     assert sorted(Effect.objects.filter(what="done").values_list("label", flat=True)) == sorted(

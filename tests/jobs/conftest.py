@@ -8,7 +8,6 @@ from django.db import connection
 
 from jobs import broker
 from jobs.models import Job
-from jobs.relay import claim, mark
 from tests.faults.effects.models import Effect
 
 HERE = Path(__file__).parent
@@ -46,16 +45,6 @@ def redis_away(redis, carrier):
     """Redis refuses connections until the test starts it again."""
     redis.stop()
     return redis
-
-
-@pytest.fixture
-def now_published(ledger):
-    """Makes jobs published without a message, as if it were on its way to a worker."""
-
-    def publish(*jobs):
-        mark([one for one in claim() if not jobs or one.id in {job.id for job in jobs}])
-
-    return publish
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ def test_the_shipped_values_go_together():
     assert shipped.heartbeat_timeout >= 4 * shipped.heartbeat_interval
     assert shipped.heartbeat_timeout + 2 * shipped.reconcile_interval < 60  # recovery after a lost worker
     assert 2 * shipped.publish_timeout < 1  # one enqueue that meets a silent Redis
-    assert shipped.publish_lease > 10 * shipped.publish_timeout
+    assert (
+        shipped.lost_message_after > 10 * shipped.publish_timeout
+    )  # no job is given up while its message is being sent
     assert shipped.patience < shipped.drain
 
 

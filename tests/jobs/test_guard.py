@@ -43,7 +43,7 @@ def test_a_published_job_begins(job, worker, row):
 
 
 def test_a_pending_job_begins_too(job, worker):
-    """Its message was faster than the mark."""
+    """Publishing timed out and it was taken back, and yet its message has arrived."""
     Job.objects.filter(pk=job.pk).update(state="pending")
 
     assert guard.begin(job.pk, worker).number == 1

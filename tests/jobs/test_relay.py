@@ -1,4 +1,4 @@
-"""The relay: claim, publish, mark."""
+"""The relay: claim, publish, or take back."""
 
 import json
 import uuid
@@ -8,17 +8,18 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import broker, decisions, guard, relay
+from jobs import broker, decisions, guard, reconciler, relay
 from jobs.models import Job
 from tests.faults.effects.tasks import nothing
 from tests.jobs.test_enqueue import in_another_connection
+from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 
 @pytest.fixture
 def pending(let_time_pass):
-    """Makes so many pending jobs that no process is about to publish: theirs died between commit and publish."""
+    """Makes so many pending jobs that are due, as when Redis was away."""
 
     def make(count=1):
         nothing.enqueue_many(((), {}) for _ in range(count))
@@ -30,7 +31,7 @@ def pending(let_time_pass):
 
 
 def test_due_jobs_are_published(pending, carrier):
-    """Each becomes a message with its id, and is marked."""
+    """Each becomes a message with its id, and its row says so."""
     pending(3)
 
     assert relay.relay() == 3
@@ -49,32 +50,38 @@ def test_everything_due_is_published_in_batches(settings, pending, carrier):
     assert carrier.llen("default") == 5
 
 
-def test_the_message_tells_no_later_time_than_the_row(pending, carrier):
-    """Else the job of the oldest message would look as if its message were lost."""
-    pending()
+@pytest.mark.parametrize("publish", [relay.relay, nothing.enqueue], ids=["by the relay", "after the commit"])
+def test_the_message_tells_the_time_of_the_row(pending, carrier, publish):
+    """Told later, the job of the oldest message would look as if its message were lost."""
+    pending(1 if publish == relay.relay else 0)
 
-    relay.relay()
+    publish()
 
     told = json.loads(carrier.lindex("default", -1))["headers"]["published_at"]
-    assert told <= Job.objects.get().published_at.timestamp()
+    assert told == Job.objects.get().published_at.timestamp()
 
 
 def test_a_claim_keeps_others_away(pending):
-    """Who claimed a row has it until the lease ends."""
+    """Who claimed a row publishes it; nobody else does."""
     pending()
 
     assert len(relay.claim()) == 1
     assert relay.claim() == []
 
 
-def test_a_claim_ends_with_its_lease(pending, let_time_pass, carrier):
-    """A relay that died between claiming and publishing costs the lease, not the job."""
-    pending()
-    relay.claim()
+@pytest.mark.parametrize("claim", [relay.claim, nothing.enqueue], ids=["a relay", "who enqueued"])
+def test_who_dies_before_publishing_is_found_out(pending, let_time_pass, carrier, claim, monkeypatch):
+    """Its death between commit and publish costs half a minute, not the job."""
+    monkeypatch.setattr(broker, "publish", lambda _: None)
+    pending(1 if claim == relay.claim else 0)
+    claim()
+    monkeypatch.undo()
 
-    let_time_pass(31, "publish_at")
+    let_time_pass(29, "published_at")
+    early = reconciler.republish_lost_messages()
+    let_time_pass(2, "published_at")
 
-    assert relay.relay() == 1
+    assert (early, reconciler.republish_lost_messages(), relay.relay()) == (0, 1, 1)
     assert carrier.llen("default") == 1
 
 
@@ -89,41 +96,6 @@ def test_rows_that_another_relay_holds_are_skipped(pending):
 
     assert len(mine) == 4
     assert theirs == [[]]
-
-
-def test_a_job_that_was_discarded_meanwhile_is_not_marked(pending):
-    """It would be published again, and run after all."""
-    pending()
-    (claim,) = relay.claim()
-    decisions.discard(claim.id)
-
-    relay.mark([claim])
-
-    assert Job.objects.get().state == "cancelled"
-
-
-def test_a_job_that_began_meanwhile_is_not_marked(pending, worker, row):
-    """A worker can be faster than the mark: what runs stays running."""
-    pending()
-    (claim,) = relay.claim()
-    broker.publish({"default": ["x"]})
-    guard.begin(claim.id, worker)
-
-    relay.mark([claim])
-
-    assert Job.objects.get().state == "running"
-
-
-def test_a_mark_is_fenced_by_the_attempt(pending, worker):
-    """A job that ran and waits for its retry is pending again: a mark of the attempt before must not hide it from the relay."""
-    pending()
-    (claim,) = relay.claim()
-    attempt = guard.begin(claim.id, worker)
-    guard.retry(attempt, guard.Again(60), "again", "")
-
-    relay.mark([claim])
-
-    assert Job.objects.get().state == "pending"
 
 
 def test_a_job_that_is_not_due_is_left_alone(carrier):
@@ -147,25 +119,84 @@ def test_redis_away_gives_the_rows_back(pending, redis):
     assert relay.relay() == 2
 
 
-def test_a_waiting_retry_is_not_made_due_by_giving_back(worker, redis, pending):
-    """Giving back touches only rows that were claimed, not one that got a due time of its own meanwhile."""
+def discarded(claim, worker):
+    decisions.discard(claim.id)
+
+
+def begun(claim, worker):
+    guard.begin(claim.id, worker)
+
+
+def retried(claim, worker):
+    guard.retry(guard.begin(claim.id, worker), guard.Again(3600), "again", "")
+
+
+def claimed_anew(claim, worker):
+    Job.objects.update(state="pending")
+    relay.claim()
+
+
+@pytest.mark.parametrize("meanwhile", [discarded, begun, retried, claimed_anew])
+def test_what_went_on_meanwhile_is_not_taken_back(pending, worker, meanwhile):
+    """A publish that timed out may have landed, and the worker, a person or another relay was faster: theirs is left alone."""
     pending()
     (claim,) = relay.claim()
-    attempt = guard.begin(claim.id, worker)
-    guard.retry(attempt, guard.Again(3600), "again", "")
+    meanwhile(claim, worker)
+    before = Job.objects.values().get()
 
-    relay.give_back([claim])
+    relay.take_back([claim])
+
+    assert Job.objects.values().get() == before
+
+
+def test_taken_back_is_as_if_never_published(pending):
+    """Who looks whether a job has reached Redis finds that it has not."""
+    pending()
+
+    relay.take_back(relay.claim())
 
     job = Job.objects.get()
-    assert job.publish_at == job.due_at
+    assert (job.state, job.published_at) == ("pending", None)
+    assert relay.claim()[0].id == job.pk
+
+
+def test_a_long_transaction_tells_the_time_of_its_commit(settings, carrier):
+    """Its messages come after younger ones; with the time of their INSERT they would be taken for lost."""
+    settings.JOBS = {"lost_message_after": 0.3}
+    with transaction.atomic():
+        job = nothing.enqueue()
+        written = Job.objects.get(pk=job.pk).published_at
+        wait_until(lambda: timezone.now() - written > timedelta(seconds=0.2))
+
+    published = Job.objects.get(pk=job.pk).published_at
+    told = json.loads(carrier.lindex("default", -1))["headers"]["published_at"]
+    assert told == published.timestamp()
+    assert published - written > timedelta(seconds=0.2)
+
+
+def test_a_long_transaction_does_not_publish_what_others_did(settings, carrier, monkeypatch):
+    """Between its commit and its publishing a reconciler may have found its jobs without a message."""
+    settings.JOBS = {"lost_message_after": 0}
+    publish_committed = relay.publish_committed
+
+    def others_first(claims, written):
+        assert reconciler.republish_lost_messages() == 1
+        assert relay.relay() == 1
+        publish_committed(claims, written)
+
+    monkeypatch.setattr("jobs.enqueue.publish_committed", others_first)
+
+    nothing.enqueue()
+
+    assert carrier.llen("default") == 1
 
 
 def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_pass, worker):
-    """A crash between publish and mark publishes once more; the guard starts the job once."""
+    """A message that was missed too early is published once more; the guard starts the job once."""
     pending()
     (claim,) = relay.claim()
-    broker.publish({"default": ["the message of a relay that died before it marked"]})
-    let_time_pass(31, "publish_at")
+    relay.publish([claim])
+    Job.objects.update(state="pending", publish_at=claim.published_at)
 
     relay.relay()
 
