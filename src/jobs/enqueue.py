@@ -23,37 +23,45 @@ if TYPE_CHECKING:
 
 CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
 
-INSERT = """
-    INSERT INTO jobs_job (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id,
-        not_after, due_at, publish_at, state, published_at, context)
-    SELECT id, task, args::jsonb, kwargs::jsonb, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after,
-        coalesce(due_at, now()), coalesce(due_at, now()),
-        CASE WHEN due_at > now() THEN 'pending' ELSE 'published' END,
-        CASE WHEN due_at > now() THEN NULL ELSE clock_timestamp() END,
-        %s::jsonb
-    FROM {source}
-        AS new (id, task, args, kwargs, queue, max_attempts, key, concurrency_key, when_busy, batch_id, not_after, due_at)
-    ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
-    RETURNING id, task, queue, published_at
-"""
-TYPES = [
-    "uuid",
-    "text",
-    "text",
-    "text",
-    "text",
-    "int",
-    "text",
-    "text",
-    "text",
-    "uuid",
-    "timestamptz",
-    "timestamptz",
-]
-INSERT_MANY = INSERT.format(source=f"unnest({', '.join(f'%s::{name}[]' for name in TYPES)})")
-INSERT_ONE = INSERT.format(
-    source=f"(VALUES ({', '.join(f'%s::{name}' for name in TYPES)}))"
-)  # a third faster for one
+COLUMNS = {
+    "id": "uuid",
+    "task": "text",
+    "args": "jsonb",
+    "kwargs": "jsonb",
+    "queue": "text",
+    "max_attempts": "int",
+    "key": "text",
+    "concurrency_key": "text",
+    "when_busy": "text",
+    "batch_id": "uuid",
+    "not_after": "timestamptz",
+}
+GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
+
+
+def _insert(rows: str, run_at: str) -> str:
+    """Return the INSERT of `rows`, whose times and state follow from `run_at`."""
+    following = f"""coalesce({run_at}, now()), coalesce({run_at}, now()),
+        CASE WHEN {run_at} > now() THEN 'pending' ELSE 'published' END,
+        CASE WHEN {run_at} > now() THEN NULL ELSE clock_timestamp() END, %(context)s::jsonb"""
+    return f"""
+        INSERT INTO jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
+        {rows.format(following=following)}
+        ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
+        RETURNING id, task, queue, published_at
+    """
+
+
+INSERT_MANY = _insert(
+    f"SELECT {', '.join(COLUMNS)}, {{following}} "  # noqa: S608  constants
+    f"FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in GIVEN.items())}) AS new ({', '.join(GIVEN)})",
+    "run_at",
+)
+# Plain values are planned in half the time.
+INSERT_ONE = _insert(
+    f"VALUES ({', '.join(f'%({name})s::{kind}' for name, kind in COLUMNS.items())}, {{following}})",
+    "%(run_at)s::timestamptz",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
         (INSERT_ONE, rows[0]) if len(rows) == 1 else (INSERT_MANY, map(list, zip(*rows, strict=True)))
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [context.current(), *values])
+        cursor.execute(statement, dict(zip(GIVEN, values, strict=True)) | {"context": context.current()})
         new = cursor.fetchall()
     due = [claim for row in new if (claim := Claim(*row)).published_at]
     if due:
