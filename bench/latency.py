@@ -11,11 +11,15 @@ COUNT = 500
 
 
 def measure():
-    """Return p50 and p99 in ms, by name; both kinds in turns on one worker."""
+    """Return p50 and p99 in ms, by name; both kinds in turns on one worker.
+
+    `commit` is one row's bare INSERT at the same pace: a durable job cannot start before two commits, of itself and of its start.
+    """
     from bench.tasks import note_latency, nothing
     from jobs import broker
 
-    client = broker.client()
+    client, commits = broker.client(), []
+    commit = bare_commit()
     with process(WORKER + LEAN):
         warm = nothing.enqueue()
         wait_until(lambda: warm.refresh_from_db() or warm.is_finished)
@@ -24,10 +28,28 @@ def measure():
             time.sleep(PACE)
             note_latency.enqueue(time.time(), "bench:durable")
             time.sleep(PACE)
+            commits.append(commit())
+            time.sleep(PACE)
         wait_until(lambda: client.llen("bench:plain") == client.llen("bench:durable") == COUNT)
-    found = {}
+    found = {"commit": {"p50": percentile(commits, 0.5), "p99": percentile(commits, 0.99)}}
     for name in ("plain", "durable"):
         times = [float(value) * 1000 for value in client.lrange(f"bench:{name}", 50, -1)]
         found[name] = {"p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
         say(f"  latency: {name} p50 {found[name]['p50']:.1f} ms")
     return found
+
+
+def bare_commit():
+    """Return a function that commits one row to a table without an index, and returns the ms that took."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE bench_commits (n int)")
+
+    def commit():
+        begun = time.perf_counter()
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bench_commits VALUES (1)")
+        return (time.perf_counter() - begun) * 1000
+
+    return commit

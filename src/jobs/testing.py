@@ -81,7 +81,7 @@ def _execute(due: _Due) -> bool:
 
 def _request(due: _Due) -> dict[str, Any]:
     return {
-        **headers(str(due.id), due.task, timezone.now()),
+        **headers(str(due.id), due.task, timezone.now().timestamp()),
         "args": [],
         "kwargs": {},
         "hostname": "run_jobs",

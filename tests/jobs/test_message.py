@@ -66,6 +66,27 @@ def test_the_delivery_info_is_celerys_in_another_queue(carrier):
     assert ours("mail")["properties"]["delivery_info"] == theirs["properties"]["delivery_info"]
 
 
+def test_each_message_is_its_jobs():
+    """What the messages of a task have in common is made once; job, queue, time and tag are each one's own."""
+    first, second = ours(), ours("mail")
+
+    for message in (first, second):
+        job_id = message["headers"]["id"]
+        assert uuid.UUID(job_id)
+        assert message["headers"]["root_id"] == message["properties"]["correlation_id"] == job_id
+        assert message["headers"]["published_at"] == WHEN.timestamp()
+    assert first["headers"]["id"] != second["headers"]["id"]
+    assert second["properties"]["delivery_info"]["routing_key"] == "mail"
+
+
+@pytest.mark.parametrize("name", ['say "job id"', "job id", '"published at"', "ümläut"])
+def test_odd_names_stay_what_they_are(name):
+    """A queue's name that looks like what is filled in is sent as it is."""
+    message = json.loads(job_message(str(uuid.uuid4()), nothing.name, name, WHEN))
+
+    assert message["properties"]["delivery_info"]["routing_key"] == name
+
+
 def test_the_body_is_a_call_without_arguments(celerys):
     """Arguments stay in PostgreSQL; Celery's own body of a call without any is the same."""
     assert json.loads(base64.b64decode(ours()["body"])) == json.loads(base64.b64decode(celerys["body"]))
