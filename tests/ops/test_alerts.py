@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import DatabaseError, connection
+from django.db import OperationalError, ProgrammingError, connection
 
+from cronjobs.clock import database_now
 from jobs import decisions, guard
 from jobs.models import Job, Worker
 from ops.alerts import incidents, telling, troubles, watch
@@ -29,6 +30,9 @@ class Webhook(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.status is None:
+            self.wfile.write(b"what a webhook never says\r\n")
+            return
         self.send_response(self.server.status)
         self.end_headers()
         if self.server.status == 200:
@@ -180,9 +184,10 @@ def test_redis_away_is_told_without_redis(quiet, redis):
     assert subjects() == ["redis: Redis is away", "redis: over: Redis is away"]
 
 
-def test_a_way_that_fails_is_tried_again(quiet, webhook):
-    """A webhook that refuses gets the message later; the mail is not sent a second time."""
-    webhook.status = 500
+@pytest.mark.parametrize("status", [500, None], ids=["refuses", "speaks no HTTP"])
+def test_a_way_that_fails_is_tried_again(quiet, webhook, status):
+    """A webhook that fails gets the message later; the mail is not sent a second time."""
+    webhook.status = status
     a_dead_letter()
     look()
     webhook.status = 200
@@ -194,6 +199,22 @@ def test_a_way_that_fails_is_tried_again(quiet, webhook):
     assert at_once == []
     assert [post["signal"] for post in webhook.posts] == ["dead_letters"]
     assert subjects() == ["tests.greet: dead letters"]
+
+
+def test_a_claim_is_for_one_incident(quiet, monkeypatch):
+    """While one is told of, the others are free: a mail server that is slow must not outlast the claims of a whole batch."""
+    claims = []
+    for _ in range(3):
+        Incident.objects.create(
+            kind="queue_age", subject=str(uuid.uuid4()), text="", opened_at=database_now()
+        )
+    monkeypatch.setattr(
+        telling, "mail", lambda _: claims.append(Incident.objects.exclude(claimed_until=None).count())
+    )
+
+    telling.tell()
+
+    assert claims == [1, 1, 1]
 
 
 def test_many_processes_tell_once(quiet):
@@ -248,6 +269,19 @@ def test_an_outage_of_the_database_is_told(carrier, settings):
     assert subjects() == ["PostgreSQL: PostgreSQL is away", "PostgreSQL: over: PostgreSQL is away"]
 
 
+def test_both_servers_away_are_told_by_each_process(carrier, settings, redis):
+    """While Redis is away too, nobody knows who told of the begin, so whoever did tells of the end as well."""
+    settings.ALERTS = {"patience": 0}
+    outage = Outage()
+
+    redis.stop()
+    outage.note_away()
+    redis.start()
+    outage.note_back()
+
+    assert subjects() == ["PostgreSQL: PostgreSQL is away", "PostgreSQL: over: PostgreSQL is away"]
+
+
 def test_a_short_outage_of_the_database_is_not_told(carrier):
     """A failover within the patience is nobody's incident."""
     outage = Outage()
@@ -259,18 +293,24 @@ def test_a_short_outage_of_the_database_is_not_told(carrier):
 
 
 def test_a_look_without_a_database_is_an_outage(carrier, settings, monkeypatch):
-    """The watch takes a database error for what it is, and goes on."""
+    """The watch takes a database that is gone for an outage, a table that is not there yet for none, and goes on."""
     settings.ALERTS = {"patience": 0}
-
-    def gone():
-        raise DatabaseError("gone")
-
     monkeypatch.setattr(watch, "outage", Outage())
-    monkeypatch.setattr(incidents, "is_our_turn", gone)
 
+    monkeypatch.setattr(incidents, "is_our_turn", raising(ProgrammingError("no such table")))
+    watch.look_once()
+    before = subjects()
+    monkeypatch.setattr(incidents, "is_our_turn", raising(OperationalError("gone")))
     watch.look_once()
 
-    assert subjects() == ["PostgreSQL: PostgreSQL is away"]
+    assert (before, subjects()) == ([], ["PostgreSQL: PostgreSQL is away"])
+
+
+def raising(error):
+    def look():
+        raise error
+
+    return look
 
 
 def test_shipped_values_are_a_minute():

@@ -33,28 +33,31 @@ class Outage:
     def __init__(self) -> None:
         self.since: datetime | None = None
         self.told = False
+        self.alone = False  # Redis was away when it began: every process tells of its end for itself too
 
     def note_away(self) -> None:
         self.since = self.since or timezone.now()
         if not self.told and timezone.now() - self.since >= timedelta(seconds=conf().patience):
             self.told = True
-            if is_first(self.since):
+            first = is_first(self.since)
+            self.alone = first is None
+            if first is not False:
                 tell(self.since, None)
 
     def note_back(self) -> None:
         """Tell that it is over, whoever told of its begin: that process may have ended meanwhile."""
-        own, self.since = self.since if self.told else None, None
-        self.told = False
-        begun = last(own)
-        if begun:
+        own, alone = self.since if self.told else None, self.alone
+        self.since, self.told, self.alone = None, False, False
+        if begun := own if alone else last(own):
             tell(begun, timezone.now())
 
 
-def is_first(since: datetime) -> bool:
+def is_first(since: datetime) -> bool | None:
+    """Tell whether this process is the first to tell of an outage; None while Redis is away, which knows."""
     try:
         return bool(broker.client().set(broker.key(KEY), since.isoformat(), nx=True, ex=LONGEST))
     except redis.RedisError:
-        return True
+        return None
 
 
 def last(own: datetime | None) -> datetime | None:

@@ -2,8 +2,8 @@
 
 Not by jobs: what is wrong may be that no job runs.
 
-1. claim an incident that is not told of, for `retell_after` seconds;
-2. tell, and note it, each way by itself.
+1. claim one incident that is not told of, for `retell_after` seconds;
+2. tell, and note it, each way by itself; then the next one.
 
 Death in between: another process tells when the claim is over. So each begin and each end is told at least once; twice only
 when a process died between a mail server's OK and the note of it.
@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 import logging
 import urllib.request
+from http.client import HTTPException
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -24,18 +26,19 @@ from ops.alerts.conf import conf
 from ops.alerts.models import Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
 BEGUN, OVER = 1, 2
+MOST = 20  # incidents told of in one look: a mail server that hangs must not keep this process from looking again
 CLAIM = """
     UPDATE alerts_incident SET claimed_until = now() + make_interval(secs => %s)
-    WHERE id IN (
+    WHERE id = (
         SELECT id FROM alerts_incident
         WHERE opened_at IS NOT NULL AND (claimed_until IS NULL OR claimed_until < now())
             AND least(mailed, posted) < CASE WHEN closed_at IS NULL THEN 1 ELSE 2 END
-        ORDER BY id LIMIT 20 FOR UPDATE SKIP LOCKED
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING *
 """
 SUBJECTS = {
@@ -49,13 +52,19 @@ SUBJECTS = {
 
 def tell() -> None:
     """Tell of everything that is not told of; a way that fails is tried again at a later look."""
-    for incident in Incident.objects.raw(CLAIM, [conf().retell_after]):
+    for incident in islice(claimed(), MOST):
         stage = OVER if incident.closed_at else BEGUN
         told = {
             "mailed": incident.mailed >= stage or done(mail, incident),
             "posted": incident.posted >= stage or done(post, incident),
         }
         note(incident, {name: stage for name, is_told in told.items() if is_told})
+
+
+def claimed() -> Iterator[Incident]:
+    """Claim one incident after another: the claims of a whole batch would be over before its last one was told of."""
+    while found := list(Incident.objects.raw(CLAIM, [conf().retell_after])):
+        yield from found
 
 
 def note(incident: Incident, told: dict[str, int]) -> None:
@@ -68,10 +77,8 @@ def note(incident: Incident, told: dict[str, int]) -> None:
 def done(way: Callable[[Incident], None], incident: Incident) -> bool:
     try:
         way(incident)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # SMTP errors, refusals, timeouts, HTTP errors; an address that is none
+    # SMTP errors, refusals, timeouts, statuses; an address that is none; an answer that is not HTTP.
+    except (OSError, ValueError, HTTPException) as error:
         logger.warning(
             "could not %s an incident: %s",
             way.__name__,

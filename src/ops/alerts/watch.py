@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from django.db import Error as DatabaseFailure
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from ops.alerts import incidents, telling, troubles
 from ops.alerts.outage import outage
@@ -39,7 +38,10 @@ def look() -> None:
         if incidents.is_our_turn():
             incidents.compare(troubles.all_troubles())
             telling.tell()
-    except DatabaseFailure:
+    except (
+        OperationalError,
+        InterfaceError,
+    ):  # others, as a table that `release` has still to make, are no outage
         outage.note_away()
     else:
         outage.note_back()
