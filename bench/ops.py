@@ -1,18 +1,25 @@
 """The overview with 1,000,000 jobs, 200 cronjobs and 20 workers: `./run bench ops` prints a table.
 
-Requests go through the whole stack of middlewares, with a session, a page and a fragment in turns.
+Requests go over HTTP to gunicorn with one process, by somebody who is logged in, as a page and as its refreshing.
 """
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bench.stand import percentile, say, stand
+from bench.request import answers
+from bench.stand import percentile, process, say, stand, wait_until
+from local.ports import free_port
 
-JOBS, CRONJOBS, WORKERS = 1_000_000, 200, 20
+COMMAND = "gunicorn --config src/config/gunicorn.py bench.ops_wsgi --bind 127.0.0.1:{port}"
+
+JOBS, CRONJOBS, WORKERS = int(os.environ.get("BENCH_JOBS", 1_000_000)), 200, 20
 ROUNDS = 60
 BOUND = 150.0  # ms at p95
 PATHS = {
@@ -50,17 +57,21 @@ ALIVE = """
     SELECT gen_random_uuid(), 'worker-' || n, n, '["default", "mail"]', 8, 'v2.4.1', n %% 9, now() + interval '1 day'
     FROM generate_series(1, %s) AS n
 """
+# In the order of their decision, each with a finished job of its own.
 SLOTS = """
     INSERT INTO cronjobs_slot (cronjob_id, slot, trigger, outcome, job_id, decided_at)
-    SELECT name, slot, 'schedule', 'enqueued', (SELECT id FROM jobs_job ORDER BY id DESC OFFSET nth %% 1000 LIMIT 1), slot
-    FROM cronjobs_cronjob, LATERAL (
-        SELECT date_trunc('minute', cursor) - make_interval(mins => 10 * n) AS slot, n AS nth FROM generate_series(1, %s) AS n
-    ) AS past
+    SELECT name, slot, 'schedule', 'enqueued', job.id, slot FROM (
+        SELECT name, slot, row_number() OVER (ORDER BY slot DESC, name) AS nth FROM cronjobs_cronjob, LATERAL (
+            SELECT date_trunc('minute', cursor) - make_interval(mins => 10 * n) AS slot FROM generate_series(1, %s) AS n
+        ) AS past
+    ) AS slots JOIN (
+        SELECT id, row_number() OVER (ORDER BY id DESC) AS nth FROM jobs_job WHERE state = 'succeeded'
+    ) AS job USING (nth) ORDER BY slot, name
 """
 
 
 def platform(folder):
-    """Write a platform.yaml with 200 cronjobs, and have the project read it."""
+    """Write a platform.yaml with 200 cronjobs, and have this process and its children read it."""
     from deployment import spec
 
     lines = "".join(
@@ -71,8 +82,15 @@ def platform(folder):
     text = spec.PLATFORM_FILE.read_text().partition("\ncronjobs:")[0]
     path = folder / "platform.yaml"
     path.write_text(f"{text}\ncronjobs:\n{lines}")
-    spec.PLATFORM_FILE = path
-    spec.read.__defaults__ = (path,)
+    os.environ["BENCH_FOLDER"] = str(folder)
+    read_platform(folder)
+
+
+def read_platform(folder):
+    from deployment import spec
+
+    spec.PLATFORM_FILE = folder / "platform.yaml"
+    spec.read.__defaults__ = (spec.PLATFORM_FILE,)
 
 
 def fill():
@@ -95,71 +113,78 @@ def fill():
         cursor.execute("CHECKPOINT")  # what a million rows leave to be written is no page's doing
 
 
-def site(folder):
-    """Serve the project's own addresses, with static files as the image has them."""
+def cookie(folder):
+    """Return the cookie of a member of the staff who is logged in, and collect the static files as the image has them."""
     from django.conf import settings
-    from django.core.management import call_command
-
-    settings.ROOT_URLCONF, settings.STATIC_ROOT = "config.urls", folder / "static"
-    call_command("collectstatic", interactive=False, verbosity=0)
-
-
-def staff():
     from django.contrib.auth import get_user_model
+    from django.core.management import call_command
     from django.test import Client
 
-    user = get_user_model().objects.create_user("alice", is_staff=True)
-    client = Client(SERVER_NAME="localhost")
-    client.force_login(user)
-    return client
+    settings.STATIC_ROOT = static_files(folder)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("alice", is_staff=True))
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 
-def timed(client, path, rounds=ROUNDS, **headers):
-    """Return p50 and p95 in ms, and the ms of CPU that this process takes: the database's come on top."""
-    times, used = [], time.process_time()
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        answer = client.get(path, headers=headers)
-        times.append((time.perf_counter() - begun) * 1000)
-        assert answer.status_code == 200, f"{path} answers {answer.status_code}"
-    return percentile(times, 0.5), percentile(times, 0.95), (time.process_time() - used) * 1000 / rounds
+def static_files(folder):
+    return folder / "static"
 
 
-def measure(client):
-    page = client.get("/ops/jobs/").content.decode()
-    deep = page and re.search(r"after=([^\"&]+)", page)[1]
+def get(connection, path, headers):
+    """Return the text of a page, and the ms that it took."""
+    begun = time.perf_counter()
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    assert answer.status == 200, f"{path} answers {answer.status}"
+    return text, (time.perf_counter() - begun) * 1000
+
+
+def measure(connection, headers):
+    """Return p50 and p95 in ms by page."""
+    deep = re.search(r"after=([^\"&]+)", get(connection, "/ops/jobs/", headers)[0])[1]
     found = {}
-    for name, path in PATHS.items():
-        headers = {"HX-Request": "true"} if "refreshed" in name else {}
-        client.get(path.format(deep=deep), headers=headers)
-        found[name] = timed(client, path.format(deep=deep), **headers)
+    for name, pattern in PATHS.items():
+        path = pattern.format(deep=deep)
+        own = headers | ({"HX-Request": "true"} if "refreshed" in name else {})
+        get(connection, path, own)
+        times = [get(connection, path, own)[1] for _ in range(ROUNDS)]
+        found[name] = percentile(times, 0.5), percentile(times, 0.95)
         say(f"  ops: {name}: p95 {found[name][1]:.0f} ms")
     return found
 
 
 def main():
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as name, stand():
-        platform(Path(name))
-        site(Path(name))
+        folder = Path(name)
+        folder.chmod(0o711)
+        platform(folder)
         fill()
-        found = measure(staff())
+        headers, port = {"Host": "localhost", "Cookie": cookie(folder)}, free_port()
+        with process(
+            COMMAND.format(port=port), DJANGO_SETTINGS_MODULE="bench.ops_settings", WEB_CONCURRENCY="1"
+        ):
+            wait_until(lambda: answers(port))
+            found = measure(http.client.HTTPConnection("127.0.0.1", port), headers)
+    tell(found)
+    return 0 if worst(found) <= BOUND else 1
+
+
+def tell(found):
     load = os.getloadavg()[0]
     print(
         f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers; ms over {ROUNDS} requests, at a load of {load:.1f}\n"
     )
-    print(
-        f"| {'page':40} | {'p50':>6} | {'p95':>6} | {'CPU':>6} |\n|{'-' * 42}|{'-' * 7}:|{'-' * 7}:|{'-' * 7}:|"
-    )
-    for page, (p50, p95, used) in found.items():
-        print(f"| {page:40} | {p50:6.1f} | {p95:6.1f} | {used:6.1f} |")
-    worst = max(p95 for page, (_, p95, _) in found.items() if page.startswith("overview"))
-    print(
-        f"\n{'Met' if worst <= BOUND else 'Missed'}: the overview within {BOUND:.0f} ms at p95: {worst:.1f} ms"
-    )
-    return 0 if worst <= BOUND else 1
+    print(f"| {'page':40} | {'p50':>6} | {'p95':>6} |\n|{'-' * 42}|{'-' * 7}:|{'-' * 7}:|")
+    for page, (p50, p95) in found.items():
+        print(f"| {page:40} | {p50:6.1f} | {p95:6.1f} |")
+    verdict = "Met" if worst(found) <= BOUND else "Missed"
+    print(f"\n{verdict}: the overview within {BOUND:.0f} ms at p95: {worst(found):.1f} ms")
+
+
+def worst(found):
+    return max(p95 for page, (_, p95) in found.items() if page.startswith("overview"))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 STRIP = 30  # slots of each cronjob that are looked at and shown
 
+PAST_SLOT = """
+    slot.slot, slot.trigger, slot.outcome, slot.reason, slot.decided_at, slot.job_id,
+    job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at
+"""
 NEWEST = """
-    SELECT cronjob.name, slot.slot, slot.trigger, slot.outcome, slot.reason, slot.decided_at, slot.job_id,
-        job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at
     FROM cronjobs_cronjob cronjob
     CROSS JOIN LATERAL (
-        SELECT * FROM cronjobs_slot WHERE cronjob_id = cronjob.name AND NOT (trigger = 'manual') ORDER BY slot DESC LIMIT %s
+        SELECT *, xmin AS version FROM cronjobs_slot
+        WHERE cronjob_id = cronjob.name AND NOT (trigger = 'manual') ORDER BY slot DESC LIMIT %s
     ) slot
     LEFT JOIN jobs_job job ON job.id = slot.job_id
     ORDER BY cronjob.name, slot.slot
@@ -28,7 +31,7 @@ NEWEST = """
 
 @dataclass(frozen=True)
 class PastSlot:
-    """A decided slot with its job; the job's part is None where there is none, or where it has been pruned."""
+    """A decided slot with its job, in the order of PAST_SLOT; the job's part is None where there is none, or none any more."""
 
     slot: datetime
     trigger: str
@@ -63,7 +66,7 @@ def past_slots() -> dict[str, list[PastSlot]]:
     """Return the newest slots by cronjob, oldest first, without manual runs."""
     found = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST, [STRIP])
+        cursor.execute(f"SELECT cronjob.name, {PAST_SLOT} {NEWEST}", [STRIP])
         for name, *values in cursor.fetchall():
             found[name].append(PastSlot(*values))
     return found

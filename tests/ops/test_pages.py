@@ -557,4 +557,4 @@ def test_batches(client):
 
     assert "digest 2 of 4 succeeded, 1 failed" in lists
     assert "When all have succeeded: jobs.tasks.prune" in page
-    assert page.count("pending jobs.tasks. prune") == 4
+    assert page.count("published jobs.tasks. prune") == 4
