@@ -32,7 +32,7 @@ def subscribers(request: HttpRequest) -> JsonResponse:
         )
     try:
         values = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):  # a stranger's brackets may be nested as deep as they like
         return problem(400, "body", "should be JSON")
     if not isinstance(values, dict):
         return problem(400, "body", 'should be an object like {"email": "name@example.com"}')

@@ -76,9 +76,10 @@ def exists(name: str) -> None:
 
 def a_day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if date.min < day < date.max else None  # it has a beginning and an end in every time zone
 
 
 def address(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from cronjobs.clock import database_now
 from cronjobs.wording import counted
 from jobs import decisions
 from jobs.models import Job
@@ -94,21 +96,32 @@ def discard_all(request: HttpRequest) -> HttpResponse:
 
 
 def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate: str) -> HttpResponse:
-    """Ask, then decide about a hundred dead letters at most, each in a transaction of its own with its line in the trail."""
-    task = request.POST.get("task", "") if request.method == "POST" else request.GET.get("task", "")
+    """Ask, then decide about a hundred dead letters at most, each in a transaction of its own with its line in the trail.
+
+    Those that have come since the question are left alone: nobody has seen them.
+    """
+    given = request.POST if request.method == "POST" else request.GET
+    task, until = given.get("task", ""), a_moment(given.get("until", "")) or database_now()
     back = f"{reverse('ops:jobs')}?state=dead"
-    found = dead_letters(task)
+    found = dead_letters(task, until)
     if request.method != "POST":
         whose = f' of tasks with "{task}" in their name' if task else ""
         text = f"{counted(len(found), 'dead letter')}{whose} {fate}. At most a hundred are taken at once."
         title = f"{name.capitalize()} {counted(len(found), 'dead letter')}?"
+        hidden = {"task": task, "until": until.isoformat()}
         return ask(
-            request,
-            Question(title, text, f"{name.capitalize()} them", back, name == "discard", {"task": task}),
+            request, Question(title, text, f"{name.capitalize()} them", back, name == "discard", hidden)
         )
     done = sum(recorded(request, name, job, decision) for job in found)
     messages.success(request, f"{counted(done, 'dead letter')}: {name} done.")
     return redirect(back)
+
+
+def a_moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def recorded(request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]) -> bool:

@@ -146,6 +146,18 @@ def test_discard_many(client):
     assert "2 dead letters: discard done." in answer.content.decode()
 
 
+def test_who_says_yes_to_many_means_those_that_were_asked_about(client):
+    """A dead letter that comes between the question and the answer is not discarded unseen."""
+    dead(2)
+    question = client.get("/ops/dead-letters/discard/").context["question"]
+    unseen = stage.job("reports.render", "dead", timezone.now(), took=0)
+
+    post(client, "/ops/dead-letters/discard/", **question.hidden)
+
+    assert question.title == "Discard 1 dead letter?"
+    assert Job.objects.get(state="dead") == unseen
+
+
 def test_pause_and_resume(client, digest):
     """The cronjob remembers who paused it, and the trail both acts."""
     post(client, "/ops/cronjobs/weekly-digest/pause/")

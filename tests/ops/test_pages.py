@@ -408,6 +408,12 @@ def test_the_slots_of_a_day(client, cronjobs):
     assert [f"{each.slot:%d %H:%M}" for each in slots] == ["16 22:59", "15 23:00"]
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "yesterday"])
+def test_a_day_that_is_none(client, cronjobs, day):
+    """An address that was typed shows the newest slots instead of an error."""
+    assert "Newest slots" in text_of(client.get(f"/ops/cronjobs/weekly-digest/?day={day}"))
+
+
 def test_the_calendar_counts_what_the_strip_shows(client, cronjobs):
     """A day's words are those of its slots."""
     stage.past("signup-report", timezone.now(), dict.fromkeys(range(3), "dead"))
@@ -475,6 +481,7 @@ def test_a_job_that_was_pruned(client):
         ("argument=nobody", []),
         ("since=2026-11-23T09:00", ["c", "b"]),
         ("until=2026-11-23T09:00", ["b", "a"]),
+        ("since=0001-01-01T00:00&until=9999-12-31T23:59", ["c", "b", "a"]),
         ("task=.send&state=dead&argument=4711", ["b"]),
     ],
 )

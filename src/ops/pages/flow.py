@@ -74,12 +74,12 @@ def count(since: datetime) -> Counts:
     """Count the jobs of a minute and of those after it."""
     found: Counts = {}
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"since": since, "first": first_id(since - CLOCKS_DIFFER)})
+        cursor.execute(COUNT, {"since": since, "first": first_id(since, -CLOCKS_DIFFER)})
         for queue, direction, minute, jobs in cursor.fetchall():
             found.setdefault(minute, []).append((queue, direction, jobs))
     return found
 
 
-def first_id(moment: datetime) -> uuid.UUID:
-    """Return the lowest id that a job enqueued at a moment can have: version 7 ids begin with the time (RFC 9562, 5.7)."""
-    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
+def first_id(moment: datetime, shift: timedelta = timedelta()) -> uuid.UUID:
+    """Return the lowest id of a job enqueued so long after a moment: version 7 ids begin with the time (RFC 9562, 5.7)."""
+    return uuid.UUID(int=max(0, int((moment.timestamp() + shift.total_seconds()) * 1000)) << 80)

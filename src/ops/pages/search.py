@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
-
 from jobs.models import Job
 from ops.pages.flow import CLOCKS_DIFFER, first_id
 
@@ -95,9 +93,9 @@ class Wanted:
             found.append(_key(self.key))
         if self.order.columns == ("id",):
             if self.since:
-                found.append(("id >= %s", first_id(self.since - CLOCKS_DIFFER)))
+                found.append(("id >= %s", first_id(self.since, -CLOCKS_DIFFER)))
             if self.until:
-                found.append(("id < %s", first_id(self.until + CLOCKS_DIFFER)))
+                found.append(("id < %s", first_id(self.until, CLOCKS_DIFFER)))
         return found
 
     def outside(self) -> list[tuple[str, Any]]:
@@ -190,7 +188,7 @@ def parsed(place: str, order: Order) -> tuple[Any, ...]:
     )
 
 
-def dead_letters(task: str) -> Sequence[uuid.UUID]:
-    """Return dead letters whose task has this text in its name, the oldest first; a hundred at most."""
-    found = Job.objects.filter(state=Job.State.DEAD).order_by(F("finished_at").asc())
-    return list((found.filter(task__icontains=task) if task else found).values_list("pk", flat=True)[:100])
+def dead_letters(task: str, until: datetime) -> Sequence[uuid.UUID]:
+    """Return those that had died by a moment and whose task has this text in its name, the oldest first; a hundred at most."""
+    found = Job.objects.filter(state=Job.State.DEAD, task__icontains=task, finished_at__lte=until)
+    return list(found.order_by("finished_at").values_list("pk", flat=True)[:100])
