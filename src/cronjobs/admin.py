@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 
 from cronjobs import controls, entries
 from cronjobs.models import CronJob, Incident, Slot
@@ -33,33 +34,41 @@ class CronJobAdmin(ReadOnly):
 
     @admin.action(description="Pause", permissions=["decide"])
     def pause(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
-        self._decide(request, cronjobs, lambda name: controls.pause(name, str(request.user)), "paused")
+        self._decide(
+            request, cronjobs, lambda name: controls.pause(name, str(request.user)), "pause", "paused"
+        )
 
     @admin.action(description="Resume", permissions=["decide"])
     def resume(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
-        self._decide(request, cronjobs, controls.resume, "resumed")
+        self._decide(request, cronjobs, controls.resume, "resume", "resumed")
 
     @admin.action(description="Run now", permissions=["decide"])
     def run_now(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
         def run(name: str) -> bool:
             return bool(controls.run_now(entries.known(name), str(request.user)).jobs)
 
-        self._decide(request, cronjobs, run, "run")
+        self._decide(request, cronjobs, run, "run now", "run")
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("cronjobs.change_cronjob")
 
     def _decide(
-        self, request: HttpRequest, cronjobs: QuerySet[CronJob], decide: Callable[[Any], bool], outcome: str
+        self,
+        request: HttpRequest,
+        cronjobs: QuerySet[CronJob],
+        decide: Callable[[Any], bool],
+        act: str,
+        outcome: str,
     ) -> None:
+        """Decide about each cronjob and log it under the act's name, in one transaction: neither is there without the other."""
         for cronjob in cronjobs:
             try:
-                changed = decide(cronjob.name)
+                with transaction.atomic():
+                    if changed := decide(cronjob.name):
+                        self.log_change(request, cronjob, act)
             except entries.ConfigurationError as error:
                 messages.error(request, str(error))
                 continue
-            if changed:
-                self.log_change(request, cronjob, outcome)
             messages.info(
                 request, f"{outcome if changed else f'already {outcome}'}: {cronjob.name}.".capitalize()
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.utils.functional import cached_property
 
 from jobs import decisions
@@ -58,25 +59,25 @@ class JobAdmin(ReadOnly):
 
     @admin.action(description="Retry (dead, cancelled and expired jobs)", permissions=["decide"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._decide(request, jobs, decisions.retry, "due again")
+        self._decide(request, jobs, decisions.retry, "retry", "due again")
 
     @admin.action(description="Discard (dead letters and waiting jobs)", permissions=["decide"])
     def discard(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        self._decide(
-            request, jobs, lambda job: decisions.discard(job, f"discarded by {request.user}"), "discarded"
-        )
+        reason = f"discarded by {request.user}"
+        self._decide(request, jobs, lambda job: decisions.discard(job, reason), "discard", "discarded")
 
     def _decide(
-        self, request: HttpRequest, jobs: QuerySet[Job], decide: Callable[[Any], bool], outcome: str
+        self, request: HttpRequest, jobs: QuerySet[Job], decide: Callable[[Any], bool], act: str, outcome: str
     ) -> None:
-        decided = {job.pk for job in jobs if decide(job.pk)}
-        for job in jobs:  # as they were found: a filter of the page may not match them any more
-            if job.pk in decided:
-                self.log_change(request, job, outcome)
-        passed = (
-            f", {len(jobs) - len(decided)} were not in a state for it" if len(decided) < len(jobs) else ""
-        )
-        messages.info(request, f"{len(decided)} jobs are {outcome}{passed}.")
+        """Decide about each job and log it under the act's name, in one transaction: neither is there without the other."""
+        decided = 0
+        for job in jobs:
+            with transaction.atomic():
+                if decide(job.pk):
+                    self.log_change(request, job, act)
+                    decided += 1
+        passed = f", {len(jobs) - decided} were not in a state for it" if decided < len(jobs) else ""
+        messages.info(request, f"{decided} jobs are {outcome}{passed}.")
 
 
 @admin.register(Batch)

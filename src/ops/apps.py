@@ -5,8 +5,9 @@ class OpsConfig(AppConfig):
     name = "ops"
 
     def ready(self) -> None:
-        from ops import logs_context, logs_sentry, logs_tracing  # noqa: PLC0415  they need Django's apps
+        from ops import audit, logs_context, logs_sentry, logs_tracing  # noqa: PLC0415  they need Django's apps
 
+        audit.connect()
         logs_context.connect()
         logs_sentry.start()
         logs_tracing.start()

@@ -1,4 +1,4 @@
-"""What people did on the ops pages."""
+"""What people did on the ops pages, and to jobs and cronjobs in Django's admin."""
 
 from __future__ import annotations
 

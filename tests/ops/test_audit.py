@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from cronjobs.models import CronJob, Slot
 from cronjobs.registering import register
 from jobs.models import Job
+from ops import audit
 from ops.models import AuditEntry
 from tests.browser import stage
 
@@ -182,6 +184,64 @@ def test_run_now(client, digest):
     assert f"One job of {task} is enqueued at once" in question
     assert (slot.trigger, slot.reason) == ("manual", "run now by alice")
     assert trail() == [("alice", "run now", "cronjob weekly-digest", f"Enqueued as job {slot.job_id}.")]
+
+
+@pytest.fixture
+def in_admin(digest):
+    """Bob, who decides in Django's admin."""
+    bob = Client()
+    bob.force_login(get_user_model().objects.create_superuser("bob"))
+
+    def decide(model, action, pk):
+        page = reverse(f"admin:{model}_changelist")
+        return bob.post(page, {"action": action, "_selected_action": [str(pk)]}, follow=True, secure=True)
+
+    return decide
+
+
+def test_decisions_about_jobs_in_the_admin_are_in_the_trail(in_admin, client):
+    """Who, when and what, under the words and the link that an act on the pages has; one without effect leaves no line."""
+    job = dead()
+
+    for action in ("retry", "retry", "discard"):
+        in_admin("jobs_job", action, job.pk)
+
+    assert trail() == [
+        ("bob", "retry", f"job {job.pk}", "Done in the admin."),
+        ("bob", "discard", f"job {job.pk}", "Done in the admin."),
+    ]
+    assert "bob: retry" in client.get(AuditEntry.objects.first().link).content.decode()
+
+
+def test_decisions_about_cronjobs_in_the_admin_are_in_the_trail(in_admin, client):
+    """Pause, resume and run now, each once."""
+    CronJob.objects.update(is_in_file=False)
+
+    for action in ("pause", "pause", "resume", "run_now"):
+        in_admin("cronjobs_cronjob", action, "weekly-digest")
+
+    acts = [
+        ("bob", act, "cronjob weekly-digest", "Done in the admin.") for act in ("pause", "resume", "run now")
+    ]
+    assert trail() == acts
+    assert "bob: run now" in client.get(AuditEntry.objects.first().link).content.decode()
+
+
+def test_what_cannot_be_written_down_is_not_done(in_admin, monkeypatch):
+    """In the admin as on the pages, an act and its line are committed together or not at all."""
+    job = dead()
+
+    def full(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(audit, "write", full)
+    with pytest.raises(OSError, match="no room"):
+        in_admin("jobs_job", "retry", job.pk)
+    with pytest.raises(OSError, match="no room"):
+        in_admin("cronjobs_cronjob", "pause", "weekly-digest")
+
+    assert Job.objects.get().state == "dead"
+    assert CronJob.objects.get().paused_at is None
 
 
 def between(days_ago_from, days_ago_until):
