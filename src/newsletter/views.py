@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from jobs.models import Job
 from newsletter.forms import SubscribeForm
 from newsletter.links import DeadLinkError, subscriber_to_confirm, subscriber_to_release
+from newsletter.models import Subscriber
 from newsletter.subscribing import subscribe
 
 if TYPE_CHECKING:
@@ -43,32 +44,24 @@ def subscription(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return page(request, "subscription", job=get_object_or_404(Job, pk=job_id))
 
 
-# The signed link is the permission, so neither page below asks for a cookie: mail programs bring none.
+ACTS = {
+    "confirm": (subscriber_to_confirm, Subscriber.confirm),
+    "unsubscribe": (subscriber_to_release, Subscriber.unsubscribe),
+}
+
+
+# The signed link is the permission, so it asks for no cookie: mail programs bring none.
 # Mail scanners open every link: only the button (or RFC 8058's POST) changes anything.
-
-
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def confirm(request: HttpRequest, token: str) -> HttpResponse:
+def by_link(request: HttpRequest, token: str, act: str) -> HttpResponse:
+    """Show what a mail's link leads to; by POST do it, and answer in place: RFC 8058 forbids a redirect."""
+    find, do = ACTS[act]
     try:
-        subscriber = subscriber_to_confirm(token)
+        subscriber = find(token)
     except DeadLinkError:
         return page(request, "dead_link", status=404)
     if request.method == "POST":
-        subscriber.confirm(timezone.now())
-    return page(request, "confirm", subscriber=subscriber)
-
-
-@csrf_exempt
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """Answer a one-click POST in place: RFC 8058 forbids a redirect."""
-    try:
-        subscriber = subscriber_to_release(token)
-    except DeadLinkError:
-        return page(request, "dead_link", status=404)
-    if request.method == "POST":
-        subscriber.unsubscribe(timezone.now())
-    return page(request, "unsubscribe", subscriber=subscriber)
+        do(subscriber, timezone.now())
+    return page(request, act, subscriber=subscriber)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
-from playwright.sync_api import sync_playwright
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from tests.support.chromium import launched, watch
+
 PASSWORD = "alice has the pager"
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
@@ -25,13 +24,8 @@ def alice(stack, monkeypatch):
 @pytest.fixture
 def chromium(stack):
     """A browser that ends before the processes do."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium here. Hint: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -50,13 +44,7 @@ def log_in(stack, alice, chromium):
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url(f"**{path}")
         # From here on the pages are ours; the login is Django's.
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "console", lambda message: message.type in {"error", "warning"} and wrong.append(message.text)
-        )
-        page.on(
-            "request", lambda request: request.url.startswith((address, "data:")) or wrong.append(request.url)
-        )
+        watch(page, address, wrong)
         page.reload()
         return page
 

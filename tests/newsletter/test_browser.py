@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.support.chromium import launched, watch
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.browser
@@ -20,42 +19,34 @@ CONTRAST = """(selector) => {
   const pair = [of(document.querySelector(selector), "color"), of(document.body, "backgroundColor")];
   return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
 def chromium(stack):
-    """A browser that ends before `stack` does: while it lives, Django takes this thread for an asynchronous one."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium here. Hint: apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    """A browser that ends before the processes do."""
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def open_page(stack, chromium):
-    """Opens a page of the site; fails the test when the page logs an error or breaks the security policy."""
+    """Opens a page of the site; fails the test for any error that a page logs, and any request to elsewhere."""
     stack.mail_sink()
     address = stack.web().browser.address
-    errors = []
-    contexts = []
+    wrong, contexts = [], []
 
     def open_page(**options):
         context = chromium.new_context(base_url=address, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        watch(page, address, wrong)
         page.goto("/")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert errors == []
+    assert wrong == []
 
 
 def subscribe(page):
