@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil  # type: ignore[import-untyped]
 
-from local.offspring import dies_with_parent
+from local.offspring import dies_with_parent, end_by_force, family
 from local.ports import free_port
+from local.stopping import undisturbed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +94,8 @@ class EmbeddedServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._end_leftover()
         self.prepare()
-        self._spawn()
         try:
+            self._spawn()
             self._wait_until_it_answers()
         except BaseException:  # Ctrl-C too: no server is left behind
             self.stop()
@@ -114,13 +115,8 @@ class EmbeddedServer:
 
     def kill(self) -> None:
         """End it with all its processes by SIGKILL, as a machine that loses its power does."""
-        family = self._family()
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        end_by_force(self._family())
         self._forget()
-        while any(map(_is_alive, family)):
-            time.sleep(PAUSE)
 
     def restart(self) -> Self:
         """Stop it if it runs, and start it on the same port."""
@@ -158,7 +154,7 @@ class EmbeddedServer:
     def _spawn(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, undisturbed():
             self._process = subprocess.Popen(  # noqa: S603  our own command
                 self.command(),
                 cwd=self.data,
@@ -198,10 +194,7 @@ class EmbeddedServer:
 
     def _family(self) -> list[psutil.Process]:
         """Give the server's main process first, then the others: none if it does not run."""
-        if not self.is_running:
-            return []
-        main = psutil.Process(self._running.pid)
-        return [main, *main.children(recursive=True)]
+        return family(self._process) if self._process else []
 
     def _forget(self) -> None:
         if self._process:
@@ -220,9 +213,3 @@ class EmbeddedServer:
             if leftover.cwd() == str(self.data.resolve()):  # else the pid is another program's by now
                 leftover.send_signal(self.stop_signals[0])
                 leftover.wait(STARTING)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False

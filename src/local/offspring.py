@@ -1,17 +1,24 @@
-"""Child processes that cannot outlive us: where the kernel knows how (Linux), it signals them when we die."""
+"""Child processes that cannot outlive us: we end them with all that they started; killed, we leave that to the kernel (Linux)."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import psutil  # type: ignore[import-untyped]
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import subprocess
+    from collections.abc import Callable, Iterable
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PAUSE = 0.02  # seconds between two looks
+GONE = 5  # seconds that the kernel may take to end what was killed
 
 
 def dies_with_parent(number: int = signal.SIGTERM) -> Callable[[], None] | None:
@@ -30,3 +37,30 @@ def dies_with_parent(number: int = signal.SIGTERM) -> Callable[[], None] | None:
             os.kill(os.getpid(), number)
 
     return ask_the_kernel
+
+
+def family(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Give a child and then everything below it, in sessions of their own too: none if it has ended."""
+    if child.poll() is not None:
+        return []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        main = psutil.Process(child.pid)
+        return [main, *main.children(recursive=True)]
+    return []
+
+
+def end_by_force(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes and return when they are gone, after five seconds at the latest."""
+    killed = list(processes)
+    for process in killed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + GONE
+    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from local.offspring import dies_with_parent
+from config.env import redacted
+from local.offspring import dies_with_parent, end_by_force, family
 from local.ports import LOOPBACK, free_port, is_free
 from local.servers import MANAGE
+from local.stopping import undisturbed
 from local.with_servers import shell_code
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ def check_redis(environment: Mapping[str, str]) -> None:
     except ValueError:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
-        message = f"REDIS_URL ({url.rpartition('@')[2]}) does not answer: {error}. Hint: unset it for an embedded Redis."
+        message = (
+            f"REDIS_URL ({redacted(url)}) does not answer: {error}. Hint: unset it for an embedded Redis."
+        )
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 
 
@@ -77,17 +81,23 @@ def prepare(environment: Mapping[str, str]) -> None:
 
 
 def manage(arguments: list[str], environment: Mapping[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603
-        [*MANAGE, *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        start_new_session=True,  # Ctrl-C is for us
-        preexec_fn=dies_with_parent(),
-    )
-    if done.returncode:
-        said = done.stdout.strip().removeprefix("Error: ")
-        raise RefusedError(said or f"manage.py {arguments[0]} failed", shell_code(done.returncode))
+    child = None
+    try:
+        with undisturbed():
+            child = subprocess.Popen(  # noqa: S603
+                [*MANAGE, *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509
+            )
+        output, _ = child.communicate()
+    finally:
+        if child:
+            end_by_force(family(child))
+            child.wait()
+    if child.returncode:
+        said = output.decode(errors="replace").strip().removeprefix("Error: ")
+        raise RefusedError(said or f"manage.py {arguments[0]} failed", shell_code(child.returncode))

@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
-from local.offspring import dies_with_parent
+from local.offspring import dies_with_parent, end_by_force, family
+from local.stopping import undisturbed
+from ops.logs import wants_colours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,23 +39,26 @@ class Processes:
     """Start them in the main thread: the kernel ends a child with the thread that started it."""
 
     def __init__(self, environment: Mapping[str, str], width: int = 6) -> None:
-        self.environment = environment
+        self.is_coloured = wants_colours(environment, sys.stdout.isatty())
+        # They write into pipes, and would not colour their lines by themselves.
+        self.environment = dict(environment) | ({"FORCE_COLOR": "1"} if self.is_coloured else {})
         self.width = width
         self._members: list[Member] = []
         self._printing = threading.Lock()
 
     def start(self, name: str, command: Sequence[str], *, grace: float = 5) -> Member:
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches us alone: we stop each by one SIGTERM to its main process
-            preexec_fn=dies_with_parent(),  # noqa: PLW1509
-        )
-        member = Member(name, grace, process)
-        self._members.append(member)
+        with undisturbed():
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone: we stop each by one SIGTERM to its main process
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509
+            )
+            member = Member(name, grace, process)
+            self._members.append(member)
         member.output = threading.Thread(target=self._follow, args=(member, len(self._members)), daemon=True)
         member.output.start()
         return member
@@ -70,10 +75,10 @@ class Processes:
         """Print lines under a name, never into the middle of another's."""
         stamp = time.strftime("%H:%M:%S")
         prefix = f"{stamp} {name:{self.width}} | "
-        if colour and sys.stdout.isatty():
+        if colour and self.is_coloured:
             prefix = f"\033[{colour}m{prefix}\033[0m"
         with self._printing, contextlib.suppress(OSError):  # a closed terminal must not keep us from stopping
-            sys.stdout.write("".join(f"{prefix}{line}\n" for line in text.splitlines()))
+            sys.stdout.write("".join(f"{prefix}{line}\n" for line in printable(text).splitlines()))
             sys.stdout.flush()
 
     def stop(self) -> None:
@@ -105,8 +110,15 @@ class Processes:
 
     @staticmethod
     def _end_by_force(member: Member) -> None:
+        end_by_force(family(member.process))
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(member.process.pid, signal.SIGKILL)
+            os.killpg(member.process.pid, signal.SIGKILL)  # what it has left behind
         member.process.wait()
         if member.output:
             member.output.join(OUTPUT_ENDS)
+
+
+def printable(text: str) -> str:
+    """Give text with escapes for the letters that the terminal does not know: they must not end the printing thread."""
+    encoding = sys.stdout.encoding
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from watchfiles import PythonFilter, watch
 
-from local.offspring import dies_with_parent
+from local.offspring import dies_with_parent, end_by_force, family
 from local.servers import CHECKOUT
-from local.stopping import Stopped, raise_when_asked_to_stop
+from local.stopping import Stopped, raise_when_asked_to_stop, undisturbed
 from local.with_servers import shell_code
 
 if TYPE_CHECKING:
@@ -27,81 +27,111 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAUSE = 0.2  # seconds between two looks
+LOOK = 100  # milliseconds until the watcher says that it watches, whether or not a file has changed
 YOUNG = 10  # seconds: a service that ends so soon after a change ended by it, and waits for the next
 
 
 class Service:
-    """The running service, restarted as often as files change."""
+    """A service, started anew as often as files change."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = command
         self.started_anew = float("-inf")
         self.has_failed = False
-        self.process = self._start()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stop_by: float | None = None  # set once it is asked: a second SIGTERM would mean something else
+
+    def start(self) -> None:
+        with undisturbed():
+            # A session of its own: a signal to our process group must not reach the service's pool processes.
+            self.process = subprocess.Popen(  # noqa: S603
+                self.command,
+                start_new_session=True,
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509
+            )
+            self.stop_by = None
 
     def start_anew(self) -> None:
         sys.stderr.write("A file has changed: starting anew.\n")
         self.stop()
-        self.process = self._start()
+        self.start()
         self.started_anew, self.has_failed = time.monotonic(), False
 
     def stop(self) -> None:
         """Ask it to stop; end it and its children by force when its grace is over."""
-        self.process.terminate()
+        if self.process is None or self.process.poll() is not None:
+            return
+        if self.stop_by is None:
+            self.stop_by = time.monotonic() + float(os.environ.get("WORKER_GRACE") or 10)
+            self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(float(os.environ.get("WORKER_GRACE") or 10))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            self.process.wait(max(0.1, self.stop_by - time.monotonic()))
+        end_by_force(family(self.process))
+        self._end_leftovers(self.process)
 
-    def has_ended_by_itself(self) -> bool:
-        """Whether it ended, and not at once after a change: that was a mistake, which the next change mends."""
-        if self.process.poll() is None:
-            return False
-        if time.monotonic() < self.started_anew + YOUNG and not self.has_failed:
+    def exit_code(self) -> int | None:
+        """Return its exit code when it has ended by itself; None while it runs, or waits for a change that mends it."""
+        if self.process is None or self.has_failed or self.process.poll() is None:
+            return None
+        self._end_leftovers(self.process)
+        if time.monotonic() < self.started_anew + YOUNG:
             self.has_failed = True
             sys.stderr.write("It ended at once: waiting for the next change.\n")
-        return not self.has_failed
+            return None
+        return shell_code(self.process.returncode)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        # A session of its own: a signal to our process group must not reach the service's pool processes.
-        return subprocess.Popen(self.command, start_new_session=True, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
+    @staticmethod
+    def _end_leftovers(process: subprocess.Popen[bytes]) -> None:
+        """End what is left of its session, as soon as it has ended: later its pid may be another program's."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def main(command: Sequence[str], folder: Path = CHECKOUT / "src") -> int:
     """Return the service's exit code when it ends by itself, and ours when we are asked to stop."""
-    raise_when_asked_to_stop()
-    with changes_noticed(folder) as changed:
-        service = Service(command)
-        try:
-            follow(service, changed)
-        except Stopped as stopped:
-            service.stop()
-            return stopped.code
-    return shell_code(service.process.returncode)
+    service = Service(command)
+    try:
+        raise_when_asked_to_stop()
+        with changes_noticed(folder) as changed:
+            return follow(service, changed)
+    except Stopped as stopped:
+        service.stop()
+        return stopped.code
 
 
-def follow(service: Service, changed: threading.Event) -> None:
-    """Start the service anew at each change; returns when it has ended by itself."""
-    while not service.has_ended_by_itself():
+def follow(service: Service, changed: threading.Event) -> int:
+    """Run the service, anew at each change; returns its exit code when it has ended by itself."""
+    service.start()
+    while (code := service.exit_code()) is None:
         if changed.is_set():
             changed.clear()
             service.start_anew()
         time.sleep(PAUSE)
+    return code
 
 
 @contextmanager
 def changes_noticed(folder: Path) -> Iterator[threading.Event]:
-    """Give an event that is set at each change; in a thread, because `watch` keeps signals from the main one."""
-    changed, done = threading.Event(), threading.Event()
+    """Give an event that is set at each change from now on; in a thread, because `watch` keeps signals from the main one."""
+    watching, changed, done = threading.Event(), threading.Event(), threading.Event()
+    looks = watch(
+        folder, watch_filter=PythonFilter(), stop_event=done, rust_timeout=LOOK, yield_on_timeout=True
+    )
 
     def notice() -> None:
-        for _files in watch(folder, watch_filter=PythonFilter(), stop_event=done):
-            changed.set()
+        try:
+            for files in looks:
+                watching.set()
+                if files:
+                    changed.set()
+        finally:
+            watching.set()  # where nothing can be watched the service runs all the same
 
     thread = threading.Thread(target=notice)
     thread.start()
     try:
+        watching.wait()
         yield changed
     finally:
         done.set()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a supervisor, a closed terminal
+_held_back: list[list[int]] = []  # the signals of each block of `undisturbed` that we are in
 
 
 class Stopped(BaseException):
@@ -25,9 +28,27 @@ def raise_when_asked_to_stop() -> None:
         signal.signal(number, _stop)
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    for (
-        each
-    ) in SIGNALS:  # what is being stopped takes its bounded time; a second Ctrl-C must not cut it short
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped(number)
+def ignore(*numbers: int) -> None:
+    """Do nothing at these signals, without our children doing the same: they would inherit SIG_IGN."""
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold a stop back until the block is left: a process that is started in it is known to whoever ends it."""
+    _held_back.append([])
+    try:
+        yield
+    finally:
+        for number in _held_back.pop()[:1]:
+            _stop(number, None)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # What is being stopped takes its bounded time; a second Ctrl-C must not cut it short.
+    ignore(*SIGNALS)
+    if _held_back:
+        _held_back[-1].append(number)
+    else:
+        raise Stopped(number)

@@ -17,7 +17,7 @@ from local.embedded import ServerFailedError
 from local.environments import development
 from local.offspring import dies_with_parent
 from local.servers import FOLDER, needed_servers
-from local.stopping import Stopped, raise_when_asked_to_stop
+from local.stopping import Stopped, ignore, raise_when_asked_to_stop, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,14 +54,16 @@ def set_by_hand() -> dict[str, str]:
 
 def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command in the foreground; a signal that stops us stops it first."""
-    child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
-    # The terminal sends Ctrl-C to the command as well: it decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore(signal.SIGINT)  # the terminal sends Ctrl-C to the command as well: it decides
+    child = None
     try:
+        with undisturbed():
+            child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
         return shell_code(child.wait())
     except Stopped:
-        child.terminate()
-        child.wait()
+        if child:
+            child.terminate()
+            child.wait()
         raise
 
 

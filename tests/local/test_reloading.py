@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import psutil
 import pytest
 
 from tests.support.polling import wait_until
@@ -21,6 +22,10 @@ print("started", flush=True)
 while True:
     time.sleep(0.05)
 """
+SERVICE_WITH_CHILD = SERVICE.replace(
+    'print("started"',
+    'import subprocess; subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]); print("started"',
+)
 
 
 class Reloaded:
@@ -72,6 +77,18 @@ def test_a_service_that_ends_by_itself_ends_the_reloading(service):
     assert service.process.wait() == 137
 
 
+def test_a_crash_leaves_no_child(service):
+    """What a crashed service has started ends with it: nobody would stop it later."""
+    service.write(SERVICE_WITH_CHILD)
+    service.wait_for(started=2)
+    main, child = service.process.children()
+
+    main.kill()
+
+    service.process.wait_for("waiting for the next change")
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
 def test_a_stop_is_passed_on(service):
     """SIGTERM reaches the service, which may finish; nothing is left."""
     children = service.process.children()
@@ -93,3 +110,17 @@ def test_a_service_that_does_not_stop_is_ended(service):
 
     service.wait_for(started=3)
     assert len(service.process.children()) == 1
+
+
+def test_a_stop_while_it_starts_anew_asks_once(service):
+    """A service that is already stopping is not asked again: to a worker a second signal means to hurry."""
+    service.write(SERVICE.replace("sys.exit(0)", "pass"))
+    service.wait_for(started=2)
+    service.write(SERVICE)
+    wait_until(lambda: service.process.output.count("asked to stop") == 2)
+
+    code = service.process.stop()
+
+    assert code == 143
+    assert service.process.output.count("asked to stop") == 2
+    assert service.process.output.count("started\n") == 2

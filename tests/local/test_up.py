@@ -14,8 +14,8 @@ from tests.support.polling import wait_until
 
 @pytest.fixture(scope="module")
 def up(shared_checkout):
-    """Everything, running, for the tests that leave it as it is."""
-    shared_checkout.process = shared_checkout.up()
+    """Everything, running behind a proxy that knows nothing of this machine, for tests that leave it as it is."""
+    shared_checkout.process = shared_checkout.up(http_proxy="http://127.0.0.1:1")
     return shared_checkout
 
 
