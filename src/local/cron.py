@@ -13,6 +13,7 @@ from deployment.schedule import Schedule
 from deployment.spec import PLATFORM_FILE, PlatformError, read
 from local.environments import programs
 from local.offspring import dies_with_parent
+from local.stopping import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ class Cron:
         self.say = say
         self.file = file
         self.running: list[Wakeup] = []
-        self._changed_at = 0.0
+        self._version: tuple[int, int] | None = None
         self._cronjobs: tuple[CronJob, ...] = ()
         self._next: dict[str, datetime] = {}
 
@@ -41,29 +42,35 @@ class Cron:
         try:
             while True:
                 time.sleep(PAUSE)
-                self.step(datetime.now(UTC))
+                with undisturbed():
+                    self.step(datetime.now(UTC))
         finally:
             self.stop()
 
     def step(self, now: datetime) -> None:
-        """Do what is due: read a changed platform.yaml, fire, tell how commands have ended."""
-        if self._file_has_changed():
-            self._reread(now)
+        """Do what is due: fire, read a changed platform.yaml, tell how commands have ended."""
         for cronjob in self._cronjobs:
             if self._next[cronjob.name] <= now:
                 self._next[cronjob.name] = schedule_of(cronjob).next(now)
                 self.running.append(Wakeup(cronjob, self.say))
+        if (
+            self._version_of_the_file() != self._version
+        ):  # after firing: what is due now was due before the change
+            self._reread(now)
         self.running = [wakeup for wakeup in self.running if not wakeup.has_ended()]
 
     def stop(self) -> None:
         for wakeup in self.running:
+            wakeup.process.terminate()
+        for wakeup in self.running:
             wakeup.stop()
 
-    def _file_has_changed(self) -> bool:
+    def _version_of_the_file(self) -> tuple[int, int] | None:
         try:
-            return self.file.stat().st_mtime != self._changed_at
+            found = self.file.stat()
         except OSError:  # an editor is replacing it
-            return False
+            return self._version
+        return found.st_mtime_ns, found.st_size
 
     def _reread(self, now: datetime) -> None:
         try:
@@ -72,7 +79,7 @@ class Cron:
             self.say(f"{error}\nThe cronjobs stay as they were.")
 
     def _read(self, now: datetime) -> None:
-        self._changed_at = self.file.stat().st_mtime
+        self._version = self._version_of_the_file()
         self._cronjobs = read(self.file).cronjobs
         self._next = {cronjob.name: schedule_of(cronjob).next(now) for cronjob in self._cronjobs}
         for cronjob in self._cronjobs:

@@ -91,6 +91,23 @@ def test_a_changed_file_is_read_again(sample):
     assert sample.said[-1] == "hourly-count: next at 2026-11-16 12:30 UTC"
 
 
+def test_a_change_at_the_slot_does_not_lose_it(sample):
+    """Who saves the file in the second of a slot gets that slot as it was, and the next as the file says."""
+    sample.write(schedule="30 * * * *")
+    sample.step(5)
+
+    assert [wakeup.name for wakeup in sample.cron.running] == ["hourly-count"]
+    assert sample.said[-1] == "hourly-count: next at 2026-11-16 12:30 UTC"
+
+
+def test_a_file_that_is_gone_leaves_the_cronjobs_as_they_were(sample):
+    """While an editor replaces the file there is none for a moment."""
+    sample.file.unlink()
+    sample.step(5)
+
+    assert [wakeup.name for wakeup in sample.cron.running] == ["hourly-count"]
+
+
 def test_a_broken_file_leaves_the_cronjobs_as_they_were(sample):
     """While somebody edits, a mistake is told and what was known goes on."""
     sample.write(schedule="61 * * * *")
@@ -131,6 +148,14 @@ def test_firing_gives_the_commands_exit_code(stack):
 
     assert fired.returncode == 69
     assert "prune-jobs: exit code 69" in fired.stdout
+
+
+def test_an_interrupted_fire_is_no_success(stack):
+    """Who stops `--fire` before its command has ended gets the exit code of the signal."""
+    fired = stack.start("fire", [*LOCALCRON, "--fire", "prune-jobs"], DEBUG="true")
+    fired.wait_for("prune-jobs: python manage.py")
+
+    assert fired.stop() == 143
 
 
 def test_it_stops_when_asked(stack):

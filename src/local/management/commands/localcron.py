@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from cronjobs.commands import EnqueueCommand
 from deployment.spec import CronJob, PlatformError, read
 from local.cron import Cron, Wakeup
-from local.stopping import Stopped, raise_when_asked_to_stop
+from local.stopping import Stopped, raise_when_asked_to_stop, undisturbed
 from local.with_servers import shell_code
 
 
@@ -44,13 +44,16 @@ class Command(BaseCommand):
 
     def _fire(self, name: str) -> None:
         cronjob = self._find(name)
-        wakeup = Wakeup(cronjob, self._say, ["--now"] if is_enqueueing(cronjob) else [])
+        wakeup = None
         try:
-            code = wakeup.wait()
-        except Stopped:
-            wakeup.stop()
-            raise
-        sys.exit(shell_code(code))
+            with undisturbed():
+                wakeup = Wakeup(cronjob, self._say, ["--now"] if is_enqueueing(cronjob) else [])
+            code = shell_code(wakeup.wait())
+        except Stopped as stopped:
+            if wakeup:
+                wakeup.stop()
+            code = stopped.code  # it may not have enqueued
+        sys.exit(code)
 
     def _find(self, name: str) -> CronJob:
         try:
