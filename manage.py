@@ -10,8 +10,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.boot import clear_errors  # noqa: PLC0415  src is on the path only now
+    from config.boot import clear_errors, read_settings  # noqa: PLC0415  src is on the path only now
 
+    read_settings()
     with clear_errors():
         from django.core.management import execute_from_command_line  # noqa: PLC0415
 

@@ -17,21 +17,23 @@ def clear_errors() -> Iterator[None]:
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415  keeps the import out of `manage.py --help`
 
     try:
-        load_settings()
         yield
     except ImproperlyConfigured as error:
         leave(os.EX_CONFIG, str(error))
     except Exception as error:
-        if type(error).__name__ != "OperationalError":  # Django's: importing it here would cost every wake-up
+        from django.db import OperationalError  # noqa: PLC0415  only who fails pays for the import
+
+        if not isinstance(error, OperationalError):
             raise
         leave(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
 
 
-def load_settings() -> None:
-    """Read the settings now, so that what is wrong with them is told before anything starts."""
+def read_settings() -> None:
+    """Read the settings now: what is wrong with them is told before anything starts, and ends the process with 78."""
     from django.conf import settings  # noqa: PLC0415
 
-    settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
+    with clear_errors():
+        settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
 
 
 def database() -> str:

@@ -8,14 +8,13 @@ from typing import Any
 
 from celery import Celery, signals
 
-from config.boot import clear_errors
+from config.boot import read_settings
 from jobs.worker import install
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 if Path(sys.argv[0]).name == "celery":  # started by Celery's own command line, which would show a traceback
-    with clear_errors():
-        pass
+    read_settings()
 
 app = Celery("offbeat", task_cls="jobs.task:DurableTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")

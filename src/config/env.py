@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -51,11 +52,11 @@ class Environment:
         return [item.strip() for item in value.split(",") if item.strip()]
 
     def numbers(self, prefix: str) -> dict[str, float]:
-        """Return every variable that begins with `prefix`, by the lower-case rest of its name."""
+        """Return every variable that begins with `prefix` and is set, by the lower-case rest of its name."""
         return {
-            name.removeprefix(prefix).lower(): self._number(name, value)
+            name.removeprefix(prefix).lower(): self._number(name, value.strip())
             for name, value in self.variables.items()
-            if name.startswith(prefix) and not name.endswith("_FILE")
+            if name.startswith(prefix) and not name.endswith("_FILE") and value.strip()
         }
 
     def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
@@ -74,10 +75,13 @@ class Environment:
 
     def _number(self, name: str, value: str) -> float:
         try:
-            return int(value) if value.isdigit() else float(value)
+            number = int(value) if value.isdigit() else float(value)
         except ValueError:
-            self._problem(f"Unexpected value {name}={value}: use a number.")
-            return 0.0
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self._problem(f"Unexpected value {name}={value}: use a number of at least 0.")
+            return 0
+        return number
 
     @staticmethod
     def _is_url(value: str, schemes: Sequence[str]) -> bool:
@@ -93,6 +97,6 @@ class Environment:
 
 
 def redacted(url: str) -> str:
-    """Return the URL without its user and password."""
-    head, separator, rest = url.partition("://")
-    return f"{head}{separator}{rest.rpartition('@')[2]}"
+    """Return the URL without its user and password, and without its query, which may hold a password too."""
+    scheme = url.partition("://")[0] + "://" if "://" in url else ""
+    return f"{scheme}{url.removeprefix(scheme).rpartition('@')[2].partition('?')[0]}"

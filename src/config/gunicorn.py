@@ -4,16 +4,16 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parent.parent)
-)  # so that `config.wsgi` is found from anywhere
+# So that `config.wsgi` is found from anywhere.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from config.boot import clear_errors
+from django.conf import settings
+
+from config.boot import read_settings
 from config.container import MIB, processes
 
-with clear_errors():
-    from django.conf import settings
+read_settings()
 
 wsgi_app = "config.wsgi"
 bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every platform routes IPv4
@@ -24,12 +24,14 @@ worker_class = "gthread"
 workers = settings.WEB_CONCURRENCY or processes(each=90 * MIB, base=60 * MIB)
 threads = settings.WEB_THREADS
 
-# The routers of the platforms give up after 30 s (Heroku) to 100 s; a request that takes longer has no reader.
+# A process whose main loop is silent for so long is replaced. A slow request is not: it holds one thread, and the
+# platforms' routers give up on it after 30 s (Heroku) to 100 s.
 timeout = 30
 # Below the web's grace in platform.yaml (30 s), so that a request under way is answered before SIGKILL.
 graceful_timeout = 25
-# Longer than the idle time of any load balancer would keep dead connections; shorter would cost a handshake a request.
-keepalive = 5
+# Longer than the routers keep an idle connection (Heroku 90 s, AWS 60 s): one that sends a request just when we close
+# the connection answers 502. An idle one holds no thread, and delays a stop by 2 s at most.
+keepalive = 100
 
 # A leak ends with the process that has it; the jitter keeps the processes from restarting together.
 max_requests = 1000

@@ -72,22 +72,31 @@ def test_a_password_is_never_part_of_a_message():
 
     assert "hunter2" not in env.problems[0]
     assert redacted("postgres://u:p@ss@h/db") == "postgres://h/db"
+    assert redacted("postgres://u:p://p@h/db") == "postgres://h/db"
+    assert redacted("u:pass@h/db") == "h/db"
+    assert redacted("redis://h/0?password=pass") == "redis://h/0"
 
 
 def test_numbers_by_prefix():
-    """JOBS_RELAY_INTERVAL=0.5 becomes relay_interval; a file's path is none of them."""
+    """JOBS_RELAY_INTERVAL=0.5 becomes relay_interval; what is empty, and a file's path, is none of them."""
     env = Environment(
-        {"JOBS_RELAY_INTERVAL": "0.5", "JOBS_MAX_ATTEMPTS": "3", "JOBS_HEARTBEAT_FILE": "/run/beat"}
+        {
+            "JOBS_RELAY_INTERVAL": "0.5",
+            "JOBS_MAX_ATTEMPTS": "3",
+            "JOBS_DRAIN": "",
+            "JOBS_HEARTBEAT_FILE": "/run/beat",
+        }
     )
 
     assert env.numbers("JOBS_") == {"relay_interval": 0.5, "max_attempts": 3}
     assert env.problems == []
 
 
-def test_a_number_that_is_none():
-    """A word where a number belongs is a problem with the variable's name."""
-    env = Environment({"JOBS_DRAIN": "soon"})
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf", "²"])
+def test_a_number_that_is_none(value):
+    """A word where a number belongs, or what is no length of time, is a problem with the variable's name."""
+    env = Environment({"JOBS_DRAIN": value})
 
     env.numbers("JOBS_")
 
-    assert env.problems == ["Unexpected value JOBS_DRAIN=soon: use a number."]
+    assert env.problems == [f"Unexpected value JOBS_DRAIN={value}: use a number of at least 0."]
