@@ -44,7 +44,13 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
         entry.policies  # noqa: B018  raises for those that are none
     except entries.ConfigurationError as error:
         yield Error(str(error), hint="docs/cronjobs.md explains each policy.", id="cronjobs.E003")
-    if longest_run(entry) is None:
+    if not hasattr(entry.command, "task"):
+        yield Error(
+            f"{where}: its command {entry.line.split()[0]} has no task.",
+            hint="Say which task it enqueues: task = send_weekly_digest.",
+            id="cronjobs.E005",
+        )
+    elif longest_run(entry) is None:
         yield Error(
             f"{where}: its task {entry.command.task.name} may run for ever.",
             hint="Give it a time_limit: @shared_task(time_limit=600).",

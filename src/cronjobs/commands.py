@@ -79,8 +79,12 @@ class EnqueueCommand(SysexitsCommand):
 
     def handle(self, **options: Any) -> None:
         word = type(self).__module__.rpartition(".")[2]
-        with bounded_time(word) as watchdog, exits.as_exit_codes(word):
-            check_usage(options)
+        check_usage(options)
+        away = exits.ASKED_TEXT if given(options) & {"now", "since"} else exits.AWAY_TEXT
+        with (
+            bounded_time(word, away=away) as watchdog,
+            exits.as_exit_codes(word, away, lambda: watchdog.is_committed),
+        ):
             entry = entries.own(self, self.argv, options)
             result = act(entry, options, watchdog)
         self.tell(result, options)
@@ -93,13 +97,15 @@ class EnqueueCommand(SysexitsCommand):
 
 
 def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
+    is_dry, committed = options["dry_run"], watchdog.note_commit
     if options["now"]:
-        return controls.run_now(entry, "the command line")
-    if options["since"]:
+        return controls.run_now(entry, "the command line", is_dry=is_dry, committed=committed)
+    if "since" in given(options):
         since, until = (moment(options, name, entry) for name in ("since", "until"))
         assert since is not None  # noqa: S101  asked for above
-        return controls.backfill(entry, since, until, is_dry=options["dry_run"] or not options["yes"])
-    return wake_up(entry, is_dry=options["dry_run"], committed=watchdog.note_commit)
+        is_dry = is_dry or not options["yes"]
+        return controls.backfill(entry, since, until, is_dry=is_dry, committed=committed)
+    return wake_up(entry, is_dry=is_dry, committed=committed)
 
 
 def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:
@@ -107,23 +113,28 @@ def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datet
     if options[name] is None:
         return None
     try:
-        given = datetime.fromisoformat(options[name])
+        time = datetime.fromisoformat(options[name])
     except ValueError:
-        flag = {"since": "--from", "until": "--to"}[name]
         raise CommandError(
-            f'{flag}: should be a time like 2026-11-01T08:00Z, got "{options[name]}"', returncode=exits.USAGE
+            f'{flag(name)}: should be a time like 2026-11-01T08:00Z, got "{options[name]}"',
+            returncode=exits.USAGE,
         ) from None
-    return given if given.tzinfo else given.replace(tzinfo=entry.schedule.zone)
+    return time if time.tzinfo else time.replace(tzinfo=entry.schedule.zone)
 
 
 def check_usage(options: Mapping[str, Any]) -> None:
     """Refuse options that say nothing together. Raises CommandError."""
-    wanted = [f"--{name}" for name in ("now", "from") if options["since" if name == "from" else name]]
     for name, needed in (("until", "since"), ("timezone", "schedule")):
-        if options[name] and not options[needed]:
-            spelling = {"until": "to", "since": "from"}
-            raise CommandError(
-                f"--{spelling.get(name, name)} needs --{spelling.get(needed, needed)}", returncode=exits.USAGE
-            )
-    if len(wanted) > 1:
-        raise CommandError(f"{' and '.join(wanted)} exclude each other", returncode=exits.USAGE)
+        if name in given(options) and needed not in given(options):
+            raise CommandError(f"{flag(name)} needs {flag(needed)}", returncode=exits.USAGE)
+    if {"now", "since"} <= given(options):
+        raise CommandError("--now and --from exclude each other", returncode=exits.USAGE)
+
+
+def flag(name: str) -> str:
+    return {"since": "--from", "until": "--to"}.get(name, f"--{name}")
+
+
+def given(options: Mapping[str, Any]) -> set[str]:
+    """Return which options the command line has; an empty value, as of an unset variable, is given too."""
+    return {name for name, value in options.items() if value not in (None, False)}

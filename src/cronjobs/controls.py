@@ -13,10 +13,11 @@ from cronjobs.deciding import ENQUEUED, Decision, decide, due_slots
 from cronjobs.models import CronJob, Slot
 from cronjobs.policies import MOST_AT_ONCE, Policies, TooManySlotsError
 from cronjobs.registering import locked, register
-from cronjobs.waking import WakeUp
+from cronjobs.waking import WakeUp, nothing
 from deployment.schedule import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from cronjobs.entries import Entry
@@ -27,7 +28,7 @@ NOBODY = "somebody"
 def pause(name: str, by: str = "", now: datetime | None = None) -> bool:
     """Let a cronjob enqueue nothing until it is resumed; tell whether it was not paused before. Raises CronJob.DoesNotExist."""
     with transaction.atomic():
-        row = CronJob.objects.select_for_update().get(pk=name)
+        row = known_row(name)
         if row.paused_at:
             return False
         row.paused_at, row.paused_by = now or database_now(), (by or NOBODY)[:255]
@@ -38,7 +39,7 @@ def pause(name: str, by: str = "", now: datetime | None = None) -> bool:
 def resume(name: str, now: datetime | None = None) -> bool:
     """Let a cronjob go on from now; slots of the pause are recorded as skipped. Raises CronJob.DoesNotExist."""
     with transaction.atomic():
-        row = CronJob.objects.select_for_update().get(pk=name)
+        row = known_row(name)
         if not row.paused_at:
             return False
         clock = now or database_now()
@@ -50,6 +51,13 @@ def resume(name: str, now: datetime | None = None) -> bool:
     return True
 
 
+def known_row(name: str) -> CronJob:
+    row = locked(name)
+    if row is None:
+        raise CronJob.DoesNotExist(f"the ledger knows no cronjob {name}")
+    return row
+
+
 def forget(name: str) -> bool:
     """Count a dashboard's cronjob as removed, so that no worker claims its slots; its history stays, a wake-up brings it back.
 
@@ -59,17 +67,31 @@ def forget(name: str) -> bool:
     return bool(CronJob.objects.filter(pk=name, is_in_file=False).update(is_in_file=True))
 
 
-def run_now(entry: Entry, by: str = "", now: datetime | None = None) -> WakeUp:
-    """Enqueue one job, whatever the schedule says, paused or not."""
+def run_now(
+    entry: Entry,
+    by: str = "",
+    now: datetime | None = None,
+    *,
+    is_dry: bool = False,
+    committed: Callable[[], None] = nothing,
+) -> WakeUp:
+    """Enqueue one job, whatever the schedule says, paused or not; `is_dry` leaves no trace.
+
+    `committed` is called between commit and publishing.
+    """
     with transaction.atomic():
+        transaction.on_commit(committed)
         clock = now or database_now()
         if locked(entry.name) is None:
             register(entry, clock)
         decision = Decision(clock, ENQUEUED, f"run now by {by or NOBODY}")
         rows = ledger.insert(entry.name, Slot.Trigger.MANUAL, [decision], clock)
         result = WakeUp(entry.name, Slot.Trigger.MANUAL, clock, entry.schedule.next(clock), [decision])
+        result.is_dry = is_dry
         result.jobs = {clock: ledger.enqueue_by_hand(entry, rows[clock], clock, key=None)}
-    result.unpublished = ledger.count_unpublished(result.jobs.values())
+        if is_dry:
+            transaction.set_rollback(True)
+    result.unpublished = 0 if is_dry else ledger.count_unpublished(result.jobs.values())
     return result
 
 
@@ -80,13 +102,16 @@ def backfill(
     now: datetime | None = None,
     *,
     is_dry: bool = True,
+    committed: Callable[[], None] = nothing,
 ) -> WakeUp:
     """Enqueue the slots of a past time that have no job; `is_dry` only tells which. At most a hundred at once.
 
-    Their jobs have no deadline, and where they may not overlap they follow one another.
+    Their jobs have no deadline, and where they may not overlap they follow one another. `committed` is called between commit
+    and publishing.
     Raises TooManySlotsError.
     """
     with transaction.atomic():
+        transaction.on_commit(committed)
         clock = now or database_now()
         slots = wanted(entry, since, min(until or clock, clock))
         if locked(entry.name) is None:

@@ -10,10 +10,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, OperationalError
-from psycopg.errors import LockNotAvailable
-
-from cronjobs import entries, ticking
+from cronjobs import entries, exits, ticking
 from cronjobs.clock import database_now
 from cronjobs.conf import conf
 from cronjobs.models import CronJob, Slot
@@ -55,11 +52,13 @@ def known_by_file(now: datetime) -> dict[str, Entry]:
     found = {}
     for cronjob in entries.in_file():
         try:
-            found[cronjob.name] = entries.loaded(cronjob)
+            entry = entries.loaded(cronjob)
+            register(entry, now)
+            entry.policies  # noqa: B018  raises for those that are none
         except entries.ConfigurationError as error:
             logger.error("%s", error, extra={"action": "cronjob_broken", "cronjob": cronjob.name})  # noqa: TRY400
         else:
-            register(found[cronjob.name], now)
+            found[cronjob.name] = entry
     return found
 
 
@@ -68,8 +67,9 @@ def of_dashboards(now: datetime) -> Iterator[Entry]:
     for row in CronJob.objects.filter(is_in_file=False, last_fire_at__isnull=False):
         try:
             entry = entries.of_row(row)
+            entry.policies  # noqa: B018  raises for those that are none
         except entries.ConfigurationError:
-            continue  # its command is gone: nothing to heal it with
+            continue  # its command is gone, or broken: nothing to heal it with
         assert row.last_fire_at is not None  # noqa: S101  asked for above
         if entry.schedule.next(row.last_fire_at + BELIEVED) + A_DAY > now:
             yield entry
@@ -93,13 +93,11 @@ def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp
     """Return what was done for one cronjob; None where another process is at it, or where a bug is in its way."""
     try:
         done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
+    except Exception as error:  # the others are healed all the same
+        if exits.is_held(error):
             return None  # a wake-up holds it: it is being decided right now
-        raise
-    except DatabaseError:
-        raise
-    except Exception:  # the others are healed all the same
+        if exits.is_away(error):
+            raise
         logger.exception("%s: a bug", entry.name, extra={"action": "wake_up_failed", "cronjob": entry.name})
         return None
     tell(done)

@@ -92,14 +92,21 @@ class Sender(threading.Thread):
             ping = self.waiting.get()
             try:
                 send(ping)
-            except (
-                OSError,
-                ValueError,
-            ) as error:  # a refusal, a timeout, an HTTP error; an address that is none
-                host = urlsplit(ping.url).hostname
-                logger.warning("a ping to %s failed: %s", host, error, extra={"action": "ping_failed"})
+            except Exception as error:  # noqa: BLE001  a dead thread would take with it what waits
+                # Others than an OSError may quote the address, which is a secret but for its host.
+                what = error if isinstance(error, OSError) else type(error).__name__
+                logger.warning(
+                    "a ping to %s failed: %s", host_of(ping), what, extra={"action": "ping_failed"}
+                )
             finally:
                 self.waiting.task_done()
+
+
+def host_of(ping: Ping) -> str:
+    try:
+        return urlsplit(ping.url).hostname or "nowhere"
+    except ValueError:
+        return "nowhere"
 
 
 def send(ping: Ping) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from cronjobs import entries
 from cronjobs.models import CronJob
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from cronjobs.entries import Entry
 
 logger = logging.getLogger(__name__)
+
+# How long one waits for others that are at a cronjob, and for any one statement. A process that was stopped in the middle (its
+# machine frozen, its container paused) loses the lock after the last of these: it cannot keep the cronjob from everybody.
+BOUNDS = """
+    SET LOCAL lock_timeout = '{lock}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
+"""
+LOCK, LOOK = (
+    "8s",
+    "200ms",
+)  # a worker that heals passes by what somebody else is at: its thread has other duties
 
 
 def register(entry: Entry, now: datetime) -> CronJob:
@@ -45,7 +55,10 @@ def has_changed(entry: Entry, row: CronJob) -> bool:
     return (row.cron, row.timezone) != (entry.schedule.cron, entry.schedule.timezone)
 
 
-def locked(name: str) -> CronJob | None:
+def locked(name: str, lock: str | None = None) -> CronJob | None:
+    """Return the row of a cronjob, locked until the caller's transaction ends, which is bounded in time from here on."""
+    with connection.cursor() as cursor:
+        cursor.execute(BOUNDS.format(lock=lock or LOCK))
     return CronJob.objects.select_for_update().filter(pk=name).first()
 
 

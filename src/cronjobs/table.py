@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronjobs.wording import counted, duration, stamp
+from cronjobs.wording import counted, lateness, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,9 +32,7 @@ def row(report: Report) -> tuple[str, ...]:
         "paused" if report.is_paused else stamp(report.next_slot),
         stamp(last.slot) if last else "none yet",
         last.became if last else "",
-        f"{duration(last.lateness)} {'late' if last.lateness.total_seconds() >= 0 else 'early'} by {last.trigger}"
-        if last
-        else "",
+        f"{lateness(last.slot, last.decided_at)} by {last.trigger}" if last else "",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 from celery import shared_task
@@ -15,9 +16,8 @@ from cronjobs.models import Incident
 from cronjobs.wording import duration, stamp
 
 TELLING: dict[str, Any] = {
-    "autoretry_for": (
-        OSError,
-    ),  # SMTP errors, refused connections, timeouts and HTTP errors are all of this kind
+    # SMTP errors, refused connections, timeouts and HTTP errors are all OSErrors; an answer that is no HTTP is not.
+    "autoretry_for": (OSError, HTTPException),
     "retry_backoff": 10,  # seconds, doubled each time
     "retry_backoff_max": 15 * 60,
     "max_retries": 10,

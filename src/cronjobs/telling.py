@@ -58,10 +58,10 @@ def tick_text(result: TickResult) -> str:
 
 def tick_line(result: TickResult) -> str:
     """Return ``tick: 3 of 12 cronjobs were due``."""
-    due = len(result.wake_ups) + len(result.problems)
+    due = len(result.wake_ups) + len(result.problems) + len(result.left)
     text = f"tick: {due} of {counted(result.known, 'cronjob')} were due"
     if result.left:
-        text += f"; the time was over: {counted(len(result.left), 'cronjob')} left for the next tick"
+        text += f"; {counted(len(result.left), 'cronjob')} left for the next tick"
     return text
 
 

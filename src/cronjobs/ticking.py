@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-
-from django.db import DatabaseError
 
 from cronjobs import entries, exits
 from cronjobs.clock import database_now
@@ -22,7 +21,7 @@ from cronjobs.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from cronjobs.waking import WakeUp
     from deployment import spec
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 BUDGET = 20.0  # seconds for one tick; what is left is the next one's
 REMEMBERED = 10  # ticks: enough for a median that one missing tick does not move
+TWICE = timedelta(seconds=30)  # ticks so close together are one that came twice: a minute is cron's shortest
 
 
 @dataclass
@@ -40,7 +40,7 @@ class TickResult:
     known: int
     wake_ups: list[WakeUp] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)  # by cronjob
-    left: list[str] = field(default_factory=list)  # cronjobs that were due when the time was over
+    left: list[str] = field(default_factory=list)  # cronjobs that were due, for the next tick
     code: int = exits.DONE
 
     @property
@@ -87,9 +87,12 @@ def wake(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> Non
         done = wake_up(entries.loaded(cronjob), Slot.Trigger.TICK, now=now)
     except entries.ConfigurationError as error:
         result.problems[cronjob.name], result.code = str(error), exits.UNCONFIGURED
-    except DatabaseError:
-        raise
     except Exception as error:
+        if exits.is_held(error):
+            result.left.append(cronjob.name)  # a wake-up or a worker is at it right now
+            return
+        if exits.is_away(error):
+            raise
         logger.exception(
             "%s: a bug", cronjob.name, extra={"action": "wake_up_failed", "cronjob": cronjob.name}
         )
@@ -123,7 +126,8 @@ def remember(clock: datetime) -> None:
 def interval(clock: datetime) -> timedelta | None:
     """Return how far apart the last ticks came; None where no tick has come for three times as long, or at all."""
     moments = list(Tick.objects.order_by("at").values_list("at", flat=True))
-    gaps = sorted(later - earlier for earlier, later in pairwise(moments))
+    apart = (later - earlier for earlier, later in pairwise(moments))
+    gaps = sorted(gap for gap in apart if gap > TWICE)
     if not gaps:
         return None
     usual = gaps[len(gaps) // 2]

@@ -6,7 +6,6 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -63,6 +62,8 @@ def answer(act: Callable[[], dict[str, Any]]) -> HttpResponse:
         return JsonResponse({"text": str(error)}, status=404)
     except entries.ConfigurationError as error:
         return JsonResponse({"text": str(error)}, status=500)
-    except DatabaseError:
+    except Exception as error:
+        if not exits.is_away(error):
+            raise
         return JsonResponse({"text": exits.AWAY_TEXT}, status=503, headers={"Retry-After": RETRY_AFTER})
     return JsonResponse(told, status=STATUS[told["exit_code"]])

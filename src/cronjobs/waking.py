@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from cronjobs import ledger
 from cronjobs.clock import database_now
 from cronjobs.deciding import EARLY, ENQUEUED, decide, due_slots
 from cronjobs.models import Slot
-from cronjobs.registering import locked, up_to_date
+from cronjobs.registering import LOOK, locked, up_to_date
 
 if TYPE_CHECKING:
     import uuid
@@ -33,15 +33,6 @@ if TYPE_CHECKING:
     from cronjobs.entries import Entry
     from cronjobs.models import CronJob
 
-# How long a wake-up waits for others of its cronjob, and for any one statement. A process that was stopped in the middle (its
-# machine frozen, its container paused) loses the lock after the last of these: it cannot keep the cronjob from everybody.
-BOUNDS = """
-    SET LOCAL lock_timeout = '{lock}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
-"""
-LOCK, LOOK = (
-    "8s",
-    "200ms",
-)  # a worker that heals passes by what somebody else is at: its thread has other duties
 CLOCK_WENT_BACK = timedelta(minutes=2)  # a cursor so far ahead is no early wake-up's
 
 
@@ -81,7 +72,6 @@ def wake_up(
     Raises entries.ConfigurationError, and django.db.OperationalError while PostgreSQL is away or does not answer in time.
     """
     with transaction.atomic():
-        bound(LOOK if trigger == Slot.Trigger.CATCHUP else LOCK)
         transaction.on_commit(committed)
         result = claim(entry, trigger, now, is_dry=is_dry, patience=patience)
         if is_dry:
@@ -93,7 +83,7 @@ def wake_up(
 def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, patience: timedelta) -> WakeUp:
     """Do steps 1 to 4, in the caller's transaction."""
     policies = entry.policies
-    row = locked(entry.name)
+    row = locked(entry.name, LOOK if trigger == Slot.Trigger.CATCHUP else None)
     clock = now or database_now()  # read under the lock, which may have taken seconds
     row = up_to_date(entry, row, start(entry, trigger, clock), clock)
     if row.cursor > clock + CLOCK_WENT_BACK:
@@ -106,11 +96,6 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, pat
     record(entry, result, decide(slots, policies, clock, result.paused_by))
     advance(row, result, slots)
     return result
-
-
-def bound(lock: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(BOUNDS.format(lock=lock))
 
 
 def start(entry: Entry, trigger: str, now: datetime) -> datetime:

@@ -19,23 +19,25 @@ LIMIT = 25.0  # seconds; with Python's start it stays below 30
 class Watchdog:
     """Says in which phase a wake-up is: what it says when time is over depends on it."""
 
-    is_committed = False
+    def __init__(self, away: str) -> None:
+        self.away = away
+        self.is_committed = False
 
     def note_commit(self) -> None:
         self.is_committed = True
 
     def bark(self, name: str, limit: float) -> None:
         """Leave, from a thread: the main one may hang in a system call that no signal ends."""
-        text = exits.UNPUBLISHED_TEXT if self.is_committed else exits.AWAY_TEXT
+        text = exits.UNPUBLISHED_TEXT if self.is_committed else self.away
         sys.stderr.write(f"{name}: no answer within {limit:g} s: {text}\n")
         sys.stderr.flush()
         os._exit(exits.UNPUBLISHED if self.is_committed else exits.AWAY)
 
 
 @contextlib.contextmanager
-def bounded_time(name: str, limit: float = LIMIT) -> Iterator[Watchdog]:
+def bounded_time(name: str, limit: float = LIMIT, away: str = exits.AWAY_TEXT) -> Iterator[Watchdog]:
     """Leave the process with 69, or 75 after the commit, when the block takes longer than `limit` seconds."""
-    watchdog = Watchdog()
+    watchdog = Watchdog(away)
     timer = threading.Timer(limit, watchdog.bark, [name, limit])
     timer.daemon = True
     timer.start()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import shared_task
+from django.db import connection
 
 from cronjobs.commands import EnqueueCommand
 from cronjobs.entries import Entry
@@ -21,6 +22,17 @@ def water_the_plants(slot=""):
 def at(text):
     """Return a moment in UTC: "2026-11-23 08:00" or with seconds."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def BUG(*_):  # noqa: N802  stands where a constant would
+    """Be a command whose arguments() raises."""
+    raise ZeroDivisionError
+
+
+def BAD_QUERY(*_):  # noqa: N802  as above
+    """Be a command whose arguments() asks PostgreSQL for nonsense."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_function()")
 
 
 class Cronjob:

@@ -37,6 +37,14 @@ def test_a_task_that_may_run_for_ever_is_refused(found, monkeypatch):
     assert found() == [("cronjobs.E002", message)]
 
 
+def test_a_command_without_a_task_is_refused(found, monkeypatch):
+    """It would fail at its first slot."""
+    monkeypatch.delattr(Command, "task")
+
+    message = "platform.yaml: cronjobs/daily: its command enqueue_prune_jobs has no task."
+    assert found() == [("cronjobs.E005", message)]
+
+
 def test_a_bad_policy_is_refused(found, monkeypatch):
     """Before the first wake-up, and by name."""
     monkeypatch.setattr(Command, "overlap", "never")

@@ -4,9 +4,9 @@ import os
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import OperationalError, connection
 
-from cronjobs import entries
+from cronjobs import entries, ledger, registering
 from cronjobs.commands import EnqueueCommand
 from cronjobs.management.commands.enqueue_prune_jobs import Command
 from cronjobs.models import CronJob, Slot
@@ -18,7 +18,7 @@ ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command=f"python m
 
 
 @pytest.fixture
-def platform(monkeypatch):
+def platform(transactional_db, monkeypatch):
     """Let platform.yaml have these cronjobs."""
 
     def have(*cronjobs):
@@ -35,6 +35,13 @@ def run(*arguments, capsys=None):
     except SystemExit as leaving:
         return leaving.code
     return 0
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
 
 
 def test_the_command_finds_its_cronjob(transactional_db, platform, capsys):
@@ -134,6 +141,7 @@ def test_the_command_line_tells_two_cronjobs_apart(transactional_db, platform, c
         (["--to", "2026-11-01"], "--to needs --from"),
         (["--timezone", "Europe/Berlin"], "--timezone needs --schedule"),
         (["--now", "--from", "2026-11-01"], "--now and --from exclude each other"),
+        (["--from", ""], '--from: should be a time like 2026-11-01T08:00Z, got ""'),
     ],
 )
 def test_usage_errors_are_64(platform, arguments, told, capsys, transactional_db):
@@ -194,6 +202,49 @@ def test_a_dry_run_says_would(transactional_db, platform, capsys):
     assert code == 0
     assert "would be enqueued (" in capsys.readouterr().out
     assert Slot.objects.count() == 0
+
+
+def test_a_dry_run_of_now_enqueues_nothing(transactional_db, platform, capsys):
+    """--dry-run holds whatever else is asked for."""
+    code = run("--now", "--dry-run")
+
+    assert (code, capsys.readouterr().out) == (0, "prune-jobs: would be enqueued now\n")
+    assert (Slot.objects.count(), Job.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "PostgreSQL is away; the next wake-up or a worker claims the slot (gone)"),
+        (["--now"], "PostgreSQL is away; before you ask again, see whether it was done (gone)"),
+    ],
+)
+def test_postgres_that_goes_before_the_commit_is_69(platform, monkeypatch, capsys, arguments, told):
+    """Slots are claimed by others; what a person asked for is not."""
+    monkeypatch.setattr(registering, "description", raising(OperationalError("gone")))
+
+    code = run(*arguments)
+
+    assert code == os.EX_UNAVAILABLE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--now"], ["--from", "2026-11-01", "--to", "2026-11-02", "--yes"]]
+)
+def test_postgres_that_goes_after_the_commit_is_75(
+    transactional_db, platform, monkeypatch, capsys, arguments
+):
+    """The work is recorded, so nobody is told to ask for it again."""
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+    monkeypatch.setattr(ledger, "count_unpublished", raising(OperationalError("gone")))
+
+    code = run(*arguments)
+
+    assert code == os.EX_TEMPFAIL
+    assert "recorded; then PostgreSQL went away: nothing is lost" in capsys.readouterr().err
+    assert Job.objects.exists()
 
 
 def test_an_unusual_call_is_told(transactional_db, platform):

@@ -1,8 +1,11 @@
 import os
+from contextlib import closing
 
 import pytest
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
 
-from cronjobs import controls, entries
+from cronjobs import controls, entries, exits, registering
 from cronjobs.management.commands.enqueue_prune_jobs import Command
 from cronjobs.models import CronJob, Slot
 from cronjobs.policies import TooManySlotsError
@@ -106,6 +109,49 @@ def test_a_backfill_is_bounded(make):
 
     with pytest.raises(TooManySlotsError, match=r"more than 100 slots .* the hundredth is 2026-11-23 06:39Z"):
         controls.backfill(plants.entry, at("2026-11-23 05:00"), None, at("2026-11-23 12:00"))
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda plants: controls.pause(plants.name),
+        lambda plants: controls.resume(plants.name),
+        lambda plants: controls.run_now(plants.entry),
+        lambda plants: controls.backfill(plants.entry, at("2026-11-23 05:00"), at("2026-11-23 06:00")),
+    ],
+)
+def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkeypatch, decide):
+    """A page, a command or a worker never hangs behind a process that is stuck."""
+    monkeypatch.setattr(registering, "LOCK", "100ms")
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT * FROM cronjobs_cronjob FOR UPDATE")
+
+        with pytest.raises(OperationalError, match="lock timeout"):
+            decide(plants)
+    other.close()
+
+
+def test_whoever_decides_is_cut_off_when_frozen(make, monkeypatch):
+    """A machine that stops in the middle loses its hold on the cronjob; others go on, and it is no bug."""
+    monkeypatch.setattr(registering, "BOUNDS", registering.BOUNDS.replace("15s", "100ms"))
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+
+    def meanwhile(*_, **__):
+        with closing(connection.copy()) as other, other.cursor() as cursor:
+            cursor.execute("UPDATE cronjobs_cronjob SET paused_by = 'another'")
+
+    monkeypatch.setattr(controls.ledger, "enqueue_by_hand", meanwhile)
+
+    with pytest.raises(CommandError) as caught, exits.as_exit_codes("plants"):
+        controls.run_now(plants.entry)
+    connection.close()
+
+    assert caught.value.returncode == os.EX_UNAVAILABLE
+    assert "idle-in-transaction timeout" in str(caught.value)
+    assert plants.row.paused_by == "another"
+    assert Slot.objects.count() == 0
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from cronjobs.models import CronJob, Slot, Tick
 from deployment import spec
 from jobs.models import Job
 from jobs.worker import duties
-from tests.cronjobs.conftest import at
+from tests.cronjobs.conftest import BAD_QUERY, BUG, at
 
 ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
 
@@ -190,13 +190,36 @@ def test_a_cronjob_that_somebody_is_at_is_passed_by(make):
     assert healed(plants, "2026-11-23 08:06:15") == ["plants"]
 
 
-def test_a_bug_does_not_keep_others_from_being_healed(make, monkeypatch, caplog):
-    """A command that raises is logged; the next cronjob is healed."""
+def test_a_policy_that_is_none_does_not_stop_a_worker(platform, monkeypatch, caplog):
+    """It is logged once, when the worker starts; the cronjob is known, and the others are healed."""
+    broken = spec.CronJob(name="broken", schedule="0 3 * * *", command=f"{ENTRY.command} --name broken")
+    monkeypatch.setattr(entries, "in_file", lambda: (broken, ENTRY))
+    loaded = entries.loaded
+
+    def with_a_bad_policy(cronjob):
+        entry = loaded(cronjob)
+        entry.command.grace = 5 if cronjob is broken else entry.command.grace
+        return entry
+
+    monkeypatch.setattr(entries, "loaded", with_a_bad_policy)
+    worker = Healer()
+    worker.look(at("2026-11-22 08:00"))
+
+    done = worker.look(at("2026-11-23 03:06"), at("2026-11-23 03:06"))
+
+    assert [each.name for each in done] == ["prune-jobs"]
+    assert caplog.text.count("grace should be a timedelta above zero, got 5") == 1
+    assert CronJob.objects.filter(pk="broken").exists()
+
+
+@pytest.mark.parametrize(("bug", "told"), [(BUG, "ZeroDivisionError"), (BAD_QUERY, "no_such_function")])
+def test_a_bug_does_not_keep_others_from_being_healed(make, monkeypatch, caplog, bug, told):
+    """A command that raises, or asks PostgreSQL for nonsense, is logged; the next cronjob is healed."""
     broken = make("0 * * * *", name="broken").known("2026-11-23 07:30")
     plants = make("0 * * * *").known("2026-11-23 07:30")
-    monkeypatch.setattr(type(broken.entry.command), "arguments", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(broken.entry.command), "arguments", bug)
 
     done = heal([broken.entry, plants.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
 
     assert [each.name for each in done] == ["plants"]
-    assert "ZeroDivisionError" in caplog.text
+    assert told in caplog.text

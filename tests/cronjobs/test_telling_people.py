@@ -184,3 +184,22 @@ def test_telling_disturbs_nobody(hourly, monkeypatch, caplog):
     job_dead.send(water_the_plants.name, job_id=uuid.uuid4(), reason="")
 
     assert "could not tell of a job" in caplog.text
+
+
+def test_a_watcher_that_answers_nonsense_costs_one_ping(hourly, settings, watcher, caplog):
+    """What waits behind it is sent all the same, and the log does not quote the secret address."""
+    settings.CRONJOBS = {"ping_url": f"http://{watcher.address}/secret/{{name}}"}
+    job = job_of(hourly)
+    watcher.speaks_http = False
+
+    pings.put(pings.Ping("http://127.0.0.1:port/secret"))
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    job_succeeded.send(water_the_plants.name, job_id=job, attempt=1)
+    pings.flush()
+
+    assert [path for path, _ in watcher.told] == [
+        f"/secret/plants/start?rid={job}",
+        f"/secret/plants?rid={job}",
+    ]
+    assert "a ping to 127.0.0.1 failed: BadStatusLine" in caplog.text
+    assert "secret" not in caplog.text

@@ -3,13 +3,14 @@ import logging
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
-from cronjobs import entries, ticking
+from cronjobs import entries, registering, telling, ticking
 from cronjobs.management.commands.tick import Command
 from cronjobs.models import CronJob, Slot, Tick
 from cronjobs.registering import register
 from deployment import spec
-from tests.cronjobs.conftest import at
+from tests.cronjobs.conftest import BAD_QUERY, BUG, at
 
 LINE = "python manage.py enqueue_prune_jobs"
 
@@ -78,6 +79,40 @@ def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
     assert result.code == 78
 
 
+@pytest.mark.parametrize("bug", [BUG, BAD_QUERY])
+def test_a_bug_does_not_stop_the_others(platform, monkeypatch, bug):
+    """Whether the command raises or asks PostgreSQL for nonsense, the tick goes on, and exits with 70."""
+    platform(broken="0 * * * *", hourly="0 * * * *")
+    loaded = entries.loaded
+
+    def with_a_bug(cronjob):
+        entry = loaded(cronjob)
+        entry.command.arguments = bug if cronjob.name == "broken" else entry.command.arguments
+        return entry
+
+    monkeypatch.setattr(entries, "loaded", with_a_bug)
+
+    result = ticking.tick(at("2026-11-23 09:00:05"))
+
+    assert enqueued("hourly") == ["09:00"]
+    assert (list(result.problems), result.code) == (["broken"], 70)
+
+
+def test_a_cronjob_that_somebody_holds_is_left_for_the_next_tick(platform, monkeypatch):
+    """A process that is stuck with one cronjob keeps no other from its slot; the platform sees 75."""
+    monkeypatch.setattr(registering, "LOCK", "100ms")
+    platform(held="0 * * * *", hourly="0 * * * *")
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT * FROM cronjobs_cronjob WHERE name = 'held' FOR UPDATE")
+        result = ticking.tick(at("2026-11-23 09:00:05"))
+    other.close()
+
+    assert (result.left, result.code) == (["held"], 75)
+    assert enqueued("hourly") == ["09:00"]
+    assert telling.tick_line(result) == "tick: 2 of 2 cronjobs were due; 1 cronjob left for the next tick"
+
+
 def test_only_what_is_due_is_touched(platform):
     """A tick with nothing to do locks no row."""
     platform(hourly="0 * * * *", daily="0 12 * * *")
@@ -98,6 +133,16 @@ def test_ticks_tell_their_interval(platform):
     assert ticking.interval(at("2026-11-23 10:15")) is None
     tick_every(10, "2026-11-24 08:10", 20)
     assert Tick.objects.count() == 10
+
+
+def test_ticks_that_come_twice_are_one(platform):
+    """A platform that fires each tick twice does not make slots look overdue sooner."""
+    platform()
+    for number in range(5):
+        for second in (0, 2):
+            ticking.tick(at("2026-11-23 08:10") + timedelta(minutes=10 * number, seconds=second))
+
+    assert ticking.interval(at("2026-11-23 08:55")) == timedelta(minutes=9, seconds=58)
 
 
 def test_a_tick_that_takes_too_long_leaves_the_rest(platform, monkeypatch):

@@ -1,11 +1,13 @@
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test import Client
 from django.urls import include, path
 
-from cronjobs import entries, waking
+from cronjobs import entries, registering
+from cronjobs.management.commands.enqueue_prune_jobs import Command
 from cronjobs.models import CronJob, Slot
 from deployment import spec
+from tests.cronjobs.conftest import BAD_QUERY
 
 urlpatterns = [path("", include("cronjobs.urls"))]
 
@@ -49,9 +51,10 @@ def test_a_tick_by_http(post):
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", "gr\u00fc\u00df"])
-def test_without_the_secret_nothing_happens(post, secret):
-    """Any other secret is refused, and no row is made."""
-    answer = post("/cron/prune-jobs", secret)
+def test_without_the_secret_nothing_happens(post, secret, django_assert_num_queries):
+    """Any other secret is refused without a question to the database: to guess costs us nothing."""
+    with django_assert_num_queries(0):
+        answer = post("/cron/prune-jobs", secret)
 
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
     assert CronJob.objects.count() == 0
@@ -81,7 +84,7 @@ def test_an_unknown_name_is_told(post):
 
 def test_a_busy_database_is_503(post, monkeypatch):
     """When the ledger does not answer in time, the scheduler is asked to come again."""
-    monkeypatch.setattr(waking, "LOCK", "200ms")
+    monkeypatch.setattr(registering, "LOCK", "200ms")
     post("/cron/prune-jobs")
     other = connection.copy()
     with other.cursor() as cursor:
@@ -90,3 +93,13 @@ def test_a_busy_database_is_503(post, monkeypatch):
     other.close()
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+
+
+def test_a_bug_is_not_taken_for_an_absent_database(post, monkeypatch):
+    """A command that asks PostgreSQL for nonsense is an error of the site, which is logged and told as such."""
+    monkeypatch.setattr(Command, "arguments", BAD_QUERY)
+    post("/cron/prune-jobs")
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    with pytest.raises(ProgrammingError, match="no_such_function"):
+        post("/cron/prune-jobs")

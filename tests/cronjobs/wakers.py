@@ -96,9 +96,9 @@ def crash(step, moment):
 
 def stop(name, moment):
     """Wake a cronjob up, and be stopped in the middle, as by a frozen machine."""
-    from cronjobs import ledger, waking  # noqa: PLC0415
+    from cronjobs import ledger, registering  # noqa: PLC0415
 
-    waking.BOUNDS = waking.BOUNDS.replace("15s", "1s")
+    registering.BOUNDS = registering.BOUNDS.replace("15s", "1s")
     ledger.enqueue = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
     wake(entry(name), moment)
 

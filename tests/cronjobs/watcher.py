@@ -10,14 +10,18 @@ class Watcher:
     def __init__(self):
         self.told = []
         self.status = 200
+        self.speaks_http = True
         watcher = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 watcher.told.append((self.path, body))
-                self.send_response(watcher.status)
-                self.end_headers()
+                if watcher.speaks_http:
+                    self.send_response(watcher.status)
+                    self.end_headers()
+                else:
+                    self.wfile.write(b"what?\n")
 
             def log_message(self, *args):
                 """Say nothing."""

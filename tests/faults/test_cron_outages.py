@@ -23,6 +23,12 @@ def command(minutes_ago):
     return "enqueue_prune_jobs", "--name", "daily", "--schedule", f"{slot.minute} {slot.hour} * * *"
 
 
+def timed(faults, *line):
+    """Run a command line; give how it ended, and after how many seconds."""
+    started = time.monotonic()
+    return faults.stack.manage(*line), time.monotonic() - started
+
+
 @pytest.fixture
 def forgotten(faults):
     """A cronjob whose slot, seven minutes ago, the platform has forgotten; it is the command line to wake it up."""
@@ -70,9 +76,7 @@ def test_both_servers_stalled(faults, forgotten):
     faults.postgres.pause()
     faults.redis.pause()
 
-    started = time.monotonic()
-    stalled = faults.stack.manage(*forgotten)
-    seconds = time.monotonic() - started
+    stalled, seconds = timed(faults, *forgotten)
     faults.postgres.resume()
     faults.redis.resume()
     fired = faults.stack.manage(*forgotten)
@@ -86,11 +90,28 @@ def test_redis_stalled(faults):
     """A Redis that accepts and stays silent costs a wake-up no more than a few seconds: 75."""
     faults.redis.pause()
 
-    started = time.monotonic()
-    fired = faults.stack.manage(*command(minutes_ago=1))
-    seconds = time.monotonic() - started
+    fired, seconds = timed(faults, *command(minutes_ago=1))
     faults.redis.resume()
 
     assert fired.returncode == os.EX_TEMPFAIL
     assert seconds < 10
     assert Job.objects.get().state == "pending"
+
+
+def test_a_tick_with_stalled_servers(faults):
+    """A tick ends in time, too: within seconds when Redis is silent, within thirty when PostgreSQL is."""
+    faults.stack.manage("tick")
+    Slot.objects.all().delete()
+    Job.objects.all().delete()
+    CronJob.objects.update(cursor=F("cursor") - timedelta(days=1))
+
+    faults.redis.pause()
+    unpublished, seconds = timed(faults, "tick")
+    faults.postgres.pause()
+    stalled, more_seconds = timed(faults, "tick")
+    faults.postgres.resume()
+    faults.redis.resume()
+
+    assert (unpublished.returncode, stalled.returncode) == (os.EX_TEMPFAIL, os.EX_UNAVAILABLE)
+    assert (seconds < 10, more_seconds < 30) == (True, True)
+    assert set(Job.objects.values_list("state", flat=True)) == {"pending"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ def command_source(entry: BeatEntry, notes: list[str]) -> str:
     lines += ["from cronjobs.commands import EnqueueCommand", f"from {module} import {attribute}", "", ""]
     lines += [
         "class Command(EnqueueCommand):",
-        f'    help = "Enqueue {entry.name.replace(chr(34), chr(39))}."',
+        f"    help = {json.dumps(f'Enqueue {entry.name}.', ensure_ascii=False)}",
     ]
     lines += [f"    task = {attribute}"]
     if has_deadline:

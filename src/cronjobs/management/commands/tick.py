@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cronjobs import telling, ticking
-from cronjobs.exits import SysexitsCommand, as_exit_codes
+from cronjobs.exits import AWAY_TEXT, SysexitsCommand, as_exit_codes
 from cronjobs.watchdog import bounded_time
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Command(SysexitsCommand):
         parser.add_argument("--json", action="store_true", help="answer in JSON")
 
     def handle(self, **options: Any) -> None:
-        with bounded_time("tick"), as_exit_codes("tick"):
+        with bounded_time("tick"), as_exit_codes("tick", AWAY_TEXT):
             result = ticking.tick()
         self.stdout.write(
             json.dumps(telling.tick_as_json(result)) if options["json"] else telling.tick_text(result)
