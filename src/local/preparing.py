@@ -62,8 +62,9 @@ def check_redis(environment: Mapping[str, str]) -> None:
     except ValueError:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
+        said = str(error).rstrip(".")
         message = (
-            f"REDIS_URL ({redacted(url)}) does not answer: {error}. Hint: unset it for an embedded Redis."
+            f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it for an embedded Redis."
         )
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 

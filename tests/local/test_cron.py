@@ -133,8 +133,11 @@ def test_an_unknown_name_lists_the_known_ones(stack):
 
 
 def test_it_refuses_production(stack):
-    """Beside a real platform it would fire everything twice."""
-    refused = stack.manage("localcron", DEBUG="false")
+    """Beside a real platform it would fire everything twice; it says so in the image, which has no psutil."""
+    (stack.folder / "psutil.py").write_text("raise ModuleNotFoundError('No module named psutil')")
+    path = f"{stack.folder}:{stack.environment['PYTHONPATH']}"
+
+    refused = stack.manage("localcron", DEBUG="false", PYTHONPATH=path)
 
     assert refused.returncode == 64
     assert "Development only" in refused.stderr

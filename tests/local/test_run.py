@@ -78,12 +78,12 @@ def installed(made):
 
 def test_without_a_task_it_lists_them(project):
     """Every task that there is has a line that says what it does."""
-    tasks = re.findall(r"^task_(\w+)\(\)", (CHECKOUT / "run").read_text(), re.MULTILINE)
+    tasks = re.findall(r"^task_([\w-]+)\(\)", (CHECKOUT / "run").read_text(), re.MULTILINE)
 
     listed = project.run()
 
     assert listed.returncode == 0
-    assert re.findall(r"^  \./run (\w+) .*\w", listed.stdout, re.MULTILINE) == tasks
+    assert re.findall(r"^  \./run ([\w-]+) .*\w", listed.stdout, re.MULTILINE) == tasks
 
 
 def test_an_unknown_task_names_the_nearest(project):

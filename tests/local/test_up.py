@@ -135,7 +135,11 @@ def test_a_busy_port_names_the_way_out(checkout):
 @pytest.mark.parametrize(
     ("variables", "code", "message"),
     [
-        ({"REDIS_URL": "redis://:secret@127.0.0.1:1/0"}, 69, "REDIS_URL (127.0.0.1:1/0) does not answer"),
+        (
+            {"REDIS_URL": "redis://:secret@127.0.0.1:1/0"},
+            69,
+            "REDIS_URL (redis://127.0.0.1:1/0) does not answer",
+        ),
         (
             {"DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x"},
             69,

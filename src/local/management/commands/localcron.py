@@ -12,9 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cronjobs.commands import EnqueueCommand
 from deployment.spec import CronJob, PlatformError, read
-from local.cron import Cron, Wakeup
 from local.stopping import Stopped, raise_when_asked_to_stop, undisturbed
-from local.with_servers import shell_code
 
 
 class Command(BaseCommand):
@@ -39,10 +37,15 @@ class Command(BaseCommand):
             return
 
     def _run(self) -> None:
+        from local.cron import Cron  # noqa: PLC0415  its libraries are not in the image
+
         self.stdout.write("Standing in for the platform's cron, in development only.")
         Cron(self._say).run()
 
     def _fire(self, name: str) -> None:
+        from local.cron import Wakeup  # noqa: PLC0415  as above
+        from local.with_servers import shell_code  # noqa: PLC0415  as above
+
         cronjob = self._find(name)
         wakeup = None
         try:
