@@ -1,0 +1,35 @@
+"""What the tests of the pages read and send."""
+
+import re
+from datetime import timedelta
+
+from django.utils import timezone
+
+from ops.models import AuditEntry
+from tests.browser import stage
+
+
+def text_of(answer):
+    """Give a page's text without its tags, in one line."""
+    body = re.sub(r"<(script|style|title).*?</\1>|<[^>]+>", " ", answer.content.decode(), flags=re.DOTALL)
+    return " ".join(body.split())
+
+
+def dead(task="newsletter.tasks.send_confirmation", **values):
+    return stage.job(
+        task, "dead", timezone.now() - timedelta(minutes=9), **{"reason": "SMTPError: no", **values}
+    )
+
+
+def dead_letter(minutes=9):
+    return stage.dead_letter(timezone.now(), minutes)
+
+
+def post(client, path, **values):
+    """Post with the token that a page gave."""
+    token = client.get("/ops/audit/").context["csrf_token"]
+    return client.post(path, {**values, "csrfmiddlewaretoken": str(token)}, follow=True)
+
+
+def trail():
+    return [(each.who, each.act, each.subject, each.result) for each in AuditEntry.objects.order_by("id")]
