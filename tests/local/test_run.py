@@ -105,6 +105,16 @@ def test_no_python_is_one_clear_error(project):
     assert refused.stderr.startswith("Error: No Python 3.11 or newer found. Hint: ")
 
 
+def test_the_python_that_is_named_is_the_only_one(project):
+    """Who names a Python that will not do is told so, instead of getting another one."""
+    project.add_python()
+
+    refused = project.run("check", PYTHON="/no/such/python3")
+
+    assert refused.returncode == 69
+    assert refused.stderr.startswith("Error: No Python 3.11 or newer found in /no/such/python3. Hint: ")
+
+
 def test_a_python_that_cannot_make_environments_is_told(project):
     """Debian's Python comes without venv: the error names the package."""
     project.add_program("python3", '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\necho True\n')
