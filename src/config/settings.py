@@ -37,13 +37,10 @@ ALLOWED_HOSTS = [
     ),
     *PLATFORM_HOSTS,
 ]
-BASE_URL = env.url(  # the address in the links of mails, which no request is there to tell
-    "BASE_URL",
-    ["https", "http"],
-    default="http://localhost:8000"
-    if DEBUG
-    else f"https://{next(iter(ALLOWED_HOSTS), 'localhost').lstrip('.')}",
-).rstrip("/")
+# The address in the links of mails, which no request is there to tell.
+FIRST_HOST = next(iter(ALLOWED_HOSTS), "localhost").lstrip(".")
+LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
+BASE_URL = env.url("BASE_URL", ["https", "http"], default=LIKELY_URL).rstrip("/")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -143,9 +140,8 @@ USE_TZ = True
 PROXY_TLS = not DEBUG  # every platform ends TLS at its router and says so in this header, which it overwrites
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_TLS else None
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_HSTS_SECONDS = env.integer(
-    "SECURE_HSTS_SECONDS", 0 if DEBUG else 30 * 24 * 3600
-)  # a month: enough to protect, short enough to regret
+MONTH = 30 * 24 * 3600  # seconds: enough to protect, short enough to regret
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0 if DEBUG else MONTH)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
@@ -201,9 +197,8 @@ REDIS_URL = env.url(
     ["redis", "rediss"],
     hint="set it on the platform, or run ./run up for an embedded Redis.",
 )
-REDIS_TLS_VERIFY = env.boolean(
-    "REDIS_TLS_VERIFY", default=True
-)  # false only where the platform's certificates are self-signed (Heroku)
+# False only where the platform's certificates are self-signed (Heroku).
+REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
 
 # Seconds between SIGTERM and SIGKILL, the same number as the worker's `grace` in platform.yaml.
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
@@ -220,26 +215,23 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]  # pickle would make write access to Redis the right to run code
-CELERY_TASK_IGNORE_RESULT = (
-    True  # a result costs two more Redis commands a publish, five a task; jobs keep their state in PostgreSQL
-)
+# A result costs two more Redis commands a publish, five a task; jobs keep their state in PostgreSQL.
+CELERY_TASK_IGNORE_RESULT = True
 
 CELERY_TASK_ACKS_LATE = True  # acknowledged early, a killed task is gone
-CELERY_TASK_REJECT_ON_WORKER_LOST = (
-    True  # a killed child gives its message back; the delivery cap of jobs ends the loop
-)
-CELERY_WORKER_PREFETCH_MULTIPLIER = (
-    1  # a long task must not hold the messages of short ones; no cost in throughput
-)
+# A killed child gives its message back; the delivery cap of jobs ends the loop.
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A long task must not hold the messages of short ones; no cost in throughput.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 9 * 60  # raises SoftTimeLimitExceeded in the task, a minute before the kill
 CELERY_TASK_TIME_LIMIT = 10 * 60  # a task that needs longer says so itself
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = (
-    True  # else a dropped connection leaves two live copies
-)
-CELERY_WORKER_LOST_WAIT = (
-    0.5  # seconds to wait for a dead child's answer; the default of 10 is time in which nobody works on it
-)
+# Else a dropped connection leaves two live copies.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# Seconds to wait for a dead child's answer; the default of 10 is time in which nobody works on it.
+CELERY_WORKER_LOST_WAIT = 0.5
 
+# One more try, at once: whoever publishes waits for it.
+PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
@@ -249,38 +241,26 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 3,  # above the one second for which BRPOP blocks
     "socket_keepalive": True,
     "health_check_interval": 5,  # seconds; a half-open socket is noticed within 20
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0.1,
-    "interval_max": 0.2,
+    **PUBLISH_RETRY,
 }
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is full
-CELERY_BROKER_POOL_LIMIT = (
-    2  # connections a process publishes through: small Redis plans allow about 20 in all
-)
-CELERY_TASK_PUBLISH_RETRY_POLICY = {
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0.1,
-    "interval_max": 0.2,
-}
+# Connections that a process publishes through: small Redis plans allow about 20 in all.
+CELERY_BROKER_POOL_LIMIT = 2
+CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
 
 CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or processes(each=110 * MIB, base=110 * MIB)
-CELERY_WORKER_MAX_TASKS_PER_CHILD = (
-    1000  # a leak ends with its process; 100 would halve the throughput, 1000 is free
-)
+# A leak ends with its process; 100 would halve the throughput, 1000 is free.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
 # jobs checks a connection before a plain task uses it, and reconnects by itself where it was lost.
 CELERY_DB_REUSE_MAX = 500
-CELERY_WORKER_SEND_TASK_EVENTS = env.boolean(
-    "WORKER_TASK_EVENTS", default=False
-)  # events cost 40 % of the throughput, and the ledger knows it all: for Flower and its like
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
-    "WORKER_REMOTE_CONTROL", default=DEBUG
-)  # Redis would carry commands to the worker
+# Events cost 40 % of the throughput, and the ledger knows it all: for Flower and its like.
+CELERY_WORKER_SEND_TASK_EVENTS = env.boolean("WORKER_TASK_EVENTS", default=False)
+# Redis would carry commands to the worker.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean("WORKER_REMOTE_CONTROL", default=DEBUG)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
 
 # Logging
