@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import yaml
 
 from deployment import spec
 from tests.containers.dockerfile import ROOT
+from tests.containers.serving import serving
 
 COMPOSE = ROOT / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
@@ -100,3 +102,17 @@ def test_redis_keeps_its_messages() -> None:
 def test_health(name: str) -> None:
     """Everything that stays up has a health check of its own."""
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(200, 0), (503, 1)])
+@pytest.mark.parametrize(("name", "inside"), [("web", "8000"), ("flower", "5555")])
+def test_health_heeds_the_status(name: str, inside: str, answer: int, code: int) -> None:
+    """A health check of a web server passes on 200 alone, whatever proxy Docker hands to containers."""
+    *_, check = SERVICES[name]["healthcheck"]["test"]
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+
+    with serving(answer) as port:
+        command = [sys.executable, "-c", check.replace(inside, str(port))]
+        done = subprocess.run(command, env=os.environ | proxy, timeout=30, check=False)
+
+    assert done.returncode == code

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import re
 import shlex
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 from deployment import spec
 from tests.containers.dockerfile import ROOT, stages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.containers.serving import serving
 
 
 def test_command_is_webs() -> None:
@@ -100,21 +94,3 @@ def health_check(port: int) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, *command[1:]], env=environment, timeout=30, capture_output=True, check=False
     )
-
-
-@contextmanager
-def serving(status: int) -> Iterator[int]:
-    """Answer every GET with the status, on a port of one's own."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
