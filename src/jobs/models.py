@@ -133,8 +133,9 @@ class Batch(models.Model):
     failed = models.PositiveIntegerField(db_default=0)  # dead, cancelled or expired
     on_success = models.JSONField(null=True)  # a call: {"task", "args", "kwargs", options…}
     on_failure = models.JSONField(null=True)
-    success_job = models.OneToOneField(Job, models.SET_NULL, null=True, related_name="+")
-    failure_job = models.OneToOneField(Job, models.SET_NULL, null=True, related_name="+")
+    # Two batches may be followed by one job: that of a key.
+    success_job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")
+    failure_job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         verbose_name_plural = "batches"
@@ -167,7 +168,6 @@ class Broker(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=32, blank=True)
-    checked_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"

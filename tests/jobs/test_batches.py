@@ -307,6 +307,20 @@ def test_the_options_of_a_follow_up_are_kept():
     )
 
 
+def test_two_batches_are_followed_by_one_job_of_a_key(effects):
+    """The second finds the job that exists, and finishes as well as the first."""
+    for _ in range(2):
+        with open_batch("b", on_success=record.using(key="k").call("success")) as batch:
+            divide.using(batch=batch).enqueue(1, 1)
+
+    run_jobs()
+
+    first, second = Batch.objects.order_by("id")
+    assert first.success_job == second.success_job
+    assert (first.finished_at is not None, second.finished_at is not None) == (True, True)
+    assert effects("success") == ["done"]
+
+
 def test_progress_can_be_read_while_it_runs():
     """The counts are of this moment."""
     make((1, 1), (2, 1), (3, 1), (4, 1))
