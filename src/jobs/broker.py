@@ -46,6 +46,9 @@ class Breaker:
                 self._asking.start()
 
     def close(self) -> None:
+        # Nearly always closed already: a child that is forked while the lock is held would wait for it for ever.
+        if not self._open_until:
+            return
         with self._lock:
             self._open_until, self._asking = 0.0, None
 
@@ -93,6 +96,12 @@ def key(name: str) -> str:
     return f"{prefix}{name}"
 
 
+def refuse_while_away() -> None:
+    """Raise BrokerAwayError while the breaker is open."""
+    if breaker.is_open:
+        raise BrokerAwayError("Redis did not answer a moment ago")
+
+
 def publish(messages: Mapping[str, Sequence[str]]) -> None:
     """Push messages, by queue, in one round trip.
 
@@ -100,8 +109,7 @@ def publish(messages: Mapping[str, Sequence[str]]) -> None:
     again must always be safe, and is: the guard starts each job once.
     Raises BrokerAwayError, at once while the breaker is open.
     """
-    if breaker.is_open:
-        raise BrokerAwayError("Redis did not answer a moment ago")
+    refuse_while_away()
     try:
         with client().pipeline(transaction=False) as pipe:
             for queue, batch in messages.items():

@@ -62,12 +62,17 @@ RENEW = f"""
 
 
 def relay() -> int:
-    """Publish every pending job that is due; return how many. Raises BrokerAwayError; what was claimed is due again."""
-    total = 0
+    """Publish pending jobs that are due, for half a heartbeat's interval at most; return how many.
+
+    Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
+    hundreds of rows twice for nothing.
+    """
+    broker.refuse_while_away()
+    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2  # the keeper beats in the same thread
     while claims := claim():
         publish(claims)
         total += len(claims)
-        if len(claims) < conf().relay_batch:
+        if len(claims) < conf().relay_batch or time.monotonic() >= end:
             break
     return total
 

@@ -106,6 +106,29 @@ def test_a_job_that_is_not_due_is_left_alone(carrier):
     assert carrier.llen("default") == 0
 
 
+def test_a_turn_ends_in_time_for_the_heartbeat(settings, pending, carrier):
+    """However many are due: the keeper has other duties, and the rest is published at the next turn."""
+    settings.JOBS = {"relay_batch": 2, "heartbeat_interval": 0}
+    pending(3)
+
+    assert [relay.relay(), relay.relay()] == [2, 1]
+    assert carrier.llen("default") == 3
+
+
+def test_while_redis_is_known_to_be_away_nothing_is_written(
+    settings, pending, redis, django_assert_num_queries
+):
+    """Hundreds of rows, claimed and taken back each second, would bloat the table."""
+    settings.JOBS = {"breaker": 30}
+    pending(2)
+    redis.stop()
+    with pytest.raises(broker.BrokerAwayError):
+        relay.relay()
+
+    with django_assert_num_queries(0), pytest.raises(broker.BrokerAwayError):
+        relay.relay()
+
+
 def test_redis_away_gives_the_rows_back(pending, redis):
     """They are due at once for whoever comes next, and the caller is told."""
     pending(2)
