@@ -27,9 +27,9 @@ def check() -> int:
     """Compare the tokens; when Redis lost its data, make every published job due again; return how many.
 
     1. lock the row in PostgreSQL: one worker at a time looks, the others pass;
-    2. compare; where they differ, published jobs become pending;
-    3. write a new token to Redis, then to PostgreSQL, and commit.
-    Death between the two writes of 3: the tokens differ at the next look, and messages are published once more: the guard drops the
+    2. exchange the token in Redis for a new one, in one command: what Redis loses later is noticed at the next look;
+    3. compare; where they differ, published jobs become pending; write the new token to PostgreSQL, and commit.
+    Death between 2 and 3: the tokens differ at the next look, and messages are published once more: the guard drops the
     second ones. Raises redis.RedisError while Redis is away.
     """
     Broker.objects.get_or_create(pk=1)
@@ -37,16 +37,16 @@ def check() -> int:
         row = Broker.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if row is None:  # another worker is looking
             return 0
+        before, row.epoch = row.epoch, secrets.token_hex(16)
+        found = _exchange(row.epoch)
         # Before the first look nobody knows what Redis may have lost: then, too, publish again.
-        lost = 0 if row.epoch and row.epoch == _token() else _republish(known=bool(row.epoch))
-        row.epoch = secrets.token_hex(16)
-        broker.client().set(broker.key(TOKEN), row.epoch)
+        lost = 0 if before and before == found else _republish(known=bool(before))
         row.save(update_fields=["epoch"])
     return lost
 
 
-def _token() -> str:
-    value = cast("bytes | None", broker.client().get(broker.key(TOKEN)))
+def _exchange(token: str) -> str:
+    value = cast("bytes | None", broker.client().set(broker.key(TOKEN), token, get=True))
     return value.decode() if value else ""
 
 

@@ -48,6 +48,23 @@ def test_it_is_noticed_once(carrier):
     assert [epoch.check(), epoch.check()] == [1, 0]
 
 
+def test_what_is_lost_during_a_look_is_noticed(carrier, monkeypatch):
+    """Between reading the token and writing the next one there is no moment: Redis exchanges them."""
+    epoch.check()
+    nothing.enqueue()
+    new_token = epoch.secrets.token_hex
+
+    def lose_all_and_go_on(length):
+        carrier.flushall()
+        return new_token(length)
+
+    monkeypatch.setattr(epoch.secrets, "token_hex", lose_all_and_go_on)
+    during = epoch.check()
+    monkeypatch.undo()
+
+    assert during + epoch.check() == 1
+
+
 def test_a_restored_backup_is_noticed(carrier):
     """It holds the token of an earlier look."""
     epoch.check()
