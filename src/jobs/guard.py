@@ -121,6 +121,9 @@ RETRY = f"""
 """  # noqa: S608  a constant
 
 
+LONGEST_WAIT = 10 * 365 * 86_400.0  # seconds; PostgreSQL refuses times that are thousands of years away
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """What a task asked for with `self.retry`: another attempt in `countdown` seconds, perhaps with other arguments (JSON)."""
@@ -132,7 +135,7 @@ class Again:
 
 def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
     """Record that the task asks for another attempt; it waits in PostgreSQL."""
-    wait = again.countdown
+    wait = min(max(0.0, again.countdown), LONGEST_WAIT)
     with transaction.atomic():
         values = [
             reason,
@@ -192,7 +195,7 @@ STEP_BACK = """
         state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE when_busy WHEN 'skip' THEN clock_timestamp() END,
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
-    WHERE id = %s AND state IN ('pending', 'published') RETURNING state, batch_id
+    WHERE id = %s AND state IN ('pending', 'published') AND due_at <= now() RETURNING state, batch_id
 """
 
 

@@ -71,6 +71,18 @@ def test_a_retry_is_not_brought_forward(busy, worker):
     assert Job.objects.get(pk=busy.job_id).due_at > timezone.now() + timedelta(minutes=9)
 
 
+@pytest.mark.parametrize("when_busy", ["wait", "skip"])
+def test_only_what_is_due_steps_back(worker, row, when_busy):
+    """Between the refusal and the stepping back another message may have begun the job, which now waits for its retry."""
+    job = work.using(concurrency_key="a", when_busy=when_busy).enqueue("a")
+    guard.retry(guard.begin(job.pk, worker), guard.Again(600), "again", "")
+
+    guard._step_back(job.pk)  # noqa: SLF001  the second half of a refused beginning
+
+    assert (row(job).state, row(job).reason) == ("pending", "again")
+    assert row(job).due_at > timezone.now() + timedelta(minutes=9)
+
+
 def test_a_job_that_skips_is_cancelled(busy, row):
     """Where the work is being done already, a second one is not wanted."""
     second = work.using(concurrency_key="a", when_busy="skip").enqueue("second")

@@ -100,6 +100,15 @@ def test_without_a_countdown_the_default_delay_holds():
     assert 178 < wait_of(job) <= 180
 
 
+def test_a_countdown_beyond_all_time_waits_ten_years():
+    """PostgreSQL knows no such time; refused, it would leave a job that says it runs."""
+    job = ask_again.enqueue("a", countdown=1e300)
+
+    run_jobs()
+
+    assert timedelta(days=3649) < timedelta(seconds=wait_of(job)) <= timedelta(days=3650)
+
+
 class Asked:
     """What asks_for_an_eta asks for: a datetime is no argument of a job."""
 
