@@ -11,9 +11,10 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery.exceptions import Ignore, Reject, Retry
+from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import guard, recovery, signals, workers
+from jobs import guard, recovery, signals, soft_limit, workers
 from jobs.conf import conf
 
 if TYPE_CHECKING:
@@ -39,8 +40,13 @@ def execute(task: DurableTask) -> Any:
     3. finish: by compare-and-set on the attempt.
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
+    with soft_limit.held_back():
+        return _execute(task)
+
+
+def _execute(task: DurableTask) -> Any:
     job_id = uuid.UUID(task.request.id)
-    attempt = patiently(lambda: guard.begin(job_id, workers.current()))
+    attempt = record(lambda: guard.begin(job_id, workers.current()))
     if attempt is None:
         logger.info(
             "%s %s needs no run", task.name, job_id, extra={"action": "job_dropped", "job": str(job_id)}
@@ -95,7 +101,8 @@ def _run(task: DurableTask, attempt: Attempt) -> Any:
 
 def _answer(task: DurableTask, attempt: Attempt) -> Any:
     try:
-        return task.run(*attempt.args, **attempt.kwargs)
+        with soft_limit.let_through():
+            return task.run(*attempt.args, **attempt.kwargs)
     except Ignore:  # the task's own way to say that there was nothing to do
         return None
 
@@ -105,7 +112,7 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if asked else None
     reason = _line(cause) if cause else "asked for a retry"
-    text = "".join(traceback.format_exception(cause)) if isinstance(cause, BaseException) else ""
+    text = _traceback(cause) if isinstance(cause, BaseException) else ""
     record(lambda: guard.retry(attempt, again, reason, text))
     signals.job_retried.send_robust(
         task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
@@ -113,23 +120,26 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
 
 
 def _bury(task: DurableTask, attempt: Attempt, error: Exception) -> None:
-    reason = f"rejected: {error.reason}" if isinstance(error, Reject) else _line(error)
-    text = "".join(traceback.format_exception(error))
-    record(lambda: guard.bury(attempt, reason, text))
+    reason = _storable(f"rejected: {error.reason}") if isinstance(error, Reject) else _line(error)
+    record(lambda: guard.bury(attempt, reason, _traceback(error)))
     signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
 
 
-def record(act: Callable[[], object]) -> None:
-    """Record how the attempt ended; where PostgreSQL stays away, leave this process.
+def record(act: Callable[[], Answer]) -> Answer:
+    """Record how an attempt begins or ends; where PostgreSQL stays away, or refuses it, leave this process.
 
     Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
     worker that lives.
     """
     try:
-        patiently(act)
-    except (OperationalError, InterfaceError):
+        return patiently(act)
+    except transaction.TransactionManagementError:  # the transaction of a TestCase is broken: its own error
+        raise
+    except DatabaseFailure as error:
         logger.critical(
-            "PostgreSQL is away: the end of an attempt is not recorded", extra={"action": "answer_lost"}
+            "the beginning or the end of an attempt is not recorded: %s",
+            _line(error),
+            extra={"action": "answer_lost"},
         )
         os._exit(os.EX_TEMPFAIL)
 
@@ -158,5 +168,17 @@ def _seconds(asked: Retry) -> float:
 
 def _line(error: Any) -> str:
     """Return an error in one line: its class and its message."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  code of the task's
+        message = "its message cannot be shown"
+    return _storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
+
+
+def _traceback(error: BaseException) -> str:
+    return _storable("".join(traceback.format_exception(error)))
+
+
+def _storable(text: str) -> str:
+    """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

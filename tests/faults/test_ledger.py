@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import DatabaseError, connection
@@ -12,6 +13,7 @@ from django.db import DatabaseError, connection
 from jobs import epoch
 from jobs.models import Job
 from tests.faults.effects import tasks
+from tests.faults.proxy import Proxy
 from tests.support.polling import stays, wait_until
 from tests.support.running import CHECKOUT
 
@@ -23,6 +25,7 @@ import django
 django.setup()
 from jobs import broker
 from tests.faults.effects import tasks
+from tests.faults.proxy import Proxy
 
 publish = broker.publish
 
@@ -76,10 +79,11 @@ def test_postgres_restarts_under_load(faults):
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 
-def test_postgres_restarts_under_a_running_job(faults):
-    """A job that outlives a restart of PostgreSQL is recorded when it is back: no second attempt."""
+@pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
+def test_postgres_restarts_under_a_running_job(faults, task):
+    """A job that outlives a restart of PostgreSQL is recorded when it is back, whatever passes meanwhile: no second attempt."""
     faults.worker()
-    job = tasks.rest.enqueue(3)
+    job = task.enqueue(3)
     faults.wait_for_state(job, "running")
 
     faults.postgres.stop()
@@ -89,6 +93,39 @@ def test_postgres_restarts_under_a_running_job(faults):
 
     done = faults.wait_for_state(job, "succeeded")
     assert (done.attempt, done.crashes) == (1, 0)
+
+
+def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
+    """While PostgreSQL is away nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
+    for _ in range(2):
+        faults.quick_worker()
+    job = tasks.rest.enqueue(12)
+    faults.wait_for_state(job, "running")
+
+    faults.postgres.stop()
+    stays(lambda: not faults.postgres.is_running, seconds=6)
+    faults.postgres.start()
+    connection.close()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (1, 0)
+
+
+def test_the_answer_to_a_beginning_is_lost(faults):
+    """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
+    parts = urlsplit(faults.stack.environment["DATABASE_URL"])
+    proxy = Proxy(parts.port)
+    url = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
+    epoch.check()  # the first look would publish everything again
+    job = tasks.rest.enqueue(0)
+    with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
+        other.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        faults.quick_worker(DATABASE_URL=url, JOBS_PATIENCE="0", JOBS_LOST_MESSAGE_AFTER="60")
+        wait_until(lambda: other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        proxy.cut()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.history[0]["reason"]) == (2, "its process died: exitcode 75")
 
 
 def enqueue_until(stop, enqueued):

@@ -1,8 +1,11 @@
 """One attempt from its message to its record."""
 
 import logging
+import os
+import signal
 
 import pytest
+from billiard.pool import soft_timeout_sighandler
 from celery import shared_task
 from celery.app.trace import build_tracer
 from celery.exceptions import Ignore, Reject
@@ -29,7 +32,21 @@ def raises(self, name):
         "deadlock": OperationalError("deadlock detected"),
         "lines": ValueError("one\n  two"),
         "empty": KeyError(),
+        "odd": ValueError("NUL \x00, half \ud800"),
+        "mute": MuteError(),
     }[name]
+
+
+class MuteError(Exception):
+    """An error that cannot be shown."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@shared_task
+def passes_its_soft_limit():
+    os.kill(os.getpid(), signal.SIGUSR1)  # as the pool tells a child
 
 
 @shared_task(bind=True)
@@ -89,15 +106,53 @@ def test_an_error_is_a_dead_letter(row):
         ("reject", "dead", "rejected: not mine"),
         ("lines", "dead", "ValueError: one two"),
         ("empty", "dead", "KeyError"),
+        ("odd", "dead", "ValueError: NUL \\x00, half \\ud800"),
+        ("mute", "dead", "MuteError: its message cannot be shown"),
     ],
 )
-def test_how_a_task_may_end(name, state, reason, row):
-    """Celery's Ignore means nothing to do, its Reject a dead letter; a reason is one line."""
+def test_how_a_task_may_end(name, state, reason, row, caplog):
+    """Celery's Ignore means nothing to do, its Reject a dead letter; a reason is one line that PostgreSQL can store."""
+    caplog.set_level(logging.CRITICAL, "celery.app.trace")  # a parallel run cannot report half characters
     job = raises.enqueue(name)
 
     run_jobs()
 
     assert (row(job).state, row(job).reason) == (state, reason)
+
+
+@pytest.fixture
+def soft_limits():
+    """The handler that the pool installs in its children."""
+    before = signal.signal(signal.SIGUSR1, soft_timeout_sighandler)
+    yield
+    assert signal.signal(signal.SIGUSR1, before) is soft_timeout_sighandler
+
+
+def test_a_soft_time_limit_interrupts_the_task(soft_limits, row):
+    """As in Celery; not handled, it is the job's error."""
+    job = passes_its_soft_limit.enqueue()
+
+    run_jobs()
+
+    assert row(job).state == "dead"
+    assert row(job).reason.startswith("SoftTimeLimitExceeded")
+
+
+@pytest.mark.parametrize("when", ["job_started", "job_succeeded"])
+def test_a_soft_time_limit_interrupts_nothing_else(soft_limits, row, when):
+    """Before and after the task it would leave a job that says it runs."""
+    passed = []
+
+    def pass_it(**_):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        passed.append(when)
+
+    getattr(signals, when).connect(pass_it)
+    job = samples.record.enqueue("a")
+    run_jobs()
+    getattr(signals, when).disconnect(pass_it)
+
+    assert (passed, row(job).state) == ([when], "succeeded")
 
 
 def test_a_database_error_is_nobodys_decision(row):

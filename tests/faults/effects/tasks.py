@@ -42,6 +42,12 @@ def rest(seconds):
     time.sleep(seconds)
 
 
+@shared_task(soft_time_limit=4)
+def rest_within_a_limit(seconds):
+    """The same, with a soft limit that passes soon after its end."""
+    time.sleep(seconds)
+
+
 @shared_task(atomic=True)
 def work_atomically(label, seconds=0.0):
     """Do the same in one transaction with the finish."""
