@@ -8,7 +8,7 @@ import socket
 import uuid
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import connection
 
 from jobs import recovery
 from jobs.conf import conf
@@ -78,21 +78,23 @@ ORPHANS = """
 
 
 def bury_lost() -> int:
-    """Declare workers lost whose heartbeat is too old, and make their jobs due again; return how many jobs."""
+    """Declare workers lost whose heartbeat is too old, and make their jobs due again; return how many jobs.
+
+    Death between the two: the jobs have a worker without a row, and are adopted by the next reconciler.
+    """
     timeout = conf().heartbeat_timeout
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(LOST, [timeout])
         lost = cursor.fetchall()
-        for worker, hostname, pid in lost:
-            logger.warning(
-                "worker %s (%s) is lost",
-                hostname,
-                pid,
-                extra={"action": "worker_lost", "worker": str(worker)},
-            )
-        return _recover([row[0] for row in lost], f"its worker gave no heartbeat for {timeout:g} s") + _adopt(
-            timeout
+    for worker, hostname, pid in lost:
+        logger.warning(
+            "worker %s (%s) is lost",
+            hostname,
+            pid,
+            extra={"action": "worker_lost", "worker": str(worker)},
         )
+    reason = f"its worker gave no heartbeat for {timeout:g} s"
+    return _recover([row[0] for row in lost], reason) + _adopt(timeout)
 
 
 def _adopt(timeout: float) -> int:

@@ -4,9 +4,10 @@ import os
 import uuid
 
 import pytest
+from django.db import connection
 
-from jobs import guard, workers
-from jobs.models import Worker
+from jobs import guard, signals, workers
+from jobs.models import Job, Worker
 from tests.faults.effects.tasks import nothing
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -77,6 +78,25 @@ def test_a_silent_worker_is_lost(let_time_pass, row, caplog):
     assert row(job).crashes == 1
     assert Worker.objects.count() == 0
     assert f"({os.getpid()}) is lost" in caplog.text
+
+
+def test_dead_letters_of_a_lost_worker_are_told_after_they_are_recorded(let_time_pass):
+    """Monitoring may take its time: no transaction holds rows meanwhile."""
+    within = []
+
+    def hear(**_):
+        within.append(connection.in_atomic_block)
+
+    signals.job_dead.connect(hear)
+    beat()
+    job = nothing.enqueue()
+    Job.objects.update(max_attempts=1)
+    guard.begin(job.pk, workers.current())
+    let_time_pass(46, "heartbeat_at", table="jobs_worker")
+    workers.bury_lost()
+    signals.job_dead.disconnect(hear)
+
+    assert within == [False]
 
 
 def test_a_worker_that_beats_keeps_its_jobs(let_time_pass, row):

@@ -36,6 +36,7 @@ class Senses:
     started_at: float = field(default_factory=time.monotonic)
     stopping: bool = False
     gave_up: bool = False
+    gone: bool = False  # from the ledger
 
 
 senses = Senses()

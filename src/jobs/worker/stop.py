@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps, signals
 from celery.worker import state
@@ -22,6 +22,10 @@ from jobs import recovery, workers
 from jobs.conf import conf
 from jobs.worker import heartbeat_file
 from jobs.worker.keeper import give_up, senses
+from jobs.worker.view import children
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +73,7 @@ class GracefulStop(bootsteps.StartStopStep):
             state.should_terminate = os.EX_OK
         else:
             state.should_stop = os.EX_OK
-        threading.Timer(LAST_WORDS, leave_by_force).start()
+        threading.Timer(LAST_WORDS, leave_by_force, [self.worker]).start()
 
     def stop_consuming(self) -> None:
         """Ask for no more messages, from the event loop: cancelling between BRPOP and its answer would lose one."""
@@ -80,13 +84,18 @@ class GracefulStop(bootsteps.StartStopStep):
 
     def interrupt(self) -> None:
         """Kill the children, then hand their jobs back: never two at once."""
-        give_up()
-        pids = [process.pid for process in list(self.worker.pool._pool._pool)]  # noqa: SLF001  the pool tells its children to nobody
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        _wait_for_death(pids)
+        kill_children(self.worker)
         hand_back()
+
+
+def kill_children(worker: Any) -> None:
+    """Kill the children, and return when they are dead."""
+    give_up()
+    pids = children(worker)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _wait_for_death(pids)
 
 
 def hand_back() -> None:
@@ -99,15 +108,20 @@ def hand_back() -> None:
 @signals.worker_shutdown.connect
 def leave_the_ledger(**_: Any) -> None:
     """The pool has stopped: nothing runs in this worker any more."""
+    senses.gone = True
     with contextlib.suppress(DatabaseFailure):
         recovery.hand_back(workers.current(), "handed back by a worker that stopped")
         workers.say_goodbye()
     heartbeat_file.remove()
 
 
-def leave_by_force() -> None:
-    """Leave although Celery has not finished stopping: the grace is nearly over, and everything is recorded."""
+def leave_by_force(worker: Any) -> None:
+    """Leave although Celery has not finished stopping, because the grace is nearly over.
+
+    A message that came in the moment of stopping may still run: its child is killed before its job is handed back.
+    """
     logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
+    kill_children(worker)
     record = threading.Thread(target=leave_the_ledger, daemon=True)
     record.start()
     record.join(
@@ -122,7 +136,7 @@ def leave(reason: str) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _wait_for_death(pids: list[int], timeout: float = 2.0) -> None:
+def _wait_for_death(pids: Collection[int], timeout: float = 2.0) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline and any(_is_alive(pid) for pid in pids):
         time.sleep(0.02)

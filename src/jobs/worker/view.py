@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
         Duty("heartbeat", settings.heartbeat_interval, view.beat),
         Duty("relay", settings.relay_interval, relay.relay),
         Duty("dead children", often, view.recover_dead_children),
-        Duty("lost workers", often, workers.bury_lost),
+        Duty("lost workers", often, view.bury_lost_workers),
         Duty("epoch", often, epoch.check),
         Duty("lost messages", often, reconciler.republish_lost_messages),
         Duty("late jobs", often, reconciler.expire_late_jobs),
@@ -48,19 +49,17 @@ class View:
         self.worker = worker
         self.queues = sorted(worker.app.amqp.queues.consume_from)
         self.version = os.environ.get("VERSION", "")
+        self.beaten_at = self.steady_since = -math.inf  # monotonic seconds
+        self.suspected = False
 
     @property
     def busy(self) -> int:
         return len(state.reserved_requests)
 
-    @property
-    def children(self) -> set[int]:
-        """The pids of the pool's processes; empty for a pool of threads."""
-        pool = getattr(getattr(self.worker, "pool", None), "_pool", None)
-        return {process.pid for process in list(getattr(pool, "_pool", []))}
-
     def beat(self) -> None:
         """Tell the probe, then the ledger: a hanging event loop must look dead to the probe only, for its jobs run."""
+        if senses.gone:  # a late beat would leave a worker behind that somebody has to bury
+            return
         if self.loop_turns():
             heartbeat_file.write(senses.away_since)
         workers.beat(
@@ -71,20 +70,36 @@ class View:
             stopping=senses.stopping,
             broker_away=_since(senses.away_since),
         )
+        self.note_beat()
+
+    def note_beat(self) -> None:
+        now = time.monotonic()
+        if now - self.beaten_at > _two_beats():
+            self.steady_since = now
+        self.beaten_at = now
+
+    def bury_lost_workers(self) -> None:
+        """Bury lost workers, unless this one's own beats have failed lately.
+
+        After an outage of PostgreSQL everybody has been silent for too long: those that live need a beat to say so.
+        """
+        now = time.monotonic()
+        if now - self.beaten_at <= _two_beats() <= now - self.steady_since:
+            workers.bury_lost()
 
     def loop_turns(self) -> bool:
         return senses.away_since is not None or time.monotonic() - senses.turned_at < TURN_TIMEOUT
 
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone without the pool having told: the rest is told at once (jobs.request)."""
-        children = self.children
-        if not children:
+        pids = children(self.worker)
+        if not pids or senses.gave_up:  # the jobs of children that the worker kills are not charged
             return
         with connection.cursor() as cursor:
             cursor.execute(
                 """SELECT id, pid FROM jobs_job WHERE state = 'running' AND worker = %s
                 AND started_at < now() - interval '10 seconds' AND NOT pid = ANY(%s)""",
-                [workers.current(), list(children)],
+                [workers.current(), list(pids)],
             )
             for job_id, pid in cursor.fetchall():
                 recovery.attempt_crashed(job_id, workers.current(), pid, "its process is gone")
@@ -92,8 +107,10 @@ class View:
     def leave_if_stuck(self, leave: Callable[[str], None]) -> None:
         """Leave when messages wait, slots are free, the broker is there and yet nothing has started for `stuck_after` seconds.
 
-        Seen in the field after lost connections: the platform restarts what has left, but not what only looks alive.
+        Seen in the field after lost connections: the platform restarts what has left, but not what only looks alive. It takes two
+        looks: a message that has just come to a worker that was idle is about to be taken.
         """
+        suspected, self.suspected = self.suspected, False
         idle = time.monotonic() - senses.started_at
         if (
             senses.away_since is not None
@@ -103,10 +120,21 @@ class View:
         ):
             return
         stuck = [queue for queue in self.queues if broker.waiting(queue)]
-        if stuck:
+        self.suspected = bool(stuck)
+        if stuck and suspected:
             leave(
                 f"messages wait in {', '.join(stuck)}, slots are free, and nothing has started for {idle:.0f} s"
             )
+
+
+def children(worker: Any) -> set[int]:
+    """Return the pids of the pool's processes; none for a pool of threads, or one that has stopped."""
+    pool = getattr(getattr(worker, "pool", None), "_pool", None)
+    return {process.pid for process in list(getattr(pool, "_pool", []))}
+
+
+def _two_beats() -> float:
+    return 2 * conf().heartbeat_interval
 
 
 def _since(moment: float | None) -> float | None:

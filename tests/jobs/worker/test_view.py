@@ -28,8 +28,11 @@ def view(controller, monkeypatch, tmp_path):
     monkeypatch.setenv("JOBS_HEARTBEAT_FILE", str(tmp_path / "beat"))
     monkeypatch.setenv("VERSION", "1.2")
     now = time.monotonic()
-    for name, value in {"away_since": None, "stopping": False, "started_at": now, "turned_at": now}.items():
+    quiet = {"away_since": None, "stopping": False, "gone": False, "gave_up": False}
+    for name, value in quiet.items():
         monkeypatch.setattr(senses, name, value)
+    for name in ("started_at", "turned_at"):
+        monkeypatch.setattr(senses, name, now)
     return View(controller)
 
 
@@ -61,6 +64,57 @@ def test_an_event_loop_that_waits_for_redis_does_not_hang(view, monkeypatch, tmp
 
     assert (tmp_path / "beat").exists()
     assert Worker.objects.get().broker_away_since is not None
+
+
+def test_a_worker_that_has_left_beats_no_more(view, monkeypatch, tmp_path):
+    """It would appear again, and be buried as lost."""
+    monkeypatch.setattr(senses, "gone", True)
+
+    view.beat()
+
+    assert Worker.objects.count() == 0
+    assert not (tmp_path / "beat").exists()
+
+
+@pytest.fixture
+def silent_worker(let_time_pass):
+    """A worker whose last beat is a minute old."""
+    Worker.objects.create(hostname="h", pid=1, queues=[], concurrency=1)
+    let_time_pass(60, "heartbeat_at", table="jobs_worker")
+
+
+def test_who_beats_steadily_buries_the_lost(view, silent_worker):
+    """Two beats' time is enough for everybody who lives to say so."""
+    view.beat()
+    view.steady_since -= 21
+
+    view.bury_lost_workers()
+
+    assert Worker.objects.get().pk == workers.current()
+
+
+@pytest.mark.parametrize(("steady", "beaten"), [(19, 0), (3600, 21)], ids=["just begun", "late itself"])
+def test_who_does_not_beat_steadily_buries_nobody(view, silent_worker, steady, beaten):
+    """PostgreSQL may have been away for everybody: those who live get the time to say so."""
+    view.beat()
+    view.steady_since -= steady
+    view.beaten_at -= beaten
+
+    view.bury_lost_workers()
+
+    assert Worker.objects.count() == 2
+
+
+def test_a_late_beat_is_a_new_beginning(view, silent_worker):
+    """After a minute without a beat, its own was not to be had either."""
+    view.beat()
+    view.steady_since -= 3600
+    view.beaten_at -= 60
+
+    view.beat()
+    view.bury_lost_workers()
+
+    assert Worker.objects.count() == 2
 
 
 class Process:
@@ -95,6 +149,19 @@ def test_the_job_of_a_child_that_is_gone_is_due_again(view, running, row, let_ti
     assert (young, row(running).state, row(running).reason) == ("running", "pending", "its process is gone")
 
 
+def test_the_job_of_a_child_that_the_worker_killed_is_not_charged(
+    view, running, row, let_time_pass, monkeypatch
+):
+    """The worker is about to hand it back."""
+    monkeypatch.setattr(view.worker, "pool", Pool(1))
+    monkeypatch.setattr(senses, "gave_up", True)
+    let_time_pass(11, "started_at")
+
+    view.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
 def test_the_job_of_a_child_that_lives_runs_on(view, running, row, let_time_pass, monkeypatch):
     """However long."""
     monkeypatch.setattr(view.worker, "pool", Pool(os.getpid()))
@@ -124,10 +191,24 @@ def stuck(view, monkeypatch):
 
 
 def test_a_stuck_consumer_leaves(view, stuck):
-    """Messages wait, slots are free, nothing starts: the platform restarts what has left."""
+    """Messages wait, slots are free, nothing starts at the second look either: the platform restarts what has left."""
+    view.leave_if_stuck(stuck.append)
+    first = list(stuck)
     view.leave_if_stuck(stuck.append)
 
+    assert first == []
     assert stuck == ["messages wait in default, slots are free, and nothing has started for 360 s"]
+
+
+def test_a_message_that_has_just_come_is_not_stuck(view, stuck):
+    """At the next look it has been taken; another one that has just come begins anew."""
+    view.leave_if_stuck(stuck.append)
+    broker.client().flushall()
+    view.leave_if_stuck(stuck.append)
+    nothing.enqueue()
+    view.leave_if_stuck(stuck.append)
+
+    assert stuck == []
 
 
 @pytest.mark.parametrize(
@@ -140,6 +221,7 @@ def test_it_stays_for_good_reason(view, stuck, monkeypatch, name, value):
     monkeypatch.setattr(senses, name, value or time.monotonic() - 200)
 
     view.leave_if_stuck(stuck.append)
+    view.leave_if_stuck(stuck.append)
 
     assert stuck == []
 
@@ -149,6 +231,7 @@ def test_it_stays_when_nothing_waits(view, stuck):
     broker.client().flushall()
 
     view.leave_if_stuck(stuck.append)
+    view.leave_if_stuck(stuck.append)
 
     assert stuck == []
 
@@ -157,6 +240,7 @@ def test_it_stays_when_it_is_busy(view, stuck, monkeypatch):
     """Two long jobs in two slots."""
     monkeypatch.setattr(state, "reserved_requests", {1, 2})
 
+    view.leave_if_stuck(stuck.append)
     view.leave_if_stuck(stuck.append)
 
     assert stuck == []
