@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local.embedded import ServerFailedError
 from local.embedded_postgres import EmbeddedPostgres
 from local.embedded_redis import EmbeddedRedis
 from local.environments import private
+from local.redis_executable import redis_executable
 from local.servers import EXECUTABLES
 
 PREFIX = "offbeat-test-"
@@ -30,7 +32,16 @@ def remove_leftovers():
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def fetch_redis():
+    """Fetch a Redis where there is none, while the environment still names the proxies of this machine."""
+    try:
+        redis_executable(EXECUTABLES)
+    except ServerFailedError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 remove_leftovers()
+fetch_redis()
 folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 postgres = EmbeddedPostgres(folder / "postgres", durable=False)
