@@ -32,17 +32,6 @@ def check_database(**_: Any) -> Iterable[CheckMessage]:
 
 
 @register
-def check_binding(**_: Any) -> Iterable[CheckMessage]:
-    """Two statements in one round trip, as the relay sends, need parameters bound by the client."""
-    if settings.DATABASES["default"].get("OPTIONS", {}).get("server_side_binding"):
-        yield Error(
-            "DATABASES['default']['OPTIONS']['server_side_binding'] is on.",
-            hint="Remove it: the relay's statements are bound by the client.",
-            id="jobs.E008",
-        )
-
-
-@register
 def check_celery_settings(**_: Any) -> Iterable[CheckMessage]:
     """Refuse names that Celery does not know: it ignores them, and the reader believes them."""
     known = {f"CELERY_{name.upper()}" for name in SETTING_KEYS} | {

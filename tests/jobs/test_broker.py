@@ -48,16 +48,16 @@ def test_a_silent_redis_costs_a_bounded_time(redis, carrier):
     second = time.monotonic() - started - first
 
     assert first < 2 * conf().publish_timeout + 0.2
-    assert second < 0.05
+    assert second < conf().publish_timeout / 2
 
 
 def test_the_breaker_closes_when_redis_is_back(settings, redis_away):
     """It stays open while Redis is away, without anybody's trying, and closes when Redis answers a thread that asks."""
-    settings.JOBS = {"breaker": 0.3}
+    settings.JOBS = {"breaker": 0.9}
     with pytest.raises(broker.BrokerAwayError):
         broker.publish({"a": ["1"]})
 
-    stays(lambda: broker.breaker.is_open, seconds=1)
+    stays(lambda: broker.breaker.is_open, seconds=1.5)
     redis_away.start()
     wait_until(lambda: not broker.breaker.is_open)
     broker.publish({"a": ["1"]})

@@ -14,7 +14,6 @@ def messages(check):
 
 CHECKS = [
     checks.check_database,
-    checks.check_binding,
     checks.check_celery_settings,
     checks.check_jobs_settings,
     checks.check_visibility_timeout,
@@ -47,13 +46,6 @@ def test_another_database_is_refused(settings, monkeypatch):
             "Set DATABASE_URL to postgres://user:password@host:5432/name.",
         )
     ]
-
-
-def test_binding_by_the_server_is_refused(settings, monkeypatch):
-    """The relay sends two statements at once."""
-    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"], "server_side_binding", True)
-
-    assert [each[0] for each in messages(checks.check_binding)] == ["jobs.E008"]
 
 
 def test_a_setting_that_celery_ignores_is_refused(settings):
