@@ -7,6 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
     """Turn a misconfiguration into exit 78 (EX_CONFIG) and an unreachable PostgreSQL into 69 (EX_UNAVAILABLE)."""
-    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415  keeps the import out of `manage.py --help`
-
     try:
         yield
     except ImproperlyConfigured as error:
@@ -30,16 +31,12 @@ def clear_errors() -> Iterator[None]:
 
 def read_settings() -> None:
     """Read the settings now: what is wrong with them is told before anything starts, and ends the process with 78."""
-    from django.conf import settings  # noqa: PLC0415
-
     with clear_errors():
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
 
 
 def database() -> str:
     """Name the database as an operator knows it, without the password."""
-    from django.conf import settings  # noqa: PLC0415
-
     values = settings.DATABASES["default"]
     return f"DATABASE_URL (PostgreSQL at {values['HOST'] or 'a local socket'}:{values['PORT'] or 5432}, database {values['NAME']})"
 

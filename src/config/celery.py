@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+from django.conf import settings
 
 from config.boot import read_settings
 from jobs.worker import install
@@ -25,6 +26,4 @@ install(app)
 @signals.setup_logging.connect
 def keep_logging(**_: Any) -> None:
     """Log as Django's settings say; without this, Celery installs handlers and levels of its own."""
-    from django.conf import settings  # noqa: PLC0415  importing this module must not need settings
-
     dictConfig(settings.LOGGING)

@@ -47,7 +47,8 @@ def check_port(environment: Mapping[str, str]) -> None:
         raise RefusedError(f"Unexpected value PORT={text}: use a number from 1 to 65535.", os.EX_CONFIG)
     port = int(text)
     if not is_free(port):
-        other = next(each for each in range(port + 1, port + 1000) if is_free(each))
+        nearby = range(port + 1, min(port + 1000, 65536))
+        other = next((each for each in nearby if is_free(each)), 8000)
         raise RefusedError(
             f"Port {port} is taken by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
         )
