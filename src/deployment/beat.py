@@ -6,6 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from celery import current_app
+
 from deployment import strict_yaml
 from deployment.rules import service_command_problem
 
@@ -23,6 +25,8 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
         yield from _compose(root / name)
     if getattr(settings, "CELERY_BEAT_SCHEDULE", None):
         yield "CELERY_BEAT_SCHEDULE: should be empty: its entries belong under cronjobs in platform.yaml"
+    elif current_app.conf.beat_schedule:
+        yield "beat_schedule of the Celery app: should be empty: its entries belong under cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
             yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs take its place"

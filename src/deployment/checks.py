@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from deployment import spec
 from deployment.beat import beats
 from deployment.budget import overdrafts
-from deployment.env_use import read_variables, required_variables
+from deployment.env_use import read_prefixes, read_variables, required_variables
 from deployment.kinds import nearest
 from deployment.queues import routed_queues
 
@@ -108,9 +108,9 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
 
 def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
     """Warn of a variable that nothing reads (W007)."""
-    used = read_variables()
+    used, prefixes = read_variables(), read_prefixes()
     for variable in platform.env:
-        if variable.name not in used:
+        if variable.name not in used and not variable.name.startswith(prefixes):
             yield Warning(
                 f"platform.yaml: env/{variable.name}: nothing reads it{nearest(variable.name, sorted(used))}",
                 hint="Remove it, or mend the name.",

@@ -18,20 +18,24 @@ READERS = {"text", "boolean", "integer", "items", "url"}
 
 def required_variables(settings: Path = SETTINGS) -> set[str]:
     """Give the variables that the settings cannot do without: those read without a default."""
-    return {name for name, call in _reads(settings) if not _has_default(call)}
+    return {name for name, call in _reads(settings, READERS) if not _has_default(call)}
 
 
 def read_variables(src: Path = SRC) -> set[str]:
     """Give every text in the source, this package's aside, that looks like a variable's name."""
-    sources = (
-        path.read_text(encoding="utf-8") for path in src.rglob("*.py") if "deployment" not in path.parts
-    )
+    ours = src / "deployment"
+    sources = (path.read_text(encoding="utf-8") for path in src.rglob("*.py") if ours not in path.parents)
     return {name for source in sources for name in VARIABLE.findall(source)}
 
 
-def _reads(settings: Path) -> Iterator[tuple[str, ast.Call]]:
+def read_prefixes(settings: Path = SETTINGS) -> tuple[str, ...]:
+    """Give what names begin with of which the settings read every one, like JOBS_."""
+    return tuple(name for name, _ in _reads(settings, {"numbers"}))
+
+
+def _reads(settings: Path, readers: set[str]) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(ast.parse(settings.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and _reader(node) in READERS and node.args and _is_text(node.args[0]):
+        if isinstance(node, ast.Call) and _reader(node) in readers and node.args and _is_text(node.args[0]):
             yield node.args[0].value, node  # type: ignore[attr-defined]
 
 

@@ -17,7 +17,7 @@ REFERENCE_FILE = PLATFORM_FILE.parent / "docs" / "platform-yaml.md"
 INTRODUCTION = """\
 # platform.yaml, key by key
 
-<!-- Made by `python manage.py check_platform --write` of the declarations in src/deployment/spec.py. -->
+<!-- Made by `python manage.py check_platform --write` of the declarations in src/deployment/spec.py and service.py. -->
 
 `platform.yaml` says once what a platform has to run. It is this project's own format: no platform reads it. The
 [exporters](deploy/README.md) print it in each platform's terms, the cronjobs take their schedules from it, and
@@ -38,7 +38,8 @@ RULES = """\
 - Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.
 - No two cronjobs have the same command: a wake-up knows its cronjob by it. `--name daily` at the end
   of one tells two apart.
-- Where a command says `--queues`, they are those of the service's `queues`.
+- Where a command says `--queues`, they are those of the service's `queues`. A Celery worker with several has to say them:
+  without, it consumes the default queue alone.
 - A command is one program and its arguments. `&&`, pipes, `$NAME` and redirections need a shell, and not every platform
   starts one.
 - A cronjob's command ends and gives its own exit code: no server, no `nohup`, no `sh -c`.
@@ -57,6 +58,9 @@ RULES = """\
 | `deployment.E006` | a variable that the settings require and not every process gets |
 | `deployment.W007` | (a warning) a variable that nothing reads |
 | `deployment.E008` | more connections than a server's plan allows, where `connections` says how many those are |
+
+It runs the cronjobs' own checks as well (`cronjobs.E001` to `E005`, `W001`): commands that take no part in slots or have no task,
+policies that are none, tasks that may run for ever, unknown settings, a secret that is short.
 
 A time limit that outlasts Redis' visibility timeout is refused as `jobs.E005`, where no lease renews the messages.
 """

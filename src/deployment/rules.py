@@ -49,6 +49,8 @@ def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:
 def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
     """Tell when a worker's command consumes other queues than its `queues` say."""
     if not (said := re.search(r"(?:--queues|-Q)[ =]([\w,-]+)", command)):
+        if len(queues) > 1 and "celery" in programs(command):
+            return f'should be said by the command too: without "--queues {",".join(queues)}" it consumes the default queue alone'
         return None
     consumed = set(said[1].split(","))
     if consumed == set(queues):
@@ -60,7 +62,7 @@ def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
 
 def service_command_problem(command: str) -> str | None:
     """Tell why a service may not be Celery Beat, when it is."""
-    words = command.split()
+    words = programs(command)
     if "celery" in words and (
         "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
     ):
@@ -70,13 +72,22 @@ def service_command_problem(command: str) -> str | None:
 
 def cronjob_command_problem(command: str) -> str | None:
     """Tell why a cronjob's command would never return an exit code of its own, when it would not."""
-    words = [word.rsplit("/", 1)[-1] for word in shlex.split(command)]
+    words = programs(command)
     endless = next((word for word in words if word in ENDLESS), None)
     if endless:
         return f'should be a command that ends, got "{command}": {endless} never returns an exit code'
     if words[0] in SWALLOWS:
         return f'should be the management command itself, got "{command}": {words[0]} hides its exit code'
     return None
+
+
+def programs(command: str) -> list[str]:
+    """Give the words of a command line, programs without the folder that they are in."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # of a Procfile, which is a shell's to read
+        words = command.split()
+    return [word.rsplit("/", 1)[-1] for word in words]
 
 
 def platform_problems(platform: Platform) -> Problems:

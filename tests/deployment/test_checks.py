@@ -6,6 +6,7 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
+from config.celery import app as celery
 from deployment import budget, checks, spec
 from deployment.env_use import read_variables, required_variables
 
@@ -69,6 +70,8 @@ def test_any_python_runs_a_management_command(python):
     [
         ("Procfile", "beat: celery -A config beat\n"),
         ("compose.yaml", "services:\n  beat:\n    command: celery -A config beat\n"),
+        ("Procfile", "worker: /app/.venv/bin/celery -A config worker -B\n"),
+        ("Procfile", "beat: sh -c 'cd src && celery -A config beat\n"),
         (
             "docker-compose.yml",
             'services:\n  worker:\n    command: ["celery", "-A", "config", "worker", "-B"]\n',
@@ -95,6 +98,16 @@ def test_a_beat_schedule_is_refused(settings):
     (error,) = checks.no_beat(platform())
 
     assert "CELERY_BEAT_SCHEDULE: should be empty" in error.msg
+
+
+def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
+    """beat_schedule of the Celery app, filled by code or by add_periodic_task, would never run either (E003)."""
+    monkeypatch.setitem(celery.conf.beat_schedule, "digest", {"task": "digest", "schedule": 60})
+
+    (error,) = checks.no_beat(platform())
+
+    assert error.id == "deployment.E003"
+    assert "beat_schedule of the Celery app: should be empty" in error.msg
 
 
 def test_a_grace_shorter_than_the_stop_is_refused(settings):
@@ -138,6 +151,23 @@ def test_a_variable_that_nothing_reads_is_a_warning():
 
     assert warning.id == "deployment.W007"
     assert warning.msg == "platform.yaml: env/LOG_LEVL: nothing reads it (did you mean LOG_LEVEL?)"
+
+
+def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
+    """JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
+    override = platform(lambda document: document["env"].update(JOBS_RELAY_INTERVAL={"default": "2"}))
+
+    assert list(checks.env_is_used(override)) == []
+
+
+def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
+    """Only this package is left out of the source that is searched, not a project under .../deployment/."""
+    source = tmp_path / "deployment" / "src"
+    (source / "deployment").mkdir(parents=True)
+    (source / "settings.py").write_text('env.text("READ_HERE")')
+    (source / "deployment" / "own.py").write_text('"NOT_HERE"')
+
+    assert read_variables(source) == {"READ_HERE"}
 
 
 def test_the_settings_tell_what_they_require():

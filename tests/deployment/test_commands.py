@@ -24,6 +24,17 @@ def test_a_good_file_is_one_sentence():
     assert err == ""
 
 
+def test_the_checks_of_cronjobs_are_among_those_of_the_file(settings):
+    """Whoever asks whether platform.yaml is well is told of its cronjobs' commands and settings, too."""
+    settings.CRONJOBS = {"heel": 1}
+    err = io.StringIO()
+
+    with pytest.raises(CommandError, match="1 to mend"):
+        call_command("check_platform", stderr=err, no_color=True)
+
+    assert "cronjobs.E004" in err.getvalue()
+
+
 def test_files_made_of_the_spec_are_current():
     """The schema, the Procfile, the reference and the pages say what the code says."""
     assert list(written.stale_files()) == [], "run: python manage.py check_platform --write"

@@ -1,5 +1,6 @@
 """Exports against the schemas and tools of the platforms themselves, as far as those work without a network."""
 
+import hashlib
 import json
 import os
 import re
@@ -236,5 +237,5 @@ def test_upsuns_environment_makes_the_addresses(platform, tmp_path):
     exported = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     assert exported["DATABASE_URL"] == "postgresql://u:p@pg:5432/db"
     assert exported["REDIS_URL"] == "redis://cache:6379/0"
-    assert exported["SECRET_KEY"] == "entropy"
+    assert exported["SECRET_KEY"] == hashlib.sha256(b"SECRET_KEY:entropy").hexdigest()
     assert exported["WEB_THREADS"] == "16"

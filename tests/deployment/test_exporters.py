@@ -1,8 +1,10 @@
 """What the exporters owe to each platform's habits."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 import tomllib
 
 import pytest
@@ -151,6 +153,28 @@ def test_the_worker_knows_the_grace_that_it_gets(target):
 
     assert found <= granted
     assert found or target == "crontab"
+
+
+def test_generated_secrets_on_upsun_differ_and_stay(tmp_path):
+    """They are made of one secret of the project; whoever is shown one must not learn another."""
+    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source["env"] |= {"CRON_SECRET": {"generated": True}}
+    script = files("upsun", spec.parse(yaml.safe_dump(source)))[".environment"]
+    (tmp_path / "environment").write_text(script + 'printf "%s\\n%s" "$SECRET_KEY" "$CRON_SECRET"\n')
+
+    def made(**variables):
+        command = ["sh", "-e", str(tmp_path / "environment")]
+        variables |= {"PATH": os.environ["PATH"], "PLATFORM_PROJECT_ENTROPY": "entropy"}
+        return subprocess.run(
+            command, env=variables, capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    first, second = made(), made()
+
+    assert first == second
+    assert len(set(first)) == 2
+    assert all(re.fullmatch("[0-9a-f]{64}", each) for each in first)
+    assert made(CRON_SECRET="chosen") == [first[0], "chosen"]
 
 
 # Signals and stops

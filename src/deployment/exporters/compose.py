@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from deployment.exporters import stand_in
 from deployment.exporters.environment import asked, fixed_values
 from deployment.exporters.export import File
-from deployment.exporters.facts import Facts
-from deployment.exporters.fly import STAND_IN
+from deployment.exporters.facts import Facts, plain_http
 from deployment.exporters.texts import comment, yaml_text
 
 if TYPE_CHECKING:
@@ -29,11 +29,8 @@ FACTS = Facts(
     resources="containers of the file, each with a volume: backups are yours",
     servers="own",
     notes=(
-        "web serves plain HTTP on 127.0.0.1: put a proxy before it that ends TLS and sets X-Forwarded-Proto",
-        (
-            "cronjobs: the container `cron` is the one place that wakes them: a worker claims a slot that it misses, after "
-            "the slot's grace"
-        ),
+        plain_http("on 127.0.0.1"),
+        stand_in.note("container"),
     ),
     sources=("compose-spec.io",),
 )
@@ -65,7 +62,7 @@ def _document(target: Target) -> dict[str, Any]:
         }
     services |= {each.name: _service(target, each) for each in platform.services}
     if target.wake_ups:
-        services["cron"] = _process(target, None, STAND_IN) | {
+        services["cron"] = _process(target, None, stand_in.COMMAND) | {
             "depends_on": _released(target),
             "stop_grace_period": "30s",
         }

@@ -62,3 +62,8 @@ class Facts:
     def grace_of(self, wanted: int) -> int:
         """Give the grace that a service gets here when it wants so many seconds."""
         return wanted if self.grace is None else min(wanted, self.grace)
+
+
+def plain_http(where: str) -> str:
+    """Say what a machine of one's own has to have before web, which no router stands before."""
+    return f"web serves plain HTTP {where}: put a proxy before it that ends TLS and sets X-Forwarded-Proto"

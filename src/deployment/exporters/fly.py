@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deployment.exporters import stand_in
 from deployment.exporters.environment import asked, purpose, shared_values
 from deployment.exporters.export import File
 from deployment.exporters.facts import Facts
@@ -27,17 +28,12 @@ FACTS = Facts(
     resources="`fly mpg create` and `fly redis create`",
     servers="fixed",
     notes=(
-        (
-            "cronjobs: the process `cron` is the one place that wakes them: a worker claims a slot that it misses, after "
-            "the slot's grace"
-        ),
+        stand_in.note("process"),
         "Fly's own scheduled Machines know only hourly, daily, weekly and monthly, at times of Fly's choice",
         "its Redis is billed by the command, and a worker asks it every second: a Redis of your own is cheaper",
     ),
     sources=("fly.io/docs/reference/configuration", "fly.io/docs/blueprints/task-scheduling"),
 )
-
-STAND_IN = "python src/deployment/cron.py"
 
 
 def files(target: Target) -> tuple[File, ...]:
@@ -71,7 +67,7 @@ def _config(target: Target) -> dict[str, Any]:
 
 
 def _cron(target: Target) -> dict[str, str]:
-    return {"cron": STAND_IN} if target.wake_ups else {}
+    return {"cron": stand_in.COMMAND} if target.wake_ups else {}
 
 
 def _http(service: Service) -> dict[str, Any]:

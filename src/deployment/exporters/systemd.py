@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deployment.exporters.environment import fixed_values
 from deployment.exporters.export import File
-from deployment.exporters.facts import Facts
+from deployment.exporters.facts import Facts, plain_http
 from deployment.exporters.texts import comment
 from deployment.schedule_fields import FIELDS
 from deployment.schedule_text import values
@@ -30,7 +30,7 @@ FACTS = Facts(
     resources="yours: their addresses go into /etc/<name>.env",
     servers="own",
     notes=(
-        "web serves plain HTTP: put a proxy before it that ends TLS and sets X-Forwarded-Proto",
+        plain_http("on every address of the machine") + ", and let nobody else reach its port",
         "the timers are not persistent: after the machine was off, the ledger catches up by each cronjob's catch_up",
     ),
     sources=("man 5 systemd.exec, systemd.timer, systemd.kill",),

@@ -117,8 +117,10 @@ def _exports(target: Target) -> Iterator[str]:
         yield f'export {resources.redis.injects}="redis://${{REDIS_HOST}}:${{REDIS_PORT}}/0"'
     for variable in target.platform.env:
         if variable.generated:
-            # A secret of the project that Upsun makes and keeps: the same in every container.
-            yield f'export {variable.name}="${{{variable.name}:-$PLATFORM_PROJECT_ENTROPY}}"'
+            # Made of a secret of the project that Upsun keeps: the same in every container, another for each variable, so
+            # that whoever is shown one knows no other.
+            secret = f'$(printf %s "{variable.name}:$PLATFORM_PROJECT_ENTROPY" | sha256sum | cut -c 1-64)'
+            yield f'export {variable.name}="${{{variable.name}:-{secret}}}"'
     for service in target.platform.services:
         for variable in target.platform.env_of(service.name):
             if variable.services and variable.default is not None:

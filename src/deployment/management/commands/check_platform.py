@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *, write: bool, targets: list[str], **_: Any) -> None:
         for path in write_files() if write else ():
             self.stdout.write(f"wrote {path}")
-        messages = checks.run_checks(tags=["deployment"])
+        messages = checks.run_checks(tags=["deployment", "cronjobs"])
         stale = [f"{path}: is not current: python manage.py check_platform --write" for path in stale_files()]
         for line in [*map(str, messages), *stale]:
             self.stderr.write(line)
