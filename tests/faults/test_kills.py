@@ -112,9 +112,9 @@ def test_a_frozen_worker(faults):
     frozen = faults.quick_worker()
     job = tasks.work.enqueue("frozen", 4)
     faults.wait_for_start("frozen")
-    faults.quick_worker()
 
     frozen.pause()
+    faults.quick_worker()
     faults.wait_for_start("frozen", times=2)
     done = faults.wait_for_state(job, "succeeded")
     frozen.resume()
@@ -130,9 +130,9 @@ def test_a_frozen_worker_with_an_atomic_job(faults):
     frozen = faults.quick_worker()
     job = tasks.work_atomically.enqueue("atomic", 4)
     faults.wait_for_state(job, "running")
-    faults.quick_worker()
 
     frozen.pause()
+    faults.quick_worker()
     done = faults.wait_for_state(job, "succeeded")
     frozen.resume()
 
