@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST = 100_000  # rows that one can page through; older ones are found by id or key
+AT_ONCE = 1_000  # decisions a request, as in `manage.py jobs`: selecting all may mean a million
 
 
 class Uncounted(Paginator):
@@ -57,11 +58,15 @@ class JobAdmin(ReadOnly):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.change_job")
 
-    @admin.action(description="Retry (dead, cancelled and expired jobs)", permissions=["decide"])
+    @admin.action(
+        description=f"Retry (dead, cancelled and expired jobs; {AT_ONCE:,} at once)", permissions=["decide"]
+    )
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         self._decide(request, jobs, decisions.retry, "retry", "due again")
 
-    @admin.action(description="Discard (dead letters and waiting jobs)", permissions=["decide"])
+    @admin.action(
+        description=f"Discard (dead letters and waiting jobs; {AT_ONCE:,} at once)", permissions=["decide"]
+    )
     def discard(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         reason = f"discarded by {request.user}"
         self._decide(request, jobs, lambda job: decisions.discard(job, reason), "discard", "discarded")
@@ -70,7 +75,7 @@ class JobAdmin(ReadOnly):
         self, request: HttpRequest, jobs: QuerySet[Job], decide: Callable[[Any], bool], act: str, outcome: str
     ) -> None:
         """Decide about each job and log it under the act's name, in one transaction: neither is there without the other."""
-        decided = 0
+        decided, jobs = 0, jobs[:AT_ONCE]
         for job in jobs:
             with transaction.atomic():
                 if decide(job.pk):

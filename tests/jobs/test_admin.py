@@ -114,6 +114,17 @@ def test_what_cannot_be_decided_is_told(admin_client, dead):
     assert LogEntry.objects.get().object_id == str(dead.pk)
 
 
+def test_no_more_are_decided_at_once_than_a_request_can_take(admin_client, monkeypatch):
+    """Selecting all may mean a million: the rest is for the next click."""
+    monkeypatch.setattr("jobs.admin.AT_ONCE", 2)
+    jobs = [nothing.enqueue() for _ in range(3)]
+
+    page = act(admin_client, "discard", *jobs)
+
+    assert "2 jobs are discarded." in page.content.decode()
+    assert Job.objects.filter(state="cancelled").count() == 2
+
+
 def test_a_job_is_found_by_its_id_and_its_key(admin_client, dead):
     """Exactly; a word that is none of them finds nothing and breaks nothing."""
     nothing.using(key="k").enqueue()
