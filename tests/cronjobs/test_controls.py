@@ -135,8 +135,8 @@ def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkey
 
 def test_whoever_decides_is_cut_off_when_frozen(make, monkeypatch):
     """A machine that stops in the middle loses its hold on the cronjob; others go on, and it is no bug."""
-    monkeypatch.setattr(registering, "BOUNDS", registering.BOUNDS.replace("15s", "100ms"))
     plants = make("0 * * * *").known("2026-11-23 07:30")
+    monkeypatch.setattr(registering, "BOUNDS", registering.BOUNDS.replace("15s", "1s"))
 
     def meanwhile(*_, **__):
         with closing(connection.copy()) as other, other.cursor() as cursor:

@@ -168,6 +168,16 @@ def test_a_task_that_is_not_here(beat, run, tmp_path):
     ast.parse(source)
 
 
+def test_a_name_of_any_characters(beat, run, tmp_path):
+    """Quotes, backslashes and accents of Beat's names end up in the help text as they are, and break no command."""
+    name = 'Caf\u00e9 "C:\\new"'
+    beat({name: {"task": PLANTS, "schedule": 3600}})
+
+    run("--write", "--folder", str(tmp_path))
+
+    assert loaded(tmp_path / "enqueue_caf_c_new.py").help == f"Enqueue {name}."
+
+
 TABLES = """
     CREATE TABLE django_celery_beat_crontabschedule (id int, minute text, hour text, day_of_week text, day_of_month text,
         month_of_year text, timezone text);
