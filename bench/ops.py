@@ -19,7 +19,7 @@ from local.ports import free_port
 
 COMMAND = "gunicorn --config src/config/gunicorn.py bench.ops_wsgi --bind 127.0.0.1:{port}"
 
-JOBS, CRONJOBS, WORKERS = int(os.environ.get("BENCH_JOBS", 1_000_000)), 200, 20
+JOBS, CRONJOBS, WORKERS = 1_000_000, 200, 20
 ROUNDS = 60
 BOUND = 150.0  # ms at p95
 PATHS = {

@@ -77,7 +77,9 @@ class View:
 def signals_of(view: View) -> Iterator[Signal]:
     if not view.row.paused_at:
         yield from not_fired(view)
-    unfinished = [slot for slot in view.slots if slot.state in UNFINISHED]  # few; a page asks for hundreds of cronjobs
+    unfinished = [
+        slot for slot in view.slots if slot.state in UNFINISHED
+    ]  # few; a page asks for hundreds of cronjobs
     for kind, check in (
         ("not_published", not_published),
         ("not_started", not_started),
