@@ -97,7 +97,7 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
             yellow(
                 name,
                 f"could not be looked at: {type(error).__name__}: {first_line(error)}",
-                "this is a bug of the doctor",
+                "mend what is red; where nothing is, this is a bug of the doctor",
             )
         ]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cronjobs import monitoring
 from cronjobs.signs import KINDS
+from ops.health_cron import OVERDUE
 from ops.metrics.families import counter, gauge
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from cronjobs.monitoring import Report
     from ops.metrics.reading import Labels
-
-OVERDUE = ("not_fired", "not_published", "not_started")
 
 
 def families(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:

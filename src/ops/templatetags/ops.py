@@ -143,10 +143,9 @@ def dotted(name: str) -> SafeString:
 @register.filter
 def call(job: Job) -> str:
     """Show a job's arguments as a call would have them, in one line."""
-    named = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in job.kwargs.items()]
-    return Truncator(
-        ", ".join([json.dumps(each, ensure_ascii=False) for each in job.args] + named) or NOTHING
-    ).chars(120)
+    given = [json.dumps(each, ensure_ascii=False) for each in job.args]
+    given += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in job.kwargs.items()]
+    return Truncator(", ".join(given)).chars(120)
 
 
 @register.filter

@@ -72,6 +72,16 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) live.dispatchEvent(new Event("refresh"));
 });
 
+// Who presses twice means once: the server may be slow, and some acts are done as often as they are asked for.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload(); // from the browser's memory, with its forms as they were sent
+});
+
 if (liveSwitch) {
   liveSwitch.hidden = false;
   setPaused(isPaused);
