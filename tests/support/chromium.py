@@ -6,8 +6,9 @@ import contextlib
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
+expect.set_options(timeout=20_000)  # milliseconds: three tests at once on two CPUs may keep a page waiting
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

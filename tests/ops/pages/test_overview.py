@@ -112,14 +112,14 @@ def test_a_worker_is_shown_with_what_it_does(client, cronjobs, worker):
 def test_a_queue_is_shown_with_its_depth_and_its_flow(client, cronjobs, worker):
     """What waits, what is for later, what runs, and a picture of the last half hour with its words."""
     now = timezone.now()
-    stage.job("a", "pending", now - timedelta(seconds=40), queue="mail")
+    stage.job("a", "pending", now - timedelta(minutes=4, seconds=20), queue="mail")
     stage.job("a", "pending", now + timedelta(hours=1), queue="mail")
     stage.job("a", "running", now - timedelta(minutes=2), queue="mail")
     stage.job("a", "succeeded", now - timedelta(minutes=5), queue="mail")
 
     answer = client.get("/ops/")
 
-    assert "mail 1 waiting the oldest 40 s" in text_of(answer)
+    assert "mail 1 waiting the oldest 4 min" in text_of(answer)
     assert "1 running · 1 later · 0 dead" in text_of(answer)
     assert "mail: in the last half hour 3 jobs came and 1 were finished" in answer.content.decode()
 
@@ -176,9 +176,7 @@ def test_a_refresh_is_only_the_part_that_changes(client, cronjobs, worker):
 def test_the_overview_asks_a_constant_number_of_queries(client, cronjobs, worker):
     """More jobs, slots, workers, queues and dead letters cost no further query."""
     client.get("/ops/")
-    with CaptureQueriesContext(
-        connection,
-    ) as few:
+    with CaptureQueriesContext(connection) as few:
         client.get("/ops/")
     for number in range(12):
         Worker.objects.create(hostname=f"web-{number}", pid=number, queues=[f"q{number}"], concurrency=4)
