@@ -177,6 +177,33 @@ def test_generated_secrets_on_upsun_differ_and_stay(tmp_path):
     assert made(CRON_SECRET="chosen") == [first[0], "chosen"]
 
 
+GCLOUD = """#!/bin/sh
+echo "$@" >>"$CALLS"
+case "$*" in
+    *jobs\\ update\\ http*) grep -q "jobs create http $5 " "$CALLS" ;;
+    *jobs\\ create\\ http*) [ "$(grep -c "jobs create http $5 " "$CALLS")" = 1 ] ;;
+esac
+"""
+
+
+def test_the_setup_of_cloud_run_may_be_run_again(tmp_path):
+    """The second time, schedules that are there are changed: a changed export reaches the platform."""
+    (tmp_path / "gcloud").write_text(GCLOUD)
+    (tmp_path / "gcloud").chmod(0o755)
+    (tmp_path / "setup.sh").write_text(files("cloudrun")["deploy/cloudrun/setup.sh"])
+    names = {name: name.lower() for name in ("PROJECT", "REGION", "SCHEDULER_ACCOUNT")}
+    variables = names | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
+
+    codes = [
+        subprocess.run(["bash", str(tmp_path / "setup.sh")], env=variables, check=False).returncode
+        for _ in range(2)
+    ]
+
+    calls = (tmp_path / "calls").read_text()
+    assert codes == [0, 0]
+    assert (calls.count("jobs create http"), calls.count("jobs update http")) == (7, 14)
+
+
 # Signals and stops
 
 

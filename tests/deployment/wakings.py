@@ -161,7 +161,7 @@ def _cloudrun(files):
     folder = "deploy/cloudrun"
     found = []
     for line in files[f"{folder}/setup.sh"].splitlines():
-        if line.startswith("gcloud scheduler"):
+        if line.startswith("schedule "):
             words = shlex.split(line)
             job = re.search(r"/jobs/[a-z0-9-]+?:run", line)[0]
             name = next(path for path in files if f"/job-{_after(job)}.yaml" in path)

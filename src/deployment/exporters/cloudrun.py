@@ -38,6 +38,7 @@ FACTS = Facts(
     unverified=(
         "that a worker pool gets 10 s of grace as a service does",
         "that `gcloud run worker-pools replace` has left its beta",
+        "that `gcloud scheduler jobs update http` takes the flags of `create http`",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
     sources=("cloud.google.com/run/docs/reference/yaml/v1", "cloud.google.com/scheduler/docs"),
@@ -136,13 +137,25 @@ def _secrets(target: Target) -> list[str]:
     return [*target.platform.resources.injected, *required]
 
 
+# With `create` alone, a second run would end at the first schedule that is there.
+SCHEDULE = """\
+schedule() {
+    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
+    flags+=(--project "$PROJECT" --location "$REGION")
+    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+}
+"""
+
+
 def _setup(target: Target) -> str:
     head = ["#!/usr/bin/env bash", comment(target.header).rstrip()]
     head += [
+        "# May be run again, after every export.",
         "# Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).",
         "set -euo pipefail",
         "",
     ]
+    head += [SCHEDULE] if target.wake_ups else []
     return "\n".join([*head, *_commands(target)]) + "\n"
 
 
@@ -159,8 +172,4 @@ def _commands(target: Target) -> Iterator[str]:
         yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
     for each in target.wake_ups:
         uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{name}-{each.cronjob}:run"
-        yield (
-            f"gcloud scheduler jobs create http {name}-{each.name} --schedule '{each.line}' --time-zone '{each.zone}' "
-            f'--uri "{uri}" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" '
-            '--project "$PROJECT" --location "$REGION"'
-        )
+        yield f"schedule {name}-{each.name} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

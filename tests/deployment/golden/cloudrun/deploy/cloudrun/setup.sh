@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
 # Made from platform.yaml by "python manage.py export_platform cloudrun".
 # Change platform.yaml and make it again, not this file.
+# May be run again, after every export.
 # Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).
 set -euo pipefail
+
+schedule() {
+    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
+    flags+=(--project "$PROJECT" --location "$REGION")
+    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+}
 
 gcloud secrets describe DATABASE_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
 gcloud secrets describe REDIS_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
@@ -20,10 +27,10 @@ gcloud run jobs execute bakery-release --wait --project "$PROJECT" --region "$RE
 gcloud run services replace deploy/cloudrun/web.yaml --project "$PROJECT" --region "$REGION"
 gcloud run worker-pools replace deploy/cloudrun/worker.yaml --project "$PROJECT" --region "$REGION"
 gcloud run worker-pools replace deploy/cloudrun/mailer.yaml --project "$PROJECT" --region "$REGION"
-gcloud scheduler jobs create http bakery-every-minute --schedule '* * * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-every-minute:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-weekly-digest --schedule '0 9 * * 1' --time-zone 'Europe/Berlin' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-weekly-digest:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-night-shift --schedule '30 6,7 * * 0,5,6' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-night-shift-2 --schedule '0 7 8-14 3 *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-jittered --schedule '26 6 * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-jittered:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-month-end --schedule '45 23 28-31 * *' --time-zone 'Asia/Kolkata' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-month-end:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
-gcloud scheduler jobs create http bakery-office-hours --schedule '*/15 9-17 * * 1-5' --time-zone 'Europe/London' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-office-hours:run" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT" --project "$PROJECT" --location "$REGION"
+schedule bakery-every-minute --schedule '* * * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-every-minute:run"
+schedule bakery-weekly-digest --schedule '0 9 * * 1' --time-zone 'Europe/Berlin' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-weekly-digest:run"
+schedule bakery-night-shift --schedule '30 6,7 * * 0,5,6' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run"
+schedule bakery-night-shift-2 --schedule '0 7 8-14 3 *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run"
+schedule bakery-jittered --schedule '26 6 * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-jittered:run"
+schedule bakery-month-end --schedule '45 23 28-31 * *' --time-zone 'Asia/Kolkata' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-month-end:run"
+schedule bakery-office-hours --schedule '*/15 9-17 * * 1-5' --time-zone 'Europe/London' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-office-hours:run"
