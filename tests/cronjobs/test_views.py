@@ -20,12 +20,13 @@ def post(transactional_db, settings, monkeypatch):
     """Call an address as a scheduler does: over HTTPS, with checks of CSRF."""
     settings.ROOT_URLCONF = __name__
     settings.CRON_SECRET = SECRET
+    settings.SECURE_SSL_REDIRECT = True
     monkeypatch.setattr(entries, "in_file", lambda: (ENTRY,))
     client = Client(enforce_csrf_checks=True)
 
-    def call(address, secret=SECRET, method="post"):
-        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        return getattr(client, method)(address, headers=headers, secure=True)
+    def call(address, secret=SECRET, method="post", host="testserver", secure=True):
+        headers = {"Host": host} | ({"Authorization": f"Bearer {secret}"} if secret else {})
+        return getattr(client, method)(address, headers=headers, secure=secure)
 
     return call
 
@@ -72,6 +73,16 @@ def test_only_post(post):
     answer = post("/cron/prune-jobs", method="get")
 
     assert (answer.status_code, answer["Allow"], CronJob.objects.count()) == (405, "POST", 0)
+
+
+@pytest.mark.parametrize(
+    ("request_to", "status"), [({"secure": False}, 301), ({"host": "elsewhere.example"}, 400)]
+)
+def test_only_the_sites_own_https_address_wakes_anything_up(post, request_to, status):
+    """Plain HTTP is redirected, another host name refused, whatever the secret."""
+    answer = post("/cron/prune-jobs", **request_to)
+
+    assert (answer.status_code, CronJob.objects.count()) == (status, 0)
 
 
 def test_an_unknown_name_is_told(post):
