@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -19,7 +20,10 @@ LOGIN = "admin:login"
 
 
 def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Serve a view to staff only: anonymous visitors log in first, everybody else is refused with 403."""
+    """Serve a view to staff only: anonymous visitors log in first, everybody else is refused with 403.
+
+    Raises BadRequest for a NUL character, which PostgreSQL cannot compare with anything, in what is asked.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -27,6 +31,8 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             response = log_in(request)
         elif not (request.user.is_active and request.user.is_staff):
             response = render(request, "ops/refused.html", status=403)
+        elif any("\0" in value for value in (*request.GET.values(), *request.POST.values())):
+            raise BadRequest("a NUL character")
         else:
             response = view(request, *args, **kwargs)
         add_never_cache_headers(response)

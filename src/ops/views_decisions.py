@@ -119,9 +119,10 @@ def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate
 
 def a_moment(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return moment if moment.tzinfo else None
 
 
 def recorded(request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]) -> bool:
