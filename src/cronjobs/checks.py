@@ -37,7 +37,9 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
         entry = entries.loaded(cronjob)
     except entries.ConfigurationError as error:
         yield Error(
-            str(error), hint="Derive its Command from cronjobs.commands.EnqueueCommand.", id="cronjobs.E001"
+            str(error),
+            hint="Run a subclass of cronjobs.commands.EnqueueCommand, with arguments that it takes.",
+            id="cronjobs.E001",
         )
         return
     try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandError
 
 from cronjobs.policies import Policies, PolicyError
 from deployment.schedule import Schedule, ScheduleError
@@ -79,7 +82,7 @@ def management_line(cronjob: spec.CronJob) -> str:
     """Return what follows manage.py: ``enqueue_weekly_digest --list 3``."""
     argv = cronjob.argv
     start = next((index + 1 for index, word in enumerate(argv) if word.endswith("manage.py")), len(argv))
-    return " ".join(argv[start:])
+    return shlex.join(argv[start:])
 
 
 def parsed(cronjob: spec.CronJob) -> Schedule:
@@ -101,33 +104,57 @@ def of_row(row: CronJob) -> Entry:
 
 def load(name: str, line: str) -> tuple[EnqueueCommand, bool, dict[str, Any]]:
     """Return the command of a line, True, and its parsed options. Raises ConfigurationError."""
-    from django.core.management import get_commands, load_command_class  # noqa: PLC0415  commands import this module
+    from cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
 
-    from cronjobs.commands import EnqueueCommand  # noqa: PLC0415  as above
-
-    word, *arguments = line.split() or [""]
-    app = get_commands().get(word)
-    command = load_command_class(app, word) if isinstance(app, str) else app
+    word, *arguments = shlex.split(line) or [""]
+    command = _command(name, word)
     if not isinstance(command, EnqueueCommand):
         what = "is not an EnqueueCommand" if command else "does not exist"
         raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
     if not arguments and type(command).add_arguments is EnqueueCommand.add_arguments:
         return command, True, {}  # nothing to parse
-    return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
+    try:
+        return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
+    except CommandError as error:
+        raise ConfigurationError(f"{name}: {line}: {str(error).removeprefix('Error: ')}") from None
+
+
+def _command(name: str, word: str) -> object:
+    """Return an instance of a management command, None where there is none. Raises ConfigurationError."""
+    from django.core.management import get_commands, load_command_class  # noqa: PLC0415  as above
+
+    app = get_commands().get(word)
+    try:
+        return load_command_class(app, word) if isinstance(app, str) else app
+    except (
+        Exception
+    ) as error:  # whatever importing it raises: one broken command must not take the others with it
+        raise ConfigurationError(
+            f'{name}: the management command "{word}" cannot be imported: {type(error).__name__}: {error}'
+        ) from error
 
 
 def own(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]) -> Entry:
     """Return the cronjob that a command was run for: by --schedule, by --name, or by its own command line."""
     word = type(command).__module__.rpartition(".")[2]
     if options["schedule"]:
-        return from_command_line(command, word, options)
+        return from_command_line(command, shlex.join([word, *own_arguments(argv)]), options)
     cronjobs = in_file()
     name = options["name"]
     cronjob = found_by_name(name, cronjobs) if name else found_by_line(word, argv, cronjobs)
     return Entry(cronjob.name, parsed(cronjob), management_line(cronjob), command, options=options)
 
 
-def from_command_line(command: EnqueueCommand, word: str, options: Mapping[str, Any]) -> Entry:
+def own_arguments(argv: Sequence[str]) -> list[str]:
+    """Return the arguments that are a command's own, not every cronjob's: a worker that heals it enqueues by them too."""
+    from cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
+
+    everybodys = EnqueueCommand().create_parser("manage.py", "", allow_abbrev=False)
+    return everybodys.parse_known_args(list(argv))[1]
+
+
+def from_command_line(command: EnqueueCommand, line: str, options: Mapping[str, Any]) -> Entry:
+    word = line.partition(" ")[0]
     name = options["name"] or word.removeprefix("enqueue_").replace("_", "-")
     if not re.fullmatch(NAME, name):
         raise ConfigurationError(
@@ -142,12 +169,12 @@ def from_command_line(command: EnqueueCommand, word: str, options: Mapping[str, 
             f"--schedule: {name} is a cronjob of platform.yaml, which says when it is due. "
             "Hint: leave --schedule out, or give this one another name with --name"
         )
-    return Entry(name, schedule, word, command, is_in_file=False, options=options)
+    return Entry(name, schedule, line, command, is_in_file=False, options=options)
 
 
 def found_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
     """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
-    lines = {each: management_line(each).split() for each in cronjobs}
+    lines = {each: shlex.split(management_line(each)) for each in cronjobs}
     candidates = [each for each, line in lines.items() if line[:1] == [word]]
     if len(candidates) > 1:
         exact = [each for each in candidates if lines[each][1:] == list(argv[: len(lines[each]) - 1])]

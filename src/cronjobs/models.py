@@ -18,7 +18,7 @@ class CronJob(models.Model):
     """
 
     name = models.CharField(max_length=100, primary_key=True)
-    command = models.CharField(max_length=255)  # of management, with its arguments
+    command = models.TextField()  # of management, with its arguments
     schedule = models.CharField(max_length=255)  # as written
     cron = models.CharField(
         max_length=255

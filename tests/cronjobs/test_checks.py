@@ -29,6 +29,21 @@ def test_another_command_takes_no_part_in_slots(found):
     assert found("check") == [("cronjobs.E001", message)]
 
 
+def test_a_mistyped_option_is_refused(found):
+    """It is told by the cronjob's name, and keeps no other cronjob from its work."""
+    message = "daily: enqueue_prune_jobs --bogus: unrecognized arguments: --bogus"
+
+    assert found("enqueue_prune_jobs --bogus") == [("cronjobs.E001", message)]
+
+
+def test_a_command_that_cannot_be_imported_is_refused(found, monkeypatch):
+    """Whatever its module raises is its own trouble."""
+    monkeypatch.setattr("django.core.management.load_command_class", lambda *_: 1 / 0)
+
+    message = 'daily: the management command "enqueue_prune_jobs" cannot be imported: ZeroDivisionError: division by zero'
+    assert found() == [("cronjobs.E001", message)]
+
+
 def test_a_task_that_may_run_for_ever_is_refused(found, monkeypatch):
     """A cronjob's job is bounded by its task's time limit."""
     monkeypatch.setattr(checks, "longest_run", lambda _: None)

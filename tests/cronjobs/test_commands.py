@@ -1,8 +1,9 @@
+import contextlib
 import json
 import os
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 
@@ -91,6 +92,43 @@ def test_a_dashboards_cronjob_tells_its_schedule(transactional_db, platform, cap
         False,
     )
     assert Job.objects.count() == 1
+
+
+class ListCommand(Command):
+    """Takes options of its own, as any command may."""
+
+    __module__ = f"somewhere.{NAME}"
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("title", nargs="?", default="")
+        parser.add_argument("--list", type=int, default=1)
+
+
+LISTS = {**get_commands(), NAME: ListCommand()}
+
+
+def test_a_dashboards_cronjob_keeps_its_own_options(transactional_db, platform, monkeypatch):
+    """A worker that heals it, or a person who runs it now, enqueues what its own command line would."""
+    platform()
+    given = ["--schedule", "* * * * *", "--list", "3", "--json", "two words"]
+    with contextlib.suppress(SystemExit):
+        ListCommand().run_from_argv(["manage.py", NAME, *given])
+    monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
+
+    row = CronJob.objects.get()
+    entry = entries.of_row(row)
+
+    assert row.command == f"{NAME} --list 3 'two words'"
+    assert (entry.options["list"], entry.options["title"], entry.is_in_file) == (3, "two words", False)
+
+
+def test_quotes_in_platform_yaml_are_kept(platform, monkeypatch):
+    """An argument of two words is one argument, for the platform as for a worker that heals."""
+    monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
+    quoted = spec.CronJob(name="quoted", schedule="0 4 * * *", command=f"python manage.py {NAME} 'two words'")
+
+    assert entries.loaded(quoted).options["title"] == "two words"
 
 
 def test_two_schedules_for_one_name_are_refused(transactional_db, platform, capsys):
