@@ -211,6 +211,24 @@ def test_redis_away_under_load(faults, silent):
     assert Effect.objects.filter(what="done").count() == load.answered
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
+def test_redis_away_while_every_slot_ends(faults, silent):
+    """No message can be acknowledged: the worker, whose hands are full, reconnects all the same and takes the next job."""
+    faults.worker()
+    jobs = [tasks.work.enqueue(f"{number}", 2) for number in range(2)]
+    for number in range(2):
+        faults.wait_for_start(f"{number}")
+
+    faults.redis.pause() if silent else faults.redis.kill()
+    for job in jobs:
+        faults.wait_for_state(job, "succeeded")
+    stays(lambda: faults.unfinished() == 0, seconds=8)  # every attempt to acknowledge has failed
+    faults.redis.resume() if silent else faults.redis.start()
+
+    faults.wait_for_state(tasks.work.enqueue("after"), "succeeded", seconds=40)
+    assert faults.repeated() == []
+
+
 def test_enqueueing_is_bounded_while_redis_is_silent(faults):
     """The first enqueue that meets a silent Redis waits for a bounded time, the next ones not at all."""
     faults.redis.pause()

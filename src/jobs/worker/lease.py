@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -10,14 +9,17 @@ from celery import bootsteps
 
 from jobs.worker import keeper
 
-logger = logging.getLogger(__name__)
+NOTICE = 3.0  # seconds until a lost broker is noticed
 
 
 class Lease(bootsteps.StartStopStep):
-    """Renews Redis' visibility timeout of every unacknowledged message three times in its length.
+    """Renews Redis' visibility timeout of every unacknowledged message at least three times in its length.
 
     That makes a short timeout safe for tasks of any length: a dead worker's messages come back in a minute and not in an hour,
     and a live worker's never do. The timeout must be the same on every worker. Not for the solo pool, which blocks the loop.
+
+    It also notices that the broker is lost when nobody else does: an acknowledgement that failed leaves its message in hand, and a
+    consumer whose hands are full asks for nothing more, so it never meets the error that would make it reconnect.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -28,7 +30,7 @@ class Lease(bootsteps.StartStopStep):
 
     def start(self, c: Any) -> None:
         timeout = c.app.conf.broker_transport_options.get("visibility_timeout", 3600)
-        self.timer = c.timer.call_repeatedly(timeout / 3, renew, (c,))
+        self.timer = c.timer.call_repeatedly(min(timeout / 3, NOTICE), renew, (c,))
 
     def stop(self, c: Any) -> None:
         if self.timer:
@@ -39,20 +41,18 @@ class Lease(bootsteps.StartStopStep):
 
 
 def renew(consumer: Any) -> None:
-    """Move the deadline of every message in hand; XX: never bring one back that was acknowledged meanwhile."""
+    """Move the deadline of every message in hand; XX: never bring one back that was acknowledged meanwhile.
+
+    Raises connection errors, for which the event loop reconnects.
+    """
     channel = consumer.task_consumer.channel
     if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
         return
     tags = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]  # noqa: SLF001  kombu has no other way
     if not tags:
         return
-    try:
-        with channel.conn_or_acquire() as client:
-            client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
-    except consumer.connection_errors:  # the loop meets the same error and reconnects
-        logger.warning(
-            "could not renew the lease of %d messages", len(tags), extra={"action": "lease_failed"}
-        )
+    with channel.conn_or_acquire() as client:
+        client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
 
 
 class BrokerWatch(bootsteps.StartStopStep):
