@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -177,12 +178,16 @@ def test_generated_secrets_on_upsun_differ_and_stay(tmp_path):
     assert made(CRON_SECRET="chosen") == [first[0], "chosen"]
 
 
-GCLOUD = """#!/bin/sh
-echo "$@" >>"$CALLS"
-case "$*" in
-    *jobs\\ update\\ http*) grep -q "jobs create http $5 " "$CALLS" ;;
-    *jobs\\ create\\ http*) [ "$(grep -c "jobs create http $5 " "$CALLS")" = 1 ] ;;
-esac
+# Notes its calls; like the real one it updates only a job that is there, and creates none twice.
+GCLOUD = f"""#!{sys.executable}
+import os, sys
+from pathlib import Path
+
+calls, call = Path(os.environ["CALLS"]), " ".join(sys.argv[1:])
+before = calls.read_text() if calls.exists() else ""
+calls.write_text(before + call + chr(10))
+there = f"jobs create http {{sys.argv[5]}} " in before
+sys.exit(("jobs update http" in call and not there) or ("jobs create http" in call and there))
 """
 
 

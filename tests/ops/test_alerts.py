@@ -338,7 +338,7 @@ def test_web_processes_tell_when_no_worker_is_left(stack, webhook):
 
     found = {str(each["Subject"]).removeprefix("[Django] ") for each in stack.mails()}
     assert found == {f"{queue}: {what}no worker" for queue in ALL for what in ("", "over: ")}
-    assert sum(post["is_over"] for post in webhook.posts) == len(ALL)
+    wait_until(lambda: sum(post["is_over"] for post in webhook.posts) == len(ALL))  # each follows its mail
 
 
 def test_a_real_outage_of_the_database_is_told(stack, webhook):
