@@ -1,5 +1,6 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -48,3 +49,9 @@ control_socket_disable = True
 
 accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
+
+
+def when_ready(_server: object) -> None:
+    """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
+    gc.collect()
+    gc.freeze()

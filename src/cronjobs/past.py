@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db import connection
+
+from cronjobs.wording import duration, lateness, stamp
+from jobs.models import Job
 
 if TYPE_CHECKING:
     import uuid
@@ -19,14 +23,15 @@ PAST_SLOT = """
     job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at
 """
 NEWEST = """
-    FROM cronjobs_cronjob cronjob
-    CROSS JOIN LATERAL (
-        SELECT *, xmin AS version FROM cronjobs_slot
+    cronjobs_cronjob cronjob CROSS JOIN LATERAL (
+        SELECT * FROM cronjobs_slot
         WHERE cronjob_id = cronjob.name AND NOT (trigger = 'manual') ORDER BY slot DESC LIMIT %s
     ) slot
-    LEFT JOIN jobs_job job ON job.id = slot.job_id
-    ORDER BY cronjob.name, slot.slot
 """
+WITH_JOBS = "LEFT JOIN jobs_job job ON job.id = slot.job_id"
+NEWEST_WITH_JOBS = (
+    f"SELECT cronjob.name, {PAST_SLOT} FROM {NEWEST} {WITH_JOBS} ORDER BY cronjob.name, slot.slot"  # noqa: S608  constants
+)
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,25 @@ class PastSlot:
     def why(self) -> str:
         return self.reason or self.job_reason or ""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing will change it any more, but for the pruning of its job."""
+        return self.job_id is None or self.state == Job.State.SUCCEEDED
+
+    @cached_property
+    def in_words(self) -> str:
+        """``2026-11-23 08:00Z succeeded, 2.1 s late: …``."""
+        text = f"{stamp(self.slot)} {self.became}, {lateness(self.slot, self.decided_at)}"
+        if self.started_at and self.finished_at and self.became == "succeeded":
+            text += f", ran {duration(self.finished_at - self.started_at)}"
+        return f"{text}: {self.why}" if self.why else text
+
 
 def past_slots() -> dict[str, list[PastSlot]]:
     """Return the newest slots by cronjob, oldest first, without manual runs."""
     found = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT cronjob.name, {PAST_SLOT} {NEWEST}", [STRIP])
+        cursor.execute(NEWEST_WITH_JOBS, [STRIP])
         for name, *values in cursor.fetchall():
             found[name].append(PastSlot(*values))
     return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cronjobs.past import PastSlot
     from deployment.schedule import Schedule
 
+BY_HAND = {Slot.Trigger.BACKFILL, Slot.Trigger.RESUME}
 UNFINISHED = {Job.State.PENDING, Job.State.PUBLISHED, Job.State.RUNNING}
 KINDS = ("not_fired", "not_published", "not_started", "too_long", "no_success")
 
@@ -61,10 +62,8 @@ class View:
     @property
     def healed(self) -> PastSlot | None:
         """The newest slot, if a worker had to claim it and nothing has come from outside since."""
-        scheduled = [
-            each for each in self.slots if each.trigger not in {Slot.Trigger.BACKFILL, Slot.Trigger.RESUME}
-        ]
-        last = scheduled[-1] if scheduled else None
+        scheduled = (each for each in reversed(self.slots) if each.trigger not in BY_HAND)
+        last = next(scheduled, None)
         if last is None or last.trigger != Slot.Trigger.CATCHUP:
             return None
         return None if self.fired_at and self.fired_at >= last.slot - EARLY else last
@@ -135,21 +134,19 @@ def longest_run(entry: Entry) -> timedelta | None:
     return timedelta(seconds=min(filter(None, own))) if any(own) else None
 
 
-FAILED = {Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
+ENDED = {Job.State.SUCCEEDED, Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
 
 
 def no_success(view: View) -> Iterator[Signal]:
     """Yield a signal when the newest slots that came to an end, as many as the setting says, all failed."""
     most = int(conf().no_success_slots)
-    ended = [
-        each
-        for each in view.slots
-        if each.state in {*FAILED, Job.State.SUCCEEDED} or each.outcome == Slot.Outcome.MISSED
-    ]
-    newest = ended[-most:]
+    ended = (
+        each for each in reversed(view.slots) if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
+    )
+    newest = list(islice(ended, most))
     if len(newest) == most and all(each.state != Job.State.SUCCEEDED for each in newest):
         last = view.row.last_success_at
         since = f"the last success was {stamp(last)}" if last else "it has never succeeded"
         yield Signal(
-            "no_success", newest[0].slot, f"{counted(most, 'slot')} in a row without success; {since}"
+            "no_success", newest[-1].slot, f"{counted(most, 'slot')} in a row without success; {since}"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils.safestring import SafeString, mark_safe
 
 from cronjobs.monitoring import STRIP
-from cronjobs.wording import duration, lateness, stamp
+from cronjobs.wording import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def strip(slots: Sequence[PastSlot]) -> SafeString:
     empty = STRIP - len(slots)
     ghosts = "".join(_bar(place, 3, "none", "") for place in range(empty))
     bars = "".join(
-        _bar(empty + place, HEIGHTS.get(slot.became, HEIGHT), slot.became, told(slot))
+        _bar(empty + place, HEIGHTS.get(slot.became, HEIGHT), slot.became, slot.in_words)
         for place, slot in enumerate(slots)
     )
     return _svg("strip", width, HEIGHT, summary(slots), ghosts + bars)
@@ -49,14 +49,6 @@ def _bar(place: int, height: int, kind: str, title: str) -> str:
     )
     bar = f'<rect class="slot {kind}" x="{place * PITCH + 1}" y="{HEIGHT - height}" width="{PITCH - 3}" height="{height}" rx="2"/>'
     return f"<g>{tip}{area}{bar}</g>" if title else bar
-
-
-def told(slot: PastSlot) -> str:
-    """Return what a tooltip says: ``2026-11-23 08:00Z succeeded, 2.1 s late: …``."""
-    text = f"{stamp(slot.slot)} {slot.became}, {lateness(slot.slot, slot.decided_at)}"
-    if slot.started_at and slot.finished_at and slot.became == "succeeded":
-        text += f", ran {duration(slot.finished_at - slot.started_at)}"
-    return f"{text}: {slot.why}" if slot.why else text
 
 
 def summary(slots: Sequence[PastSlot]) -> str:

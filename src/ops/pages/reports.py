@@ -6,6 +6,7 @@ time of a page. A process that stays remembers both until the file, or a dashboa
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from psycopg import Cursor
 from cronjobs import entries, ticking
 from cronjobs.models import CronJob, Tick
 from cronjobs.monitoring import Facts
-from cronjobs.past import NEWEST, PAST_SLOT, STRIP, PastSlot
+from cronjobs.past import NEWEST, PAST_SLOT, STRIP, WITH_JOBS, PastSlot
 from deployment import spec
 from deployment.schedule import Schedule
 
@@ -30,14 +31,9 @@ if TYPE_CHECKING:
 
 CHUNK = 200  # rows at once: few, so that they are gone before the garbage collector counts them
 
-# PostgreSQL gives a row another xmin in each transaction that changes it: same xmin, same row.
-VERSIONS = f"SELECT cronjob.name, slot.id, slot.version, job.xmin {NEWEST}"
-CHANGED = f"""
-    SELECT slot.id, {PAST_SLOT} FROM cronjobs_slot slot LEFT JOIN jobs_job job ON job.id = slot.job_id
-    WHERE slot.id = ANY(%s)
-"""  # noqa: S608  constants
-
-Version = tuple[Any, ...]  # a slot's id, and the xmin of its row and of its job's
+ORDER = f"SELECT cronjob.name, slot.id FROM {NEWEST} ORDER BY cronjob.name, slot.slot"  # noqa: S608  constants
+FULL = f"SELECT slot.id, {PAST_SLOT} FROM cronjobs_slot slot {WITH_JOBS} WHERE slot.id = ANY(%s)"  # noqa: S608  constants
+KEPT = 600.0  # seconds until settled slots are read anew: their jobs may have been pruned
 
 
 class Remembering(Schedule):
@@ -65,7 +61,10 @@ class Declared:
 
 
 _remembered: tuple[object, Declared] | None = None  # one tuple, so that threads see both halves or neither
-_slots: Mapping[Version, PastSlot | None] = {}  # those of the page before
+_settled: tuple[float, Mapping[int, PastSlot]] = (
+    0.0,
+    {},
+)  # since when they are kept, monotonic seconds; by the slot's id
 
 
 def declared(rows: Sequence[CronJob]) -> Declared:
@@ -98,21 +97,24 @@ def reports(now: datetime) -> tuple[list[Report], Declared]:
 
 
 def past_slots() -> dict[str, list[PastSlot]]:
-    """Return what `past.past_slots()` does, asking only for what has changed since the page before.
+    """Return what `past.past_slots()` does, asking again only for slots that may have changed since the page before.
 
-    Of two hundred cronjobs these are six thousand slots with five moments each, most of which have ended for good.
+    Of two hundred cronjobs these are six thousand slots with five moments each, nearly all of which have succeeded.
     """
-    global _slots  # noqa: PLW0603  a process' memory of what it has shown
-    order = [(name, tuple(version)) for name, *version in _rows(VERSIONS, STRIP)]
-    slots = {version: _slots.get(version) for _, version in order}
-    changed = {version[0]: version for version, slot in slots.items() if slot is None}
-    for slot_id, *values in _rows(CHANGED, list(changed)) if changed else ():
-        slots[changed[slot_id]] = PastSlot(*values)
-    _slots = slots
-    found = defaultdict(list)
-    for name, version in order:
-        if slot := slots[version]:  # else it was deleted a moment ago
+    global _settled  # noqa: PLW0603  a process' memory of what it has shown
+    since, slots = _settled
+    if time.monotonic() - since > KEPT:
+        since, slots = time.monotonic(), {}
+    order = list(_rows(ORDER, STRIP))
+    missing = [slot_id for _, slot_id in order if slot_id not in slots]
+    read = {slot_id: PastSlot(*values) for slot_id, *values in _rows(FULL, missing)} if missing else {}
+    found, settled = defaultdict(list), {}
+    for name, slot_id in order:
+        if slot := slots.get(slot_id) or read.get(slot_id):  # else it was deleted a moment ago
             found[name].append(slot)
+            if slot.is_settled:
+                settled[slot_id] = slot
+    _settled = since, settled
     return found
 
 
