@@ -1,4 +1,4 @@
-"""What jobs adds to a Celery worker: the keeper, the lease, the graceful stop. Install it with `install(app)`."""
+"""What jobs adds to a Celery worker: keeper, lease, graceful stop, steady reconnecting. Install it with `install(app)`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
 
 def install(app: Celery) -> None:
-    """Add the bootsteps to an application; call it where the application is made.
+    """Add the bootsteps, and the connections, to an application; call it where the application is made.
 
     By name, because the application is made before Django's models can be imported.
     """
     app.steps["worker"].update({"jobs.worker.steps:KeeperStep", "jobs.worker.stop:GracefulStop"})
     app.steps["consumer"].update({"jobs.worker.lease:Lease", "jobs.worker.lease:BrokerWatch"})
+    app.amqp_cls = "jobs.worker.connection:SteadyAMQP"
