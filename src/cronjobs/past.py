@@ -68,8 +68,8 @@ class PastSlot:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing will change it any more, but for the pruning of its job."""
-        return self.job_id is None or self.state == Job.State.SUCCEEDED
+        """Whether nothing will change it any more, but for the pruning of its job; a slot without one may be backfilled."""
+        return self.state == Job.State.SUCCEEDED
 
     @cached_property
     def in_words(self) -> str:

@@ -6,7 +6,9 @@ import pytest
 from django.utils import timezone
 
 from cronjobs import monitoring
+from cronjobs.models import Slot
 from deployment import spec
+from jobs.models import Job
 from ops.pages import reports
 from tests.browser import stage
 
@@ -44,3 +46,21 @@ def test_a_changed_file_is_read_anew(cronjobs, tmp_path, monkeypatch):
     _, after = reports.reports(timezone.now())
 
     assert set(after.known) - set(before.known) == {"another"}
+
+
+def test_what_becomes_of_a_slot_is_seen(cronjobs):
+    """A slot that was missed, or whose job died, is asked about again: it may be backfilled, or its job retried."""
+    stage.past("signup-report", timezone.now(), {1: "missed", 2: "dead"})
+    missed, dead = Slot.objects.filter(outcome="missed").last(), Slot.objects.filter(job__state="dead").last()
+    before = reports.past_slots()["signup-report"]
+
+    job = Job.objects.filter(state="succeeded").first()
+    Slot.objects.filter(pk=missed.pk).update(outcome="enqueued", job=job)
+    Job.objects.filter(pk=dead.job_id).update(state="succeeded")
+
+    after = {each.slot: each.became for each in reports.past_slots()["signup-report"]}
+    assert {each.slot: each.became for each in before if each.slot in {missed.slot, dead.slot}} == {
+        missed.slot: "missed",
+        dead.slot: "dead",
+    }
+    assert (after[missed.slot], after[dead.slot]) == ("succeeded", "succeeded")
