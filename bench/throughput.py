@@ -46,7 +46,7 @@ def durable():
 
 
 def in_redis():
-    """Count messages that wait or are being worked on: the same measure for both."""
+    """Count messages that wait, or that a worker has not acknowledged: of jobs, two at most are in neither."""
     from jobs import broker
 
     return broker.waiting("default") + broker.client().hlen("unacked")

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from jobs import broker
 from jobs.models import Job, Worker
 from tests.faults.effects import tasks
 from tests.faults.effects.models import Effect
@@ -54,6 +55,41 @@ def test_a_killed_worker(faults):
     assert done.attempt == 2
     assert "no heartbeat" in done.history[0]["reason"]
     assert faults.happened("worker") == 1
+
+
+def taken_and_not_begun(faults, worker, label):
+    """Return a job whose message is in the hands of a worker whose children stand still."""
+    faults.wait_for_state(tasks.work.enqueue(f"before {label}"), "succeeded")
+    for child in worker.children():
+        child.suspend()
+    job = tasks.work.enqueue(label)
+    wait_until(lambda: broker.waiting("default") == 0)
+    return job
+
+
+def test_a_worker_killed_with_a_job_in_hand(faults):
+    """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
+    worker = faults.quick_worker()
+    job = taken_and_not_begun(faults, worker, "in hand")
+    assert Job.objects.get(pk=job.pk).state == "published"
+
+    worker.kill()
+
+    faults.quick_worker()
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert faults.happened("in hand", "start") == 1
+
+
+def test_a_worker_stopped_with_a_job_in_hand(faults):
+    """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
+    worker = faults.worker(JOBS_DRAIN="1")
+    job = taken_and_not_begun(faults, worker, "given back")
+
+    assert worker.stop(10) == 0
+
+    faults.worker()
+    assert faults.wait_for_state(job, "succeeded", seconds=10).attempt == 1
+    assert faults.happened("given back", "start") == 1
 
 
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])

@@ -1,4 +1,4 @@
-"""How often a worker asks for a broker that is away."""
+"""The connections of an application with jobs: how often they ask for a broker that is away, and what they leave in Redis."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
+from kombu.transport import redis
+
+from jobs.worker.transport import LedgerTransport
 
 # Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
 PAUSE = 5.0
@@ -17,8 +20,12 @@ class SteadyConnection(Connection):
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
         return super().ensure_connection(*args, **({"interval_max": PAUSE} | options))
 
+    def get_transport_cls(self) -> Any:
+        found = super().get_transport_cls()
+        return LedgerTransport if found is redis.Transport else found
+
 
 class SteadyAMQP(AMQP):
-    """What an application makes its connections with; Celery has no setting for their pauses."""
+    """What an application makes its connections with; Celery has no setting for these."""
 
     Connection = SteadyConnection

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import bootsteps
 
-from jobs.worker import keeper
+from jobs.worker import keeper, transport
 
 NOTICE = 3.0  # seconds until a lost broker is noticed
 
@@ -48,11 +48,12 @@ def renew(consumer: Any) -> None:
     channel = consumer.task_consumer.channel
     if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
         return
-    tags = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]  # noqa: SLF001  kombu has no other way
-    if not tags:
-        return
+    tags = transport.recorded(channel.qos)
     with channel.conn_or_acquire() as client:
-        client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
+        if tags:
+            client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
+        else:
+            client.ping()
 
 
 class BrokerWatch(bootsteps.StartStopStep):

@@ -1,10 +1,13 @@
 """The lease on messages in hand, on kombu's own channel and a real Redis."""
 
 import time
+import uuid
 
 import pytest
 from celery import current_app
+from django.utils import timezone
 
+from jobs.message import job_message
 from jobs.worker.lease import renew
 from tests.faults.effects.tasks import nothing
 
@@ -34,8 +37,12 @@ def consumer():
 def message(consumer):
     """A message that has been delivered and not acknowledged."""
     nothing.delay()
-    queue = current_app.amqp.queues["default"].bind(consumer.channel)
-    message = queue.get()
+    return taken(consumer)
+
+
+def taken(consumer):
+    """Take the only message, as a consumer does."""
+    message = current_app.amqp.queues["default"].bind(consumer.channel).get()
     assert message is not None
     return message
 
@@ -71,17 +78,21 @@ def test_a_message_that_another_worker_took_is_not_brought_back(consumer, messag
     assert deadline(carrier, message) is None
 
 
-def test_nothing_in_hand_costs_nothing(consumer, carrier):
-    """No command is sent."""
-    before = carrier.info("stats")["total_commands_processed"]
+def test_a_job_in_hand_is_not_brought_to_redis(consumer, carrier):
+    """Its message is nowhere but in this process: there is nothing to renew."""
+    carrier.lpush("default", job_message(str(uuid.uuid4()), nothing.name, "default", timezone.now()))
+    taken(consumer)
 
     renew(consumer)
 
-    assert carrier.info("stats")["total_commands_processed"] == before + 1
+    assert not carrier.exists("unacked_index")
 
 
-def test_redis_away_is_told_to_the_event_loop(consumer, message, redis):
-    """It reconnects, also when the consumer's hands are full and it asks for no message."""
+@pytest.mark.parametrize("in_hand", ["a message", "nothing"])
+def test_redis_away_is_told_to_the_event_loop(consumer, redis, request, in_hand):
+    """It reconnects, also when the consumer's hands are full, of jobs too, and it asks for no message."""
+    if in_hand == "a message":
+        request.getfixturevalue("message")
     redis.stop()
 
     with pytest.raises(consumer.connection_errors):
