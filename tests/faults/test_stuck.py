@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 
 from tests.faults.effects import tasks
+from tests.faults.effects.models import Effect
 from tests.support.polling import stays
 
 pytestmark = pytest.mark.faults
@@ -36,3 +37,12 @@ def test_a_worker_that_is_merely_busy(faults):
 
     faults.wait_for_all()
     assert worker.is_running
+
+
+def test_a_worker_that_looks_for_garbage(faults):
+    """What a worker has loaded is no matter of the garbage collector, whose rounds over it would stop everything for a while."""
+    faults.worker()
+
+    faults.wait_for_state(tasks.count_frozen.enqueue("frozen"), "succeeded")
+
+    assert int(Effect.objects.get(label="frozen").what) > 100_000

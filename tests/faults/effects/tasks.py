@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -34,6 +35,12 @@ def work(label, seconds=0.0):
     while time.monotonic() < deadline:
         time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
     note(label, "done")
+
+
+@shared_task
+def count_frozen(label):
+    """Note how many objects the garbage collector passes over."""
+    note(label, str(gc.get_freeze_count()))
 
 
 @shared_task
