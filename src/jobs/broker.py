@@ -92,8 +92,13 @@ def client() -> redis.Redis:
 
 def key(name: str) -> str:
     """Return a Redis key under the prefix that kombu's transport uses too."""
-    prefix = (current_app.conf.broker_transport_options or {}).get("global_keyprefix", "")
-    return f"{prefix}{name}"
+    return f"{prefix()}{name}"
+
+
+@lru_cache(maxsize=1)
+def prefix() -> str:
+    """Return it, "" for none; a process reads its settings once."""
+    return str((current_app.conf.broker_transport_options or {}).get("global_keyprefix", ""))
 
 
 def refuse_while_away() -> None:
@@ -103,7 +108,7 @@ def refuse_while_away() -> None:
 
 
 def publish(messages: Mapping[str, Sequence[str]]) -> None:
-    """Push messages, by queue, in one round trip.
+    """Push messages, those of a queue in one command.
 
     An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
     again must always be safe, and is: the guard starts each job once.
@@ -111,10 +116,8 @@ def publish(messages: Mapping[str, Sequence[str]]) -> None:
     """
     refuse_while_away()
     try:
-        with client().pipeline(transaction=False) as pipe:
-            for queue, batch in messages.items():
-                pipe.lpush(key(queue), *batch)
-            pipe.execute()
+        for queue, batch in messages.items():
+            client().lpush(key(queue), *batch)
     except redis.RedisError as error:
         breaker.open()
         raise BrokerAwayError(f"{type(error).__name__}: {error}") from error

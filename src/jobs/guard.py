@@ -48,10 +48,10 @@ class Attempt:
 
 BEGIN = """
     UPDATE jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s, started_at = clock_timestamp()
-    WHERE id = %(id)s AND (
-        (state IN ('pending', 'published') AND due_at <= now() AND (not_after IS NULL OR not_after > now()))
-        OR (state = 'running' AND worker = %(worker)s AND pid = %(pid)s)
-    )
+    WHERE id = %(id)s AND CASE state
+        WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
+        ELSE state IN ('pending', 'published') AND due_at <= now() AND (not_after IS NULL OR not_after > now())
+    END
     RETURNING attempt, args, kwargs, context, retries, max_attempts, batch_id, concurrency_key
 """
 

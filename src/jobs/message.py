@@ -25,21 +25,22 @@ EMPTY_CALL = base64.b64encode(
 
 # Stand for what differs between the messages of a task. No name holds a NUL: PostgreSQL does not store it.
 JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
+FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 
 
 def job_message(job_id: str, task: str, queue: str, published_at: datetime) -> str:
     """Return the JSON that the transport's list holds for one job."""
-    own = {JOB_ID: job_id, PUBLISHED_AT: published_at.timestamp(), DELIVERY_TAG: str(uuid.uuid4())}
-    message = _envelope(task, queue)
-    for mark, value in own.items():
-        message = message.replace(json.dumps(mark), json.dumps(value))
-    return message
+    return _envelope(task, queue) % {
+        "job_id": job_id,
+        "published_at": published_at.timestamp(),
+        "delivery_tag": uuid.uuid4(),
+    }
 
 
 @lru_cache(maxsize=1024)
 def _envelope(task: str, queue: str) -> str:
-    """Return what all messages of a task in a queue have in common: made once, as bulk sends many."""
-    return json.dumps(
+    """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
+    envelope = json.dumps(
         {
             "body": EMPTY_CALL,
             "content-encoding": "utf-8",
@@ -55,7 +56,10 @@ def _envelope(task: str, queue: str) -> str:
                 "delivery_tag": DELIVERY_TAG,
             },
         },
-    )
+    ).replace("%", "%%")
+    for mark, filled in FILLED.items():
+        envelope = envelope.replace(json.dumps(mark), filled)
+    return envelope
 
 
 def headers(job_id: str, task: str, published_at: float | str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -22,6 +23,8 @@ from jobs.models import Job
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from celery.app.routes import Router
 
     from jobs.models import Batch
 
@@ -172,7 +175,11 @@ def _seconds_until(eta: datetime, task: Task) -> float:
 
 def queue_of(task: Task) -> str:
     """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
-    if getattr(task, "queue", None):
-        return str(task.queue)
-    route = task.app.amqp.router.route({}, task.name)
-    return str(getattr(route.get("queue"), "name", route.get("queue")) or task.app.conf.task_default_queue)
+    return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+
+
+@lru_cache(maxsize=1024)
+def _routed(router: Router, name: str) -> str:
+    """Return where `task_routes` send a task; asked once, for it takes a tenth of an enqueue."""
+    queue = router.route({}, name).get("queue")
+    return getattr(queue, "name", queue) or router.app.conf.task_default_queue

@@ -89,7 +89,9 @@ def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
 def test_the_prefix_of_the_transport_is_used(ledger, carrier, monkeypatch):
     """Where kombu writes under a prefix, so do we."""
     monkeypatch.setitem(current_app.conf.broker_transport_options, "global_keyprefix", "shop:")
+    broker.prefix.cache_clear()
 
     nothing.enqueue()
 
+    broker.prefix.cache_clear()
     assert carrier.llen("shop:default") == 1
