@@ -98,7 +98,7 @@ def tell_requests(report, found):
 
 
 def tell_latency(report, found):
-    report.head("Start latency: from the call to the task's first line, fifty a second")
+    report.head("Start latency: from the call to the task's first line, fifty of each a second")
     names = {"plain": "plain", "durable": "durable", "commit": "one bare commit, to compare"}
     rows = [[told, f"{found[name]['p50']:.1f}", f"{found[name]['p99']:.1f}"] for name, told in names.items()]
     report.table(["", "p50, ms", "p99, ms"], rows)
