@@ -39,12 +39,14 @@ def peak_of_streaming(count):
 
 
 def empty():
+    """Empty both servers, and wait until PostgreSQL has written what it owes to the disk: what follows shall not wait for that."""
     from django.db import connection
 
     from jobs import broker
 
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE jobs_job CASCADE")
+        cursor.execute("CHECKPOINT")
     broker.client().flushall()
 
 
