@@ -89,7 +89,7 @@ def tell_requests(report, found):
     rows = [["bare", f"{found['bare']:.2f}"], ["with one `enqueue`", f"{found['enqueueing']:.2f}"]]
     report.table(["", "p50, ms"], rows)
     away = [[name, f"{found[name]['first']:.0f}", f"{found[name]['p99']:.1f}", f"{found[name]['worst']:.0f}"]
-            for name in ("refusing", "silent")]  # fmt: skip
+            for name in ("there", "refusing", "silent")]  # fmt: skip
     report.table(["Redis is", "first request, ms", "p99 of the next 299, ms", "worst, ms"], away)
     report.target("enqueue adds, ms", found["enqueueing"] - found["bare"], 3, at_least=False)
     for name in ("refusing", "silent"):

@@ -11,7 +11,7 @@ COMMAND = "gunicorn --config src/config/gunicorn.py config.wsgi --bind 127.0.0.1
 
 
 def measure(redis, requests=1_000):
-    """Return p50 in ms of a bare and an enqueueing request; and the first and the p99 of the rest without Redis."""
+    """Return p50 in ms of a bare and an enqueueing request; and the first and the p99 of the rest, with Redis and without."""
     from local.ports import free_port
 
     port = free_port()
@@ -24,6 +24,7 @@ def measure(redis, requests=1_000):
                 values.extend(visit(port, f"/{name}", 100))
         found = {name: percentile(values, 0.5) for name, values in times.items()}
         for name, break_it, mend in (
+            ("there", bool, bool),  # to compare: how long the disk alone lets a request wait
             ("refusing", redis.kill, redis.start),
             ("silent", redis.pause, redis.resume),
         ):

@@ -60,7 +60,7 @@ class GracefulStop(bootsteps.StartStopStep):
 
     def stop_gracefully(self) -> None:
         logger.info(
-            "stopping: %d tasks are running",
+            "stopping, with %d tasks in hand",
             len(state.reserved_requests),
             extra={"action": "worker_stopping"},
         )
