@@ -14,6 +14,10 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
   .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
 
+# A new width is in force when a frame has been drawn with it.
+DRAWN_WIDTH = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
+  () => done(document.documentElement.scrollWidth))))"""
+
 
 @pytest.fixture
 def pages(stack):
@@ -58,7 +62,7 @@ def test_the_pages_fit(pages, log_in):
         page.goto(path)
         for width in (320, 390, 768, 1024, 1440):
             page.set_viewport_size({"width": width, "height": 800})
-            if page.evaluate("document.documentElement.scrollWidth") > width:
+            if page.evaluate(DRAWN_WIDTH) > width:
                 too_wide.append((path, width, page.evaluate(BEYOND)))
 
     assert too_wide == []
