@@ -53,5 +53,4 @@ access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
 
 def when_ready(_server: object) -> None:
     """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
-    gc.collect()
     gc.freeze()

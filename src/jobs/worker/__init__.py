@@ -1,4 +1,4 @@
-"""What jobs adds to a Celery worker: keeper, lease, graceful stop, steady reconnecting. Install it with `install(app)`."""
+"""What jobs adds to a Celery worker: keeper, lease, graceful stop, connections that suit jobs. Install it with `install(app)`."""
 
 from __future__ import annotations
 

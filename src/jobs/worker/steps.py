@@ -33,7 +33,6 @@ def set_apart_what_is_loaded(**_: Any) -> None:
     A full round over them takes up to a tenth of a second, in which no message is dispatched; and it would copy into each child
     the pages that they share.
     """
-    gc.collect()
     gc.freeze()
 
 
