@@ -112,7 +112,8 @@ def enqueue(call: Call) -> Job:
 def enqueue_many(calls: Iterable[Call]) -> int:
     """Write any number of jobs, streamed in chunks; return how many were new (a `key` that exists is left alone).
 
-    Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT and one round trip to Redis.
+    Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT, and one command to Redis for
+    each queue.
     """
     return sum(len(insert(chunk)) for chunk in _chunks(calls))
 

@@ -2,7 +2,7 @@
 
 1. claim: the row says `published`, and when. `enqueue` writes a job that is due so at once; a relay takes pending rows that are
    due, skipping those that another relay holds; commit;
-2. publish: all of them to Redis in one round trip. While Redis is away they are taken back: pending, due at once.
+2. publish: those of a queue to Redis in one command. While Redis is away they are taken back: pending, due at once.
 
 Death between 1 and 2: no message of the job is in its queue, which the reconciler sees (`jobs.reconciler`). Nothing is written
 after 2, so nothing stands in the way of the worker that begins the job meanwhile. In no case is a job lost, or run twice.

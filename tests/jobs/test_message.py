@@ -50,6 +50,14 @@ def test_the_headers_are_celerys(celerys):
         assert ours()["headers"][name] == celerys["headers"][name]
 
 
+def test_a_percent_sign_is_one():
+    """Whatever a task and its queue are called, the message is theirs."""
+    message = json.loads(job_message(str(uuid.uuid4()), "shop.tasks.%(job_id)s", "50%", WHEN))
+
+    assert message["headers"]["task"] == "shop.tasks.%(job_id)s"
+    assert message["properties"]["delivery_info"]["routing_key"] == "50%"
+
+
 def test_the_properties_are_celerys(celerys):
     """Delivery mode, priority and the encoding of the body agree, and there is a tag of its own."""
     assert set(ours()["properties"]) == set(celerys["properties"])

@@ -41,9 +41,9 @@ class Lease(bootsteps.StartStopStep):
 
 
 def renew(consumer: Any) -> None:
-    """Move the deadline of every message in hand; XX: never bring one back that was acknowledged meanwhile.
+    """Move the deadline of what is in hand and on record; XX: never bring a message back that was acknowledged meanwhile.
 
-    Raises connection errors, for which the event loop reconnects.
+    Raises connection errors, for which the event loop reconnects: Redis is asked also when there is nothing to renew.
     """
     channel = consumer.task_consumer.channel
     if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
