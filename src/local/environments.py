@@ -25,6 +25,7 @@ def development(environ: Mapping[str, str]) -> dict[str, str]:
         "DEBUG": "true",
         "PORT": port,
         "BASE_URL": f"http://localhost:{port}",
+        "JOBS_HEARTBEAT_FILE": str(FOLDER / "worker-heartbeat"),  # another checkout has its own
         "MAIL_SINK_DIR": str(FOLDER / "mail"),
         "WEB_CONCURRENCY": "1",
         "WEB_THREADS": "4",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -17,14 +18,21 @@ def path() -> Path:
 
 
 def write(broker_away_since: float | None) -> None:
-    """Replace the file in one step, so that the probe never reads half of it."""
+    """Replace the file in one step, so that the probe never reads half of it. Raises OSError, and leaves nothing else behind."""
     away = None if broker_away_since is None else time.monotonic() - broker_away_since
     text = json.dumps({"at": time.time(), "pid": os.getpid(), "broker_away_seconds": away})
     target = path()
     scratch = target.with_name(f"{target.name}.{os.getpid()}")
-    scratch.write_text(text)
-    scratch.replace(target)
+    try:
+        scratch.write_text(text)
+        scratch.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise
 
 
 def remove() -> None:
-    path().unlink(missing_ok=True)
+    """Remove the file; one that could not be written need not go."""
+    with contextlib.suppress(OSError):
+        path().unlink()

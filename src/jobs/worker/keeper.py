@@ -140,4 +140,6 @@ class Assistant(Keeper):
 def is_outage(error: Exception) -> bool:
     """Tell whether the same may succeed later: not where the database is there, and refuses the values."""
     refused = isinstance(error, DataError | IntegrityError)
-    return not refused and isinstance(error, DatabaseFailure | redis.RedisError | broker.BrokerAwayError)
+    return not refused and isinstance(
+        error, DatabaseFailure | redis.RedisError | broker.BrokerAwayError | OSError
+    )

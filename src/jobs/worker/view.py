@@ -31,6 +31,7 @@ def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
     settings, view = conf(), View(worker)
     often = settings.reconcile_interval
     return [
+        Duty("heartbeat file", settings.heartbeat_interval, view.tell_probe),
         Duty("heartbeat", settings.heartbeat_interval, view.beat),
         Duty("relay", settings.relay_interval, relay.relay),
         Duty("dead children", often, view.recover_dead_children),
@@ -56,12 +57,17 @@ class View:
     def busy(self) -> int:
         return len(state.reserved_requests)
 
+    def tell_probe(self) -> None:
+        """Write the heartbeat file, but for a hanging event loop: it must look dead to the probe only, for its jobs run.
+
+        A duty of its own: a full disk, or a file that is somebody else's, must not look to the ledger like a dead worker.
+        """
+        if self.loop_turns() and not senses.gone:
+            heartbeat_file.write(senses.away_since)
+
     def beat(self) -> None:
-        """Tell the probe, then the ledger: a hanging event loop must look dead to the probe only, for its jobs run."""
         if senses.gone:  # a late beat would leave a worker behind that somebody has to bury
             return
-        if self.loop_turns():
-            heartbeat_file.write(senses.away_since)
         workers.beat(
             queues=json.dumps(self.queues),
             concurrency=self.worker.concurrency,

@@ -38,6 +38,7 @@ def view(controller, monkeypatch, tmp_path):
 
 def test_it_beats_in_the_ledger_and_in_the_file(view, tmp_path):
     """Who it is, what it consumes, and that it is not busy."""
+    view.tell_probe()
     view.beat()
 
     row = Worker.objects.get()
@@ -49,6 +50,7 @@ def test_a_hanging_event_loop_looks_dead_to_the_probe_only(view, monkeypatch, tm
     """Its running jobs are fine, so the ledger keeps them; the platform should restart it."""
     monkeypatch.setattr(senses, "turned_at", time.monotonic() - 61)
 
+    view.tell_probe()
     view.beat()
 
     assert Worker.objects.count() == 1
@@ -60,6 +62,7 @@ def test_an_event_loop_that_waits_for_redis_does_not_hang(view, monkeypatch, tmp
     monkeypatch.setattr(senses, "turned_at", time.monotonic() - 61)
     monkeypatch.setattr(senses, "away_since", time.monotonic() - 61)
 
+    view.tell_probe()
     view.beat()
 
     assert (tmp_path / "beat").exists()
@@ -70,10 +73,30 @@ def test_a_worker_that_has_left_beats_no_more(view, monkeypatch, tmp_path):
     """It would appear again, and be buried as lost."""
     monkeypatch.setattr(senses, "gone", True)
 
+    view.tell_probe()
     view.beat()
 
     assert Worker.objects.count() == 0
     assert not (tmp_path / "beat").exists()
+
+
+@pytest.mark.parametrize("problem", ["no folder", "a folder"])
+def test_a_file_that_cannot_be_written_does_not_silence_the_worker(
+    view, monkeypatch, tmp_path, caplog, problem
+):
+    """A full disk, or somebody else's file: the ledger hears of the worker all the same, and the log says why once."""
+    file = tmp_path / "none" / "beat" if problem == "no folder" else tmp_path
+    monkeypatch.setenv("JOBS_HEARTBEAT_FILE", str(file))
+    its_duties = keeper.Keeper([duty for duty in duties(view.worker, leave=None) if "heartbeat" in duty.name])
+
+    for _ in range(2):
+        for duty in its_duties.duties:
+            its_duties.attempt(duty.name, duty.act)
+
+    assert Worker.objects.count() == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert str(file) in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -251,7 +274,8 @@ def test_every_duty_can_be_done(view):
     keeping = keeper.Keeper(duties(view.worker, pytest.fail))
 
     assert [duty.name for duty in keeping.duties] == [
-        "heartbeat", "relay", "dead children", "lost workers", "epoch", "lost messages", "late jobs", "stuck consumer",
+        "heartbeat file", "heartbeat", "relay", "dead children", "lost workers", "epoch", "lost messages", "late jobs",
+        "stuck consumer",
     ]  # fmt: skip
     for duty in keeping.duties:
         duty.act()
