@@ -106,6 +106,22 @@ def test_a_stop_with_time_to_finish(faults, everybody):
     assert faults.happened("short", "start") == faults.happened("short") == 1
 
 
+def test_a_message_that_comes_with_the_stop(faults):
+    """A job that was taken in the moment of SIGTERM has the whole grace as any other: it is finished, not killed and begun again."""
+    worker = faults.worker(JOBS_DRAIN="20")
+    worker.signal(signal.SIGSTOP)
+    job = tasks.work.enqueue("last", 7)  # longer than what a worker with nothing in hand has for leaving
+    wait_until(lambda: broker.waiting("default") == 0)
+
+    worker.signal(signal.SIGTERM)
+    worker.signal(signal.SIGCONT)
+
+    assert worker.wait(20) == 0
+    done = Job.objects.get(pk=job.pk)
+    assert (done.state, done.attempt) == ("succeeded", 1)
+    assert faults.happened("last", "start") == 1
+
+
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_without_time_to_finish(faults, everybody):
     """SIGTERM hands a job back that is longer than the grace: due again at once, not charged, and done once elsewhere."""

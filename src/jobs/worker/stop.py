@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
 LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
 
@@ -59,13 +60,13 @@ class GracefulStop(bootsteps.StartStopStep):
             self.hurry.set()
 
     def stop_gracefully(self) -> None:
+        deadline = time.monotonic() + conf().drain
+        self.stop_consuming()
         logger.info(
             "stopping, with %d tasks in hand",
             len(state.reserved_requests),
             extra={"action": "worker_stopping"},
         )
-        self.stop_consuming()
-        deadline = time.monotonic() + conf().drain
         while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
         if state.reserved_requests:
@@ -76,11 +77,23 @@ class GracefulStop(bootsteps.StartStopStep):
         threading.Timer(LAST_WORDS, leave_by_force, [self.worker]).start()
 
     def stop_consuming(self) -> None:
-        """Ask for no more messages, from the event loop: cancelling between BRPOP and its answer would lose one."""
+        """Ask for no more messages, and return when none can come any more: what is in hand then has the whole grace.
+
+        From the event loop: cancelling between BRPOP and its answer would lose one. A loop that stands still, as it does without
+        a broker, takes no message either.
+        """
         consumer = getattr(self.worker.consumer, "task_consumer", None)
         hub = getattr(self.worker, "hub", None)
-        if consumer is not None and hub is not None:
-            hub.call_soon(consumer.cancel)
+        if consumer is None or hub is None:
+            return
+        cancelled = threading.Event()
+
+        def cancel() -> None:
+            consumer.cancel()
+            cancelled.set()
+
+        hub.call_soon(cancel)
+        cancelled.wait(LAST_MESSAGE)
 
     def interrupt(self) -> None:
         """Kill the children, then hand their jobs back: never two at once."""
