@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from jobs.models import Batch, Job
 from tests.browser import stage
 from tests.browser.conftest import findings
+from tests.support.chromium import fits
 
 pytestmark = pytest.mark.browser
 
@@ -13,10 +14,6 @@ pytestmark = pytest.mark.browser
 BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
   .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
-
-# A new width is in force when a frame has been drawn with it.
-DRAWN_WIDTH = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
-  () => done(document.documentElement.scrollWidth))))"""
 
 
 @pytest.fixture
@@ -60,10 +57,11 @@ def test_the_pages_fit(pages, log_in):
     too_wide = []
     for path in pages:
         page.goto(path)
-        for width in (320, 390, 768, 1024, 1440):
-            page.set_viewport_size({"width": width, "height": 800})
-            if page.evaluate(DRAWN_WIDTH) > width:
-                too_wide.append((path, width, page.evaluate(BEYOND)))
+        too_wide += [
+            (path, width, page.evaluate(BEYOND))
+            for width in (320, 390, 768, 1024, 1440)
+            if not fits(page, width)
+        ]
 
     assert too_wide == []
 

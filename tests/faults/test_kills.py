@@ -107,7 +107,7 @@ def test_a_stop_with_time_to_finish(faults, everybody):
 
 
 def test_a_message_that_comes_with_the_stop(faults):
-    """A job that was taken in the moment of SIGTERM has the whole grace as any other: it is finished, not killed and begun again."""
+    """A job that was taken in the moment of SIGTERM has the whole grace: it is finished, not killed and begun again."""
     worker = faults.worker(JOBS_DRAIN="20")
     worker.signal(signal.SIGSTOP)
     job = tasks.work.enqueue("last", 7)  # longer than what a worker with nothing in hand has for leaving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.chromium import launched, watch
+from tests.support.chromium import fits, launched, watch
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.browser
@@ -87,9 +87,7 @@ def test_the_page_fits(open_page):
     """From a small phone to a wide screen nothing is cut off, and what is pressed is large enough for a thumb."""
     page = open_page()
     for width in (320, 390, 768, 1024, 1440):
-        page.set_viewport_size({"width": width, "height": 800})
-
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert fits(page, width)
         assert page.get_by_role("button", name="Subscribe").bounding_box()["height"] >= 44
 
 

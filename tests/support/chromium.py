@@ -6,9 +6,9 @@ import contextlib
 import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
-expect.set_options(timeout=20_000)  # milliseconds: three tests at once on two CPUs may keep a page waiting
+expect.set_options(timeout=20_000)  # milliseconds: four tests at once on two CPUs may keep a page waiting
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -22,6 +22,19 @@ def launched():
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+FITS = "(width) => innerWidth === width && document.documentElement.scrollWidth <= width"
+
+
+def fits(page, width):
+    """Tell whether the page is no wider than a window of so many pixels; the window may take a few frames to have them."""
+    page.set_viewport_size({"width": width, "height": 800})
+    try:
+        page.wait_for_function(FITS, arg=width, timeout=5_000)
+    except Error:
+        return False
+    return True
 
 
 def watch(page, address, wrong):
