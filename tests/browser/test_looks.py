@@ -1,9 +1,10 @@
 """Every ops page in a real Chromium: can be read, used by keyboard and by thumb, with and without JavaScript."""
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from jobs.models import Batch, Job
+from jobs.models import Batch
 from tests.browser import stage
 from tests.browser.conftest import findings
 from tests.support.chromium import fits
@@ -15,12 +16,15 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
   .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
 
+LONG_NAME = "subscriptions.tasks.send_the_yearly_statement_of_account"
+
 
 @pytest.fixture
 def pages(stack):
     """The addresses of all pages, with a lot to show."""
     stage.set_up(incident=True)
-    job, batch = Job.objects.filter(state="dead").last(), Batch.objects.get()
+    job = stage.job(LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y" * 90)
+    batch = Batch.objects.get()
     return [
         "/ops/",
         "/ops/jobs/",

@@ -33,10 +33,10 @@ class Webhook(http.server.BaseHTTPRequestHandler):
         if self.server.status is None:
             self.wfile.write(b"what a webhook never says\r\n")
             return
+        if self.server.status == 200:
+            self.server.posts.append(json.loads(body))  # before the answer, after which nobody waits
         self.send_response(self.server.status)
         self.end_headers()
-        if self.server.status == 200:
-            self.server.posts.append(json.loads(body))
 
     def log_message(self, *_):
         """Print nothing."""
