@@ -19,39 +19,30 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("image"), pytest.mark.timeout(600)]
 
 PLATFORM = spec.read()
-NETWORK = "offbeat-under-test"
 ENVIRONMENT = {
     "SECRET_KEY": "of-a-test-0123456789-0123456789-0123456789-0123456789",
     "ALLOWED_HOSTS": "offbeat.example",
-    "DATABASE_URL": "postgres://postgres:of-a-test@postgres:5432/postgres",
-    "REDIS_URL": "redis://redis:6379/0",
+    "DATABASE_URL": "postgres://postgres:of-a-test@127.0.0.1:5432/postgres",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
 }
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """Start the servers on a network of their own and run the release; gives the name of PostgreSQL's container."""
+    """Start the servers and run the release; gives the name of PostgreSQL's container.
+
+    All containers have its loopback, and no names: podman may lose those of a network while another test takes its own down.
+    """
     if reason := podman.missing(podman.POSTGRES, podman.REDIS):
         pytest.skip(reason)
-    network = ["--pull", "never", "--network", NETWORK]
-    podman.podman("network", "create", NETWORK)
-    try:
-        with (
-            podman.started(
-                *network,
-                "--network-alias",
-                "postgres",
-                "--env",
-                "POSTGRES_PASSWORD=of-a-test",
-                podman.POSTGRES,
-            ) as database,
-            podman.started(*network, "--network-alias", "redis", podman.REDIS),
-        ):
-            released = run("python manage.py release --wait 60")
-            assert released.returncode == 0, released.stderr
-            yield database
-    finally:
-        podman.podman("network", "rm", NETWORK)
+    password = ["--env", "POSTGRES_PASSWORD=of-a-test"]
+    with (
+        podman.started("--pull", "never", "--network", "none", *password, podman.POSTGRES) as database,
+        podman.started("--pull", "never", *beside(database), podman.REDIS),
+    ):
+        released = run("python manage.py release --wait 60", database)
+        assert released.returncode == 0, released.stderr
+        yield database
 
 
 @pytest.fixture
@@ -59,7 +50,7 @@ def worker(database: str) -> Iterator[str]:
     """Run the worker of platform.yaml; gives its container's name when its probe passes."""
     command = next(service.command for service in PLATFORM.services if service.name == "worker")
     with podman.started(
-        *podman.flags(ENVIRONMENT), "--network", NETWORK, podman.IMAGE, *shlex.split(command)
+        *podman.flags(ENVIRONMENT), *beside(database), podman.IMAGE, *shlex.split(command)
     ) as worker:
         wait_until(lambda: podman.podman("exec", worker, "python", "src/jobs/probe.py").returncode == 0)
         yield worker
@@ -70,7 +61,7 @@ def test_cronjob(cronjob: spec.CronJob, database: str, worker: str) -> None:
     """A wake-up in a container of its own enqueues a job, which the worker in another finishes."""
     before = finished(database)
 
-    woken = run(f"{cronjob.command} --now")
+    woken = run(f"{cronjob.command} --now", database)
 
     assert woken.returncode == 0, woken.stderr
     assert wait_until(lambda: finished(database) - before) == 1
@@ -99,8 +90,12 @@ def test_release_without_servers() -> None:
     assert "secret" not in released.stderr
 
 
-def run(command: str) -> CompletedProcess[str]:
-    return podman.run(command, ENVIRONMENT, "--network", NETWORK)
+def beside(database: str) -> list[str]:
+    return ["--network", f"container:{database}"]
+
+
+def run(command: str, database: str) -> CompletedProcess[str]:
+    return podman.run(command, ENVIRONMENT, *beside(database))
 
 
 def finished(database: str) -> int:
