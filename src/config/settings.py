@@ -237,6 +237,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
     "unacked_restore_interval": 10,  # seconds between looks for such messages
     "unacked_restore_throttle": 1,
+    # Seconds after which others look when a worker died while it looked; kombu's five minutes would keep all messages waiting.
+    "unacked_mutex_expire": 10,
     "socket_connect_timeout": 2,  # seconds; without these two a publish to a silent server hangs for ever
     "socket_timeout": 3,  # above the one second for which BRPOP blocks
     "socket_keepalive": True,

@@ -1,4 +1,4 @@
-"""A TCP proxy that can go bad: stop forwarding without closing, or cut every connection."""
+"""A TCP proxy that can go bad: stop forwarding without closing, at once or after a command, or cut every connection."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import contextlib
 import selectors
 import socket
 import threading
+from urllib.parse import urlsplit
 
 from local.ports import LOOPBACK
 
 
 class Proxy:
-    """Forwards a port to another one until told otherwise."""
+    """Stands before a server of this machine, at `url`, until told otherwise, or until a client has sent the bytes `last`."""
 
-    def __init__(self, port):
-        self.target = (LOOPBACK, port)
+    def __init__(self, server_url, last=None):
+        parts = urlsplit(server_url)
+        self.target = (LOOPBACK, parts.port)
+        self.last = last
         self._listener = socket.create_server((LOOPBACK, 0))
-        self.port = self._listener.getsockname()[1]
+        port = self._listener.getsockname()[1]
+        self.url = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")).geturl()
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._silent: set[socket.socket] = set()
         self._selector = selectors.DefaultSelector()
@@ -57,6 +61,8 @@ class Proxy:
                 self._close(source)
             elif source not in self._silent:
                 self._pairs[source].sendall(data)
+                if self.last and self.last in data:
+                    self._silent.update(self._pairs)
         except OSError:
             self._close(source)
 

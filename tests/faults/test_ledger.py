@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from urllib.parse import urlsplit
 
 import pytest
 from django.db import DatabaseError, connection
@@ -113,14 +112,12 @@ def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
 
 def test_the_answer_to_a_beginning_is_lost(faults):
     """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
-    parts = urlsplit(faults.stack.environment["DATABASE_URL"])
-    proxy = Proxy(parts.port)
-    url = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
+    proxy = Proxy(faults.stack.environment["DATABASE_URL"])
     epoch.check()  # the first look would publish everything again
     job = tasks.rest.enqueue(0)
     with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
         other.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [job.pk])
-        faults.quick_worker(DATABASE_URL=url, JOBS_PATIENCE="0", JOBS_LOST_MESSAGE_AFTER="60")
+        faults.quick_worker(DATABASE_URL=proxy.url, JOBS_PATIENCE="0", JOBS_LOST_MESSAGE_AFTER="60")
         wait_until(lambda: other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
         proxy.cut()
 

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from deployment.spec import read
 from jobs.models import Job
 from tests.faults.effects import tasks
+from tests.faults.proxy import Proxy
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
@@ -25,6 +27,24 @@ def test_a_killed_worker(faults):
 
     faults.wait_for_start("plain", times=2, seconds=90)
     assert time.monotonic() - killed < 75
+
+
+def test_a_worker_killed_while_it_looks(faults):
+    """A worker that dies while it looks for messages of dead workers keeps the others from looking for seconds, not minutes."""
+    options = {"VISIBILITY_TIMEOUT": "6", "JOBS_HEARTBEAT_FILE": str(faults.stack.folder / "beat")}
+    first = faults.worker(**options)
+    tasks.work.delay("plain", 1)
+    faults.wait_for_start("plain")
+    first.kill()
+    proxy = Proxy(faults.redis.url, last=b"unacked_mutex")
+    second = faults.stack.start("worker", read().service("worker").argv, REDIS_URL=proxy.url, **options)
+    with faults.redis.connect() as client:
+        wait_until(lambda: client.exists("unacked_mutex"))
+    second.kill()
+
+    faults.worker(**options)
+
+    faults.wait_for_start("plain", times=2, seconds=40)
 
 
 def test_a_task_of_three_visibility_timeouts(faults):
