@@ -8,4 +8,5 @@ from config.settings import INSTALLED_APPS
 
 STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
 ROOT_URLCONF = "tests.urls"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.effects"]

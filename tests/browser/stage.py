@@ -32,6 +32,13 @@ ConnectionRefusedError: [Errno 111] Connection refused
 
 def job(task, state, at, **values):
     """Write a job as it is after its work; returns it."""
+    made = unwritten(task, state, at, **values)
+    made.save(force_insert=True)
+    return made
+
+
+def unwritten(task, state, at, **values):
+    """Give a job as it is after its work, for `bulk_create`."""
     finished = state in Job.FINISHED
     values = {
         "queue": "mail" if "send" in task else "default",
@@ -40,7 +47,7 @@ def job(task, state, at, **values):
         "started_at": at + timedelta(milliseconds=40) if state not in Job.STARTABLE else None,
         "finished_at": at + timedelta(seconds=values.pop("took", 0.8)) if finished else None,
     } | values
-    return Job.objects.create(
+    return Job(
         pk=id_at(at),
         task=task,
         state=state,
@@ -80,6 +87,7 @@ def past(name, now, odd=None, until=None):
     row, entry = CronJob.objects.get(pk=name), cronjobs()[name]
     slots = list(entry.schedule.slots(now - timedelta(days=40), until or now))
     dice = random.Random(name)
+    jobs, decided = [], []
     for ago, slot in enumerate(reversed(slots)):
         became = (odd or {}).get(ago, "succeeded")
         outcome = became if became in Slot.Outcome.values else Slot.Outcome.ENQUEUED
@@ -87,37 +95,43 @@ def past(name, now, odd=None, until=None):
         made = None
         if outcome == Slot.Outcome.ENQUEUED:
             reason = REFUSED if became == "dead" else ""
-            made = job(
+            made = unwritten(
                 entry.command.task.name, became, slot + late, key=f"cron:{name}:{slot:%Y-%m-%dT%H:%MZ}",
                 concurrency_key=f"cron:{name}", reason=reason, traceback=TRACEBACK if reason else "",
                 took=dice.uniform(0.2, 9),
             )  # fmt: skip
+            jobs.append(made)
         reason = {
             "missed": "26 min late, over the starting_deadline of 10 min",
             "skipped": "paused by bob",
         }.get(became, "")
-        Slot.objects.create(
-            cronjob=row,
-            slot=slot,
-            trigger="schedule",
-            outcome=outcome,
-            reason=reason,
-            job=made,
-            decided_at=slot + late,
+        decided.append(
+            Slot(
+                cronjob=row,
+                slot=slot,
+                trigger="schedule",
+                outcome=outcome,
+                reason=reason,
+                job=made,
+                decided_at=slot + late,
+            )
         )
+    Job.objects.bulk_create(jobs)
+    Slot.objects.bulk_create(decided)
     row.cursor = slots[-1] if slots else row.cursor
     row.save()
 
 
 def traffic(now, per_minute=24):
     """Write the mails of the last half hour, more of them now and then."""
-    dice = random.Random(7)
+    dice, jobs = random.Random(7), []
     for minute in range(31):
         for _ in range(int(per_minute * dice.uniform(0.2, 1) * (2.4 if minute in {9, 10, 11, 22} else 1))):
             at = now - timedelta(minutes=minute, seconds=dice.uniform(0, 60))
             task = dice.choice(["newsletter.tasks.send_confirmation", "newsletter.tasks.send_chunk"])
             took = min(dice.uniform(0.3, 40), (now - at).total_seconds())
-            job(task, "succeeded", at, args=[dice.randrange(40_000)], took=took)
+            jobs.append(unwritten(task, "succeeded", at, args=[dice.randrange(40_000)], took=took))
+    Job.objects.bulk_create(jobs)
 
 
 def batch(now, succeeded=31, failed=0, total=40):
@@ -163,9 +177,11 @@ def dead_letter(now, minutes=14, subscriber=4711):
 
 def backlog(now, jobs=212, minutes=13):
     """Write mails that wait, the oldest for so many minutes."""
-    for number in range(jobs):
-        at = now - timedelta(minutes=minutes * (jobs - number) / jobs)
-        job("newsletter.tasks.send_confirmation", "published", at, args=[5000 + number])
+    came = [now - timedelta(minutes=minutes * (jobs - number) / jobs) for number in range(jobs)]
+    task = "newsletter.tasks.send_confirmation"
+    Job.objects.bulk_create(
+        unwritten(task, "published", at, args=[5000 + number]) for number, at in enumerate(came)
+    )
 
 
 @transaction.atomic  # a worker that looks meanwhile sees all of it or nothing

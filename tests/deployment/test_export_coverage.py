@@ -162,7 +162,7 @@ def check(target, platform, options):
 @pytest.mark.parametrize("target", TARGETS)
 @given(document=platforms(), tick=st.sampled_from([None, None, None, 10, 30]))
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.generate],
     derandomize=True,

@@ -30,7 +30,7 @@ ZONES = [
     "Antarctica/Casey",
     "Antarctica/Troll",
 ]
-ENTRIES_A_WINDOW = 5
+ENTRIES_A_WINDOW = 3
 # Samoa left out a whole day, Venezuela and North Korea moved by half an hour.
 RARE_CHANGES = [
     ("Pacific/Apia", datetime(2011, 12, 30, 10, tzinfo=UTC)),
