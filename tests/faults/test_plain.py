@@ -33,7 +33,7 @@ def test_a_worker_killed_while_it_looks(faults):
     """A worker that dies while it looks for messages of dead workers keeps the others from looking for seconds, not minutes."""
     options = {"VISIBILITY_TIMEOUT": "6", "JOBS_HEARTBEAT_FILE": str(faults.stack.folder / "beat")}
     first = faults.worker(**options)
-    tasks.work.delay("plain", 1)
+    tasks.work.delay("plain", 5)
     faults.wait_for_start("plain")
     first.kill()
     proxy = Proxy(faults.redis.url, last=b"unacked_mutex")
