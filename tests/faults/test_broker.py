@@ -168,7 +168,7 @@ def test_a_full_redis(faults):
     """Redis at maxmemory with noeviction: the worker stays, enqueueing answers, and all is done when there is room."""
     worker = faults.quick_worker()
     with faults.redis.connect() as client:
-        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory", "1")  # byte: an empty Redis uses about a megabyte
 
     jobs = [tasks.work.enqueue(f"{number}") for number in range(10)]
     wait_until(lambda: Job.objects.filter(pk__in=[job.pk for job in jobs], state="pending").exists())
