@@ -208,8 +208,15 @@ CELERY_BROKER_URL = REDIS_URL
 if REDIS_URL.startswith("rediss://"):  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED if REDIS_TLS_VERIFY else ssl.CERT_NONE}
 
-# A queue name comes from the task. Every queue is consumed by a service of platform.yaml.
+# A queue belongs to the task. Every queue is consumed by a service of platform.yaml.
 CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
+    # example begins
+    # Mail has a queue of its own: a mail server that is slow must hold up nothing else.
+    f"newsletter.tasks.{task}": {"queue": "mail"}
+    for task in ("send_confirmation", "send_reminder", "send_chunk", "send_signup_report")
+    # example ends
+}
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 
 CELERY_TASK_SERIALIZER = "json"

@@ -64,7 +64,13 @@ class Job(models.Model):
         db_default=0
     )  # as Celery counts them: those that the task asked for
     crashes = models.PositiveIntegerField(db_default=0)  # attempts that ended without an answer
+    excused = models.PositiveIntegerField(db_default=0)  # attempts that ended by nobody's fault
     max_attempts = models.PositiveIntegerField()
+    version = models.CharField(max_length=100, db_default="")  # of the code that enqueued it
+    refused_by = models.JSONField(
+        db_default=models.Value([], models.JSONField())
+    )  # code that could not run it
+    refused_at = models.DateTimeField(null=True)  # since when it waits for code that can
     worker = models.UUIDField(null=True)  # of the last attempt
     pid = models.PositiveIntegerField(null=True)
 
@@ -100,6 +106,16 @@ class Job(models.Model):
                 condition=Q(state="pending", concurrency_key__isnull=False),
             ),
             models.Index(fields=["batch"], name="jobs_batch_idx", condition=Q(batch__isnull=False)),
+            models.Index(
+                fields=["batch"],
+                name="jobs_unfinished_idx",
+                condition=Q(batch__isnull=False, state__in=["pending", "published", "running"]),
+            ),
+            models.Index(
+                fields=["refused_at"],
+                name="jobs_refused_idx",
+                condition=Q(state="pending", refused_at__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             # In part, so that the many jobs without a key pay for no index at each change of state.
@@ -153,6 +169,8 @@ class Worker(models.Model):
     queues = models.JSONField()
     concurrency = models.PositiveIntegerField()
     version = models.CharField(max_length=100, blank=True)
+    code = models.CharField(max_length=64, db_default="")  # of its tasks and their signatures: see jobs.code
+    tasks = models.JSONField(db_default=models.Value([], models.JSONField()))  # names of those that it knows
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     busy = models.PositiveIntegerField(db_default=0)

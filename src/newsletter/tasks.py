@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 MAIL: dict[str, Any] = {
     "bind": True,
-    "queue": "mail",  # its own: a mail server that is slow must hold up nothing else
     "autoretry_for": (OSError,),  # every SMTPException is one, and so are refused connections and timeouts
     "retry_backoff": 5,  # seconds, doubled each time: 5, 10, 20, …
     "retry_backoff_max": 15 * 60,

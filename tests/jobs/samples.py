@@ -11,7 +11,7 @@ def record(label, *, times=1):
         note(label, "done")
 
 
-@shared_task(queue="mail")
+@shared_task
 def record_slowly(label):
     note(label, "done")
 

@@ -41,7 +41,6 @@ def test_the_headers_are_celerys(celerys):
         "group",
         "parent_id",
         "retries",
-        "timelimit",
         "eta",
         "expires",
         "ignore_result",

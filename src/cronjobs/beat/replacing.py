@@ -90,7 +90,7 @@ def _notes(entry: BeatEntry) -> Iterable[str]:
     if entry.task not in current_app.tasks:
         yield f"no task {entry.task} is registered here: mend the import"
     if queue := entry.options.get("queue"):
-        yield f'queue "{queue}": a queue belongs to the task: @shared_task(queue="{queue}")'
+        yield f'queue "{queue}": a queue belongs to the task: CELERY_TASK_ROUTES["{entry.task}"] = {{"queue": "{queue}"}}'
     for option in sorted(entry.options.keys() - CARRIED):
         yield f'option "{option}" has no counterpart: see docs/leaving-beat.md'
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from kombu.transport import redis, virtual
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.message import JOB_HEADER
 
@@ -62,6 +63,16 @@ class LedgerQoS(redis.QoS):
 
 class LedgerChannel(redis.Channel):
     QoS = LedgerQoS
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return the parameters of a connection; of a channel that is closed, raise what its caller expects of a lost broker.
+
+        Celery 5.7.0 closes the connection of a lost broker before it restores what was in hand, which asks for a client once
+        more: an AttributeError there ends the worker.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection to the broker is closed")
+        return dict(super()._connparams(asynchronous))
 
 
 class LedgerTransport(redis.Transport):

@@ -22,7 +22,7 @@ def nothing():
     """Do nothing: what a benchmark runs."""
 
 
-@shared_task(queue="mail")
+@shared_task
 def nothing_by_mail():
     """Do nothing, in the queue that no task of the core uses."""
 
