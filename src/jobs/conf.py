@@ -49,6 +49,9 @@ class Conf:
     max_attempts: int = (
         5  # attempts that end without an answer (killed, out of memory, hard time limit) before a job is dead
     )
+    # Attempts that end by nobody's fault (a deadlock, an outage) before they count as attempts: a statement that kills its
+    # PostgreSQL each time must not do so for ever.
+    max_excused: int = 20
     busy_retry: float = 5.0  # how long a job waits for its concurrency_key when nobody hands the key over
     retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
 

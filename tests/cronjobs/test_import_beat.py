@@ -114,7 +114,8 @@ def test_twelve_entries_of_all_kinds(beat, run):
     assert left["sunrise"].startswith("the sun keeps no clock")
     assert left["tide"] == "Tide is a schedule of your own: cron knows fixed times only"
     assert (
-        '  # queue "mail": a queue belongs to the task: CELERY_TASK_ROUTES["tests.cronjobs.conftest.water_the_plants"] = {"queue": "mail"}\n  - name: first-of-the-month'
+        '  # queue "mail": a queue belongs to the task: '
+        'CELERY_TASK_ROUTES["tests.cronjobs.conftest.water_the_plants"] = {"queue": "mail"}\n  - name: first-of-the-month'
         in told
     )
     assert '  # option "priority" has no counterpart' in told
