@@ -52,7 +52,12 @@ class Conf:
     # Attempts that end by nobody's fault (a deadlock, an outage) before they count as attempts: a statement that kills its
     # PostgreSQL each time must not do so for ever.
     max_excused: int = 20
-    busy_retry: float = 5.0  # how long a job waits for its concurrency_key when nobody hands the key over
+    key_wait: float = 5.0  # an enqueue waits this long for an open transaction that enqueues the same key
+    unknown_after: float = (
+        3600.0  # a job whose task no living worker has known for this long is dead: longer than any deploy
+    )
+    # Between two looks for concurrency_keys that nobody has and jobs wait for: whoever has one hands it over when it ends.
+    busy_retry: float = 15.0
     retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
 
 

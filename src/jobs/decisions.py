@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RETRY = """
     UPDATE jobs_job SET state = 'pending', due_at = now(), publish_at = now(), finished_at = NULL, crashes = 0, retries = 0,
+        excused = 0, refused_by = '[]', refused_at = NULL,
         not_after = CASE WHEN not_after > now() THEN not_after END, reason = 'retried by hand'
     WHERE id = %s AND state IN ('dead', 'cancelled', 'expired') RETURNING batch_id
 """
@@ -32,7 +33,7 @@ def retry(job_id: uuid.UUID) -> bool:
         cursor.execute(RETRY, [job_id])
         row = cursor.fetchone()
         if row and row[0]:
-            batches.uncount_failure(row[0])
+            batches.reopen(row[0])
         if row:
             transaction.on_commit(partial(publish_job, job_id))
     return row is not None
@@ -40,13 +41,11 @@ def retry(job_id: uuid.UUID) -> bool:
 
 def discard(job_id: uuid.UUID, reason: str = "discarded by hand") -> bool:
     """Cancel a job that does not run: a dead letter, or one that waits; tell whether it could be."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT state FROM jobs_job WHERE id = %s FOR UPDATE", [job_id])
-        before = cursor.fetchone()
+    with connection.cursor() as cursor:
         cursor.execute(DISCARD, [reason, job_id])
         row = cursor.fetchone()
-        if row and row[0] and before[0] != Job.State.DEAD:  # a dead letter has been counted already
-            batches.count(row[0], succeeded=False)
+        if row and row[0]:
+            batches.settle_after_commit(row[0])
     return row is not None
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
-from jobs import context
+from jobs import code, context
 from jobs.arguments import encoded
+from jobs.conf import conf
 from jobs.identity import uuid7
 from jobs.models import Job
 from jobs.relay import Claim, publish_committed
@@ -35,6 +37,7 @@ COLUMNS = {
     "when_busy": "text",
     "batch_id": "uuid",
     "not_after": "timestamptz",
+    "version": "text",
 }
 GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
 
@@ -52,16 +55,36 @@ def _insert(rows: str, run_at: str) -> str:
     """
 
 
-INSERT_MANY = _insert(
+def _bounded(insert: str) -> str:
+    """Return an INSERT from `bound` that waits `key_wait` at most for a transaction that enqueues the same key, in one statement.
+
+    The caller's own lock_timeout is in force again afterwards. No row was inserted: one row of NULLs.
+    """
+    return f"""
+        WITH bound AS MATERIALIZED (
+            SELECT current_setting('lock_timeout') AS was, set_config('lock_timeout', %(key_wait)s, true)
+        ), new AS ({insert})
+        SELECT new.*, set_config('lock_timeout', was, true) FROM bound LEFT JOIN new ON true
+    """  # noqa: S608  constants
+
+
+MANY = (
     f"SELECT {', '.join(COLUMNS)}, {{following}} "  # noqa: S608  constants
-    f"FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in GIVEN.items())}) AS new ({', '.join(GIVEN)})",
-    "run_at",
+    f"FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in GIVEN.items())}) AS new ({', '.join(GIVEN)})"
 )
+ONE = f"{', '.join(f'%({name})s::{kind}' for name, kind in COLUMNS.items())}, {{following}}"
 # Plain values are planned in half the time.
-INSERT_ONE = _insert(
-    f"VALUES ({', '.join(f'%({name})s::{kind}' for name, kind in COLUMNS.items())}, {{following}})",
-    "%(run_at)s::timestamptz",
-)
+INSERT_ONE = _insert(f"VALUES ({ONE})", "%(run_at)s::timestamptz")
+INSERT_MANY = _insert(MANY, "run_at")
+INSERT_ONE_KEYED = _bounded(_insert(f"SELECT {ONE} FROM bound WHERE true", "%(run_at)s::timestamptz"))  # noqa: S608
+INSERT_MANY_KEYED = _bounded(_insert(f"{MANY}, bound WHERE true", "run_at"))
+
+
+class KeyBusyError(OperationalError):
+    """Another transaction is enqueueing the same key, and has not ended: whether there will be a job of it is not known yet.
+
+    Nothing has been enqueued; the transaction that this happened in is rolled back. Enqueue outside long transactions, or try again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,7 @@ class Call:
     def row(self) -> tuple[Any, ...]:
         args, kwargs = encoded(self.task, self.args, self.kwargs)
         return (uuid7(), self.task, args, kwargs, self.queue, self.max_attempts, self.key, self.concurrency_key, self.when_busy,
-                self.batch_id, self.not_after, self.run_at)  # fmt: skip
+                self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
 
 
 def enqueue(call: Call) -> Job:
@@ -121,16 +144,32 @@ def enqueue_many(calls: Iterable[Call]) -> int:
 def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
     rows = [call.row() for call in calls]
-    statement, values = (
-        (INSERT_ONE, rows[0]) if len(rows) == 1 else (INSERT_MANY, map(list, zip(*rows, strict=True)))
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, dict(zip(GIVEN, values, strict=True)) | {"context": context.current()})
-        new = cursor.fetchall()
+    is_keyed = any(call.key for call in calls)
+    if len(rows) == 1:
+        statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
+    else:
+        statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
+    new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
     due = [claim for row in new if (claim := Claim(*row)).published_at]
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
     return [row[0] for row in new]
+
+
+def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    wait = conf().key_wait
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                statement, values | {"context": context.current(), "key_wait": f"{wait * 1000:.0f}"}
+            )
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            raise KeyBusyError(
+                f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
+            ) from error.__cause__
+        return [row[:4] for row in cursor.fetchall() if row[0]]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

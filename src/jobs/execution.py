@@ -5,26 +5,31 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import time
 import traceback
 import uuid
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import guard, recovery, signals, soft_limit, workers
+from jobs import code, conflicts, guard, leftovers, recovery, refusal, signals, soft_limit, workers
 from jobs.conf import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jobs.guard import Attempt
     from jobs.task import DurableTask
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+
+
+class EndedError(Exception):
+    """A task ended by an exception that ends processes, such as SystemExit: it is the answer of its task, and no more."""
 
 
 def attempt_of(task: DurableTask) -> Attempt | None:
@@ -46,11 +51,14 @@ def execute(task: DurableTask) -> Any:
 
 def _execute(task: DurableTask) -> Any:
     job_id = uuid.UUID(task.request.id)
-    attempt = record(lambda: guard.begin(job_id, workers.current()))
+    attempt = record(lambda: guard.begin(job_id, workers.current(), task.name))
     if attempt is None:
         logger.info(
             "%s %s needs no run", task.name, job_id, extra={"action": "job_dropped", "job": str(job_id)}
         )
+        raise Ignore
+    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
+        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
         raise Ignore
     request = task.request
     request.attempt, request.args, request.kwargs, request.retries = (
@@ -73,8 +81,9 @@ def _execute(task: DurableTask) -> Any:
 
 
 def _run(task: DurableTask, attempt: Attempt) -> Any:
+    result = None
     try:
-        with transaction.atomic() if task.atomic else contextlib.nullcontext():
+        with leftovers.removed(), _transaction(task, attempt):
             result = _answer(task, attempt)
             if attempt.again is None and task.atomic:
                 guard.finish(attempt)
@@ -84,19 +93,27 @@ def _run(task: DurableTask, attempt: Attempt) -> Any:
         attempt.again = attempt.again or guard.Again(_seconds(asked))
         _retry(task, attempt, asked)
         raise
-    except (OperationalError, InterfaceError) as error:
-        # PostgreSQL went away, or chose this transaction as a deadlock's victim: nobody's decision, so the job is due again.
-        reason = _line(error)
-        record(lambda: recovery.attempt_crashed(attempt.job_id, workers.current(), os.getpid(), reason))
-        raise
-    except Exception as error:
-        _bury(task, attempt, error)
-        raise
+    except BaseException as error:  # noqa: BLE001  whatever ends a task is its answer
+        if not attempt.is_committed:
+            _fail(task, attempt, error)
+        _note(task, attempt, error)
+        return result
     if attempt.again:
         _retry(task, attempt, None)
     elif not task.atomic:
         record(lambda: guard.finish(attempt))
     return result
+
+
+@contextlib.contextmanager
+def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
+    """Open the transaction of an `atomic` task; whether it is committed is known before its own on_commit functions run."""
+    if not task.atomic:
+        yield
+        return
+    with transaction.atomic():
+        transaction.on_commit(attempt.note_commit)
+        yield
 
 
 def _answer(task: DurableTask, attempt: Attempt) -> Any:
@@ -119,7 +136,37 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     )
 
 
-def _bury(task: DurableTask, attempt: Attempt, error: Exception) -> None:
+def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn:
+    """Record how the task failed, and raise what Celery shall know of it.
+
+    SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
+    """
+    if conflicts.is_excusable(error):
+        reason, wait = _line(error), conflicts.pause(attempt.excused)
+        record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+    else:
+        _bury(task, attempt, error)
+    if isinstance(error, Exception):
+        raise error
+    raise EndedError(_line(error)) from error
+
+
+def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
+    """Write down what failed after the success was committed: the task's own on_commit functions, of which the rest did not run."""
+    reason = f"succeeded, but after its commit: {_line(error)}"
+    text = _traceback(error)
+    logger.error(
+        "%s %s %s",
+        task.name,
+        attempt.job_id,
+        reason,
+        exc_info=error,
+        extra={"action": "on_commit_failed", "job": str(attempt.job_id)},
+    )
+    record(lambda: guard.note(attempt, reason, text))
+
+
+def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     reason = _storable(f"rejected: {error.reason}") if isinstance(error, Reject) else _line(error)
     record(lambda: guard.bury(attempt, reason, _traceback(error)))
     signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
@@ -154,11 +201,12 @@ def patiently(act: Callable[[], Answer]) -> Answer:
     while True:
         try:
             return act()
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
             if time.monotonic() + wait > deadline:
                 raise
-            connection.close()
-            time.sleep(wait)
+            if not conflicts.is_conflict(error):
+                connection.close()
+            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads, protects nothing
             wait = min(2.0, wait * 2)
 
 

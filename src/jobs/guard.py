@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connection, transaction
 
-from jobs import batches
-from jobs.conf import conf
+from jobs import batches, relay
 from jobs.models import Job
 
 if TYPE_CHECKING:
@@ -39,26 +39,36 @@ class Attempt:
     kwargs: dict[str, Any]
     context: dict[str, str]
     retries: int
+    excused: int
     max_attempts: int
     batch_id: uuid.UUID | None
     concurrency_key: str | None
     again: Again | None = None  # set by `self.retry`
+    is_committed: bool = False  # the transaction of an `atomic` task
     progress_told_at: float = 0.0  # monotonic seconds
 
+    def note_commit(self) -> None:
+        self.is_committed = True
 
-BEGIN = """
+
+# What is published was due when it was: a database whose clock steps back must not refuse it.
+STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
+KEY_IS_BUSY = """(concurrency_key IS NOT NULL AND EXISTS (SELECT 1 FROM jobs_job AS other
+    WHERE other.state = 'running' AND other.concurrency_key = jobs_job.concurrency_key))"""
+BEGIN = f"""
     UPDATE jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s, started_at = clock_timestamp()
-    WHERE id = %(id)s AND CASE state
+    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
-        ELSE state IN ('pending', 'published') AND due_at <= now() AND (not_after IS NULL OR not_after > now())
+        ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now()) AND NOT {KEY_IS_BUSY}
     END
-    RETURNING attempt, args, kwargs, context, retries, max_attempts, batch_id, concurrency_key
-"""
+    RETURNING attempt, args, kwargs, context, retries, excused, max_attempts, batch_id, concurrency_key
+"""  # noqa: S608  constants
 
 
-def begin(job_id: uuid.UUID, worker: uuid.UUID | None) -> Attempt | None:
+def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
     """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
 
+    `task` is what the message says: one that names another task than the job's starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
@@ -66,13 +76,13 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None) -> Attempt | None:
     around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
         with around, connection.cursor() as cursor:
-            cursor.execute(BEGIN, {"id": job_id, "worker": worker, "pid": os.getpid()})
+            cursor.execute(BEGIN, {"id": job_id, "task": task, "worker": worker, "pid": os.getpid()})
             row = cursor.fetchone()
-    except IntegrityError:  # jobs_one_running: another job of this concurrency_key runs
-        _step_back(job_id)
-        return None
+    except IntegrityError:  # jobs_one_running: another job of this concurrency_key began in the same moment
+        row = None
     if row is None:
-        expire(job_id)
+        if not _step_back(job_id):
+            expire(job_id)
         return None
     number, args, kwargs, context, *rest = row
     return Attempt(job_id, number, json.loads(args), json.loads(kwargs), json.loads(context), *rest)
@@ -86,18 +96,27 @@ FINISH = """
 
 def finish(attempt: Attempt) -> None:
     """Record success. Raises FencedError when the attempt is no longer current: a normal end of a race, and it lost."""
-    if attempt.batch_id or attempt.concurrency_key:
-        with transaction.atomic():
-            _end(FINISH, [attempt.job_id, attempt.number], attempt)
-            _settle(attempt, succeeded=True)
-    else:
-        _end(FINISH, [attempt.job_id, attempt.number], attempt)
+    _end(FINISH, [attempt.job_id, attempt.number], attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
 
 
-# Appends the attempt that ends to the job's history; takes its outcome and its reason.
-HISTORY = """
-    history = history || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
-        'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
+NOTE = (
+    "UPDATE jobs_job SET reason = %s, traceback = %s WHERE id = %s AND state = 'succeeded' AND attempt = %s"
+)
+
+
+def note(attempt: Attempt, reason: str, traceback: str) -> None:
+    """Write down what went wrong after the success was committed."""
+    _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
+
+
+# Appends the attempt that ends to the job's history; takes its outcome and its reason. A job that retries for ever keeps its first
+# attempt and its last ones: the row is written anew at each of them.
+LONGEST_HISTORY = 50
+HISTORY = f"""
+    history = CASE WHEN jsonb_array_length(history) < {LONGEST_HISTORY} THEN history ELSE history - 1 END
+        || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
+            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
 """
 
 BURY = f"""
@@ -108,9 +127,8 @@ BURY = f"""
 
 def bury(attempt: Attempt, reason: str, traceback: str) -> None:
     """Record that the task failed for good: a dead letter, until a person retries or discards it."""
-    with transaction.atomic():
-        _end(BURY, [reason, traceback, "failed", reason, attempt.job_id, attempt.number], attempt)
-        _settle(attempt, succeeded=False)
+    _end(BURY, [reason, traceback, "failed", reason, attempt.job_id, attempt.number], attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
 
 
 RETRY = f"""
@@ -136,8 +154,9 @@ class Again:
 def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
     """Record that the task asks for another attempt; it waits in PostgreSQL."""
     wait = min(max(0.0, again.countdown), LONGEST_WAIT)
-    with transaction.atomic():
-        values = [
+    _end(
+        RETRY,
+        [
             reason,
             traceback,
             "retried",
@@ -148,10 +167,10 @@ def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
             wait,
             attempt.job_id,
             attempt.number,
-        ]
-        _end(RETRY, values, attempt)
-        if attempt.concurrency_key:
-            hand_over(attempt.concurrency_key)
+        ],
+        attempt,
+    )
+    follow(None, attempt.concurrency_key)
 
 
 PROGRESS = "UPDATE jobs_job SET progress_done = %s, progress_total = %s WHERE id = %s AND state = 'running' AND attempt = %s"
@@ -173,46 +192,81 @@ def expire(job_id: uuid.UUID) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(EXPIRE, [job_id])
         row = cursor.fetchone()
-        if row and row[0]:
-            batches.count(row[0], succeeded=False)
+    if row:
+        follow(row[0], None)
     return row is not None
 
 
-def hand_over(concurrency_key: str) -> None:
-    """Let the job that has waited longest for this key be published at once."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE jobs_job SET due_at = now(), publish_at = now() WHERE id = (
-                SELECT id FROM jobs_job WHERE state = 'pending' AND concurrency_key = %s AND reason = %s
-                ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)""",
-            [concurrency_key, BUSY],
-        )
+def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
+    """Settle the batch, and hand the key over, of a job that this transaction ends, once it has.
+
+    Death in between: the reconciler does it.
+    """
+    if batch_id:
+        batches.settle_after_commit(batch_id)
+    if concurrency_key:
+        transaction.on_commit(partial(hand_over, concurrency_key), robust=True)
 
 
-BUSY = "waits for another job of the same concurrency_key"
-STEP_BACK = """
-    UPDATE jobs_job SET reason = %s,
-        state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,
-        finished_at = CASE when_busy WHEN 'skip' THEN clock_timestamp() END,
-        due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
-    WHERE id = %s AND state IN ('pending', 'published') AND due_at <= now() RETURNING state, batch_id
+HAND_OVER = """
+    UPDATE jobs_job SET state = 'published', published_at = now() WHERE id = (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND concurrency_key = %s AND reason = %s
+            AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running' AND concurrency_key = %s)
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, task, queue, published_at
 """
 
 
-def _step_back(job_id: uuid.UUID) -> None:
-    """Another job holds the concurrency key: wait for it, or end as cancelled, as `when_busy` says."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(STEP_BACK, [BUSY, conf().busy_retry, conf().busy_retry, job_id])
+def hand_over(concurrency_key: str) -> None:
+    """Publish the job that has waited longest for this key, if it is free; the others go on waiting."""
+    relay.publish_claimed(HAND_OVER, concurrency_key, BUSY, concurrency_key)
+
+
+# The keys of waiting jobs, each looked up once in the index, however many jobs wait for it.
+WAITED_FOR = """
+    WITH RECURSIVE waited_for AS (
+        (SELECT concurrency_key FROM jobs_job WHERE state = 'pending' AND concurrency_key IS NOT NULL
+            ORDER BY concurrency_key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT concurrency_key FROM jobs_job WHERE state = 'pending' AND concurrency_key > waited_for.concurrency_key
+            ORDER BY concurrency_key LIMIT 1)
+        FROM waited_for WHERE waited_for.concurrency_key IS NOT NULL
+    )
+    SELECT concurrency_key FROM waited_for WHERE concurrency_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs_job AS other
+        WHERE other.state = 'running' AND other.concurrency_key = waited_for.concurrency_key)
+"""
+
+
+def hand_over_free_keys() -> None:
+    """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITED_FOR)
+        keys = [row[0] for row in cursor.fetchall()]
+    for key in keys:
+        hand_over(key)
+
+
+BUSY = "waits for another job of the same concurrency_key"
+STEP_BACK = f"""
+    UPDATE jobs_job SET reason = %s,
+        state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,
+        finished_at = CASE when_busy WHEN 'skip' THEN clock_timestamp() END,
+        publish_at = now() + interval '1 day'
+    WHERE id = %s AND {STARTABLE} AND {KEY_IS_BUSY} RETURNING state, batch_id, concurrency_key
+"""  # noqa: S608  constants
+
+
+def _step_back(job_id: uuid.UUID) -> bool:
+    """Where another job holds the key: wait for it, or end as cancelled, as `when_busy` says; tell whether it was so."""
+    with connection.cursor() as cursor:
+        cursor.execute(STEP_BACK, [BUSY, job_id])
         row = cursor.fetchone()
-        if row and row[0] == Job.State.CANCELLED and row[1]:
-            batches.count(row[1], succeeded=False)
-
-
-def _settle(attempt: Attempt, *, succeeded: bool) -> None:
-    if attempt.batch_id:
-        batches.count(attempt.batch_id, succeeded=succeeded)
-    if attempt.concurrency_key:
-        hand_over(attempt.concurrency_key)
+    if row is None:
+        return False
+    state, batch_id, key = row
+    # The other one may have ended, and found nobody to hand its key over to, before this one said that it waits.
+    follow(batch_id if state == Job.State.CANCELLED else None, key)
+    return True
 
 
 def _end(statement: str, values: list[Any], attempt: Attempt) -> None:

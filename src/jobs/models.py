@@ -101,7 +101,7 @@ class Job(models.Model):
                 condition=Q(state__in=["pending", "published"], not_after__isnull=False),
             ),
             models.Index(
-                fields=["concurrency_key"],
+                fields=["concurrency_key", "id"],
                 name="jobs_waiting_idx",
                 condition=Q(state="pending", concurrency_key__isnull=False),
             ),
@@ -145,6 +145,7 @@ class Batch(models.Model):
     sealed_at = models.DateTimeField(null=True)  # no job is added any more, so `total` is known
     finished_at = models.DateTimeField(null=True)
     total = models.PositiveIntegerField(db_default=0)
+    # As of `finished_at`; jobs.batches.count tells those of now.
     succeeded = models.PositiveIntegerField(db_default=0)
     failed = models.PositiveIntegerField(db_default=0)  # dead, cancelled or expired
     on_success = models.JSONField(null=True)  # a call: {"task", "args", "kwargs", options…}
@@ -155,6 +156,9 @@ class Batch(models.Model):
 
     class Meta:
         verbose_name_plural = "batches"
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="jobs_open_batches_idx", condition=Q(finished_at__isnull=True)),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from jobs import batches, guard, signals
+from jobs import guard, signals
 from jobs.conf import conf
 from jobs.guard import HISTORY
 from jobs.models import Job
@@ -81,10 +81,7 @@ def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         cursor.execute(statement, values)
         rows = cursor.fetchall()
         for _, _, state, batch_id, concurrency_key, _ in rows:
-            if batch_id and state == Job.State.DEAD:
-                batches.count(batch_id, succeeded=False)
-            if concurrency_key:
-                guard.hand_over(concurrency_key)
+            guard.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
         _tell(job_id, task, state, reason)
     return rows

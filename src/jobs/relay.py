@@ -69,66 +69,72 @@ def relay() -> int:
     """
     broker.refuse_while_away()
     total, end = 0, time.monotonic() + conf().heartbeat_interval / 2  # the keeper beats in the same thread
-    while claims := claim():
-        publish(claims)
-        total += len(claims)
-        if len(claims) < conf().relay_batch or time.monotonic() >= end:
+    while batch := claim():
+        publish(batch)
+        total += len(batch)
+        if len(batch) < conf().relay_batch or time.monotonic() >= end:
             break
     return total
 
 
 def claim() -> list[Claim]:
-    return _claims(CLAIM, conf().relay_batch)
+    return claims(CLAIM, conf().relay_batch)
 
 
-def publish(claims: Sequence[Claim]) -> None:
+def publish(batch: Sequence[Claim]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages = defaultdict(list)
-    for one in claims:
+    for one in batch:
         messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at))
     try:
         broker.publish(messages)
     except broker.BrokerAwayError:
-        take_back(claims)
+        take_back(batch)
         raise
 
 
-def take_back(claims: Sequence[Claim]) -> None:
+def take_back(batch: Sequence[Claim]) -> None:
     """Make claimed rows pending again. Those that began all the same, or were claimed anew, are left alone."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_BACK, _columns(claims))
+        cursor.execute(TAKE_BACK, _columns(batch))
 
 
 def publish_job(job_id: uuid.UUID) -> None:
     """Publish one job that is due, now, without waiting for the relay's turn."""
-    _publish_or_leave(_claims(CLAIM_ONE, job_id))
+    publish_claimed(CLAIM_ONE, job_id)
 
 
-def publish_committed(claims: Sequence[Claim], written: float) -> None:
+def publish_claimed(statement: str, *values: Any) -> None:
+    """Publish what a statement claims: it says `published` of rows, and returns the columns of a Claim."""
+    _publish_or_leave(claims(statement, *values))
+
+
+def publish_committed(written_ones: Sequence[Claim], written: float) -> None:
     """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
 
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
     """
     if time.monotonic() - written > conf().lost_message_after / 3:
-        claims = _claims(RENEW, *_columns(claims))
-    _publish_or_leave(claims)
+        written_ones = claims(RENEW, *_columns(written_ones))
+    _publish_or_leave(written_ones)
 
 
-def _publish_or_leave(claims: Sequence[Claim]) -> None:
+def _publish_or_leave(batch: Sequence[Claim]) -> None:
     """Publish; Redis away is no error: the rows wait for the relay."""
-    if not claims:
+    if not batch:
         return
     try:
-        publish(claims)
+        publish(batch)
     except broker.BrokerAwayError as error:
-        logger.warning("%d jobs wait for Redis: %s", len(claims), error, extra={"action": "publish_deferred"})
+        logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
 
 
-def _claims(statement: str, *values: Any) -> list[Claim]:
+def claims(statement: str, *values: Any) -> list[Claim]:
+    """Execute a statement that returns the columns of a Claim."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return [Claim(*row) for row in cursor.fetchall()]
 
 
-def _columns(claims: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
-    return [one.id for one in claims], [one.published_at for one in claims]
+def _columns(batch: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
+    return [one.id for one in batch], [one.published_at for one in batch]

@@ -12,6 +12,7 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from jobs import deliveries, recovery, workers
+from jobs.execution import EndedError
 from jobs.message import JOB_HEADER
 from jobs.worker import keeper
 
@@ -68,6 +69,8 @@ class JobRequest(Request):
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
         error = _unwrapped(exc_info.exception)
+        if isinstance(error, MemoryError):  # of a child; for Celery it would be the end of the whole worker
+            exc_info.exception = EndedError(f"MemoryError: {error}")
         if not (self.is_job and isinstance(error, WorkerLostError)):
             return super().on_failure(exc_info, send_failed_event, return_ok)
         task_ready(self)

@@ -13,11 +13,11 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from jobs import guard
+from jobs import guard, leftovers
 from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.enqueue import Call, enqueue, enqueue_many
-from jobs.execution import attempt_of, execute
+from jobs.execution import EndedError, attempt_of, execute
 from jobs.models import Job
 
 if TYPE_CHECKING:
@@ -65,7 +65,18 @@ class DurableTask(Task):
             return execute(self)
         if not (self.request.called_directly or self.request.is_eager):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
+            return self._run_plain(*args, **kwargs)
         return super().__call__(*args, **kwargs)
+
+    def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
+        with leftovers.removed():
+            try:
+                return super().__call__(*args, **kwargs)
+            except Exception:
+                raise
+            except BaseException as error:
+                raise EndedError(f"{type(error).__name__}: {error}") from error
 
     def retry(  # noqa: PLR0917  Celery's own signature
         self,

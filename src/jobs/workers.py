@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
-from jobs import recovery
+from jobs import code, recovery
 from jobs.conf import conf
 from jobs.models import Worker
 
@@ -28,17 +29,16 @@ def current() -> uuid.UUID:
 
 
 BEAT = """
-    INSERT INTO jobs_worker (id, hostname, pid, queues, concurrency, version, busy, stopping, broker_away_since)
-    VALUES (%(id)s, %(hostname)s, %(pid)s, %(queues)s::jsonb, %(concurrency)s, %(version)s, %(busy)s, %(stopping)s,
-        now() - make_interval(secs => %(broker_away)s))
+    INSERT INTO jobs_worker (id, hostname, pid, queues, concurrency, version, code, tasks, busy, stopping,
+        broker_away_since)
+    VALUES (%(id)s, %(hostname)s, %(pid)s, %(queues)s::jsonb, %(concurrency)s, %(version)s, %(code)s, %(tasks)s::jsonb,
+        %(busy)s, %(stopping)s, now() - make_interval(secs => %(broker_away)s))
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), busy = excluded.busy, stopping = excluded.stopping,
         broker_away_since = excluded.broker_away_since
 """
 
 
-def beat(
-    *, queues: str, concurrency: int, version: str, busy: int, stopping: bool, broker_away: float | None
-) -> None:
+def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_away: float | None) -> None:
     """Say that this worker lives; `queues` is a JSON list, `broker_away` seconds since Redis was lost, or None.
 
     A worker that was declared lost while its machine was stopped appears again: its late attempts are fenced off anyway.
@@ -52,7 +52,9 @@ def beat(
                 "pid": os.getpid(),
                 "queues": queues,
                 "concurrency": concurrency,
-                "version": version,
+                "version": code.version(),
+                "code": code.fingerprint(),
+                "tasks": json.dumps(code.tasks()),
                 "busy": busy,
                 "stopping": stopping,
                 "broker_away": broker_away,

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import decisions, guard, recovery, relay
+from jobs import batches, decisions, guard, recovery, relay
 from jobs.batches import open_batch
 from jobs.models import Batch, Job
 from jobs.testing import run_jobs
@@ -61,7 +61,7 @@ def test_nothing_follows_before_the_last(effects):
     first = Job.objects.order_by("id").first()
     guard.finish(guard.begin(first.pk, uuid.uuid4()))
 
-    batch = Batch.objects.get()
+    (batch,) = batches.count([Batch.objects.get()])
     assert (batch.succeeded, batch.finished_at) == (1, None)
     assert Job.objects.filter(task=record.name).count() == 0
 
@@ -207,7 +207,7 @@ def test_a_dead_letter_that_is_retried_and_succeeds(effects, row):
     reopened = Batch.objects.get()
     run_jobs()
 
-    assert (reopened.failed, reopened.finished_at) == (0, None)
+    assert (batches.count([reopened])[0].failed, reopened.finished_at) == (0, None)
     batch = Batch.objects.get()
     assert (batch.succeeded, batch.failed) == (1, 0)
     assert (effects("success"), effects("failure")) == (["done"], ["done"])
@@ -327,8 +327,38 @@ def test_progress_can_be_read_while_it_runs():
     for job in Job.objects.order_by("id")[:3]:
         guard.finish(guard.begin(job.pk, uuid.uuid4()))
 
-    batch = Batch.objects.get()
-    assert (batch.succeeded + batch.failed, batch.total) == (3, 4)
+    (batch,) = batches.count([Batch.objects.get()])
+    assert (batch.succeeded, batch.failed, batch.total) == (3, 0, 4)
+
+
+def test_a_batch_that_nobody_has_settled(effects):
+    """Whoever ended its last job died before it could: the reconciler settles it, once."""
+    make((1, 1))
+    Job.objects.update(state="succeeded")
+
+    assert (batches.settle_all(), batches.settle_all()) == (1, 0)
+
+    run_jobs()
+    assert effects("success") == ["done"]
+
+
+def test_the_end_of_a_job_does_not_touch_the_batch():
+    """The jobs of a batch do not wait for each other's transactions, nor make each other fail where those are serializable."""
+    make((1, 1), (2, 1))
+    first, second = (guard.begin(job.pk, uuid.uuid4()) for job in Job.objects.order_by("id"))
+
+    def finish_second():
+        guard.finish(second)
+        connection.close()
+
+    with transaction.atomic():
+        guard.finish(first)
+        other = threading.Thread(target=finish_second)
+        other.start()
+        other.join(10)
+        assert not other.is_alive()
+
+    assert Batch.objects.get().succeeded == 2
 
 
 def test_batches_of_work_and_relay(carrier):

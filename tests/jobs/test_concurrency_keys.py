@@ -28,7 +28,9 @@ def test_a_second_job_waits(busy, worker, row):
 
     found = row(second)
     assert (found.state, found.attempt, found.reason) == ("pending", 0, guard.BUSY)
-    assert timedelta(seconds=3) < found.due_at - timezone.now() < timedelta(seconds=6)
+    assert found.publish_at > timezone.now() + timedelta(
+        hours=1
+    )  # it is handed the key, and need not look for it
 
 
 def test_another_key_does_not_wait(busy):
@@ -56,9 +58,37 @@ def test_the_key_is_handed_over(busy, end):
 
     ENDS[end](busy)
 
-    due = Job.objects.filter(state="pending", publish_at__lte=timezone.now(), reason=guard.BUSY)
-    assert [job.args for job in due] == [["second"]]
+    published = Job.objects.filter(state="published", reason=guard.BUSY)
+    assert [job.args for job in published] == [["second"]]
     assert guard.begin(waiting[0].pk, uuid.uuid4()) is not None
+
+
+def test_a_key_that_nobody_handed_over(busy, worker, row):
+    """Whoever had it died before it could: the reconciler finds the key, and hands it to one job."""
+    waiting = [work.using(concurrency_key="a").enqueue(label) for label in ("second", "third")]
+    for job in waiting:
+        guard.begin(job.pk, uuid.uuid4())
+    Job.objects.filter(pk=busy.job_id).update(state="succeeded")
+
+    guard.hand_over_free_keys()
+
+    assert [row(job).state for job in waiting] == ["published", "pending"]
+
+
+def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch):
+    """The job that has it ends between the other's refusal and its waiting: that one is published again."""
+    second = work.using(concurrency_key="a").enqueue("second")
+    step_back = guard._step_back  # noqa: SLF001  the second half of a refused beginning
+
+    def end_first_then_step_back(job_id):
+        found = step_back(job_id)
+        guard.finish(busy)
+        return found
+
+    monkeypatch.setattr(guard, "_step_back", end_first_then_step_back)
+    guard.begin(second.pk, uuid.uuid4())
+
+    assert row(second).state == "published"
 
 
 def test_a_retry_is_not_brought_forward(busy, worker):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import broker, relay
 from jobs.arguments import ArgumentError
-from jobs.enqueue import CHUNK
+from jobs.enqueue import CHUNK, KeyBusyError
 from jobs.models import Job
 from tests.faults.effects.tasks import divide, nothing, work
 from tests.jobs import samples
@@ -325,3 +325,41 @@ def test_what_was_enqueued_meanwhile_is_published_when_redis_is_back(redis_away,
     assert relay.relay() == 1
     assert row(job).state == "published"
     assert carrier.llen("default") == 1
+
+
+def test_a_key_that_another_transaction_enqueues(settings):
+    """It is waited for, but not for ever; whoever waited knows why, and the session's own lock_timeout is kept."""
+    settings.JOBS = {"key_wait": 0.2}
+    opened, seen = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            nothing.using(key="k").enqueue()
+            opened.set()
+            seen.wait(20)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    opened.wait(20)
+    for calls in ([((), {})], [((), {}), ((), {})]):
+        with pytest.raises(
+            KeyBusyError, match=r"waited 0.2 s for another transaction that enqueues the same key"
+        ):
+            nothing.using(key="k").enqueue_many(calls)
+    seen.set()
+    holder.join()
+
+    assert nothing.using(key="k").enqueue() == Job.objects.get()
+
+
+@pytest.mark.parametrize("key", ["new", "taken"])
+def test_the_lock_timeout_is_the_callers(key):
+    """A transaction that enqueues a key has its own setting again afterwards, whether the key was new or not."""
+    nothing.using(key="taken").enqueue()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '7s'")
+        nothing.using(key=key).enqueue()
+        nothing.using(key=key).enqueue_many([((), {}), ((), {})])
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone()[0] == "7s"

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from datetime import timedelta
 
 import pytest
 from billiard.pool import soft_timeout_sighandler
@@ -156,18 +157,20 @@ def test_a_soft_time_limit_interrupts_nothing_else(soft_limits, row, when):
 
 
 def test_a_database_error_is_nobodys_decision(row):
-    """A deadlock's victim runs again, charged as a crash, and is dead after max_attempts."""
+    """A deadlock's victim runs again, later and uncharged; after max_excused times it is charged, and dead after max_attempts."""
     job = raises.enqueue("deadlock")
 
-    assert run_jobs() == 5
+    assert (run_jobs(), row(job).state, row(job).crashes) == (1, "pending", 0)
+    assert row(job).due_at > row(job).created_at
+    assert run_jobs(ahead=timedelta(hours=1)) == 24
 
     found = row(job)
-    assert (found.state, found.crashes) == ("dead", 5)
+    assert (found.state, found.crashes, found.excused) == ("dead", 5, 20)
     assert (
         found.reason
         == "5 of 5 attempts ended without an answer; the last: OperationalError: deadlock detected"
     )
-    assert [entry["outcome"] for entry in found.history] == 5 * ["crashed"]
+    assert [entry["outcome"] for entry in found.history] == 25 * ["excused"]
 
 
 def test_the_effects_of_an_atomic_task_are_taken_back(effects):

@@ -103,12 +103,12 @@ def test_an_atomic_task_is_rolled_back(effects):
     assert Job.objects.get().state == "dead"
 
 
-def test_an_unknown_task_is_a_dead_letter():
-    """As in a worker."""
+def test_an_unknown_task_waits():
+    """As with a worker."""
     enqueue(Call("shop.gone", "default", 5))
 
     assert run_jobs() == 0
-    assert Job.objects.get().reason.startswith("no task shop.gone is known")
+    assert Job.objects.get().reason == "waits for a worker that knows it: none here has the task shop.gone"
 
 
 def test_jobs_without_end_are_told():

@@ -18,14 +18,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class Running:
     """A process in a session of its own, with everything that it starts."""
 
-    def __init__(self, name, command, environment, log):
+    def __init__(self, name, command, environment, log, folder=CHECKOUT):
         self.name = name
         self.log = log
         self._family = []
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
-                cwd=CHECKOUT,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

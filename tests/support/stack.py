@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import mailbox
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,6 +37,7 @@ class Stack:
         self.folder = folder
         self.mail_folder = folder / "mail"
         self.running: list[Running] = []
+        self.checkout = CHECKOUT
         self.environment = dict(os.environ) | {
             "DATABASE_URL": database_url,
             "EMAIL_PORT": str(free_port()),
@@ -48,7 +51,7 @@ class Stack:
     def start(self, name, command, **environment) -> Running:
         """Start any command; returns at once."""
         log = self.folder / f"{len(self.running)}-{name}.log"
-        process = Running(name, command, self.environment | environment, log)
+        process = Running(name, command, self.environment | environment, log, self.checkout)
         self.running.append(process)
         return process
 
@@ -93,6 +96,32 @@ class Stack:
             sys.stdout.write(
                 f"--- {process.log.name} (exit code {process.process.returncode})\n{process.output}\n"
             )
+
+    @contextlib.contextmanager
+    def other_version(self, changes):
+        """Start what is started inside from a copy of the code; `changes` maps its files to (text, text in its place) pairs."""
+        folder = self.folder / "other-version"
+        skip = shutil.ignore_patterns("__pycache__")
+        for part in ("src", "tests/faults/effects", "tests/jobs", "tests/support"):
+            shutil.copytree(CHECKOUT / part, folder / part, ignore=skip, dirs_exist_ok=True)
+        for part in (
+            "manage.py",
+            "platform.yaml",
+            *(f"tests/{name}.py" for name in ("__init__", "settings", "urls")),
+        ):
+            shutil.copy(CHECKOUT / part, folder / part)
+        shutil.copy(CHECKOUT / "tests/faults/__init__.py", folder / "tests/faults/__init__.py")
+        for file, (before, after) in changes.items():
+            text = (folder / file).read_text()
+            assert before in text
+            (folder / file).write_text(text.replace(before, after))
+        kept = self.checkout, self.environment
+        self.checkout = folder
+        self.environment = self.environment | {"PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}"}
+        try:
+            yield
+        finally:
+            self.checkout, self.environment = kept
 
     # What they did
 

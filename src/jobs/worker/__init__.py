@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,3 +17,15 @@ def install(app: Celery) -> None:
     app.steps["worker"].update({"jobs.worker.steps:KeeperStep", "jobs.worker.stop:GracefulStop"})
     app.steps["consumer"].update({"jobs.worker.lease:Lease", "jobs.worker.lease:BrokerWatch"})
     app.amqp_cls = "jobs.worker.connection:SteadyAMQP"
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(is_true_of_jobs)
+
+
+def is_true_of_jobs(record: logging.LogRecord) -> bool:
+    """Drop what is not so of a job: that it ends with the connection, or that it is discarded.
+
+    What becomes of a job is logged by whoever records it.
+    """
+    values = record.args if isinstance(record.args, tuple) else ()
+    return not any(
+        getattr(value, "is_job", False) or (isinstance(value, dict) and value.get("job")) for value in values
+    )

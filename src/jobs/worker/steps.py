@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 
-from jobs import unknown  # noqa: F401  registers a Celery signal
+from jobs import refusal  # noqa: F401  registers a Celery signal
 from jobs.worker.duties import registered
 from jobs.worker.keeper import Assistant, Keeper
 from jobs.worker.stop import leave

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 from django.db import connection
 
-from jobs import broker, epoch, reconciler, recovery, relay, workers
+from jobs import batches, broker, epoch, guard, reconciler, recovery, refusal, relay, workers
 from jobs.conf import conf
 from jobs.worker import heartbeat_file
 from jobs.worker.duties import Duty
 from jobs.worker.keeper import senses
+from jobs.worker.pull import pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,15 @@ def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
         Duty("heartbeat file", settings.heartbeat_interval, view.tell_probe),
         Duty("heartbeat", settings.heartbeat_interval, view.beat),
         Duty("relay", settings.relay_interval, relay.relay),
+        Duty("refused jobs", settings.relay_interval, lambda: pull(worker, view.queues)),
         Duty("dead children", often, view.recover_dead_children),
         Duty("lost workers", often, view.bury_lost_workers),
         Duty("epoch", often, epoch.check),
         Duty("lost messages", often, reconciler.republish_lost_messages),
         Duty("late jobs", often, reconciler.expire_late_jobs),
+        Duty("unknown jobs", often, view.bury_unknown_jobs),
+        Duty("batches", often, batches.settle_all),
+        Duty("free keys", settings.busy_retry, guard.hand_over_free_keys),
         Duty("stuck consumer", often, lambda: view.leave_if_stuck(leave)),
     ]
 
@@ -49,9 +53,9 @@ class View:
     def __init__(self, worker: Any) -> None:
         self.worker = worker
         self.queues = sorted(worker.app.amqp.queues.consume_from)
-        self.version = os.environ.get("VERSION", "")
         self.beaten_at = self.steady_since = -math.inf  # monotonic seconds
         self.suspected = False
+        self.started_at = time.monotonic()
 
     @property
     def busy(self) -> int:
@@ -71,7 +75,6 @@ class View:
         workers.beat(
             queues=json.dumps(self.queues),
             concurrency=self.worker.concurrency,
-            version=self.version,
             busy=self.busy,
             stopping=senses.stopping,
             broker_away=_since(senses.away_since),
@@ -92,6 +95,11 @@ class View:
         now = time.monotonic()
         if now - self.beaten_at <= _two_beats() <= now - self.steady_since:
             workers.bury_lost()
+
+    def bury_unknown_jobs(self) -> None:
+        """Bury jobs that nobody knows, once others have had time to start, too, after an outage of all."""
+        if time.monotonic() - self.started_at >= conf().heartbeat_timeout:
+            refusal.bury_unknown_jobs()
 
     def loop_turns(self) -> bool:
         return senses.away_since is not None or time.monotonic() - senses.turned_at < TURN_TIMEOUT

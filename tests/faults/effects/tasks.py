@@ -1,14 +1,18 @@
 """Tasks that misbehave on request, and write down what they did."""
 
+import asyncio
 import contextlib
 import ctypes
 import gc
 import os
 import resource
 import signal
+import sys
 import time
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection, transaction
 
 from tests.faults.effects.models import Effect
 
@@ -121,3 +125,80 @@ def kill_the_worker(label):
     note(label, "start")
     os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task
+def retire(label):
+    """A task that the next version of the code does not have."""
+    note(label, "done")
+
+
+@shared_task
+def change(label):
+    """A task that takes one more argument in the next version of the code."""
+    note(label, "done")
+
+
+ENDS = {
+    "exit": lambda: sys.exit(0),
+    "exit with an error": lambda: sys.exit("broken"),
+    "interrupt": lambda: throw(KeyboardInterrupt()),
+    "generator": lambda: throw(GeneratorExit()),
+    "cancelled": lambda: throw(asyncio.CancelledError("away")),
+    "memory": lambda: throw(MemoryError("no more")),
+}
+
+
+def throw(error):
+    raise error
+
+
+@shared_task
+def end_by(label, how):
+    """End as code does that was not written for a worker."""
+    note(label, "start")
+    ENDS[how]()
+
+
+@shared_task(time_limit=6)
+def pass_the_hard_limit(label, seconds):
+    """Work on, whatever the soft limit says."""
+    with contextlib.suppress(SoftTimeLimitExceeded):
+        work.run(label, seconds)
+    work.run(label, seconds)
+
+
+@shared_task(soft_time_limit=6, time_limit=60)
+def pass_the_soft_limit(label, seconds):
+    work.run(label, seconds)
+
+
+@shared_task(atomic=True)
+def fail_after_commit(label):
+    """Succeed, and fail in what was to follow the commit."""
+    note(label, "done")
+    transaction.on_commit(lambda: throw(ValueError("too late")))
+
+
+@shared_task
+def leave_a_transaction_open(label):
+    """Note something in a transaction that nobody ends."""
+    connection.set_autocommit(False)
+    note(label, "done")
+
+
+@shared_task
+def change_the_session(label):
+    """Leave the session so that the next task could not write."""
+    note(label, "done")
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+
+
+@shared_task(atomic=True)
+def lock_in_turn(label, first, second):
+    """Lock two effects, one after the other: with another task that takes them the other way round, a deadlock."""
+    for number in (first, second):
+        Effect.objects.select_for_update().get(label=f"row {number}")
+        time.sleep(0.05)
+    note(label, "done")

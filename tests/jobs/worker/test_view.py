@@ -274,8 +274,8 @@ def test_every_duty_can_be_done(view):
     keeping = keeper.Keeper(duties(view.worker, pytest.fail))
 
     assert [duty.name for duty in keeping.duties] == [
-        "heartbeat file", "heartbeat", "relay", "dead children", "lost workers", "epoch", "lost messages", "late jobs",
-        "stuck consumer",
+        "heartbeat file", "heartbeat", "relay", "refused jobs", "dead children", "lost workers", "epoch", "lost messages",
+        "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
     ]  # fmt: skip
     for duty in keeping.duties:
         duty.act()

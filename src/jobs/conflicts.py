@@ -1,0 +1,48 @@
+"""Failures that are nobody's fault: PostgreSQL went away, or let one transaction give way to another.
+
+Error codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import random
+
+from django.db import InterfaceError, OperationalError
+from django.db.transaction import TransactionManagementError
+
+CONFLICTS = {"40001", "40P01", "55P03"}  # could not serialize, deadlock, a lock was not to be had in time
+OUTAGES = {
+    "57P01",
+    "57P02",
+    "57P03",
+    "57P05",
+    "53300",
+}  # shut down, crashed, starting, idle for too long, no connection free
+SHORTEST, LONGEST = 0.2, 30.0  # seconds before the next attempt
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Tell whether a transaction had to give way to another one: tried again, it may well succeed."""
+    return _code(error) in CONFLICTS
+
+
+def is_excusable(error: BaseException) -> bool:
+    """Tell whether neither the task nor its arguments can be blamed for an error."""
+    if (
+        isinstance(error, TransactionManagementError) and error.__cause__
+    ):  # the task went on after what broke its transaction
+        return is_excusable(error.__cause__)
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    code = _code(error)
+    return code is None or code.startswith("08") or code in CONFLICTS | OUTAGES
+
+
+def pause(excused: int) -> float:
+    """Return the seconds to wait before another attempt: longer each time, and never the same, so that two do not meet again."""
+    return min(LONGEST, SHORTEST * 2 ** min(excused, 10)) * random.uniform(0.5, 1)  # noqa: S311  spreads, protects nothing
+
+
+def _code(error: BaseException) -> str | None:
+    """Return PostgreSQL's code of an error, None where PostgreSQL did not answer."""
+    return getattr(error.__cause__, "sqlstate", None) or getattr(error, "sqlstate", None)

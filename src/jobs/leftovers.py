@@ -1,0 +1,119 @@
+"""What a task may leave in its database connections, and must not hand on to the next task of its process.
+
+A transaction that it opened and did not end, or settings of the session. A connection with such a thing is closed: the next task
+connects anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error as DatabaseFailure
+from django.db import connections
+from psycopg.pq import TransactionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOOKED_AT = 200  # characters of a statement: what changes a session says so at its beginning
+CHANGES_SESSION = re.compile(
+    r"^\s*(set\s+(?!local\b|transaction\b|constraints\b)|reset\b|listen\b|prepare\b|declare\b|load\b|create\s+(local\s+)?temp)"
+    r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock",
+    re.IGNORECASE,
+)
+# Settings that PostgreSQL reports by itself, so that asking for them costs nothing: they tell of what a task did past Django.
+REPORTED = (
+    b"TimeZone",
+    b"default_transaction_read_only",
+    b"search_path",
+    b"session_authorization",
+    b"DateStyle",
+)
+
+
+class UnfinishedTransactionError(Exception):
+    """The task ended without ending its transaction, and what it changed is rolled back. Commit it, or use transaction.atomic()."""
+
+
+class _Watch:
+    """Notices statements that change the session of a connection."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self.reported = _reported(connection)
+        self.has_changed = False
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not self.has_changed and isinstance(sql, str) and CHANGES_SESSION.search(sql[:LOOKED_AT]):
+            self.has_changed = True
+        return execute(sql, params, many, context)
+
+    def is_dirty(self) -> bool:
+        return self.has_changed or not self.reported.items() <= _reported(self.connection).items()
+
+
+@contextlib.contextmanager
+def removed() -> Iterator[None]:
+    """Close the connections in which the block has left something behind.
+
+    Raises UnfinishedTransactionError where that undoes changes, unless the block raises an error of its own. In a transaction
+    that was open before (of a test, of an `atomic` task) the connection is left alone.
+    """
+    watches = [_Watch(each) for each in connections.all() if not each.in_atomic_block]
+    with contextlib.ExitStack() as stack:
+        for watch in watches:
+            stack.enter_context(watch.connection.execute_wrapper(watch))
+        try:
+            yield
+        except BaseException:
+            for watch in watches:
+                _clean(watch)
+            raise
+    lost = [_clean(watch) for watch in watches]
+    if any(lost):
+        raise UnfinishedTransactionError(
+            "the task left a transaction open: what it changed there is rolled back. Commit it, or use transaction.atomic()"
+        )
+
+
+def _clean(watch: _Watch) -> bool:
+    """Close the connection if something was left in it; tell whether changes are lost with that."""
+    connection = watch.connection
+    if connection.connection is None or connection.connection.closed:
+        return False
+    is_open = connection.connection.info.transaction_status != TransactionStatus.IDLE
+    loses_changes = is_open and _has_written(connection)
+    if is_open or connection.in_atomic_block or not connection.get_autocommit() or watch.is_dirty():
+        _close(connection)
+    return loses_changes
+
+
+def _has_written(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether the open transaction has changed anything; one that has failed loses nothing that it still had."""
+    try:
+        with connection.connection.cursor() as cursor:  # past Django, which refuses queries in a broken block
+            cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+            return bool(cursor.fetchone()[0])
+    except Exception as error:
+        if isinstance(error, DatabaseFailure) or type(error).__module__.startswith("psycopg"):
+            return True
+        raise
+
+
+def _close(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection, also within a block that was entered and never left: Django would keep it as broken."""
+    connection.in_atomic_block = False
+    connection.savepoint_ids, connection.atomic_blocks = [], []
+    connection.needs_rollback = connection.closed_in_transaction = False
+    connection.run_on_commit = []
+    connection.close()
+
+
+def _reported(connection: BaseDatabaseWrapper) -> dict[bytes, bytes | None]:
+    if connection.connection is None or connection.connection.closed:
+        return {}
+    return {name: connection.connection.pgconn.parameter_status(name) for name in REPORTED}

@@ -1,0 +1,145 @@
+"""Jobs that the code of a worker cannot run, because their task or its signature is another version's.
+
+1. such a worker refuses the job: it is pending again, uncharged, and says what it waits for;
+2. a worker with other code, which knows the task, takes it from the ledger (`jobs.worker.pull`) and runs or refuses it: each
+   version of the code refuses a job once;
+3. a job that no living worker has known for `unknown_after` seconds is a dead letter.
+Should nobody take it, it is published again all the same, ever more seldom.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+from django.db import connection
+
+from jobs import code, guard
+from jobs.conf import conf
+from jobs.guard import STARTABLE
+from jobs.message import JOB_HEADER
+from jobs.relay import Claim, claims
+from jobs.signals import job_dead
+from jobs.worker import keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.guard import Attempt
+
+logger = logging.getLogger(__name__)
+
+# Published again after as long as it has waited, between these seconds.
+SHORTEST, LONGEST = 10.0, 300.0
+REFUSED = f"""
+    state = 'pending', reason = %(reason)s, refused_at = coalesce(refused_at, now()),
+    refused_by = CASE WHEN refused_by @> %(code)s::jsonb THEN refused_by ELSE refused_by || %(code)s::jsonb END,
+    publish_at = now() + make_interval(secs => least({LONGEST}, greatest({SHORTEST},
+        extract(epoch FROM now() - coalesce(refused_at, now())))))
+"""
+REFUSE = f"UPDATE jobs_job SET {REFUSED} WHERE id = %(id)s AND {STARTABLE}"  # noqa: S608  constants
+# The attempt never was one: nobody else can have its number, as it is the current one.
+REFUSE_BEGUN = f"""
+    UPDATE jobs_job SET {REFUSED}, attempt = attempt - 1
+    WHERE id = %(id)s AND state = 'running' AND attempt = %(attempt)s RETURNING batch_id, concurrency_key
+"""  # noqa: S608  constants
+
+
+@signals.task_unknown.connect
+def refuse_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002  Celery's name
+    """Refuse a job from the keeper's thread: the event loop must not wait for PostgreSQL."""
+    if message is not None and message.headers.get(JOB_HEADER):
+        keeper.submit(lambda: refuse(uuid.UUID(id), name))
+
+
+def refuse(job_id: uuid.UUID, name: str) -> None:
+    """Make a job that was not started wait for a worker that knows its task."""
+    reason = f"waits for a worker that knows it: none here has the task {name}"
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE, {"id": job_id, "reason": reason, "code": _own_code()})
+    _log(name, job_id, reason)
+
+
+def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
+    """Make a job wait for a worker whose code takes its arguments. Raises nothing where the attempt is no longer current."""
+    reason = f"waits for a worker that knows it: {misfit}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REFUSE_BEGUN,
+            {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()},
+        )
+    guard.follow(None, attempt.concurrency_key)
+    _log(name, attempt.job_id, reason)
+
+
+CLAIM = """
+    UPDATE jobs_job SET state = 'published', published_at = now() WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL AND due_at <= now()
+            AND queue = ANY(%s) AND task = ANY(%s) AND NOT refused_by @> %s::jsonb
+        ORDER BY refused_at LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING id, task, queue, published_at
+"""
+
+
+def claim(queues: Sequence[str], limit: int) -> list[Claim]:
+    """Take at most `limit` jobs that only other code has refused; their messages are the caller's to deliver."""
+    return claims(CLAIM, list(queues), code.tasks(), _own_code(), limit)
+
+
+KNOWN = """
+    EXISTS (SELECT 1 FROM jobs_worker WHERE heartbeat_at > now() - make_interval(secs => %(timeout)s)
+        AND queues ? jobs_job.queue AND tasks ? jobs_job.task AND NOT jobs_job.refused_by ? jobs_worker.code)
+"""
+REMEMBER = f"""
+    UPDATE jobs_job SET refused_at = now() WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s / 2.0) AND {KNOWN}
+        LIMIT 500 FOR UPDATE SKIP LOCKED)
+"""  # noqa: S608  constants
+BURY = f"""
+    UPDATE jobs_job SET state = 'dead', finished_at = clock_timestamp(),
+        reason = format('%%s; no living worker has known it for %%s s', reason, %(after)s::int)
+            || CASE WHEN version <> '' THEN format(' (enqueued by version %%s)', version) ELSE '' END
+    WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s) AND NOT {KNOWN}
+        LIMIT 500 FOR UPDATE SKIP LOCKED)
+    RETURNING id, task, batch_id, reason
+"""  # noqa: S608  constants
+
+
+def bury_unknown_jobs() -> int:
+    """Make dead letters of the jobs that no living worker has known for `unknown_after` seconds; return how many.
+
+    The time begins again while a living worker knows the task, and has not refused the job.
+    """
+    values = {"timeout": conf().heartbeat_timeout, "after": conf().unknown_after}
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, values)
+        cursor.execute(BURY, values)
+        buried = cursor.fetchall()
+    for job_id, task, batch_id, reason in buried:
+        guard.follow(batch_id, None)
+        logger.error(
+            "%s %s is dead: %s", task, job_id, reason, extra={"action": "job_unknown", "job": str(job_id)}
+        )
+        job_dead.send_robust(task, job_id=job_id, reason=reason)
+    return len(buried)
+
+
+def count_refused() -> int:
+    """Return how many jobs wait for a worker that knows them, 1,000 at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL LIMIT 1000) AS refused"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _own_code() -> str:
+    return json.dumps([code.fingerprint()])
+
+
+def _log(name: str, job_id: uuid.UUID, reason: str) -> None:
+    logger.warning("%s %s %s", name, job_id, reason, extra={"action": "job_refused", "job": str(job_id)})

@@ -1,0 +1,39 @@
+"""Takes from the ledger the jobs that the code of other workers has refused, and delivers them to this worker itself.
+
+Through Redis, another worker that cannot run them might take them again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from celery.worker import state
+
+from jobs import refusal
+from jobs.message import job_message
+from jobs.worker.keeper import senses
+
+if TYPE_CHECKING:
+    from jobs.relay import Claim
+
+
+def pull(worker: Any, queues: list[str]) -> int:
+    """Take as many jobs as there are free slots, and one more: a worker that is never idle gets on with them, too.
+
+    Death between claim and begin: a message that is not in its queue, which the reconciler sees (`jobs.reconciler`).
+    """
+    room = worker.concurrency + 1 - len(state.reserved_requests)
+    if senses.stopping or senses.away_since is not None or room <= 0:
+        return 0
+    taken = refusal.claim(queues, room)
+    for claim in taken:
+        worker.hub.call_soon(deliver, worker, claim)
+    return len(taken)
+
+
+def deliver(worker: Any, claim: Claim) -> None:
+    """Deliver a job's message in the event loop, as if it had come from Redis."""
+    message = job_message(str(claim.id), claim.task, claim.queue, claim.published_at)
+    channel = worker.consumer.task_consumer.channel
+    channel.connection._deliver(json.loads(message), claim.queue)  # noqa: SLF001  kombu's own way in

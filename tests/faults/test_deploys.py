@@ -1,0 +1,132 @@
+"""Two versions of the code side by side, as in every rolling deploy, and back again."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.batches import open_batch
+from jobs.enqueue import Call, enqueue, enqueue_many
+from jobs.models import Batch, Job
+from tests.faults.effects import tasks
+from tests.support.polling import wait_until
+
+pytestmark = pytest.mark.faults
+
+MODULE = "tests.faults.effects.tasks"
+# The next version: one task is new, one is gone, one takes another argument.
+NEXT = {
+    "tests/faults/effects/tasks.py": (
+        '''@shared_task
+def retire(label):
+    """A task that the next version of the code does not have."""
+    note(label, "done")
+
+
+@shared_task
+def change(label):
+''',
+        """@shared_task
+def arrive(label):
+    note(label, "done")
+
+
+@shared_task
+def change(label, more):
+""",
+    )
+}
+
+
+def new(label, **options):
+    """What web of the next version enqueues."""
+    return Call(f"{MODULE}.arrive", "default", 5, args=[label], **options)
+
+
+def changed(label):
+    return Call(tasks.change.name, "default", 5, args=[label, "more"])
+
+
+def refused():
+    return Job.objects.filter(state="pending", refused_at__isnull=False).count()
+
+
+def assert_all_ran_once(faults, count):
+    assert faults.repeated() == []
+    ends = Job.objects.values_list("state", "attempt", "crashes").distinct()
+    assert (list(ends), Job.objects.count()) == ([("succeeded", 1, 0)], count)
+
+
+def test_a_deploy_that_begins_with_web(faults):
+    """New tasks, a changed signature and a batch of new jobs wait for the next version's worker, and say so; the rest goes on."""
+    old = faults.quick_worker()
+    enqueue_many(new(f"new-{number}") for number in range(30))
+    enqueue_many(changed(f"changed-{number}") for number in range(30))
+    with open_batch(
+        "new", on_success=tasks.work.call("success"), on_failure=tasks.work.call("failure")
+    ) as batch:
+        enqueue_many(new(f"batch-{number}", batch_id=batch.pk) for number in range(10))
+    wait_until(lambda: refused() == 70)
+    tasks.work.enqueue("old")
+    wait_until(lambda: faults.happened("old"))
+    reasons = set(Job.objects.filter(state="pending").values_list("reason", flat=True))
+
+    with faults.stack.other_version(NEXT):
+        faults.quick_worker()
+    faults.wait_for_all()
+
+    assert old.is_running
+    assert reasons == {
+        "waits for a worker that knows it: none here has the task tests.faults.effects.tasks.arrive",
+        f"waits for a worker that knows it: {tasks.change.name}(label) does not take its arguments: too many positional arguments",
+    }
+    assert_all_ran_once(faults, 72)
+    assert (faults.happened("success"), faults.happened("failure")) == (1, 0)
+    assert Batch.objects.get().finished_at is not None
+
+
+def test_both_versions_at_work(faults):
+    """What either version enqueues is run, once, by a worker that knows it: also while both are busy."""
+    faults.quick_worker()
+    with faults.stack.other_version(NEXT):
+        faults.quick_worker()
+
+    for number in range(40):
+        enqueue(new(f"new-{number}"))
+        enqueue(changed(f"changed-{number}"))
+        tasks.retire.enqueue(f"retired-{number}")
+        tasks.change.enqueue(f"unchanged-{number}")
+        tasks.work.enqueue(f"both-{number}", 0.02)
+    faults.wait_for_all(120)
+
+    assert_all_ran_once(faults, 200)
+
+
+def test_a_deploy_that_is_rolled_back(faults):
+    """What the version before had enqueued waits for it, and runs when it is back."""
+    with faults.stack.other_version(NEXT):
+        newer = faults.quick_worker()
+    for number in range(20):
+        tasks.retire.enqueue(f"retired-{number}")
+        tasks.change.enqueue(f"changed-{number}")
+    wait_until(lambda: refused() == 40)
+    newer.stop()
+
+    faults.quick_worker()
+    faults.wait_for_all()
+
+    assert_all_ran_once(faults, 40)
+
+
+def test_a_task_that_nobody_knows(faults):
+    """After `unknown_after` seconds without a worker that knows it, it is a dead letter; the worker goes on."""
+    worker = faults.quick_worker(JOBS_UNKNOWN_AFTER="3")
+    job = enqueue(new("nobody"))
+    Job.objects.update(version="next")
+
+    dead = faults.wait_for_state(job, "dead")
+
+    assert dead.reason == (
+        "waits for a worker that knows it: none here has the task tests.faults.effects.tasks.arrive; "
+        "no living worker has known it for 3 s (enqueued by version next)"
+    )
+    assert worker.is_running
