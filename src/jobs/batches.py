@@ -64,7 +64,7 @@ def settle_after_commit(batch_id: uuid.UUID) -> None:
 UNFINISHED = (
     "SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id AND state IN ('pending', 'published', 'running')"
 )
-DONE = f"sealed_at IS NOT NULL AND finished_at IS NULL AND NOT EXISTS ({UNFINISHED})"  # noqa: S608  a constant
+DONE = f"sealed_at IS NOT NULL AND finished_at IS NULL AND NOT EXISTS ({UNFINISHED})"
 # Whoever is skipped has its lock because all jobs have ended: it does the rest.
 LOCK = f"SELECT total, on_success, on_failure, success_job_id, failure_job_id FROM jobs_batch WHERE id = %s AND {DONE} FOR UPDATE SKIP LOCKED"  # noqa: S608, E501
 COUNT_FAILED = "SELECT count(*) FROM jobs_job WHERE batch_id = %s AND state <> 'succeeded'"

@@ -83,7 +83,7 @@ INSERT_MANY_KEYED = _bounded(_insert(f"{MANY}, bound WHERE true", "run_at"))
 class KeyBusyError(OperationalError):
     """Another transaction is enqueueing the same key, and has not ended: whether there will be a job of it is not known yet.
 
-    Nothing has been enqueued; the transaction that this happened in is rolled back. Enqueue outside long transactions, or try again.
+    Nothing has been enqueued; the transaction that this happened in is rolled back. Try again, or enqueue outside long ones.
     """
 
 
@@ -145,6 +145,7 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
     rows = [call.row() for call in calls]
     is_keyed = any(call.key for call in calls)
+    values: Iterable[Any]
     if len(rows) == 1:
         statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
     else:

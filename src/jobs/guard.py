@@ -81,7 +81,7 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) 
     except IntegrityError:  # jobs_one_running: another job of this concurrency_key began in the same moment
         row = None
     if row is None:
-        if not _step_back(job_id):
+        if not _step_back(job_id, task):
             expire(job_id)
         return None
     number, args, kwargs, context, *rest = row
@@ -209,7 +209,7 @@ def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
 
 
 HAND_OVER = """
-    UPDATE jobs_job SET state = 'published', published_at = now() WHERE id = (
+    UPDATE jobs_job SET state = 'published', due_at = now(), published_at = now() WHERE id = (
         SELECT id FROM jobs_job WHERE state = 'pending' AND concurrency_key = %s AND reason = %s
             AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running' AND concurrency_key = %s)
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -248,23 +248,25 @@ def hand_over_free_keys() -> None:
 
 BUSY = "waits for another job of the same concurrency_key"
 STEP_BACK = f"""
-    UPDATE jobs_job SET reason = %s,
+    UPDATE jobs_job SET reason = %(reason)s,
         state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE when_busy WHEN 'skip' THEN clock_timestamp() END,
-        publish_at = now() + interval '1 day'
-    WHERE id = %s AND {STARTABLE} AND {KEY_IS_BUSY} RETURNING state, batch_id, concurrency_key
+        due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
+    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND {STARTABLE} AND concurrency_key IS NOT NULL
+        AND (not_after IS NULL OR not_after > now())
+    RETURNING state, batch_id, concurrency_key
 """  # noqa: S608  constants
 
 
-def _step_back(job_id: uuid.UUID) -> bool:
-    """Where another job holds the key: wait for it, or end as cancelled, as `when_busy` says; tell whether it was so."""
+def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
+    """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
     with connection.cursor() as cursor:
-        cursor.execute(STEP_BACK, [BUSY, job_id])
+        cursor.execute(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
         row = cursor.fetchone()
     if row is None:
         return False
     state, batch_id, key = row
-    # The other one may have ended, and found nobody to hand its key over to, before this one said that it waits.
+    # The other one may have ended meanwhile, and found nobody to hand its key over to.
     follow(batch_id if state == Job.State.CANCELLED else None, key)
     return True
 

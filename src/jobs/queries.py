@@ -127,7 +127,7 @@ def _finished_about() -> int | None:
 
 OLDEST_DUE = """
     SELECT min(due_at) FROM (
-        SELECT due_at FROM jobs_job WHERE state = 'pending' AND publish_at <= now()
+        SELECT due_at FROM jobs_job WHERE state = 'pending' AND due_at <= now()
         UNION ALL SELECT due_at FROM jobs_job WHERE state = 'published'
     ) AS due
 """

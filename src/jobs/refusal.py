@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import signals
 from django.db import connection
@@ -27,6 +27,7 @@ from jobs.worker import keeper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from jobs.guard import Attempt
 
@@ -128,13 +129,27 @@ def bury_unknown_jobs() -> int:
     return len(buried)
 
 
-def count_refused() -> int:
-    """Return how many jobs wait for a worker that knows them, 1,000 at most."""
+class Refused(NamedTuple):
+    """The jobs of a task that wait for a worker that knows them."""
+
+    task: str
+    jobs: int  # 1,000 at most of all tasks
+    since: datetime
+    reason: str
+
+
+WAITING = """
+    SELECT task, count(*), min(refused_at), min(reason) FROM (
+        SELECT task, refused_at, reason FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL LIMIT 1000
+    ) AS refused GROUP BY task ORDER BY task
+"""
+
+
+def refused() -> list[Refused]:
+    """Return what waits for a worker that knows it, by task."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL LIMIT 1000) AS refused"
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute(WAITING)
+        return [Refused(*row) for row in cursor.fetchall()]
 
 
 def _own_code() -> str:

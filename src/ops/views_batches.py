@@ -9,6 +9,7 @@ from django.db.models import Count
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from jobs.batches import count
 from jobs.models import Batch, Job
 from ops.access import staff
 from ops.showing import show
@@ -28,7 +29,7 @@ def batches(request: HttpRequest) -> HttpResponse:
     found = Batch.objects.order_by("-id")
     page = list((found.filter(pk__lt=after) if after else found)[: PAGE + 1])
     more = page[PAGE - 1].pk if len(page) > PAGE else None
-    values = {"batches": page[:PAGE], "more": more, "after": after}
+    values = {"batches": count(page[:PAGE]), "more": more, "after": after}
     return show(request, "ops/batches.html", values | ({} if after else {"every": 3}))
 
 
@@ -42,9 +43,11 @@ def place(text: str) -> UUID | None:
 @require_safe
 @staff
 def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
-    found = get_object_or_404(Batch.objects.select_related("success_job", "failure_job"), pk=batch_id)
+    (found,) = count(
+        [get_object_or_404(Batch.objects.select_related("success_job", "failure_job"), pk=batch_id)]
+    )
     jobs = Job.objects.filter(batch=found)
-    states = dict(jobs.values_list("state").annotate(count=Count("pk")).order_by("state"))
+    states = dict(jobs.values_list("state").annotate(jobs=Count("pk")).order_by("state"))
     unwell = (
         jobs.exclude(state=Job.State.SUCCEEDED).defer("history", "traceback").order_by("-state", "id")[:PAGE]
     )

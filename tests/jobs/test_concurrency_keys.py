@@ -75,17 +75,21 @@ def test_a_key_that_nobody_handed_over(busy, worker, row):
     assert [row(job).state for job in waiting] == ["published", "pending"]
 
 
-def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch):
-    """The job that has it ends between the other's refusal and its waiting: that one is published again."""
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch, when):
+    """The job that has it ends just before or after the other says that it waits: that one is published again."""
     second = work.using(concurrency_key="a").enqueue("second")
     step_back = guard._step_back  # noqa: SLF001  the second half of a refused beginning
 
-    def end_first_then_step_back(job_id):
-        found = step_back(job_id)
-        guard.finish(busy)
+    def end_meanwhile(*job):
+        if when == "before":
+            guard.finish(busy)
+        found = step_back(*job)
+        if when == "after":
+            guard.finish(busy)
         return found
 
-    monkeypatch.setattr(guard, "_step_back", end_first_then_step_back)
+    monkeypatch.setattr(guard, "_step_back", end_meanwhile)
     guard.begin(second.pk, uuid.uuid4())
 
     assert row(second).state == "published"

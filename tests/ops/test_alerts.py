@@ -127,6 +127,20 @@ def test_its_end_is_told_once(quiet, webhook):
     assert [post["is_over"] for post in webhook.posts] == [False, True]
 
 
+def test_a_task_that_no_worker_knows_is_told(quiet, settings):
+    """With what the jobs wait for; not at once, for a deploy is no incident."""
+    job = enqueue(Call("shop.gone", "default", 5))
+    refusal.refuse(job.pk, "shop.gone")
+    look()
+    early = subjects()
+
+    settings.ALERTS = {"queue_age": 0}
+    look()
+
+    assert early == []
+    assert "shop.gone: no worker knows the task" in subjects()
+
+
 def test_old_dead_letters_are_no_news(quiet):
     """A dead letter that nobody decides about stops being an incident, so that the next one is told of again."""
     job = a_dead_letter()
@@ -320,7 +334,14 @@ def test_shipped_values_are_a_minute():
 
 def test_a_trouble_says_what_it_is():
     """Every kind of trouble has words for people."""
-    assert set(telling.SUBJECTS) == {"dead_letters", "queue_age", "no_worker", "redis_away", "postgres_away"}
+    assert set(telling.SUBJECTS) == {
+        "dead_letters",
+        "queue_age",
+        "unknown_task",
+        "no_worker",
+        "redis_away",
+        "postgres_away",
+    }
     assert Trouble("no_worker", "default", "text").patience == 0
 
 

@@ -44,6 +44,7 @@ CLAIM = """
 SUBJECTS = {
     "dead_letters": "dead letters",
     "queue_age": "jobs wait too long",
+    "unknown_task": "no worker knows the task",
     "no_worker": "no worker",
     "redis_away": "Redis is away",
     "postgres_away": "PostgreSQL is away",

@@ -10,7 +10,7 @@ import redis
 from django.db import connection
 
 from cronjobs.wording import counted, duration
-from jobs import broker
+from jobs import broker, refusal
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.metrics import reading
@@ -57,6 +57,17 @@ def old_queues() -> Iterator[Trouble]:
             )
 
 
+def refused_jobs() -> Iterator[Trouble]:
+    """Yield the tasks that no worker's code knows; during a deploy that is as it should be."""
+    for each in refusal.refused():
+        yield Trouble(
+            "unknown_task",
+            each.task,
+            f"{each.task}: {counted(each.jobs, 'job')}: {each.reason}",
+            conf().queue_age,
+        )
+
+
 def missing_workers() -> Iterator[Trouble]:
     """Yield the queues of platform.yaml, and of jobs that wait, which no living worker consumes."""
     workers = [worker for worker in living_workers() if not worker.stopping]
@@ -81,6 +92,7 @@ def redis_away() -> Iterator[Trouble]:
 TROUBLES: tuple[Callable[[], Iterator[Trouble]], ...] = (
     dead_letters,
     old_queues,
+    refused_jobs,
     missing_workers,
     redis_away,
 )

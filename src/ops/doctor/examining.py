@@ -60,6 +60,7 @@ CHECKS = (
     Check(limits.slots, (POSTGRES,)),
     Check(ledger.workers, (POSTGRES,)),
     Check(ledger.queues, (POSTGRES,)),
+    Check(ledger.refused_jobs, (POSTGRES,)),
     Check(ledger.dead_letters, (POSTGRES,)),
     Check(cronjobs.cronjobs, (POSTGRES,)),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cronjobs.clock import database_now
 from cronjobs.wording import counted, duration
+from jobs import refusal
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.doctor.findings import Finding, graded, green, red, yellow
@@ -62,6 +63,15 @@ def queues() -> Iterator[Finding]:
             is_yellow=age > conf().queue_age,
             advice=advice,
         )
+
+
+def refused_jobs() -> Iterator[Finding]:
+    """Yield what waits for a worker that knows it."""
+    for each in refusal.refused():
+        advice = (
+            "nothing, during a deploy; afterwards: deploy the code that has the task, or discard the jobs"
+        )
+        yield yellow("unknown tasks", f"{each.task}: {counted(each.jobs, 'job')}: {each.reason}", advice)
 
 
 def dead_letters() -> Iterator[Finding]:

@@ -129,6 +129,7 @@ def gather() -> Overview:
             *troubles.of_workers(alive, silent, now),
             *troubles.of_cronjobs(reported),
             *(troubles.of_queues(found, now) if alive else ()),
+            *troubles.of_refused_jobs(),
             *troubles.of_dead_letters(dead_count, first_death),
         ],
         last_incident=troubles.last_over(),

@@ -14,6 +14,7 @@ from django.urls import reverse
 from cronjobs.models import Incident as CronJobIncident
 from cronjobs.table import renamed
 from cronjobs.wording import counted, duration
+from jobs import refusal
 from ops.alerts.conf import conf
 from ops.alerts.models import Incident
 
@@ -88,6 +89,15 @@ def of_cronjobs(reports: Sequence[Report]) -> Iterator[Trouble]:
             said.append((f"is no longer in platform.yaml{renamed(report)}", None))
         for text, since in said:
             yield Trouble(report.name, text, reverse("ops:cronjob", args=[report.name]), since)
+
+
+def of_refused_jobs() -> Iterator[Trouble]:
+    """Tell of jobs that wait for a worker whose code knows their task."""
+    for each in refusal.refused():
+        link = reverse("ops:jobs") + "?state=pending"
+        yield Trouble(
+            each.task, f"is not known to the workers: {counted(each.jobs, 'job')} waiting", link, each.since
+        )
 
 
 def of_dead_letters(count: int, oldest_at: datetime | None) -> Iterator[Trouble]:

@@ -161,4 +161,6 @@ def moment(job: Job) -> SafeString | str:
         return format_html("finished {}", ago(job.finished_at))
     if job.state == job.State.RUNNING:
         return format_html("runs for {}", age(job.started_at))
+    if job.reason.startswith("waits for"):
+        return format_html("waits, enqueued {}", ago(job.created_at))
     return format_html("due {}", ago(job.due_at))
