@@ -11,7 +11,8 @@ from django.core import mail
 from django.db import OperationalError, ProgrammingError, connection
 
 from cronjobs.clock import database_now
-from jobs import decisions, guard
+from jobs import decisions, guard, refusal
+from jobs.enqueue import Call, enqueue
 from jobs.models import Job, Worker
 from ops.alerts import incidents, telling, troubles, watch
 from ops.alerts.conf import Conf
