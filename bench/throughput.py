@@ -49,7 +49,7 @@ def in_redis():
     """Count messages that wait, or that a worker has not acknowledged: of jobs, two at most are in neither."""
     from jobs import broker
 
-    return broker.waiting("default") + broker.client().hlen("unacked")
+    return broker.waiting("default") + broker.client().hlen(broker.key("unacked"))
 
 
 def procrastinate(postgres):

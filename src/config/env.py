@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BOOLEANS = {"true": True, "false": False}
+ANYTHING = ("anything", r"(?s:.*)")
 
 
 class Environment:
@@ -24,9 +26,14 @@ class Environment:
         self.variables = variables
         self.problems: list[str] = []
 
-    def text(self, name: str, default: str | None = None, *, hint: str = "") -> str:
-        """Return the variable; without a default it is required."""
+    def text(
+        self, name: str, default: str | None = None, *, hint: str = "", form: tuple[str, str] = ANYTHING
+    ) -> str:
+        """Return the variable; without a default it is required. `form` is what it must be, in words and as a pattern."""
         value = self.variables.get(name, "").strip()
+        if value and not re.fullmatch(form[1], value):
+            self._problem(f"Unexpected value {name}={value}: use {form[0]}.", hint)
+            return default or ""
         if value:
             return value
         if default is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dj_database_url
 
+from config.broker import PREFIX, platform_name
 from config.container import MIB, processes
 from config.env import Environment
 from config.hosts import platform_hosts, platform_origins
@@ -200,6 +201,9 @@ REDIS_URL = env.url(
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
 
+# What every key of this deployment begins with; two deployments on one Redis, staging beside production, need two.
+REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
+
 # Seconds between SIGTERM and SIGKILL, the same number as the worker's `grace` in platform.yaml.
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
@@ -241,6 +245,7 @@ CELERY_WORKER_LOST_WAIT = 0.5
 PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
     "unacked_restore_interval": 10,  # seconds between looks for such messages
     "unacked_restore_throttle": 1,

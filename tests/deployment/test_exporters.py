@@ -405,7 +405,7 @@ def test_workers_never_scale_to_zero():
     scaler = next(each for each in manifests if each["kind"] == "ScaledObject")
 
     assert scaler["spec"]["minReplicaCount"] == 1
-    assert scaler["spec"]["triggers"][0]["metadata"]["listName"] == "default"
+    assert scaler["spec"]["triggers"][0]["metadata"]["listName"] == "bakery:default"
 
 
 def test_pods_meet_the_restricted_standard():

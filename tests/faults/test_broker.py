@@ -37,7 +37,9 @@ def test_an_emptied_redis(faults):
     with faults.redis.connect() as client:
         # Seen in the queue or, on a machine where this look comes late, by what has been done of it.
         wait_until(
-            lambda: client.llen("default") > 400 or Job.objects.filter(state="succeeded").count() > 4,
+            lambda: (
+                client.llen(broker.key("default")) > 400 or Job.objects.filter(state="succeeded").count() > 4
+            ),
             seconds=15,
         )
     assert time.monotonic() - flushed < 10
@@ -60,12 +62,12 @@ def test_a_restored_backup(faults):
         client.flushall()
         for name, value in backup.items():
             client.restore(name, 0, value)
-        assert client.llen("default") == len(old)
+        assert client.llen(broker.key("default")) == len(old)
 
     faults.worker()
     faults.wait_for_all()
     with faults.redis.connect() as client:
-        wait_until(lambda: client.llen("default") == 0)
+        wait_until(lambda: client.llen(broker.key("default")) == 0)
     assert faults.repeated() == []
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 50
 
@@ -74,8 +76,8 @@ def test_a_message_delivered_twice(faults):
     """Two copies of one message, taken by two slots at once, make one execution."""
     job = tasks.work.enqueue("twice", 2)
     with faults.redis.connect() as client:
-        client.lpush("default", client.lindex("default", 0))
-        assert client.llen("default") == 2
+        client.lpush(broker.key("default"), client.lindex(broker.key("default"), 0))
+        assert client.llen(broker.key("default")) == 2
 
     worker = faults.worker()
 
@@ -89,7 +91,7 @@ def test_a_lost_message(faults):
     epoch.check()  # the first look would publish everything again
     tasks.work.enqueue("lost")
     with faults.redis.connect() as client:
-        client.delete("default")
+        client.delete(broker.key("default"))
     for number in range(60):
         tasks.work.enqueue(f"kept-{number}", 0.2)
 
@@ -115,7 +117,7 @@ def test_a_publish_that_timed_out_and_landed(faults):
 
     faults.wait_for_state(job, "succeeded")
     with faults.redis.connect() as client:
-        wait_until(lambda: client.llen("default") == 0)
+        wait_until(lambda: client.llen(broker.key("default")) == 0)
     assert faults.happened("landed", "start") == 1
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from deployment.spec import read
+from jobs import broker
 from jobs.models import Job
 from tests.faults.effects import tasks
 from tests.faults.proxy import Proxy
@@ -39,7 +40,7 @@ def test_a_worker_killed_while_it_looks(faults):
     proxy = Proxy(faults.redis.url, last=b"unacked_mutex")
     second = faults.stack.start("worker", read().service("worker").argv, REDIS_URL=proxy.url, **options)
     with faults.redis.connect() as client:
-        wait_until(lambda: client.exists("unacked_mutex"))
+        wait_until(lambda: client.exists(broker.key("unacked_mutex")))
     second.kill()
 
     faults.worker(**options)

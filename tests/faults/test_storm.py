@@ -58,7 +58,7 @@ def done(kind):
 
 
 def messages_of_plain_tasks():
-    return broker.waiting("mail") + broker.client().hlen("unacked")
+    return broker.waiting("mail") + broker.client().hlen(broker.key("unacked"))
 
 
 def test_a_storm(faults):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs import batches, decisions, guard, recovery, relay
+from jobs import batches, broker, decisions, guard, recovery, relay
 from jobs.batches import open_batch
 from jobs.models import Batch, Job
 from jobs.testing import run_jobs
@@ -95,7 +95,7 @@ def test_a_rollback_takes_batch_and_jobs(carrier):
     with pytest.raises(KeyError):
         fail_inside()
 
-    assert (Batch.objects.count(), Job.objects.count(), carrier.llen("default")) == (0, 0, 0)
+    assert (Batch.objects.count(), Job.objects.count(), carrier.llen(broker.key("default"))) == (0, 0, 0)
 
 
 def test_an_open_batch_does_not_finish():
@@ -265,7 +265,7 @@ def test_an_empty_redis_does_not_lose_what_follows(carrier, effects):
     carrier.flushall()
     guard.finish(guard.begin(second.pk, uuid.uuid4()))
 
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
     run_jobs()
     assert effects("success") == ["done"]
 
@@ -365,6 +365,6 @@ def test_batches_of_work_and_relay(carrier):
     """The jobs of a batch are published after its block."""
     with open_batch("b") as batch:
         work.using(batch=batch).enqueue("a")
-        before = carrier.llen("default")
+        before = carrier.llen(broker.key("default"))
 
-    assert (before, carrier.llen("default"), relay.relay()) == (0, 1, 0)
+    assert (before, carrier.llen(broker.key("default")), relay.relay()) == (0, 1, 0)

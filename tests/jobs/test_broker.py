@@ -22,7 +22,11 @@ def test_messages_are_handed_out_in_order(carrier):
     """The first one published is the first one popped from the other end."""
     broker.publish({"a": ["1", "2"], "b": ["3"]})
 
-    assert [carrier.rpop("a"), carrier.rpop("a"), carrier.rpop("b")] == [b"1", b"2", b"3"]
+    assert [carrier.rpop(broker.key("a")), carrier.rpop(broker.key("a")), carrier.rpop(broker.key("b"))] == [
+        b"1",
+        b"2",
+        b"3",
+    ]
 
 
 def test_a_refused_connection_opens_the_breaker(redis_away):
@@ -67,8 +71,8 @@ def test_the_breaker_closes_when_redis_is_back(settings, redis_away):
 
 def test_the_oldest_message_is_found(carrier):
     """It is the smallest time near the end of the queue, where redelivered ones are pushed in front."""
-    carrier.lpush("a", message(10.5), message(20.5))
-    carrier.rpush("a", message(15.5))
+    carrier.lpush(broker.key("a"), message(10.5), message(20.5))
+    carrier.rpush(broker.key("a"), message(15.5))
 
     assert broker.oldest_published_at("a") == 10.5
 
@@ -81,7 +85,7 @@ def test_an_empty_queue_has_no_oldest(carrier):
 @pytest.mark.parametrize("raw", ["no json", "[]", '{"headers": {}}', '{"headers": {"published_at": "x"}}'])
 def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
     """Behind them nothing is taken for lost."""
-    carrier.lpush("a", raw)
+    carrier.lpush(broker.key("a"), raw)
 
     assert broker.oldest_published_at("a") == 0
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import decisions, guard
+from jobs import broker, decisions, guard
 from jobs.models import Job
 from jobs.testing import run_jobs
 from tests.faults.effects.tasks import divide, fail_always, nothing
@@ -32,7 +32,7 @@ def test_a_dead_letter_is_tried_again(carrier, row):
     found = row(job)
     assert (found.state, found.crashes, found.retries, found.finished_at) == ("published", 0, 0, None)
     assert len(found.history) == 1
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_a_retried_job_retries_as_before(row):

@@ -30,17 +30,17 @@ def test_outside_a_transaction_a_job_is_published_at_once(carrier, row):
         {"seconds": 2},
     )
     assert (found.state, found.queue, found.attempt) == ("published", "default", 0)
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_inside_a_transaction_it_is_published_after_the_commit(carrier, row):
     """Until the commit no message is sent: a worker would find no row."""
     with transaction.atomic():
         job = nothing.enqueue()
-        sent_before = carrier.llen("default")
+        sent_before = carrier.llen(broker.key("default"))
 
     assert sent_before == 0
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
     assert row(job).state == "published"
 
 
@@ -51,7 +51,7 @@ def test_a_rollback_takes_the_job_with_it(carrier):
         transaction.set_rollback(True)
 
     assert Job.objects.count() == 0
-    assert carrier.llen("default") == 0
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_a_rolled_back_savepoint_takes_only_its_own_jobs(carrier):
@@ -63,7 +63,7 @@ def test_a_rolled_back_savepoint_takes_only_its_own_jobs(carrier):
             transaction.set_rollback(True)
 
     assert Job.objects.get().pk == kept.pk
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_the_returned_job_knows_itself():
@@ -80,7 +80,11 @@ def test_the_queue_is_the_tasks_unless_told(carrier):
     samples.record_slowly.enqueue("a")
     samples.record_slowly.using(queue="other").enqueue("a")
 
-    assert (carrier.llen("mail"), carrier.llen("other"), carrier.llen("default")) == (1, 1, 0)
+    assert (
+        carrier.llen(broker.key("mail")),
+        carrier.llen(broker.key("other")),
+        carrier.llen(broker.key("default")),
+    ) == (1, 1, 0)
 
 
 def test_an_argument_that_is_not_json_is_refused_here():
@@ -119,7 +123,7 @@ def test_a_key_gives_the_job_that_exists(carrier):
 
     assert second == first
     assert second.args == ["a"]
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_a_key_holds_after_the_job_has_ended(row):
@@ -189,7 +193,7 @@ def test_many_threads_with_one_key_make_one_job(carrier):
         thread.join()
 
     assert {answer.pk for (answer,) in answers} == {Job.objects.get().pk}
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_a_job_with_run_at_waits_in_postgresql(carrier, row):
@@ -199,14 +203,14 @@ def test_a_job_with_run_at_waits_in_postgresql(carrier, row):
     found = row(nothing.using(run_at=tomorrow).enqueue())
 
     assert (found.state, found.due_at, found.publish_at) == ("pending", tomorrow, tomorrow)
-    assert carrier.llen("default") == 0
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_a_run_at_in_the_past_is_now(carrier):
     """It is published at once."""
     nothing.using(run_at=timezone.now() - timedelta(days=1)).enqueue()
 
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 @pytest.mark.parametrize("option", ["run_at", "not_after"])
@@ -249,7 +253,7 @@ def test_many_are_one_statement_and_one_round_trip(carrier, django_assert_num_qu
         made = divide.enqueue_many(((n, 1), {}) for n in range(100))
 
     assert made == 100
-    assert carrier.llen("default") == 100
+    assert carrier.llen(broker.key("default")) == 100
     assert Job.objects.filter(state="published").count() == 100
     assert sorted(job.args[0] for job in Job.objects.all()) == list(range(100))
 
@@ -289,7 +293,7 @@ def test_many_in_a_transaction_appear_together(carrier):
         work.enqueue_many([(("a",), {}), ((object(),), {})])
 
     assert Job.objects.count() == 0
-    assert carrier.llen("default") == 0
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_none_are_none(django_assert_num_queries):
@@ -324,7 +328,7 @@ def test_what_was_enqueued_meanwhile_is_published_when_redis_is_back(redis_away,
 
     assert relay.relay() == 1
     assert row(job).state == "published"
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_a_key_that_another_transaction_enqueues(settings):

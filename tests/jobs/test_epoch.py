@@ -4,7 +4,7 @@ import pytest
 import redis as client
 from django.db import connection, transaction
 
-from jobs import epoch, guard, relay
+from jobs import broker, epoch, guard, relay
 from jobs.models import Broker, Job
 from tests.faults.effects.tasks import nothing
 from tests.jobs.test_enqueue import in_another_connection
@@ -17,7 +17,7 @@ def test_a_new_token_at_each_look(carrier):
     seen = set()
     for _ in range(3):
         assert epoch.check() == 0
-        assert carrier.get("jobs:epoch").decode() == Broker.objects.get().epoch
+        assert carrier.get(broker.key("jobs:epoch")).decode() == Broker.objects.get().epoch
         seen.add(Broker.objects.get().epoch)
 
     assert len(seen) == 3
@@ -36,7 +36,7 @@ def test_an_emptied_redis_publishes_everything_again(carrier, caplog):
     assert Job.objects.get(state="running") == jobs[0]
     assert "Redis lost its data: 4 jobs" in caplog.text
     assert relay.relay() == 4
-    assert carrier.llen("default") == 4
+    assert carrier.llen(broker.key("default")) == 4
 
 
 def test_it_is_noticed_once(carrier):
@@ -68,10 +68,10 @@ def test_what_is_lost_during_a_look_is_noticed(carrier, monkeypatch):
 def test_a_restored_backup_is_noticed(carrier):
     """It holds the token of an earlier look."""
     epoch.check()
-    old = carrier.get("jobs:epoch")
+    old = carrier.get(broker.key("jobs:epoch"))
     epoch.check()
     nothing.enqueue()
-    carrier.set("jobs:epoch", old)
+    carrier.set(broker.key("jobs:epoch"), old)
 
     assert epoch.check() == 1
 
@@ -90,7 +90,7 @@ def test_another_redis_is_noticed(carrier):
     """One that has a token of its own, such as that of a copy of this deployment."""
     epoch.check()
     nothing.enqueue()
-    carrier.set("jobs:epoch", "somebody else's")
+    carrier.set(broker.key("jobs:epoch"), "somebody else's")
 
     assert epoch.check() == 1
 
@@ -130,7 +130,7 @@ def test_death_between_the_two_writes_publishes_once_more(carrier):
 
     assert epoch.check() == 1
     relay.relay()
-    assert carrier.llen("default") == 2
+    assert carrier.llen(broker.key("default")) == 2
     assert guard.begin(job.pk, None) is not None
     assert guard.begin(job.pk, None) is None
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import guard
+from jobs import broker, guard
 from jobs.models import Job
 from tests.faults.effects.tasks import nothing, work
 
@@ -170,7 +170,7 @@ def test_a_retry_waits_in_postgresql(job, attempt, carrier, row):
     )
     assert timedelta(seconds=59) < found.due_at - timezone.now() < timedelta(seconds=61)
     assert found.publish_at == found.due_at
-    assert carrier.llen("default") == 0
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_a_retry_may_change_the_arguments(job, attempt, row):

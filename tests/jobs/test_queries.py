@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import queries
+from jobs import broker, queries
 from jobs.models import Job, Worker
 from jobs.queries import Tally, Wanted, find_jobs, statistics
 from jobs.testing import run_jobs
@@ -96,7 +96,7 @@ def test_statistics_tell_what_waits_in_redis(jobs, carrier):
     """In every queue that has jobs or a worker, and in the default one."""
     Worker.objects.create(hostname="h", pid=1, queues=["other"], concurrency=1)
 
-    assert statistics().waiting == {"default": carrier.llen("default"), "mail": 1, "other": 0}
+    assert statistics().waiting == {"default": carrier.llen(broker.key("default")), "mail": 1, "other": 0}
 
 
 def test_redis_away_is_unknown(jobs, redis):

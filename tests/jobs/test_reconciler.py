@@ -23,9 +23,9 @@ def published(let_time_pass, carrier):
         job = task.enqueue(*args)
         old = Job.objects.get(pk=job.pk).published_at - timedelta(seconds=seconds)
         Job.objects.filter(pk=job.pk).update(published_at=old)
-        message = json.loads(carrier.lpop(job.queue))
+        message = json.loads(carrier.lpop(broker.key(job.queue)))
         message["headers"]["published_at"] = old.timestamp()
-        carrier.lpush(job.queue, json.dumps(message))
+        carrier.lpush(broker.key(job.queue), json.dumps(message))
         return job
 
     return publish
@@ -33,7 +33,7 @@ def published(let_time_pass, carrier):
 
 def pop(carrier, queue="default"):
     """Lose the oldest message: popped by a worker that died before it wrote that down."""
-    return carrier.rpop(queue)
+    return carrier.rpop(broker.key(queue))
 
 
 def test_a_lost_message_is_published_again(published, carrier, row):
@@ -46,7 +46,7 @@ def test_a_lost_message_is_published_again(published, carrier, row):
 
     assert (row(lost).state, row(lost).reason) == ("pending", "published again: its message was lost")
     assert relay.relay() == 1
-    assert carrier.llen("default") == 2
+    assert carrier.llen(broker.key("default")) == 2
 
 
 def test_behind_a_long_backlog_nothing_is_published_twice(published):
@@ -96,8 +96,8 @@ def test_a_redelivered_message_in_front_hides_nobody(published, carrier):
     """It is pushed back to the end that is popped next, before older ones: the oldest of a few is what counts."""
     published(200)
     young = published(10)
-    messages = [carrier.rpop("default"), carrier.rpop("default")]
-    carrier.rpush("default", messages[0], messages[1])
+    messages = [carrier.rpop(broker.key("default")), carrier.rpop(broker.key("default"))]
+    carrier.rpush(broker.key("default"), messages[0], messages[1])
 
     assert reconciler.republish_lost_messages() == 0
     assert young.pk

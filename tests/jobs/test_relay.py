@@ -36,7 +36,7 @@ def test_due_jobs_are_published(pending, carrier):
 
     assert relay.relay() == 3
 
-    ids = {json.loads(raw)["headers"]["id"] for raw in carrier.lrange("default", 0, -1)}
+    ids = {json.loads(raw)["headers"]["id"] for raw in carrier.lrange(broker.key("default"), 0, -1)}
     assert ids == {str(job.pk) for job in Job.objects.filter(state="published")}
     assert len(ids) == 3
 
@@ -47,7 +47,7 @@ def test_everything_due_is_published_in_batches(settings, pending, carrier):
     pending(5)
 
     assert relay.relay() == 5
-    assert carrier.llen("default") == 5
+    assert carrier.llen(broker.key("default")) == 5
 
 
 @pytest.mark.parametrize("publish", [relay.relay, nothing.enqueue], ids=["by the relay", "after the commit"])
@@ -57,7 +57,7 @@ def test_the_message_tells_the_time_of_the_row(pending, carrier, publish):
 
     publish()
 
-    told = json.loads(carrier.lindex("default", -1))["headers"]["published_at"]
+    told = json.loads(carrier.lindex(broker.key("default"), -1))["headers"]["published_at"]
     assert told == Job.objects.get().published_at.timestamp()
 
 
@@ -82,7 +82,7 @@ def test_who_dies_before_publishing_is_found_out(pending, let_time_pass, carrier
     let_time_pass(2, "published_at")
 
     assert (early, reconciler.republish_lost_messages(), relay.relay()) == (0, 1, 1)
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_rows_that_another_relay_holds_are_skipped(pending):
@@ -103,7 +103,7 @@ def test_a_job_that_is_not_due_is_left_alone(carrier):
     nothing.using(run_at=timezone.now() + timedelta(hours=1)).enqueue()
 
     assert relay.relay() == 0
-    assert carrier.llen("default") == 0
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_a_turn_ends_in_time_for_the_heartbeat(settings, pending, carrier):
@@ -112,7 +112,7 @@ def test_a_turn_ends_in_time_for_the_heartbeat(settings, pending, carrier):
     pending(3)
 
     assert [relay.relay(), relay.relay()] == [2, 1]
-    assert carrier.llen("default") == 3
+    assert carrier.llen(broker.key("default")) == 3
 
 
 def test_while_redis_is_known_to_be_away_nothing_is_written(
@@ -192,7 +192,7 @@ def test_a_long_transaction_tells_the_time_of_its_commit(settings, carrier):
         wait_until(lambda: timezone.now() - written > timedelta(seconds=0.2))
 
     published = Job.objects.get(pk=job.pk).published_at
-    told = json.loads(carrier.lindex("default", -1))["headers"]["published_at"]
+    told = json.loads(carrier.lindex(broker.key("default"), -1))["headers"]["published_at"]
     assert told == published.timestamp()
     assert published - written > timedelta(seconds=0.2)
 
@@ -211,7 +211,7 @@ def test_a_long_transaction_does_not_publish_what_others_did(settings, carrier, 
 
     nothing.enqueue()
 
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_pass, worker):
@@ -223,6 +223,6 @@ def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_
 
     relay.relay()
 
-    assert carrier.llen("default") == 2
+    assert carrier.llen(broker.key("default")) == 2
     assert guard.begin(claim.id, worker) is not None
     assert guard.begin(claim.id, uuid.uuid4()) is None

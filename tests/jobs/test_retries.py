@@ -6,7 +6,7 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from jobs import relay
+from jobs import broker, relay
 from jobs.models import Job
 from jobs.testing import run_jobs
 from tests.faults.effects.tasks import fail_always, fail_until, note
@@ -301,4 +301,4 @@ def test_the_retry_is_published_when_it_is_due(carrier):
     )
 
     assert (early, relay.relay()) == (0, 1)
-    assert str(job.pk).encode() in carrier.rpop("default")
+    assert str(job.pk).encode() in carrier.rpop(broker.key("default"))

@@ -15,6 +15,7 @@ import yaml
 
 from cronjobs.clock import database_now
 from cronjobs.models import CronJob
+from jobs import broker
 from local.ports import LOOPBACK, free_port
 from ops.metrics import page
 from tests.ops import peers
@@ -178,7 +179,7 @@ def test_flower_attaches(stack):
     port, user = free_port(), "flower:offbeat"
     stack.start(
         "flower",
-        [sys.executable, "-m", "celery", "--broker", stack.environment["REDIS_URL"], "flower",
+        [sys.executable, "-m", "celery", "--workdir", "src", "--config", "config.onlookers", "flower",
          f"--address={LOOPBACK}", f"--port={port}", f"--basic-auth={user}"],
         **beside(stack, peers.flower()),
     )  # fmt: skip
@@ -204,12 +205,12 @@ def test_celery_exporter_attaches(stack):
     stack.start(
         "celery-exporter",
         [sys.executable, "-m", "celery_exporter", "--broker-url", stack.environment["REDIS_URL"],
-         "--listen-address", f"{LOOPBACK}:{port}"],
+         "--transport-options", json.dumps({"global_keyprefix": broker.prefix()}), "--listen-address", f"{LOOPBACK}:{port}"],
         **beside(stack, peers.exporter()),
     )  # fmt: skip
     wait_until(lambda: listens(port), seconds=60)
     with stack.redis.connect() as client:
-        wait_until(lambda: client.scard("_kombu.binding.celeryev"))
+        wait_until(lambda: client.scard(broker.key("_kombu.binding.celeryev")))
 
     stack.manage("enqueue_prune_jobs", "--now")
 

@@ -8,7 +8,7 @@ from deployment.exporters.kubernetes_objects import manifest
 
 if TYPE_CHECKING:
     from deployment.exporters.export import Target
-    from deployment.spec import Service
+    from deployment.spec import Platform, Service
 
 JOBS_A_WORKER = 20
 """Jobs that may wait for each worker pod before another is started."""
@@ -65,10 +65,20 @@ def _keda(target: Target, service: Service) -> dict[str, Any]:
     )
 
 
+def _list_of(platform: Platform, queue: str) -> str:
+    """Give the name of a queue's list in Redis, as kombu's transport names it."""
+    said = {each.name: each.default for each in platform.env}.get("REDIS_PREFIX")
+    return f"{said or platform.name}:{queue}"
+
+
 def _trigger(target: Target, queue: str) -> dict[str, Any]:
     if target.options.keda == "redis":
         # KEDA takes host:port, not a redis:// address: REDIS_ADDRESS goes into the Secret beside it.
-        metadata = {"addressFromEnv": "REDIS_ADDRESS", "listName": queue, "listLength": str(JOBS_A_WORKER)}
+        metadata = {
+            "addressFromEnv": "REDIS_ADDRESS",
+            "listName": _list_of(target.platform, queue),
+            "listLength": str(JOBS_A_WORKER),
+        }
         return {"type": "redis", "metadata": metadata}
     query = f'max(offbeat_queue_depth{{queue="{queue}"}})'
     return {

@@ -7,6 +7,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
+from jobs import broker
 from jobs.message import job_message
 from jobs.worker.lease import renew
 from tests.faults.effects.tasks import nothing
@@ -48,12 +49,12 @@ def taken(consumer):
 
 
 def deadline(carrier, message):
-    return carrier.zscore("unacked_index", message.delivery_tag)
+    return carrier.zscore(broker.key("unacked_index"), message.delivery_tag)
 
 
 def test_a_message_in_hand_is_renewed(consumer, message, carrier):
     """Redis delivers it again only when nobody has renewed it for a visibility timeout."""
-    carrier.zadd("unacked_index", {message.delivery_tag: time.time() - 50})
+    carrier.zadd(broker.key("unacked_index"), {message.delivery_tag: time.time() - 50})
 
     renew(consumer)
 
@@ -71,7 +72,7 @@ def test_an_acknowledged_message_is_not_brought_back(consumer, message, carrier)
 
 def test_a_message_that_another_worker_took_is_not_brought_back(consumer, message, carrier):
     """Its deadline passed while this machine stood still: the index has it no more."""
-    carrier.zrem("unacked_index", message.delivery_tag)
+    carrier.zrem(broker.key("unacked_index"), message.delivery_tag)
 
     renew(consumer)
 
@@ -80,12 +81,14 @@ def test_a_message_that_another_worker_took_is_not_brought_back(consumer, messag
 
 def test_a_job_in_hand_is_not_brought_to_redis(consumer, carrier):
     """Its message is nowhere but in this process: there is nothing to renew."""
-    carrier.lpush("default", job_message(str(uuid.uuid4()), nothing.name, "default", timezone.now()))
+    carrier.lpush(
+        broker.key("default"), job_message(str(uuid.uuid4()), nothing.name, "default", timezone.now())
+    )
     taken(consumer)
 
     renew(consumer)
 
-    assert not carrier.exists("unacked_index")
+    assert not carrier.exists(broker.key("unacked_index"))
 
 
 @pytest.mark.parametrize("in_hand", ["a message", "nothing"])

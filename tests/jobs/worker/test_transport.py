@@ -7,6 +7,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
+from jobs import broker
 from jobs.message import job_message
 from tests.faults.effects.tasks import nothing
 
@@ -29,7 +30,7 @@ def take(channel):
 def job(carrier):
     """The id of a job whose message waits."""
     job_id = str(uuid.uuid4())
-    carrier.lpush("default", job_message(job_id, nothing.name, "default", timezone.now()))
+    carrier.lpush(broker.key("default"), job_message(job_id, nothing.name, "default", timezone.now()))
     return job_id
 
 
@@ -41,7 +42,7 @@ def test_a_job_in_hand_is_not_recorded_in_redis(take, channel, carrier):
     take()
 
     assert not channel.qos.can_consume()
-    assert carrier.keys("unacked*") == []
+    assert carrier.keys(broker.key("unacked*")) == []
 
 
 @pytest.mark.usefixtures("job")
@@ -62,9 +63,9 @@ def test_a_plain_message_is_recorded_until_it_is_acknowledged(take, carrier):
 
     message = take()
 
-    assert carrier.hexists("unacked", message.delivery_tag)
+    assert carrier.hexists(broker.key("unacked"), message.delivery_tag)
     message.ack()
-    assert not carrier.exists("unacked")
+    assert not carrier.exists(broker.key("unacked"))
 
 
 def test_a_rejected_job_is_gone(take, job, carrier):
@@ -78,8 +79,8 @@ def test_a_job_that_nobody_could_take_goes_back_to_its_queue(take, job, carrier)
     """A message that comes while the consumer is being cancelled is rejected like this."""
     take().requeue()
 
-    assert json.loads(carrier.rpop("default"))["headers"]["id"] == job
-    assert carrier.llen("default") == 0
+    assert json.loads(carrier.rpop(broker.key("default")))["headers"]["id"] == job
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_what_is_in_hand_when_the_channel_closes_goes_back_to_its_queue(take, job, channel, carrier):
@@ -89,9 +90,9 @@ def test_what_is_in_hand_when_the_channel_closes_goes_back_to_its_queue(take, jo
 
     channel.close()
 
-    back = [json.loads(message)["headers"]["id"] for message in carrier.lrange("default", 0, -1)]
+    back = [json.loads(message)["headers"]["id"] for message in carrier.lrange(broker.key("default"), 0, -1)]
     assert sorted(back) == sorted([job, plain.id])
-    assert carrier.keys("unacked*") == []
+    assert carrier.keys(broker.key("unacked*")) == []
 
 
 def test_what_was_acknowledged_stays_away_when_the_channel_closes(take, job, channel, carrier):
