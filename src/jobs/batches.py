@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,9 @@ def count(batches: Sequence[Batch]) -> Sequence[Batch]:
 def _enqueue(call: dict[str, Any]) -> Any:
     from jobs.enqueue import Call, enqueue  # noqa: PLC0415  enqueueing publishes, publishing needs no batch
 
-    return enqueue(Call(**call))
+    # Written by another version, perhaps, which knows an option more.
+    known = {option.name for option in fields(Call)}
+    return enqueue(Call(**{name: value for name, value in call.items() if name in known}))
 
 
 def _stored(call: Call | None) -> dict[str, Any] | None:

@@ -1,12 +1,13 @@
 """What a task may leave in its database connections, and must not hand on to the next task of its process.
 
 A transaction that it opened and did not end, or settings of the session. A connection with such a thing is closed: the next task
-connects anew.
+connects anew. And a process that it forked, and that comes back from the task as if it were its parent: it exits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 200  # characters of a statement: what changes a session says so at its beginning
 CHANGES_SESSION = re.compile(
     r"^\s*(set\s+(?!local\b|transaction\b|constraints\b)|reset\b|listen\b|prepare\b|declare\b|load\b|create\s+(local\s+)?temp)"
-    r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock",
+    r"|\bset_config\s*\((?![^;]{0,100}?,\s*true\s*\))|\bpg_(try_)?advisory_lock",
     re.IGNORECASE,
 )
 # Settings that PostgreSQL reports by itself, so that asking for them costs nothing: they tell of what a task did past Django.
@@ -63,6 +64,7 @@ def removed() -> Iterator[None]:
     Raises UnfinishedTransactionError where that undoes changes, unless the block raises an error of its own. In a transaction
     that was open before (of a test, of an `atomic` task) the connection is left alone.
     """
+    pid = os.getpid()
     watches = [_Watch(each) for each in connections.all() if not each.in_atomic_block]
     with contextlib.ExitStack() as stack:
         for watch in watches:
@@ -70,14 +72,22 @@ def removed() -> Iterator[None]:
         try:
             yield
         except BaseException:
+            _exit_if_forked(pid)
             for watch in watches:
                 _clean(watch)
             raise
+    _exit_if_forked(pid)
     lost = [_clean(watch) for watch in watches]
     if any(lost):
         raise UnfinishedTransactionError(
             "the task left a transaction open: what it changed there is rolled back. Commit it, or use transaction.atomic()"
         )
+
+
+def _exit_if_forked(pid: int) -> None:
+    """Exit from a copy of this process, which would record its task's end, and take the next one, beside its parent."""
+    if os.getpid() != pid:
+        os._exit(os.EX_OK)
 
 
 def _clean(watch: _Watch) -> bool:

@@ -5,45 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jobs.batches import open_batch
-from jobs.enqueue import Call, enqueue, enqueue_many
+from jobs.enqueue import enqueue, enqueue_many
 from jobs.models import Batch, Job
 from tests.faults.effects import tasks
+from tests.faults.versions import NEXT, changed, new
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
-
-MODULE = "tests.faults.effects.tasks"
-# The next version: one task is new, one is gone, one takes another argument.
-NEXT = {
-    "tests/faults/effects/tasks.py": (
-        '''@shared_task
-def retire(label):
-    """A task that the next version of the code does not have."""
-    note(label, "done")
-
-
-@shared_task
-def change(label):
-''',
-        """@shared_task
-def arrive(label):
-    note(label, "done")
-
-
-@shared_task
-def change(label, more):
-""",
-    )
-}
-
-
-def new(label, **options):
-    """What web of the next version enqueues."""
-    return Call(f"{MODULE}.arrive", "default", 5, args=[label], **options)
-
-
-def changed(label):
-    return Call(tasks.change.name, "default", 5, args=[label, "more"])
 
 
 def refused():

@@ -47,6 +47,26 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
+@pytest.mark.parametrize("how", ["exit", "return"])
+def test_a_process_that_a_task_forked(faults, how):
+    """It comes back from the task like its parent, and ends there: one attempt, one answer, no worker beside the worker."""
+    worker = faults.quick_worker()
+    before = len(worker.children())
+    job = tasks.fork.enqueue("fork", how)
+    tasks.fork.delay("plain", how)
+
+    faults.wait_for_state(job, "succeeded")
+    wait_until(lambda: faults.happened("plain"))
+    others = [tasks.work.enqueue(f"{number}") for number in range(20)]
+    faults.wait_for_all()
+
+    assert (
+        Job.objects.filter(pk__in=[other.pk for other in others], state="succeeded", attempt=1).count() == 20
+    )
+    assert (faults.happened("fork"), faults.repeated()) == (1, [])
+    wait_until(lambda: len([child for child in worker.children() if child.status() != "zombie"]) == before)
+
+
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
     worker = faults.quick_worker()

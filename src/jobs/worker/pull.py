@@ -34,6 +34,8 @@ def pull(worker: Any, queues: list[str]) -> int:
 
 def deliver(worker: Any, claim: Claim) -> None:
     """Deliver a job's message in the event loop, as if it had come from Redis."""
+    consumer = getattr(worker.consumer, "task_consumer", None)
+    if consumer is None or consumer.channel is None or consumer.channel.connection is None:
+        return  # it reconnects: the reconciler finds a message that is missing
     message = job_message(str(claim.id), claim.task, claim.queue, claim.published_at)
-    channel = worker.consumer.task_consumer.channel
-    channel.connection._deliver(json.loads(message), claim.queue)  # noqa: SLF001  kombu's own way in
+    consumer.channel.connection._deliver(json.loads(message), claim.queue)  # noqa: SLF001  kombu's own way in

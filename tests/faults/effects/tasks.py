@@ -127,13 +127,13 @@ def kill_the_worker(label):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@shared_task
+@shared_task(atomic=True)
 def retire(label):
     """A task that the next version of the code does not have."""
     note(label, "done")
 
 
-@shared_task
+@shared_task(atomic=True)
 def change(label):
     """A task that takes one more argument in the next version of the code."""
     note(label, "done")
@@ -202,3 +202,13 @@ def lock_in_turn(label, first, second):
         Effect.objects.select_for_update().get(label=f"row {number}")
         time.sleep(0.05)
     note(label, "done")
+
+
+@shared_task
+def fork(label, how):
+    """Fork a process that comes back from the task, as its parent does."""
+    if os.fork():
+        time.sleep(0.5)
+        note(label, "done")
+    elif how == "exit":
+        sys.exit(3)
