@@ -90,10 +90,11 @@ def headers(job_id: str, task: str, published_at: float | str) -> dict[str, Any]
 
 
 def reduce_to_job(message: Message) -> None:
-    """Leave nothing of a job's message but the job's id and its task: arguments, limits and retries are its row's and its task's."""
+    """Leave of a job's message the job's id and its task: arguments, limits and retries are those of its row and its task."""
     told = message.headers
     message.headers = headers(told["id"], told["task"], 0.0)
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
+    message.errors = []  # of unpacking a body that is not used
 
 
 def published_at(raw: bytes) -> float | None:
@@ -103,8 +104,8 @@ def published_at(raw: bytes) -> float | None:
     """
     try:
         told = json.loads(raw)["headers"]
-        value = told[PUBLISHED_HEADER] if told[JOB_HEADER] is True else None
+        value: Any = told[PUBLISHED_HEADER] if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    is_sane = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LAST_SECOND
-    return float(value) if is_sane else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < LAST_SECOND else None

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 KEPT = "jobs:unreadable"  # a list, the newest first
 COUNTS = "jobs:unreadable:counts"  # by queue, of all times
-LONGEST = 64 * 1024  # characters of a message that nobody can read; one that can be run once its code is there is kept whole
+LONGEST = (
+    64 * 1024
+)  # characters of a message that nobody can read; one that can be run once its code is there is kept whole
 SHOWN = 2000  # characters in the log, of a message that Redis does not keep
 
 
@@ -37,7 +39,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that was put aside. Where it was cut, or is no text, `is_whole` is false, and it cannot be sent back."""
+    """A message that was put aside; `is_whole` is false where it was cut, or is no text."""
 
     id: str
     queue: str
@@ -45,6 +47,10 @@ class Unreadable:
     at: str  # ISO 8601, by the worker's clock
     raw: str
     is_whole: bool = True
+
+    @property
+    def can_go_back(self) -> bool:
+        return self.is_whole and bool(self.queue)
 
 
 def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = LONGEST) -> None:
@@ -102,17 +108,19 @@ def kept(limit: int = -1) -> list[Unreadable]:
     return [one for _, one in _kept(limit)]
 
 
-def _kept(limit: int = -1) -> Iterator[tuple[bytes, Unreadable]]:
-    stored = cast("list[bytes]", broker.client().lrange(broker.key(KEPT), 0, limit if limit < 0 else limit - 1))
+def _kept(limit: int = -1) -> Iterator[tuple[str, Unreadable]]:
+    stored = cast(
+        "list[bytes]", broker.client().lrange(broker.key(KEPT), 0, limit if limit < 0 else limit - 1)
+    )
     for value in stored:
         try:
-            yield value, Unreadable(**json.loads(value))
+            yield value.decode(), Unreadable(**json.loads(value))
         except (ValueError, TypeError):
             continue  # nothing of ours
 
 
 def how_many() -> int:
-    return cast("int", broker.client().llen(broker.key(KEPT)))
+    return broker.client().llen(broker.key(KEPT))
 
 
 def counts() -> dict[str, int]:
@@ -133,7 +141,7 @@ def drop(entry: str) -> bool:
 def requeue(entry: str) -> bool:
     """Send a message back to the end of its queue; False where it is not there (any more), or was not kept whole."""
     one = find(entry)
-    return bool(one and one.is_whole) and _take(entry, back=True)
+    return bool(one and one.can_go_back) and _take(entry, back=True)
 
 
 def _take(entry: str, *, back: bool = False) -> bool:
@@ -143,13 +151,12 @@ def _take(entry: str, *, back: bool = False) -> bool:
         return False
     value, one = taken
 
-    def act(pipe: Pipeline) -> bool:
-        if pipe.lpos(broker.key(KEPT), value) is None:  # lost the race
-            return False
+    def act(pipe: Pipeline) -> None:
+        is_there = pipe.lpos(broker.key(KEPT), value) is not None
         pipe.multi()
-        pipe.lrem(broker.key(KEPT), 1, value)
-        if back:
-            pipe.lpush(broker.key(one.queue), one.raw)
-        return True
+        if is_there:  # else somebody else was faster
+            pipe.lrem(broker.key(KEPT), 1, value)
+            if back:
+                pipe.lpush(broker.key(one.queue), one.raw)
 
-    return bool(broker.client().transaction(act, broker.key(KEPT), value_from_callable=True))
+    return bool(broker.client().transaction(act, broker.key(KEPT)))

@@ -111,11 +111,13 @@ BODIES = {
     "a body of four": plain(body=[[], {}, {}, {}]),
     "a body of text": plain(body="args"),
     "a body of no list and no object": plain(body=5),
+    "an empty object in the body": plain(body={}),
     "args an object": plain(body=[{}, {}, {}]),
     "kwargs a list": plain(body=[[], [], {}]),
     "callbacks a number": plain(body=[[], {}, {"callbacks": 5}]),
     "the chain an object": plain(body=[[], {}, {"chain": {"task": NOTHING}}]),
     "the errbacks a list of numbers": plain(body=[[], {}, {"errbacks": [1]}]),
+    "a job in the body": plain(body=[[], {}, {"job": True}]),
     "an argument 400 deep": plain(body=with_nested([["HERE"], {}, {}], 400).encode()),
     "an argument a hundred thousand deep": plain(body=with_nested([["HERE"], {}, {}], 100_000).encode()),
     "pickle in the body": plain(body=b"\x80\x05]\x94.", content_type="application/x-python-serialize", content_encoding="binary"),
@@ -146,13 +148,16 @@ CALLS = {
     "a job whose id is no UUID": plain({"job": True, "id": "7"}),
     "the job NaN": plain({"job": float("nan")}),
     "protocol 1: no id": old(id=MISSING),
+    "protocol 1: a job": old(job=True),
     "protocol 1: args a number": old(args=5),
     "protocol 1: the time limit text": old(timelimit="abc"),
     "protocol 1: an eta of text": old(eta="tomorrow"),
     "protocol 1: a task that there is not": old(task="shop.tasks.gone"),
 }
 SHAPES = {
-    name: shape if isinstance(shape, bytes) else (shape if isinstance(shape, str) else json.dumps(shape)).encode()
+    name: shape
+    if isinstance(shape, bytes)
+    else (shape if isinstance(shape, str) else json.dumps(shape)).encode()
     for shapes in (GARBAGE, ENVELOPES, BODIES, CALLS)
     for name, shape in shapes.items()
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import time
+from collections import Counter
 
 import pytest
 
 from jobs import unreadable
+from jobs.models import Job
 from tests.faults.effects import tasks
-from tests.faults.shapes import SHAPES, plain
+from tests.faults.fuzz import Fuzz
+from tests.faults.shapes import SHAPES
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
@@ -38,3 +42,38 @@ def test_every_shape(faults):
     assert all(one.reason for one in unreadable.kept())
     assert worker.stop() == 0  # nothing of them is in hand: a stopping worker waits for that
 
+
+def test_random_messages(faults):
+    """Whatever comes at random, for PYTEST_FUZZ_SECONDS (10), one worker takes it, and does the jobs in between."""
+    seed = int(os.environ.get("PYTEST_FUZZ_SEED") or random.randrange(10**9))
+    print(f"to send the same: PYTEST_FUZZ_SEED={seed}")
+    fuzz, worker, sent = Fuzz(seed), faults.quick_worker(), 0
+    deadline = time.monotonic() + float(os.environ.get("PYTEST_FUZZ_SECONDS") or 10)
+    with faults.redis.connect() as client:
+        while time.monotonic() < deadline:
+            batch = [fuzz.message() for _ in range(500)]
+            client.lpush("default", *batch[::2])
+            client.lpush("mail", *batch[1::2])
+            sent += len(batch)
+            job = tasks.work.enqueue(f"job {sent}")
+            wait_until(lambda known=job: not worker.is_running or done(known), seconds=60)
+            assert worker.is_running
+    print(
+        f"{sent} messages, {put_aside()} put aside: {Counter(one.reason[:30] for one in unreadable.kept())}"
+    )
+
+    assert 0 < put_aside() < sent
+    both_slots_are_free(faults)
+    assert worker.stop(60) == 0  # nothing of them is in hand: a stopping worker waits for that
+
+
+def done(job):
+    return Job.objects.get(pk=job.pk).state == "succeeded"
+
+
+def both_slots_are_free(faults):
+    """Two jobs run side by side: no message has taken a slot with it."""
+    for label in ("left", "right"):
+        tasks.work.enqueue(label, 10)
+    wait_until(lambda: faults.happened("left", "start") + faults.happened("right", "start") == 2)
+    assert (faults.happened("left"), faults.happened("right")) == (0, 0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import kombu
 from celery import current_app
 from celery.worker import state
+from kombu.messaging import Consumer
 from kombu.utils.json import dumps
 
 from jobs import unreadable
@@ -16,7 +16,7 @@ from jobs.worker import reading
 from jobs.worker.transport import is_of_broker
 
 
-class TaskConsumer(kombu.Consumer):
+class TaskConsumer(Consumer):
     """Kombu's, which hands a message to Celery.
 
     1. A message is checked; of a job's nothing is taken but which job it is.

@@ -49,13 +49,15 @@ def is_moment(value: Any) -> bool:
     if value is None:
         return True
     try:
-        return 1 < maybe_iso8601(value).year < 9999  # noqa: PLR2004  the calendar's ends
+        return 1 < maybe_iso8601(value).year < 9999
     except (ValueError, TypeError, AttributeError, OverflowError):
         return False
 
 
 def is_limits(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and len(value) == len(("hard", "soft")) and all(map(is_seconds, value)))
+    return value is None or (
+        isinstance(value, list) and len(value) == len(("hard", "soft")) and all(map(is_seconds, value))
+    )
 
 
 def is_seconds(value: Any) -> bool:
@@ -75,14 +77,24 @@ def optional(of: type) -> Callable[[Any], bool]:
 
 
 NAME, UUID = Kind("a name", is_name), Kind("a UUID", is_uuid)
-OBJECT, ANY_OBJECT = Kind("an object", lambda value: isinstance(value, dict)), Kind("an object or null", optional(dict))
+OBJECT, ANY_OBJECT = (
+    Kind("an object", lambda value: isinstance(value, dict)),
+    Kind("an object or null", optional(dict)),
+)
 LIST, ANY_LIST = Kind("a list", lambda value: isinstance(value, list)), Kind("a list or null", optional(list))
 ANY_TEXT, ANY_FLAG = Kind("text or null", optional(str)), Kind("true, false or null", optional(bool))
 MOMENT = Kind("a time in ISO 8601 or null", is_moment)
 COUNT = Kind("a whole number from 0, or null", is_count)
+ABSENT = Kind("absent", lambda value: not value)
 CALLS = Kind("a list of objects or null", is_calls)
 
-ENVELOPE = {"headers": OBJECT, "properties": OBJECT, "body": ANY_TEXT, "content-type": ANY_TEXT, "content-encoding": ANY_TEXT}
+ENVELOPE = {
+    "headers": OBJECT,
+    "properties": OBJECT,
+    "body": ANY_TEXT,
+    "content-type": ANY_TEXT,
+    "content-encoding": ANY_TEXT,
+}
 PROPERTIES = {
     "delivery_tag": NAME,
     "delivery_info": OBJECT,
@@ -134,9 +146,11 @@ def check_call(message: Message) -> None:
     with unreadable("its body cannot be decoded"):
         body = message.decode()
     refuse_depth(message.body or b"", body)
-    if isinstance(body, dict):  # protocol 1, or one of both
+    if isinstance(body, dict) and (
+        "args" in body or "task" not in message.headers
+    ):  # protocol 1, or one of both
         check(CALL, body | message.headers)
-        check({"args": ANY_LIST, "kwargs": ANY_OBJECT} | EMBEDDED, body)
+        check({"args": ANY_LIST, "kwargs": ANY_OBJECT, JOB_HEADER: ABSENT} | EMBEDDED, body)
     else:
         check(CALL, message.headers)
         check_body(body)
@@ -151,6 +165,8 @@ def check_body(body: Any) -> None:
     demand(OBJECT, "kwargs", kwargs)
     demand(ANY_OBJECT, "the third element of the body", embedded)
     check(EMBEDDED, embedded or {})
+    if strange := set(embedded or {}) - EMBEDDED.keys():  # each would replace a part of the task's request
+        raise UnreadableError(f"{min(strange)} is no part of a call")
 
 
 def check(kinds: Mapping[str, Kind], values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ dies with its worker is found in the ledger, which knows more: whether it has be
 from __future__ import annotations
 
 import logging
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
@@ -80,7 +81,8 @@ class LedgerQoS(redis.QoS):
                 raise
             with self.channel.conn_or_acquire(client) as connected:
                 raw = connected.hget(self.unacked_key, tag) or b""
-                unreadable.put_aside(raw, f"a record of kombu's: {error}", self.unacked_key)
+                reason = f"kombu's record of a message in hand ({self.unacked_key}): {error}"
+                unreadable.put_aside(raw, reason, queue="")
                 self._remove_from_indices(tag).execute()
 
     def _job(self, delivery_tag: str) -> Any:
@@ -100,12 +102,14 @@ class LedgerChannel(redis.Channel):
     QoS = LedgerQoS
     Message = LedgerMessage
 
+    _in_poll: Any
+
     def _brpop_read(self, **options: Any) -> bool:
         """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker."""
         try:
             popped = self._popped(options)
             if not popped:
-                raise redis.Empty
+                raise Empty
             queue = bytes_to_str(popped[0]).rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
             self._deliver(popped[1], queue)
@@ -144,9 +148,14 @@ class LedgerChannel(redis.Channel):
     ) -> None:
         """Send a message back as kombu does, which loses one that it cannot send: raise UnreadableError for that."""
         reading.check_envelope(payload)
-        reading.check({"exchange": reading.ANY_TEXT, "routing key": reading.NAME}, {"exchange": exchange, "routing key": routing_key})
+        reading.check(
+            {"exchange": reading.ANY_TEXT, "routing key": reading.NAME},
+            {"exchange": exchange, "routing key": routing_key},
+        )
         if not self._lookup(exchange, routing_key):
-            raise UnreadableError(f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}")
+            raise UnreadableError(
+                f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}"
+            )
         super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
