@@ -43,6 +43,24 @@ def test_every_shape(faults):
     assert worker.stop() == 0  # nothing of them is in hand: a stopping worker waits for that
 
 
+def test_records_that_cannot_be_read(faults):
+    """Garbage in kombu's records of messages in hand ends no worker as it starts, and keeps no message of a dead one there."""
+    first = faults.worker(VISIBILITY_TIMEOUT="6")
+    tasks.work.delay("plain", 10)
+    faults.wait_for_start("plain")
+    with faults.redis.connect() as client:
+        for number, raw in enumerate(["hello", "[]", "[1, 2, 3]", '[{}, "", "default"]']):
+            client.hset("unacked", f"odd {number}", raw)
+            client.zadd("unacked_index", {f"odd {number}": 1})
+    first.kill()
+
+    second = faults.worker(VISIBILITY_TIMEOUT="6")
+
+    faults.wait_for_start("plain", times=2, seconds=60)
+    assert second.is_running
+    assert put_aside() == 4
+
+
 def test_random_messages(faults):
     """Whatever comes at random, for PYTEST_FUZZ_SECONDS (10), one worker takes it, and does the jobs in between."""
     seed = int(os.environ.get("PYTEST_FUZZ_SEED") or random.randrange(10**9))

@@ -127,7 +127,8 @@ def test_the_clock_of_another_machine_proves_nothing(published, carrier):
 
 def test_a_message_from_the_future_proves_nothing(published):
     """PostgreSQL's clock was set back: jobs that came since are younger than they look."""
-    published(-300)
+    for _ in range(25):
+        published(-300)
     published(100)
 
     assert reconciler.republish_lost_messages() == 0
