@@ -45,6 +45,7 @@ SUBJECTS = {
     "dead_letters": "dead letters",
     "queue_age": "jobs wait too long",
     "no_worker": "no worker",
+    "messages_put_aside": "messages that no worker can take",
     "redis_away": "Redis is away",
     "postgres_away": "PostgreSQL is away",
 }

@@ -61,6 +61,7 @@ CHECKS = (
     Check(ledger.workers, (POSTGRES,)),
     Check(ledger.queues, (POSTGRES,)),
     Check(ledger.dead_letters, (POSTGRES,)),
+    Check(ledger.messages, (REDIS,)),
     Check(cronjobs.cronjobs, (POSTGRES,)),
 )
 
