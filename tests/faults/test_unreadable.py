@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -13,7 +14,7 @@ from jobs import unreadable
 from jobs.models import Job
 from tests.faults.effects import tasks
 from tests.faults.fuzz import Fuzz
-from tests.faults.shapes import SHAPES
+from tests.faults.shapes import SHAPES, plain
 from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
@@ -41,6 +42,23 @@ def test_every_shape(faults):
     assert len(unreadable.kept()) == put_aside() == len(SHAPES)
     assert all(one.reason for one in unreadable.kept())
     assert worker.stop() == 0  # nothing of them is in hand: a stopping worker waits for that
+
+
+def test_a_job_is_what_its_row_says(faults):
+    """Whatever else stands in its message: arguments, times, limits, retries, callbacks, an odd body."""
+    changes = {"eta": "2999-01-01T00:00:00", "expires": "2001-01-01T00:00:00", "retries": "x", "timelimit": [0.1, 0.1], "stamps": 5,
+               "compression": "application/x-gzip", "callbacks": 5, "published_at": "x", "shadow": {}}  # fmt: skip
+    job = tasks.work.enqueue("a job", 1)
+    with faults.redis.connect() as client:
+        message = json.loads(client.rpop("default"))
+        message["headers"] |= changes
+        message["body"] = plain(body=[["another label"], {}, {"errbacks": [5]}])["body"]
+        client.lpush("default", json.dumps(message))
+
+    faults.worker()
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert (faults.happened("a job"), faults.happened("another label"), put_aside()) == (1, 0, 0)
 
 
 def test_records_that_cannot_be_read(faults):
