@@ -61,6 +61,20 @@ def test_a_job_is_what_its_row_says(faults):
     assert (faults.happened("a job"), faults.happened("another label"), put_aside()) == (1, 0, 0)
 
 
+def test_the_code_of_another_task(faults):
+    """A message that names another task than its job's runs nothing; the job is published again, and done by its own code."""
+    job = tasks.work.enqueue("a job")
+    with faults.redis.connect() as client:
+        message = json.loads(client.rpop("default"))
+        message["headers"]["task"] = tasks.kill_itself.name
+        client.lpush("default", json.dumps(message))
+
+    faults.quick_worker()
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert (faults.happened("a job", "start"), faults.happened("a job")) == (1, 1)
+
+
 def test_records_that_cannot_be_read(faults):
     """Garbage in kombu's records of messages in hand ends no worker as it starts, and keeps no message of a dead one there."""
     first = faults.worker(VISIBILITY_TIMEOUT="6")
