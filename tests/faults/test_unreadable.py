@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from jobs import unreadable
+from jobs import broker, unreadable
 from jobs.models import Job
 from tests.faults.effects import tasks
 from tests.faults.fuzz import Fuzz
@@ -32,7 +32,7 @@ def test_every_shape(faults):
     with faults.redis.connect() as client:
         for number, (name, raw) in enumerate(SHAPES.items(), start=1):
             print("now:", name)
-            client.lpush("default", raw)
+            client.lpush(broker.key("default"), raw)
             wait_until(lambda known=number: not worker.is_running or put_aside() == known)
 
     assert worker.is_running
@@ -50,10 +50,10 @@ def test_a_job_is_what_its_row_says(faults):
                "compression": "application/x-gzip", "callbacks": 5, "published_at": "x", "shadow": {}}  # fmt: skip
     job = tasks.work.enqueue("a job", 1)
     with faults.redis.connect() as client:
-        message = json.loads(client.rpop("default"))
+        message = json.loads(client.rpop(broker.key("default")))
         message["headers"] |= changes
         message["body"] = plain(body=[["another label"], {}, {"errbacks": [5]}])["body"]
-        client.lpush("default", json.dumps(message))
+        client.lpush(broker.key("default"), json.dumps(message))
 
     faults.worker()
 
@@ -65,9 +65,9 @@ def test_the_code_of_another_task(faults):
     """A message that names another task than its job's runs nothing; the job is published again, and done by its own code."""
     job = tasks.work.enqueue("a job")
     with faults.redis.connect() as client:
-        message = json.loads(client.rpop("default"))
+        message = json.loads(client.rpop(broker.key("default")))
         message["headers"]["task"] = tasks.kill_itself.name
-        client.lpush("default", json.dumps(message))
+        client.lpush(broker.key("default"), json.dumps(message))
 
     faults.quick_worker()
 
@@ -82,8 +82,8 @@ def test_records_that_cannot_be_read(faults):
     faults.wait_for_start("plain")
     with faults.redis.connect() as client:
         for number, raw in enumerate(["hello", "[]", "[1, 2, 3]", '[{}, "", "default"]']):
-            client.hset("unacked", f"odd {number}", raw)
-            client.zadd("unacked_index", {f"odd {number}": 1})
+            client.hset(broker.key("unacked"), f"odd {number}", raw)
+            client.zadd(broker.key("unacked_index"), {f"odd {number}": 1})
     first.kill()
 
     second = faults.worker(VISIBILITY_TIMEOUT="6")
@@ -102,8 +102,8 @@ def test_random_messages(faults):
     with faults.redis.connect() as client:
         while time.monotonic() < deadline:
             batch = [fuzz.message() for _ in range(500)]
-            client.lpush("default", *batch[::2])
-            client.lpush("mail", *batch[1::2])
+            client.lpush(broker.key("default"), *batch[::2])
+            client.lpush(broker.key("mail"), *batch[1::2])
             sent += len(batch)
             job = tasks.work.enqueue(f"job {sent}")
             wait_until(lambda known=job: not worker.is_running or done(known), seconds=60)

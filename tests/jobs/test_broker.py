@@ -25,7 +25,11 @@ def test_messages_are_handed_out_in_order(carrier):
     """The first one published is the first one popped from the other end."""
     broker.publish({"a": ["1", "2"], "b": ["3"]})
 
-    assert [carrier.rpop("a"), carrier.rpop("a"), carrier.rpop("b")] == [b"1", b"2", b"3"]
+    assert [carrier.rpop(broker.key("a")), carrier.rpop(broker.key("a")), carrier.rpop(broker.key("b"))] == [
+        b"1",
+        b"2",
+        b"3",
+    ]
 
 
 def test_a_refused_connection_opens_the_breaker(redis_away):
@@ -70,8 +74,8 @@ def test_the_breaker_closes_when_redis_is_back(settings, redis_away):
 
 def test_the_oldest_message_is_found(carrier):
     """It is the smallest time near the end of the queue, where redelivered ones are pushed in front."""
-    carrier.lpush("a", message(10.5), message(20.5))
-    carrier.rpush("a", message(15.5))
+    carrier.lpush(broker.key("a"), message(10.5), message(20.5))
+    carrier.rpush(broker.key("a"), message(15.5))
 
     assert broker.oldest_published_at("a") == 10.5
 
@@ -83,21 +87,21 @@ def test_an_empty_queue_has_no_oldest(carrier):
 
 def test_plain_messages_tell_nothing(carrier):
     """Where only such wait, no job's message does."""
-    carrier.lpush("a", PLAIN, "no json", "[]", '{"headers": {"job": true}}')
+    carrier.lpush(broker.key("a"), PLAIN, "no json", "[]", '{"headers": {"job": true}}')
 
     assert broker.oldest_published_at("a") is None
 
 
 def test_a_job_behind_plain_messages_is_found(carrier):
     """More are looked at, where the first ones are none of a job."""
-    carrier.lpush("a", *[PLAIN] * 500, message(10.5), message(20.5))
+    carrier.lpush(broker.key("a"), *[PLAIN] * 500, message(10.5), message(20.5))
 
     assert broker.oldest_published_at("a") == 10.5
 
 
 def test_behind_very_many_plain_messages_nothing_is_known(carrier):
     """A thousand are looked at: then the answer is as old as can be, so that nothing is taken for lost."""
-    carrier.lpush("a", *[PLAIN] * 1000, message(10.5))
+    carrier.lpush(broker.key("a"), *[PLAIN] * 1000, message(10.5))
 
     assert broker.oldest_published_at("a") == 0
 

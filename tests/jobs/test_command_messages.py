@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from jobs import unreadable
+from jobs import broker, unreadable
 from tests.jobs.test_command import jobs, refused
 
 pytestmark = pytest.mark.usefixtures("carrier")
@@ -44,7 +44,7 @@ def test_one_goes_back_to_its_queue(two, carrier):
     """It is in the list no more."""
     assert jobs("messages", "requeue", two[1].id) == "sent back 1 messages\n"
 
-    assert carrier.lrange("mail", 0, -1) == [b'{"a": 1}']
+    assert carrier.lrange(broker.key("mail"), 0, -1) == [b'{"a": 1}']
     assert unreadable.kept() == [two[0]]
 
 

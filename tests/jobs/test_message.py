@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jobs import broker
 from jobs.message import job_message, published_at
 from tests.faults.effects.tasks import nothing
 from tests.jobs.samples import record_slowly
@@ -22,7 +23,7 @@ def ours(queue="default"):
 def celerys(carrier):
     """What Celery puts into the queue for `.delay()`."""
     nothing.delay()
-    return json.loads(carrier.rpop("default"))
+    return json.loads(carrier.rpop(broker.key("default")))
 
 
 def test_the_envelope_has_celerys_keys(celerys):
@@ -69,7 +70,7 @@ def test_the_delivery_info_is_celerys_in_another_queue(carrier):
     """The routing key is the queue."""
     record_slowly.delay("a")
 
-    theirs = json.loads(carrier.rpop("mail"))
+    theirs = json.loads(carrier.rpop(broker.key("mail")))
     assert ours("mail")["properties"]["delivery_info"] == theirs["properties"]["delivery_info"]
 
 
@@ -108,7 +109,7 @@ def test_a_plain_message_proves_nothing(carrier):
     """Whatever time it says, it is that of another clock."""
     nothing.apply_async(headers={"published_at": 5.0})
 
-    assert published_at(carrier.rpop("default")) is None
+    assert published_at(carrier.rpop(broker.key("default"))) is None
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ def published(let_time_pass, carrier):
         job = task.enqueue(*args)
         old = Job.objects.get(pk=job.pk).published_at - timedelta(seconds=seconds)
         Job.objects.filter(pk=job.pk).update(published_at=old)
-        message = json.loads(carrier.lpop(job.queue))
+        message = json.loads(carrier.lpop(broker.key(job.queue)))
         message["headers"]["published_at"] = old.timestamp()
-        carrier.lpush(job.queue, json.dumps(message))
+        carrier.lpush(broker.key(job.queue), json.dumps(message))
         return job
 
     return publish
@@ -34,7 +34,7 @@ def published(let_time_pass, carrier):
 
 def pop(carrier, queue="default"):
     """Lose the oldest message: popped by a worker that died before it wrote that down."""
-    return carrier.rpop(queue)
+    return carrier.rpop(broker.key(queue))
 
 
 def test_a_lost_message_is_published_again(published, carrier, row):
@@ -47,7 +47,7 @@ def test_a_lost_message_is_published_again(published, carrier, row):
 
     assert (row(lost).state, row(lost).reason) == ("pending", "published again: its message was lost")
     assert relay.relay() == 1
-    assert carrier.llen("default") == 2
+    assert carrier.llen(broker.key("default")) == 2
 
 
 def test_behind_a_long_backlog_nothing_is_published_twice(published):
@@ -97,8 +97,8 @@ def test_a_redelivered_message_in_front_hides_nobody(published, carrier):
     """It is pushed back to the end that is popped next, before older ones: the oldest of a few is what counts."""
     published(200)
     young = published(10)
-    messages = [carrier.rpop("default"), carrier.rpop("default")]
-    carrier.rpush("default", messages[0], messages[1])
+    messages = [carrier.rpop(broker.key("default")), carrier.rpop(broker.key("default"))]
+    carrier.rpush(broker.key("default"), messages[0], messages[1])
 
     assert reconciler.republish_lost_messages() == 0
     assert young.pk
@@ -122,7 +122,7 @@ def test_the_clock_of_another_machine_proves_nothing(published, carrier):
         published(100)
 
     assert reconciler.republish_lost_messages() == 0
-    assert carrier.llen("default") == 28
+    assert carrier.llen(broker.key("default")) == 28
 
 
 def test_a_message_from_the_future_proves_nothing(published):
@@ -142,7 +142,7 @@ def test_an_odd_time_does_not_end_the_search(published, carrier, time):
     published(100, record_slowly, ["a"])
     pop(carrier, "mail")
     for queue in ("default", "mail"):
-        carrier.lpush(queue, json.dumps({"headers": {"job": True, "published_at": time}}))
+        carrier.lpush(broker.key(queue), json.dumps({"headers": {"job": True, "published_at": time}}))
 
     assert reconciler.republish_lost_messages() == 2
 
@@ -151,7 +151,7 @@ def test_a_queue_that_redis_refuses_does_not_end_the_search(published, carrier, 
     """Its key is no list: that is logged, and the others are looked at."""
     published(100)
     pop(carrier)
-    carrier.set("default", "no list")
+    carrier.set(broker.key("default"), "no list")
     published(100, record_slowly, ["a"])
     pop(carrier, "mail")
 

@@ -59,7 +59,7 @@ def test_a_message_goes_back_to_its_queue_once(carrier):
 
     assert unreadable.requeue(one.id)
 
-    assert (kept(), carrier.lrange("mail", 0, -1)) == ([], [b'{"a": 1}'])
+    assert (kept(), carrier.lrange(broker.key("mail"), 0, -1)) == ([], [b'{"a": 1}'])
     assert not unreadable.requeue(one.id)
 
 
@@ -69,7 +69,7 @@ def test_half_a_message_does_not_go_back(raw, carrier):
     unreadable.put_aside(raw, "no JSON", "default")
 
     assert not unreadable.requeue(unreadable.kept()[0].id)
-    assert (len(kept()), carrier.llen("default")) == (1, 0)
+    assert (len(kept()), carrier.llen(broker.key("default"))) == (1, 0)
 
 
 def test_a_message_is_dropped_once():

@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
+from jobs import broker
 from jobs.message import job_message
 from jobs.unreadable import UnreadableError
 from jobs.worker import reading
@@ -43,7 +44,7 @@ def test_every_shape_is_refused(read, name):
 
 def sent(carrier, **options):
     work.apply_async(["a"], {"seconds": 1}, **options)
-    (queue,) = carrier.keys("default*")  # one with a priority has a list of its own
+    (queue,) = carrier.keys(broker.key("default*"))  # one with a priority has a list of its own
     return carrier.rpop(queue)
 
 

@@ -9,7 +9,7 @@ from celery import current_app
 from django.utils import timezone
 from kombu import Consumer, Exchange, Queue
 
-from jobs import unreadable
+from jobs import broker, unreadable
 from jobs.message import job_message
 from tests.faults.effects.tasks import nothing
 from tests.faults.shapes import nested, plain
@@ -34,7 +34,7 @@ def take(channel):
 def job(carrier):
     """The id of a job whose message waits."""
     job_id = str(uuid.uuid4())
-    carrier.lpush("default", job_message(job_id, nothing.name, "default", timezone.now()))
+    carrier.lpush(broker.key("default"), job_message(job_id, nothing.name, "default", timezone.now()))
     return job_id
 
 
@@ -46,7 +46,7 @@ def test_a_job_in_hand_is_not_recorded_in_redis(take, channel, carrier):
     take()
 
     assert not channel.qos.can_consume()
-    assert carrier.keys("unacked*") == []
+    assert carrier.keys(broker.key("unacked*")) == []
 
 
 @pytest.mark.usefixtures("job")
@@ -58,7 +58,7 @@ def test_an_acknowledged_job_leaves_a_hand_free(take, channel, carrier):
     message.ack()
 
     assert channel.qos.can_consume()
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
 
 
 def test_a_plain_message_is_recorded_until_it_is_acknowledged(take, carrier):
@@ -67,24 +67,24 @@ def test_a_plain_message_is_recorded_until_it_is_acknowledged(take, carrier):
 
     message = take()
 
-    assert carrier.hexists("unacked", message.delivery_tag)
+    assert carrier.hexists(broker.key("unacked"), message.delivery_tag)
     message.ack()
-    assert not carrier.exists("unacked")
+    assert not carrier.exists(broker.key("unacked"))
 
 
 def test_a_rejected_job_is_gone(take, job, carrier):
     """What becomes of it stands in the ledger."""
     take().reject()
 
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
 
 
 def test_a_job_that_nobody_could_take_goes_back_to_its_queue(take, job, carrier):
     """A message that comes while the consumer is being cancelled is rejected like this."""
     take().requeue()
 
-    assert json.loads(carrier.rpop("default"))["headers"]["id"] == job
-    assert carrier.llen("default") == 0
+    assert json.loads(carrier.rpop(broker.key("default")))["headers"]["id"] == job
+    assert carrier.llen(broker.key("default")) == 0
 
 
 def test_what_is_in_hand_when_the_channel_closes_goes_back_to_its_queue(take, job, channel, carrier):
@@ -94,9 +94,9 @@ def test_what_is_in_hand_when_the_channel_closes_goes_back_to_its_queue(take, jo
 
     channel.close()
 
-    back = [json.loads(message)["headers"]["id"] for message in carrier.lrange("default", 0, -1)]
+    back = [json.loads(message)["headers"]["id"] for message in carrier.lrange(broker.key("default"), 0, -1)]
     assert sorted(back) == sorted([job, plain.id])
-    assert carrier.keys("unacked*") == []
+    assert carrier.keys(broker.key("unacked*")) == []
 
 
 def test_what_was_acknowledged_stays_away_when_the_channel_closes(take, job, channel, carrier):
@@ -105,7 +105,7 @@ def test_what_was_acknowledged_stays_away_when_the_channel_closes(take, job, cha
 
     channel.close()
 
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
 
 
 def recorded(message, exchange="", routing_key="default"):
@@ -122,13 +122,13 @@ def recorded(message, exchange="", routing_key="default"):
 def test_a_record_that_cannot_be_read_keeps_nobody_in_redis(channel, carrier, record, tag):
     """Kombu's list of what dead workers had in their hands is gone through to its end, and what is odd is put aside."""
     good = plain()
-    carrier.hset("unacked", mapping={tag: record, "good": recorded(good)})
-    carrier.zadd("unacked_index", {tag: 2, "good": 1})
+    carrier.hset(broker.key("unacked"), mapping={tag: record, "good": recorded(good)})
+    carrier.zadd(broker.key("unacked_index"), {tag: 2, "good": 1})
 
     channel.qos.restore_visible()
 
-    assert json.loads(carrier.lpop("default"))["headers"]["id"] == good["headers"]["id"]
-    assert carrier.keys("unacked*") == []
+    assert json.loads(carrier.lpop(broker.key("default")))["headers"]["id"] == good["headers"]["id"]
+    assert carrier.keys(broker.key("unacked*")) == []
     (one,) = unreadable.kept()
     assert one.reason.startswith("kombu's record of a message in hand (unacked): ")
     assert not unreadable.requeue(one.id)  # it is no message, and has no queue
@@ -136,19 +136,19 @@ def test_a_record_that_cannot_be_read_keeps_nobody_in_redis(channel, carrier, re
 
 def test_a_record_that_is_gone_is_forgotten(channel, carrier):
     """An index without its message, and a message without its index."""
-    carrier.zadd("unacked_index", {"gone": 1})
-    carrier.hset("unacked", "alone", b"hello")
+    carrier.zadd(broker.key("unacked_index"), {"gone": 1})
+    carrier.hset(broker.key("unacked"), "alone", b"hello")
 
     channel.qos.restore_visible()
 
-    assert carrier.keys("unacked_index") == []
+    assert carrier.keys(broker.key("unacked_index")) == []
     assert unreadable.how_many() == 0
 
 
 def test_a_message_does_not_say_where_it_goes_back(channel, carrier):
     """One that names another queue, or an exchange that there is not, goes back to the queue that it came from all the same."""
     odd = plain(properties={"delivery_info": {"exchange": "nowhere", "routing_key": "x"}})
-    carrier.lpush("default", json.dumps(odd))
+    carrier.lpush(broker.key("default"), json.dumps(odd))
     taken = []
     with current_app.amqp.TaskConsumer(channel, on_message=taken.append):
         channel.connection.client.drain_events(timeout=5)
@@ -156,7 +156,7 @@ def test_a_message_does_not_say_where_it_goes_back(channel, carrier):
     channel.close()
 
     assert len(taken) == 1
-    assert carrier.llen("default") == 1
+    assert carrier.llen(broker.key("default")) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_a_broadcast_that_cannot_be_read_is_passed(channel, carrier, caplog, raw
     news = Queue("news", Exchange("news", type="fanout"))
     got = []
     with Consumer(channel, [news], on_message=got.append, no_ack=True):
-        wait_until(lambda: drained(channel) or carrier.publish("/0.news", raw))
-        carrier.publish("/0.news", json.dumps(plain()))
+        wait_until(lambda: drained(channel) or carrier.publish(broker.key("/0.news"), raw))
+        carrier.publish(broker.key("/0.news"), json.dumps(plain()))
         wait_until(lambda: drained(channel) or got)
 
     assert {line.action for line in caplog.records if hasattr(line, "action")} == {"broadcast_unreadable"}

@@ -55,7 +55,7 @@ def test_one_is_sent_back(client, two, empty_redis):
     answer = post(client, f"/ops/messages/{two[1].id}/requeue/")
 
     assert "Sent back to its queue." in text_of(answer)
-    assert empty_redis.lrange("mail", 0, -1) == [b'{"a": 1}']
+    assert empty_redis.lrange(broker.key("mail"), 0, -1) == [b'{"a": 1}']
     assert trail() == [("alice", "requeue", f"message {two[1].id}", "Sent back to its queue.")]
 
 
