@@ -5,4 +5,4 @@ class JobsConfig(AppConfig):
     name = "jobs"
 
     def ready(self) -> None:
-        from jobs import checks, sent  # noqa: F401, PLC0415  register system checks and a Celery signal
+        from jobs import checks  # noqa: F401, PLC0415  registers system checks

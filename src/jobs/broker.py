@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+LOOKS = 20, 1000  # messages of a queue that are looked at for the oldest one
+
+
 class BrokerAwayError(Exception):
     """Redis did not take the messages. The rows are safe in PostgreSQL: the relay publishes them when Redis is back."""
 
@@ -130,12 +133,15 @@ def waiting(queue: str) -> int:
 
 
 def oldest_published_at(queue: str) -> float | None:
-    """Return when the oldest waiting message was published, Unix seconds; None when nothing waits.
+    """Return when the oldest waiting message of a job was published, Unix seconds; None when none waits.
 
-    A few messages are looked at, because a redelivered one is pushed in front. A queue of messages that tell no time counts as
-    as old as can be, so that nothing behind them is taken for lost.
+    A few messages are looked at, because a redelivered one is pushed in front; of a queue that begins with plain messages, which
+    prove nothing, more. Where no job's is among them, and there are more to come, the answer is 0, as old as can be: nothing
+    behind them is taken for lost.
     """
-    raw = cast("list[bytes]", client().lrange(key(queue), -20, -1))
-    if not raw:
-        return None
-    return min((found for message in raw if (found := published_at(message)) is not None), default=0.0)
+    for look in LOOKS:
+        raw = cast("list[bytes]", client().lrange(key(queue), -look, -1))
+        times = [found for message in raw if (found := published_at(message)) is not None]
+        if times or len(raw) < look:
+            return min(times, default=None)
+    return 0.0

@@ -44,6 +44,9 @@ class Conf:
     delivery_cap: int = (
         5  # how often a plain .delay() message may be delivered again before it is a dead letter
     )
+    unreadable_kept: int = (
+        1000  # messages that no worker can take, in Redis until a person decides; the oldest go first
+    )
 
     # Jobs
     max_attempts: int = (

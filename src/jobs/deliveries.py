@@ -7,9 +7,11 @@ import uuid
 from typing import TYPE_CHECKING, cast
 
 import redis
+from django.db import DataError
 from django.utils import timezone
+from kombu.utils.json import dumps
 
-from jobs import broker, signals
+from jobs import broker, signals, unreadable
 from jobs.conf import conf
 from jobs.models import Job
 
@@ -36,9 +38,30 @@ def is_spent(request: Request) -> bool:
 
 
 def bury(request: Request) -> None:
-    """Write the message down as a dead letter, so that a person can retry it: as a job then."""
+    """Write the message down as a dead letter, so that a person can retry it: as a job then.
+
+    Plain tasks may have arguments that no job has (a NUL, a datetime, NaN): such a message is put aside instead.
+    """
     reason = f"delivered again more than {conf().delivery_cap} times: its process dies each time"
     job_id = _job_id(request.id)
+    try:
+        _write(request, job_id, reason)
+    except (DataError, TypeError, ValueError) as error:
+        raw = dumps(request.message._raw)  # noqa: SLF001  the JSON that came, as kombu keeps it
+        queue = request.delivery_info.get("routing_key") or "default"
+        unreadable.put_aside(raw, f"{reason}; and it can be no job: {error}", queue, longest=None)
+        return
+    logger.error(
+        "%s %s is dead: %s",
+        request.name,
+        request.id,
+        reason,
+        extra={"action": "delivery_cap", "job": str(job_id)},
+    )
+    signals.job_dead.send_robust(request.name, job_id=job_id, reason=reason)
+
+
+def _write(request: Request, job_id: uuid.UUID, reason: str) -> None:
     Job.objects.get_or_create(
         pk=job_id,
         defaults={
@@ -53,14 +76,6 @@ def bury(request: Request) -> None:
             "reason": reason,
         },
     )
-    logger.error(
-        "%s %s is dead: %s",
-        request.name,
-        request.id,
-        reason,
-        extra={"action": "delivery_cap", "job": str(job_id)},
-    )
-    signals.job_dead.send_robust(request.name, job_id=job_id, reason=reason)
 
 
 def _job_id(task_id: str) -> uuid.UUID:

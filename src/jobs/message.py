@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kombu.transport.virtual import Message
+
 JOB_HEADER = "job"  # true: the ledger decides whether this message runs
 PUBLISHED_HEADER = "published_at"  # Unix seconds, by PostgreSQL's clock, as in the row
+LAST_SECOND = 253_000_000_000  # in the year 9987: later ones are no times to Python
 
-EMPTY_CALL = base64.b64encode(
-    b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
-).decode()
+EMPTY_BODY = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+EMPTY_CALL = base64.b64encode(EMPTY_BODY).decode()
 
 
 # Stand for what differs between the messages of a task. No name holds a NUL: PostgreSQL does not store it.
@@ -87,10 +89,23 @@ def headers(job_id: str, task: str, published_at: float | str) -> dict[str, Any]
     }
 
 
+def reduce_to_job(message: Message) -> None:
+    """Leave of a job's message the job's id and its task: arguments, limits and retries are those of its row and its task."""
+    told = message.headers
+    message.headers = headers(told["id"], told["task"], 0.0)
+    message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
+    message.errors = []  # of unpacking a body that is not used
+
+
 def published_at(raw: bytes) -> float | None:
-    """Return when a waiting message was published, Unix seconds; None for one that is not of ours."""
+    """Return when a waiting message of a job was published, Unix seconds by PostgreSQL's clock; None for any other message.
+
+    A plain message's time is that of the machine which sent it, and an odd one is not ours: neither proves anything.
+    """
     try:
-        value = json.loads(raw)["headers"][PUBLISHED_HEADER]
-    except (ValueError, KeyError, TypeError):
+        told = json.loads(raw)["headers"]
+        value: Any = told[PUBLISHED_HEADER] if told[JOB_HEADER] is True else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return float(value) if isinstance(value, int | float) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value < LAST_SECOND else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+import redis
 from django.db import connection
 
 from jobs import broker, guard
@@ -15,10 +16,11 @@ from jobs.conf import conf
 
 logger = logging.getLogger(__name__)
 
-OLDEST_PUBLISHED = "SELECT queue, min(published_at) FROM jobs_job WHERE state = 'published' GROUP BY queue"
+QUEUES = "SELECT DISTINCT queue FROM jobs_job WHERE state = 'published'"
 LOST_MESSAGES = """
     UPDATE jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
-    WHERE state = 'published' AND queue = %s AND published_at < least(%s::timestamptz, now()) - make_interval(secs => %s)
+    FROM (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
+    WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
 """
 
 
@@ -27,18 +29,28 @@ def republish_lost_messages() -> int:
 
     Redis hands messages out in order. A published job that was not started and is older than the oldest message still waiting in
     its queue was popped and lost (BRPOP and the transport's bookkeeping are not atomic). No guessing by time alone: behind a long
-    backlog nothing is published twice. Raises redis.RedisError while Redis is away.
+    backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back: until that time
+    nothing is concluded. Raises redis.RedisError while Redis is away.
     """
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST_PUBLISHED)
-        return sum(_republish(queue) for queue, _ in cursor.fetchall())
+        cursor.execute(QUEUES)
+        return sum(_republish(queue) for (queue,) in cursor.fetchall())
 
 
 def _republish(queue: str) -> int:
-    oldest = broker.oldest_published_at(queue)
+    try:
+        oldest = broker.oldest_published_at(queue)
+    except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
+        logger.error(  # noqa: TRY400
+            "queue %s cannot be looked at: %s",
+            queue,
+            error,
+            extra={"action": "queue_refused", "queue": queue},
+        )
+        return 0
     bound = datetime.fromtimestamp(oldest, UTC) if oldest is not None else None
     with connection.cursor() as cursor:
-        cursor.execute(LOST_MESSAGES, [queue, bound, conf().lost_message_after])
+        cursor.execute(LOST_MESSAGES, [bound, queue, conf().lost_message_after])
         lost = cursor.rowcount
     if lost:
         logger.warning(

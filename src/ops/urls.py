@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ops import views_audit, views_batches, views_cronjobs, views_decisions, views_jobs, views_overview
+from ops import (
+    views_audit,
+    views_batches,
+    views_cronjobs,
+    views_decisions,
+    views_jobs,
+    views_messages,
+    views_overview,
+)
 
 app_name = "ops"
 
@@ -23,6 +31,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/again/", views_decisions.run_again, name="run-again"),
     path("dead-letters/retry/", views_decisions.retry_all, name="retry-all"),
     path("dead-letters/discard/", views_decisions.discard_all, name="discard-all"),
+    path("messages/", views_messages.unreadable_messages, name="messages"),
+    path("messages/drop/", views_messages.drop_all, name="message-drop-all"),
+    path("messages/<uuid:entry>/requeue/", views_messages.requeue, name="message-requeue"),
+    path("messages/<uuid:entry>/drop/", views_messages.drop, name="message-drop"),
     path("batches/", views_batches.batches, name="batches"),
     path("batches/<uuid:batch_id>/", views_batches.batch, name="batch"),
     path("audit/", views_audit.trail, name="audit"),

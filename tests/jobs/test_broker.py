@@ -15,7 +15,10 @@ pytestmark = pytest.mark.usefixtures("carrier")
 
 
 def message(published_at):
-    return json.dumps({"headers": {"published_at": published_at}})
+    return json.dumps({"headers": {"job": True, "published_at": published_at}})
+
+
+PLAIN = json.dumps({"headers": {"published_at": 5.5}})
 
 
 def test_messages_are_handed_out_in_order(carrier):
@@ -82,10 +85,23 @@ def test_an_empty_queue_has_no_oldest(carrier):
     assert broker.oldest_published_at("a") is None
 
 
-@pytest.mark.parametrize("raw", ["no json", "[]", '{"headers": {}}', '{"headers": {"published_at": "x"}}'])
-def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
-    """Behind them nothing is taken for lost."""
-    carrier.lpush(broker.key("a"), raw)
+def test_plain_messages_tell_nothing(carrier):
+    """Where only such wait, no job's message does."""
+    carrier.lpush(broker.key("a"), PLAIN, "no json", "[]", '{"headers": {"job": true}}')
+
+    assert broker.oldest_published_at("a") is None
+
+
+def test_a_job_behind_plain_messages_is_found(carrier):
+    """More are looked at, where the first ones are none of a job."""
+    carrier.lpush(broker.key("a"), *[PLAIN] * 500, message(10.5), message(20.5))
+
+    assert broker.oldest_published_at("a") == 10.5
+
+
+def test_behind_very_many_plain_messages_nothing_is_known(carrier):
+    """A thousand are looked at: then the answer is as old as can be, so that nothing is taken for lost."""
+    carrier.lpush(broker.key("a"), *[PLAIN] * 1000, message(10.5))
 
     assert broker.oldest_published_at("a") == 0
 

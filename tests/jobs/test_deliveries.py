@@ -1,9 +1,12 @@
 """The delivery cap of plain messages."""
 
+from decimal import Decimal
+
 import pytest
 from celery.worker.request import Request
+from django.utils import timezone
 
-from jobs import broker, decisions, deliveries
+from jobs import broker, decisions, deliveries, unreadable
 from jobs.models import Job
 from jobs.testing import run_jobs
 from tests.faults.effects.tasks import work
@@ -11,9 +14,9 @@ from tests.faults.effects.tasks import work
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 
-def request(task_id=None, *, redelivered=True):
+def request(task_id=None, *, label="a", redelivered=True):
     """Receive a message that Celery sent, as the worker does; the transport marks what it delivers again."""
-    work.apply_async(["a"], {"seconds": 0}, task_id=task_id, queue="mail")
+    work.apply_async([label], {"seconds": 0}, task_id=task_id, queue="mail")
     with work.app.connection_for_read() as connection, connection.SimpleQueue("mail") as queue:
         message = queue.get(timeout=5)
         message.ack()
@@ -57,6 +60,19 @@ def test_redis_away_spends_nothing(redis):
     redis.stop()
 
     assert deliveries.is_spent(again) is False
+
+
+@pytest.mark.parametrize("label", ["\0", "\ud800", float("nan"), timezone.now(), b"bytes", Decimal("1.5")])
+def test_a_spent_message_that_can_be_no_job_is_put_aside(label):
+    """Celery takes arguments that the ledger does not: nothing is dropped in silence."""
+    deliveries.bury(request(label=label))
+
+    (one,) = unreadable.kept()
+    assert Job.objects.count() == 0
+    assert one.reason.startswith(
+        "delivered again more than 5 times: its process dies each time; and it can be no job: "
+    )
+    assert (one.queue, one.can_go_back) == ("mail", True)
 
 
 def test_a_spent_message_is_a_dead_letter(caplog):

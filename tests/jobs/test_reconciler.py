@@ -1,6 +1,7 @@
 """Messages that were lost one by one, and jobs that are too late."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -103,13 +104,59 @@ def test_a_redelivered_message_in_front_hides_nobody(published, carrier):
     assert young.pk
 
 
-def test_a_plain_message_in_front_hides_nobody(published, carrier):
-    """Plain Celery messages tell their time too, so a queue that is shared works the same."""
+def test_plain_messages_in_front_hide_nobody(published, carrier):
+    """All that waits has been looked at, and no job's message is among it."""
     published(100)
     pop(carrier)
-    nothing.delay()
+    for _ in range(30):
+        nothing.delay()
 
     assert reconciler.republish_lost_messages() == 1
+
+
+def test_the_clock_of_another_machine_proves_nothing(published, carrier):
+    """Plain messages of a machine five minutes ahead do not make lost what waits behind them."""
+    for _ in range(25):
+        nothing.apply_async(headers={"published_at": time.time() + 300})
+    for _ in range(3):
+        published(100)
+
+    assert reconciler.republish_lost_messages() == 0
+    assert carrier.llen(broker.key("default")) == 28
+
+
+def test_a_message_from_the_future_proves_nothing(published):
+    """PostgreSQL's clock was set back: jobs that came since are younger than they look."""
+    for _ in range(25):
+        published(-300)
+    published(100)
+
+    assert reconciler.republish_lost_messages() == 0
+
+
+@pytest.mark.parametrize("time", [1e300, float("nan"), float("inf"), -1e18, "x", None, [], 10**30])
+def test_an_odd_time_does_not_end_the_search(published, carrier, time):
+    """Neither in its own queue nor in another."""
+    published(100)
+    pop(carrier)
+    published(100, record_slowly, ["a"])
+    pop(carrier, "mail")
+    for queue in ("default", "mail"):
+        carrier.lpush(broker.key(queue), json.dumps({"headers": {"job": True, "published_at": time}}))
+
+    assert reconciler.republish_lost_messages() == 2
+
+
+def test_a_queue_that_redis_refuses_does_not_end_the_search(published, carrier, caplog):
+    """Its key is no list: that is logged, and the others are looked at."""
+    published(100)
+    pop(carrier)
+    carrier.set(broker.key("default"), "no list")
+    published(100, record_slowly, ["a"])
+    pop(carrier, "mail")
+
+    assert reconciler.republish_lost_messages() == 1
+    assert "queue_refused" in {getattr(line, "action", "") for line in caplog.records}
 
 
 def test_queues_are_looked_at_one_by_one(published, carrier):

@@ -11,7 +11,7 @@ from django.core import mail
 from django.db import OperationalError, ProgrammingError, connection
 
 from cronjobs.clock import database_now
-from jobs import decisions, guard, refusal
+from jobs import decisions, guard, refusal, unreadable
 from jobs.enqueue import Call, enqueue
 from jobs.models import Job, Worker
 from ops.alerts import incidents, telling, troubles, watch
@@ -328,6 +328,19 @@ def raising(error):
     return look
 
 
+def test_a_message_put_aside_is_told_once(quiet):
+    """At once, with its reason; when none has come for an hour, or somebody has decided, that is told too."""
+    unreadable.put_aside(b"hello", "no JSON", "mail")
+    look()
+    look()
+
+    assert subjects() == ["redis: messages that no worker can take"]
+    assert "a message of queue mail was put aside: no JSON" in mail.outbox[0].body
+    unreadable.drop(unreadable.kept()[0].id)
+    look()
+    assert subjects()[1:] == ["redis: over: messages that no worker can take"]
+
+
 def test_shipped_values_are_a_minute():
     """What is told of is no deploy: the patience is longer than a worker's restart."""
     assert (Conf().patience, Conf().interval) == (60.0, 30.0)
@@ -340,6 +353,7 @@ def test_a_trouble_says_what_it_is():
         "queue_age",
         "unknown_task",
         "no_worker",
+        "messages_put_aside",
         "redis_away",
         "postgres_away",
     }

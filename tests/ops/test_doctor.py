@@ -14,7 +14,7 @@ from django.db import connection
 from cronjobs.clock import database_now
 from cronjobs.models import CronJob
 from cronjobs.registering import register
-from jobs import guard
+from jobs import guard, unreadable
 from jobs.models import Broker, Job, Worker
 from local.ports import LOOPBACK, free_port
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
@@ -348,6 +348,16 @@ def test_dead_letters_are_yellow(ledger, carrier):
     (one,) = books.dead_letters()
 
     assert (one.level.word, one.found) == ("yellow", "tests.greet: 1 dead letter")
+
+
+def test_messages_put_aside_are_yellow(ledger, carrier):
+    """Messages that no worker can take wait for a person; the doctor says how to see them, and why the newest is there."""
+    assert levels(books.messages()) == {"messages put aside": "green"}
+
+    unreadable.put_aside(b"hello", "no JSON", "mail")
+
+    (one,) = books.messages()
+    assert (one.level.word, one.found) == ("yellow", "1 message; the newest, of queue mail: no JSON")
 
 
 def test_two_versions_at_once_are_yellow(ledger):

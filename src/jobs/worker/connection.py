@@ -8,6 +8,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport import redis
 
+from jobs.worker.consumer import TaskConsumer
 from jobs.worker.transport import LedgerTransport
 
 # Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
@@ -29,3 +30,4 @@ class SteadyAMQP(AMQP):
     """What an application makes its connections with; Celery has no setting for these."""
 
     Connection = SteadyConnection
+    Consumer = TaskConsumer

@@ -7,12 +7,28 @@ dies with its worker is found in the ledger, which knows more: whether it has be
 
 from __future__ import annotations
 
+import logging
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
+from kombu.utils.encoding import bytes_to_str
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from jobs import unreadable
 from jobs.message import JOB_HEADER
+from jobs.unreadable import UnreadableError
+from jobs.worker import reading
+
+logger = logging.getLogger(__name__)
+
+# Without KeyError, which kombu counts among them: a header that is missing is no reason to connect anew.
+OF_BROKER = tuple({each for errors in redis.get_redis_error_classes() for each in errors} - {KeyError})
+
+
+def is_of_broker(error: Exception) -> bool:
+    """Tell the errors for which a worker connects anew from those that a message is to blame for."""
+    return isinstance(error, OF_BROKER)
 
 
 class LedgerQoS(redis.QoS):
@@ -44,7 +60,7 @@ class LedgerQoS(redis.QoS):
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         message = self._job(tag)
         if not message:
-            super().restore_by_tag(tag, client, leftmost)
+            self._restore_recorded(tag, client, leftmost)
             return
         delivery = message.delivery_info
         with self.channel.conn_or_acquire(client) as connected:
@@ -56,13 +72,91 @@ class LedgerQoS(redis.QoS):
                 leftmost,
             )
 
+    def _restore_recorded(self, tag: str, client: Any, leftmost: bool) -> None:
+        """Send back a message that Redis has on record; a record that cannot be read must not keep those behind it there."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except Exception as error:
+            if is_of_broker(error):
+                raise
+            with self.channel.conn_or_acquire(client) as connected:
+                raw = connected.hget(self.unacked_key, tag) or b""
+                reason = f"kombu's record of a message in hand ({self.unacked_key}): {error}"
+                unreadable.put_aside(raw, reason, queue="")
+                self._remove_from_indices(tag).execute()
+
     def _job(self, delivery_tag: str) -> Any:
         message = self._delivered.get(delivery_tag)
         return message if message is not None and _is_job(message) else None
 
 
+class LedgerMessage(virtual.Message):
+    """A message whose body is in an encoding that there is; raises UnreadableError otherwise."""
+
+    def __init__(self, payload: dict[str, Any], channel: Any = None, **options: Any) -> None:
+        with reading.unreadable("its body cannot be decoded"):
+            super().__init__(payload, channel, **options)
+
+
 class LedgerChannel(redis.Channel):
     QoS = LedgerQoS
+    Message = LedgerMessage
+
+    _in_poll: Any
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker."""
+        try:
+            popped = self._popped(options)
+            if not popped:
+                raise Empty
+            queue = bytes_to_str(popped[0]).rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            self._deliver(popped[1], queue)
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        return True
+
+    def _popped(self, options: dict[str, Any]) -> tuple[bytes, bytes] | None:
+        connection = self.client.connection
+        try:
+            return self.client.parse_response(connection, "BRPOP", **options)
+        except self.connection_errors:
+            connection.disconnect()  # the next turn connects anew
+            raise
+
+    def _deliver(self, raw: bytes, queue: str) -> None:
+        try:
+            self.connection._deliver(reading.envelope(raw, queue), queue)  # noqa: SLF001  kombu's own way
+        except UnreadableError as error:
+            unreadable.put_aside(raw, str(error), queue)
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        """Deliver what was sent to all workers, as a remote control's command; one that cannot be read is nobody's."""
+        try:
+            reading.check_envelope(message)
+            return bool(super()._deliver_fanout_message(message, exchange))
+        except Exception as error:
+            if is_of_broker(error):
+                raise
+            logger.error("a broadcast cannot be read: %s", error, extra={"action": "broadcast_unreadable"})  # noqa: TRY400
+            return True
+
+    def _do_restore_message(
+        self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
+    ) -> None:
+        """Send a message back as kombu does, which loses one that it cannot send: raise UnreadableError for that."""
+        reading.check_envelope(payload)
+        reading.check(
+            {"exchange": reading.ANY_TEXT, "routing key": reading.NAME},
+            {"exchange": exchange, "routing key": routing_key},
+        )
+        if not self._lookup(exchange, routing_key):
+            raise UnreadableError(
+                f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}"
+            )
+        super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Return the parameters of a connection; of a channel that is closed, raise what its caller expects of a lost broker.

@@ -46,6 +46,7 @@ SUBJECTS = {
     "queue_age": "jobs wait too long",
     "unknown_task": "no worker knows the task",
     "no_worker": "no worker",
+    "messages_put_aside": "messages that no worker can take",
     "redis_away": "Redis is away",
     "postgres_away": "PostgreSQL is away",
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import redis
 from django.db import connection
 
 from cronjobs.wording import counted, duration
-from jobs import broker, refusal
+from jobs import broker, refusal, unreadable
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.metrics import reading
@@ -81,6 +81,18 @@ def missing_workers() -> Iterator[Trouble]:
             )
 
 
+def messages_put_aside() -> Iterator[Trouble]:
+    """Yield the messages that no worker could take lately; of Redis itself another function tells."""
+    try:
+        newest = unreadable.kept(1)
+    except redis.RedisError:
+        return
+    quiet = timedelta(seconds=conf().dead_letter_quiet)
+    if newest and datetime.now(UTC) - datetime.fromisoformat(newest[0].at) < quiet:
+        text = f"a message of queue {newest[0].queue} was put aside: {newest[0].reason}"
+        yield Trouble("messages_put_aside", "redis", text)
+
+
 def redis_away() -> Iterator[Trouble]:
     try:
         broker.client().ping()
@@ -94,6 +106,7 @@ TROUBLES: tuple[Callable[[], Iterator[Trouble]], ...] = (
     old_queues,
     refused_jobs,
     missing_workers,
+    messages_put_aside,
     redis_away,
 )
 

@@ -62,6 +62,7 @@ CHECKS = (
     Check(ledger.queues, (POSTGRES,)),
     Check(ledger.refused_jobs, (POSTGRES,)),
     Check(ledger.dead_letters, (POSTGRES,)),
+    Check(ledger.messages, (REDIS,)),
     Check(cronjobs.cronjobs, (POSTGRES,)),
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cronjobs.clock import database_now
 from cronjobs.wording import counted, duration
-from jobs import refusal
+from jobs import refusal, unreadable
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.doctor.findings import Finding, graded, green, red, yellow
@@ -84,3 +84,15 @@ def dead_letters() -> Iterator[Finding]:
         yield yellow("dead letters", f"{task}: {counted(count, 'dead letter')}", advice)
     if not dead:
         yield green("dead letters", "none")
+
+
+def messages() -> Iterator[Finding]:
+    kept = unreadable.kept()
+    if kept:
+        text = f"{counted(len(kept), 'message')}; the newest, of queue {kept[0].queue}: {kept[0].reason}"
+        advice = (
+            "python manage.py jobs messages; then requeue what the code can run by now, and drop the rest"
+        )
+        yield yellow("messages put aside", text, advice)
+    else:
+        yield green("messages put aside", "none")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs import broker
+from jobs import broker, unreadable
 from ops.metrics import reading
-from ops.metrics.families import gauge
+from ops.metrics.families import counter, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,18 @@ def of_redis() -> Iterator[Metric]:
         "Messages that wait in Redis.",
         ["queue"],
         (([queue], broker.waiting(queue)) for queue in queues),
+    )
+    yield gauge(
+        "messages_kept_aside",
+        "Messages that no worker can take, and that wait for a person.",
+        [],
+        [([], unreadable.how_many())],
+    )
+    yield counter(
+        "messages_put_aside",
+        "Messages that no worker could take.",
+        ["queue"],
+        (([queue], count) for queue, count in unreadable.counts().items()),
     )
 
 

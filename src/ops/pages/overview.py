@@ -11,7 +11,7 @@ import redis
 from cronjobs import table
 from cronjobs.clock import database_now
 from deployment import spec
-from jobs import broker
+from jobs import broker, unreadable
 from jobs.conf import conf
 from jobs.models import Job, Worker
 from ops.pages import troubles
@@ -131,6 +131,7 @@ def gather() -> Overview:
             *(troubles.of_queues(found, now) if alive else ()),
             *troubles.of_refused_jobs(),
             *troubles.of_dead_letters(dead_count, first_death),
+            *troubles.of_messages(put_aside() if messages is not None else 0),
         ],
         last_incident=troubles.last_over(),
     )
@@ -154,6 +155,14 @@ def services(declared: Iterable[spec.Service], alive: Sequence[Worker]) -> Itera
         yield Service(service.name, service.queues, service.instances, own)
     if strangers:
         yield Service("not in platform.yaml", (), spec.Instances(), strangers)
+
+
+def put_aside() -> int:
+    """Return how many messages no worker could take; none while Redis does not answer."""
+    try:
+        return unreadable.how_many()
+    except redis.RedisError:
+        return 0
 
 
 def in_redis(names: Iterable[str]) -> dict[str, int] | None:

@@ -106,6 +106,16 @@ def of_dead_letters(count: int, oldest_at: datetime | None) -> Iterator[Trouble]
         yield Trouble(counted(count, "dead letter"), text, reverse("ops:jobs") + "?state=dead", oldest_at)
 
 
+def of_messages(count: int) -> Iterator[Trouble]:
+    if count:
+        text = (
+            "put aside, because no worker can take it"
+            if count == 1
+            else "put aside, because no worker can take them"
+        )
+        yield Trouble(counted(count, "message"), text, reverse("ops:messages"))
+
+
 def last_over() -> Over | None:
     """Return the incident that was over last, of a cronjob or of the whole."""
     cronjobs = CronJobIncident.objects.filter(closed_at__isnull=False).order_by("-closed_at")[:1]

@@ -1,15 +1,19 @@
 """What a worker's channel leaves in Redis of the messages in its hands, on a real one."""
 
+import contextlib
 import json
 import uuid
 
 import pytest
 from celery import current_app
 from django.utils import timezone
+from kombu import Consumer, Exchange, Queue
 
-from jobs import broker
+from jobs import broker, unreadable
 from jobs.message import job_message
 from tests.faults.effects.tasks import nothing
+from tests.faults.shapes import nested, plain
+from tests.support.polling import wait_until
 
 pytestmark = pytest.mark.usefixtures("carrier")
 
@@ -54,7 +58,7 @@ def test_an_acknowledged_job_leaves_a_hand_free(take, channel, carrier):
     message.ack()
 
     assert channel.qos.can_consume()
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
 
 
 def test_a_plain_message_is_recorded_until_it_is_acknowledged(take, carrier):
@@ -72,7 +76,7 @@ def test_a_rejected_job_is_gone(take, job, carrier):
     """What becomes of it stands in the ledger."""
     take().reject()
 
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
 
 
 def test_a_job_that_nobody_could_take_goes_back_to_its_queue(take, job, carrier):
@@ -101,4 +105,75 @@ def test_what_was_acknowledged_stays_away_when_the_channel_closes(take, job, cha
 
     channel.close()
 
-    assert carrier.keys("*") == []
+    assert carrier.keys(broker.key("*")) == []
+
+
+def recorded(message, exchange="", routing_key="default"):
+    return json.dumps([message, exchange, routing_key])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"hello", b"\xff", b"5", b"[]", b"[1, 2, 3]", nested(1000), recorded(None), recorded({}), recorded(plain(), 5),
+     recorded(plain(), "", None), recorded(plain(), "", ["default"]), recorded(plain(), "nowhere", "x"),
+     recorded(plain() | {"headers": []}), recorded(plain(properties={"priority": float("inf")}))],
+)  # fmt: skip
+@pytest.mark.parametrize("tag", ["odd", b"\xff"])
+def test_a_record_that_cannot_be_read_keeps_nobody_in_redis(channel, carrier, record, tag):
+    """Kombu's list of what dead workers had in their hands is gone through to its end, and what is odd is put aside."""
+    good = plain()
+    carrier.hset(broker.key("unacked"), mapping={tag: record, "good": recorded(good)})
+    carrier.zadd(broker.key("unacked_index"), {tag: 2, "good": 1})
+
+    channel.qos.restore_visible()
+
+    assert json.loads(carrier.lpop(broker.key("default")))["headers"]["id"] == good["headers"]["id"]
+    assert carrier.keys(broker.key("unacked*")) == []
+    (one,) = unreadable.kept()
+    assert one.reason.startswith("kombu's record of a message in hand (unacked): ")
+    assert not unreadable.requeue(one.id)  # it is no message, and has no queue
+
+
+def test_a_record_that_is_gone_is_forgotten(channel, carrier):
+    """An index without its message, and a message without its index."""
+    carrier.zadd(broker.key("unacked_index"), {"gone": 1})
+    carrier.hset(broker.key("unacked"), "alone", b"hello")
+
+    channel.qos.restore_visible()
+
+    assert carrier.keys(broker.key("unacked_index")) == []
+    assert unreadable.how_many() == 0
+
+
+def test_a_message_does_not_say_where_it_goes_back(channel, carrier):
+    """One that names another queue, or an exchange that there is not, goes back to the queue that it came from all the same."""
+    odd = plain(properties={"delivery_info": {"exchange": "nowhere", "routing_key": "x"}})
+    carrier.lpush(broker.key("default"), json.dumps(odd))
+    taken = []
+    with current_app.amqp.TaskConsumer(channel, on_message=taken.append):
+        channel.connection.client.drain_events(timeout=5)
+
+    channel.close()
+
+    assert len(taken) == 1
+    assert carrier.llen(broker.key("default")) == 1
+
+
+@pytest.mark.parametrize(
+    "raw", ["5", "[]", "{}", '{"properties": null}', json.dumps(plain() | {"body": "a"})]
+)
+def test_a_broadcast_that_cannot_be_read_is_passed(channel, carrier, caplog, raw):
+    """A command to all workers that is none ends none of them."""
+    news = Queue("news", Exchange("news", type="fanout"))
+    got = []
+    with Consumer(channel, [news], on_message=got.append, no_ack=True):
+        wait_until(lambda: drained(channel) or carrier.publish(broker.key("/0.news"), raw))
+        carrier.publish(broker.key("/0.news"), json.dumps(plain()))
+        wait_until(lambda: drained(channel) or got)
+
+    assert {line.action for line in caplog.records if hasattr(line, "action")} == {"broadcast_unreadable"}
+
+
+def drained(channel):
+    with contextlib.suppress(TimeoutError):
+        channel.connection.client.drain_events(timeout=0.05)

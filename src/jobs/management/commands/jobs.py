@@ -7,11 +7,12 @@ import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from jobs import decisions, queries
-from jobs.management import printing
+from jobs.management import messages, printing
 from jobs.models import Job
 from jobs.queries import Wanted
 
@@ -23,11 +24,13 @@ FILTERS = ("state", "task", "queue", "key")
 
 
 class Command(BaseCommand):
-    help = "List, show, retry and discard jobs, or tell how many there are."
+    help = "List, show, retry and discard jobs, or tell how many there are; decide about messages that no worker can take."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|retry|discard|stats")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="list|show|retry|discard|stats|messages"
+        )
         _filters(
             actions.add_parser(
                 "list", help="jobs, newest first; those that wait in the order in which they wait"
@@ -46,6 +49,9 @@ class Command(BaseCommand):
         actions.add_parser(
             "stats", help="jobs by queue and state, messages that wait in Redis, workers alive"
         )
+        messages.add_arguments(
+            actions.add_parser("messages", help="messages that no worker can take: list, show, requeue, drop")
+        )
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON, for other programs")
 
@@ -55,6 +61,8 @@ class Command(BaseCommand):
         except (OperationalError, InterfaceError) as error:
             line = " ".join(str(error).split())
             raise CommandError(f"PostgreSQL did not answer: {line}", returncode=os.EX_UNAVAILABLE) from None
+        except redis.RedisError as error:
+            raise CommandError(f"Redis did not answer: {error}", returncode=os.EX_UNAVAILABLE) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
         jobs = queries.find_jobs(_wanted(options), limit)
@@ -75,6 +83,9 @@ class Command(BaseCommand):
 
     def do_discard(self, **options: Any) -> None:
         self._decide("discarded", decisions.discard, **options)
+
+    def do_messages(self, *, what: str, ids: list[str], **options: Any) -> None:
+        self._tell(options, *messages.answer(what, ids, everything=options["all"]))
 
     def _decide(
         self,
