@@ -1,11 +1,8 @@
 """The doctor: finds what is wrong, says what to do, and works when a server is away."""
 
 import json
-import os
-import shutil
 import uuid
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -16,14 +13,12 @@ from cronjobs.models import CronJob
 from cronjobs.registering import register
 from jobs import guard
 from jobs.models import Broker, Job, Worker
-from local.ports import LOOPBACK, free_port
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
 from ops.doctor import ledger as books
 from ops.doctor.findings import Level, green, red, yellow
 from ops.metrics.reading import queues_of
 from tests.ops.support import entry, greet
-from tests.support.polling import wait_until
-from tests.support.stack import listens
+from tests.support.pooler import needs_pgbouncer, start_pooler
 
 ALL = queues_of()  # of platform.yaml
 
@@ -229,43 +224,17 @@ def test_a_direct_connection_is_no_pooler(db):
     assert levels(postgres.pooler()) == {"pooler": "green"}
 
 
-@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt install pgbouncer")
+@needs_pgbouncer
 @pytest.mark.parametrize(("mode", "level"), [("session", "green"), ("transaction", "yellow")])
 def test_a_poolers_mode_is_found(stack, mode, level):
     """Behind a real PgBouncer the doctor tells transaction mode, in which `release` cannot hold its lock, from session mode."""
-    url = pgbouncer(stack, mode)
+    url = start_pooler(stack, mode)
 
     told = stack.manage("doctor", "--json", DATABASE_URL=url)
 
     findings = {each["name"]: each for each in json.loads(told.stdout)["findings"]}
     assert findings["PostgreSQL"]["level"] == "green"
     assert findings["pooler"]["level"] == level
-
-
-def pgbouncer(stack, mode):
-    """Start a PgBouncer before the stack's database; return the address to reach it by."""
-    server, port = urlsplit(stack.environment["DATABASE_URL"]), free_port()
-    name = server.path.removeprefix("/").partition("?")[0]
-    folder = stack.folder / "pgbouncer"
-    folder.mkdir()
-    config = folder / "pgbouncer.ini"
-    config.write_text(f"""[databases]
-{name} = host={server.hostname} port={server.port} user={server.username} password={server.password or ""}
-[pgbouncer]
-listen_addr = {LOOPBACK}
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = {mode}
-ignore_startup_parameters = extra_float_digits,options
-""")
-    as_root = ["--user", "nobody"] if os.getuid() == 0 else []
-    for path in (folder, *list(folder.parents)[:3]):
-        path.chmod(path.stat().st_mode | 0o011)
-    config.chmod(0o644)
-    stack.start("pgbouncer", ["pgbouncer", *as_root, str(config)])
-    wait_until(lambda: listens(port))
-    return f"postgres://{server.username}@{LOOPBACK}:{port}/{name}"
 
 
 def test_a_wrong_clock_is_red(db, monkeypatch):
