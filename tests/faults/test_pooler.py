@@ -9,7 +9,10 @@ import pytest
 from django.db import connection
 
 from deployment.migrating import LOCK, LockHeldError, migration_lock
+from jobs.models import Job
 from tests.conftest import connected_to
+from tests.faults.effects.models import Effect
+from tests.faults.effects.tasks import copy_by_iterator
 from tests.support.pooler import needs_pgbouncer, start_pooler
 from tests.support.stack import MANAGE
 
@@ -90,3 +93,40 @@ def test_an_index_is_built_concurrently_under_the_lock(stack):
         cursor.execute("RESET statement_timeout")
 
     assert is_valid
+
+
+def test_an_iterator_of_a_job(faults, pooled):
+    """`.iterator()` in a job reads its batches to the end, with other clients' transactions in between."""
+    Effect.objects.bulk_create(Effect(label="before", what="start", pid=0) for _ in range(50))
+    faults.quick_worker()
+
+    jobs = [copy_by_iterator.enqueue(f"copy{number}") for number in range(20)]
+    faults.wait_for_all()
+
+    ended = Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("state", "attempt")
+    assert set(ended) == {("succeeded", 1)}
+    assert faults.repeated() == []
+
+
+def test_an_iterator_as_the_first_query_of_a_process(pooled):
+    """Nothing has been asked before: the pooler is seen in time all the same."""
+    code = (
+        "from django.contrib.auth.models import Permission as P; from django.db import connection as c; "
+        "rows = P.objects.iterator(chunk_size=5); next(rows); "
+        "c.cursor().execute('SELECT count(*) FROM pg_cursors'); "
+        "x = c.cursor(); x.execute('SELECT count(*) FROM pg_cursors'); print('cursors:', x.fetchone()[0])"
+    )
+
+    asked = pooled.manage("shell", "--no-imports", "-c", code)
+    forced = pooled.manage("shell", "--no-imports", "-c", code, DISABLE_SERVER_SIDE_CURSORS="false")
+    direct = pooled.manage("shell", "--no-imports", "-c", code, DATABASE_URL=pooled.direct)
+
+    assert [done.stdout.strip() for done in (asked, forced, direct)] == [
+        "cursors: 0",
+        "cursors: 1",
+        "cursors: 1",
+    ]
+    switched = pooled.manage(
+        "shell", "--no-imports", "-c", code, DATABASE_URL=pooled.direct, DISABLE_SERVER_SIDE_CURSORS="true"
+    )
+    assert switched.stdout.strip() == "cursors: 0"

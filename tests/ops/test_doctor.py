@@ -225,16 +225,23 @@ def test_a_direct_connection_is_no_pooler(db):
 
 
 @needs_pgbouncer
-@pytest.mark.parametrize(("mode", "level"), [("session", "green"), ("transaction", "yellow")])
-def test_a_poolers_mode_is_found(stack, mode, level):
-    """Behind a real PgBouncer the doctor tells transaction mode, in which `release` cannot hold its lock, from session mode."""
+@pytest.mark.parametrize(
+    ("mode", "cursors", "level", "told"),
+    [
+        ("session", "", "green", "in session mode"),
+        ("transaction", "", "green", "in transaction mode; .iterator() fetches all rows at once"),
+        ("transaction", "false", "red", "in transaction mode, with server-side cursors"),
+    ],
+)
+def test_a_poolers_mode_is_found(stack, mode, cursors, level, told):
+    """Behind a real PgBouncer the doctor tells transaction mode, in which no server-side cursor may be used, from session mode."""
     url = start_pooler(stack, mode)
 
-    told = stack.manage("doctor", "--json", DATABASE_URL=url)
+    answer = stack.manage("doctor", "--json", DATABASE_URL=url, DISABLE_SERVER_SIDE_CURSORS=cursors)
 
-    findings = {each["name"]: each for each in json.loads(told.stdout)["findings"]}
+    findings = {each["name"]: each for each in json.loads(answer.stdout)["findings"]}
     assert findings["PostgreSQL"]["level"] == "green"
-    assert findings["pooler"]["level"] == level
+    assert (findings["pooler"]["level"], findings["pooler"]["found"]) == (level, told)
 
 
 def test_a_wrong_clock_is_red(db, monkeypatch):
