@@ -114,7 +114,7 @@ def tell(done: WakeUp) -> None:
         logger.warning(
             "%s: the platform did not wake it up for %s, the last %s; a worker did",
             done.name,
-            counted(len(done.decisions), "slot"),
+            ("more than " if done.unlisted_since else "") + counted(len(done.decisions), "slot"),
             f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",
             extra={"action": "slot_healed", "cronjob": done.name},
         )

@@ -41,6 +41,7 @@ def as_json(result: WakeUp) -> dict[str, Any]:
         "now": result.now.isoformat(),
         "next_slot": result.next_slot.isoformat(),
         "slots": [_slot(result, each) for each in result.decisions],
+        "unlisted_since": result.unlisted_since.isoformat() if result.unlisted_since else None,
         "enqueued_before": [slot.isoformat() for slot in result.twice],
         "paused_by": result.paused_by,
         "dry_run": result.is_dry,
@@ -110,6 +111,8 @@ def _others(result: WakeUp) -> list[str]:
         same = [each for each in others if each.outcome == outcome]
         which = f"slot {stamp(same[0].slot)}" if len(same) == 1 else counted(len(same), "slot")
         parts.append(f"{which} {outcome}: {same[-1].reason}")
+    if result.unlisted_since:
+        parts.append(f"older ones, from {stamp(result.unlisted_since)} on, are not listed")
     if result.twice:
         parts.append(
             f"{counted(len(result.twice), 'slot')} had been decided before, {stamp(result.twice[-1])} the last"

@@ -47,6 +47,7 @@ class WakeUp:
     decisions: list[Decision] = field(default_factory=list)
     jobs: dict[datetime, uuid.UUID] = field(default_factory=dict)
     twice: list[datetime] = field(default_factory=list)  # slots that were decided before
+    unlisted_since: datetime | None = None  # the first of slots so many and so old that the ledger has no row for each
     paused_by: str | None = None
     is_dry: bool = False
     unpublished: int = 0
@@ -92,6 +93,7 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, pat
     result = WakeUp(
         entry.name, trigger, clock, entry.schedule.next(max(clock, row.cursor, *slots)), is_dry=is_dry
     )
+    result.unlisted_since = first if slots and (first := entry.schedule.next(row.cursor)) < slots[0] else None
     result.paused_by = row.paused_by if row.paused_at else None
     record(entry, result, decide(slots, policies, clock, result.paused_by))
     advance(row, result, slots)

@@ -87,7 +87,7 @@ class Service:
         return shlex.split(self.command)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        for problem in filter(None, (beat_problem(self.command), pool_problem(self.command))):
+        if problem := beat_problem(self.command) or pool_problem(self.command):
             yield "command", problem
         if problem := queues_problem(self.command, self.queues):
             yield "queues", problem
