@@ -54,7 +54,7 @@ def as_json(result: WakeUp) -> dict[str, Any]:
 def tick_text(result: TickResult) -> str:
     """Return a line for each cronjob that was due, and one for the tick."""
     problems = [f"{name}: {problem}" for name, problem in result.problems.items()]
-    return "\n".join([*map(line, result.wake_ups), *problems, tick_line(result)])
+    return "\n".join([*map(line, result.wake_ups), *problems, *result.held.values(), tick_line(result)])
 
 
 def tick_line(result: TickResult) -> str:
@@ -72,6 +72,7 @@ def tick_as_json(result: TickResult) -> dict[str, Any]:
         "wake_ups": [as_json(each) for each in result.wake_ups],
         "problems": result.problems,
         "left": result.left,
+        "held": result.held,
         "exit_code": result.code,
         "text": tick_line(result),
     }

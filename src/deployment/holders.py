@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.db import OperationalError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
 # Where roles differ, PostgreSQL shows of another's session no more than that it is there.
 SESSION = """
     SELECT pid, coalesce(application_name, ''), coalesce(host(client_addr), ''), coalesce(state, ''),
-        coalesce(xact_start, state_change)
+        coalesce(xact_start, state_change),
+        coalesce(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)), 0)
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE granted AND pid <> pg_backend_pid() AND {condition}
     ORDER BY {order} xact_start NULLS LAST LIMIT 1
@@ -21,6 +23,13 @@ OF_THIS_DATABASE = "pg_locks.database = (SELECT oid FROM pg_database WHERE datna
 ADVISORY = SESSION.format(
     condition=f"locktype = 'advisory' AND {OF_THIS_DATABASE} AND classid = 0 AND objid = %s AND objsubid = 1",
     order="",
+)
+# The transaction that has marked the row; where that cannot be seen, the oldest that does more with the table than read it, and
+# waits for no other.
+ROW = SESSION.format(
+    condition="(transactionid::text = %(mark)s OR relation = to_regclass(%(table)s) AND mode <> 'AccessShareLock'"
+    " AND wait_event_type IS DISTINCT FROM 'Lock')",
+    order="transactionid::text = %(mark)s DESC NULLS LAST,",
 )
 
 
@@ -33,6 +42,7 @@ class Holder:
     address: str
     state: str
     since: datetime | None
+    seconds: float  # since then
 
     def __str__(self) -> str:
         """Return ``pid 4711 (psql, from 10.0.0.7, idle in transaction since 2026-11-26 08:00:02Z)``."""
@@ -54,7 +64,25 @@ def of_advisory_lock(cursor: Any, key: int) -> Holder | None:
     return _one(cursor, ADVISORY, [key])
 
 
-def _one(cursor: Any, statement: str, values: Sequence[Any]) -> Holder | None:
+def of_row(cursor: Any, table: str, column: str, value: object) -> Holder | None:
+    """Return who holds a row, or its whole table; None when nobody does, any more. Call it outside a transaction."""
+    return _one(cursor, ROW, {"mark": _mark(cursor, table, column, value), "table": table})
+
+
+def _mark(cursor: Any, table: str, column: str, value: object) -> str | None:
+    """Return the transaction that was last to mark a row; None where the table itself is held."""
+    try:
+        cursor.execute("BEGIN; SET LOCAL lock_timeout = '100ms'")
+        cursor.execute(f'SELECT xmax::text FROM "{table}" WHERE "{column}" = %s', [value])  # noqa: S608  our own names
+        row = cursor.fetchone()
+    except OperationalError:
+        return None
+    finally:
+        cursor.execute("ROLLBACK")
+    return row[0] if row else None
+
+
+def _one(cursor: Any, statement: str, values: Any) -> Holder | None:
     cursor.execute(statement, values)
     row = cursor.fetchone()
     return Holder(*row) if row else None

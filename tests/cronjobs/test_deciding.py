@@ -124,7 +124,9 @@ def test_a_very_long_silence_is_bounded(steps, cron, timezone, days):
     slots = due_slots(schedule, begin, NOW)
     walked = len(steps)
 
-    assert slots == list(schedule.slots(max(begin, year), NOW))[-2_000:]
+    listed_from = slots[0] - minutes(1) if len(slots) == 2_000 else max(begin, year)
+    assert slots == list(schedule.slots(listed_from, NOW))
+    assert len(slots) <= 2_000
     assert walked < 10_000
 
 
