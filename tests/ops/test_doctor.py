@@ -5,6 +5,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from celery import current_app
+from celery.app.amqp import AMQP
 from django.conf import settings as django_settings
 from django.db import connection
 
@@ -250,6 +252,48 @@ def test_a_wrong_clock_is_red(db, monkeypatch):
     monkeypatch.setattr(postgres, "ask", lambda _: now - timedelta(minutes=2))
 
     assert levels(postgres.clock()) == {"clock": "red"}
+
+
+# Versions
+
+
+def known(monkeypatch, **versions):
+    """Let other versions be installed than there are."""
+    installed = process.installed() | versions
+    monkeypatch.setattr(process, "installed", lambda: installed)
+    return found(process.versions(), "versions")
+
+
+def test_what_is_pinned_is_not_known_to_break(monkeypatch):
+    """The project's own versions, with its guard before Celery 5.7.0's defect, are green."""
+    assert known(monkeypatch).level is Level.GREEN
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ({"celery": "5.6.3"}, "celery 5.6.3 forgets the time limits of running tasks at each reconnect"),
+        ({"celery": "5.6.3", "kombu": "5.6.2"}, "kombu 5.6.2 never notices a half-open socket"),
+        ({"kombu": "5.10.1"}, ""),
+    ],
+)
+def test_a_version_that_breaks_is_named(monkeypatch, versions, told):
+    """Each with what it does, so that a reader can judge; a later version is not an earlier one."""
+    finding = known(monkeypatch, **versions)
+
+    assert finding.level is (Level.RED if told else Level.GREEN)
+    assert told in finding.advice
+
+
+def test_the_guard_before_a_defect_of_celery_is_looked_for(monkeypatch):
+    """Celery 5.7.0 without the project's connections exits when Redis dies under a task that is acknowledged late."""
+    monkeypatch.setitem(vars(current_app), "amqp", AMQP(current_app))
+
+    finding = known(monkeypatch, celery="5.7.0")
+
+    assert finding.level is Level.RED
+    assert "celery 5.7.0 exits when Redis dies under a task that is acknowledged late" in finding.advice
+    assert "jobs.worker.install(app)" in finding.advice
 
 
 # Redis
