@@ -116,6 +116,13 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_count=3,
     tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
 )
+# A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
+# Not said: without them where a pooler is seen.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
+    env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
+    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
+    else None  # type: ignore[typeddict-item]
+)
 
 # Email
 

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 
 from cronjobs import controls, entries
+from cronjobs.holding import HeldError
 from cronjobs.models import CronJob, Incident, Slot
 from jobs.admin import ReadOnly
 
@@ -66,7 +67,7 @@ class CronJobAdmin(ReadOnly):
                 with transaction.atomic():
                     if changed := decide(cronjob.name):
                         self.log_change(request, cronjob, act)
-            except entries.ConfigurationError as error:
+            except (entries.ConfigurationError, HeldError) as error:
                 messages.error(request, str(error))
                 continue
             messages.info(

@@ -10,14 +10,16 @@ Death anywhere: an incident and its messages are committed together, or not at a
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from cronjobs import monitoring, tasks
+from cronjobs import holding, monitoring, tasks
 from cronjobs.conf import conf
+from cronjobs.holding import HeldError, naming_holder
 from cronjobs.models import Incident
+from cronjobs.registering import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +45,9 @@ def look(now: datetime | None = None) -> None:
     }
     for (name, kind), signal in wrong.items():
         if (name, kind) not in known:
-            change(OPEN, [name, kind, signal.text], is_over=False)
-    for key in known.keys() - wrong.keys():
-        change(CLOSE, [known[key]], is_over=True)
+            change(name, OPEN, [name, kind, signal.text], is_over=False)
+    for name, kind in known.keys() - wrong.keys():
+        change(name, CLOSE, [known[name, kind]], is_over=True)
 
 
 def current(reports: Iterable[Report]) -> Iterable[tuple[tuple[str, str], Signal]]:
@@ -54,12 +56,22 @@ def current(reports: Iterable[Report]) -> Iterable[tuple[tuple[str, str], Signal
             yield (report.name, signal.kind), signal
 
 
-def change(statement: str, values: list[str | int], *, is_over: bool) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row = cursor.fetchone()
-        if row:  # else another worker was faster
-            tell(row[0], is_over=is_over)
+def change(name: str, statement: str, values: list[str | int], *, is_over: bool) -> None:
+    """Do it, unless somebody holds the cronjob: then the next look does, and the others do not wait for that."""
+    try:
+        # Around the transaction: its COMMIT looks whether the cronjob that the incident refers to is there.
+        with naming_holder(name), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOOK}'")
+            write(cursor, statement, values, is_over=is_over)
+    except HeldError as error:
+        holding.tell(error)
+
+
+def write(cursor: Any, statement: str, values: list[str | int], *, is_over: bool) -> None:
+    cursor.execute(statement, values)
+    row = cursor.fetchone()
+    if row:  # else another worker was faster
+        tell(row[0], is_over=is_over)
 
 
 def tell(incident: int, *, is_over: bool) -> None:

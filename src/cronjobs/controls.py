@@ -1,4 +1,7 @@
-"""What a person decides about a cronjob: pause, resume, run now, backfill. Commands, admin and pages call these."""
+"""What a person decides about a cronjob: pause, resume, run now, backfill. Commands, admin and pages call these.
+
+All of them raise holding.HeldError where somebody else is at the cronjob for longer than one waits.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,9 @@ def forget(name: str) -> bool:
 
     Tell whether it was one. Raises CronJob.DoesNotExist.
     """
-    CronJob.objects.get(pk=name)
-    return bool(CronJob.objects.filter(pk=name, is_in_file=False).update(is_in_file=True))
+    with transaction.atomic():
+        known_row(name)
+        return bool(CronJob.objects.filter(pk=name, is_in_file=False).update(is_in_file=True))
 
 
 def run_now(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cronjobs.policies import MOST_AT_ONCE
@@ -12,7 +12,6 @@ from cronjobs.wording import duration, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from cronjobs.policies import Policies
     from deployment.schedule import Schedule
@@ -21,7 +20,8 @@ EARLY = timedelta(
     seconds=30
 )  # a wake-up may come so early: half of a minute, the shortest gap between two slots
 LOOKBACK = timedelta(days=366)  # slots that nobody woke up for in a year are not listed one by one
-MOST_RECORDED = 10_000  # rows of one wake-up: a week of minutes
+MOST_RECORDED = 2_000  # rows of one wake-up: a day of minutes, which is the usual window, and some
+STRIDE = timedelta(minutes=MOST_RECORDED)  # no schedule has more slots in it
 
 ENQUEUED, SKIPPED, MISSED = "enqueued", "skipped", "missed"
 
@@ -36,8 +36,13 @@ class Decision:
 
 
 def due_slots(schedule: Schedule, cursor: datetime, until: datetime) -> list[datetime]:
-    """Return the slots after the cursor, ascending; of very many the newest."""
-    return list(deque(schedule.slots(max(cursor, until - LOOKBACK), until), maxlen=MOST_RECORDED))
+    """Return the slots after the cursor, ascending; of very many the newest, without a walk over the others."""
+    begin, found = max(cursor, until - LOOKBACK), deque[datetime]()
+    while until > begin and len(found) < MOST_RECORDED:
+        start = max(begin, until - STRIDE)
+        found.extendleft(reversed(list(schedule.slots(start, until))))
+        until = start
+    return list(found)[-MOST_RECORDED:]
 
 
 def decide(

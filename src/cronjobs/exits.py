@@ -29,10 +29,17 @@ AWAY = (
 )  # 69: PostgreSQL is away or not migrated; the next wake-up, or a worker, claims the slot
 BUG = os.EX_SOFTWARE  # 70
 UNPUBLISHED = os.EX_TEMPFAIL  # 75: recorded, and Redis is away; a worker's relay publishes
+HELD = (
+    os.EX_TEMPFAIL
+)  # not recorded, because somebody holds the cronjob; the next wake-up, or a worker, claims the slot
 UNCONFIGURED = os.EX_CONFIG  # 78: unknown cronjob, or a schedule or policy that is none
 
 AWAY_TEXT = "PostgreSQL is away; the next wake-up or a worker claims the slot"
 ASKED_TEXT = "PostgreSQL is away; before you ask again, see whether it was done"
+HELD_TEXT = {
+    AWAY_TEXT: "nothing is recorded; the next wake-up or a worker claims the slot",
+    ASKED_TEXT: "nothing was done; ask again",
+}
 UNMIGRATED_TEXT = (
     "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
 )
@@ -93,8 +100,10 @@ def as_exit_codes(
     except Exception as error:
         if is_unmigrated(error):
             raise CommandError(f"{name}: {UNMIGRATED_TEXT}", returncode=AWAY) from None
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if is_held(error):
+            raise CommandError(f"{name}: {HELD_TEXT[away]}: {line}", returncode=HELD) from None
         if is_away(error):
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             text, code = (LOST_SIGHT_TEXT, UNPUBLISHED) if is_committed() else (away, AWAY)
             raise CommandError(f"{name}: {text} ({line})", returncode=code) from None
         logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})

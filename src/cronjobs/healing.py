@@ -10,11 +10,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cronjobs import entries, exits, ticking
+from cronjobs import entries, exits, holding, ticking
 from cronjobs.clock import database_now
 from cronjobs.conf import conf
+from cronjobs.holding import HeldError
 from cronjobs.models import CronJob, Slot
-from cronjobs.registering import has_changed, register
+from cronjobs.registering import LOOK, has_changed, register
 from cronjobs.waking import wake_up
 from cronjobs.wording import counted
 
@@ -37,6 +38,7 @@ class Healer:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] | None = None
+        self.unregistered: list[Entry] = []
 
     def __call__(self) -> None:
         self.look(database_now())
@@ -44,22 +46,41 @@ class Healer:
     def look(self, now: datetime, clock: datetime | None = None) -> list[WakeUp]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
         if self.entries is None:
-            self.entries = known_by_file(now)
+            self.unregistered = list(loaded_by_file())
+            self.entries = {entry.name: entry for entry in self.unregistered if has_policies(entry)}
+        self.unregistered = [entry for entry in self.unregistered if not is_registered(entry, now)]
         return heal([*self.entries.values(), *of_dashboards(now)], now, clock) if conf().heal else []
 
 
-def known_by_file(now: datetime) -> dict[str, Entry]:
-    found = {}
+def loaded_by_file() -> Iterator[Entry]:
     for cronjob in entries.in_file():
         try:
-            entry = entries.loaded(cronjob)
-            register(entry, now)
-            entry.policies  # noqa: B018  raises for those that are none
+            yield entries.loaded(cronjob)
         except entries.ConfigurationError as error:
-            logger.error("%s", error, extra={"action": "cronjob_broken", "cronjob": cronjob.name})  # noqa: TRY400
-        else:
-            found[cronjob.name] = entry
-    return found
+            tell_broken(cronjob.name, error)
+
+
+def has_policies(entry: Entry) -> bool:
+    try:
+        entry.policies  # noqa: B018  raises for those that are none
+    except entries.ConfigurationError as error:
+        tell_broken(entry.name, error)
+        return False
+    return True
+
+
+def is_registered(entry: Entry, now: datetime) -> bool:
+    """Make a cronjob known; False where somebody holds it: the others do not wait for that."""
+    try:
+        register(entry, now, LOOK)
+    except HeldError as error:
+        holding.tell(error)
+        return False
+    return True
+
+
+def tell_broken(name: str, error: Exception) -> None:
+    logger.error("%s", error, extra={"action": "cronjob_broken", "cronjob": name})
 
 
 def of_dashboards(now: datetime) -> Iterator[Entry]:
@@ -95,6 +116,7 @@ def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp
         done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
     except Exception as error:  # the others are healed all the same
         if exits.is_held(error):
+            holding.tell(error)
             return None  # a wake-up holds it: it is being decided right now
         if exits.is_away(error):
             raise
@@ -114,7 +136,7 @@ def tell(done: WakeUp) -> None:
         logger.warning(
             "%s: the platform did not wake it up for %s, the last %s; a worker did",
             done.name,
-            counted(len(done.decisions), "slot"),
+            ("more than " if done.unlisted_since else "") + counted(len(done.decisions), "slot"),
             f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",
             extra={"action": "slot_healed", "cronjob": done.name},
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals as celery_signals
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import signals
 
@@ -23,6 +23,7 @@ SUCCESS = """
     UPDATE cronjobs_cronjob SET last_success_at = now() FROM cronjobs_slot
     WHERE cronjobs_slot.job_id = %s AND cronjobs_cronjob.name = cronjobs_slot.cronjob_id
 """
+PATIENCE = "2s"  # wake-ups hold the row for a moment
 FORGET = 300.0  # seconds until a process looks again which tasks are those of cronjobs
 
 _tasks: frozenset[str] = frozenset()
@@ -51,9 +52,24 @@ def on_start(sender: str, job_id: uuid.UUID, attempt: int, **_: Any) -> None:
 @quietly
 def on_success(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     if sender in tasks_of_cronjobs():
-        with connection.cursor() as cursor:
-            cursor.execute(SUCCESS, [job_id])
+        note_success(job_id)
     tell(sender, job_id, "success")
+
+
+def note_success(job_id: uuid.UUID) -> None:
+    """Note a cronjob's last success; where somebody holds it for long, the worker's next job does not wait for that."""
+    from cronjobs import holding  # noqa: PLC0415  as below
+
+    try:
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+            holding.naming_holder(f"the cronjob of job {job_id}"),
+        ):
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+            cursor.execute(SUCCESS, [job_id])
+    except holding.HeldError as error:
+        logger.warning("%s", error, extra={"action": "cronjob_held", "job": str(job_id)})
 
 
 @quietly

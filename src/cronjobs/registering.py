@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 
 from cronjobs import entries
+from cronjobs.holding import naming_holder
 from cronjobs.models import CronJob
 
 if TYPE_CHECKING:
@@ -22,16 +23,15 @@ logger = logging.getLogger(__name__)
 BOUNDS = """
     SET LOCAL lock_timeout = '{lock}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
 """
-LOCK, LOOK = (
-    "8s",
-    "200ms",
-)  # a worker that heals passes by what somebody else is at: its thread has other duties
+LOCK = "8s"
+TURN = "1s"  # a tick, which has others to wake up
+LOOK = "200ms"  # a worker that heals passes by what somebody else is at: its thread has other duties
 
 
-def register(entry: Entry, now: datetime) -> CronJob:
-    """Make an entry known, as a worker does when it starts: slots up to now are not its own."""
+def register(entry: Entry, now: datetime, lock: str | None = None) -> CronJob:
+    """Make an entry known, as a worker does when it starts: slots up to now are not its own. Raises holding.HeldError."""
     with transaction.atomic():
-        row = up_to_date(entry, locked(entry.name), now, now)
+        row = up_to_date(entry, locked(entry.name, lock), now, now)
         row.save()
     return row
 
@@ -56,15 +56,20 @@ def has_changed(entry: Entry, row: CronJob) -> bool:
 
 
 def locked(name: str, lock: str | None = None) -> CronJob | None:
-    """Return the row of a cronjob, locked until the caller's transaction ends, which is bounded in time from here on."""
+    """Return the row of a cronjob, locked until the caller's transaction ends, which is bounded in time from here on.
+
+    Raises holding.HeldError.
+    """
     with connection.cursor() as cursor:
         cursor.execute(BOUNDS.format(lock=lock or LOCK))
-    return CronJob.objects.select_for_update().filter(pk=name).first()
+    with naming_holder(name):
+        return CronJob.objects.select_for_update().filter(pk=name).first()
 
 
 def create(entry: Entry, start: datetime, now: datetime) -> CronJob:
     fields = description(entry) | {"cursor": start, "known_since": now, "schedule_since": now}
-    CronJob.objects.bulk_create([CronJob(name=entry.name, **fields)], ignore_conflicts=True)
+    with naming_holder(entry.name):
+        CronJob.objects.bulk_create([CronJob(name=entry.name, **fields)], ignore_conflicts=True)
     tell_of_rename(entry)
     row = locked(entry.name)  # ours, or that of a process which was faster: the same
     assert row is not None  # noqa: S101  just made, and nobody deletes cronjobs

@@ -41,6 +41,7 @@ def as_json(result: WakeUp) -> dict[str, Any]:
         "now": result.now.isoformat(),
         "next_slot": result.next_slot.isoformat(),
         "slots": [_slot(result, each) for each in result.decisions],
+        "unlisted_since": result.unlisted_since.isoformat() if result.unlisted_since else None,
         "enqueued_before": [slot.isoformat() for slot in result.twice],
         "paused_by": result.paused_by,
         "dry_run": result.is_dry,
@@ -53,7 +54,7 @@ def as_json(result: WakeUp) -> dict[str, Any]:
 def tick_text(result: TickResult) -> str:
     """Return a line for each cronjob that was due, and one for the tick."""
     problems = [f"{name}: {problem}" for name, problem in result.problems.items()]
-    return "\n".join([*map(line, result.wake_ups), *problems, tick_line(result)])
+    return "\n".join([*map(line, result.wake_ups), *problems, *result.held.values(), tick_line(result)])
 
 
 def tick_line(result: TickResult) -> str:
@@ -71,6 +72,7 @@ def tick_as_json(result: TickResult) -> dict[str, Any]:
         "wake_ups": [as_json(each) for each in result.wake_ups],
         "problems": result.problems,
         "left": result.left,
+        "held": result.held,
         "exit_code": result.code,
         "text": tick_line(result),
     }
@@ -110,6 +112,8 @@ def _others(result: WakeUp) -> list[str]:
         same = [each for each in others if each.outcome == outcome]
         which = f"slot {stamp(same[0].slot)}" if len(same) == 1 else counted(len(same), "slot")
         parts.append(f"{which} {outcome}: {same[-1].reason}")
+    if result.unlisted_since:
+        parts.append(f"older ones, from {stamp(result.unlisted_since)} on, are not listed")
     if result.twice:
         parts.append(
             f"{counted(len(result.twice), 'slot')} had been decided before, {stamp(result.twice[-1])} the last"

@@ -41,6 +41,7 @@ class TickResult:
     wake_ups: list[WakeUp] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)  # by cronjob
     left: list[str] = field(default_factory=list)  # cronjobs that were due, for the next tick
+    held: dict[str, str] = field(default_factory=dict)  # those of them that somebody else is at, and who
     code: int = exits.DONE
 
     @property
@@ -89,7 +90,8 @@ def wake(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> Non
         result.problems[cronjob.name], result.code = str(error), exits.UNCONFIGURED
     except Exception as error:
         if exits.is_held(error):
-            result.left.append(cronjob.name)  # a wake-up or a worker is at it right now
+            result.left.append(cronjob.name)  # a wake-up or a worker is at it right now, or somebody for long
+            result.held[cronjob.name] = str(error)
             return
         if exits.is_away(error):
             raise

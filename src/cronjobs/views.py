@@ -55,7 +55,7 @@ def has_secret(request: HttpRequest) -> bool:
 
 
 def answer(act: Callable[[], dict[str, Any]]) -> HttpResponse:
-    """Return 200, 202 where Redis is away, 404 for an unknown cronjob, 503 while PostgreSQL is away."""
+    """Return 200, 202 where Redis is away, 404 for an unknown cronjob, 503 while PostgreSQL is away or the cronjob is held."""
     try:
         told = act()
     except entries.UnknownCronjobError as error:
@@ -65,5 +65,8 @@ def answer(act: Callable[[], dict[str, Any]]) -> HttpResponse:
     except Exception as error:
         if not exits.is_away(error):
             raise
-        return JsonResponse({"text": exits.AWAY_TEXT}, status=503, headers={"Retry-After": RETRY_AFTER})
+        text = exits.AWAY_TEXT
+        if exits.is_held(error):
+            text = f"{exits.HELD_TEXT[exits.AWAY_TEXT]}: {error}"
+        return JsonResponse({"text": text}, status=503, headers={"Retry-After": RETRY_AFTER})
     return JsonResponse(told, status=STATUS[told["exit_code"]])

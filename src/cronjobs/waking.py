@@ -22,7 +22,7 @@ from cronjobs import ledger
 from cronjobs.clock import database_now
 from cronjobs.deciding import EARLY, ENQUEUED, decide, due_slots
 from cronjobs.models import Slot
-from cronjobs.registering import LOOK, locked, up_to_date
+from cronjobs.registering import LOOK, TURN, locked, up_to_date
 
 if TYPE_CHECKING:
     import uuid
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cronjobs.entries import Entry
     from cronjobs.models import CronJob
 
+PATIENCE = {Slot.Trigger.CATCHUP.value: LOOK, Slot.Trigger.TICK.value: TURN}  # others wait as long as one may
 CLOCK_WENT_BACK = timedelta(minutes=2)  # a cursor so far ahead is no early wake-up's
 
 
@@ -47,6 +48,9 @@ class WakeUp:
     decisions: list[Decision] = field(default_factory=list)
     jobs: dict[datetime, uuid.UUID] = field(default_factory=dict)
     twice: list[datetime] = field(default_factory=list)  # slots that were decided before
+    unlisted_since: datetime | None = (
+        None  # the first of slots so many and so old that the ledger has no row for each
+    )
     paused_by: str | None = None
     is_dry: bool = False
     unpublished: int = 0
@@ -69,7 +73,8 @@ def wake_up(
 
     `now` stands in for the database's clock; `is_dry` leaves no trace; `patience` leaves younger slots to others; `committed` is
     called between commit and publishing.
-    Raises entries.ConfigurationError, and django.db.OperationalError while PostgreSQL is away or does not answer in time.
+    Raises entries.ConfigurationError, holding.HeldError where somebody else is at the cronjob, and any other
+    django.db.OperationalError while PostgreSQL is away or does not answer in time.
     """
     with transaction.atomic():
         transaction.on_commit(committed)
@@ -83,7 +88,7 @@ def wake_up(
 def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, patience: timedelta) -> WakeUp:
     """Do steps 1 to 4, in the caller's transaction."""
     policies = entry.policies
-    row = locked(entry.name, LOOK if trigger == Slot.Trigger.CATCHUP else None)
+    row = locked(entry.name, PATIENCE.get(trigger))
     clock = now or database_now()  # read under the lock, which may have taken seconds
     row = up_to_date(entry, row, start(entry, trigger, clock), clock)
     if row.cursor > clock + CLOCK_WENT_BACK:
@@ -92,6 +97,7 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, pat
     result = WakeUp(
         entry.name, trigger, clock, entry.schedule.next(max(clock, row.cursor, *slots)), is_dry=is_dry
     )
+    result.unlisted_since = first if slots and (first := entry.schedule.next(row.cursor)) < slots[0] else None
     result.paused_by = row.paused_by if row.paused_at else None
     record(entry, result, decide(slots, policies, clock, result.paused_by))
     advance(row, result, slots)

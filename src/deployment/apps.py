@@ -7,4 +7,6 @@ class DeploymentConfig(AppConfig):
     name = "deployment"
 
     def ready(self) -> None:
-        from deployment import checks  # noqa: F401, PLC0415 - importing registers them; the app registry is ready now
+        from deployment import checks, pooler  # noqa: F401, PLC0415 - checks register; the app registry is ready now
+
+        pooler.connect()

@@ -15,6 +15,7 @@ from deployment.beat import beats
 from deployment.budget import overdrafts
 from deployment.env_use import read_prefixes, read_variables, required_variables
 from deployment.kinds import nearest
+from deployment.pools import other_pools
 from deployment.queues import routed_queues
 
 Check = Callable[[spec.Platform], Iterator[CheckMessage]]
@@ -125,6 +126,12 @@ def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:
         yield Error(f"platform.yaml: {problem}", hint=hint, id="deployment.E008")
 
 
+def only_prefork(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a worker's pool other than prefork anywhere (E009); jobs.E010 looks at the settings."""
+    for problem in other_pools(platform, spec.PLATFORM_FILE.parent):
+        yield Error(problem, hint="Leave it out: Celery's own default is prefork.", id="deployment.E009")
+
+
 CHECKS: tuple[Check, ...] = (
     cronjob_commands,
     no_beat,
@@ -133,4 +140,5 @@ CHECKS: tuple[Check, ...] = (
     env_is_complete,
     env_is_used,
     connections_suffice,
+    only_prefork,
 )

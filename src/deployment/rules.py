@@ -60,7 +60,7 @@ def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
     )
 
 
-def service_command_problem(command: str) -> str | None:
+def beat_problem(command: str) -> str | None:
     """Tell why a service may not be Celery Beat, when it is."""
     words = programs(command)
     if "celery" in words and (

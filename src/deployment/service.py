@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from deployment.kinds import COMMAND, Listing, Scalar, found, number, text
 from deployment.names import QUEUE_NAME, SERVICE_NAME
+from deployment.pools import pool_problem
 from deployment.records import Record, entry
-from deployment.rules import queues_problem, service_command_problem
+from deployment.rules import beat_problem, queues_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ class Service:
         return shlex.split(self.command)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        if problem := service_command_problem(self.command):
+        if problem := beat_problem(self.command) or pool_problem(self.command):
             yield "command", problem
         if problem := queues_problem(self.command, self.queues):
             yield "queues", problem

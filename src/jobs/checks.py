@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
@@ -80,6 +81,17 @@ def check_stop(**_: Any) -> Iterable[CheckMessage]:
             hint=f"Set JOBS['drain'] to {max(1, grace - 10)} at most, or raise the worker's grace and WORKER_GRACE.",
             id="jobs.E006",
         )
+
+
+@register
+def check_pool(**_: Any) -> Iterable[CheckMessage]:
+    """Refuse a pool in which messages run twice and hard time limits never fire; the worker itself refuses it too."""
+    from jobs.worker import pool  # noqa: PLC0415  pools are for workers: nothing else should pay for them
+
+    for found in filter(None, (os.environ.get(pool.VARIABLE), current_app.conf.worker_pool)):
+        if not pool.is_prefork(found):
+            hint = f"Remove {pool.VARIABLE}, or CELERY_WORKER_POOL from the settings."
+            yield Error(f"The worker's pool is {found}: {pool.REASON}.", hint=hint, id="jobs.E010")
 
 
 @register

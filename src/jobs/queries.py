@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from celery import current_app
@@ -48,6 +48,21 @@ def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
 
     A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
     """
+    source, values = _matching(wanted)
+    order = ORDER.get(wanted.state or "", "id DESC")
+    return list(Job.objects.raw(f"SELECT * FROM {source} ORDER BY {order} LIMIT %s", [*values, limit]))  # noqa: S608  names of columns
+
+
+def count_jobs(wanted: Wanted) -> int:
+    """Return how many jobs `find_jobs` could find: those among the first 100,000 of its order."""
+    source, values = _matching(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {source}", values)  # noqa: S608  names of columns
+        return int(cursor.fetchone()[0])
+
+
+def _matching(wanted: Wanted) -> tuple[str, list[Any]]:
+    """Return what follows FROM, with its values: what an index finds, at most so many of them, by the other conditions."""
     given = wanted.given()
     indexed = {"key"} if wanted.key else {"state"} if wanted.state in ORDER else set()
     order = ORDER.get(wanted.state or "", "id DESC")
@@ -57,15 +72,8 @@ def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
         *(given[name] for name in given if name in indexed),
         WINDOW,
         *(given[name] for name in given if name not in indexed),
-        limit,
     ]
-    return list(
-        Job.objects.raw(
-            f"SELECT * FROM (SELECT * FROM jobs_job {inner} ORDER BY {order} LIMIT %s) AS looked_through "  # noqa: S608  names of columns
-            f"{outer} ORDER BY {order} LIMIT %s",
-            values,
-        )
-    )
+    return f"(SELECT * FROM jobs_job {inner} ORDER BY {order} LIMIT %s) AS looked_through {outer}", values  # noqa: S608
 
 
 def _where(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from cronjobs.holding import HeldError
 from ops import audit
 from ops.showing import show
 
@@ -42,10 +43,14 @@ def act(
 
     `do` returns whether it had an effect, and what to tell.
     """
-    with transaction.atomic():
-        done, result = do()
-        audit.record(request, name, subject, link, result)
-    (messages.success if done else messages.warning)(request, result)
+    try:
+        with transaction.atomic():
+            done, result = do()
+            audit.record(request, name, subject, link, result)
+    except HeldError as error:
+        messages.error(request, f"Nothing was done: {error}.")
+    else:
+        (messages.success if done else messages.warning)(request, result)
     return redirect(destination(request) or link)
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from cronjobs import controls, entries
 from cronjobs.clock import database_now
+from cronjobs.holding import HeldError
 from cronjobs.models import CronJob, Incident
 from cronjobs.policies import TooManySlotsError
 from cronjobs.wording import counted, stamp
@@ -140,7 +141,7 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
     times = form.cleaned_data["since"], form.cleaned_data["until"]
     try:
         plan = controls.backfill(entry, *times, is_dry=True)
-    except TooManySlotsError as error:
+    except (TooManySlotsError, HeldError) as error:
         form.add_error(None, str(error))
         return show(request, "ops/backfill.html", {"name": name, "form": form}, 422)
     if request.method != "POST":

@@ -3,9 +3,10 @@ from contextlib import closing
 
 import pytest
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection
+from django.db import connection
 
 from cronjobs import controls, entries, exits, registering
+from cronjobs.holding import HeldError
 from cronjobs.management.commands.enqueue_prune_jobs import Command
 from cronjobs.models import CronJob, Slot
 from cronjobs.policies import TooManySlotsError
@@ -118,6 +119,7 @@ def test_a_backfill_is_bounded(make):
         lambda plants: controls.resume(plants.name),
         lambda plants: controls.run_now(plants.entry),
         lambda plants: controls.backfill(plants.entry, at("2026-11-23 05:00"), at("2026-11-23 06:00")),
+        lambda plants: controls.forget(plants.name),
     ],
 )
 def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkeypatch, decide):
@@ -128,7 +130,9 @@ def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkey
     with other.cursor() as cursor:
         cursor.execute("BEGIN; SELECT * FROM cronjobs_cronjob FOR UPDATE")
 
-        with pytest.raises(OperationalError, match="lock timeout"):
+        with pytest.raises(
+            HeldError, match=r"plants is held by pid .* idle in transaction since .*pg_terminate_backend"
+        ):
             decide(plants)
     other.close()
 

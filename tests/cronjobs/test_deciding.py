@@ -90,9 +90,48 @@ def test_the_default_deadline_is_the_next_slot():
     assert Policies(starting_deadline=minutes(3)).not_after(HOURS[0], hourly) == HOURS[0] + minutes(3)
 
 
-def test_a_very_long_silence_is_bounded():
-    """Ten thousand slots are listed at most, the newest."""
-    slots = due_slots(Schedule.parse("* * * * *"), NOW - timedelta(days=31), NOW)
+@pytest.fixture
+def steps(monkeypatch):
+    """The wall times that schedules look at."""
+    looked_at = []
+    look = Schedule._moments_of  # noqa: SLF001  the one step that every walk takes
 
-    assert len(slots) == 10_000
-    assert slots[-1] == NOW
+    def note(schedule, wall):
+        looked_at.append(wall)
+        return look(schedule, wall)
+
+    monkeypatch.setattr(Schedule, "_moments_of", note)
+    return looked_at
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone"),
+    [
+        ("* * * * *", "UTC"),
+        ("* * * * *", "Europe/Berlin"),
+        ("* * * 1 *", "UTC"),
+        ("*/7 * * * *", "Australia/Lord_Howe"),
+        ("0 9 * * MON", "UTC"),
+        ("0 0 29 2 *", "UTC"),
+    ],
+)
+@pytest.mark.parametrize("days", [1, 31, 400])
+def test_a_very_long_silence_is_bounded(steps, cron, timezone, days):
+    """Two thousand slots are listed at most, the newest, and the others are not walked over."""
+    schedule = Schedule.parse(cron, timezone)
+    begin, year = NOW - timedelta(days=days), NOW - timedelta(days=366)
+
+    slots = due_slots(schedule, begin, NOW)
+    walked = len(steps)
+
+    listed_from = slots[0] - minutes(1) if len(slots) == 2_000 else max(begin, year)
+    assert slots == list(schedule.slots(listed_from, NOW))
+    assert len(slots) <= 2_000
+    assert walked < 10_000
+
+
+def test_a_short_silence_is_walked_once(steps):
+    """A wake-up in time pays for no more than its slots."""
+    due_slots(Schedule.parse("* * * * *"), NOW - minutes(3), NOW)
+
+    assert len(steps) <= 5

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from cronjobs import telling
 from cronjobs.models import CronJob, Slot
 from jobs.models import Job
 from tests.cronjobs.conftest import at
@@ -241,3 +242,17 @@ def test_an_interval_follows_real_time(make, timezone, start, end):
 
     hours = [at(start) + timedelta(hours=each, minutes=30) for each in range(4)]
     assert plants.slots("enqueued") == [f"{hour:%m-%d %H:%M}" for hour in hours]
+
+
+def test_a_sleep_of_400_days_is_over_with_one_wake_up(make):
+    """Of half a million slots the newest runs; the day before it is listed, and that older ones are not is told."""
+    plants = make("* * * * *").known("2025-10-19 08:00:30")
+
+    result = plants.wake_up("2026-11-23 08:00:02")
+    again = plants.wake_up("2026-11-23 08:00:03")
+
+    assert plants.slots("enqueued") == ["11-23 08:00"]
+    assert Slot.objects.count() == 2_000
+    assert telling.line(result).endswith("; older ones, from 2025-10-19 08:01Z on, are not listed")
+    assert telling.as_json(result)["unlisted_since"] == "2025-10-19T08:01:00+00:00"
+    assert (again.decisions, again.unlisted_since) == ([], None)

@@ -203,3 +203,61 @@ def test_enough_connections_pass():
 
     assert list(checks.connections_suffice(enough)) == []
     assert list(checks.connections_suffice(platform())) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "celery --workdir src -A config worker -P gevent",
+        "celery -A config worker -Pgevent",
+        "celery -A config worker -EP gevent",
+        "python -m celery -A config worker --pool=gevent",
+        "celery -A config worker --pool gevent --queues default",
+        "celery multi start w1 -A config -P:w1 gevent",
+        "CELERY_WORKER_POOL=gevent celery -A config worker",
+    ],
+)
+def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
+    """In other pools messages run twice and hard limits never fire: no file may start one (E009)."""
+    (tmp_path / "Procfile").write_text(f"worker: {command}\n")
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"worker": {"command": command}}}))
+    shipped = platform()
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    found = list(checks.only_prefork(shipped))
+
+    assert [each.id for each in found] == ["deployment.E009"] * 2
+    assert [each.msg.partition(": ")[0] for each in found] == ["Procfile", "compose.yaml"]
+    assert f'should be without the pool gevent, got "{command}"' in found[0].msg
+
+
+@pytest.mark.parametrize(
+    "command", ["celery -A config worker -P threads", "celery -A config worker --pool solo"]
+)
+def test_a_services_pool_is_refused(command):
+    """platform.yaml is refused with a pool that is not safe."""
+    with pytest.raises(spec.PlatformError) as refused:
+        platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
+
+    assert "services/worker/command: should be without the pool" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "command", ["celery -A config worker -P prefork -n Piet", "celery -A config worker --pool=processes"]
+)
+def test_prefork_may_be_said(command):
+    """Saying what holds anyway is no mistake."""
+    platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
+
+
+def test_a_pool_by_a_variable_is_refused():
+    """Celery reads its options from variables, too (E009)."""
+    variables = {"CELERY_WORKER_POOL": {"default": "threads"}, "CELERY_CUSTOM_WORKER_POOL": {}}
+    changed = platform(lambda document: document["env"].update(variables))
+
+    found = list(checks.only_prefork(changed))
+
+    assert {each.msg for each in found} == {
+        'platform.yaml: env/CELERY_WORKER_POOL: should be "prefork" or left out, got "threads"',
+        "platform.yaml: env/CELERY_CUSTOM_WORKER_POOL: should be left out",
+    }

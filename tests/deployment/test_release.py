@@ -51,8 +51,10 @@ def test_a_second_release_changes_nothing(empty):
 
 def test_a_release_waits_for_the_one_that_migrates(empty):
     """Two at once take turns: the second touches no table before the first is done."""
-    with psycopg.connect(empty.postgres.url_of(EMPTY), autocommit=True) as other:
+    url = empty.postgres.url_of(EMPTY)
+    with psycopg.connect(url, autocommit=True, application_name="somebody") as other:
         other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        pid = other.info.backend_pid
         release = empty.start("release", [*MANAGE, "release"])
         release.wait_for("Another release is migrating")
         before = tables(empty)
@@ -61,6 +63,7 @@ def test_a_release_waits_for_the_one_that_migrates(empty):
 
     assert before == set()
     assert release.process.returncode == 0
+    assert f"waiting for pid {pid} (somebody, from " in release.output
     assert "jobs_job" in tables(empty)
 
 

@@ -128,7 +128,11 @@ def test_retry_by_id(dead, row):
 
 def test_discard_by_id(dead, row):
     """It is cancelled."""
-    assert json.loads(jobs("discard", dead.pk, "--json")) == {"discarded": [str(dead.pk)], "passed": []}
+    assert json.loads(jobs("discard", dead.pk, "--json")) == {
+        "discarded": [str(dead.pk)],
+        "passed": [],
+        "left": 0,
+    }
     assert (row(dead).state, row(dead).reason) == ("cancelled", "discarded by hand")
 
 
@@ -138,7 +142,7 @@ def test_dead_letters_by_filter(dead, row):
     more = [divide.enqueue(number, 0) for number in range(3)]
     run_jobs()
 
-    assert jobs("retry", "--task", divide.name, "--limit", 3) == "retried 3 jobs\n"
+    assert jobs("retry", "--task", divide.name, "--limit", 3).startswith("retried 3 jobs; 1 more match")
     assert [row(job).state for job in (dead, other, *more)].count("published") == 3
     assert row(other).state == "succeeded"
 
@@ -232,3 +236,32 @@ def test_postgresql_away_is_told():
     assert (done.returncode, done.stdout) == (os.EX_UNAVAILABLE, "")
     assert done.stderr.startswith("CommandError: PostgreSQL did not answer: connection failed")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def five_dead():
+    for _ in range(5):
+        divide.enqueue(1, 0)
+    run_jobs()
+
+
+def test_how_many_are_left_is_told(five_dead):
+    """A decision by filters is about so many jobs at most, and says how many more match; 0, for what was asked is done."""
+    first = jobs("retry", "--task", divide.name, "--limit", 2)
+    second = json.loads(jobs("discard", "--queue", "default", "--limit", 2, "--json"))
+    third = jobs("discard", "--task", divide.name, "--limit", 1)
+
+    assert first == "retried 2 jobs; 3 more match: use --limit 1000, or run it again\n"
+    assert (len(second["discarded"]), second["left"]) == (2, 1)
+    assert third == "discarded 1 jobs\n"
+
+
+def test_a_list_says_that_there_is_more(five_dead, capsys):
+    """On the side: what is printed stays a table, or JSON."""
+    whole = jobs("list")
+    nothing_more = capsys.readouterr().err
+    part = jobs("list", "--limit", 4)
+
+    assert (len(whole.splitlines()), nothing_more) == (6, "")
+    assert len(part.splitlines()) == 5
+    assert capsys.readouterr().err == "More jobs match: --limit shows up to 1000.\n"

@@ -1,13 +1,12 @@
 """The doctor: finds what is wrong, says what to do, and works when a server is away."""
 
 import json
-import os
-import shutil
 import uuid
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
+from celery import current_app
+from celery.app.amqp import AMQP
 from django.conf import settings as django_settings
 from django.db import connection
 
@@ -16,14 +15,12 @@ from cronjobs.models import CronJob
 from cronjobs.registering import register
 from jobs import guard, unreadable
 from jobs.models import Broker, Job, Worker
-from local.ports import LOOPBACK, free_port
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
 from ops.doctor import ledger as books
 from ops.doctor.findings import Level, green, red, yellow
 from ops.metrics.reading import queues_of
 from tests.ops.support import entry, greet
-from tests.support.polling import wait_until
-from tests.support.stack import listens
+from tests.support.pooler import needs_pgbouncer, start_pooler
 
 ALL = queues_of()  # of platform.yaml
 
@@ -229,43 +226,24 @@ def test_a_direct_connection_is_no_pooler(db):
     assert levels(postgres.pooler()) == {"pooler": "green"}
 
 
-@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt install pgbouncer")
-@pytest.mark.parametrize(("mode", "level"), [("session", "green"), ("transaction", "yellow")])
-def test_a_poolers_mode_is_found(stack, mode, level):
-    """Behind a real PgBouncer the doctor tells transaction mode, in which `release` cannot hold its lock, from session mode."""
-    url = pgbouncer(stack, mode)
+@needs_pgbouncer
+@pytest.mark.parametrize(
+    ("mode", "cursors", "level", "told"),
+    [
+        ("session", "", "green", "in session mode"),
+        ("transaction", "", "green", "in transaction mode; .iterator() fetches all rows at once"),
+        ("transaction", "false", "red", "in transaction mode, with server-side cursors"),
+    ],
+)
+def test_a_poolers_mode_is_found(stack, mode, cursors, level, told):
+    """Behind a real PgBouncer the doctor tells transaction mode, in which no server-side cursor may be used, from session mode."""
+    url = start_pooler(stack, mode)
 
-    told = stack.manage("doctor", "--json", DATABASE_URL=url)
+    answer = stack.manage("doctor", "--json", DATABASE_URL=url, DISABLE_SERVER_SIDE_CURSORS=cursors)
 
-    findings = {each["name"]: each for each in json.loads(told.stdout)["findings"]}
+    findings = {each["name"]: each for each in json.loads(answer.stdout)["findings"]}
     assert findings["PostgreSQL"]["level"] == "green"
-    assert findings["pooler"]["level"] == level
-
-
-def pgbouncer(stack, mode):
-    """Start a PgBouncer before the stack's database; return the address to reach it by."""
-    server, port = urlsplit(stack.environment["DATABASE_URL"]), free_port()
-    name = server.path.removeprefix("/").partition("?")[0]
-    folder = stack.folder / "pgbouncer"
-    folder.mkdir()
-    config = folder / "pgbouncer.ini"
-    config.write_text(f"""[databases]
-{name} = host={server.hostname} port={server.port} user={server.username} password={server.password or ""}
-[pgbouncer]
-listen_addr = {LOOPBACK}
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = {mode}
-ignore_startup_parameters = extra_float_digits,options
-""")
-    as_root = ["--user", "nobody"] if os.getuid() == 0 else []
-    for path in (folder, *list(folder.parents)[:3]):
-        path.chmod(path.stat().st_mode | 0o011)
-    config.chmod(0o644)
-    stack.start("pgbouncer", ["pgbouncer", *as_root, str(config)])
-    wait_until(lambda: listens(port))
-    return f"postgres://{server.username}@{LOOPBACK}:{port}/{name}"
+    assert (findings["pooler"]["level"], findings["pooler"]["found"]) == (level, told)
 
 
 def test_a_wrong_clock_is_red(db, monkeypatch):
@@ -274,6 +252,48 @@ def test_a_wrong_clock_is_red(db, monkeypatch):
     monkeypatch.setattr(postgres, "ask", lambda _: now - timedelta(minutes=2))
 
     assert levels(postgres.clock()) == {"clock": "red"}
+
+
+# Versions
+
+
+def known(monkeypatch, **versions):
+    """Let other versions be installed than there are."""
+    installed = process.installed() | versions
+    monkeypatch.setattr(process, "installed", lambda: installed)
+    return found(process.versions(), "versions")
+
+
+def test_what_is_pinned_is_not_known_to_break(monkeypatch):
+    """The project's own versions, with its guard before Celery 5.7.0's defect, are green."""
+    assert known(monkeypatch).level is Level.GREEN
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ({"celery": "5.6.3"}, "celery 5.6.3 forgets the time limits of running tasks at each reconnect"),
+        ({"celery": "5.6.3", "kombu": "5.6.2"}, "kombu 5.6.2 never notices a half-open socket"),
+        ({"kombu": "5.10.1"}, ""),
+    ],
+)
+def test_a_version_that_breaks_is_named(monkeypatch, versions, told):
+    """Each with what it does, so that a reader can judge; a later version is not an earlier one."""
+    finding = known(monkeypatch, **versions)
+
+    assert finding.level is (Level.RED if told else Level.GREEN)
+    assert told in finding.advice
+
+
+def test_the_guard_before_a_defect_of_celery_is_looked_for(monkeypatch):
+    """Celery 5.7.0 without the project's connections exits when Redis dies under a task that is acknowledged late."""
+    monkeypatch.setitem(vars(current_app), "amqp", AMQP(current_app))
+
+    finding = known(monkeypatch, celery="5.7.0")
+
+    assert finding.level is Level.RED
+    assert "celery 5.7.0 exits when Redis dies under a task that is acknowledged late" in finding.advice
+    assert "jobs.worker.install(app)" in finding.advice
 
 
 # Redis

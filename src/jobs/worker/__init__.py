@@ -14,7 +14,9 @@ def install(app: Celery) -> None:
 
     By name, because the application is made before Django's models can be imported.
     """
-    app.steps["worker"].update({"jobs.worker.steps:KeeperStep", "jobs.worker.stop:GracefulStop"})
+    app.steps["worker"].update(
+        {"jobs.worker.pool:PoolIsPrefork", "jobs.worker.steps:KeeperStep", "jobs.worker.stop:GracefulStop"}
+    )
     app.steps["consumer"].update({"jobs.worker.lease:Lease", "jobs.worker.lease:BrokerWatch"})
     app.amqp_cls = "jobs.worker.connection:SteadyAMQP"
     logging.getLogger("celery.worker.consumer.consumer").addFilter(is_true_of_jobs)

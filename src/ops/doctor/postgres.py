@@ -10,8 +10,9 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from deployment import budget, spec
+from deployment.pooler import SETTING, is_pooled
 from deployment.servers import postgres_address
-from ops.doctor.findings import Finding, graded, green, red, yellow
+from ops.doctor.findings import Finding, graded, green, red
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +92,13 @@ def pooler() -> Iterator[Finding]:
             shared = cursor.fetchone()[0] == first
     finally:
         second.close()
-    if shared:
-        advice = "session mode, or a direct DATABASE_URL, for `release`: it holds a lock while it migrates"
-        yield yellow("pooler", "in transaction mode", advice)
+    if not shared:
+        yield green("pooler", "in session mode" if is_pooled(connection) else "none")
+    elif connection.settings_dict.get(SETTING) is False:
+        advice = f"remove {SETTING}=false: .iterator() fails as soon as two processes work"
+        yield red("pooler", "in transaction mode, with server-side cursors", advice)
     else:
-        yield green("pooler", "none, or in session mode")
+        yield green("pooler", "in transaction mode; .iterator() fetches all rows at once")
 
 
 def clock() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import platform
+import re
 import shutil
 import tempfile
 from importlib import metadata
@@ -12,33 +13,60 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from celery import current_app
 from django.conf import settings
 from django.core.checks import ERROR, WARNING, run_checks
 
 from deployment.env_use import read_variables
+from jobs.worker.transport import LedgerTransport
 from ops.doctor.findings import Finding, Level, graded, green, red, yellow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = ("django", "celery", "kombu", "redis", "psycopg", "gunicorn")
-BROKEN = {"celery": {"5.7.0"}}  # exits when Redis dies under a late-acknowledged task
 SHORTEST_KEY = 50  # characters, and five different ones at least: Django's security.W009
 SHORTEST_TOKEN = 20
 
 
 def versions() -> Iterator[Finding]:
-    found = {name: metadata.version(name) for name in SHOWN}
+    found = installed()
     text = f"Python {platform.python_version()}, " + ", ".join(f"{name} {is_}" for name, is_ in found.items())
-    wrong = [name for name, bad in BROKEN.items() if found[name] in bad]
-    if wrong:
-        yield red(
-            "versions", text, f"{wrong[0]} {found[wrong[0]]} is known to break: install requirements.txt"
-        )
+    if wrong := list(defects(found)):
+        yield red("versions", text, "; ".join(wrong))
     else:
         yield green("versions", text)
     deployed = os.environ.get("VERSION", "")
     yield green("deployed", deployed or "VERSION is not set: the workers' page cannot tell old from new")
+
+
+def installed() -> dict[str, str]:
+    return {name: metadata.version(name) for name in SHOWN}
+
+
+def defects(found: dict[str, str]) -> Iterator[str]:
+    """Give what the versions at hand are known to break, and the cure."""
+    cure = "install requirements.txt"
+    if release(found["celery"]) < (5, 7):
+        text = "forgets the time limits of running tasks at each reconnect"
+        yield f"celery {found['celery']} {text}: {cure}"
+    if release(found["celery"]) == (5, 7, 0) and not is_guarded():
+        text = "exits when Redis dies under a task that is acknowledged late"
+        yield f"celery 5.7.0 {text}: call jobs.worker.install(app) where the Celery application is made"
+    if release(found["kombu"]) < (5, 7):
+        yield f"kombu {found['kombu']} never notices a half-open socket: {cure}"
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with: of ``5.7.0rc1`` these are 5, 7 and 0."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, numbers[0].split("."))) if numbers else ()
+
+
+def is_guarded() -> bool:
+    """Tell whether the application's connections are ours, which outlive the loss of their broker."""
+    transport = current_app.connection_for_read().get_transport_cls()
+    return issubclass(transport, LedgerTransport)
 
 
 def is_on_this_machine() -> bool:

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cronjobs import registering
 from cronjobs.models import CronJob, Slot
 from jobs.models import Job
 from tests.browser import stage
 from tests.ops.pages.support import post, trail
+from tests.support.somebody import somebody
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +79,18 @@ def test_a_backfill_that_cannot_be(client, digest, times, complaint):
     assert answer.status_code == 422
     assert complaint in answer.content.decode()
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["pause", "run", "backfill"])
+def test_a_cronjob_that_somebody_holds_is_told(client, digest, monkeypatch, act):
+    """Alice reads who keeps the cronjob from her, and that nothing was done; it is no error of the site."""
+    monkeypatch.setattr(registering, "LOCK", "100ms")
+    times = between(21, 0) if act == "backfill" else {}
+
+    with somebody("SELECT * FROM cronjobs_cronjob FOR UPDATE") as pid:
+        answer = post(client, f"/ops/cronjobs/weekly-digest/{act}/", **times)
+
+    assert f"weekly-digest is held by pid {pid} (psql, from " in answer.content.decode()
+    assert answer.status_code == (422 if act == "backfill" else 200)
+    assert (Slot.objects.count(), trail()) == (0, [])

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.batches import open_batch
+from jobs.models import Job
 from jobs.tasks import prune
 from tests.browser import stage
 from tests.ops.pages.support import text_of

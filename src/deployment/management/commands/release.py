@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
-from deployment.migrating import migrate
+from deployment.migrating import LockHeldError, migrate
 from deployment.servers import ServerAwayError, wait_for_postgres, wait_for_redis
 
 
@@ -25,8 +25,15 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="how long to wait for the servers (default: 30)",
         )
+        parser.add_argument(
+            "--lock-wait",
+            type=float,
+            default=600,
+            metavar="SECONDS",
+            help="how long to wait for another release that migrates (default: 600)",
+        )
 
-    def handle(self, *, wait: float, verbosity: int, **_: Any) -> None:
+    def handle(self, *, wait: float, lock_wait: float, verbosity: int, **_: Any) -> None:
         deadline = time.monotonic() + wait
         try:
             wait_for_postgres(wait, self.stdout.write)
@@ -34,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=os.EX_UNAVAILABLE) from None
         self._redis(max(0, deadline - time.monotonic()))
         self._check()
-        migrate(lambda: self.stdout.write("Another release is migrating: waiting for it."), verbosity)
+        self._migrate(lock_wait, verbosity)
         self.stdout.write(self.style.SUCCESS("Released: the database is up to date."))
 
     def _redis(self, seconds: float) -> None:
@@ -50,3 +57,9 @@ class Command(BaseCommand):
             call_command("check", deploy=True, databases=["default"], stdout=self.stdout, stderr=self.stderr)
         except SystemCheckError as error:
             raise CommandError(str(error), returncode=os.EX_CONFIG) from None
+
+    def _migrate(self, seconds: float, verbosity: int) -> None:
+        try:
+            migrate(seconds, self.stdout.write, verbosity)
+        except LockHeldError as error:
+            raise CommandError(str(error), returncode=os.EX_TEMPFAIL) from None

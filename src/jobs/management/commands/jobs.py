@@ -65,7 +65,10 @@ class Command(BaseCommand):
             raise CommandError(f"Redis did not answer: {error}", returncode=os.EX_UNAVAILABLE) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
-        jobs = queries.find_jobs(_wanted(options), limit)
+        jobs = queries.find_jobs(_wanted(options), limit + 1)
+        if len(jobs) > limit:
+            self.stderr.write(f"More jobs match: --limit shows up to {MOST}.")
+            jobs = jobs[:limit]
         self._tell(options, [printing.brief(job) for job in jobs], printing.table(jobs))
 
     def do_show(self, *, ids: list[uuid.UUID], **options: Any) -> None:
@@ -96,10 +99,12 @@ class Command(BaseCommand):
         limit: int,
         **options: Any,
     ) -> None:
-        outcomes = {str(job_id): decide(job_id) for job_id in ids or _by_filter(options, limit)}
+        chosen, left = (ids, 0) if ids else _by_filter(options, limit)
+        outcomes = {str(job_id): decide(job_id) for job_id in chosen}
         decided = [job_id for job_id, was in outcomes.items() if was]
         passed = [job_id for job_id, was in outcomes.items() if not was]
-        self._tell(options, {outcome: decided, "passed": passed}, [f"{outcome} {len(decided)} jobs"])
+        line = f"{outcome} {len(decided)} jobs{_more(left, limit)}"
+        self._tell(options, {outcome: decided, "passed": passed, "left": left}, [line])
         if passed:
             raise CommandError(f"Not {outcome}: {_why(passed)}", returncode=os.EX_DATAERR)
 
@@ -124,13 +129,24 @@ def _wanted(options: Mapping[str, Any]) -> Wanted:
     return Wanted(**{name: options[name] for name in FILTERS})
 
 
-def _by_filter(options: dict[str, Any], limit: int) -> Iterable[uuid.UUID]:
+def _by_filter(options: dict[str, Any], limit: int) -> tuple[list[uuid.UUID], int]:
+    """Return the jobs that match, at most so many, and how many more do."""
     if all(options[name] is None for name in FILTERS):
         raise CommandError(
             "Name the jobs by their ids, or by --state, --task, --queue or --key.", returncode=os.EX_USAGE
         )
     state = options["state"] or (None if options["key"] else Job.State.DEAD)
-    return [job.id for job in queries.find_jobs(_wanted({**options, "state": state}), limit)]
+    wanted = _wanted({**options, "state": state})
+    found = [job.id for job in queries.find_jobs(wanted, limit)]
+    return found, max(0, queries.count_jobs(wanted) - len(found)) if len(found) == limit else 0
+
+
+def _more(left: int, limit: int) -> str:
+    if not left:
+        return ""
+    return f"; {left} more match: " + (
+        f"use --limit {MOST}, or run it again" if limit < MOST else "run it again"
+    )
 
 
 def _why(passed: list[str]) -> str:

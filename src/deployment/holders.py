@@ -1,0 +1,88 @@
+"""Who holds a lock in PostgreSQL that somebody waits for: named so that a person can find it, and end it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import OperationalError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# Where roles differ, PostgreSQL shows of another's session no more than that it is there.
+SESSION = """
+    SELECT pid, coalesce(application_name, ''), coalesce(host(client_addr), ''), coalesce(state, ''),
+        coalesce(xact_start, state_change),
+        coalesce(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)), 0)
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE granted AND pid <> pg_backend_pid() AND {condition}
+    ORDER BY {order} xact_start NULLS LAST LIMIT 1
+"""
+OF_THIS_DATABASE = "pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+ADVISORY = SESSION.format(
+    condition=f"locktype = 'advisory' AND {OF_THIS_DATABASE} AND classid = 0 AND objid = %s AND objsubid = 1",
+    order="",
+)
+# The transaction that has marked the row; where that cannot be seen, the oldest that does more with the table than read it, and
+# waits for no other.
+ROW = SESSION.format(
+    condition="(transactionid::text = %(mark)s OR relation = to_regclass(%(table)s) AND mode <> 'AccessShareLock'"
+    " AND wait_event_type IS DISTINCT FROM 'Lock')",
+    order="transactionid::text = %(mark)s DESC NULLS LAST,",
+)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A session of PostgreSQL that holds a lock."""
+
+    pid: int
+    application: str
+    address: str
+    state: str
+    since: datetime | None
+    seconds: float  # since then
+
+    def __str__(self) -> str:
+        """Return ``pid 4711 (psql, from 10.0.0.7, idle in transaction since 2026-11-26 08:00:02Z)``."""
+        since = f" since {self.since:%Y-%m-%d %H:%M:%SZ}" if self.since else ""
+        parts = (
+            self.application or "no application name",
+            f"from {self.address}" if self.address else "from this host",
+            f"{self.state or 'state unknown'}{since}",
+        )
+        return f"pid {self.pid} ({', '.join(parts)})"
+
+    @property
+    def cure(self) -> str:
+        return f"if it does not end by itself: SELECT pg_terminate_backend({self.pid})"
+
+
+def of_advisory_lock(cursor: Any, key: int) -> Holder | None:
+    """Return who holds an advisory lock of one key below 2**32; None when nobody does, any more."""
+    return _one(cursor, ADVISORY, [key])
+
+
+def of_row(cursor: Any, table: str, column: str, value: object) -> Holder | None:
+    """Return who holds a row, or its whole table; None when nobody does, any more. Call it outside a transaction."""
+    return _one(cursor, ROW, {"mark": _mark(cursor, table, column, value), "table": table})
+
+
+def _mark(cursor: Any, table: str, column: str, value: object) -> str | None:
+    """Return the transaction that was last to mark a row; None where the table itself is held."""
+    try:
+        cursor.execute("BEGIN; SET LOCAL lock_timeout = '100ms'")
+        cursor.execute(f'SELECT xmax::text FROM "{table}" WHERE "{column}" = %s', [value])  # noqa: S608  our own names
+        row = cursor.fetchone()
+    except OperationalError:
+        return None
+    finally:
+        cursor.execute("ROLLBACK")
+    return row[0] if row else None
+
+
+def _one(cursor: Any, statement: str, values: Any) -> Holder | None:
+    cursor.execute(statement, values)
+    row = cursor.fetchone()
+    return Holder(*row) if row else None

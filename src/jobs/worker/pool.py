@@ -1,0 +1,39 @@
+"""Which pool a worker has: prefork, or it does not start. Threads and greenlets ran a message twice, and no hard limit fired."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import bootsteps
+from celery.concurrency import ALIASES, get_implementation
+from celery.concurrency.prefork import TaskPool
+
+from config.boot import leave
+
+VARIABLE = "CELERY_WORKER_POOL"  # Celery's command line reads each of its options from such a variable, too
+HINT = f"start it without -P or --pool, and without {VARIABLE}"
+REASON = "should be prefork, the only one in which a message runs once and time limits hold"
+
+
+class PoolIsPrefork(bootsteps.Step):
+    """Ends a worker with another pool before any part of it starts, whichever way it came by it."""
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        if not is_prefork(worker.pool_cls):
+            leave(os.EX_CONFIG, f"the worker's pool is {path(worker.pool_cls)}: {REASON}. Hint: {HINT}")
+
+
+def is_prefork(pool: Any) -> bool:
+    """Tell whether a pool, a class or a name of one, is prefork or made of it."""
+    if isinstance(pool, str) and ALIASES.get(pool) == ALIASES["prefork"]:
+        return True
+    try:
+        return issubclass(get_implementation(pool), TaskPool)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        return False  # none that could start
+
+
+def path(pool: Any) -> str:
+    return pool if isinstance(pool, str) else f"{pool.__module__}:{pool.__qualname__}"
