@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from jobs import unreadable
 from jobs.models import Batch
 from tests.browser import stage
 from tests.browser.conftest import findings
@@ -25,6 +26,9 @@ def pages(stack):
     stage.set_up(incident=True)
     job = stage.job(LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y" * 90)
     batch = Batch.objects.get()
+    unreadable.put_aside(
+        '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", "default"
+    )
     return [
         "/ops/",
         "/ops/jobs/",
@@ -36,6 +40,8 @@ def pages(stack):
         "/ops/cronjobs/signup-report/backfill/?since=2026-01-01T00:00&until=2026-01-02T00:00",
         "/ops/batches/",
         f"/ops/batches/{batch.pk}/",
+        "/ops/messages/",
+        "/ops/messages/drop/",
         "/ops/audit/",
     ]
 

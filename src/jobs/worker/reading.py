@@ -72,6 +72,10 @@ def is_calls(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(each, dict) for each in value))
 
 
+def is_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(map(is_name, value)))
+
+
 def optional(of: type) -> Callable[[Any], bool]:
     return lambda value: value is None or isinstance(value, of)
 
@@ -82,7 +86,7 @@ OBJECT, ANY_OBJECT = (
     Kind("an object or null", optional(dict)),
 )
 LIST, ANY_LIST = Kind("a list", lambda value: isinstance(value, list)), Kind("a list or null", optional(list))
-ANY_TEXT, ANY_FLAG = Kind("text or null", optional(str)), Kind("true, false or null", optional(bool))
+ANY_TEXT = Kind("text or null", optional(str))
 MOMENT = Kind("a time in ISO 8601 or null", is_moment)
 COUNT = Kind("a whole number from 0, or null", is_count)
 ABSENT = Kind("absent", lambda value: not value)
@@ -113,7 +117,7 @@ CALL = {
     "retries": COUNT,
     "timelimit": Kind("two numbers of seconds, each may be null", is_limits),
     "stamps": ANY_OBJECT,
-    "stamped_headers": ANY_LIST,
+    "stamped_headers": Kind("a list of names or null", is_names),
 }
 EMBEDDED = {"callbacks": CALLS, "errbacks": CALLS, "chain": CALLS, "chord": ANY_OBJECT}
 
@@ -149,7 +153,7 @@ def check_call(message: Message) -> None:
     if isinstance(body, dict) and (
         "args" in body or "task" not in message.headers
     ):  # protocol 1, or one of both
-        check(CALL, body | message.headers)
+        check(CALL, body | message.headers if "args" in body else body)
         check({"args": ANY_LIST, "kwargs": ANY_OBJECT, JOB_HEADER: ABSENT} | EMBEDDED, body)
     else:
         check(CALL, message.headers)
