@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import bootsteps
 from celery.concurrency import ALIASES, get_implementation
 from celery.concurrency.prefork import TaskPool
-
-from config.boot import leave
 
 VARIABLE = "CELERY_WORKER_POOL"  # Celery's command line reads each of its options from such a variable, too
 HINT = f"start it without -P or --pool, and without {VARIABLE}"
@@ -22,7 +21,8 @@ class PoolIsPrefork(bootsteps.Step):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         if not is_prefork(worker.pool_cls):
-            leave(os.EX_CONFIG, f"the worker's pool is {path(worker.pool_cls)}: {REASON}. Hint: {HINT}")
+            sys.stderr.write(f"Error: the worker's pool is {path(worker.pool_cls)}: {REASON}. Hint: {HINT}\n")
+            sys.exit(os.EX_CONFIG)
 
 
 def is_prefork(pool: Any) -> bool:
