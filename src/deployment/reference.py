@@ -44,6 +44,7 @@ RULES = """\
   starts one.
 - A cronjob's command ends and gives its own exit code: no server, no `nohup`, no `sh -c`.
 - Celery Beat is nowhere: the platform's cronjobs take its place.
+- A worker's pool is prefork, Celery's default: in threads and greenlets a message may run twice, and time limits do not hold.
 - A required or generated variable goes to every process: cronjobs and the release command read the same settings.
 
 `check_platform` compares the file with the code, too, under these ids:
@@ -58,6 +59,7 @@ RULES = """\
 | `deployment.E006` | a variable that the settings require and not every process gets |
 | `deployment.W007` | (a warning) a variable that nothing reads |
 | `deployment.E008` | more connections than a server's plan allows, where `connections` says how many those are |
+| `deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
 
 It runs the cronjobs' own checks as well (`cronjobs.E001` to `E005`, `W001`): commands that take no part in slots or have no task,
 policies that are none, tasks that may run for ever, unknown settings, a secret that is short.
