@@ -18,7 +18,11 @@ logger = logging.getLogger(__name__)
 OLDEST_PUBLISHED = "SELECT queue, min(published_at) FROM jobs_job WHERE state = 'published' GROUP BY queue"
 LOST_MESSAGES = """
     UPDATE jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
-    WHERE state = 'published' AND queue = %s AND published_at < least(%s::timestamptz, now()) - make_interval(secs => %s)
+    WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'published' AND queue = %s
+            AND published_at < least(%s::timestamptz, now()) - make_interval(secs => %s)
+        FOR UPDATE SKIP LOCKED
+    )
 """
 
 
@@ -50,7 +54,9 @@ def _republish(queue: str) -> int:
     return lost
 
 
-EXPIRING = "SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500"
+EXPIRING = """
+    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR UPDATE SKIP LOCKED
+"""
 
 
 def expire_late_jobs() -> int:

@@ -8,7 +8,10 @@ import resource
 import signal
 import time
 
+import psutil
 from celery import shared_task
+from django.db import connection
+from django.db.models import F
 
 from tests.faults.effects.models import Effect
 
@@ -121,3 +124,35 @@ def kill_the_worker(label):
     note(label, "start")
     os.kill(os.getppid(), signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(atomic=True, bind=True)
+def hold_the_first_time(self, row):
+    """Lock a row inside the job's transaction, for longer than any test."""
+    if self.request.attempt.number == 1:
+        Effect.objects.select_for_update().get(label=row)
+        time.sleep(600)
+
+
+@shared_task(time_limit=3)
+def touch(row):
+    """Count itself in a row: one statement, which waits for whoever holds the row."""
+    Effect.objects.filter(label=row).update(pid=F("pid") + 1)
+
+
+@shared_task(atomic=True, bind=True)
+def freeze_before_the_commit(self, label):
+    """Stop the whole worker, the first time, when the job's end is written and not committed."""
+    note(label, "done")
+    if self.request.attempt.number == 1:
+        connection.execute_wrappers.append(freeze_after_the_end)
+
+
+def freeze_after_the_end(execute, sql, params, many, context):
+    result = execute(sql, params, many, context)
+    if "'succeeded'" in sql:
+        worker = psutil.Process(os.getppid())
+        for process in [worker, *(each for each in worker.children() if each.pid != os.getpid())]:
+            process.suspend()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return result
