@@ -15,7 +15,7 @@ from cronjobs.clock import database_now
 from cronjobs.conf import conf
 from cronjobs.models import CronJob, Slot
 from cronjobs.registering import has_changed, register
-from cronjobs.waking import wake_up
+from cronjobs.waking import CLOCK_WENT_BACK, wake_up
 from cronjobs.wording import counted
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp
 
 
 def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> bool:
-    """Whether a slot is past its grace; under a tick it has the tick's interval on top."""
+    """Whether a slot is past its grace, or the clock went back; under a tick it has the tick's interval on top."""
+    if row.cursor > now + CLOCK_WENT_BACK:
+        return True
     return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
 
 

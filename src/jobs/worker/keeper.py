@@ -76,9 +76,6 @@ def gave_up() -> bool:
     return senses.gave_up
 
 
-SOON = 1.0  # seconds until what was not possible is tried again, at most
-
-
 class Keeper(threading.Thread):
     """Does its duties until the process ends. PostgreSQL or Redis away: it says so once, and goes on trying."""
 
@@ -99,7 +96,8 @@ class Keeper(threading.Thread):
                 done = self.attempt(duty.name, duty.act)
                 if done:
                     self.unwell.discard(duty.name)
-                duty.next_at = time.monotonic() + (duty.interval if done else min(SOON, duty.interval))
+                wait = duty.interval if done or duty.pause is None else duty.pause
+                duty.next_at = time.monotonic() + wait
 
     def take_in(self, until: float) -> None:
         """Take what the main thread submits, at least what is there; keep what PostgreSQL does not take for the next round."""

@@ -34,7 +34,11 @@ TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broke
 def beats(view: View) -> list[Duty]:
     """Return what says that a worker lives: duties that wait for nothing else."""
     often = conf().heartbeat_interval
-    return [Duty("heartbeat file", often, view.tell_probe), Duty("heartbeat", often, view.beat)]
+    soon = min(1.0, often)  # the others do not wait for long
+    return [
+        Duty("heartbeat file", often, view.tell_probe),
+        Duty("heartbeat", often, view.beat, pause=soon),
+    ]
 
 
 def duties(view: View, leave: Callable[[str], None]) -> list[Duty]:
