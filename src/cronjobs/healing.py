@@ -16,7 +16,7 @@ from cronjobs.conf import conf
 from cronjobs.holding import HeldError
 from cronjobs.models import CronJob, Slot
 from cronjobs.registering import LOOK, has_changed, register
-from cronjobs.waking import wake_up
+from cronjobs.waking import CLOCK_WENT_BACK, wake_up
 from cronjobs.wording import counted
 
 if TYPE_CHECKING:
@@ -127,7 +127,9 @@ def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp
 
 
 def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> bool:
-    """Whether a slot is past its grace; under a tick it has the tick's interval on top."""
+    """Whether a slot is past its grace, or the clock went back; under a tick it has the tick's interval on top."""
+    if row.cursor > now + CLOCK_WENT_BACK:
+        return True
     return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
 
 

@@ -53,6 +53,11 @@ def take_over(name: str, slots: Sequence[datetime], now: datetime) -> dict[datet
         return dict(cursor.fetchall())
 
 
+def forget_future(name: str, now: datetime) -> None:
+    """Forget what was decided about slots that are yet to come, by a clock that was ahead; those that were enqueued have run."""
+    Slot.objects.filter(cronjob=name, slot__gt=now).exclude(outcome=ENQUEUED).delete()
+
+
 def enqueue(entry: Entry, row: int, slot: datetime, now: datetime) -> uuid.UUID:
     """Enqueue the job of a slot that a wake-up or a worker has claimed, and note it in the slot's row."""
     using = entry.command.task.using(

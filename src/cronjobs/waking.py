@@ -92,7 +92,8 @@ def claim(entry: Entry, trigger: str, now: datetime | None, *, is_dry: bool, pat
     clock = now or database_now()  # read under the lock, which may have taken seconds
     row = up_to_date(entry, row, start(entry, trigger, clock), clock)
     if row.cursor > clock + CLOCK_WENT_BACK:
-        row.cursor = clock
+        row.cursor = start(entry, trigger, clock)
+        ledger.forget_future(entry.name, row.cursor)
     slots = due_slots(entry.schedule, row.cursor, clock + early(trigger) - patience)
     result = WakeUp(
         entry.name, trigger, clock, entry.schedule.next(max(clock, row.cursor, *slots)), is_dry=is_dry

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from deployment.spec import Platform, Service
 
+# Its threads: one beats, one relays and reconciles, one does the duties of cronjobs and ops.
+POSTGRES_OF_A_WORKER = 3
 # Measured with Celery's gossip, mingle and heartbeat off: two connections idle, two more a child under load.
 REDIS_OF_A_WORKER = 6
 REDIS_OF_A_WEB_PROCESS = 2
@@ -54,7 +56,7 @@ def overdrafts(platform: Platform) -> Iterator[str]:
 def _of_one(service: Service, platform: Platform) -> tuple[int, int]:
     if service.queues:
         children = _number(platform, "WORKER_CONCURRENCY", 2)
-        return children + 1, children + REDIS_OF_A_WORKER
+        return children + POSTGRES_OF_A_WORKER, children + REDIS_OF_A_WORKER
     processes = _number(platform, "WEB_CONCURRENCY", 2)
     return processes * _number(platform, "WEB_THREADS", 8), processes * REDIS_OF_A_WEB_PROCESS
 

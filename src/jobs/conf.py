@@ -37,6 +37,14 @@ class Conf:
     )
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
+    # Locks
+    lock_timeout: float = (
+        2.0  # a worker's maintenance waits this long for what somebody else has locked, and tries again later
+    )
+    # A machine that freezes in the middle of a transaction of ours loses its session after this long; well above a busy moment,
+    # well below `heartbeat_timeout`.
+    idle_timeout: float = 15.0
+
     # Broker
     lost_message_after: float = (
         30.0  # a published job older than its queue's oldest message by this much was popped and lost

@@ -141,8 +141,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
 
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
-    if conflicts.is_excusable(error):
-        reason, wait = _line(error), conflicts.pause(attempt.excused)
+    reason, wait = _line(error), conflicts.pause(attempt.excused)
+    has_waited = leftovers.has_waited(error)
+    if has_waited:
+        reason += ", while it waited for a lock"
+    if has_waited or conflicts.is_excusable(error):
         record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
     else:
         _bury(task, attempt, error)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connection, transaction
 
-from jobs import batches, relay
+from jobs import batches, locks, relay
+from jobs.conf import conf
 from jobs.models import Job
 
 if TYPE_CHECKING:
@@ -91,12 +92,17 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) 
 FINISH = """
     UPDATE jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = ''
     WHERE id = %s AND state = 'running' AND attempt = %s
+    RETURNING set_config(
+        'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
 """
 
 
 def finish(attempt: Attempt) -> None:
     """Record success. Raises FencedError when the attempt is no longer current: a normal end of a race, and it lost."""
-    _end(FINISH, [attempt.job_id, attempt.number], attempt)
+    # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
+    is_committing = connection.in_atomic_block and not connection.savepoint_ids
+    idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
+    _end(FINISH, [attempt.job_id, attempt.number, idle], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 

@@ -15,6 +15,8 @@ from django.db import Error as DatabaseFailure
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
+from jobs import sessions
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -34,6 +36,9 @@ REPORTED = (
     b"session_authorization",
     b"DateStyle",
 )
+
+LOST_CHANGES = "what it changed there is rolled back. Commit it, or use transaction.atomic()"
+LOCK_WAIT = "its statement was waiting for a lock"
 
 
 class UnfinishedTransactionError(Exception):
@@ -71,17 +76,19 @@ def removed() -> Iterator[None]:
             stack.enter_context(watch.connection.execute_wrapper(watch))
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             _exit_if_forked(pid)
-            for watch in watches:
-                _clean(watch)
+            if LOCK_WAIT in [_clean(watch) for watch in watches]:
+                error.add_note(LOCK_WAIT)
             raise
     _exit_if_forked(pid)
-    lost = [_clean(watch) for watch in watches]
-    if any(lost):
-        raise UnfinishedTransactionError(
-            "the task left a transaction open: what it changed there is rolled back. Commit it, or use transaction.atomic()"
-        )
+    if LOST_CHANGES in [_clean(watch) for watch in watches]:
+        raise UnfinishedTransactionError(f"the task left a transaction open: {LOST_CHANGES}")
+
+
+def has_waited(error: BaseException) -> bool:
+    """Tell whether the statement that an error interrupted was waiting for a lock."""
+    return LOCK_WAIT in getattr(error, "__notes__", ())
 
 
 def _exit_if_forked(pid: int) -> None:
@@ -90,16 +97,22 @@ def _exit_if_forked(pid: int) -> None:
         os._exit(os.EX_OK)
 
 
-def _clean(watch: _Watch) -> bool:
-    """Close the connection if something was left in it; tell whether changes are lost with that."""
+def _clean(watch: _Watch) -> str:
+    """Close the connection if something was left in it; return what became of that: LOST_CHANGES, LOCK_WAIT or ""."""
     connection = watch.connection
     if connection.connection is None or connection.connection.closed:
-        return False
-    is_open = connection.connection.info.transaction_status != TransactionStatus.IDLE
-    loses_changes = is_open and _has_written(connection)
-    if is_open or connection.in_atomic_block or not connection.get_autocommit() or watch.is_dirty():
+        return ""
+    found, status = "", connection.connection.info.transaction_status
+    if status == TransactionStatus.ACTIVE:  # a time limit interrupted a statement, which goes on without us
+        found = LOCK_WAIT if sessions.abandon() else ""
+    elif status != TransactionStatus.IDLE and _has_written(connection):
+        found = LOST_CHANGES
+    is_open = (
+        status != TransactionStatus.IDLE or connection.in_atomic_block or not connection.get_autocommit()
+    )
+    if is_open or watch.is_dirty():
         _close(connection)
-    return loses_changes
+    return found
 
 
 def _has_written(connection: BaseDatabaseWrapper) -> bool:

@@ -22,11 +22,13 @@ def main(arguments: list[str]) -> tuple[str, int]:
     try:
         with open(path) as file:  # noqa: PTH123  pathlib costs 5 ms
             beat = json.load(file)
-        age = time.time() - float(beat["at"])
+        age = time.monotonic() - float(beat["at"])  # the machine's, the same in each process
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"no heartbeat in {path}: {error}", 1
     away = beat.get("broker_away_seconds")
     note = f", Redis away for {away:.0f} s" if away is not None else ""
+    if age < 0:
+        return f"the heartbeat in {path} is from before this machine was started", 1
     if age > limit:
         return f"last heartbeat {age:.0f} s ago, at most {limit:.0f} s are allowed{note}", 1
     return f"last heartbeat {age:.0f} s ago{note}", 0

@@ -19,8 +19,11 @@ PRUNE = """
     )
 """
 PRUNE_BATCHES = """
-    DELETE FROM jobs_batch WHERE finished_at < now() - make_interval(days => %s)
-        AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id)
+    DELETE FROM jobs_batch WHERE id IN (
+        SELECT id FROM jobs_batch WHERE finished_at < now() - make_interval(days => %s)
+            AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id)
+        FOR UPDATE SKIP LOCKED
+    )
 """
 
 

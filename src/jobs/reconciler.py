@@ -19,8 +19,11 @@ logger = logging.getLogger(__name__)
 QUEUES = "SELECT DISTINCT queue FROM jobs_job WHERE state = 'published'"
 LOST_MESSAGES = """
     UPDATE jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
-    FROM (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
-    WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
+    WHERE id IN (
+        SELECT id FROM jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
+        WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
+        FOR UPDATE OF jobs_job SKIP LOCKED
+    )
 """
 
 
@@ -62,7 +65,9 @@ def _republish(queue: str) -> int:
     return lost
 
 
-EXPIRING = "SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500"
+EXPIRING = """
+    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR UPDATE SKIP LOCKED
+"""
 
 
 def expire_late_jobs() -> int:

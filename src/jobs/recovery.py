@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from jobs import guard, signals
+from jobs import guard, locks, sessions, signals
 from jobs.conf import conf
 from jobs.guard import HISTORY
+from jobs.locks import HeldError
 from jobs.models import Job
+from jobs.processes import wait_for_death
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -30,22 +33,58 @@ CRASH = f"""
             THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
             ELSE %s END
     FROM (SELECT id AS charged, CASE WHEN excused < %s THEN 0 ELSE 1 END AS charge
-        FROM jobs_job WHERE state = 'running' AND {{which}} FOR UPDATE) AS account
+        FROM jobs_job WHERE state = 'running' AND {{which}} FOR UPDATE SKIP LOCKED) AS account
     WHERE id = charged
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant
 
 HAND_BACK = f"""
     UPDATE jobs_job SET {HISTORY}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
-    WHERE state = 'running' AND worker = %s
+    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'running' AND worker = %s FOR UPDATE SKIP LOCKED)
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant
 
 
+ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
+# A worker that was lost may have beaten again meanwhile: then it lives, and so do its jobs.
+LOST = "worker = ANY(%s) AND NOT EXISTS (SELECT 1 FROM jobs_worker WHERE jobs_worker.id = worker)"
+
+
 def attempt_crashed(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
-    """Make a job whose process died due again, or a dead letter; tell whether it was still that process' job."""
-    which = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
-    return bool(_crash(which, [job_id, worker, pid, pid], reason))
+    """Make a job whose process died due again, or a dead letter; tell whether it was still that process' job.
+
+    What the process has left running in PostgreSQL is ended first. One that died waiting for a lock is excused.
+    Raises HeldError while somebody holds the job's row: call it again.
+    """
+    if pid is not None and pid != os.getpid() and _waited(job_id, worker, pid):
+        reason = f"{reason}, while it waited for a lock"
+        found = attempt_excused(job_id, worker, pid, reason, wait=conf().busy_retry)
+    else:
+        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason))
+    _waiters.discard((job_id, pid))
+    return found
+
+
+def processes_died(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], reason: str) -> None:
+    """Do the same for the jobs of several processes. Raises HeldError after that, where somebody holds the rows of some."""
+    held = None
+    for job_id, pid in jobs:
+        try:
+            attempt_crashed(job_id, worker, pid, reason)
+        except HeldError as error:
+            held = error
+    if held:
+        raise held
+
+
+_waiters: set[tuple[uuid.UUID, int | None]] = set()  # whose job's row was held when their sessions were ended
+
+
+def _waited(job_id: uuid.UUID, worker: uuid.UUID, pid: int) -> bool:
+    wait_for_death([pid])
+    if sessions.end_process(worker, pid):
+        _waiters.add((job_id, pid))
+    return (job_id, pid) in _waiters
 
 
 def attempt_excused(
@@ -55,25 +94,48 @@ def attempt_excused(
 
     A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones are charged.
     """
-    which = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
-    return bool(_crash(which, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
 
 
 def workers_lost(workers: Sequence[uuid.UUID], reason: str) -> int:
-    """Make every job of workers that died due again, or a dead letter; return how many."""
-    return len(_crash("worker = ANY(%s)", [list(workers)], reason))
+    """Make every job of workers that died due again, or a dead letter; return how many.
+
+    Raises HeldError after that, where somebody holds the rows of some.
+    """
+    return len(_crash(LOST, [list(workers)], reason))
 
 
 def hand_back(worker: uuid.UUID, reason: str) -> int:
-    """Make every job of a stopping worker due again, uncharged; return how many. Its children must be dead by now."""
-    return len(_apply(HAND_BACK, ["handed back", reason, reason, worker]))
+    """Make every job of a stopping worker due again, uncharged; return how many. Its children must be dead by now.
+
+    A job whose row somebody holds is left to the reconciler of another worker.
+    """
+    sessions.end_children(worker, os.getpid())
+    rows = _apply(HAND_BACK, ["handed back", reason, reason, worker])
+    if left := _count_running("worker = %s", [worker]):
+        logger.warning(
+            "%d jobs are not handed back: held by %s",
+            left,
+            locks.holders(),
+            extra={"action": "jobs_held", "jobs": left},
+        )
+    return len(rows)
 
 
 def _crash(
     which: str, values: list[Any], reason: str, *, outcome: str = "crashed", wait: float = 0.0
 ) -> list[tuple[Any, ...]]:
     excuses = conf().max_excused if outcome == "excused" else 0
-    return _apply(CRASH.format(which=which), [outcome, reason, wait, wait, reason, reason, excuses, *values])
+    rows = _apply(CRASH.format(which=which), [outcome, reason, wait, wait, reason, reason, excuses, *values])
+    if left := _count_running(which, values):
+        raise HeldError(f"{left} jobs are to be recovered")
+    return rows
+
+
+def _count_running(which: str, values: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM jobs_job WHERE state = 'running' AND {which}", values)  # noqa: S608  constants
+        return int(cursor.fetchone()[0])
 
 
 def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:

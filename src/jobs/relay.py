@@ -51,24 +51,36 @@ CLAIM_ONE = """
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
     RETURNING id, task, queue, published_at
 """
+# A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
 OURS = """
-    FROM unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at)
-    WHERE jobs_job.id = claim.id AND state = 'published' AND jobs_job.published_at = claim.published_at
+    WHERE id IN (
+        SELECT id FROM jobs_job JOIN unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at) USING (id, published_at)
+        WHERE state = 'published' FOR UPDATE OF jobs_job SKIP LOCKED
+    )
 """
 TAKE_BACK = f"UPDATE jobs_job SET state = 'pending', published_at = NULL, publish_at = now() {OURS}"  # noqa: S608  a constant
 RENEW = f"""
-    UPDATE jobs_job SET published_at = now() {OURS} RETURNING jobs_job.id, task, queue, jobs_job.published_at
+    UPDATE jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
 """  # noqa: S608  a constant
+# Rows that the new clock may have written by then keep their times. A row's last writing is its last attempt's end, or its making.
+DUE_BY_THE_OLD_CLOCK = """
+    UPDATE jobs_job SET publish_at = now(), due_at = least(due_at, now())
+    WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND publish_at > now() AND publish_at <= now() + make_interval(secs => %s)
+            AND NOT coalesce((history->-1->>'ended_at')::timestamptz, created_at) BETWEEN %s AND now()
+        FOR UPDATE SKIP LOCKED
+    )
+"""
 
 
 def relay() -> int:
-    """Publish pending jobs that are due, for half a heartbeat's interval at most; return how many.
+    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the keeper has other duties; return how many.
 
     Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
     hundreds of rows twice for nothing.
     """
     broker.refuse_while_away()
-    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2  # the keeper beats in the same thread
+    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2
     while batch := claim():
         publish(batch)
         total += len(batch)
@@ -97,6 +109,16 @@ def take_back(batch: Sequence[Claim]) -> None:
     """Make claimed rows pending again. Those that began all the same, or were claimed anew, are left alone."""
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, _columns(batch))
+
+
+def catch_up(seconds: float, since: datetime) -> int:
+    """Make pending jobs due that were due before PostgreSQL's clock was set back by so many seconds; return how many.
+
+    `since` is when, at the earliest, by the new clock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
+        return cursor.rowcount
 
 
 def publish_job(job_id: uuid.UUID) -> None:

@@ -7,16 +7,19 @@ import logging
 import os
 import socket
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.db import connection
 
-from jobs import code, recovery
+from jobs import code, recovery, sessions
 from jobs.conf import conf
 from jobs.models import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+
+    from jobs.watch import Sign, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +38,15 @@ BEAT = """
         %(busy)s, %(stopping)s, now() - make_interval(secs => %(broker_away)s))
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), busy = excluded.busy, stopping = excluded.stopping,
         broker_away_since = excluded.broker_away_since
+    RETURNING clock_timestamp()
 """
 
 
-def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_away: float | None) -> None:
-    """Say that this worker lives; `queues` is a JSON list, `broker_away` seconds since Redis was lost, or None.
+def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_away: float | None) -> datetime:
+    """Say that this worker lives, and return PostgreSQL's time.
 
-    A worker that was declared lost while its machine was stopped appears again: its late attempts are fenced off anyway.
+    `queues` is a JSON list, `broker_away` seconds since Redis was lost, or None. A worker that was declared lost while its machine
+    was stopped appears again: its late attempts are fenced off anyway.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -60,6 +65,7 @@ def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_awa
                 "broker_away": broker_away,
             },
         )
+        return cast("datetime", cursor.fetchone()[0])
 
 
 def say_goodbye() -> None:
@@ -67,26 +73,49 @@ def say_goodbye() -> None:
     Worker.objects.filter(pk=_me).delete()
 
 
-LOST = """
-    DELETE FROM jobs_worker WHERE id IN (
-        SELECT id FROM jobs_worker WHERE heartbeat_at < now() - make_interval(secs => %s) FOR UPDATE SKIP LOCKED
-    ) RETURNING id, hostname, pid
+# Compared with what was seen: a worker that has beaten since is none of them.
+FREE = """
+    SELECT id FROM jobs_worker JOIN unnest(%s::uuid[], %s::timestamptz[]) AS silent (id, heartbeat_at) USING (id, heartbeat_at)
+    FOR UPDATE OF jobs_worker SKIP LOCKED
 """
-ORPHANS = """
-    SELECT DISTINCT worker FROM jobs_job WHERE state = 'running' AND worker IS NOT NULL
-        AND started_at < now() - make_interval(secs => %s)
-        AND NOT EXISTS (SELECT 1 FROM jobs_worker WHERE jobs_worker.id = worker)
-"""
+LOST = f"DELETE FROM jobs_worker WHERE id IN ({FREE}) RETURNING id, hostname, pid"  # noqa: S608  a constant
 
 
-def bury_lost() -> int:
-    """Declare workers lost whose heartbeat is too old, and make their jobs due again; return how many jobs.
+def bury_lost(watch: Watch, now: datetime) -> int:
+    """Declare workers lost that have been silent for too long, and make their jobs due again; return how many jobs.
 
-    Death between the two: the jobs have a worker without a row, and are adopted by the next reconciler.
+    1. delete the rows of the workers;
+    2. end their sessions: a machine that stands still keeps its locks;
+    3. make their jobs due again.
+    Death in between: the jobs have a worker without a row, and are adopted by the next reconciler.
     """
     timeout = conf().heartbeat_timeout
+    silence = watch.silence(now)
+    give_time(watch, [sign for sign, seconds in silence.items() if seconds > 2 * conf().heartbeat_interval])
+    silent = [sign for sign, seconds in silence.items() if seconds > timeout]
+    lost = declare_lost([sign for sign in silent if sign.is_known])
+    gone = [sign.worker for sign in silent if not sign.is_known]  # left, and did not hand them back
+    if lost or gone:
+        sessions.end_lost([*lost, *gone])
+    return _recover(lost, f"its worker gave no heartbeat for {timeout:g} s") + _recover(
+        gone, "its worker is gone"
+    )
+
+
+def give_time(watch: Watch, late: Sequence[Sign]) -> None:
+    """Time those anew whose rows somebody holds, long before they count as lost: they need a beat when their rows are free."""
+    if known := [sign for sign in late if sign.is_known]:
+        with connection.cursor() as cursor:
+            cursor.execute(FREE, _columns(known))
+            free = {row[0] for row in cursor.fetchall()}
+        watch.begin_again([sign for sign in known if sign.worker not in free])
+
+
+def declare_lost(silent: Sequence[Sign]) -> list[uuid.UUID]:
+    if not silent:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute(LOST, [timeout])
+        cursor.execute(LOST, _columns(silent))
         lost = cursor.fetchall()
     for worker, hostname, pid in lost:
         logger.warning(
@@ -95,15 +124,11 @@ def bury_lost() -> int:
             pid,
             extra={"action": "worker_lost", "worker": str(worker)},
         )
-    reason = f"its worker gave no heartbeat for {timeout:g} s"
-    return _recover([row[0] for row in lost], reason) + _adopt(timeout)
+    return [row[0] for row in lost]
 
 
-def _adopt(timeout: float) -> int:
-    """Make jobs due again whose worker has no row: it left without handing them back."""
-    with connection.cursor() as cursor:
-        cursor.execute(ORPHANS, [timeout])
-        return _recover([row[0] for row in cursor.fetchall()], "its worker is gone")
+def _columns(signs: Sequence[Sign]) -> tuple[list[uuid.UUID], list[datetime]]:
+    return [sign.worker for sign in signs], [sign.at for sign in signs]
 
 
 def _recover(workers: Sequence[uuid.UUID], reason: str) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # What a test may know of the machine that it runs on; names and beginnings of names.
 MACHINE = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
-TOOLS = ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "TESTS_", "UV_")
+TOOLS = ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
 INHERITED = MACHINE + TOOLS
 
 

@@ -61,6 +61,16 @@ def test_what_is_still_on_time_is_left_to_the_platform(make):
     assert plants.slots() == ["11-23 08:00", "11-23 08:01"]
 
 
+def test_a_clock_that_went_back_does_not_stop_healing(make):
+    """The cursor of a future that did not come is set back by a worker: the next forgotten slot is healed."""
+    plants = make("0 * * * *").known("2026-11-23 12:30")
+
+    healed(plants, "2026-11-23 07:30")
+    healed(plants, "2026-11-23 08:06")
+
+    assert plants.slots("enqueued") == ["11-23 08:00"]
+
+
 def test_skipped_slots_are_recorded_as_missed(make):
     """catch_up = skip enqueues nothing late, and the ledger says why."""
     plants = make("0 * * * *", catch_up="skip").known("2026-11-23 07:30")

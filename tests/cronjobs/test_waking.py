@@ -134,6 +134,19 @@ def test_a_clock_that_went_back_stops_nothing(make):
     assert plants.wake_up("2026-11-23 09:00:01").jobs.keys() == {at("2026-11-23 09:00")}
 
 
+def test_a_clock_that_jumped_ahead_and_back_takes_no_slot_away(make):
+    """What was skipped in a future that did not come is decided again; what has run does not run twice."""
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+    plants.wake_up(
+        "2026-11-23 12:00:01"
+    )  # four hours too early: the last of five slots runs, the others are skipped
+
+    woken = [plants.wake_up(f"2026-11-23 {hour:02}:00:01").jobs for hour in (8, 9, 12)]
+
+    assert [len(jobs) for jobs in woken] == [1, 1, 0]
+    assert plants.slots("enqueued") == ["11-23 08:00", "11-23 09:00", "11-23 12:00"]
+
+
 def test_a_dry_run_leaves_no_trace(make):
     """It tells what would be done; no row, no job, no cursor."""
     plants = make("0 * * * *").known("2026-11-23 07:30")

@@ -184,7 +184,7 @@ def test_more_connections_than_the_plan_allows_are_refused():
 
     assert error.id == "deployment.E008"
     assert re.search(
-        r"resources/postgres/connections: should be at least \d+ \(web 24, worker 3, cronjobs \d+, release 1\), got 20",
+        r"resources/postgres/connections: should be at least \d+ \(web 24, worker 5, cronjobs \d+, release 1\), got 20",
         error.msg,
     )
 
@@ -194,7 +194,7 @@ def test_connections_follow_processes_threads_and_instances():
     demand = {each.process: each for each in budget.demands(platform())}
 
     assert (demand["web"].postgres, demand["web"].redis) == (24, 12)
-    assert (demand["worker"].postgres, demand["worker"].redis) == (3, 8)
+    assert (demand["worker"].postgres, demand["worker"].redis) == (5, 8)
 
 
 def test_enough_connections_pass():

@@ -1,6 +1,6 @@
 """Everything at once, at random: deploys back and forth, kills, frozen machines, lost connections, an emptied Redis.
 
-`TESTS_CHAOS_SECONDS=300 TESTS_CHAOS_SEED=7 ./run test tests/faults/test_chaos.py` is the long one; the seed is printed.
+`PYTEST_CHAOS_SECONDS=300 PYTEST_CHAOS_SEED=7 ./run test tests/faults/test_chaos.py` is the long one; the seed is printed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.faults.effects.models import Effect
 from tests.faults.versions import NEXT, changed, new
 from tests.support.polling import wait_until
 
-SECONDS = float(os.environ.get("TESTS_CHAOS_SECONDS", "30"))
-SEED = int(os.environ.get("TESTS_CHAOS_SEED", "20261126"))
+SECONDS = float(os.environ.get("PYTEST_CHAOS_SECONDS", "30"))
+SEED = int(os.environ.get("PYTEST_CHAOS_SEED", "20261126"))
 RATE = 34  # jobs a second: ten thousand in five minutes
 WORKERS = 3
 OPTIONS = QUICK | {"WORKER_CONCURRENCY": "2", "VISIBILITY_TIMEOUT": "6", "WORKER_GRACE": "20"}

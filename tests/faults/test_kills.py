@@ -178,7 +178,7 @@ def test_a_frozen_worker(faults):
 
 
 def test_a_frozen_worker_with_an_atomic_job(faults):
-    """A late finisher's effects are rolled back with its finish when the task is atomic."""
+    """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
     frozen = faults.quick_worker()
     job = tasks.work_atomically.enqueue("atomic", 4)
     faults.wait_for_state(job, "running")
@@ -188,7 +188,7 @@ def test_a_frozen_worker_with_an_atomic_job(faults):
     done = faults.wait_for_state(job, "succeeded")
     frozen.resume()
 
-    frozen.wait_for("is no longer the current one")
+    frozen.wait_for("terminating connection")
     assert done.attempt == 2
     assert faults.happened("atomic") == 1
 

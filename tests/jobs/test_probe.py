@@ -70,6 +70,16 @@ def test_a_lost_redis_does_not_fail(beat):
     assert (done.returncode, done.stdout) == (0, "last heartbeat 5 s ago, Redis away for 600 s\n")
 
 
+def test_a_heartbeat_from_before_a_restart_of_the_machine_fails(beat):
+    """Its clock began anew: the worker of that time is gone."""
+    beat(-3600)
+
+    done = run()
+
+    assert done.returncode == 1
+    assert "from before this machine was started" in done.stdout
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"at": null}'])
 def test_no_heartbeat_fails(tmp_path, monkeypatch, content):
     """Exit 1 and one line, never a traceback."""

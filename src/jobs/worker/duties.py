@@ -17,6 +17,9 @@ class Duty:
     interval: float
     act: Callable[[], Any]
     next_at: float = 0.0  # monotonic seconds
+    pause: float | None = (
+        None  # seconds until it is tried again where it was not possible; the interval, where not given
+    )
 
 
 _registered: dict[str, Duty] = {}

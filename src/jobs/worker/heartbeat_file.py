@@ -18,9 +18,12 @@ def path() -> Path:
 
 
 def write(broker_away_since: float | None) -> None:
-    """Replace the file in one step, so that the probe never reads half of it. Raises OSError, and leaves nothing else behind."""
+    """Replace the file in one step, so that the probe never reads half of it. Raises OSError, and leaves nothing else behind.
+
+    The time in it is monotonic: all processes of a machine have the same, and nobody sets it.
+    """
     away = None if broker_away_since is None else time.monotonic() - broker_away_since
-    text = json.dumps({"at": time.time(), "pid": os.getpid(), "broker_away_seconds": away})
+    text = json.dumps({"at": time.monotonic(), "pid": os.getpid(), "broker_away_seconds": away})
     target = path()
     scratch = target.with_name(f"{target.name}.{os.getpid()}")
     try:

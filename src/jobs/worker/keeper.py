@@ -1,6 +1,7 @@
-"""The keeper: a thread of the worker's main process that beats, relays and reconciles.
+"""The keeper: a thread of the worker's main process that relays and reconciles; others like it beat, and do other apps' duties.
 
-A thread, not timers of Celery's event loop: that loop stands still while it waits for a lost broker, and nothing of this may.
+Threads, not timers of Celery's event loop: that loop stands still while it waits for a lost broker, and nothing of this may.
+Each has a connection of its own, on which no statement waits long for what somebody else has locked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import redis
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseFailure
 
-from jobs import broker
+from jobs import broker, locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ class Senses:
     inbox: queue.SimpleQueue[Callable[[], Any] | None] = field(default_factory=queue.SimpleQueue)
     away_since: float | None = None
     turned_at: float = field(default_factory=time.monotonic)
+    kept_at: float = field(default_factory=time.monotonic)  # the keeper's last turn
     started_at: float = field(default_factory=time.monotonic)
     stopping: bool = False
     gave_up: bool = False
@@ -83,28 +85,36 @@ class Keeper(threading.Thread):
         self.unwell: set[str] = set()
 
     def run(self) -> None:
-        while True:
-            self.do_what_is_due()
-            self.take_in(until=min(duty.next_at for duty in self.duties))
+        with locks.bounded():
+            while True:
+                self.do_what_is_due()
+                self.take_in(until=min(duty.next_at for duty in self.duties))
 
     def do_what_is_due(self) -> None:
         for duty in self.duties:
             if time.monotonic() >= duty.next_at:
-                self.attempt(duty.name, duty.act)
-                duty.next_at = time.monotonic() + duty.interval
+                done = self.attempt(duty.name, duty.act)
+                if done:
+                    self.unwell.discard(duty.name)
+                wait = duty.interval if done or duty.pause is None else duty.pause
+                duty.next_at = time.monotonic() + wait
 
     def take_in(self, until: float) -> None:
-        """Wait for what the main thread submits; keep what PostgreSQL does not take for the next round."""
-        refused = []
-        while (wait := until - time.monotonic()) > 0:
+        """Take what the main thread submits, at least what is there; keep what PostgreSQL does not take for the next round."""
+        senses.kept_at = time.monotonic()
+        refused, there = [], senses.inbox.qsize()
+        while (wait := until - time.monotonic()) > 0 or there > 0:
+            there -= 1
             try:
-                act = senses.inbox.get(timeout=wait)
+                act = senses.inbox.get(timeout=max(0.0, wait))
             except queue.Empty:
                 break
             if act and not self.attempt("records", act):
                 refused.append(act)
         for act in refused:
             senses.inbox.put(act)
+        if not refused:
+            self.unwell.discard("records")
 
     def attempt(self, name: str, act: Callable[[], Any]) -> bool:
         """Do it; tell whether that was all that could be done: False asks for another try."""
@@ -115,23 +125,24 @@ class Keeper(threading.Thread):
                 logger.exception("%s failed", name, extra={"action": "keeper_failed"})
                 return True  # a defect: trying again would not help
             self.tell_once(name, error)
-            if isinstance(error, DatabaseFailure):
+            if isinstance(error, DatabaseFailure) and not locks.is_held(error):
                 connection.close()
             return False
-        self.unwell.discard(name)
         return True
 
     def tell_once(self, name: str, error: Exception) -> None:
         if name not in self.unwell:
             self.unwell.add(name)
             line = " ".join(str(error).split())
+            if locks.is_held(error):
+                line += f"; held by {locks.holders() or 'nobody that can be seen'}"
             logger.warning(
                 "%s waits: %s: %s", name, type(error).__name__, line, extra={"action": "keeper_waits"}
             )
 
 
 class Assistant(Keeper):
-    """Does the duties of other apps, in a thread of its own: however long one takes, the ledger's own are not kept waiting."""
+    """Does duties in a thread of its own, and takes no records: however long one takes, those of others are not kept waiting."""
 
     def take_in(self, until: float) -> None:
         time.sleep(max(0.0, until - time.monotonic()))

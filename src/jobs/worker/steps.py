@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from typing import Any
 
 from celery import bootsteps, signals
 
-from jobs import refusal  # noqa: F401  registers a Celery signal
+from jobs import (
+    refusal,  # noqa: F401  registers a Celery signal
+    sessions,
+    workers,
+)
 from jobs.worker.duties import registered
 from jobs.worker.keeper import Assistant, Keeper
 from jobs.worker.stop import leave
-from jobs.worker.view import duties
+from jobs.worker.view import View, beats, duties
 
 
 class KeeperStep(bootsteps.StartStopStep):
-    """Starts the keeper when the pool has started; it goes on until the process ends, so that a stopping worker still beats."""
+    """Starts the keeper, and those beside it, when the pool has started.
+
+    They go on until the process ends, so that a stopping worker still beats.
+    """
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        Keeper(duties(worker, leave)).start()
+        view = View(worker)
+        Assistant(beats(view), name="jobs-heart").start()
+        Keeper(duties(view, leave)).start()
         if others := registered():
             Assistant(others, name="jobs-assistant").start()
 
@@ -40,3 +50,10 @@ def set_apart_what_is_loaded(**_: Any) -> None:
 def ignore_sigterm(**_: Any) -> None:
     """Let a child outlive the SIGTERM that some platforms send to every process: its parent decides when it has to stop."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@signals.celeryd_after_setup.connect
+@signals.worker_process_init.connect
+def name_sessions(**_: Any) -> None:
+    """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
+    sessions.name(workers.current(), os.getpid())

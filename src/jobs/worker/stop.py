@@ -12,20 +12,18 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import bootsteps, signals
 from celery.worker import state
 from django.db import Error as DatabaseFailure
 
-from jobs import recovery, workers
+from jobs import locks, recovery, workers
 from jobs.conf import conf
+from jobs.processes import wait_for_death
 from jobs.worker import heartbeat_file
 from jobs.worker.keeper import give_up, senses
 from jobs.worker.view import children
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +106,12 @@ def kill_children(worker: Any) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    _wait_for_death(pids)
+    wait_for_death(pids)
 
 
 def hand_back() -> None:
     """Make this worker's running jobs due again. PostgreSQL away: the reconciler of another worker does it later."""
-    with contextlib.suppress(DatabaseFailure):
+    with contextlib.suppress(DatabaseFailure), locks.bounded():
         count = recovery.hand_back(workers.current(), "handed back by a worker that stopped")
         logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
 
@@ -122,7 +120,7 @@ def hand_back() -> None:
 def leave_the_ledger(**_: Any) -> None:
     """The pool has stopped: nothing runs in this worker any more."""
     senses.gone = True
-    with contextlib.suppress(DatabaseFailure):
+    with contextlib.suppress(DatabaseFailure), locks.bounded():
         recovery.hand_back(workers.current(), "handed back by a worker that stopped")
         workers.say_goodbye()
     heartbeat_file.remove()
@@ -147,17 +145,3 @@ def leave(reason: str) -> None:
     """Stop a worker that cannot go on, so that the platform starts a new one."""
     logger.critical("leaving: %s", reason, extra={"action": "worker_stuck"})
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _wait_for_death(pids: Collection[int], timeout: float = 2.0) -> None:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and any(_is_alive(pid) for pid in pids):
-        time.sleep(0.02)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

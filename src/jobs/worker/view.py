@@ -13,32 +13,45 @@ from django.db import connection
 
 from jobs import batches, broker, epoch, guard, reconciler, recovery, refusal, relay, workers
 from jobs.conf import conf
+from jobs.watch import Watch
 from jobs.worker import heartbeat_file
+from jobs.worker.clock import LedgerClock
 from jobs.worker.duties import Duty
-from jobs.worker.keeper import senses
+from jobs.worker.keeper import senses, submit
 from jobs.worker.pull import pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jobs.worker.clock import Step
+
 logger = logging.getLogger(__name__)
 
+MISSING = 10.0  # seconds until a job's child is believed to be gone: one that was just forked is not in the pool's list yet
 TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
 
 
-def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
-    """Return the duties of one Celery worker; `leave` stops it, with a reason."""
-    settings, view = conf(), View(worker)
+def beats(view: View) -> list[Duty]:
+    """Return what says that a worker lives: duties that wait for nothing else."""
+    often = conf().heartbeat_interval
+    soon = min(1.0, often)  # the others do not wait for long
+    return [
+        Duty("heartbeat file", often, view.tell_probe),
+        Duty("heartbeat", often, view.beat, pause=soon),
+    ]
+
+
+def duties(view: View, leave: Callable[[str], None]) -> list[Duty]:
+    """Return the keeper's duties; `leave` stops the worker, with a reason."""
+    settings = conf()
     often = settings.reconcile_interval
     return [
-        Duty("heartbeat file", settings.heartbeat_interval, view.tell_probe),
-        Duty("heartbeat", settings.heartbeat_interval, view.beat),
         Duty("relay", settings.relay_interval, relay.relay),
-        Duty("refused jobs", settings.relay_interval, lambda: pull(worker, view.queues)),
+        Duty("refused jobs", settings.relay_interval, lambda: pull(view.worker, view.queues)),
         Duty("dead children", often, view.recover_dead_children),
         Duty("lost workers", often, view.bury_lost_workers),
         Duty("epoch", often, epoch.check),
-        Duty("lost messages", often, reconciler.republish_lost_messages),
+        Duty("lost messages", often, view.republish_lost_messages),
         Duty("late jobs", often, reconciler.expire_late_jobs),
         Duty("unknown jobs", often, view.bury_unknown_jobs),
         Duty("batches", often, batches.settle_all),
@@ -48,12 +61,14 @@ def duties(worker: Any, leave: Callable[[str], None]) -> list[Duty]:
 
 
 class View:
-    """A Celery worker as the keeper's thread may look at it."""
+    """A Celery worker as its threads of maintenance may look at it."""
 
     def __init__(self, worker: Any) -> None:
         self.worker = worker
         self.queues = sorted(worker.app.amqp.queues.consume_from)
-        self.beaten_at = self.steady_since = -math.inf  # monotonic seconds
+        self.clock, self.watch = LedgerClock(), Watch()
+        self.beaten_at = self.steady_since = self.forged_until = -math.inf  # monotonic seconds
+        self.missing: dict[tuple[Any, int], float] = {}  # jobs whose child is gone, since when
         self.suspected = False
         self.started_at = time.monotonic()
 
@@ -62,24 +77,41 @@ class View:
         return len(state.reserved_requests)
 
     def tell_probe(self) -> None:
-        """Write the heartbeat file, but for a hanging event loop: it must look dead to the probe only, for its jobs run.
+        """Write the heartbeat file, but for a hanging event loop or keeper: dead to the probe only, for its jobs run.
 
         A duty of its own: a full disk, or a file that is somebody else's, must not look to the ledger like a dead worker.
         """
-        if self.loop_turns() and not senses.gone:
+        if self.loop_turns() and self.keeper_turns() and not senses.gone:
             heartbeat_file.write(senses.away_since)
 
     def beat(self) -> None:
         if senses.gone:  # a late beat would leave a worker behind that somebody has to bury
             return
-        workers.beat(
+        asked = time.monotonic()
+        told = workers.beat(
             queues=json.dumps(self.queues),
             concurrency=self.worker.concurrency,
             busy=self.busy,
             stopping=senses.stopping,
             broker_away=_since(senses.away_since),
         )
+        if step := self.clock.note(asked, told, time.monotonic()):
+            self.note_step(step)
         self.note_beat()
+
+    def note_step(self, step: Step) -> None:
+        """PostgreSQL's clock was set: trust no difference of its times until everybody has beaten by the new one."""
+        now = time.monotonic()
+        back = max(0.0, -step.seconds)
+        self.steady_since, self.forged_until = now, now + back + conf().lost_message_after
+        logger.warning(
+            "PostgreSQL's clock has been set %.0f s %s",
+            abs(step.seconds),
+            "back" if back else "forward",
+            extra={"action": "clock_stepped", "seconds": step.seconds},
+        )
+        if back:
+            submit(lambda: relay.catch_up(back, step.since))
 
     def note_beat(self) -> None:
         now = time.monotonic()
@@ -90,11 +122,20 @@ class View:
     def bury_lost_workers(self) -> None:
         """Bury lost workers, unless this one's own beats have failed lately.
 
-        After an outage of PostgreSQL everybody has been silent for too long: those that live need a beat to say so.
+        After an outage of PostgreSQL everybody has been silent for too long, after a step of its clock everybody looks so: those
+        that live need a beat to say so.
         """
+        counted = (
+            self.clock.now()
+        )  # before the question: a step that is noticed in between makes the answer no
         now = time.monotonic()
         if now - self.beaten_at <= _two_beats() <= now - self.steady_since:
-            workers.bury_lost()
+            workers.bury_lost(self.watch, counted)
+
+    def republish_lost_messages(self) -> None:
+        """Leave it for a while after a step of the clock: which message is older is told by its times."""
+        if time.monotonic() >= self.forged_until:
+            reconciler.republish_lost_messages()
 
     def bury_unknown_jobs(self) -> None:
         """Bury jobs that nobody knows, once others have had time to start, too, after an outage of all."""
@@ -104,6 +145,10 @@ class View:
     def loop_turns(self) -> bool:
         return senses.away_since is not None or time.monotonic() - senses.turned_at < TURN_TIMEOUT
 
+    @staticmethod
+    def keeper_turns() -> bool:
+        return time.monotonic() - senses.kept_at < conf().stuck_after
+
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone without the pool having told: the rest is told at once (jobs.request)."""
         pids = children(self.worker)
@@ -111,12 +156,15 @@ class View:
             return
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT id, pid FROM jobs_job WHERE state = 'running' AND worker = %s
-                AND started_at < now() - interval '10 seconds' AND NOT pid = ANY(%s)""",
+                "SELECT id, pid FROM jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)",
                 [workers.current(), list(pids)],
             )
-            for job_id, pid in cursor.fetchall():
-                recovery.attempt_crashed(job_id, workers.current(), pid, "its process is gone")
+            found = cursor.fetchall()
+        now = time.monotonic()
+        self.missing = {each: self.missing.get(each, now) for each in found}
+        gone = [each for each, since in self.missing.items() if now - since >= MISSING]
+        if gone:
+            recovery.processes_died(workers.current(), gone, "its process is gone")
 
     def leave_if_stuck(self, leave: Callable[[str], None]) -> None:
         """Leave when messages wait, slots are free, the broker is there and yet nothing has started for `stuck_after` seconds.

@@ -7,6 +7,7 @@ import threading
 
 from django.db import InterfaceError, OperationalError, connection
 
+from jobs import locks
 from ops.alerts import incidents, telling, troubles
 from ops.alerts.outage import outage
 
@@ -35,13 +36,14 @@ def look_once() -> None:
 
 def look() -> None:
     try:
-        if incidents.is_our_turn():
-            incidents.compare(troubles.all_troubles())
-            telling.tell()
-    except (
-        OperationalError,
-        InterfaceError,
-    ):  # others, as a table that `release` has still to make, are no outage
+        with locks.bounded():
+            if incidents.is_our_turn():
+                incidents.compare(troubles.all_troubles())
+                telling.tell()
+    # Others, as a table that `release` has still to make, are no outage.
+    except (OperationalError, InterfaceError) as error:
+        if locks.is_held(error):
+            raise
         outage.note_away()
     else:
         outage.note_back()

@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 
+import psutil
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
+from django.db.models import F
 
 from tests.faults.effects.models import Effect
 
@@ -219,3 +221,35 @@ def copy_by_iterator(label):
     """Read rows in several batches, and write one between any two of them: the recipe of docs/jobs.md."""
     for row in Effect.objects.filter(what="start").iterator(chunk_size=1):
         note(f"{label} {row.pk}", "done")
+
+
+@shared_task(atomic=True, bind=True)
+def hold_the_first_time(self, row):
+    """Lock a row inside the job's transaction, for longer than any test."""
+    if self.request.attempt.number == 1:
+        Effect.objects.select_for_update().get(label=row)
+        time.sleep(600)
+
+
+@shared_task(time_limit=3)
+def touch(row):
+    """Count itself in a row: one statement, which waits for whoever holds the row."""
+    Effect.objects.filter(label=row).update(pid=F("pid") + 1)
+
+
+@shared_task(atomic=True, bind=True)
+def freeze_before_the_commit(self, label):
+    """Stop the whole worker, the first time, when the job's end is written and not committed."""
+    note(label, "done")
+    if self.request.attempt.number == 1:
+        connection.execute_wrappers.append(freeze_after_the_end)
+
+
+def freeze_after_the_end(execute, sql, params, many, context):
+    result = execute(sql, params, many, context)
+    if "'succeeded'" in sql:
+        worker = psutil.Process(os.getppid())
+        for process in [worker, *(each for each in worker.children() if each.pid != os.getpid())]:
+            process.suspend()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return result

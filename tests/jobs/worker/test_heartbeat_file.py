@@ -20,7 +20,7 @@ def test_it_tells_the_time(beat):
     heartbeat_file.write(None)
 
     found = json.loads(beat.read_text())
-    assert abs(found["at"] - time.time()) < 5
+    assert abs(found["at"] - time.monotonic()) < 5
     assert (found["pid"], found["broker_away_seconds"]) == (os.getpid(), None)
 
 

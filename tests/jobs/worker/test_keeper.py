@@ -75,13 +75,30 @@ def test_a_failing_duty_is_told_once(caplog, error):
 
 def test_the_next_outage_is_told_again(caplog):
     """After a success in between."""
-    error = client.ConnectionError("refused")
-    keeping = Keeper([])
+    outcomes = iter([client.ConnectionError("refused"), None, client.ConnectionError("refused")])
 
-    for act in (failing(error), failing(), failing(error)):
-        keeping.attempt("relay", act)
+    def act():
+        if error := next(outcomes):
+            raise error
+
+    keeping = Keeper([Duty("relay", 0.0, act)])
+
+    for _ in range(3):
+        keeping.do_what_is_due()
 
     assert lines(caplog) == 2 * ["relay waits: ConnectionError: refused"]
+
+
+def test_what_was_not_possible_is_tried_again_after_a_pause():
+    """A beat that could not be written is late by a second then, and not by another interval; others take their time."""
+    beat = Duty("heartbeat", 3600, failing(OperationalError("lock timeout")), pause=1.0)
+    other = Duty("slots", 3600, failing(OperationalError("lock timeout")))
+    keeping = Keeper([beat, other])
+
+    keeping.do_what_is_due()
+
+    now = time.monotonic()
+    assert (beat.next_at - now < 2, other.next_at - now > 3000) == (True, True)
 
 
 def test_a_failing_duty_does_not_stop_the_others():
@@ -154,6 +171,30 @@ def test_a_refused_record_does_not_hold_up_the_others():
 
     assert done == [1]
     assert keeper.senses.inbox.qsize() == 1
+
+
+def test_records_are_taken_however_long_the_duties_take():
+    """Duties that wait for locks leave no time between two rounds: what is there is taken all the same."""
+    keeping = Keeper([])
+    done = []
+    for number in range(3):
+        keeper.submit(lambda number=number: done.append(number))
+
+    keeping.take_in(until=time.monotonic() - 60)
+
+    assert done == [0, 1, 2]
+
+
+def test_a_record_that_stays_refused_is_told_once(caplog):
+    """Also while others are taken in between."""
+    keeping = Keeper([])
+    keeper.submit(failing(*3 * [OperationalError("refused")]))
+
+    for _ in range(3):
+        keeper.submit(list)
+        keeping.take_in(until=time.monotonic())
+
+    assert lines(caplog) == ["records waits: OperationalError: refused"]
 
 
 def test_a_lost_database_connection_is_replaced(ledger):

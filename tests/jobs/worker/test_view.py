@@ -2,16 +2,18 @@
 
 import os
 import time
+from datetime import UTC, datetime
 
 import pytest
 from celery import current_app
 from celery.worker import state
 
 from jobs import broker, guard, workers
-from jobs.models import Worker
+from jobs.models import Job, Worker
 from jobs.worker import keeper
+from jobs.worker.clock import Step
 from jobs.worker.keeper import senses
-from jobs.worker.view import View, duties
+from jobs.worker.view import View, beats, duties
 from tests.faults.effects.tasks import nothing
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -31,7 +33,7 @@ def view(controller, monkeypatch, tmp_path):
     quiet = {"away_since": None, "stopping": False, "gone": False, "gave_up": False}
     for name, value in quiet.items():
         monkeypatch.setattr(senses, name, value)
-    for name in ("started_at", "turned_at"):
+    for name in ("started_at", "turned_at", "kept_at"):
         monkeypatch.setattr(senses, name, now)
     return View(controller)
 
@@ -87,7 +89,7 @@ def test_a_file_that_cannot_be_written_does_not_silence_the_worker(
     """A full disk, or somebody else's file: the ledger hears of the worker all the same, and the log says why once."""
     file = tmp_path / "none" / "beat" if problem == "no folder" else tmp_path
     monkeypatch.setenv("JOBS_HEARTBEAT_FILE", str(file))
-    its_duties = keeper.Keeper([duty for duty in duties(view.worker, leave=None) if "heartbeat" in duty.name])
+    its_duties = keeper.Keeper(beats(view))
 
     for _ in range(2):
         for duty in its_duties.duties:
@@ -97,6 +99,45 @@ def test_a_file_that_cannot_be_written_does_not_silence_the_worker(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(file) in caplog.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_of_the_clock_is_told(view, monkeypatch, caplog):
+    """Whoever is silent since is not lost before everybody had the time for two beats; the log says how far, once."""
+    view.beat()
+    view.steady_since -= 3600
+    view.clock.ahead = tuple(each - 300 for each in view.clock.ahead)
+
+    for _ in range(2):
+        view.beat()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "PostgreSQL's clock has been set 300 s forward"
+    ]
+    assert time.monotonic() - view.steady_since < 60
+
+
+def test_after_a_step_no_message_is_taken_for_lost(view, carrier):
+    """Which one is older is told by the clock; after a step back for as long as the clock shows times that were shown before."""
+    job = nothing.enqueue()
+    carrier.flushall()
+    view.note_step(Step(-100.0, datetime.now(UTC)))
+    moment = view.forged_until - time.monotonic()
+
+    view.republish_lost_messages()
+
+    assert Job.objects.get(pk=job.pk).state == "published"
+    assert 129 < moment < 131
+
+
+def test_a_keeper_that_hangs_looks_dead_to_the_probe_only(view, monkeypatch, tmp_path):
+    """Nothing relays and nothing recovers in this worker: the platform should restart it; others leave its jobs alone."""
+    monkeypatch.setattr(senses, "kept_at", time.monotonic() - 301)
+
+    view.tell_probe()
+    view.beat()
+
+    assert Worker.objects.count() == 1
+    assert not (tmp_path / "beat").exists()
 
 
 @pytest.fixture
@@ -160,25 +201,42 @@ def running():
     return job
 
 
-def test_the_job_of_a_child_that_is_gone_is_due_again(view, running, row, let_time_pass, monkeypatch):
-    """The pool lists other children now; a job that has just begun is given the benefit of the doubt."""
+def believe_it(view):
+    """Let the worker have missed them for as long as it takes."""
+    view.missing = {each: since - 11 for each, since in view.missing.items()}
+
+
+def test_the_job_of_a_child_that_is_gone_is_due_again(view, running, row, monkeypatch):
+    """The pool lists other children now; one that has just been forked is given the benefit of the doubt."""
     monkeypatch.setattr(view.worker, "pool", Pool(1))
     view.recover_dead_children()
     young = row(running).state
-    let_time_pass(11, "started_at")
+    believe_it(view)
 
     view.recover_dead_children()
 
     assert (young, row(running).state, row(running).reason) == ("running", "pending", "its process is gone")
 
 
-def test_the_job_of_a_child_that_the_worker_killed_is_not_charged(
-    view, running, row, let_time_pass, monkeypatch
-):
+def test_a_child_that_is_in_the_list_again_was_never_gone(view, running, row, monkeypatch):
+    """What was noted about it is forgotten."""
+    monkeypatch.setattr(view.worker, "pool", Pool(1))
+    view.recover_dead_children()
+    believe_it(view)
+    monkeypatch.setattr(view.worker, "pool", Pool(os.getpid()))
+    view.recover_dead_children()
+    monkeypatch.setattr(view.worker, "pool", Pool(1))
+    view.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
+def test_the_job_of_a_child_that_the_worker_killed_is_not_charged(view, running, row, monkeypatch):
     """The worker is about to hand it back."""
     monkeypatch.setattr(view.worker, "pool", Pool(1))
+    view.recover_dead_children()
+    believe_it(view)
     monkeypatch.setattr(senses, "gave_up", True)
-    let_time_pass(11, "started_at")
 
     view.recover_dead_children()
 
@@ -271,7 +329,7 @@ def test_it_stays_when_it_is_busy(view, stuck, monkeypatch):
 
 def test_every_duty_can_be_done(view):
     """On an idle worker each of them passes; those of other apps are the assistant's."""
-    keeping = keeper.Keeper(duties(view.worker, pytest.fail))
+    keeping = keeper.Keeper([*beats(view), *duties(view, pytest.fail)])
 
     assert [duty.name for duty in keeping.duties] == [
         "heartbeat file", "heartbeat", "relay", "refused jobs", "dead children", "lost workers", "epoch", "lost messages",
@@ -285,6 +343,6 @@ def test_the_intervals_are_settings(settings, view):
     """Seconds, as in JOBS."""
     settings.JOBS = {"relay_interval": 0.5, "heartbeat_interval": 3, "reconcile_interval": 2}
 
-    intervals = {duty.name: duty.interval for duty in duties(view.worker, print)}
+    intervals = {duty.name: duty.interval for duty in [*beats(view), *duties(view, print)]}
 
     assert (intervals["relay"], intervals["heartbeat"], intervals["epoch"]) == (0.5, 3, 2)
