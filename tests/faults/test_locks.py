@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connection
 from jobs.models import Job, Worker
 from tests.faults.effects import tasks
 from tests.faults.effects.models import Effect
+from tests.ops.test_doctor import pgbouncer
 from tests.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults
@@ -198,6 +200,26 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     worker.wait_for("sessions of lost workers are ended")
     frozen.resume()
     beats(frozen)
+
+
+@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt install pgbouncer")
+def test_a_machine_frozen_behind_a_pooler(faults):
+    """A pooler in transaction mode passes the names of sessions on: those of a lost worker are ended there too."""
+    counter("row")
+    url = pgbouncer(faults.stack, "transaction")
+    frozen = faults.quick_worker(DATABASE_URL=url)
+    holder = tasks.hold_the_first_time.enqueue("row")
+    faults.wait_for_state(holder, "running")
+    wait_until(lambda: is_locked("row"))
+    frozen.pause()
+
+    worker = faults.quick_worker(DATABASE_URL=url)
+    done = faults.wait_for_state(holder, "succeeded")
+
+    assert done.attempt == 2
+    assert not is_locked("row")
+    worker.wait_for("sessions of lost workers are ended")
+    beats(worker)
 
 
 def test_a_child_killed_while_its_statement_waits(faults, held):

@@ -2,10 +2,11 @@
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs import broker, decisions, guard, reconciler, relay
@@ -226,3 +227,52 @@ def test_published_twice_is_one_row_and_two_messages(pending, carrier, let_time_
     assert carrier.llen(broker.key("default")) == 2
     assert guard.begin(claim.id, worker) is not None
     assert guard.begin(claim.id, uuid.uuid4()) is None
+
+
+BACK = 100.0  # seconds by which PostgreSQL's clock was set back, five seconds ago
+
+
+def waiting(**changes):
+    """A job that waits 50 seconds more; what else is said of it, in seconds from now."""
+    job = nothing.enqueue()
+    times = {"publish_at": 50, "due_at": 50} | changes
+    Job.objects.filter(pk=job.pk).update(
+        state="pending", **{name: Now() + timedelta(seconds=seconds) for name, seconds in times.items()}
+    )
+    return job
+
+
+def catch_up():
+    return relay.catch_up(BACK, datetime.now(UTC) - timedelta(seconds=5))
+
+
+@pytest.mark.parametrize("written", [95, -60], ids=["in a future that is none", "long before the step"])
+def test_what_was_due_by_the_old_clock_is_due(written, row):
+    """It would stand still for as long as the clock went back; a second worker that notices changes nothing more."""
+    job = waiting(created_at=written)
+
+    assert [catch_up(), catch_up()] == [1, 0]
+    assert row(job).due_at == row(job).publish_at <= datetime.now(UTC)
+
+
+def test_what_may_be_written_by_the_new_clock_keeps_its_time():
+    """A job that was enqueued after the step, for later."""
+    waiting(created_at=-2)
+
+    assert catch_up() == 0
+
+
+def test_what_was_not_due_by_the_old_clock_keeps_its_time():
+    """It waits for as long as the clock went back more, at most."""
+    waiting(created_at=-3600, publish_at=101, due_at=101)
+
+    assert catch_up() == 0
+
+
+def test_a_retry_that_was_due_by_the_old_clock_is_due(row):
+    """When it was written is when its last attempt ended."""
+    job = waiting(created_at=-2)
+    ended_at = (datetime.now(UTC) + timedelta(seconds=90)).isoformat()
+    Job.objects.filter(pk=job.pk).update(history=[{"ended_at": ended_at}])
+
+    assert catch_up() == 1
