@@ -21,7 +21,7 @@ LOST_MESSAGES = """
     WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'published' AND queue = %s
             AND published_at < least(%s::timestamptz, now()) - make_interval(secs => %s)
-        FOR UPDATE SKIP LOCKED
+        FOR NO KEY UPDATE SKIP LOCKED
     )
 """
 
@@ -55,7 +55,7 @@ def _republish(queue: str) -> int:
 
 
 EXPIRING = """
-    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR UPDATE SKIP LOCKED
+    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
 """
 
 
