@@ -66,7 +66,7 @@ UNFINISHED = (
 )
 DONE = f"sealed_at IS NOT NULL AND finished_at IS NULL AND NOT EXISTS ({UNFINISHED})"
 # Whoever is skipped has its lock because all jobs have ended: it does the rest.
-LOCK = f"SELECT total, on_success, on_failure, success_job_id, failure_job_id FROM jobs_batch WHERE id = %s AND {DONE} FOR UPDATE SKIP LOCKED"  # noqa: S608, E501
+LOCK = f"SELECT total, on_success, on_failure, success_job_id, failure_job_id FROM jobs_batch WHERE id = %s AND {DONE} FOR NO KEY UPDATE SKIP LOCKED"  # noqa: S608, E501
 COUNT_FAILED = "SELECT count(*) FROM jobs_job WHERE batch_id = %s AND state <> 'succeeded'"
 
 

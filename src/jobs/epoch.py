@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 TOKEN = "jobs:epoch"  # noqa: S105  the name of a Redis key, no secret
 REPUBLISH = """
     UPDATE jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: Redis lost its data'
-    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'published' FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'published' FOR NO KEY UPDATE SKIP LOCKED)
 """  # a row that somebody holds has no message either, which the reconciler sees
 
 

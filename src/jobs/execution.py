@@ -142,7 +142,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
     reason, wait = _line(error), conflicts.pause(attempt.excused)
-    has_waited = leftovers.has_waited(error)
+    has_waited = soft_limit.has_waited(error)
     if has_waited:
         reason += ", while it waited for a lock"
     if has_waited or conflicts.is_excusable(error):

@@ -218,7 +218,7 @@ HAND_OVER = """
     UPDATE jobs_job SET state = 'published', due_at = now(), published_at = now() WHERE id = (
         SELECT id FROM jobs_job WHERE state = 'pending' AND concurrency_key = %s AND reason = %s
             AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running' AND concurrency_key = %s)
-        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, queue, published_at
 """
 

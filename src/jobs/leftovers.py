@@ -15,8 +15,6 @@ from django.db import Error as DatabaseFailure
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
-from jobs import sessions
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -36,9 +34,6 @@ REPORTED = (
     b"session_authorization",
     b"DateStyle",
 )
-
-LOST_CHANGES = "what it changed there is rolled back. Commit it, or use transaction.atomic()"
-LOCK_WAIT = "its statement was waiting for a lock"
 
 
 class UnfinishedTransactionError(Exception):
@@ -76,19 +71,17 @@ def removed() -> Iterator[None]:
             stack.enter_context(watch.connection.execute_wrapper(watch))
         try:
             yield
-        except BaseException as error:
+        except BaseException:
             _exit_if_forked(pid)
-            if LOCK_WAIT in [_clean(watch) for watch in watches]:
-                error.add_note(LOCK_WAIT)
+            for watch in watches:
+                _clean(watch)
             raise
     _exit_if_forked(pid)
-    if LOST_CHANGES in [_clean(watch) for watch in watches]:
-        raise UnfinishedTransactionError(f"the task left a transaction open: {LOST_CHANGES}")
-
-
-def has_waited(error: BaseException) -> bool:
-    """Tell whether the statement that an error interrupted was waiting for a lock."""
-    return LOCK_WAIT in getattr(error, "__notes__", ())
+    lost = [_clean(watch) for watch in watches]
+    if any(lost):
+        raise UnfinishedTransactionError(
+            "the task left a transaction open: what it changed there is rolled back. Commit it, or use transaction.atomic()"
+        )
 
 
 def _exit_if_forked(pid: int) -> None:
@@ -97,22 +90,18 @@ def _exit_if_forked(pid: int) -> None:
         os._exit(os.EX_OK)
 
 
-def _clean(watch: _Watch) -> str:
-    """Close the connection if something was left in it; return what became of that: LOST_CHANGES, LOCK_WAIT or ""."""
+def _clean(watch: _Watch) -> bool:
+    """Close the connection if something was left in it; tell whether changes are lost with that."""
     connection = watch.connection
     if connection.connection is None or connection.connection.closed:
-        return ""
-    found, status = "", connection.connection.info.transaction_status
-    if status == TransactionStatus.ACTIVE:  # a time limit interrupted a statement, which goes on without us
-        found = LOCK_WAIT if sessions.abandon() else ""
-    elif status != TransactionStatus.IDLE and _has_written(connection):
-        found = LOST_CHANGES
-    is_open = (
-        status != TransactionStatus.IDLE or connection.in_atomic_block or not connection.get_autocommit()
-    )
-    if is_open or watch.is_dirty():
+        if connection.in_atomic_block:
+            _close(connection)
+        return False
+    is_open = connection.connection.info.transaction_status != TransactionStatus.IDLE
+    loses_changes = is_open and _has_written(connection)
+    if is_open or connection.in_atomic_block or not connection.get_autocommit() or watch.is_dirty():
         _close(connection)
-    return found
+    return loses_changes
 
 
 def _has_written(connection: BaseDatabaseWrapper) -> bool:

@@ -22,7 +22,7 @@ LOST_MESSAGES = """
     WHERE id IN (
         SELECT id FROM jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
         WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
-        FOR UPDATE OF jobs_job SKIP LOCKED
+        FOR NO KEY UPDATE OF jobs_job SKIP LOCKED
     )
 """
 
@@ -66,7 +66,7 @@ def _republish(queue: str) -> int:
 
 
 EXPIRING = """
-    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR UPDATE SKIP LOCKED
+    SELECT id FROM jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
 """
 
 

@@ -33,14 +33,14 @@ CRASH = f"""
             THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
             ELSE %s END
     FROM (SELECT id AS charged, CASE WHEN excused < %s THEN 0 ELSE 1 END AS charge
-        FROM jobs_job WHERE state = 'running' AND {{which}} FOR UPDATE SKIP LOCKED) AS account
+        FROM jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED) AS account
     WHERE id = charged
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant
 
 HAND_BACK = f"""
     UPDATE jobs_job SET {HISTORY}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
-    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'running' AND worker = %s FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'running' AND worker = %s FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant
 

@@ -80,7 +80,7 @@ CLAIM = """
     UPDATE jobs_job SET state = 'published', published_at = now() WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL AND due_at <= now()
             AND queue = ANY(%s) AND task = ANY(%s) AND NOT refused_by @> %s::jsonb
-        ORDER BY refused_at LIMIT %s FOR UPDATE SKIP LOCKED)
+        ORDER BY refused_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, queue, published_at
 """
 
@@ -97,7 +97,7 @@ KNOWN = """
 REMEMBER = f"""
     UPDATE jobs_job SET refused_at = now() WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s / 2.0) AND {KNOWN}
-        LIMIT 500 FOR UPDATE SKIP LOCKED)
+        LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
 """  # noqa: S608  constants
 BURY = f"""
     UPDATE jobs_job SET state = 'dead', finished_at = clock_timestamp(),
@@ -105,7 +105,7 @@ BURY = f"""
             || CASE WHEN version <> '' THEN format(' (enqueued by version %%s)', version) ELSE '' END
     WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s) AND NOT {KNOWN}
-        LIMIT 500 FOR UPDATE SKIP LOCKED)
+        LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, batch_id, reason
 """  # noqa: S608  constants
 

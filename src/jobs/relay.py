@@ -42,7 +42,7 @@ CLAIM = """
     UPDATE jobs_job SET state = 'published', published_at = now()
     WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND publish_at <= now()
-        ORDER BY publish_at LIMIT %s FOR UPDATE SKIP LOCKED
+        ORDER BY publish_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING id, task, queue, published_at
 """
@@ -55,7 +55,7 @@ CLAIM_ONE = """
 OURS = """
     WHERE id IN (
         SELECT id FROM jobs_job JOIN unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at) USING (id, published_at)
-        WHERE state = 'published' FOR UPDATE OF jobs_job SKIP LOCKED
+        WHERE state = 'published' FOR NO KEY UPDATE OF jobs_job SKIP LOCKED
     )
 """
 TAKE_BACK = f"UPDATE jobs_job SET state = 'pending', published_at = NULL, publish_at = now() {OURS}"  # noqa: S608  a constant
@@ -68,7 +68,7 @@ DUE_BY_THE_OLD_CLOCK = """
     WHERE id IN (
         SELECT id FROM jobs_job WHERE state = 'pending' AND publish_at > now() AND publish_at <= now() + make_interval(secs => %s)
             AND NOT coalesce((history->-1->>'ended_at')::timestamptz, created_at) BETWEEN %s AND now()
-        FOR UPDATE SKIP LOCKED
+        FOR NO KEY UPDATE SKIP LOCKED
     )
 """
 

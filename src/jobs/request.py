@@ -11,7 +11,7 @@ from billiard.exceptions import WorkerLostError
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from jobs import deliveries, recovery, workers
+from jobs import deliveries, recovery, sessions, workers
 from jobs.execution import EndedError
 from jobs.message import JOB_HEADER
 from jobs.worker import keeper
@@ -62,7 +62,7 @@ class JobRequest(Request):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         super().on_timeout(soft, timeout)
-        if self.is_job and not soft:
+        if not soft:
             self._crashed(f"hard time limit of {timeout:g} s exceeded")
 
     def on_failure(
@@ -71,20 +71,28 @@ class JobRequest(Request):
         error = _unwrapped(exc_info.exception)
         if isinstance(error, MemoryError):  # of a child; for Celery it would be the end of the whole worker
             exc_info.exception = EndedError(f"MemoryError: {error}")
+        if isinstance(error, WorkerLostError):
+            how = KILLED.search(str(error))
+            self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
         if not (self.is_job and isinstance(error, WorkerLostError)):
             return super().on_failure(exc_info, send_failed_event, return_ok)
         task_ready(self)
         self.acknowledge()
-        how = KILLED.search(str(error))
-        self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
         return None
 
     def _crashed(self, reason: str) -> None:
-        """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL."""
+        """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL.
+
+        Of a plain task, end what its process has left running there.
+        """
         if keeper.gave_up():  # the worker killed its children itself, and hands their jobs back
             return
-        job_id, pid = uuid.UUID(self.id), self.worker_pid
-        keeper.submit(lambda: recovery.attempt_crashed(job_id, workers.current(), pid, reason))
+        worker, pid = workers.current(), self.worker_pid
+        if self.is_job:
+            job_id = uuid.UUID(self.id)
+            keeper.submit(lambda: recovery.attempt_crashed(job_id, worker, pid, reason))
+        elif pid:
+            keeper.submit(lambda: sessions.end_process(worker, pid))
 
 
 def _unwrapped(error: BaseException) -> BaseException:

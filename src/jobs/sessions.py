@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
 logger = logging.getLogger(__name__)
 
 NAME = "offbeat {worker} {pid}"  # 63 characters at most; poolers pass it on
@@ -92,8 +94,8 @@ def _tell_once(line: str) -> None:
         )
 
 
-def abandon() -> bool:
-    """End the statement that this process sent, and a time limit interrupted; tell whether it waited for a lock.
+def abandon(connection: BaseDatabaseWrapper) -> bool:
+    """End the statement that this process has sent, and that a time limit interrupts; tell whether it waited for a lock.
 
     Left alone it would have its effect when the lock is free, long after the attempt. Asked through a short second session, as the
     first is busy; close that one afterwards. PostgreSQL down: no.

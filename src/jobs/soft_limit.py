@@ -10,9 +10,18 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections
+from psycopg.pq import TransactionStatus
+
+from jobs import sessions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOCK_WAIT = "its statement was waiting for a lock"
 SIGNAL = signal.SIGUSR1  # by which the pool tells a child; its handler raises SoftTimeLimitExceeded
 
 _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
@@ -38,11 +47,37 @@ def let_through() -> Iterator[None]:
     if not _is_ours():
         yield
         return
-    signal.signal(SIGNAL, _handler)
+    signal.signal(SIGNAL, _interrupt)
     try:
         yield
     finally:
         signal.signal(SIGNAL, signal.SIG_IGN)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """Interrupt the task, and the statement that it is in the middle of: left alone, that would have its effect afterwards."""
+    waited = [_abandon(each) for each in connections.all(initialized_only=True)]
+    try:
+        _handler(number, frame)
+    except SoftTimeLimitExceeded as error:
+        if any(waited):
+            error.add_note(LOCK_WAIT)
+        raise
+
+
+def _abandon(connection: BaseDatabaseWrapper) -> bool:
+    """End the statement that a connection is in the middle of, and close it; tell whether it waited for a lock."""
+    raw = connection.connection
+    if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.ACTIVE:
+        return False
+    waited = sessions.abandon(connection)
+    raw.close()  # below Django, which meets a connection that was lost
+    return waited
+
+
+def has_waited(error: BaseException) -> bool:
+    """Tell whether the statement that the soft limit interrupted was waiting for a lock."""
+    return LOCK_WAIT in getattr(error, "__notes__", ())
 
 
 def _is_ours() -> bool:

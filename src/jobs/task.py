@@ -13,7 +13,7 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from jobs import guard, leftovers
+from jobs import guard, leftovers, soft_limit
 from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.enqueue import Call, enqueue, enqueue_many
@@ -70,7 +70,7 @@ class DurableTask(Task):
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
-        with leftovers.removed():
+        with leftovers.removed(), soft_limit.held_back(), soft_limit.let_through():
             try:
                 return super().__call__(*args, **kwargs)
             except Exception:

@@ -24,7 +24,7 @@ NEXT = """
     UPDATE jobs_job SET due_at = least(due_at, now()) WHERE id = (
         SELECT id FROM jobs_job
         WHERE state IN ('pending', 'published') AND due_at <= clock_timestamp() + make_interval(secs => %s) AND NOT id = ANY(%s)
-        ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, queue, attempt
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 
 import pytest
@@ -13,8 +12,8 @@ from django.db import connection
 from jobs.models import Job, Worker
 from tests.faults.effects import tasks
 from tests.faults.effects.models import Effect
-from tests.ops.test_doctor import pgbouncer
 from tests.support.polling import stays, wait_until
+from tests.support.pooler import needs_pgbouncer, start_pooler
 
 pytestmark = pytest.mark.faults
 
@@ -161,6 +160,29 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.parametrize("how", ["job", "plain"])
+def test_a_soft_limit_while_a_row_is_held(faults, held, how):
+    """The statement that it interrupts has no effect afterwards; a job is not charged, and is done when the row is free."""
+    count = counter("row")
+    worker = faults.quick_worker()
+    with held(ONE_EFFECT, "row"):
+        if how == "job":
+            job = tasks.touch_softly.enqueue("row")
+            wait_until(lambda: Job.objects.get(pk=job.pk).excused)
+        else:
+            tasks.touch_softly.delay("row")
+            worker.wait_for("Soft time limit (2s) exceeded")
+        wait_until(lambda: not waits("effects_effect"))
+
+    if how == "job":
+        done = faults.wait_for_state(job, "succeeded")
+        assert done.crashes == 0
+        assert "SoftTimeLimitExceeded" in done.history[0]["reason"]
+        assert "while it waited for a lock" in done.history[0]["reason"]
+    faults.wait_for_state(tasks.work.enqueue("after"), "succeeded")
+    assert count() == (1 if how == "job" else 0)
+
+
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
     frozen = faults.quick_worker()
@@ -202,11 +224,11 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     beats(frozen)
 
 
-@pytest.mark.skipif(not shutil.which("pgbouncer"), reason="pgbouncer is not installed: apt install pgbouncer")
+@needs_pgbouncer
 def test_a_machine_frozen_behind_a_pooler(faults):
     """A pooler in transaction mode passes the names of sessions on: those of a lost worker are ended there too."""
     counter("row")
-    url = pgbouncer(faults.stack, "transaction")
+    url = start_pooler(faults.stack)
     frozen = faults.quick_worker(DATABASE_URL=url)
     holder = tasks.hold_the_first_time.enqueue("row")
     faults.wait_for_state(holder, "running")

@@ -119,6 +119,16 @@ def test_a_held_job_of_a_lost_worker_is_for_the_next_turn(worker, hold, row):
     assert (row(held).state, row(free).state) == ("running", "pending")
 
 
+def test_a_row_that_refers_to_a_job_does_not_hold_it(worker, other, row):
+    """A foreign key's lock, in a transaction that takes its time, keeps nobody from changing a state."""
+    lost, waiting = running(worker), nothing.enqueue()
+    Job.objects.filter(pk=waiting.pk).update(state="pending")
+    other.execute("SELECT 1 FROM jobs_job FOR KEY SHARE")
+
+    assert recovery.workers_lost([worker], "lost") == 1
+    assert {claim.id for claim in relay.claim()} == {lost.pk, waiting.pk}
+
+
 def test_a_held_job_of_a_dead_process_is_for_the_next_turn(worker, hold, row, other):
     """Then it is due again."""
     job = running(worker)

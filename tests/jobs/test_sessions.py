@@ -253,7 +253,7 @@ def test_a_time_limit_that_interrupts_a_wait(named, holder, effect, atomic):
     else:
         interrupt(1, UPDATE)
 
-    told = sessions.abandon(), sessions.abandon()
+    told = sessions.abandon(connection), sessions.abandon(connection)
 
     connection.close()
     holder.execute("ROLLBACK")
@@ -267,7 +267,7 @@ def test_a_time_limit_that_interrupts_work(named):
     interrupt(0.5, "SELECT pg_sleep(60)")
     before = time.monotonic()
 
-    assert not sessions.abandon()
+    assert not sessions.abandon(connection)
 
     connection.close()
     assert time.monotonic() - before < 50
@@ -275,7 +275,7 @@ def test_a_time_limit_that_interrupts_work(named):
 
 def test_outside_a_worker_nothing_is_asked():
     """Whose sessions they would be, nobody knows."""
-    assert not sessions.abandon()
+    assert not sessions.abandon(connection)
 
 
 def test_an_ending_is_bounded(settings, postgres, row, worker):

@@ -237,6 +237,13 @@ def touch(row):
     Effect.objects.filter(label=row).update(pid=F("pid") + 1)
 
 
+@shared_task(soft_time_limit=2, time_limit=60)
+def touch_softly(row):
+    """The same in a block of its own, with a limit that interrupts the statement."""
+    with transaction.atomic():
+        touch.run(row)
+
+
 @shared_task(atomic=True, bind=True)
 def freeze_before_the_commit(self, label):
     """Stop the whole worker, the first time, when the job's end is written and not committed."""
