@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # Where roles differ, PostgreSQL shows of another's session no more than that it is there.
-SESSION = """
-    SELECT pid, coalesce(application_name, ''), coalesce(host(client_addr), ''), coalesce(state, ''),
-        coalesce(xact_start, state_change),
-        coalesce(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)), 0)
-    FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE granted AND pid <> pg_backend_pid() AND {condition}
-    ORDER BY {order} xact_start NULLS LAST LIMIT 1
+HOLDER = """
+    {0}.pid, coalesce({0}.application_name, ''), coalesce(host({0}.client_addr), ''), coalesce({0}.state, ''),
+    coalesce({0}.xact_start, {0}.state_change),
+    coalesce(extract(epoch FROM clock_timestamp() - coalesce({0}.xact_start, {0}.state_change)), 0)
 """
+SESSION = f"""
+    SELECT {HOLDER.format("pg_stat_activity")} FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE granted AND pid <> pg_backend_pid() AND {{condition}}
+    ORDER BY {{order}} xact_start NULLS LAST LIMIT 1
+"""  # noqa: S608  constants
 OF_THIS_DATABASE = "pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 ADVISORY = SESSION.format(
     condition=f"locktype = 'advisory' AND {OF_THIS_DATABASE} AND classid = 0 AND objid = %s AND objsubid = 1",
@@ -31,6 +33,14 @@ ROW = SESSION.format(
     " AND wait_event_type IS DISTINCT FROM 'Lock')",
     order="transactionid::text = %(mark)s DESC NULLS LAST,",
 )
+
+WAITS = f"""
+    SELECT waiting.pid, waiting.wait_event = 'relation', {HOLDER.format("holder")}
+    FROM pg_stat_activity waiting CROSS JOIN unnest(pg_blocking_pids(waiting.pid)) AS blocking (pid)
+        JOIN pg_stat_activity holder ON holder.pid = blocking.pid
+    WHERE waiting.application_name = %s AND waiting.datname = current_database() AND waiting.wait_event_type = 'Lock'
+    ORDER BY holder.xact_start NULLS LAST LIMIT 1
+"""  # noqa: S608  constants
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,22 @@ class Holder:
     @property
     def cure(self) -> str:
         return f"if it does not end by itself: SELECT pg_terminate_backend({self.pid})"
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A session that waits for another one."""
+
+    pid: int
+    is_for_table: bool
+    holder: Holder
+
+
+def blocked_session(cursor: Any, application: str) -> Blocked | None:
+    """Return whom a session of this application name waits for; None when it waits for nobody."""
+    cursor.execute(WAITS, [application])
+    row = cursor.fetchone()
+    return Blocked(row[0], row[1], Holder(*row[2:])) if row else None
 
 
 def of_advisory_lock(cursor: Any, key: int) -> Holder | None:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from deployment import holders
+from deployment.watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ NAMED = "SELECT set_config('application_name', %s, true)"
 
 
 class LockHeldError(Exception):
-    """Another session holds the lock of releases for longer than one waits. Show the message: it names the session."""
+    """Another session holds the lock of releases, or a table, for longer than one waits. Show the message: it names the session."""
 
 
 @contextmanager
@@ -80,6 +81,16 @@ def _take(cursor: Any) -> bool:
 
 
 def migrate(seconds: float, on_wait: Callable[[str], None], verbosity: int) -> None:
-    """Bring the database up to date, after any other release that is at it. Raises LockHeldError after so many seconds."""
-    with migration_lock(seconds, on_wait):
-        call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
+    """Bring the database up to date, after any other release that is at it.
+
+    Raises LockHeldError after so many seconds of waiting for that release, or for a table that somebody holds.
+    """
+    name = f"migrating on {platform.node()}"[:63]
+    with migration_lock(seconds, on_wait), watched(name, seconds, on_wait) as watch:
+        try:
+            call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
+        except OperationalError:
+            if watch.given_up is None:
+                raise
+            text = f"After {seconds:.0f} s a table that a migration needs is still held by {watch.given_up}"
+            raise LockHeldError(f"{text}. Hint: {watch.given_up.cure}") from None

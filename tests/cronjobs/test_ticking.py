@@ -166,3 +166,16 @@ def test_the_command_tells_each_cronjob(platform, capsys):
     assert lines[0].startswith("daily: slot ")
     assert lines[-1] == "tick: 1 of 1 cronjob were due"
     assert json.loads(capsys.readouterr().out)["text"] == "tick: 0 of 1 cronjob were due"
+
+
+def test_many_that_slept_for_400_days_are_awake_after_one_tick(platform):
+    """Each has its newest slot, and none is left for want of time."""
+    platform(**{f"sleeper{number}": "* * * * *" for number in range(4)})
+    CronJob.objects.update(cursor=at("2025-10-19 08:00"))
+
+    result = ticking.tick(at("2026-11-23 09:00:05"))
+    again = ticking.tick(at("2026-11-23 09:00:15"))
+
+    assert ({each.unlisted_since for each in result.wake_ups}, result.left) == ({at("2025-10-19 08:01")}, [])
+    assert [enqueued(f"sleeper{number}") for number in range(4)] == [["09:00"]] * 4
+    assert again.wake_ups == []

@@ -8,6 +8,7 @@ import pytest
 from deployment.migrating import LOCK
 from local.ports import LOOPBACK, free_port
 from tests.support.polling import wait_until
+from tests.support.somebody import somebody
 from tests.support.stack import MANAGE
 
 EMPTY = "released"
@@ -65,6 +66,27 @@ def test_a_release_waits_for_the_one_that_migrates(empty):
     assert release.process.returncode == 0
     assert f"waiting for pid {pid} (somebody, from " in release.output
     assert "jobs_job" in tables(empty)
+
+
+def test_a_migration_that_waits_for_a_table_says_for_whom(stack):
+    """Somebody's open transaction keeps a migration from its table: it is named, and after a while nobody queues up behind it."""
+    with somebody("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE") as pid:
+        release = stack.manage("release", "--lock-wait", "2")
+
+    assert release.returncode == 75
+    assert f"A migration waits for pid {pid} (psql, from " in release.stdout
+    assert f"After 2 s a table that a migration needs is still held by pid {pid} (psql, " in release.stderr
+    assert len(release.stderr.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in release.stderr
+
+
+def test_a_migration_goes_on_when_its_table_is_free(stack):
+    """A wait within the bound costs no more than that."""
+    with somebody("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE"):
+        release = stack.start("release", [*MANAGE, "release"])
+        release.wait_for("A migration waits for pid ")
+
+    assert release.wait(60) == 0
 
 
 def test_a_release_that_died_leaves_its_lock_to_the_next(empty):

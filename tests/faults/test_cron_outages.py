@@ -13,6 +13,7 @@ from django.db.models import F
 from cronjobs.models import CronJob, Slot
 from jobs.models import Job
 from tests.support.polling import wait_until
+from tests.support.somebody import somebody
 
 pytestmark = pytest.mark.faults
 
@@ -115,3 +116,22 @@ def test_a_tick_with_stalled_servers(faults):
     assert (unpublished.returncode, stalled.returncode) == (os.EX_TEMPFAIL, os.EX_UNAVAILABLE)
     assert (seconds < 10, more_seconds < 30) == (True, True)
     assert set(Job.objects.values_list("state", flat=True)) == {"pending"}
+
+
+def test_a_cronjob_that_somebody_holds(faults):
+    """A psql left open on a cronjob's row costs a wake-up seconds and is named: 75. Then the slot is claimed, by whoever comes."""
+    line = command(minutes_ago=1)
+    faults.stack.manage(*line)
+    CronJob.objects.update(cursor=F("cursor") - timedelta(hours=1))
+    Slot.objects.all().delete()
+    Job.objects.all().delete()
+
+    with somebody("SELECT * FROM cronjobs_cronjob FOR UPDATE") as pid:
+        held, seconds = timed(faults, *line)
+    again = faults.stack.manage(*line)
+
+    assert (held.returncode, again.returncode) == (os.EX_TEMPFAIL, os.EX_OK)
+    assert f"daily is held by pid {pid} (psql, from " in held.stderr
+    assert "PostgreSQL is away" not in held.stderr
+    assert seconds < 30
+    assert Job.objects.count() == 1

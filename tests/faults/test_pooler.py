@@ -70,6 +70,25 @@ def test_releases_at_once_take_turns(pooled):
     assert advisory_locks(pooled) == 0
 
 
+def test_a_small_pool_is_enough(stack):
+    """Two sessions of PostgreSQL: one holds the lock while the other migrates."""
+    stack.environment["DATABASE_URL"] = start_pooler(stack, default_pool_size=2)
+
+    assert stack.manage("release").returncode == 0
+
+
+def test_a_migration_that_waits_behind_a_pooler_says_for_whom(pooled):
+    """The session that migrates is known by its name, which goes through a pooler."""
+    with psycopg.connect(pooled.direct, application_name="somebody") as other:
+        other.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
+        release = pooled.manage("release", "--lock-wait", "2")
+        other.rollback()
+
+    assert release.returncode == os.EX_TEMPFAIL
+    assert "A migration waits for pid " in release.stdout
+    assert "still held by pid " in release.stderr
+
+
 def test_a_lock_that_an_older_version_has_left_is_named(pooled):
     """A pooler's idle session may keep the lock of a release that is long gone: the wait for it ends, and tells how to end it."""
     with psycopg.connect(pooled.direct, autocommit=True, application_name="leftover") as other:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             type=float,
             default=600,
             metavar="SECONDS",
-            help="how long to wait for another release that migrates (default: 600)",
+            help="how long to wait for another release, or for a table that a migration needs (default: 600)",
         )
 
     def handle(self, *, wait: float, lock_wait: float, verbosity: int, **_: Any) -> None:
