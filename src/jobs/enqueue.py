@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from jobs import context
+from jobs import context, ledger
 from jobs.arguments import encoded
 from jobs.identity import uuid7
 from jobs.models import Job
@@ -120,6 +120,7 @@ def enqueue_many(calls: Iterable[Call]) -> int:
 
 def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
+    ledger.identity()  # known before the commit: nothing after it may fail for want of it
     rows = [call.row() for call in calls]
     statement, values = (
         (INSERT_ONE, rows[0]) if len(rows) == 1 else (INSERT_MANY, map(list, zip(*rows, strict=True)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 JOB_HEADER = "job"  # true: the ledger decides whether this message runs
+LEDGER_HEADER = "ledger"  # the identity of that ledger
 PUBLISHED_HEADER = "published_at"  # Unix seconds, by PostgreSQL's clock, as in the row
 
 EMPTY_CALL = base64.b64encode(
@@ -28,9 +29,9 @@ JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
 FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 
 
-def job_message(job_id: str, task: str, queue: str, published_at: datetime) -> str:
+def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "") -> str:
     """Return the JSON that the transport's list holds for one job."""
-    return _envelope(task, queue) % {
+    return _envelope(task, queue, ledger) % {
         "job_id": job_id,
         "published_at": published_at.timestamp(),
         "delivery_tag": uuid.uuid4(),
@@ -38,14 +39,14 @@ def job_message(job_id: str, task: str, queue: str, published_at: datetime) -> s
 
 
 @lru_cache(maxsize=1024)
-def _envelope(task: str, queue: str) -> str:
+def _envelope(task: str, queue: str, ledger: str) -> str:
     """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
     envelope = json.dumps(
         {
             "body": EMPTY_CALL,
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": headers(JOB_ID, task, PUBLISHED_AT),
+            "headers": headers(JOB_ID, task, PUBLISHED_AT) | {LEDGER_HEADER: ledger},
             "properties": {
                 "correlation_id": JOB_ID,
                 "reply_to": "",

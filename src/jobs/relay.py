@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
-from jobs import broker
+from jobs import broker, ledger
 from jobs.conf import conf
 from jobs.message import job_message
 
@@ -51,6 +51,14 @@ CLAIM_ONE = """
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
     RETURNING id, task, queue, published_at
 """
+# What was published before Redis lost its data; never dated back, or it would be taken again.
+CLAIM_LOST = """
+    UPDATE jobs_job SET published_at = greatest(now(), %(lost_at)s), reason = 'published again: Redis lost its data'
+    WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'published' AND published_at < %(lost_at)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, task, queue, published_at
+"""
 OURS = """
     FROM unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at)
     WHERE jobs_job.id = claim.id AND state = 'published' AND jobs_job.published_at = claim.published_at
@@ -78,14 +86,20 @@ def relay() -> int:
 
 
 def claim() -> list[Claim]:
-    return _claims(CLAIM, conf().relay_batch)
+    return _claims(CLAIM, [conf().relay_batch])
+
+
+def claim_lost(lost_at: datetime) -> list[Claim]:
+    """Claim a batch of what Redis has lost; raises BrokerAwayError while it is away."""
+    broker.refuse_while_away()
+    return _claims(CLAIM_LOST, {"lost_at": lost_at, "limit": conf().relay_batch})
 
 
 def publish(claims: Sequence[Claim]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
-    messages = defaultdict(list)
+    messages, own = defaultdict(list), ledger.identity()
     for one in claims:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at))
+        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
     try:
         broker.publish(messages)
     except broker.BrokerAwayError:
@@ -101,7 +115,7 @@ def take_back(claims: Sequence[Claim]) -> None:
 
 def publish_job(job_id: uuid.UUID) -> None:
     """Publish one job that is due, now, without waiting for the relay's turn."""
-    _publish_or_leave(_claims(CLAIM_ONE, job_id))
+    _publish_or_leave(_claims(CLAIM_ONE, [job_id]))
 
 
 def publish_committed(claims: Sequence[Claim], written: float) -> None:
@@ -110,7 +124,7 @@ def publish_committed(claims: Sequence[Claim], written: float) -> None:
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
     """
     if time.monotonic() - written > conf().lost_message_after / 3:
-        claims = _claims(RENEW, *_columns(claims))
+        claims = _claims(RENEW, _columns(claims))
     _publish_or_leave(claims)
 
 
@@ -124,7 +138,7 @@ def _publish_or_leave(claims: Sequence[Claim]) -> None:
         logger.warning("%d jobs wait for Redis: %s", len(claims), error, extra={"action": "publish_deferred"})
 
 
-def _claims(statement: str, *values: Any) -> list[Claim]:
+def _claims(statement: str, values: Sequence[Any] | dict[str, Any]) -> list[Claim]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return [Claim(*row) for row in cursor.fetchall()]

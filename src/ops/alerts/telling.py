@@ -46,6 +46,7 @@ SUBJECTS = {
     "queue_age": "jobs wait too long",
     "no_worker": "no worker",
     "redis_away": "Redis is away",
+    "foreign_ledger": "another deployment takes our messages",
     "postgres_away": "PostgreSQL is away",
 }
 

@@ -10,7 +10,7 @@ import redis
 from django.db import connection
 
 from cronjobs.wording import counted, duration
-from jobs import broker
+from jobs import broker, neighbours
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.metrics import reading
@@ -78,11 +78,21 @@ def redis_away() -> Iterator[Trouble]:
         yield Trouble("redis_away", "redis", text, conf().patience)
 
 
+def foreign_ledgers() -> Iterator[Trouble]:
+    """Yield other deployments whose workers consume our queues."""
+    try:
+        for database in neighbours.others():
+            yield Trouble("foreign_ledger", database, neighbours.text(database), conf().patience)
+    except redis.RedisError:  # told of above
+        return
+
+
 TROUBLES: tuple[Callable[[], Iterator[Trouble]], ...] = (
     dead_letters,
     old_queues,
     missing_workers,
     redis_away,
+    foreign_ledgers,
 )
 
 

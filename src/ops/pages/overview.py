@@ -11,7 +11,7 @@ import redis
 from cronjobs import table
 from cronjobs.clock import database_now
 from deployment import spec
-from jobs import broker
+from jobs import broker, neighbours
 from jobs.conf import conf
 from jobs.models import Job, Worker
 from ops.pages import troubles
@@ -126,6 +126,7 @@ def gather() -> Overview:
         dead_count=dead_count,
         troubles=[
             *troubles.of_redis(is_away=messages is None),
+            *troubles.of_neighbours(neighbouring()),
             *troubles.of_workers(alive, silent, now),
             *troubles.of_cronjobs(reported),
             *(troubles.of_queues(found, now) if alive else ()),
@@ -153,6 +154,14 @@ def services(declared: Iterable[spec.Service], alive: Sequence[Worker]) -> Itera
         yield Service(service.name, service.queues, service.instances, own)
     if strangers:
         yield Service("not in platform.yaml", (), spec.Instances(), strangers)
+
+
+def neighbouring() -> list[str]:
+    """Return the databases of other ledgers that use our queues; none while Redis does not answer."""
+    try:
+        return neighbours.others()
+    except redis.RedisError:
+        return []
 
 
 def in_redis(names: Iterable[str]) -> dict[str, int] | None:
