@@ -105,6 +105,18 @@ def test_prefixes_keep_them_apart(production, staging):
         assert "published again" not in worker.output
 
 
+def test_neither_commands_the_others_workers(production, staging):
+    """Remote control goes through channels, which know no database number: they have the prefix too."""
+    staging.stack.environment["REDIS_PREFIX"] = "offbeat-staging"
+    production.worker("--hostname", "production@here", WORKER_REMOTE_CONTROL="true")
+    staging.worker("--hostname", "staging@here", WORKER_REMOTE_CONTROL="true")
+
+    for one, name in ((production, "production@here"), (staging, "staging@here")):
+        script = "from celery import current_app; print(list(current_app.control.inspect(timeout=3).ping()))"
+        done = one.stack.manage("shell", "--verbosity", "0", "-c", script)
+        assert done.stdout.strip() == f"['{name}']", done.stderr
+
+
 def test_one_prefix_is_told_and_loses_nothing(production, staging):
     """They take each other's messages, which both say loudly: every job is done all the same, once, and messages stay few."""
     workers, most = run(production, staging)

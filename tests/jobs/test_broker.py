@@ -1,6 +1,7 @@
 """Redis as the ledger sees it."""
 
 import json
+import ssl
 import time
 
 import pytest
@@ -88,6 +89,21 @@ def test_messages_that_tell_no_time_are_as_old_as_can_be(carrier, raw):
     carrier.lpush(broker.key("a"), raw)
 
     assert broker.oldest_published_at("a") == 0
+
+
+def test_the_address_is_read_as_kombu_reads_it(monkeypatch):
+    """One reader, in any project: redis-py refuses the spelling that Celery asks for."""
+    url = "rediss://shop:p%40ss@[::1]:7000/3?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=/ca.pem"
+    monkeypatch.setattr(current_app.conf, "broker_url", url)
+    broker.client.cache_clear()
+
+    found = broker.client().connection_pool.connection_kwargs
+
+    broker.client.cache_clear()
+    assert {name: found[name] for name in ("host", "port", "db", "username", "password")} == {
+        "host": "::1", "port": 7000, "db": 3, "username": "shop", "password": "p@ss",
+    }  # fmt: skip
+    assert (found["ssl_cert_reqs"], found["ssl_ca_certs"]) == (ssl.CERT_REQUIRED, "/ca.pem")
 
 
 def test_the_prefix_of_the_transport_is_used(ledger, carrier, monkeypatch):

@@ -77,7 +77,7 @@ def persistence() -> Iterator[Finding]:
 def encryption() -> Iterator[Finding]:
     if not settings.REDIS_URL.startswith("rediss://"):
         yield green("Redis TLS", "none: only for a private network")
-    elif settings.REDIS_TLS_VERIFY:
+    elif settings.REDIS.is_verified:
         yield green("Redis TLS", "verified")
     else:
         advice = "REDIS_TLS_VERIFY=true, unless the platform signs its own certificates, as Heroku does"
