@@ -94,6 +94,17 @@ def test_another_redis_is_noticed(carrier):
     assert epoch.check() == 1
 
 
+def test_a_worker_of_the_release_before_is_no_loss(carrier):
+    """It exchanges its own token, under its own key and in its own column, until a deploy has taken its place."""
+    epoch.check()
+    nothing.enqueue()
+    for number in range(3):
+        carrier.set("jobs:epoch", f"old-{number}")
+        Broker.objects.update(epoch=f"old-{number}")
+
+        assert epoch.check() == 0
+
+
 def test_redis_away_changes_nothing(redis):
     """The look fails, and the next one compares with the token that was there."""
     epoch.check()
