@@ -82,6 +82,17 @@ def stack(postgres, redis, migrated_template, tmp_path, django_db_blocker):
     with django_db_blocker.unblock(), connected_to(stack.environment["DATABASE_URL"]):
         yield stack
     stack.end()
+    redis.resume()
+    redis.start()
+    with redis.connect() as client:
+        client.flushall()  # nor must a test without a stack find its ledger's sign
+
+
+def forget_ledger():
+    """Have this process ask again which ledger it works on."""
+    from jobs import ledger  # noqa: PLC0415  the tests of models come after their apps
+
+    ledger.identity.cache_clear()
 
 
 class connected_to:  # noqa: N801  reads as what it does
@@ -96,7 +107,9 @@ class connected_to:  # noqa: N801  reads as what it does
         connection.close()
         self.before = {name: connection.settings_dict[name] for name in self.values}
         connection.settings_dict.update(self.values)
+        forget_ledger()
 
     def __exit__(self, *error):
         connection.close()
         connection.settings_dict.update(self.before)
+        forget_ledger()

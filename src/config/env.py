@@ -32,24 +32,24 @@ class Environment:
         """Return the variable; without a default it is required. `form` is what it must be, in words and as a pattern."""
         value = self.variables.get(name, "").strip()
         if value and not re.fullmatch(form[1], value):
-            self._problem(f"Unexpected value {name}={value}: use {form[0]}.", hint)
+            self.problem(f"Unexpected value {name}={value}: use {form[0]}.", hint)
             return default or ""
         if value:
             return value
         if default is None:
-            self._problem(f"{name} is not set.", hint)
+            self.problem(f"{name} is not set.", hint)
         return default or ""
 
     def boolean(self, name: str, *, default: bool) -> bool:
         value = self.text(name, str(default).lower())
         if value not in BOOLEANS:
-            self._problem(f'Unexpected value {name}={value}: use "true" or "false".')
+            self.problem(f'Unexpected value {name}={value}: use "true" or "false".')
         return BOOLEANS.get(value, default)
 
     def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
         value = self.text(name, str(default))
         if not value.isascii() or not value.isdigit() or int(value) < minimum:
-            self._problem(f"Unexpected value {name}={value}: use a whole number of at least {minimum}.")
+            self.problem(f"Unexpected value {name}={value}: use a whole number of at least {minimum}.")
             return default
         return int(value)
 
@@ -71,7 +71,7 @@ class Environment:
         value = self.text(name, default, hint=hint)
         if value and not self._is_url(value, schemes):
             wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
-            self._problem(f"Unexpected value {name}={redacted(value)}: should be {wanted}.", hint)
+            self.problem(f"Unexpected value {name}={redacted(value)}: should be {wanted}.", hint)
             return ""
         return value
 
@@ -86,7 +86,7 @@ class Environment:
         except ValueError:
             number = math.nan
         if not 0 <= number < math.inf:
-            self._problem(f"Unexpected value {name}={value}: use a number of at least 0.")
+            self.problem(f"Unexpected value {name}={value}: use a number of at least 0.")
             return 0
         return number
 
@@ -99,7 +99,8 @@ class Environment:
             return False
         return parts.scheme in schemes and bool(parts.netloc or parts.query)
 
-    def _problem(self, message: str, hint: str = "") -> None:
+    def problem(self, message: str, hint: str = "") -> None:
+        """Remember a problem for `complain()`."""
         self.problems.append(f"{message} Hint: {hint}" if hint else message)
 
 

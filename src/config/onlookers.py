@@ -3,4 +3,5 @@
 from config import settings
 
 broker_url = settings.CELERY_BROKER_URL
+broker_use_ssl = settings.REDIS.tls or None
 broker_transport_options = {"global_keyprefix": f"{settings.REDIS_PREFIX}:"}

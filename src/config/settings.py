@@ -7,16 +7,16 @@ Every number has its reason beside it, and the bound that it must keep.
 from __future__ import annotations
 
 import os
-import ssl
 import sys
 from pathlib import Path
 
 import dj_database_url
 
-from config.broker import PREFIX, platform_name
+from config import redis_url
 from config.container import MIB, processes
 from config.env import Environment
 from config.hosts import platform_hosts, platform_origins
+from config.redis_prefix import PREFIX, platform_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment(os.environ)
@@ -206,13 +206,18 @@ WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1)  # each may hold a databa
 
 # Celery
 
-REDIS_URL = env.url(
-    "REDIS_URL",
-    ["redis", "rediss"],
-    hint="set it on the platform, or run ./run up for an embedded Redis.",
-)
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
+REDIS = redis_url.read(
+    env.url(
+        "REDIS_URL",
+        ["redis", "rediss"],
+        hint="set it on the platform, or run ./run up for an embedded Redis.",
+    ),
+    verify=REDIS_TLS_VERIFY if env.text("REDIS_TLS_VERIFY", "") else None,
+    tell=env.problem,
+)
+REDIS_URL = REDIS.url
 
 # What every key of this deployment begins with; two deployments on one Redis, staging beside production, need two.
 REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
@@ -222,8 +227,8 @@ WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
 CELERY_BROKER_URL = REDIS_URL
-if REDIS_URL.startswith("rediss://"):  # kombu verifies no certificate unless it is told to
-    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED if REDIS_TLS_VERIFY else ssl.CERT_NONE}
+if REDIS.tls:  # kombu verifies no certificate unless it is told to
+    CELERY_BROKER_USE_SSL = REDIS.tls
 
 # A queue belongs to the task. Every queue is consumed by a service of platform.yaml.
 CELERY_TASK_DEFAULT_QUEUE = "default"

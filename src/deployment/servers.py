@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import redis
@@ -58,10 +58,8 @@ def _ask_postgres() -> None:
 
 
 def _ask_redis() -> None:
-    tls: dict[str, Any] = getattr(settings, "CELERY_BROKER_USE_SSL", {})
-    with redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2, **tls
-    ) as client:
+    at = settings.REDIS
+    with redis.Redis.from_url(at.url, socket_connect_timeout=2, socket_timeout=2, **at.tls) as client:
         client.ping()
 
 

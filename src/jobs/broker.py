@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from celery import current_app
@@ -80,16 +80,25 @@ breaker = Breaker()
 
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
-    """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long."""
-    settings = current_app.conf
-    tls = settings.broker_use_ssl or {}
-    return redis.Redis.from_url(
-        settings.broker_url,
+    """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long.
+
+    The address is read by kombu, for both: redis-py reads a query, and the certificate's requirements, in another way.
+    """
+    with current_app.connection_for_write() as at:
+        tls: dict[str, Any] = at.ssl if isinstance(at.ssl, dict) else {}
+        database = (at.virtual_host or "").strip("/") or 0
+    return redis.Redis(
+        host=at.hostname or "127.0.0.1",
+        port=at.port or 6379,
+        db=int(database),
+        username=at.userid,
+        password=at.password,
+        ssl=bool(at.ssl),
         socket_connect_timeout=conf().publish_timeout,
         socket_timeout=conf().publish_timeout,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
-        **(tls if isinstance(tls, dict) else {}),
+        **tls,
     )
 
 

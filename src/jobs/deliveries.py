@@ -27,6 +27,7 @@ def is_spent(request: Request) -> bool:
     """Count a redelivered message; tell whether it has been delivered again too often. While Redis is away: no."""
     if not request.delivery_info.get("redelivered"):
         return False
+    # Under the prefix alone: it belongs to the message, whichever ledger's worker it kills.
     name = broker.key(f"jobs:deliveries:{request.id}")
     try:
         with broker.client().pipeline() as pipe:

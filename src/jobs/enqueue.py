@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from jobs import code, context
+from jobs import code, context, ledger
 from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.identity import uuid7
@@ -143,6 +143,7 @@ def enqueue_many(calls: Iterable[Call]) -> int:
 
 def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
+    ledger.identity()  # known before the commit: nothing after it may fail for want of it
     rows = [call.row() for call in calls]
     is_keyed = any(call.key for call in calls)
     values: Iterable[Any]

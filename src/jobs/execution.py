@@ -15,8 +15,9 @@ from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from jobs import code, conflicts, guard, leftovers, recovery, refusal, signals, soft_limit, workers
+from jobs import code, conflicts, guard, ledger, leftovers, recovery, refusal, signals, soft_limit, workers
 from jobs.conf import conf
+from jobs.message import LEDGER_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,9 +54,7 @@ def _execute(task: DurableTask) -> Any:
     job_id = uuid.UUID(task.request.id)
     attempt = record(lambda: guard.begin(job_id, workers.current(), task.name))
     if attempt is None:
-        logger.info(
-            "%s %s needs no run", task.name, job_id, extra={"action": "job_dropped", "job": str(job_id)}
-        )
+        _tell_dropped(task, job_id)
         raise Ignore
     if misfit := code.misfit(task, attempt.args, attempt.kwargs):
         record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
@@ -78,6 +77,19 @@ def _execute(task: DurableTask) -> Any:
     if not attempt.again:
         signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
     return result
+
+
+def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
+    """Tell what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
+    origin = task.request.get(LEDGER_HEADER)
+    is_foreign = bool(origin) and origin != ledger.identity()
+    logger.log(
+        logging.WARNING if is_foreign else logging.INFO,
+        "%s %s is another ledger's" if is_foreign else "%s %s needs no run",
+        task.name,
+        job_id,
+        extra={"action": "foreign_message" if is_foreign else "job_dropped", "job": str(job_id)},
+    )
 
 
 def _run(task: DurableTask, attempt: Attempt) -> Any:

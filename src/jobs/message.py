@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kombu.transport.virtual import Message
 
 JOB_HEADER = "job"  # true: the ledger decides whether this message runs
+LEDGER_HEADER = "ledger"  # the identity of that ledger
 PUBLISHED_HEADER = "published_at"  # Unix seconds, by PostgreSQL's clock, as in the row
 LAST_SECOND = 253_000_000_000  # in the year 9987: later ones are no times to Python
 
@@ -30,9 +31,9 @@ JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
 FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 
 
-def job_message(job_id: str, task: str, queue: str, published_at: datetime) -> str:
+def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "") -> str:
     """Return the JSON that the transport's list holds for one job."""
-    return _envelope(task, queue) % {
+    return _envelope(task, queue, ledger) % {
         "job_id": job_id,
         "published_at": published_at.timestamp(),
         "delivery_tag": uuid.uuid4(),
@@ -40,14 +41,14 @@ def job_message(job_id: str, task: str, queue: str, published_at: datetime) -> s
 
 
 @lru_cache(maxsize=1024)
-def _envelope(task: str, queue: str) -> str:
+def _envelope(task: str, queue: str, ledger: str) -> str:
     """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
     envelope = json.dumps(
         {
             "body": EMPTY_CALL,
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": headers(JOB_ID, task, PUBLISHED_AT),
+            "headers": headers(JOB_ID, task, PUBLISHED_AT, ledger),
             "properties": {
                 "correlation_id": JOB_ID,
                 "reply_to": "",
@@ -64,7 +65,7 @@ def _envelope(task: str, queue: str) -> str:
     return envelope
 
 
-def headers(job_id: str, task: str, published_at: float | str) -> dict[str, Any]:
+def headers(job_id: str, task: str, published_at: float | str, ledger: str = "") -> dict[str, Any]:
     """Return Celery's headers, and ours; `published_at` in Unix seconds."""
     return {
         "lang": "py",
@@ -85,14 +86,15 @@ def headers(job_id: str, task: str, published_at: float | str) -> dict[str, Any]
         "stamped_headers": None,
         "stamps": {},
         JOB_HEADER: True,
+        LEDGER_HEADER: ledger,
         PUBLISHED_HEADER: published_at,
     }
 
 
 def reduce_to_job(message: Message) -> None:
-    """Leave of a job's message the job's id and its task: arguments, limits and retries are those of its row and its task."""
+    """Leave of a job's message the job's id, task and ledger: arguments, limits and retries are those of its row and its task."""
     told = message.headers
-    message.headers = headers(told["id"], told["task"], 0.0)
+    message.headers = headers(told["id"], told["task"], 0.0, str(told.get(LEDGER_HEADER, "")))
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
 

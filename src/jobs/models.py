@@ -186,10 +186,14 @@ class Worker(models.Model):
 
 
 class Broker(models.Model):
-    """The one row that remembers which Redis we published to; see `jobs.epoch`."""
+    """The one row that says which ledger this is, and remembers which Redis we published to; see `jobs.epoch`."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    ledger = models.UUIDField(default=uuid.uuid4, editable=False)  # see jobs.ledger
+    token = models.CharField(max_length=32, blank=True)
+    lost_at = models.DateTimeField(null=True)  # what was published before is being published again
+    # The token of releases without `ledger`, whose workers still look while a deploy takes their place.
     epoch = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
-        return f"epoch {self.epoch}"
+        return f"ledger {self.ledger}"

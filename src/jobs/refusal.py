@@ -61,7 +61,9 @@ def refuse(job_id: uuid.UUID, name: str) -> None:
     reason = f"waits for a worker that knows it: none here has the task {name}"
     with connection.cursor() as cursor:
         cursor.execute(REFUSE, {"id": job_id, "reason": reason, "code": _own_code()})
-    _log(name, job_id, reason)
+        is_ours = bool(cursor.rowcount)  # else it has begun elsewhere, or is another ledger's
+    if is_ours:
+        _log(name, job_id, reason)
 
 
 def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:

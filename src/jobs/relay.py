@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
-from jobs import broker
+from jobs import broker, ledger
 from jobs.conf import conf
 from jobs.message import job_message
 
@@ -49,6 +49,14 @@ CLAIM = """
 CLAIM_ONE = """
     UPDATE jobs_job SET state = 'published', published_at = now()
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
+    RETURNING id, task, queue, published_at
+"""
+# What was published before Redis lost its data; never dated back, or it would be taken again.
+CLAIM_LOST = """
+    UPDATE jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
+    WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'published' AND published_at < %s LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    )
     RETURNING id, task, queue, published_at
 """
 # A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
@@ -93,11 +101,17 @@ def claim() -> list[Claim]:
     return claims(CLAIM, conf().relay_batch)
 
 
+def claim_lost(lost_at: datetime) -> list[Claim]:
+    """Claim a batch of what Redis has lost; raises BrokerAwayError while it is away."""
+    broker.refuse_while_away()
+    return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
+
+
 def publish(batch: Sequence[Claim]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
-    messages = defaultdict(list)
+    messages, own = defaultdict(list), ledger.identity()
     for one in batch:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at))
+        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
     try:
         broker.publish(messages)
     except broker.BrokerAwayError:

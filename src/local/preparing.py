@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import redis
 
+from config import redis_url
 from config.env import redacted
 from local.offspring import dies_with_parent, end_by_force, family
 from local.ports import LOOPBACK, free_port, is_free
@@ -56,9 +57,10 @@ def check_port(environment: Mapping[str, str]) -> None:
 
 def check_redis(environment: Mapping[str, str]) -> None:
     """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
-    url = environment["REDIS_URL"]
+    url, verify = environment["REDIS_URL"], environment.get("REDIS_TLS_VERIFY")
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+        at = redis_url.read(url, verify=verify != "false" if verify else None, tell=_refuse)
+        with redis.Redis.from_url(at.url, socket_connect_timeout=5, socket_timeout=5, **at.tls) as client:
             client.ping()
     except ValueError:
         return  # the settings say it better
@@ -68,6 +70,10 @@ def check_redis(environment: Mapping[str, str]) -> None:
             f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it for an embedded Redis."
         )
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise ValueError(problem)
 
 
 def mail_sink() -> dict[str, str]:

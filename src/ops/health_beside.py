@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from django.db import connection
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run() -> None:
     watch_at = time.monotonic()
     while True:
         attempt(FLUSH)
+        connection.close()  # needed once, to know whose counts these are
         if time.monotonic() >= watch_at:
             attempt(WATCH)
             watch_at = time.monotonic() + conf().interval

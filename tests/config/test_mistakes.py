@@ -23,6 +23,11 @@ MISTAKES = {
         "Unexpected value DATABASE_URL=sqlite:///x: should be postgres://",
     ),
     "no redis": ({"REDIS_URL": ""}, "REDIS_URL is not set. Hint:"),
+    "a query": (
+        {"REDIS_URL": "redis://cache?socket_timeout=5"},
+        "REDIS_URL: knows no socket_timeout behind the question mark; it knows ssl_cert_reqs,",
+    ),
+    "a prefix": ({"REDIS_PREFIX": "my shop"}, "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 of a-z"),
     "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=nonsense: should be redis://"),
 }
 

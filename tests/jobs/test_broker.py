@@ -1,6 +1,7 @@
 """Redis as the ledger sees it."""
 
 import json
+import ssl
 import time
 
 import pytest
@@ -104,6 +105,21 @@ def test_behind_very_many_plain_messages_nothing_is_known(carrier):
     carrier.lpush(broker.key("a"), *[PLAIN] * 1000, message(10.5))
 
     assert broker.oldest_published_at("a") == 0
+
+
+def test_the_address_is_read_as_kombu_reads_it(monkeypatch):
+    """One reader, in any project: redis-py refuses the spelling that Celery asks for."""
+    url = "rediss://shop:p%40ss@[::1]:7000/3?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=/ca.pem"
+    monkeypatch.setattr(current_app.conf, "broker_url", url)
+    broker.client.cache_clear()
+
+    found = broker.client().connection_pool.connection_kwargs
+
+    broker.client.cache_clear()
+    assert {name: found[name] for name in ("host", "port", "db", "username", "password")} == {
+        "host": "::1", "port": 7000, "db": 3, "username": "shop", "password": "p@ss",
+    }  # fmt: skip
+    assert (found["ssl_cert_reqs"], found["ssl_ca_certs"]) == (ssl.CERT_REQUIRED, "/ca.pem")
 
 
 def test_the_prefix_of_the_transport_is_used(ledger, carrier, monkeypatch):

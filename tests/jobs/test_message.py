@@ -36,7 +36,7 @@ def test_the_envelope_has_celerys_keys(celerys):
 def test_the_headers_are_celerys(celerys):
     """A worker finds every header that Celery sends, but for two that only canvases use; ours add what the ledger needs."""
     missing = {"group_index", "replaced_task_nesting"}
-    assert set(ours()["headers"]) - {"job", "published_at"} == set(celerys["headers"]) - missing
+    assert set(ours()["headers"]) - {"job", "ledger", "published_at"} == set(celerys["headers"]) - missing
     for name in (
         "lang",
         "group",

@@ -23,4 +23,6 @@ def carrier(redis):
         client.flushall()
         yield client
     redis.start()
+    with redis.connect() as client:
+        client.flushall()  # a test that does not empty it must not find another ledger's sign
     broker.breaker.close()

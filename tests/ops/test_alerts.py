@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 import uuid
 from datetime import timedelta
 
@@ -11,10 +12,10 @@ from django.core import mail
 from django.db import OperationalError, ProgrammingError, connection
 
 from cronjobs.clock import database_now
-from jobs import decisions, guard, refusal, unreadable
+from jobs import broker, decisions, guard, neighbours, refusal, unreadable
 from jobs.enqueue import Call, enqueue
 from jobs.models import Job, Worker
-from ops.alerts import incidents, telling, troubles, watch
+from ops.alerts import incidents, outage, telling, troubles, watch
 from ops.alerts.conf import Conf
 from ops.alerts.models import Incident, Look
 from ops.alerts.outage import Outage
@@ -199,6 +200,30 @@ def test_redis_away_is_told_without_redis(quiet, redis):
     assert subjects() == ["redis: Redis is away", "redis: over: Redis is away"]
 
 
+def test_another_deployment_under_our_prefix_is_told(quiet, carrier):
+    """With the name of its database, while its workers live."""
+    carrier.zadd(broker.key(neighbours.SIGNED), {f"{'a' * 32} shop_staging": time.time()})
+    look()
+    let_incidents_age(61)
+    look()
+    carrier.delete(broker.key(neighbours.SIGNED))
+    look()
+
+    what = "another deployment takes our messages"
+    assert subjects() == [f"shop_staging: {what}", f"shop_staging: over: {what}"]
+
+
+def test_an_outage_is_remembered_by_the_databases_address(carrier):
+    """Its identity cannot be asked for meanwhile: another deployment's outage has a key of its own."""
+    ours = outage.key()
+    connection.settings_dict["NAME"], name = "another", connection.settings_dict["NAME"]
+    theirs = outage.key()
+    connection.settings_dict["NAME"] = name
+
+    assert ours.startswith(broker.key(outage.KEY))
+    assert theirs != ours
+
+
 @pytest.mark.parametrize("status", [500, None], ids=["refuses", "speaks no HTTP"])
 def test_a_way_that_fails_is_tried_again(quiet, webhook, status):
     """A webhook that fails gets the message later; the mail is not sent a second time."""
@@ -355,6 +380,7 @@ def test_a_trouble_says_what_it_is():
         "no_worker",
         "messages_put_aside",
         "redis_away",
+        "foreign_ledger",
         "postgres_away",
     }
     assert Trouble("no_worker", "default", "text").patience == 0

@@ -1,6 +1,7 @@
 """The doctor: finds what is wrong, says what to do, and works when a server is away."""
 
 import json
+import time
 import uuid
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from django.db import connection
 from cronjobs.clock import database_now
 from cronjobs.models import CronJob
 from cronjobs.registering import register
-from jobs import guard, unreadable
+from jobs import broker, guard, neighbours, unreadable
 from jobs.models import Broker, Job, Worker
 from ops.doctor import cronjobs, examining, limits, postgres, process, redis_server, table
 from ops.doctor import ledger as books
@@ -324,9 +325,32 @@ def test_a_full_redis_is_told(carrier):
 
 def test_another_redis_is_told(ledger, carrier):
     """A Redis that the ledger does not know has lost what was published."""
-    Broker.objects.update_or_create(pk=1, defaults={"epoch": "a" * 32})
+    Broker.objects.update_or_create(pk=1, defaults={"token": "a" * 32})
 
     assert levels(redis_server.known_epoch()) == {"Redis epoch": "yellow"}
+
+
+def test_another_deployment_under_our_prefix_is_told(ledger, carrier):
+    """Its database is named, and what to do."""
+    assert levels(redis_server.own_prefix()) == {"Redis prefix": "green"}
+
+    carrier.zadd(broker.key(neighbours.SIGNED), {f"{'a' * 32} shop_staging": time.time()})
+
+    (one,) = redis_server.own_prefix()
+    assert one.level.word == "red"
+    assert "database shop_staging" in one.found
+    assert "REDIS_PREFIX" in one.advice
+
+
+def test_messages_of_before_the_prefix_are_told(carrier):
+    """Nobody of ours takes them."""
+    assert list(redis_server.old_queues()) == []
+
+    carrier.lpush("default", "a plain message")
+
+    (one,) = redis_server.old_queues()
+    assert (one.name, one.level.word) == ("Redis list default", "yellow")
+    assert one.found.startswith("1 message")
 
 
 # The ledger

@@ -6,16 +6,13 @@ Through Redis, another worker that cannot run them might take them again.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery.worker import state
 
-from jobs import refusal
+from jobs import ledger, refusal
 from jobs.message import job_message
 from jobs.worker.keeper import senses
-
-if TYPE_CHECKING:
-    from jobs.relay import Claim
 
 
 def pull(worker: Any, queues: list[str]) -> int:
@@ -27,15 +24,15 @@ def pull(worker: Any, queues: list[str]) -> int:
     if senses.stopping or senses.away_since is not None or room <= 0:
         return 0
     taken = refusal.claim(queues, room)
-    for claim in taken:
-        worker.hub.call_soon(deliver, worker, claim)
+    for one in taken:
+        message = job_message(str(one.id), one.task, one.queue, one.published_at, ledger.identity())
+        worker.hub.call_soon(deliver, worker, message, one.queue)
     return len(taken)
 
 
-def deliver(worker: Any, claim: Claim) -> None:
+def deliver(worker: Any, message: str, queue: str) -> None:
     """Deliver a job's message in the event loop, as if it had come from Redis."""
     consumer = getattr(worker.consumer, "task_consumer", None)
     if consumer is None or consumer.channel is None or consumer.channel.connection is None:
         return  # it reconnects: the reconciler finds a message that is missing
-    message = job_message(str(claim.id), claim.task, claim.queue, claim.published_at)
-    consumer.channel.connection._deliver(json.loads(message), claim.queue)  # noqa: SLF001  kombu's own way in
+    consumer.channel.connection._deliver(json.loads(message), queue)  # noqa: SLF001  kombu's own way in

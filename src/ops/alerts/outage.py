@@ -5,11 +5,13 @@ While Redis is away too, every process tells for itself: rather several mails th
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import redis
+from django.db import connection
 from django.utils import timezone
 
 from jobs import broker
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEY = "ops:postgres_away"
+KEY = "ops:postgres_away"  # and where: the ledger's identity cannot be asked for while its database is away
 LONGEST = 7 * 24 * 3600  # seconds for which Redis remembers an outage
 TEXT = "PostgreSQL does not answer: pages fail, nothing can be enqueued, and running jobs cannot finish"
 
@@ -52,10 +54,17 @@ class Outage:
             tell(begun, timezone.now())
 
 
+def key() -> str:
+    """Return the key of an outage of this database, by its address, which every process of the deployment knows."""
+    at = connection.settings_dict
+    address = f"{at['HOST']}:{at['PORT']}/{at['NAME']}"
+    return broker.key(f"{KEY}:{hashlib.sha256(address.encode()).hexdigest()[:16]}")
+
+
 def is_first(since: datetime) -> bool | None:
     """Tell whether this process is the first to tell of an outage; None while Redis is away, which knows."""
     try:
-        return bool(broker.client().set(broker.key(KEY), since.isoformat(), nx=True, ex=LONGEST))
+        return bool(broker.client().set(key(), since.isoformat(), nx=True, ex=LONGEST))
     except redis.RedisError:
         return None
 
@@ -63,7 +72,7 @@ def is_first(since: datetime) -> bool | None:
 def last(own: datetime | None) -> datetime | None:
     """Return when an outage began that was told of and of whose end nobody has told."""
     try:
-        value = broker.client().getdel(broker.key(KEY))
+        value = broker.client().getdel(key())
     except redis.RedisError:
         return own
     return type(timezone.now()).fromisoformat(value.decode()) if isinstance(value, bytes) else None

@@ -48,6 +48,7 @@ SUBJECTS = {
     "no_worker": "no worker",
     "messages_put_aside": "messages that no worker can take",
     "redis_away": "Redis is away",
+    "foreign_ledger": "another deployment takes our messages",
     "postgres_away": "PostgreSQL is away",
 }
 

@@ -10,7 +10,7 @@ import redis
 from django.db import connection
 
 from cronjobs.wording import counted, duration
-from jobs import broker, refusal, unreadable
+from jobs import broker, neighbours, refusal, unreadable
 from jobs.queries import living_workers
 from ops.alerts.conf import conf
 from ops.metrics import reading
@@ -101,6 +101,15 @@ def redis_away() -> Iterator[Trouble]:
         yield Trouble("redis_away", "redis", text, conf().patience)
 
 
+def foreign_ledgers() -> Iterator[Trouble]:
+    """Yield other deployments whose workers consume our queues."""
+    try:
+        for database in neighbours.others():
+            yield Trouble("foreign_ledger", database, neighbours.text(database), conf().patience)
+    except redis.RedisError:  # told of above
+        return
+
+
 TROUBLES: tuple[Callable[[], Iterator[Trouble]], ...] = (
     dead_letters,
     old_queues,
@@ -108,6 +117,7 @@ TROUBLES: tuple[Callable[[], Iterator[Trouble]], ...] = (
     missing_workers,
     messages_put_aside,
     redis_away,
+    foreign_ledgers,
 )
 
 

@@ -53,6 +53,8 @@ CHECKS = (
     Check(redis_server.memory, (REDIS,)),
     Check(redis_server.clients, (REDIS,)),
     Check(redis_server.known_epoch, (POSTGRES, REDIS)),
+    Check(redis_server.own_prefix, (POSTGRES, REDIS)),
+    Check(redis_server.old_queues, (POSTGRES, REDIS)),
     Check(redis_server.clock, (REDIS,)),
     Check(limits.grace),
     Check(limits.time_limits),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
+from cronjobs.wording import counted
 from deployment.servers import redis_address
-from jobs import broker, epoch
+from jobs import broker, epoch, ledger, neighbours
 from jobs.models import Broker
 from ops.doctor.findings import Finding, graded, green, red, yellow
 from ops.doctor.postgres import demanded
+from ops.metrics import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +77,7 @@ def persistence() -> Iterator[Finding]:
 def encryption() -> Iterator[Finding]:
     if not settings.REDIS_URL.startswith("rediss://"):
         yield green("Redis TLS", "none: only for a private network")
-    elif settings.REDIS_TLS_VERIFY:
+    elif settings.REDIS.is_verified:
         yield green("Redis TLS", "verified")
     else:
         advice = "REDIS_TLS_VERIFY=true, unless the platform signs its own certificates, as Heroku does"
@@ -111,14 +113,35 @@ def clients() -> Iterator[Finding]:
 def known_epoch() -> Iterator[Finding]:
     """Compare the broker's epoch with the ledger's: a worker renews it every few seconds."""
     row = Broker.objects.filter(pk=1).first()
-    token = cast("bytes | None", broker.client().get(broker.key(epoch.TOKEN)))
-    if row is None or not row.epoch:
+    token = cast("bytes | None", broker.client().get(ledger.key(epoch.TOKEN)))
+    if row is None or not row.token:
         yield yellow("Redis epoch", "no worker has looked yet", "start a worker")
-    elif token is not None and token.decode() == row.epoch:
+    elif token is not None and token.decode() == row.token:
         yield green("Redis epoch", "the one that the ledger knows")
     else:
         advice = "nothing, if it stays so for seconds only: a worker publishes again what was lost"
         yield yellow("Redis epoch", "another one than the ledger knows: it was emptied or replaced", advice)
+
+
+def own_prefix() -> Iterator[Finding]:
+    """Tell of another ledger whose workers consume our queues."""
+    for each in neighbours.others():
+        yield red(
+            "Redis prefix", neighbours.text(each), "set REDIS_PREFIX in one of the two, for all its processes"
+        )
+    if not neighbours.others():
+        yield green("Redis prefix", f"{broker.prefix() or 'none'}: no other ledger uses it")
+
+
+def old_queues() -> Iterator[Finding]:
+    """Tell of messages in queues of the same names without a prefix: of releases that had none, or of another program."""
+    for queue in reading.queues_of() if broker.prefix() else ():
+        if count := broker.client().llen(queue):
+            yield yellow(
+                f"Redis list {queue}",
+                f"{counted(count, 'message')} in it, without our prefix: no worker of ours takes them",
+                "jobs among them are published again; for plain messages see docs/deploy/README.md",
+            )
 
 
 def clock() -> Iterator[Finding]:

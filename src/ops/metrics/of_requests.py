@@ -8,14 +8,16 @@ counters at zero, which Prometheus understands.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 import redis
+from django.db import Error as DatabaseFailure
 
-from jobs import broker
+from jobs import broker, ledger
 from ops.metrics import buckets
 from ops.metrics.families import histogram
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
     from prometheus_client.core import Metric
+
+logger = logging.getLogger(__name__)
 
 HASH = "ops:requests"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -68,6 +72,7 @@ class Measured:
 
     def flush(self) -> None:
         """Add the counts to those of all processes. Raises redis.RedisError, and keeps them for the next time."""
+        name = ledger.key(HASH)
         with self.lock:
             counts, self.counts = self.counts, defaultdict(float)
         if not counts:
@@ -75,7 +80,7 @@ class Measured:
         try:
             with broker.client().pipeline(transaction=True) as pipe:
                 for (of, bucket), value in counts.items():
-                    pipe.hincrbyfloat(broker.key(HASH), json.dumps([*of, bucket]), value)
+                    pipe.hincrbyfloat(name, json.dumps([*of, bucket]), value)
                 pipe.execute()
         except redis.RedisError:
             with self.lock:
@@ -85,13 +90,18 @@ class Measured:
 
 
 def flush() -> None:
-    """Flush; while Redis is away, the counts wait. An open breaker says that it is, without asking."""
+    """Flush; while Redis is away, the counts wait. An open breaker says that it is, without asking.
+
+    They wait too while PostgreSQL has not been reached yet, which knows whose they are.
+    """
     if broker.breaker.is_open:
         return
     try:
         measured.flush()
     except redis.RedisError:
         broker.breaker.open()
+    except DatabaseFailure as error:
+        logger.debug("counts wait: %s", error)
 
 
 measured = Measured()
@@ -100,7 +110,7 @@ measured = Measured()
 def families() -> Iterator[Metric]:
     """Yield the histogram of all processes. Raises redis.RedisError."""
     flush()
-    found = cast("Mapping[bytes, bytes]", broker.client().hgetall(broker.key(HASH)))
+    found = cast("Mapping[bytes, bytes]", broker.client().hgetall(ledger.key(HASH)))
     requests: dict[Request, dict[str, float]] = defaultdict(dict)
     for field, value in found.items():
         method, route, status, bucket = json.loads(field)

@@ -11,7 +11,7 @@ import redis
 from cronjobs import table
 from cronjobs.clock import database_now
 from deployment import spec
-from jobs import broker, unreadable
+from jobs import broker, neighbours, unreadable
 from jobs.conf import conf
 from jobs.models import Job, Worker
 from ops.pages import troubles
@@ -126,6 +126,7 @@ def gather() -> Overview:
         dead_count=dead_count,
         troubles=[
             *troubles.of_redis(is_away=messages is None),
+            *troubles.of_neighbours(neighbouring()),
             *troubles.of_workers(alive, silent, now),
             *troubles.of_cronjobs(reported),
             *(troubles.of_queues(found, now) if alive else ()),
@@ -163,6 +164,14 @@ def put_aside() -> int:
         return unreadable.how_many()
     except redis.RedisError:
         return 0
+
+
+def neighbouring() -> list[str]:
+    """Return the databases of other ledgers that use our queues; none while Redis does not answer."""
+    try:
+        return neighbours.others()
+    except redis.RedisError:
+        return []
 
 
 def in_redis(names: Iterable[str]) -> dict[str, int] | None:

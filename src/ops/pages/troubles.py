@@ -14,7 +14,7 @@ from django.urls import reverse
 from cronjobs.models import Incident as CronJobIncident
 from cronjobs.table import renamed
 from cronjobs.wording import counted, duration
-from jobs import refusal
+from jobs import neighbours, refusal
 from ops.alerts.conf import conf
 from ops.alerts.models import Incident
 
@@ -63,6 +63,11 @@ def of_workers(alive: Sequence[Worker], silent: Sequence[Worker], now: datetime)
 def of_redis(*, is_away: bool) -> Iterator[Trouble]:
     if is_away:
         yield Trouble("Redis", "does not answer: jobs are kept in PostgreSQL until it does", "#queues")
+
+
+def of_neighbours(databases: Sequence[str]) -> Iterator[Trouble]:
+    for database in databases:
+        yield Trouble("Redis", f"is shared under one prefix: {neighbours.text(database)}", "#queues")
 
 
 def of_queues(queues: Sequence[Queue], now: datetime) -> Iterator[Trouble]:

@@ -1,6 +1,7 @@
 """The overview: how everything is, in words first."""
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from cronjobs.models import CronJob
 from cronjobs.models import Incident as CronJobIncident
+from jobs import broker, neighbours
 from jobs.models import Job, Worker
 from ops.alerts.models import Incident
 from tests.browser import stage
@@ -62,6 +64,18 @@ def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker)
     assert "signup-report has never been woken up since it is known" in text
     assert "1 dead letter waits for your decision for 8 min" in text
     assert "has never fired" in text
+
+
+def test_another_deployment_under_our_prefix(client, worker, redis):
+    """Its database is named, and what to do."""
+    with redis.connect() as server:
+        server.zadd(broker.key(neighbours.SIGNED), {f"{'a' * 32} shop_staging": time.time()})
+
+        text = text_of(client.get("/ops/"))
+
+        server.delete(broker.key(neighbours.SIGNED))
+    assert "in the database shop_staging" in text
+    assert "give each deployment a REDIS_PREFIX of its own" in text
 
 
 def test_no_worker(client, cronjobs):

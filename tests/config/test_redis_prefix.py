@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from config.broker import PREFIX, platform_name
 from config.env import Environment
+from config.redis_prefix import PREFIX, platform_name
 from deployment import spec
 
 
