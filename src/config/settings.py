@@ -232,13 +232,12 @@ if REDIS.tls:  # kombu verifies no certificate unless it is told to
 
 # A queue belongs to the task. Every queue is consumed by a service of platform.yaml.
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
-    # example begins
-    # Mail has a queue of its own: a mail server that is slow must hold up nothing else.
-    f"newsletter.tasks.{task}": {"queue": "mail"}
-    for task in ("send_confirmation", "send_reminder", "send_chunk", "send_signup_report")
-    # example ends
-}
+CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {}
+# example begins
+# Mail has a queue of its own: a mail server that is slow must hold up nothing else.
+for mail in ("send_confirmation", "send_reminder", "send_chunk", "send_signup_report"):
+    CELERY_TASK_ROUTES[f"newsletter.tasks.{mail}"] = {"queue": "mail"}
+# example ends
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 
 CELERY_TASK_SERIALIZER = "json"

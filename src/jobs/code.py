@@ -43,6 +43,8 @@ def _fingerprint(_number: int) -> str:
 def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return why a task cannot be called with these arguments, "" where it can."""
     signature = _signature(task)
+    if signature is None:
+        return ""
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -51,5 +53,9 @@ def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _signature(task: Task) -> inspect.Signature:
-    return inspect.signature(task.run)
+def _signature(task: Task) -> inspect.Signature | None:
+    """Return what a task takes; None of one that cannot tell, as some functions written in C."""
+    try:
+        return inspect.signature(task.run)
+    except (TypeError, ValueError):
+        return None

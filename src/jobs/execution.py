@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import random
@@ -99,17 +100,17 @@ def _run(task: DurableTask, attempt: Attempt) -> Any:
             result = _answer(task, attempt)
             if attempt.again is None and task.atomic:
                 guard.finish(attempt)
-    except guard.FencedError:
-        raise
-    except Retry as asked:
-        attempt.again = attempt.again or guard.Again(_seconds(asked))
-        _retry(task, attempt, asked)
-        raise
-    except BaseException as error:  # noqa: BLE001  whatever ends a task is its answer
-        if not attempt.is_committed:
-            _fail(task, attempt, error)
-        _note(task, attempt, error)
-        return result
+    except BaseException as error:  # whatever ends a task is its answer
+        if attempt.is_committed:
+            _note(task, attempt, error)
+            return result
+        if isinstance(error, guard.FencedError):
+            raise
+        if isinstance(error, Retry):
+            attempt.again = attempt.again or guard.Again(_seconds(error))
+            _retry(task, attempt, error)
+            raise
+        _fail(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
     elif not task.atomic:
@@ -131,9 +132,15 @@ def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
 def _answer(task: DurableTask, attempt: Attempt) -> Any:
     try:
         with soft_limit.let_through():
-            return task.run(*attempt.args, **attempt.kwargs)
+            result = task.run(*attempt.args, **attempt.kwargs)
     except Ignore:  # the task's own way to say that there was nothing to do
         return None
+    if inspect.iscoroutine(result):  # it has done nothing yet, and would be a success
+        result.close()
+        raise TypeError(
+            f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
+        )
+    return result
 
 
 def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:

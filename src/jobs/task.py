@@ -158,8 +158,8 @@ class Enqueuer:
         return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
-        if self.task.typing:
-            self.task.__header__(*args, **kwargs)  # raises TypeError, as a call of the function would
+        if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
+            header(*args, **kwargs)  # raises TypeError, as a call of the function would
         if self.batch and self.batch.sealed_at:
             raise ValueError(
                 f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'

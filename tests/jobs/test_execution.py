@@ -4,12 +4,13 @@ import logging
 import os
 import signal
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from billiard.pool import soft_timeout_sighandler
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.app.trace import build_tracer
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,9 +18,10 @@ from django.utils import timezone
 from jobs import guard, signals
 from jobs.message import headers
 from jobs.models import Job
+from jobs.task import DurableTask
 from jobs.testing import run_jobs
 from tests.faults.effects.models import Effect
-from tests.faults.effects.tasks import divide, work, work_atomically
+from tests.faults.effects.tasks import divide, throw, work, work_atomically
 from tests.jobs import samples
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -349,3 +351,51 @@ def test_a_job_that_enqueues_another_in_its_transaction(effects):
 
     assert run_jobs() == 2
     assert effects("a") == ["done"]
+
+
+@shared_task
+async def is_async(label):
+    samples.record.run(label)
+
+
+def test_an_async_task_is_no_success(row, effects):
+    """Nothing awaits it: the job would have succeeded without doing anything."""
+    job = is_async.enqueue("a")
+
+    run_jobs()
+
+    assert (row(job).state, effects("a")) == ("dead", [])
+    assert "is an async function, which nothing awaits" in row(job).reason
+
+
+class Largest(DurableTask):
+    """A task as a class, of a function that cannot tell what it takes: some that are written in C."""
+
+    name = "tests.jobs.test_execution.largest"
+    run = staticmethod(max)
+
+
+def test_a_task_without_a_signature(row):
+    """Whatever it is called with fits."""
+    job = current_app.register_task(Largest()).enqueue(1, 2)
+
+    run_jobs()
+
+    assert row(job).state == "succeeded"
+
+
+@shared_task(atomic=True)
+def asks_for_a_retry_too_late():
+    transaction.on_commit(partial(throw, Retry(when=5)))
+
+
+def test_a_retry_after_the_commit_is_too_late(row):
+    """What was committed has succeeded, whatever is raised afterwards."""
+    job = asks_for_a_retry_too_late.enqueue()
+
+    run_jobs()
+
+    assert (row(job).state, row(job).reason.startswith("succeeded, but after its commit: Retry")) == (
+        "succeeded",
+        True,
+    )
