@@ -8,8 +8,10 @@ from django.db.models import Count
 from jobs import broker
 from jobs.conf import conf
 from jobs.models import Job
+from tests.conftest import connected_to
 from tests.faults.effects.models import Effect
 from tests.support.polling import wait_until
+from tests.support.stack import Stack
 
 # Every interval shortened in proportion; tests that prove a shipped value leave them alone.
 QUICK = {
@@ -66,9 +68,42 @@ class Faults:
         return sorted(labels.filter(times__gt=1).values_list("label", flat=True))
 
 
+class Deployment(Faults):
+    """A stack with questions; those about its ledger are asked within `with deployment:`."""
+
+    def __enter__(self):
+        self.connected = connected_to(self.stack.environment["DATABASE_URL"])
+        self.connected.__enter__()
+
+    def __exit__(self, *error):
+        self.connected.__exit__(*error)
+
+    def is_done(self):
+        with self:
+            return self.unfinished() == 0
+
+
 @pytest.fixture
 def faults(stack):
     broker.breaker.close()
     conf.cache_clear()
     yield Faults(stack)
     broker.client().connection_pool.disconnect()
+
+
+@pytest.fixture
+def production(faults):
+    return Deployment(faults.stack)
+
+
+@pytest.fixture
+def staging(production, postgres, tmp_path, migrated_template):
+    """Made from a copy of production's database, as a dump that is restored."""
+    with postgres.connect() as server:
+        server.execute("DROP DATABASE IF EXISTS staging WITH (FORCE)")
+        server.execute(f"CREATE DATABASE staging TEMPLATE {migrated_template}")
+    folder = tmp_path / "staging"
+    folder.mkdir()
+    stack = Stack(postgres, production.redis, postgres.url_of("staging"), folder)
+    yield Deployment(stack)
+    stack.end()

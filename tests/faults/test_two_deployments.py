@@ -7,10 +7,8 @@ import json
 import pytest
 
 from jobs.models import Job
-from tests.conftest import connected_to
-from tests.faults.conftest import QUICK, Faults
+from tests.faults.conftest import QUICK
 from tests.support.polling import wait_until
-from tests.support.stack import Stack
 
 pytestmark = pytest.mark.faults
 
@@ -23,67 +21,38 @@ tasks.work.enqueue_many(((f"{{number}}", 0.05), {{}}) for number in range({JOBS}
 """
 
 
-class Deployment(Faults):
-    """A stack with questions; those about its ledger are asked within `with deployment:`."""
-
-    def __enter__(self):
-        self.connected = connected_to(self.stack.environment["DATABASE_URL"])
-        self.connected.__enter__()
-
-    def __exit__(self, *error):
-        self.connected.__exit__(*error)
-
-    def enqueue(self):
-        done = self.stack.manage("shell", "-c", ENQUEUE)
-        assert done.returncode == 0, done.stderr
-
-    def waiting(self, redis):
-        with redis.connect() as client:
-            return client.llen(f"{self.stack.environment.get('REDIS_PREFIX', 'offbeat')}:default")
-
-    def is_done(self):
-        with self:
-            return self.unfinished() == 0
-
-    def check_all_done_once(self):
-        with self:
-            assert Job.objects.filter(state="succeeded", attempt=1).count() == JOBS
-            assert self.repeated() == []
-
-    def findings(self):
-        done = self.stack.manage("doctor", "--json", **QUICK)
-        return {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+def enqueue(deployment):
+    done = deployment.stack.manage("shell", "-c", ENQUEUE)
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture
-def production(faults):
-    return Deployment(faults.stack)
+def waiting(deployment, redis):
+    with redis.connect() as client:
+        return client.llen(f"{deployment.stack.environment.get('REDIS_PREFIX', 'offbeat')}:default")
 
 
-@pytest.fixture
-def staging(production, postgres, tmp_path, migrated_template):
-    """Made from a copy of production's database, as a dump that is restored."""
-    with postgres.connect() as server:
-        server.execute("DROP DATABASE IF EXISTS staging WITH (FORCE)")
-        server.execute(f"CREATE DATABASE staging TEMPLATE {migrated_template}")
-    folder = tmp_path / "staging"
-    folder.mkdir()
-    stack = Stack(postgres, production.redis, postgres.url_of("staging"), folder)
-    yield Deployment(stack)
-    stack.end()
+def check_all_done_once(deployment):
+    with deployment:
+        assert Job.objects.filter(state="succeeded", attempt=1).count() == JOBS
+        assert deployment.repeated() == []
+
+
+def findings(deployment):
+    done = deployment.stack.manage("doctor", "--json", **QUICK)
+    return {each["name"]: each for each in json.loads(done.stdout)["findings"]}
 
 
 def run(production, staging):
     """Let both work until all is done; return both workers, and the most messages that waited at once."""
     both = (production, staging)
     for one in both:
-        one.enqueue()
+        enqueue(one)
     workers = [one.quick_worker() for one in both]
     most = 0
 
     def done():
         nonlocal most
-        queues = {one.stack.environment.get("REDIS_PREFIX"): one.waiting(production.redis) for one in both}
+        queues = {one.stack.environment.get("REDIS_PREFIX"): waiting(one, production.redis) for one in both}
         most = max(most, sum(queues.values()))
         return all(one.is_done() for one in both)
 
@@ -99,7 +68,7 @@ def test_prefixes_keep_them_apart(production, staging):
 
     assert most <= 2 * JOBS
     for one in (production, staging):
-        one.check_all_done_once()
+        check_all_done_once(one)
     for worker in workers:
         assert "foreign" not in worker.output
         assert "published again" not in worker.output
@@ -123,8 +92,8 @@ def test_one_prefix_is_told_and_loses_nothing(production, staging):
 
     assert most <= 2 * JOBS + 10
     for one in (production, staging):
-        one.check_all_done_once()
+        check_all_done_once(one)
     for worker in workers:
         worker.wait_for("another ledger uses the queues")
     assert any('"action": "foreign_message"' in worker.output for worker in workers)
-    assert production.findings()["Redis prefix"]["level"] == "red"
+    assert findings(production)["Redis prefix"]["level"] == "red"
