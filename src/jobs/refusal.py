@@ -158,5 +158,11 @@ def _own_code() -> str:
     return json.dumps([code.fingerprint()])
 
 
+_told: set[str] = set()
+
+
 def _log(name: str, job_id: uuid.UUID, reason: str) -> None:
-    logger.warning("%s %s %s", name, job_id, reason, extra={"action": "job_refused", "job": str(job_id)})
+    """Warn of the first job of a task: in a deploy there may be thousands."""
+    level = logging.INFO if name in _told else logging.WARNING
+    _told.add(name)
+    logger.log(level, "%s %s %s", name, job_id, reason, extra={"action": "job_refused", "job": str(job_id)})
