@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 import uuid
@@ -23,15 +24,18 @@ PENDING = """
 
 def statements():
     """Return the statements that run all the time, with their values."""
-    from jobs import guard, reconciler, relay, workers
+    from jobs import batches, guard, reconciler, refusal, relay, watch
 
     return {
         "relay: claim": (relay.CLAIM, [500]),
-        "guard: begin": (guard.BEGIN, {"id": uuid.uuid4(), "worker": uuid.uuid4(), "pid": 1}),
-        "guard: finish": (guard.FINISH, [uuid.uuid4(), 1]),
-        "reconciler: oldest published": (reconciler.OLDEST_PUBLISHED, []),
+        "guard: begin": (guard.BEGIN, {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1}),
+        "guard: finish": (guard.FINISH, [uuid.uuid4(), 1, None]),
+        "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
+        "reconciler: queues of published jobs": (reconciler.QUEUES, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
-        "reconciler: jobs of workers that left": (workers.ORPHANS, [45]),
+        "reconciler: free keys": (guard.WAITED_FOR, []),
+        "reconciler: batches to settle": (f"SELECT id FROM jobs_batch WHERE {batches.DONE} LIMIT 100", []),
+        "reconciler: signs of life": (watch.SIGNS, {"now": dt.datetime.now(dt.UTC)}),
     }
 
 
