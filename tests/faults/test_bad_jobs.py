@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from deployment.spec import read
-from jobs.enqueue import Call, enqueue
 from jobs.models import Job
 from tests.faults.conftest import QUICK
 from tests.faults.effects import tasks
@@ -60,13 +59,3 @@ def test_a_job_that_kills_its_worker(faults):
     assert "3 of 3 attempts" in dead.reason
     assert faults.happened("killer", "start") == 3
     faults.wait_for_state(other, "succeeded")
-
-
-def test_a_task_that_nobody_knows(faults):
-    """A job whose task the worker does not know is a dead letter that says so."""
-    faults.worker()
-
-    job = enqueue(Call(task="newsletter.tasks.gone", queue="default", max_attempts=5))
-
-    dead = faults.wait_for_state(job, "dead")
-    assert dead.reason.startswith("no task newsletter.tasks.gone is known to the worker")

@@ -52,7 +52,7 @@ class MovablePostgres(EmbeddedPostgres):
         return super().account() | {"env": dict(os.environ) | variables}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres():
     if not LIBRARIES:
         pytest.skip("no libfaketime here. Hint: apt install faketime")
@@ -60,7 +60,7 @@ def postgres():
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def migrated_template(postgres):
     with postgres.connect() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
