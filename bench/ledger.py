@@ -33,7 +33,7 @@ def statements():
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues of published jobs": (reconciler.QUEUES, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
-        "reconciler: free keys": (guard.WAITED_FOR, []),
+        "reconciler: free keys": (guard.WAITED_FOR, [500]),
         "reconciler: batches to settle": (f"SELECT id FROM jobs_batch WHERE {batches.DONE} LIMIT 100", []),
         "reconciler: signs of life": (watch.SIGNS, {"now": dt.datetime.now(dt.UTC)}),
     }

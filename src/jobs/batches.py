@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models.functions import Now
 
 from jobs.models import Batch, Job
@@ -98,11 +98,22 @@ def settle(batch_id: uuid.UUID) -> bool:
 
 
 def settle_all(limit: int = 100) -> int:
-    """Settle the batches that nobody has: whoever ended their last job died before it could; return how many."""
+    """Settle the batches that nobody has: whoever ended their last job died before it could; return how many.
+
+    Raises OperationalError after that, where one could not be settled.
+    """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id FROM jobs_batch WHERE {DONE} LIMIT %s", [limit])  # noqa: S608  a constant
         found = cursor.fetchall()
-    return sum(settle(row[0]) for row in found)
+    settled, held = 0, None
+    for (batch_id,) in found:
+        try:
+            settled += settle(batch_id)
+        except OperationalError as error:  # somebody holds what follows it: the others go on
+            held = error
+    if held:
+        raise held
+    return settled
 
 
 def reopen(batch_id: uuid.UUID) -> None:

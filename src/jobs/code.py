@@ -29,15 +29,25 @@ def tasks() -> list[str]:
     return sorted(current_app.tasks)
 
 
-def fingerprint() -> str:
-    """Return a text that is the same for every process with the same tasks and signatures."""
-    return _fingerprint(len(current_app.tasks))
-
-
 @lru_cache(maxsize=1)
-def _fingerprint(_number: int) -> str:
-    known = (f"{name}{_signature(task)}" for name, task in sorted(current_app.tasks.items()))
+def fingerprint() -> str:
+    """Return a text that is the same for every process with the same tasks and signatures.
+
+    A worker's children have it from their parent: a task may import more tasks into the process that runs it.
+    """
+    known = (f"{name}({_outline(task)})" for name, task in sorted(current_app.tasks.items()))
     return hashlib.sha256("\n".join(known).encode()).hexdigest()
+
+
+def _outline(task: Task) -> str:
+    """Return what decides whether a call fits: not the text of a default, which may hold the address of an object."""
+    signature = _signature(task)
+    if signature is None:
+        return "?"
+    return ", ".join(
+        f"{parameter.kind} {parameter.name} {parameter.default is parameter.empty}"
+        for parameter in signature.parameters.values()
+    )
 
 
 def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -54,8 +64,11 @@ def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=1024)
 def _signature(task: Task) -> inspect.Signature | None:
-    """Return what a task takes; None of one that cannot tell, as some functions written in C."""
+    """Return what a task takes; None of one that cannot tell, as some functions written in C.
+
+    Of a decorated function, what the decorator takes: that is what is called. Celery's own around `autoretry_for` passes all on.
+    """
     try:
-        return inspect.signature(task.run)
+        return inspect.signature(getattr(task, "_orig_run", task.run), follow_wrapped=False)
     except (TypeError, ValueError):
         return None

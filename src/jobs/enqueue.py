@@ -58,11 +58,14 @@ def _insert(rows: str, run_at: str) -> str:
 def _bounded(insert: str) -> str:
     """Return an INSERT from `bound` that waits `key_wait` at most for a transaction that enqueues the same key, in one statement.
 
-    The caller's own lock_timeout is in force again afterwards. No row was inserted: one row of NULLs.
+    A shorter lock_timeout of the caller's holds; his own is in force again afterwards. No row was inserted: one row of NULLs.
     """
     return f"""
         WITH bound AS MATERIALIZED (
-            SELECT current_setting('lock_timeout') AS was, set_config('lock_timeout', %(key_wait)s, true)
+            SELECT was, set_config('lock_timeout', CASE WHEN is_shorter THEN was ELSE own END, true)
+            FROM (SELECT was, (%(key_wait)s * 1000)::int::text AS own,
+                was::interval BETWEEN '1 ms' AND make_interval(secs => %(key_wait)s) AS is_shorter
+                FROM current_setting('lock_timeout') AS was) AS before
         ), new AS ({insert})
         SELECT new.*, set_config('lock_timeout', was, true) FROM bound LEFT JOIN new ON true
     """  # noqa: S608  constants
@@ -162,9 +165,7 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     wait = conf().key_wait
     with connection.cursor() as cursor:
         try:
-            cursor.execute(
-                statement, values | {"context": context.current(), "key_wait": f"{wait * 1000:.0f}"}
-            )
+            cursor.execute(statement, values | {"context": context.current(), "key_wait": wait})
         except OperationalError as error:
             if not isinstance(error.__cause__, LockNotAvailable):
                 raise

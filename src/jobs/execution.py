@@ -135,12 +135,19 @@ def _answer(task: DurableTask, attempt: Attempt) -> Any:
             result = task.run(*attempt.args, **attempt.kwargs)
     except Ignore:  # the task's own way to say that there was nothing to do
         return None
-    if inspect.iscoroutine(result):  # it has done nothing yet, and would be a success
+    refuse_unrun(task, result)
+    return result
+
+
+def refuse_unrun(task: DurableTask, result: Any) -> None:
+    """Raise TypeError for a result that is code which nobody will run: it has done nothing yet, and would be a success."""
+    if inspect.iscoroutine(result):
         result.close()
         raise TypeError(
             f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
         )
-    return result
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
 
 
 def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
@@ -161,10 +168,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
     reason, wait = _line(error), conflicts.pause(attempt.excused)
-    has_waited = soft_limit.has_waited(error)
-    if has_waited:
+    interrupted = soft_limit.interruption(error)
+    is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
+    if interrupted and is_excused:
         reason += ", while it waited for a lock"
-    if has_waited or conflicts.is_excusable(error):
+    if is_excused:
         record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
     else:
         _bury(task, attempt, error)
@@ -240,13 +248,16 @@ def _line(error: Any) -> str:
     """Return an error in one line: its class and its message."""
     try:
         message = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  code of the task's
+    except BaseException:  # noqa: BLE001  code of the task's
         message = "its message cannot be shown"
     return _storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
 
 
 def _traceback(error: BaseException) -> str:
-    return _storable("".join(traceback.format_exception(error)))
+    try:
+        return _storable("".join(traceback.format_exception(error)))
+    except BaseException:  # noqa: BLE001  code of the task's
+        return _storable("".join(traceback.format_tb(error.__traceback__)))
 
 
 def _storable(text: str) -> str:

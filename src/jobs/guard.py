@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 
 from jobs import batches, locks, relay
 from jobs.conf import conf
-from jobs.models import Job
+from jobs.models import BUSY, Job
 
 if TYPE_CHECKING:
     import uuid
@@ -125,6 +125,9 @@ HISTORY = f"""
             'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
 """
 
+# Of a job that has begun: the code that begins it the next time is asked anew.
+ACCEPTED = "refused_at = NULL, refused_by = '[]'"
+
 BURY = f"""
     UPDATE jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s, {HISTORY}
     WHERE id = %s AND state = 'running' AND attempt = %s
@@ -138,7 +141,7 @@ def bury(attempt: Attempt, reason: str, traceback: str) -> None:
 
 
 RETRY = f"""
-    UPDATE jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY},
+    UPDATE jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY}, {ACCEPTED},
         args = coalesce(%s::jsonb, args), kwargs = coalesce(%s::jsonb, kwargs),
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
     WHERE id = %s AND state = 'running' AND attempt = %s
@@ -214,45 +217,46 @@ def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
         transaction.on_commit(partial(hand_over, concurrency_key), robust=True)
 
 
-HAND_OVER = """
+# Spelled out, and no value, so that PostgreSQL finds them by the index of those that wait.
+WAITS = f"state = 'pending' AND reason = '{BUSY}'"
+HAND_OVER = f"""
     UPDATE jobs_job SET state = 'published', due_at = now(), published_at = now() WHERE id = (
-        SELECT id FROM jobs_job WHERE state = 'pending' AND concurrency_key = %s AND reason = %s
+        SELECT id FROM jobs_job WHERE {WAITS} AND concurrency_key = %s
             AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running' AND concurrency_key = %s)
         ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, queue, published_at
-"""
+"""  # noqa: S608  constants
 
 
 def hand_over(concurrency_key: str) -> None:
     """Publish the job that has waited longest for this key, if it is free; the others go on waiting."""
-    relay.publish_claimed(HAND_OVER, concurrency_key, BUSY, concurrency_key)
+    relay.publish_claimed(HAND_OVER, concurrency_key, concurrency_key)
 
 
-# The keys of waiting jobs, each looked up once in the index, however many jobs wait for it.
-WAITED_FOR = """
+# The keys that jobs wait for, each looked up once in the index, however many jobs wait for it.
+WAITED_FOR = f"""
     WITH RECURSIVE waited_for AS (
-        (SELECT concurrency_key FROM jobs_job WHERE state = 'pending' AND concurrency_key IS NOT NULL
-            ORDER BY concurrency_key LIMIT 1)
+        (SELECT concurrency_key FROM jobs_job WHERE {WAITS} ORDER BY concurrency_key LIMIT 1)
         UNION ALL
-        SELECT (SELECT concurrency_key FROM jobs_job WHERE state = 'pending' AND concurrency_key > waited_for.concurrency_key
+        SELECT (SELECT concurrency_key FROM jobs_job WHERE {WAITS} AND concurrency_key > waited_for.concurrency_key
             ORDER BY concurrency_key LIMIT 1)
         FROM waited_for WHERE waited_for.concurrency_key IS NOT NULL
     )
     SELECT concurrency_key FROM waited_for WHERE concurrency_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs_job AS other
         WHERE other.state = 'running' AND other.concurrency_key = waited_for.concurrency_key)
-"""
+    LIMIT %s
+"""  # noqa: S608  constants
 
 
 def hand_over_free_keys() -> None:
     """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITED_FOR)
+        cursor.execute(WAITED_FOR, [conf().relay_batch])
         keys = [row[0] for row in cursor.fetchall()]
     for key in keys:
         hand_over(key)
 
 
-BUSY = "waits for another job of the same concurrency_key"
 STEP_BACK = f"""
     UPDATE jobs_job SET reason = %(reason)s,
         state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,

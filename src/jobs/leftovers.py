@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseFailure
 from django.db import connections
 from psycopg.pq import TransactionStatus
+from psycopg.sql import Composable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,10 +25,12 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 LOOKED_AT = 200  # characters of a statement: what changes a session says so at its beginning
+COMMENT = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 CHANGES_SESSION = re.compile(
-    r"^\s*(set\s+(?!local\b|transaction\b|constraints\b)|reset\b|listen\b|prepare\b|declare\b|load\b|create\s+(local\s+)?temp)"
-    r"|\bset_config\s*\((?![^;]{0,100}?,\s*true\s*\))|\bpg_(try_)?advisory_lock",
-    re.IGNORECASE,
+    rf"(?:^|;){COMMENT}(?:set\s+(?!local\b|transaction\b|constraints\b)|(?:reset|listen|prepare|declare|load)\b)"
+    r"|\b(?:create|into)\s+(?:local\s+|global\s+)?temp"
+    r"|\bset_config\s*\((?![^;]{0,100}?,\s*true\s*\))|\bpg_(?:try_)?advisory_lock",
+    re.IGNORECASE | re.DOTALL,
 )
 # Settings that PostgreSQL reports by itself, so that asking for them costs nothing: they tell of what a task did past Django.
 REPORTED = (
@@ -49,12 +55,32 @@ class _Watch:
         self.has_changed = False
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not self.has_changed and isinstance(sql, str) and CHANGES_SESSION.search(sql[:LOOKED_AT]):
-            self.has_changed = True
+        if not self.has_changed:
+            text = sql if isinstance(sql, str) else _text(sql, self.connection)
+            self.has_changed = bool(CHANGES_SESSION.search(text[:LOOKED_AT]))
         return execute(sql, params, many, context)
 
     def is_dirty(self) -> bool:
         return self.has_changed or not self.reported.items() <= _reported(self.connection).items()
+
+
+def _text(statement: Any, connection: BaseDatabaseWrapper) -> str:
+    """Return a statement that psycopg is to compose, or that was given as bytes, as text."""
+    if isinstance(statement, Composable):
+        return statement.as_string(connection.connection)
+    return statement.decode(errors="replace") if isinstance(statement, bytes) else str(statement)
+
+
+@contextlib.contextmanager
+def process_restored() -> Iterator[None]:
+    """Let a task's alarm not ring in the next one, and its limit of recursion end with it."""
+    depth, (alarm, _) = sys.getrecursionlimit(), signal.getitimer(signal.ITIMER_REAL)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if not alarm and threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @contextlib.contextmanager
@@ -66,7 +92,7 @@ def removed() -> Iterator[None]:
     """
     pid = os.getpid()
     watches = [_Watch(each) for each in connections.all() if not each.in_atomic_block]
-    with contextlib.ExitStack() as stack:
+    with process_restored(), contextlib.ExitStack() as stack:
         for watch in watches:
             stack.enter_context(watch.connection.execute_wrapper(watch))
         try:

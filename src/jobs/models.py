@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 
 from jobs.identity import uuid7
 
+BUSY = "waits for another job of the same concurrency_key"  # the reason of a pending job that does
+
 
 class Job(models.Model):
     """One durable unit of work: `pending -> published -> running -> succeeded`, or `dead`, `cancelled`, `expired`.
@@ -103,7 +105,7 @@ class Job(models.Model):
             models.Index(
                 fields=["concurrency_key", "id"],
                 name="jobs_waiting_idx",
-                condition=Q(state="pending", concurrency_key__isnull=False),
+                condition=Q(state="pending", reason=BUSY),
             ),
             models.Index(fields=["batch"], name="jobs_batch_idx", condition=Q(batch__isnull=False)),
             models.Index(

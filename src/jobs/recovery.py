@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from jobs import guard, locks, sessions, signals
 from jobs.conf import conf
-from jobs.guard import HISTORY
+from jobs.guard import ACCEPTED, HISTORY
 from jobs.locks import HeldError
 from jobs.models import Job
 from jobs.processes import wait_for_death
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 # A crash is charged: a job that kills its process must not do so for ever. Being handed back is not, and what is nobody's
 # fault is not either, as long as it stays within `max_excused`.
 CRASH = f"""
-    UPDATE jobs_job SET {HISTORY}, crashes = crashes + charge, excused = excused + 1 - charge,
+    UPDATE jobs_job SET {HISTORY}, {ACCEPTED}, crashes = crashes + charge, excused = excused + 1 - charge,
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s),
         state = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN 'dead' ELSE 'pending' END,
         finished_at = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN clock_timestamp() END,
@@ -39,7 +39,7 @@ CRASH = f"""
 """  # noqa: S608  a constant
 
 HAND_BACK = f"""
-    UPDATE jobs_job SET {HISTORY}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
+    UPDATE jobs_job SET {HISTORY}, {ACCEPTED}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
     WHERE id IN (SELECT id FROM jobs_job WHERE state = 'running' AND worker = %s FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant

@@ -9,9 +9,12 @@ Should nobody take it, it is published again all the same, ever more seldom.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import queue
 import uuid
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import signals
@@ -33,15 +36,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Published again after as long as it has waited, between these seconds.
-SHORTEST, LONGEST = 10.0, 300.0
+# Published again after as long as it has waited, between these seconds: for a worker that does not look for it by itself.
+SHORTEST, LONGEST = 60.0, 1800.0
+MOST = 500  # jobs refused in one statement: the keeper has other duties
 REFUSED = f"""
     state = 'pending', reason = %(reason)s, refused_at = coalesce(refused_at, now()),
     refused_by = CASE WHEN refused_by @> %(code)s::jsonb THEN refused_by ELSE refused_by || %(code)s::jsonb END,
     publish_at = now() + make_interval(secs => least({LONGEST}, greatest({SHORTEST},
         extract(epoch FROM now() - coalesce(refused_at, now())))))
 """
-REFUSE = f"UPDATE jobs_job SET {REFUSED} WHERE id = %(id)s AND {STARTABLE}"  # noqa: S608  constants
+# A message may name the job of another task, or one that has begun elsewhere, or another ledger's: none of them is refused.
+REFUSE = f"""
+    UPDATE jobs_job SET {REFUSED} WHERE task = %(task)s AND id IN (
+        SELECT id FROM jobs_job WHERE id = ANY(%(ids)s) AND {STARTABLE} FOR NO KEY UPDATE SKIP LOCKED)
+"""  # noqa: S608  constants
 # The attempt never was one: nobody else can have its number, as it is the current one.
 REFUSE_BEGUN = f"""
     UPDATE jobs_job SET {REFUSED}, attempt = attempt - 1
@@ -49,21 +57,39 @@ REFUSE_BEGUN = f"""
 """  # noqa: S608  constants
 
 
+_unknown: queue.SimpleQueue[tuple[str, uuid.UUID]] = queue.SimpleQueue()
+
+
 @signals.task_unknown.connect
 def refuse_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002  Celery's name
-    """Refuse a job from the keeper's thread: the event loop must not wait for PostgreSQL."""
+    """Have a job refused from the keeper's thread, with others: the event loop must not wait for PostgreSQL."""
+    keeper.note_start()  # a worker that only refuses does consume
     if message is not None and message.headers.get(JOB_HEADER):
-        keeper.submit(lambda: refuse(uuid.UUID(id), name))
+        _unknown.put((name, uuid.UUID(id)))
+        if _unknown.qsize() == 1:  # else there is somebody on the way for it
+            keeper.submit(refuse_collected)
 
 
-def refuse(job_id: uuid.UUID, name: str) -> None:
-    """Make a job that was not started wait for a worker that knows its task."""
+def refuse_collected() -> None:
+    """Refuse what has come together. PostgreSQL down: nothing is taken back, the reconciler finds the messages missing."""
+    jobs: dict[str, list[uuid.UUID]] = defaultdict(list)
+    with contextlib.suppress(queue.Empty):
+        for _ in range(MOST):
+            name, job_id = _unknown.get_nowait()
+            jobs[name].append(job_id)
+    if not _unknown.empty():
+        keeper.submit(refuse_collected)
+    for name, ids in jobs.items():
+        refuse(ids, name)
+
+
+def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
+    """Make jobs that were not started wait for a worker that knows their task."""
     reason = f"waits for a worker that knows it: none here has the task {name}"
     with connection.cursor() as cursor:
-        cursor.execute(REFUSE, {"id": job_id, "reason": reason, "code": _own_code()})
-        is_ours = bool(cursor.rowcount)  # else it has begun elsewhere, or is another ledger's
-    if is_ours:
-        _log(name, job_id, reason)
+        cursor.execute(REFUSE, {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()})
+        if cursor.rowcount:
+            _log(name, cursor.rowcount, reason)
 
 
 def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
@@ -75,7 +101,7 @@ def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
             {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()},
         )
     guard.follow(None, attempt.concurrency_key)
-    _log(name, attempt.job_id, reason)
+    _log(name, 1, reason)
 
 
 CLAIM = """
@@ -93,12 +119,14 @@ def claim(queues: Sequence[str], limit: int) -> list[Claim]:
 
 
 KNOWN = """
-    EXISTS (SELECT 1 FROM jobs_worker WHERE heartbeat_at > now() - make_interval(secs => %(timeout)s)
+    EXISTS (SELECT 1 FROM jobs_worker WHERE heartbeat_at > least(now(), %(now)s) - make_interval(secs => %(timeout)s)
         AND queues ? jobs_job.queue AND tasks ? jobs_job.task AND NOT jobs_job.refused_by ? jobs_worker.code)
 """
 REMEMBER = f"""
     UPDATE jobs_job SET refused_at = now() WHERE id IN (
-        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s / 2.0) AND {KNOWN}
+        SELECT id FROM jobs_job WHERE state = 'pending'
+            AND refused_at < least(now(), %(now)s) - make_interval(secs => %(after)s / 2.0)
+            AND {KNOWN}
         LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
 """  # noqa: S608  constants
 BURY = f"""
@@ -106,18 +134,24 @@ BURY = f"""
         reason = format('%%s; no living worker has known it for %%s s', reason, %(after)s::int)
             || CASE WHEN version <> '' THEN format(' (enqueued by version %%s)', version) ELSE '' END
     WHERE id IN (
-        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at < now() - make_interval(secs => %(after)s) AND NOT {KNOWN}
+        SELECT id FROM jobs_job WHERE state = 'pending' AND NOT {KNOWN}
+            AND refused_at < least(now(), %(now)s) - make_interval(secs => %(after)s)
         LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, batch_id, reason
 """  # noqa: S608  constants
 
 
-def bury_unknown_jobs() -> int:
+def bury_unknown_jobs(now: datetime) -> int:
     """Make dead letters of the jobs that no living worker has known for `unknown_after` seconds; return how many.
 
-    The time begins again while a living worker knows the task, and has not refused the job.
+    The time begins again while a living worker knows the task, and has not refused the job. `now` is PostgreSQL's time as the
+    caller has counted it: a clock that has been set makes nothing older.
     """
-    values = {"timeout": conf().heartbeat_timeout, "after": conf().unknown_after}
+    values: dict[str, float | datetime] = {
+        "timeout": conf().heartbeat_timeout,
+        "after": conf().unknown_after,
+        "now": now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER, values)
         cursor.execute(BURY, values)
@@ -147,6 +181,18 @@ WAITING = """
 """
 
 
+BEGIN_AGAIN = """
+    UPDATE jobs_job SET refused_at = now()
+    WHERE id IN (SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+
+def begin_waiting_again() -> None:
+    """Count the waiting of all refused jobs from now on, because PostgreSQL's clock has been set."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN_AGAIN)
+
+
 def refused() -> list[Refused]:
     """Return what waits for a worker that knows it, by task."""
     with connection.cursor() as cursor:
@@ -158,11 +204,5 @@ def _own_code() -> str:
     return json.dumps([code.fingerprint()])
 
 
-_told: set[str] = set()
-
-
-def _log(name: str, job_id: uuid.UUID, reason: str) -> None:
-    """Warn of the first job of a task: in a deploy there may be thousands."""
-    level = logging.INFO if name in _told else logging.WARNING
-    _told.add(name)
-    logger.log(level, "%s %s %s", name, job_id, reason, extra={"action": "job_refused", "job": str(job_id)})
+def _log(name: str, jobs: int, reason: str) -> None:
+    logger.warning("%s: %d jobs: %s", name, jobs, reason, extra={"action": "job_refused", "jobs": jobs})

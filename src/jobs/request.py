@@ -14,6 +14,7 @@ from celery.worker.state import task_ready
 from jobs import deliveries, recovery, sessions, workers
 from jobs.execution import EndedError
 from jobs.message import JOB_HEADER
+from jobs.processes import is_alive
 from jobs.worker import keeper
 
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
@@ -69,12 +70,14 @@ class JobRequest(Request):
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
         error = _unwrapped(exc_info.exception)
-        if isinstance(error, MemoryError):  # of a child; for Celery it would be the end of the whole worker
-            exc_info.exception = EndedError(f"MemoryError: {error}")
-        if isinstance(error, WorkerLostError):
+        is_lost = isinstance(error, WorkerLostError) and not is_alive(self.worker_pid)
+        if isinstance(error, MemoryError | WorkerLostError) and not is_lost:
+            # Of the task, whose child lives. Celery would end the whole worker, or take the child for dead.
+            exc_info.exception = EndedError(f"{type(error).__name__}: {error}")
+        if is_lost:
             how = KILLED.search(str(error))
             self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
-        if not (self.is_job and isinstance(error, WorkerLostError)):
+        if not (self.is_job and is_lost):
             return super().on_failure(exc_info, send_failed_event, return_ok)
         task_ready(self)
         self.acknowledge()

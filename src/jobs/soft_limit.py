@@ -71,13 +71,22 @@ def _abandon(connection: BaseDatabaseWrapper) -> bool:
     if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.ACTIVE:
         return False
     waited = sessions.abandon(connection)
-    raw.close()  # below Django, which meets a connection that was lost
+    connection.close()  # the task may still clean up: its next query connects anew, as soon as it has left its transaction
     return waited
 
 
-def has_waited(error: BaseException) -> bool:
+def interruption(error: BaseException | None) -> SoftTimeLimitExceeded | None:
+    """Return the soft limit that an error comes of: it may be the error itself, or what a clean-up met after it."""
+    for _ in range(20):  # of a chain that somebody tied to itself
+        if error is None or isinstance(error, SoftTimeLimitExceeded):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def has_waited(interrupted: SoftTimeLimitExceeded) -> bool:
     """Tell whether the statement that the soft limit interrupted was waiting for a lock."""
-    return LOCK_WAIT in getattr(error, "__notes__", ())
+    return LOCK_WAIT in getattr(interrupted, "__notes__", ())
 
 
 def _is_ours() -> bool:

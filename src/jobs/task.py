@@ -17,7 +17,7 @@ from jobs import guard, leftovers, soft_limit
 from jobs.arguments import encoded
 from jobs.conf import conf
 from jobs.enqueue import Call, enqueue, enqueue_many
-from jobs.execution import EndedError, attempt_of, execute
+from jobs.execution import EndedError, attempt_of, execute, refuse_unrun
 from jobs.models import Job
 
 if TYPE_CHECKING:
@@ -72,11 +72,13 @@ class DurableTask(Task):
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
         with leftovers.removed(), soft_limit.held_back(), soft_limit.let_through():
             try:
-                return super().__call__(*args, **kwargs)
+                result = super().__call__(*args, **kwargs)
             except Exception:
                 raise
             except BaseException as error:
                 raise EndedError(f"{type(error).__name__}: {error}") from error
+        refuse_unrun(self, result)
+        return result
 
     def retry(  # noqa: PLR0917  Celery's own signature
         self,

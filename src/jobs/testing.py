@@ -72,7 +72,7 @@ def _execute(due: _Due) -> bool:
         current_app.autodiscover_tasks(force=True)
     task = current_app.tasks.get(due.task)
     if task is None:
-        refusal.refuse(due.id, due.task)
+        refusal.refuse([due.id], due.task)
         return False
     trace = build_tracer(task.name, task, app=task.app, eager=True)  # eager: no result is stored
     trace(str(due.id), (), {}, _request(due))

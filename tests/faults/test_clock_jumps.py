@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.enqueue import enqueue
 from jobs.models import Job, Worker
 from local.embedded_postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE
 from tests.faults.effects import tasks
 from tests.faults.test_kills import ledger_pids
+from tests.faults.versions import new
 from tests.support import servers
 from tests.support.polling import stays, wait_until
 from tests.support.stack import MANAGE, Stack
@@ -156,3 +158,15 @@ def test_enqueued_before_a_step_back_and_begun_after_it(clocked):
     clocked.quick_worker()
 
     assert clocked.wait_for_state(job, "succeeded", seconds=20).attempt == 1
+
+
+def test_a_step_forward_buries_no_refused_job(clocked):
+    """It has not been unknown for two hours because the clock was set."""
+    worker = clocked.quick_worker()
+    job = enqueue(new("unknown"))
+    wait_until(lambda: Job.objects.get(pk=job.pk).refused_at)
+
+    clocked.postgres.set_clock(7200)
+    worker.wait_for("PostgreSQL's clock has been set")
+
+    stays(lambda: Job.objects.get(pk=job.pk).state == "pending", seconds=8)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from jobs.batches import open_batch
 from jobs.enqueue import enqueue, enqueue_many
-from jobs.models import Batch, Job
+from jobs.models import Batch, Job, Worker
 from tests.faults.effects import tasks
 from tests.faults.versions import NEXT, changed, new
 from tests.support.polling import wait_until
@@ -98,3 +101,19 @@ def test_a_task_that_nobody_knows(faults):
         "no living worker has known it for 3 s (enqueued by version next)"
     )
     assert worker.is_running
+
+
+def test_a_burst_of_new_jobs(faults):
+    """Thousands that the old worker does not know are refused beside its own work, and it does not take itself for stuck."""
+    worker = faults.quick_worker(JOBS_STUCK_AFTER="3")
+    wait_until(Worker.objects.exists)
+    enqueue_many(new(f"new-{number}") for number in range(5_000))
+
+    for number in range(10):
+        soon = timezone.now() + timedelta(seconds=0.3)
+        tasks.work.using(run_at=soon).enqueue(f"old-{number}")
+        wait_until(lambda n=number: faults.happened(f"old-{n}"), 30)
+    wait_until(lambda: refused() == 5_000, 120)
+
+    assert worker.is_running
+    assert "worker_stuck" not in worker.output

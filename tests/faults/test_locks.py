@@ -183,6 +183,17 @@ def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     assert count() == (1 if how == "job" else 0)
 
 
+def test_cleaning_up_after_a_soft_limit(faults):
+    """A task may still use the database when a limit has interrupted its statement; the limit is its answer, after one attempt."""
+    faults.quick_worker()
+    job = tasks.clean_up.enqueue("limit")
+
+    dead = faults.wait_for_state(job, "dead")
+
+    assert (dead.reason, dead.attempt) == ("SoftTimeLimitExceeded: SoftTimeLimitExceeded()", 1)
+    assert faults.happened("limit", "cleaned") == 1
+
+
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
     frozen = faults.quick_worker()

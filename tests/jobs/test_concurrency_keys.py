@@ -95,6 +95,16 @@ def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch, when):
     assert row(second).state == "published"
 
 
+def test_keys_of_jobs_that_wait_for_something_else_cost_nothing(django_assert_num_queries):
+    """Thousands with a key may be due tomorrow: that is one question, and not one for each."""
+    later = timezone.now() + timedelta(days=1)
+    for number in range(50):
+        work.using(concurrency_key=f"{number}", run_at=later).enqueue("later")
+
+    with django_assert_num_queries(1):
+        guard.hand_over_free_keys()
+
+
 def test_a_retry_is_not_brought_forward(busy, worker):
     """What waits for its retry, and not for the key, keeps its time."""
     guard.retry(busy, guard.Again(600), "again", "")

@@ -358,14 +358,42 @@ async def is_async(label):
     samples.record.run(label)
 
 
-def test_an_async_task_is_no_success(row, effects):
-    """Nothing awaits it: the job would have succeeded without doing anything."""
-    job = is_async.enqueue("a")
+@shared_task
+def yields(label):
+    samples.record.run(label)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"), [(is_async, "is an async function, which nothing awaits"), (yields, "is a generator")]
+)
+def test_code_that_nobody_runs_is_no_success(row, effects, task, reason):
+    """The job would have succeeded without doing anything."""
+    job = task.enqueue("a")
 
     run_jobs()
 
     assert (row(job).state, effects("a")) == ("dead", [])
-    assert "is an async function, which nothing awaits" in row(job).reason
+    assert reason in row(job).reason
+
+
+class OddTextError(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+
+@shared_task
+def fails_oddly():
+    raise OddTextError
+
+
+def test_an_error_whose_text_ends_the_process(row):
+    """Its class has to do: the job is dead, and does not run for ever."""
+    job = fails_oddly.enqueue()
+
+    run_jobs()
+
+    assert (row(job).state, row(job).reason) == ("dead", "OddTextError: its message cannot be shown")
 
 
 class Largest(DurableTask):

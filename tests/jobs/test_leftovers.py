@@ -1,7 +1,11 @@
 """What a task leaves in its connections does not reach the next one."""
 
+import signal
+import sys
+
 import pytest
 from django.db import connection, transaction
+from psycopg import sql
 
 from jobs import leftovers
 from jobs.leftovers import CHANGES_SESSION, UnfinishedTransactionError
@@ -34,6 +38,11 @@ CHANGING = [
     "LISTEN news",
     "PREPARE question AS SELECT 1",
     "SET ROLE NONE",
+    "/* why */ SET statement_timeout = '1h'",
+    "-- why\nSET statement_timeout = '1h'",
+    "SELECT 1; SET statement_timeout = '1h'",
+    "SELECT 1 AS a INTO TEMP left_behind",
+    sql.SQL("SET {} = {}").format(sql.Identifier("statement_timeout"), sql.Literal("1h")),
 ]
 HARMLESS = [
     "SELECT 1",
@@ -43,7 +52,7 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("statement", CHANGING)
+@pytest.mark.parametrize("statement", CHANGING, ids=str)
 def test_a_session_that_was_changed_is_not_used_again(statement):
     """Whatever it was: the next task has a new one."""
     before = session()
@@ -162,3 +171,26 @@ def test_statements_are_known_by_their_beginning():
     """A megabyte of values is not searched."""
     assert not CHANGES_SESSION.search("INSERT INTO t VALUES ('set x')")
     assert CHANGES_SESSION.search("  SET TIME ZONE 'UTC'")
+
+
+def test_an_alarm_that_is_left_does_not_ring():
+    """It would be the next task's error."""
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    timer = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        with leftovers.removed():
+            signal.setitimer(signal.ITIMER_REAL, 30)
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+def test_a_limit_of_recursion_ends_with_its_task():
+    """A low one would end the process."""
+    before = sys.getrecursionlimit()
+
+    with leftovers.removed():
+        sys.setrecursionlimit(before + 7)
+
+    assert sys.getrecursionlimit() == before

@@ -1,9 +1,11 @@
 """A job that the code of this worker cannot run waits for one that can."""
 
+import functools
 import uuid
 from datetime import timedelta
 
 import pytest
+from celery import shared_task
 from django.db.models import F
 from django.utils import timezone
 
@@ -28,7 +30,7 @@ def gone(**options):
 @pytest.fixture
 def refused():
     job = gone()
-    refusal.refuse(job.pk, GONE)
+    refusal.refuse([job.pk], GONE)
     return job
 
 
@@ -61,9 +63,9 @@ def test_it_waits_and_says_for_what(refused, row):
 def test_the_same_code_refuses_it_once(refused, row):
     """However often its message comes; it is published ever more seldom."""
     let_time_pass(100)
-    refusal.refuse(refused.pk, GONE)
+    refusal.refuse([refused.pk], GONE)
 
-    refusal.refuse(refused.pk, GONE)
+    refusal.refuse([refused.pk], GONE)
 
     assert row(refused).refused_by == [code.fingerprint()]
     assert row(refused).publish_at > timezone.now() + timedelta(seconds=90)
@@ -74,7 +76,7 @@ def test_a_running_job_is_left_alone(row, worker):
     job = gone()
     guard.begin(job.pk, worker)
 
-    refusal.refuse(job.pk, GONE)
+    refusal.refuse([job.pk], GONE)
 
     assert row(job).state == "running"
 
@@ -127,10 +129,14 @@ def test_what_is_taken_begins(refused, worker, monkeypatch):
 def test_it_is_buried_when_nobody_has_known_it_for_long(refused, row):
     """A dead letter that says why and since when; not before."""
     let_time_pass(3500)
-    before = refusal.bury_unknown_jobs()
+    before = refusal.bury_unknown_jobs(timezone.now())
     let_time_pass(200)
 
-    assert (before, refusal.bury_unknown_jobs(), refusal.bury_unknown_jobs()) == (0, 1, 0)
+    assert (before, refusal.bury_unknown_jobs(timezone.now()), refusal.bury_unknown_jobs(timezone.now())) == (
+        0,
+        1,
+        0,
+    )
     assert (row(refused).state, row(refused).reason) == (
         "dead",
         f"{REASON}; no living worker has known it for 3600 s",
@@ -153,7 +159,7 @@ def test_a_living_worker_that_knows_it_keeps_it(refused, row, which):
     other_worker(**options)
     let_time_pass(4000)
 
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
 
     assert row(refused).state == state
 
@@ -165,7 +171,7 @@ def test_a_worker_that_has_refused_it_does_not_know_it(row):
     other_worker(tasks=[divide.name], own_code=code.fingerprint())
     let_time_pass(4000)
 
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
 
     assert row(job).state == "dead"
 
@@ -174,11 +180,11 @@ def test_the_hour_begins_when_the_last_that_knew_it_is_gone(refused, row):
     """Not when it was refused for the first time."""
     knowing = other_worker()
     let_time_pass(4000)
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
     knowing.delete()
     let_time_pass(1000)
 
-    assert refusal.bury_unknown_jobs() == 0
+    assert refusal.bury_unknown_jobs(timezone.now()) == 0
     assert row(refused).state == "pending"
 
 
@@ -186,10 +192,10 @@ def test_the_version_that_enqueued_it_is_named(monkeypatch, row):
     """Whoever finds the dead letter sees which code to look at."""
     monkeypatch.setenv("VERSION", "2026.11.2")
     job = gone()
-    refusal.refuse(job.pk, GONE)
+    refusal.refuse([job.pk], GONE)
     let_time_pass(4000)
 
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
 
     assert (row(job).version, row(job).reason.endswith("(enqueued by version 2026.11.2)")) == (
         "2026.11.2",
@@ -206,9 +212,9 @@ def test_monitoring_is_told():
 
     signals.job_dead.connect(hear)
     job = gone()
-    refusal.refuse(job.pk, GONE)
+    refusal.refuse([job.pk], GONE)
     let_time_pass(4000)
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
     signals.job_dead.disconnect(hear)
 
     assert heard == [(GONE, job.pk)]
@@ -218,11 +224,11 @@ def test_its_batch_waits_with_it_and_then_fails():
     """The follow-up of the failure is not enqueued before."""
     with open_batch("b", on_failure=record.call("failure")) as batch:
         job = gone(batch_id=batch.pk)
-    refusal.refuse(job.pk, GONE)
+    refusal.refuse([job.pk], GONE)
     waiting = Batch.objects.get().finished_at
     let_time_pass(4000)
 
-    refusal.bury_unknown_jobs()
+    refusal.bury_unknown_jobs(timezone.now())
 
     assert waiting is None
     assert (Batch.objects.get().failed, Batch.objects.get().failure_job.task) == (1, record.name)
@@ -235,3 +241,71 @@ def test_a_message_of_another_task_starts_nothing(row, worker):
     assert guard.begin(job.pk, worker, divide.name) is None
     assert (row(job).state, row(job).attempt) == ("published", 0)
     assert guard.begin(job.pk, uuid.uuid4(), nothing.name) is not None
+
+
+def test_a_message_with_another_jobs_id_refuses_nothing(row):
+    """Whoever made it up: the job's task is known here."""
+    job = nothing.enqueue()
+
+    refusal.refuse([job.pk], GONE)
+
+    assert (row(job).state, row(job).refused_at) == ("published", None)
+
+
+def test_what_has_begun_is_asked_anew(refused, row, worker, monkeypatch):
+    """It waits for its own retry now, and for nobody who knows it."""
+    monkeypatch.setattr(code, "fingerprint", lambda: "newer")
+    monkeypatch.setattr(code, "tasks", lambda: [GONE])
+    refusal.claim(["default"], 1)
+    guard.retry(guard.begin(refused.pk, worker), guard.Again(100_000), "again", "")
+    let_time_pass(100_000)
+
+    assert refusal.bury_unknown_jobs(timezone.now()) == 0
+    assert (row(refused).refused_at, row(refused).refused_by) == (None, [])
+
+
+def test_a_clock_that_was_set_buries_nothing(refused, row):
+    """The time is the one that the worker has counted; and the waiting is counted anew."""
+    let_time_pass(4000)
+    early = refusal.bury_unknown_jobs(timezone.now() - timedelta(hours=2))
+
+    refusal.begin_waiting_again()
+
+    assert (early, refusal.bury_unknown_jobs(timezone.now())) == (0, 0)
+    assert row(refused).refused_at > timezone.now() - timedelta(minutes=1)
+
+
+def with_client(function):
+    @functools.wraps(function)
+    def inner(*args, timeout=3, **kwargs):
+        return function("client", *args, **kwargs)
+
+    return inner
+
+
+@shared_task(autoretry_for=(OSError,))
+@with_client
+def injected(client, label):
+    record.run(f"{client} {label}")
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"timeout": 5}])
+def test_a_decorator_that_gives_or_takes_arguments(kwargs, row, effects):
+    """What the decorator takes fits; what the function below it takes is its own matter."""
+    job = injected.enqueue("a", **kwargs)
+
+    run_jobs()
+
+    assert (row(job).state, row(job).reason, effects("client a")) == ("succeeded", "", ["done"])
+
+
+def test_the_fingerprint_is_of_names():
+    """Another process of the same code has the same, whatever the address of a default is."""
+
+    @shared_task(name="tests.jobs.test_refusal.marked")
+    def marked(label, *, marker=object()):  # noqa: B008
+        pass
+
+    outlines = [code._outline(task) for task in (marked, marked)]  # noqa: SLF001
+    assert outlines[0] == outlines[1]
+    assert "0x" not in outlines[0]

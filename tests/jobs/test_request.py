@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -62,6 +63,16 @@ def job():
     return job, received
 
 
+@pytest.fixture
+def orphan(job):
+    """The same of a process that has died."""
+    child = subprocess.Popen(["true"])
+    child.wait()
+    Job.objects.update(pid=child.pid)
+    job[1].request.worker_pid = child.pid
+    return job
+
+
 def died(how="Worker exited prematurely: signal 9 (SIGKILL) Job: 3."):
     try:
         raise WorkerLostError(how)  # noqa: TRY301  for its traceback
@@ -87,9 +98,9 @@ def test_it_knows_a_job_from_a_plain_message():
         ("something else", "its process died"),
     ],
 )
-def test_a_killed_child_is_told_to_the_ledger(job, inbox, row, how, reason):
+def test_a_killed_child_is_told_to_the_ledger(orphan, inbox, row, how, reason):
     """At once, with what killed it; the message is acknowledged, because the ledger publishes the next one."""
-    job, received = job
+    job, received = orphan
 
     received.request.on_failure(died(how))
     do_all(inbox)
@@ -98,9 +109,20 @@ def test_a_killed_child_is_told_to_the_ledger(job, inbox, row, how, reason):
     assert (row(job).state, row(job).reason, row(job).crashes) == ("pending", reason, 1)
 
 
-def test_a_child_that_the_worker_killed_is_not_charged(job, inbox, row):
-    """Its job is handed back by who killed it."""
+def test_a_lost_worker_that_a_task_raises_is_its_error(job, inbox, row):
+    """A task with a pool of its own may meet that one's loss: its process lives, and what runs there next is left alone."""
     job, received = job
+
+    received.request.on_failure(died(), return_ok=True)
+
+    assert received.done == ["ack"]
+    assert inbox.empty()
+    assert row(job).state == "running"
+
+
+def test_a_child_that_the_worker_killed_is_not_charged(orphan, inbox, row):
+    """Its job is handed back by who killed it."""
+    job, received = orphan
     keeper.give_up()
 
     received.request.on_failure(died())

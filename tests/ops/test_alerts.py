@@ -132,7 +132,7 @@ def test_its_end_is_told_once(quiet, webhook):
 def test_a_task_that_no_worker_knows_is_told(quiet, settings):
     """With what the jobs wait for; not at once, for a deploy is no incident."""
     job = enqueue(Call("shop.gone", "default", 5))
-    refusal.refuse(job.pk, "shop.gone")
+    refusal.refuse([job.pk], "shop.gone")
     look()
     early = subjects()
 

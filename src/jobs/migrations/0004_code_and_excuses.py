@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(condition=models.Q(('concurrency_key__isnull', False), ('state', 'pending')), fields=['concurrency_key', 'id'], name='jobs_waiting_idx'),
+            index=models.Index(condition=models.Q(('reason', 'waits for another job of the same concurrency_key'), ('state', 'pending')), fields=['concurrency_key', 'id'], name='jobs_waiting_idx'),
         ),
         migrations.AddIndex(
             model_name='job',

@@ -12,7 +12,7 @@ from kombu.utils.json import dumps
 from jobs import unreadable
 from jobs.message import JOB_HEADER, reduce_to_job
 from jobs.unreadable import UnreadableError
-from jobs.worker import reading
+from jobs.worker import keeper, reading
 from jobs.worker.transport import is_of_broker
 
 
@@ -63,6 +63,7 @@ def _put_aside(message: Any, reason: str) -> None:
 
 
 def _keep(message: Any, reason: str, longest: int | None = unreadable.LONGEST) -> None:
+    keeper.note_start()  # a worker that only puts aside does consume
     raw = dumps(message._raw)  # noqa: SLF001  the JSON that came, as kombu keeps it
     unreadable.put_aside(raw, reason, message.delivery_info["routing_key"], longest)
 

@@ -10,6 +10,7 @@ from typing import Any
 from celery import bootsteps, signals
 
 from jobs import (
+    code,
     refusal,  # noqa: F401  registers a Celery signal
     sessions,
     workers,
@@ -43,6 +44,7 @@ def set_apart_what_is_loaded(**_: Any) -> None:
     A full round over them takes up to a tenth of a second, in which no message is dispatched; and it would copy into each child
     the pages that they share.
     """
+    code.fingerprint()  # of what is loaded now, for this process and its children
     gc.freeze()
 
 

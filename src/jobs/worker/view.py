@@ -110,6 +110,7 @@ class View:
             "back" if back else "forward",
             extra={"action": "clock_stepped", "seconds": step.seconds},
         )
+        submit(refusal.begin_waiting_again)
         if back:
             submit(lambda: relay.catch_up(back, step.since))
 
@@ -128,8 +129,7 @@ class View:
         counted = (
             self.clock.now()
         )  # before the question: a step that is noticed in between makes the answer no
-        now = time.monotonic()
-        if now - self.beaten_at <= _two_beats() <= now - self.steady_since:
+        if self.is_steady():
             workers.bury_lost(self.watch, counted)
 
     def republish_lost_messages(self) -> None:
@@ -138,9 +138,15 @@ class View:
             reconciler.republish_lost_messages()
 
     def bury_unknown_jobs(self) -> None:
-        """Bury jobs that nobody knows, once others have had time to start, too, after an outage of all."""
-        if time.monotonic() - self.started_at >= conf().heartbeat_timeout:
-            refusal.bury_unknown_jobs()
+        """Bury jobs that nobody knows, once others have had time to start and to beat, too: after an outage of all, or a step."""
+        counted = self.clock.now()
+        if self.is_steady() and time.monotonic() - self.started_at >= conf().heartbeat_timeout:
+            refusal.bury_unknown_jobs(counted)
+
+    def is_steady(self) -> bool:
+        """Tell whether this one's own beats have come through for two intervals."""
+        now = time.monotonic()
+        return now - self.beaten_at <= _two_beats() <= now - self.steady_since
 
     def loop_turns(self) -> bool:
         return senses.away_since is not None or time.monotonic() - senses.turned_at < TURN_TIMEOUT
