@@ -19,6 +19,9 @@ HINTS = {
 }
 
 
+DEEPEST = 100  # levels of lists and dicts; readers of JSON end in a RecursionError somewhere below 1,000
+
+
 class ArgumentError(TypeError):
     """An argument is not JSON. Pass what JSON has (str, int, float, bool, None, lists, dicts), such as the primary key of a row."""
 
@@ -32,16 +35,17 @@ def encoded(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[
     return json.dumps(list(args)), json.dumps(dict(kwargs))
 
 
-def _check(task: str, where: str, value: Any) -> None:
-    problem = _problem(value)
+def _check(task: str, where: str, value: Any, depth: int = 0) -> None:
+    problem = _problem(value) if depth < DEEPEST else f"is nested more than {DEEPEST} levels deep"
+    where = where if depth < DEEPEST else f"{where[:60]}…"
     if problem:
         raise ArgumentError(f"{task}: {where} {problem}.")
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check(task, f"{where}[{index}]", item)
+            _check(task, f"{where}[{index}]", item, depth + 1)
     elif isinstance(value, dict):
         for name, item in value.items():
-            _check(task, f"{where}[{name!r}]", item)
+            _check(task, f"{where}[{name!r}]", item, depth + 1)
 
 
 def _problem(value: Any) -> str:

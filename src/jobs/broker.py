@@ -119,21 +119,34 @@ def refuse_while_away() -> None:
         raise BrokerAwayError("Redis did not answer a moment ago")
 
 
-def publish(messages: Mapping[str, Sequence[str]]) -> None:
-    """Push messages, those of a queue in one command.
+def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
+    """Push messages, those of a queue in one command; return the queues whose key in Redis is something else than a list.
 
     An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
     again must always be safe, and is: the guard starts each job once.
     Raises BrokerAwayError, at once while the breaker is open.
     """
     refuse_while_away()
+    refused = []
     try:
         for queue, batch in messages.items():
-            client().lpush(key(queue), *batch)
+            if not _push(queue, batch):
+                refused.append(queue)
     except redis.RedisError as error:
         breaker.open()
         raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
     breaker.close()
+    return refused
+
+
+def _push(queue: str, batch: Sequence[str]) -> bool:
+    try:
+        client().lpush(key(queue), *batch)
+    except redis.ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return False
+    return True
 
 
 def waiting(queue: str) -> int:

@@ -12,6 +12,7 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from billiard.process import current_process
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -203,16 +204,22 @@ def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 
 def record(act: Callable[[], Answer]) -> Answer:
-    """Record how an attempt begins or ends; where PostgreSQL stays away, or refuses it, leave this process.
+    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, leave this process.
 
     Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
     worker that lives.
     """
     try:
         return patiently(act)
-    except transaction.TransactionManagementError:  # the transaction of a TestCase is broken: its own error
+    except (
+        guard.FencedError,
+        transaction.TransactionManagementError,
+    ):  # the transaction of a TestCase is broken: its own error
         raise
-    except DatabaseFailure as error:
+    except BaseException as error:
+        # An alarm that a task has set may ring here, and arguments may be more than memory holds.
+        if not isinstance(error, DatabaseFailure) and current_process().name == "MainProcess":  # of a test
+            raise
         logger.critical(
             "the beginning or the end of an attempt is not recorded: %s",
             _line(error),

@@ -46,6 +46,15 @@ class UnfinishedTransactionError(Exception):
     """The task ended without ending its transaction, and what it changed is rolled back. Commit it, or use transaction.atomic()."""
 
 
+def is_ours(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether it leads to PostgreSQL: a project may have another database beside."""
+    return connection.vendor == "postgresql"
+
+
+def is_connected(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and not (is_ours(connection) and connection.connection.closed)
+
+
 class _Watch:
     """Notices statements that change the session of a connection."""
 
@@ -67,7 +76,7 @@ class _Watch:
 def _text(statement: Any, connection: BaseDatabaseWrapper) -> str:
     """Return a statement that psycopg is to compose, or that was given as bytes, as text."""
     if isinstance(statement, Composable):
-        return statement.as_string(connection.connection)
+        return statement.as_string(connection.connection if is_connected(connection) else None)
     return statement.decode(errors="replace") if isinstance(statement, bytes) else str(statement)
 
 
@@ -119,11 +128,11 @@ def _exit_if_forked(pid: int) -> None:
 def _clean(watch: _Watch) -> bool:
     """Close the connection if something was left in it; tell whether changes are lost with that."""
     connection = watch.connection
-    if connection.connection is None or connection.connection.closed:
+    if not is_connected(connection):
         if connection.in_atomic_block:
             _close(connection)
         return False
-    is_open = connection.connection.info.transaction_status != TransactionStatus.IDLE
+    is_open = is_ours(connection) and connection.connection.info.transaction_status != TransactionStatus.IDLE
     loses_changes = is_open and _has_written(connection)
     if is_open or connection.in_atomic_block or not connection.get_autocommit() or watch.is_dirty():
         _close(connection)
@@ -152,6 +161,6 @@ def _close(connection: BaseDatabaseWrapper) -> None:
 
 
 def _reported(connection: BaseDatabaseWrapper) -> dict[bytes, bytes | None]:
-    if connection.connection is None or connection.connection.closed:
+    if not (is_ours(connection) and is_connected(connection)):
         return {}
     return {name: connection.connection.pgconn.parameter_status(name) for name in REPORTED}

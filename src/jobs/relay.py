@@ -66,7 +66,12 @@ OURS = """
         WHERE state = 'published' FOR NO KEY UPDATE OF jobs_job SKIP LOCKED
     )
 """
-TAKE_BACK = f"UPDATE jobs_job SET state = 'pending', published_at = NULL, publish_at = now() {OURS}"  # noqa: S608  a constant
+TAKE_BACK = f"""
+    UPDATE jobs_job SET state = 'pending', published_at = NULL, publish_at = now() + make_interval(secs => %s) {OURS}
+"""  # noqa: S608  a constant
+PAUSE = (
+    30.0  # seconds until a queue is tried again whose key in Redis is no list: others must not wait for it
+)
 RENEW = f"""
     UPDATE jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
 """  # noqa: S608  a constant
@@ -113,16 +118,23 @@ def publish(batch: Sequence[Claim]) -> None:
     for one in batch:
         messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
     try:
-        broker.publish(messages)
+        refused = broker.publish(messages)
     except broker.BrokerAwayError:
         take_back(batch)
         raise
+    if refused:
+        logger.error(
+            "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
+            ", ".join(refused),
+            extra={"action": "queue_refused", "queues": refused},
+        )
+        take_back([one for one in batch if one.queue in refused], PAUSE)
 
 
-def take_back(batch: Sequence[Claim]) -> None:
-    """Make claimed rows pending again. Those that began all the same, or were claimed anew, are left alone."""
+def take_back(batch: Sequence[Claim], pause: float = 0.0) -> None:
+    """Make claimed rows pending again, due in `pause` seconds. Those that began, or were claimed anew, are left alone."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_BACK, _columns(batch))
+        cursor.execute(TAKE_BACK, [pause, *_columns(batch)])
 
 
 def catch_up(seconds: float, since: datetime) -> int:

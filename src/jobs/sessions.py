@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseFailure
-from django.db import ProgrammingError, connection
+from django.db import ProgrammingError, connection, connections
 
 if TYPE_CHECKING:
     import uuid
@@ -26,8 +26,11 @@ ENDING = 5_000  # milliseconds in which a session has to end: it takes one, unle
 
 def name(worker: uuid.UUID, pid: int) -> None:
     """Name the sessions that this process opens from now on, after its worker and its pid."""
-    options = connection.settings_dict.setdefault("OPTIONS", {})
-    options["application_name"] = NAME.format(worker=worker, pid=pid)
+    for each in connections.all():
+        if each.vendor == "postgresql":
+            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = NAME.format(
+                worker=worker, pid=pid
+            )
 
 
 END = """

@@ -67,8 +67,9 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _abandon(connection: BaseDatabaseWrapper) -> bool:
     """End the statement that a connection is in the middle of, and close it; tell whether it waited for a lock."""
-    raw = connection.connection
-    if raw is None or raw.closed or raw.info.transaction_status != TransactionStatus.ACTIVE:
+    if connection.vendor != "postgresql" or connection.connection is None or connection.connection.closed:
+        return False
+    if connection.connection.info.transaction_status != TransactionStatus.ACTIVE:
         return False
     waited = sessions.abandon(connection)
     connection.close()  # the task may still clean up: its next query connects anew, as soon as it has left its transaction

@@ -79,3 +79,13 @@ def test_a_lone_surrogate_is_refused():
 def test_it_is_a_type_error():
     """Whoever catches TypeError for a call that does not fit catches this too."""
     assert issubclass(ArgumentError, TypeError)
+
+
+def test_what_is_nested_too_deep():
+    """Whoever reads it would end in a RecursionError."""
+    deep = []
+    for _ in range(150):
+        deep = [deep]
+
+    with pytest.raises(ArgumentError, match=r"argument 1\[0\].*… is nested more than 100 levels deep"):
+        encoded("shop.tasks.work", [deep], {})

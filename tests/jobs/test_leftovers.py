@@ -4,7 +4,8 @@ import signal
 import sys
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.backends.sqlite3 import base as sqlite3
 from psycopg import sql
 
 from jobs import leftovers
@@ -194,3 +195,28 @@ def test_a_limit_of_recursion_ends_with_its_task():
         sys.setrecursionlimit(before + 7)
 
     assert sys.getrecursionlimit() == before
+
+
+@pytest.fixture
+def sqlite(monkeypatch, tmp_path):
+    """A second database, which is no PostgreSQL."""
+    settings = connection.settings_dict | {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": tmp_path / "beside",
+        "OPTIONS": {},
+    }
+    beside = sqlite3.DatabaseWrapper(settings, "beside")
+    monkeypatch.setattr(connections, "all", lambda **_: [connection, beside])
+    yield beside
+    beside.close()
+
+
+def test_another_kind_of_database(sqlite):
+    """A task may have one beside: nothing is asked of it that it does not know, and its open blocks are closed."""
+    for _ in range(2):
+        with leftovers.removed(), sqlite.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    with leftovers.removed():
+        sqlite.set_autocommit(False)
+
+    assert sqlite.get_autocommit()

@@ -276,3 +276,18 @@ def test_a_retry_that_was_due_by_the_old_clock_is_due(row):
     Job.objects.filter(pk=job.pk).update(history=[{"ended_at": ended_at}])
 
     assert catch_up() == 1
+
+
+def test_a_queue_whose_key_is_no_list(carrier, row):
+    """Its jobs wait, and say so in the log; those of other queues are published, and Redis is not taken for down."""
+    carrier.set(broker.key("strange"), "x")
+    strange = nothing.using(queue="strange").enqueue()
+    Job.objects.update(publish_at=Now() - timedelta(hours=1))
+    other = nothing.enqueue()
+    Job.objects.update(state="pending")
+
+    relay.relay()
+
+    assert (row(strange).state, row(other).state) == ("pending", "published")
+    assert row(strange).publish_at > row(other).publish_at
+    assert not broker.breaker.is_open

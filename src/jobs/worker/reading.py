@@ -16,6 +16,7 @@ from celery.utils.time import maybe_iso8601
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
+from jobs.arguments import DEEPEST
 from jobs.message import JOB_HEADER
 from jobs.unreadable import UnreadableError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from kombu.transport.virtual import Message
 
-DEEPEST = 100  # levels; JSON and pickle, which carries a call to the child, end in a RecursionError somewhere below 1,000
 LONGEST_NAME = 500  # characters; an id becomes part of a key in Redis
 
 

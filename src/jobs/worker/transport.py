@@ -8,12 +8,14 @@ dies with its worker is found in the ledger, which knows more: whether it has be
 from __future__ import annotations
 
 import logging
+import time
 from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from jobs import unreadable
 from jobs.message import JOB_HEADER
@@ -21,6 +23,8 @@ from jobs.unreadable import UnreadableError
 from jobs.worker import reading
 
 logger = logging.getLogger(__name__)
+
+REFUSED = 1.0  # seconds before a worker asks again what Redis has refused
 
 # Without KeyError, which kombu counts among them: a header that is missing is no reason to connect anew.
 OF_BROKER = tuple({each for errors in redis.get_redis_error_classes() for each in errors} - {KeyError})
@@ -122,8 +126,12 @@ class LedgerChannel(redis.Channel):
         connection = self.client.connection
         try:
             return self.client.parse_response(connection, "BRPOP", **options)
-        except self.connection_errors:
+        except self.connection_errors as error:
             connection.disconnect()  # the next turn connects anew
+            if isinstance(
+                error, ResponseError
+            ):  # as of a key that is no list: the next answer will be the same
+                time.sleep(REFUSED)
             raise
 
     def _deliver(self, raw: bytes, queue: str) -> None:
