@@ -60,7 +60,7 @@ class Conf:
     max_attempts: int = (
         5  # attempts that end without an answer (killed, out of memory, hard time limit) before a job is dead
     )
-    # Attempts that end by nobody's fault (a deadlock, an outage) before they count as attempts: a statement that kills its
+    # Attempts that end by nobody's fault (a deadlock, an outage) before the next one counts: a statement that kills its
     # PostgreSQL each time must not do so for ever.
     max_excused: int = 20
     key_wait: float = 5.0  # an enqueue waits this long for an open transaction that enqueues the same key

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 
+import psycopg
 from django.db import InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
@@ -32,8 +33,10 @@ def is_excusable(error: BaseException) -> bool:
         isinstance(error, TransactionManagementError) and error.__cause__
     ):  # the task went on after what broke its transaction
         return is_excusable(error.__cause__)
-    if not isinstance(error, OperationalError | InterfaceError):
-        return False
+    if not (
+        isinstance(error, OperationalError | InterfaceError) and isinstance(error.__cause__, psycopg.Error)
+    ):
+        return False  # of another database, or made up
     code = _code(error)
     return code is None or code.startswith("08") or code in CONFLICTS | OUTAGES
 
@@ -45,4 +48,4 @@ def pause(excused: int) -> float:
 
 def _code(error: BaseException) -> str | None:
     """Return PostgreSQL's code of an error, None where PostgreSQL did not answer."""
-    return getattr(error.__cause__, "sqlstate", None) or getattr(error, "sqlstate", None)
+    return getattr(error.__cause__, "sqlstate", None)

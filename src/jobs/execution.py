@@ -171,6 +171,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     reason, wait = _line(error), conflicts.pause(attempt.excused)
     interrupted = soft_limit.interruption(error)
     is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
+    is_excused = is_excused and attempt.excused < conf().max_excused
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:

@@ -119,6 +119,20 @@ def removed() -> Iterator[None]:
         )
 
 
+def let_go() -> None:
+    """In a process that a task has forked, leave its parent's sessions alone: what is said on them would be the parent's word.
+
+    A COMMIT or ROLLBACK, above all. Outside a transaction the next query connects anew.
+    """
+    silence = os.open(os.devnull, os.O_RDWR)
+    for connection in connections.all(initialized_only=True):
+        if is_ours(connection) and is_connected(connection):
+            os.dup2(silence, connection.connection.fileno())
+            if not connection.in_atomic_block:
+                connection.connection = None
+    os.close(silence)
+
+
 def _exit_if_forked(pid: int) -> None:
     """Exit from a copy of this process, which would record its task's end, and take the next one, beside its parent."""
     if os.getpid() != pid:

@@ -67,6 +67,21 @@ def test_a_process_that_a_task_forked(faults, how):
     wait_until(lambda: len([child for child in worker.children() if child.status() != "zombie"]) == before)
 
 
+@pytest.mark.parametrize("how", ["exit", "return"])
+@pytest.mark.parametrize(
+    "task", [tasks.fork_in_a_transaction, tasks.fork_in_a_block], ids=["atomic", "block"]
+)
+def test_a_fork_in_a_transaction(faults, task, how):
+    """The copy neither commits nor rolls back what its parent has begun: both effects are there, once."""
+    faults.quick_worker()
+    job = task.enqueue("fork", how)
+
+    done = faults.wait_for_state(job, "succeeded")
+
+    assert done.attempt == 1
+    assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
+
+
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
     worker = faults.quick_worker()

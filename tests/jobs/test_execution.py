@@ -14,6 +14,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from jobs import guard, signals
 from jobs.message import headers
@@ -27,12 +28,19 @@ from tests.jobs import samples
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 
+def deadlock():
+    error = OperationalError("deadlock detected")
+    error.__cause__ = DeadlockDetected("deadlock detected")  # as Django does
+    return error
+
+
 @shared_task(bind=True)
 def raises(self, name):
     raise {
         "ignore": Ignore(),
         "reject": Reject("not mine", requeue=True),
-        "deadlock": OperationalError("deadlock detected"),
+        "deadlock": deadlock(),
+        "own": OperationalError("no such table"),
         "lines": ValueError("one\n  two"),
         "empty": KeyError(),
         "odd": ValueError("NUL \x00, half \ud800"),
@@ -159,20 +167,27 @@ def test_a_soft_time_limit_interrupts_nothing_else(soft_limits, row, when):
 
 
 def test_a_database_error_is_nobodys_decision(row):
-    """A deadlock's victim runs again, later and uncharged; after max_excused times it is charged, and dead after max_attempts."""
+    """A deadlock's victim runs again, later and uncharged; after max_excused times it is a dead letter with its error."""
     job = raises.enqueue("deadlock")
 
     assert (run_jobs(), row(job).state, row(job).crashes) == (1, "pending", 0)
     assert row(job).due_at > row(job).created_at
-    assert run_jobs(ahead=timedelta(hours=1)) == 24
+    assert run_jobs(ahead=timedelta(hours=1)) == 20
 
     found = row(job)
-    assert (found.state, found.crashes, found.excused) == ("dead", 5, 20)
-    assert (
-        found.reason
-        == "5 of 5 attempts ended without an answer; the last: OperationalError: deadlock detected"
-    )
-    assert [entry["outcome"] for entry in found.history] == 25 * ["excused"]
+    assert (found.state, found.crashes, found.excused) == ("dead", 0, 20)
+    assert found.reason == "OperationalError: deadlock detected"
+    assert "in raises" in found.traceback
+    assert [entry["outcome"] for entry in found.history] == [*(20 * ["excused"]), "failed"]
+
+
+def test_an_error_that_is_not_postgresqls_is_the_tasks(row):
+    """Another database has operational errors, too: the first attempt is the answer."""
+    job = raises.enqueue("own")
+
+    run_jobs(ahead=timedelta(hours=1))
+
+    assert (row(job).state, row(job).attempt) == ("dead", 1)
 
 
 def test_the_effects_of_an_atomic_task_are_taken_back(effects):

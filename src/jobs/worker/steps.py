@@ -11,6 +11,7 @@ from celery import bootsteps, signals
 
 from jobs import (
     code,
+    leftovers,
     refusal,  # noqa: F401  registers a Celery signal
     sessions,
     workers,
@@ -59,3 +60,8 @@ def ignore_sigterm(**_: Any) -> None:
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
     sessions.name(workers.current(), os.getpid())
+
+
+@signals.worker_process_init.connect
+def keep_sessions_apart(**_: Any) -> None:
+    os.register_at_fork(after_in_child=leftovers.let_go)

@@ -206,6 +206,24 @@ def lock_in_turn(label, first, second):
     note(label, "done")
 
 
+@shared_task(atomic=True)
+def fork_in_a_transaction(label, how):
+    """Fork in the middle of two effects that belong together."""
+    note(label, "first")
+    if os.fork() == 0:
+        if how == "exit":
+            sys.exit(3)
+        return
+    time.sleep(1)
+    note(label, "done")
+
+
+@shared_task
+def fork_in_a_block(label, how):
+    with transaction.atomic():
+        fork_in_a_transaction.run(label, how)
+
+
 @shared_task
 def fork(label, how):
     """Fork a process that comes back from the task, as its parent does."""
