@@ -25,8 +25,13 @@ def version() -> str:
 
 
 def tasks() -> list[str]:
-    """Return the names of the tasks that this process knows."""
-    return sorted(current_app.tasks)
+    """Return the names of the tasks that this process can run as jobs."""
+    return sorted(name for name in current_app.tasks if is_durable(name))
+
+
+def is_durable(name: str) -> bool:
+    """Tell whether there is a task of that name whose class can run jobs: a library's may be Celery's own."""
+    return hasattr(current_app.tasks.get(name), "enqueue")
 
 
 @lru_cache(maxsize=1)

@@ -12,13 +12,8 @@ from django.db import InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
 CONFLICTS = {"40001", "40P01", "55P03"}  # could not serialize, deadlock, a lock was not to be had in time
-OUTAGES = {
-    "57P01",
-    "57P02",
-    "57P03",
-    "57P05",
-    "53300",
-}  # shut down, crashed, starting, idle for too long, no connection free
+# A lost connection, no memory, disk or session left, shut down, cancelled by a person or a limit of the server, its own failure.
+OUTAGES = ("08", "53", "57", "58")
 SHORTEST, LONGEST = 0.2, 30.0  # seconds before the next attempt
 
 
@@ -38,7 +33,7 @@ def is_excusable(error: BaseException) -> bool:
     ):
         return False  # of another database, or made up
     code = _code(error)
-    return code is None or code.startswith("08") or code in CONFLICTS | OUTAGES
+    return code is None or code in CONFLICTS or code.startswith(OUTAGES)
 
 
 def pause(excused: int) -> float:

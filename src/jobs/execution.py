@@ -40,8 +40,8 @@ def attempt_of(task: DurableTask) -> Attempt | None:
     return getattr(task.request, "attempt", None)
 
 
-def execute(task: DurableTask) -> Any:
-    """Run one message of a job. Raises Ignore for what needs no run, and otherwise what the task raised.
+def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
+    """Run one message of a job, its task by calling `function`. Raises Ignore for what needs no run, else what the task raised.
 
     1. begin: by compare-and-set, so a second message does nothing;
     2. run the task, in one transaction with 3 if it is `atomic`;
@@ -49,10 +49,10 @@ def execute(task: DurableTask) -> Any:
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
     with soft_limit.held_back():
-        return _execute(task)
+        return _execute(task, function)
 
 
-def _execute(task: DurableTask) -> Any:
+def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     job_id = uuid.UUID(task.request.id)
     attempt = record(lambda: guard.begin(job_id, workers.current(), task.name))
     if attempt is None:
@@ -70,7 +70,7 @@ def _execute(task: DurableTask) -> Any:
     )
     signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
     try:
-        result = _run(task, attempt)
+        result = _run(task, attempt, function)
     except (
         guard.FencedError
     ) as error:  # a lost race: another attempt has replaced this one, nothing is recorded
@@ -94,11 +94,11 @@ def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
     )
 
 
-def _run(task: DurableTask, attempt: Attempt) -> Any:
+def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
     result = None
     try:
         with leftovers.removed(), _transaction(task, attempt):
-            result = _answer(task, attempt)
+            result = _answer(task, attempt, function)
             if attempt.again is None and task.atomic:
                 guard.finish(attempt)
     except BaseException as error:  # whatever ends a task is its answer
@@ -130,10 +130,10 @@ def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
         yield
 
 
-def _answer(task: DurableTask, attempt: Attempt) -> Any:
+def _answer(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
     try:
         with soft_limit.let_through():
-            result = task.run(*attempt.args, **attempt.kwargs)
+            result = function(*attempt.args, **attempt.kwargs)
     except Ignore:  # the task's own way to say that there was nothing to do
         return None
     refuse_unrun(task, result)
@@ -155,7 +155,7 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     again = attempt.again
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if asked else None
-    reason = _line(cause) if cause else "asked for a retry"
+    reason = line(cause) if cause else "asked for a retry"
     text = _traceback(cause) if isinstance(cause, BaseException) else ""
     record(lambda: guard.retry(attempt, again, reason, text))
     signals.job_retried.send_robust(
@@ -168,7 +168,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
 
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
-    reason, wait = _line(error), conflicts.pause(attempt.excused)
+    reason, wait = line(error), conflicts.pause(attempt.excused)
     interrupted = soft_limit.interruption(error)
     is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
     is_excused = is_excused and attempt.excused < conf().max_excused
@@ -180,12 +180,12 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
         _bury(task, attempt, error)
     if isinstance(error, Exception):
         raise error
-    raise EndedError(_line(error)) from error
+    raise EndedError(line(error)) from error
 
 
 def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     """Write down what failed after the success was committed: the task's own on_commit functions, of which the rest did not run."""
-    reason = f"succeeded, but after its commit: {_line(error)}"
+    reason = f"succeeded, but after its commit: {line(error)}"
     text = _traceback(error)
     logger.error(
         "%s %s %s",
@@ -199,7 +199,7 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
-    reason = _storable(f"rejected: {error.reason}") if isinstance(error, Reject) else _line(error)
+    reason = storable(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
     record(lambda: guard.bury(attempt, reason, _traceback(error)))
     signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
 
@@ -223,7 +223,7 @@ def record(act: Callable[[], Answer]) -> Answer:
             raise
         logger.critical(
             "the beginning or the end of an attempt is not recorded: %s",
-            _line(error),
+            line(error),
             extra={"action": "answer_lost"},
         )
         os._exit(os.EX_TEMPFAIL)
@@ -252,22 +252,22 @@ def _seconds(asked: Retry) -> float:
     return float(asked.when) if isinstance(asked.when, int | float) else 0.0
 
 
-def _line(error: Any) -> str:
+def line(error: Any) -> str:
     """Return an error in one line: its class and its message."""
     try:
         message = " ".join(str(error).split())
     except BaseException:  # noqa: BLE001  code of the task's
         message = "its message cannot be shown"
-    return _storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
+    return storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
 
 
 def _traceback(error: BaseException) -> str:
     try:
-        return _storable("".join(traceback.format_exception(error)))
+        return storable("".join(traceback.format_exception(error)))
     except BaseException:  # noqa: BLE001  code of the task's
-        return _storable("".join(traceback.format_tb(error.__traceback__)))
+        return storable("".join(traceback.format_tb(error.__traceback__)))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

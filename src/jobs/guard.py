@@ -257,10 +257,12 @@ def hand_over_free_keys() -> None:
         hand_over(key)
 
 
+# Not one that had the key, and lost it by a deploy, a deadlock or a crash: it has been begun, and is to be done.
+SKIPS = "when_busy = 'skip' AND (attempt = 0 OR retries > 0) AND refused_at IS NULL"
 STEP_BACK = f"""
     UPDATE jobs_job SET reason = %(reason)s,
-        state = CASE when_busy WHEN 'skip' THEN 'cancelled' ELSE 'pending' END,
-        finished_at = CASE when_busy WHEN 'skip' THEN clock_timestamp() END,
+        state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
+        finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
     WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND (not_after IS NULL OR not_after > now())

@@ -101,9 +101,9 @@ def removed() -> Iterator[None]:
     """
     pid = os.getpid()
     watches = [_Watch(each) for each in connections.all() if not each.in_atomic_block]
-    with process_restored(), contextlib.ExitStack() as stack:
+    with process_restored():
         for watch in watches:
-            stack.enter_context(watch.connection.execute_wrapper(watch))
+            watch.connection.execute_wrappers.append(watch)
         try:
             yield
         except BaseException:
@@ -111,6 +111,12 @@ def removed() -> Iterator[None]:
             for watch in watches:
                 _clean(watch)
             raise
+        finally:
+            for watch in (
+                watches
+            ):  # by itself: others may have come meanwhile, as those of tracing do with a new connection
+                wrappers = watch.connection.execute_wrappers
+                wrappers[:] = [each for each in wrappers if each is not watch]
     _exit_if_forked(pid)
     lost = [_clean(watch) for watch in watches]
     if any(lost):

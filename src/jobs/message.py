@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from kombu.transport.virtual import Message
@@ -94,7 +95,7 @@ def headers(job_id: str, task: str, published_at: float | str, ledger: str = "")
 def reduce_to_job(message: Message) -> None:
     """Leave of a job's message the job's id, task and ledger: arguments, limits and retries are those of its row and its task."""
     told = message.headers
-    message.headers = headers(told["id"], told["task"], 0.0, str(told.get(LEDGER_HEADER, "")))
+    message.headers = headers(told["id"], told["task"], _moment(told), str(told.get(LEDGER_HEADER, "")))
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
 
@@ -106,8 +107,13 @@ def published_at(raw: bytes) -> float | None:
     """
     try:
         told = json.loads(raw)["headers"]
-        value: Any = told[PUBLISHED_HEADER] if told[JOB_HEADER] is True else None
+        return (_moment(told) or None) if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _moment(told: Mapping[str, Any]) -> float:
+    """Return the time that headers tell, Unix seconds; 0 for none, or an odd one."""
+    value = told.get(PUBLISHED_HEADER)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value < LAST_SECOND else None
+    return float(value) if is_number and 0 < value < LAST_SECOND else 0.0  # type: ignore[operator, arg-type]

@@ -97,6 +97,26 @@ def attempt_excused(
     return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
 
 
+BURY_UNBEGUN = """
+    UPDATE jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s
+    WHERE id = %s AND state = 'published' AND abs(extract(epoch FROM published_at) - %s) < 0.001
+    RETURNING task, batch_id
+"""
+
+
+def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback: str) -> None:
+    """Make a dead letter of a job whose message failed before its attempt began, as in a hook of its task's class.
+
+    One that has begun, or was published anew since, is another matter: the row would say another time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(BURY_UNBEGUN, [reason, traceback, job_id, published_at])
+        row = cursor.fetchone()
+    if row:
+        guard.follow(row[1], None)
+        _tell(job_id, row[0], Job.State.DEAD, reason)
+
+
 def workers_lost(workers: Sequence[uuid.UUID], reason: str) -> int:
     """Make every job of workers that died due again, or a dead letter; return how many.
 

@@ -17,7 +17,7 @@ import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from celery import signals
+from celery import current_app, signals
 from django.db import connection
 
 from jobs import code, guard
@@ -63,11 +63,16 @@ _unknown: queue.SimpleQueue[tuple[str, uuid.UUID]] = queue.SimpleQueue()
 @signals.task_unknown.connect
 def refuse_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002  Celery's name
     """Have a job refused from the keeper's thread, with others: the event loop must not wait for PostgreSQL."""
-    keeper.note_start()  # a worker that only refuses does consume
     if message is not None and message.headers.get(JOB_HEADER):
-        _unknown.put((name, uuid.UUID(id)))
-        if _unknown.qsize() == 1:  # else there is somebody on the way for it
-            keeper.submit(refuse_collected)
+        collect(uuid.UUID(id), name)
+
+
+def collect(job_id: uuid.UUID, name: str) -> None:
+    """Have a job refused soon."""
+    keeper.note_start()  # a worker that only refuses does consume
+    _unknown.put((name, job_id))
+    if _unknown.qsize() == 1:  # else there is somebody on the way for it
+        keeper.submit(refuse_collected)
 
 
 def refuse_collected() -> None:
@@ -86,6 +91,8 @@ def refuse_collected() -> None:
 def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
     """Make jobs that were not started wait for a worker that knows their task."""
     reason = f"waits for a worker that knows it: none here has the task {name}"
+    if name in current_app.tasks:
+        reason = f"waits for a worker that knows it: {name} is no DurableTask here"
     with connection.cursor() as cursor:
         cursor.execute(REFUSE, {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()})
         if cursor.rowcount:

@@ -8,12 +8,13 @@ from typing import Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
+from celery.exceptions import Ignore, Retry
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from jobs import deliveries, recovery, sessions, workers
-from jobs.execution import EndedError
-from jobs.message import JOB_HEADER
+from jobs.execution import EndedError, line, storable
+from jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from jobs.processes import is_alive
 from jobs.worker import keeper
 
@@ -77,11 +78,20 @@ class JobRequest(Request):
         if is_lost:
             how = KILLED.search(str(error))
             self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
+        if self.is_job and not is_lost:
+            self._note_unbegun(error, exc_info)
         if not (self.is_job and is_lost):
             return super().on_failure(exc_info, send_failed_event, return_ok)
         task_ready(self)
         self.acknowledge()
         return None
+
+    def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
+        """Have the ledger told of an error before the attempt, for instance in the task's `before_start`: nobody else does."""
+        if not isinstance(error, Ignore | Retry):
+            job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
+            reason, text = line(error), str(exc_info.traceback)
+            keeper.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
 
     def _crashed(self, reason: str) -> None:
         """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL.

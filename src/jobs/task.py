@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -60,9 +61,31 @@ class DurableTask(Task):
         """Return what `enqueue` would write, for a batch's follow-up."""
         return Enqueuer(self).call(*args, **kwargs)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
+        super().__init_subclass__(**options)
+        if own := cls.__dict__.get("__call__"):
+
+            @functools.wraps(own)
+            def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
+                return (
+                    execute(self, partial(own, self)) if self._is_to_begin() else own(self, *args, **kwargs)
+                )
+
+            cls.__call__ = call  # type: ignore[method-assign]
+
+    def _is_to_begin(self) -> bool:
+        """Tell whether this is a message of a job, whose attempt has not begun."""
+        request = self.request
+        return (
+            bool(getattr(request, "job", None)) and not request.called_directly and attempt_of(self) is None
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self.request, "job", None) and not self.request.called_directly:
-            return execute(self)
+        if self._is_to_begin():
+            return execute(self, self.run)
+        if attempt_of(self) is not None:  # of a class' own, by super()
+            return self.run(*args, **kwargs)
         if not (self.request.called_directly or self.request.is_eager):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
             return self._run_plain(*args, **kwargs)

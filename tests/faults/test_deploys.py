@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.batches import open_batch
-from jobs.enqueue import enqueue, enqueue_many
+from jobs.enqueue import Call, enqueue, enqueue_many
 from jobs.models import Batch, Job, Worker
 from tests.faults.effects import tasks
 from tests.faults.versions import NEXT, changed, new
@@ -117,3 +117,16 @@ def test_a_burst_of_new_jobs(faults):
 
     assert worker.is_running
     assert "worker_stuck" not in worker.output
+
+
+def test_a_job_of_a_task_that_is_none(faults):
+    """Its class is Celery's own here, and would run it without arguments, again and again: it is refused, as an unknown one."""
+    faults.quick_worker(JOBS_UNKNOWN_AFTER="3")
+    job = enqueue(Call(tasks.be_plain.name, "default", 5, args=["plain"]))
+
+    dead = faults.wait_for_state(job, "dead")
+
+    assert dead.reason.startswith(
+        f"waits for a worker that knows it: {tasks.be_plain.name} is no DurableTask here"
+    )
+    assert faults.happened("plain", "start") == 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import guard, recovery
+from jobs import guard, recovery, refusal
 from jobs.batches import open_batch
 from jobs.models import Batch, Job
 from tests.faults.effects.tasks import nothing, work
@@ -136,6 +136,25 @@ def test_a_job_that_skips_is_cancelled(busy, row):
     found = row(second)
     assert (found.state, found.reason) == ("cancelled", guard.BUSY)
     assert found.finished_at is not None
+
+
+@pytest.mark.parametrize("how", ["handed back", "excused", "refused"])
+def test_a_job_that_had_the_key_does_not_skip(worker, row, how):
+    """It lost it by a deploy or a deadlock, and is to be done: it waits."""
+    job = work.using(concurrency_key="a", when_busy="skip").enqueue("first")
+    attempt = guard.begin(job.pk, worker)
+    if how == "handed back":
+        recovery.hand_back(worker, "stopped")
+    elif how == "excused":
+        recovery.attempt_excused(job.pk, worker, None, "deadlock")
+    else:
+        refusal.refuse_begun(attempt, work.name, "does not fit")
+    Job.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    guard.begin(work.using(concurrency_key="a").enqueue("second").pk, uuid.uuid4())
+
+    assert guard.begin(job.pk, uuid.uuid4()) is None
+
+    assert (row(job).state, row(job).reason) == ("pending", guard.BUSY)
 
 
 def test_a_job_that_skips_runs_when_the_key_is_free(worker):

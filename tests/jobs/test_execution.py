@@ -6,6 +6,7 @@ import signal
 from datetime import timedelta
 from functools import partial
 
+import psycopg
 import pytest
 from billiard.pool import soft_timeout_sighandler
 from celery import current_app, shared_task
@@ -14,9 +15,16 @@ from celery.exceptions import Ignore, Reject, Retry
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import (
+    AdminShutdown,
+    DeadlockDetected,
+    DiskFull,
+    LockNotAvailable,
+    QueryCanceled,
+    SerializationFailure,
+)
 
-from jobs import guard, signals
+from jobs import conflicts, guard, signals
 from jobs.message import headers
 from jobs.models import Job
 from jobs.task import DurableTask
@@ -179,6 +187,34 @@ def test_a_database_error_is_nobodys_decision(row):
     assert found.reason == "OperationalError: deadlock detected"
     assert "in raises" in found.traceback
     assert [entry["outcome"] for entry in found.history] == [*(20 * ["excused"]), "failed"]
+
+
+EXCUSABLE = [
+    DeadlockDetected,
+    SerializationFailure,
+    LockNotAvailable,
+    DiskFull,
+    QueryCanceled,
+    AdminShutdown,
+    psycopg.OperationalError,
+]
+
+
+@pytest.mark.parametrize("cause", EXCUSABLE)
+def test_what_is_nobodys_fault(cause):
+    """Conflicts, locks, limits and outages of the server, and a connection that is gone."""
+    error = OperationalError("no")
+    error.__cause__ = cause("no")
+
+    assert conflicts.is_excusable(error)
+
+
+def test_what_followed_a_conflict_is_nobodys_fault_either():
+    """The task went on after it, in a transaction that was broken."""
+    error = transaction.TransactionManagementError("broken")
+    error.__cause__ = deadlock()
+
+    assert conflicts.is_excusable(error)
 
 
 def test_an_error_that_is_not_postgresqls_is_the_tasks(row):
@@ -442,3 +478,38 @@ def test_a_retry_after_the_commit_is_too_late(row):
         "succeeded",
         True,
     )
+
+
+class Called(DurableTask):
+    """A class with a `__call__` of its own, as Celery's manual shows."""
+
+    def __call__(self, *args, **kwargs):
+        samples.record.run("called")
+        return super().__call__(*args, **kwargs)
+
+
+class CalledOnly(DurableTask):
+    def __call__(self, *args, **kwargs):
+        samples.record.run("called")
+        return self.run(*args, **kwargs)
+
+
+@shared_task(base=Called)
+def is_called(label):
+    samples.record.run(label)
+
+
+@shared_task(base=CalledOnly)
+def is_called_only(label):
+    samples.record.run(label)
+
+
+@pytest.mark.parametrize("task", [is_called, is_called_only])
+def test_a_call_of_the_class_runs_in_the_attempt(row, effects, task):
+    """With the job's arguments, once, and through the ledger."""
+    job = task.enqueue("a")
+
+    run_jobs()
+
+    assert (row(job).state, row(job).attempt) == ("succeeded", 1)
+    assert (effects("called"), effects("a")) == (["done"], ["done"])

@@ -197,6 +197,20 @@ def test_a_limit_of_recursion_ends_with_its_task():
     assert sys.getrecursionlimit() == before
 
 
+def test_what_others_wrap_stays():
+    """Tracing wraps each new connection, perhaps in the middle of a task: its wrapper stays, and ours goes."""
+
+    def trace(execute, *call):
+        return execute(*call)
+
+    with leftovers.removed():
+        connection.execute_wrappers.append(trace)
+    left = list(connection.execute_wrappers)
+    connection.execute_wrappers.clear()
+
+    assert left == [trace]
+
+
 @pytest.fixture
 def sqlite(monkeypatch, tmp_path):
     """A second database, which is no PostgreSQL."""

@@ -5,11 +5,13 @@ import queue
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery.exceptions import TaskRevokedError
+from django.db.models import F
 
 from jobs import guard, workers
 from jobs.models import Job
@@ -80,6 +82,13 @@ def died(how="Worker exited prematurely: signal 9 (SIGKILL) Job: 3."):
         return ExceptionInfo(sys.exc_info())
 
 
+def failed():
+    try:
+        raise ValueError("too early")  # noqa: TRY301  for its traceback
+    except ValueError:
+        return ExceptionInfo(sys.exc_info())
+
+
 def test_it_knows_a_job_from_a_plain_message():
     """By its header."""
     work.enqueue("a")
@@ -114,10 +123,33 @@ def test_a_lost_worker_that_a_task_raises_is_its_error(job, inbox, row):
     job, received = job
 
     received.request.on_failure(died(), return_ok=True)
+    do_all(inbox)
 
     assert received.done == ["ack"]
-    assert inbox.empty()
     assert row(job).state == "running"
+
+
+def test_a_message_that_fails_before_its_attempt(inbox, row):
+    """As in the task's `before_start`: nobody else would tell the ledger, and it would come again for ever."""
+    job = work.enqueue("a")
+    received = Received(work)
+
+    received.request.on_failure(failed(), return_ok=True)
+    do_all(inbox)
+
+    assert (row(job).state, row(job).attempt, row(job).reason) == ("dead", 0, "ValueError: too early")
+
+
+def test_a_message_that_was_replaced_meanwhile(inbox, row):
+    """The job has begun and is published anew: what its old message met is not its end."""
+    job = work.enqueue("a")
+    received = Received(work)
+    Job.objects.update(published_at=F("published_at") + timedelta(seconds=1))
+
+    received.request.on_failure(failed(), return_ok=True)
+    do_all(inbox)
+
+    assert row(job).state == "published"
 
 
 def test_a_child_that_the_worker_killed_is_not_charged(orphan, inbox, row):

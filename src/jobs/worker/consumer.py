@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from celery import current_app
@@ -9,7 +10,7 @@ from celery.worker import state
 from kombu.messaging import Consumer
 from kombu.utils.json import dumps
 
-from jobs import unreadable
+from jobs import code, refusal, unreadable
 from jobs.message import JOB_HEADER, reduce_to_job
 from jobs.unreadable import UnreadableError
 from jobs.worker import keeper, reading
@@ -29,7 +30,10 @@ class TaskConsumer(Consumer):
     def _receive_callback(self, message: Any) -> None:
         try:
             self._check(message)
-            super()._receive_callback(message)
+            if _is_refused(message):
+                message.ack()
+            else:
+                super()._receive_callback(message)
         except UnreadableError as error:
             _put_aside(message, str(error))
         except Exception as error:
@@ -49,6 +53,15 @@ class TaskConsumer(Consumer):
         if name not in current_app.tasks:  # Celery logs it, and would drop it
             reason = f"no task {name} is known to the worker: deploy the code that has it, then send it back"
             _keep(message, reason, longest=None)
+
+
+def _is_refused(message: Any) -> bool:
+    """Tell whether a job's task is one of Celery's own class, which would run without arguments, and tell nobody."""
+    told = message.headers
+    if not told.get(JOB_HEADER) or told["task"] not in current_app.tasks or code.is_durable(told["task"]):
+        return False  # Celery tells of an unknown one by a signal
+    refusal.collect(uuid.UUID(told["id"]), told["task"])
+    return True
 
 
 def _task(message: Any) -> str:
