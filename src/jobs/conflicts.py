@@ -13,7 +13,8 @@ from django.db.transaction import TransactionManagementError
 
 CONFLICTS = {"40001", "40P01", "55P03"}  # could not serialize, deadlock, a lock was not to be had in time
 # A lost connection, no memory, disk or session left, shut down, cancelled by a person or a limit of the server, its own failure.
-OUTAGES = ("08", "53", "57", "58")
+# 25006: read only, as after a failover.
+OUTAGES = ("08", "25006", "53", "57", "58")
 SHORTEST, LONGEST = 0.2, 30.0  # seconds before the next attempt
 
 
@@ -24,16 +25,14 @@ def is_conflict(error: BaseException) -> bool:
 
 def is_excusable(error: BaseException) -> bool:
     """Tell whether neither the task nor its arguments can be blamed for an error."""
-    if (
-        isinstance(error, TransactionManagementError) and error.__cause__
-    ):  # the task went on after what broke its transaction
-        return is_excusable(error.__cause__)
-    if not (
-        isinstance(error, OperationalError | InterfaceError) and isinstance(error.__cause__, psycopg.Error)
-    ):
+    if isinstance(error, TransactionManagementError) and error.__cause__:
+        return is_excusable(error.__cause__)  # the task went on after what broke its transaction
+    if not isinstance(error.__cause__, psycopg.Error):
         return False  # of another database, or made up
     code = _code(error)
-    return code is None or code in CONFLICTS or code.startswith(OUTAGES)
+    if code is None:  # PostgreSQL did not answer
+        return isinstance(error, OperationalError | InterfaceError)
+    return code in CONFLICTS or code.startswith(OUTAGES)
 
 
 def pause(excused: int) -> float:

@@ -220,7 +220,7 @@ def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
 # Spelled out, and no value, so that PostgreSQL finds them by the index of those that wait.
 WAITS = f"state = 'pending' AND reason = '{BUSY}'"
 HAND_OVER = f"""
-    UPDATE jobs_job SET state = 'published', due_at = now(), published_at = now() WHERE id = (
+    UPDATE jobs_job SET state = 'published', reason = '', due_at = now(), published_at = now() WHERE id = (
         SELECT id FROM jobs_job WHERE {WAITS} AND concurrency_key = %s
             AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running' AND concurrency_key = %s)
         ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)

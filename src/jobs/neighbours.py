@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import cast
 
+import redis
 from django.db import connection
 
 from jobs import broker, ledger
@@ -24,6 +25,15 @@ _told: set[str] = set()
 
 def greet(own: str) -> None:
     """Sign for this ledger, and tell of each neighbour once a process."""
+    try:
+        _greet(own)
+    except (
+        redis.ResponseError
+    ) as error:  # its key is something else: what Redis lost is to be found all the same
+        logger.error("the list of ledgers cannot be read: %s", error, extra={"action": "ledgers_refused"})  # noqa: TRY400
+
+
+def _greet(own: str) -> None:
     now, name = _now(), broker.key(SIGNED)
     with broker.client().pipeline() as pipe:
         pipe.zadd(name, {f"{own} {connection.settings_dict['NAME']}": now})

@@ -112,8 +112,8 @@ def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
 
 
 CLAIM = """
-    UPDATE jobs_job SET state = 'published', published_at = now() WHERE id IN (
-        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL AND due_at <= now()
+    UPDATE jobs_job SET state = 'published', reason = '', published_at = now() WHERE id IN (
+        SELECT id FROM jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL
             AND queue = ANY(%s) AND task = ANY(%s) AND NOT refused_by @> %s::jsonb
         ORDER BY refused_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, queue, published_at

@@ -21,6 +21,7 @@ from psycopg.errors import (
     DiskFull,
     LockNotAvailable,
     QueryCanceled,
+    ReadOnlySqlTransaction,
     SerializationFailure,
 )
 
@@ -196,6 +197,7 @@ EXCUSABLE = [
     DiskFull,
     QueryCanceled,
     AdminShutdown,
+    ReadOnlySqlTransaction,
     psycopg.OperationalError,
 ]
 
