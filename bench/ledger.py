@@ -28,7 +28,10 @@ def statements():
 
     return {
         "relay: claim": (relay.CLAIM, [500]),
-        "guard: begin": (guard.BEGIN, {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1}),
+        "guard: begin": (
+            guard.BEGIN_WITHOUT_KEY,
+            {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
+        ),
         "guard: finish": (guard.FINISH, [uuid.uuid4(), 1, None]),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues of published jobs": (reconciler.QUEUES, []),

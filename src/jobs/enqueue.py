@@ -42,7 +42,10 @@ COLUMNS = {
 GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
 
 
-def _insert(rows: str, run_at: str) -> str:
+ONE_OF_A_KEY = "ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
+
+
+def _insert(rows: str, run_at: str, conflict: str = "") -> str:
     """Return the INSERT of `rows`, whose times and state follow from `run_at`."""
     following = f"""coalesce({run_at}, now()), coalesce({run_at}, now()),
         CASE WHEN {run_at} > now() THEN 'pending' ELSE 'published' END,
@@ -50,7 +53,7 @@ def _insert(rows: str, run_at: str) -> str:
     return f"""
         INSERT INTO jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
         {rows.format(following=following)}
-        ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING
+        {conflict}
         RETURNING id, task, queue, published_at
     """
 
@@ -79,8 +82,9 @@ ONE = f"{', '.join(f'%({name})s::{kind}' for name, kind in COLUMNS.items())}, {{
 # Plain values are planned in half the time.
 INSERT_ONE = _insert(f"VALUES ({ONE})", "%(run_at)s::timestamptz")
 INSERT_MANY = _insert(MANY, "run_at")
-INSERT_ONE_KEYED = _bounded(_insert(f"SELECT {ONE} FROM bound WHERE true", "%(run_at)s::timestamptz"))  # noqa: S608
-INSERT_MANY_KEYED = _bounded(_insert(f"{MANY}, bound WHERE true", "run_at"))
+FROM_BOUND = f"SELECT {ONE} FROM bound WHERE true"  # noqa: S608  constants
+INSERT_ONE_KEYED = _bounded(_insert(FROM_BOUND, "%(run_at)s::timestamptz", ONE_OF_A_KEY))
+INSERT_MANY_KEYED = _bounded(_insert(f"{MANY}, bound WHERE true", "run_at", ONE_OF_A_KEY))
 
 
 class KeyBusyError(OperationalError):
