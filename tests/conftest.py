@@ -60,6 +60,11 @@ def nothing_bound():
 @pytest.fixture(scope="session")
 def migrated_template(postgres):
     """A database that is migrated once, to be copied for each test of real processes."""
+    return make_template(postgres)
+
+
+def make_template(postgres):
+    """Make the database of that name on a server, and migrate it."""
     with postgres.connect() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
     environment = Stack(postgres, None, postgres.url_of(TEMPLATE), servers.folder).environment

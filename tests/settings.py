@@ -13,4 +13,6 @@ CELERY_TASK_ROUTES = CELERY_TASK_ROUTES | {
     name: {"queue": "mail"}
     for name in ("tests.jobs.samples.record_slowly", "tests.faults.effects.tasks.nothing_by_mail")
 }
+if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that have none of their own
+    CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.effects"]

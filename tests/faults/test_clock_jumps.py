@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,12 @@ import pytest
 from jobs.enqueue import enqueue
 from jobs.models import Job, Worker
 from local.embedded_postgres import EmbeddedPostgres
-from tests.conftest import TEMPLATE
+from tests.conftest import make_template
 from tests.faults.effects import tasks
 from tests.faults.test_kills import ledger_pids
 from tests.faults.versions import new
 from tests.support import servers
 from tests.support.polling import stays, wait_until
-from tests.support.stack import MANAGE, Stack
 
 pytestmark = pytest.mark.faults
 
@@ -64,11 +62,7 @@ def postgres():
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres):
-    with postgres.connect() as server:
-        server.execute(f"CREATE DATABASE {TEMPLATE}")
-    environment = Stack(postgres, None, postgres.url_of(TEMPLATE), servers.folder).environment
-    subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], env=environment, check=True)
-    return TEMPLATE
+    return make_template(postgres)
 
 
 @pytest.fixture

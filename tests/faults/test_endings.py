@@ -134,21 +134,23 @@ def test_a_session_that_is_changed(faults, how):
 
 
 def test_time_limits_outlive_a_reconnect(faults):
-    """Redis restarts while jobs run: their hard and soft limits hold, and the log does not say that a job is terminated."""
-    worker = faults.worker(WORKER_CONCURRENCY="4")
+    """Redis restarts while jobs run: their own limits and the global one hold, and the log tells of no job being terminated."""
+    worker = faults.worker(WORKER_CONCURRENCY="4", TESTS_TASK_TIME_LIMIT="9")
+    whole = tasks.work.enqueue("global", 60)
     hard = tasks.pass_the_hard_limit.using(key="hard").enqueue("hard", 60)
     soft = tasks.pass_the_soft_limit.enqueue("soft", 60)
     Job.objects.filter(pk=hard.pk).update(max_attempts=1)
+    faults.wait_for_start("global")
     faults.wait_for_start("hard")
     faults.wait_for_start("soft")
     begun = time.monotonic()
 
     faults.redis.restart()
 
-    dead = [faults.wait_for_state(job, "dead", seconds=40) for job in (hard, soft)]
+    dead = [faults.wait_for_state(job, "dead", seconds=40) for job in (hard, soft, whole)]
     assert time.monotonic() - begun < 30  # half of what they would take
     assert "hard time limit of 6 s exceeded" in dead[0].reason
-    assert dead[1].reason.startswith("SoftTimeLimitExceeded")
+    assert [job.reason.partition(":")[0] for job in dead[1:]] == 2 * ["SoftTimeLimitExceeded"]
     assert "Terminating" not in worker.output
     assert worker.is_running
     assert (faults.happened("hard"), faults.happened("soft")) == (0, 0)
