@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+from django.db import connection
 
 from jobs import broker
 from jobs.models import Job, Worker
@@ -178,11 +179,22 @@ def test_a_frozen_worker(faults):
     assert (again.attempt, again.finished_at) == (2, done.finished_at)
 
 
+def is_transaction_open():
+    """A worker's session wrote, and waits for its task to go on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL"
+            " AND datname = current_database() AND application_name LIKE 'offbeat %')"
+        )
+        return cursor.fetchone()[0]
+
+
 def test_a_frozen_worker_with_an_atomic_job(faults):
     """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
     frozen = faults.quick_worker()
     job = tasks.work_atomically.enqueue("atomic", 4)
-    faults.wait_for_state(job, "running")
+    # Its start is committed before: frozen between the two, it would not have begun.
+    wait_until(is_transaction_open)
 
     frozen.pause()
     faults.quick_worker()
