@@ -1,5 +1,5 @@
 # One image for every service, cronjob and the release: they differ in nothing but their command.
-# docs/containers.md says why each step is as it is.
+# docs/offbeat/containers.md says why each step is as it is.
 
 ARG PYTHON_VERSION=3.13
 
@@ -63,4 +63,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", 
 c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
 c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
 # The web command of platform.yaml.
-CMD ["gunicorn", "--config", "src/config/gunicorn.py", "config.wsgi"]
+CMD ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"]

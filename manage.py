@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.boot import clear_errors, read_settings  # noqa: PLC0415  src is on the path only now
+    from offbeat.boot import clear_errors, read_settings  # noqa: PLC0415  src is on the path only now
 
     read_settings()
     with clear_errors():

@@ -42,10 +42,10 @@ def empty():
     """Empty both servers, and wait until PostgreSQL has written what it owes to the disk: what follows shall not wait for that."""
     from django.db import connection
 
-    from jobs import broker
+    from offbeat.jobs import broker
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE jobs_job CASCADE")
+        cursor.execute("TRUNCATE offbeat_jobs_job CASCADE")
         cursor.execute("CHECKPOINT")
     broker.client().flushall()
 

@@ -1,4 +1,4 @@
-"""`./run bench cron`: measures what scheduling costs, prints the tables and writes docs/benchmarks-cron.md."""
+"""`./run bench cron`: measures what scheduling costs, prints the tables and writes docs/offbeat/benchmarks-cron.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main():
         beats = cron_beats.measure()
         say("Ticks ...")
         ticks = cron_ticks.measure()
-    report = Report(CHECKOUT / "docs" / "benchmarks-cron.md", "What scheduling costs")
+    report = Report(CHECKOUT / "docs" / "offbeat" / "benchmarks-cron.md", "What scheduling costs")
     introduce(report)
     tell_day(report, costs, beats)
     tell_wake_up(report, costs, imports)

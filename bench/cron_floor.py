@@ -13,7 +13,7 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from jobs import broker  # noqa: E402
+from offbeat.jobs import broker  # noqa: E402
 
 with connection.cursor() as cursor:
     cursor.execute("SELECT clock_timestamp()")

@@ -10,7 +10,7 @@ from bench.settings import INSTALLED_APPS
 if find_spec("django_celery_beat"):
     INSTALLED_APPS = [*INSTALLED_APPS, "django_celery_beat"]
 
-TASK = "jobs.tasks.prune"
+TASK = "offbeat.jobs.tasks.prune"
 CELERY_BEAT_SCHEDULE = {
     "five-minutes": {"task": TASK, "schedule": crontab(minute="*/5")},
     "hourly-1": {"task": TASK, "schedule": crontab(minute=7)},

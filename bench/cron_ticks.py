@@ -20,14 +20,14 @@ ENTRY = """
 """
 ZONES = ("UTC", "Europe/Berlin", "America/New_York")
 MAKE_DUE = """
-    DELETE FROM cronjobs_slot; DELETE FROM jobs_job; UPDATE cronjobs_cronjob SET cursor = now();
-    UPDATE cronjobs_cronjob SET cursor = now() - interval '25 hours' WHERE right(name, 1) = '0'
+    DELETE FROM offbeat_cronjobs_slot; DELETE FROM offbeat_jobs_job; UPDATE offbeat_cronjobs_cronjob SET cursor = now();
+    UPDATE offbeat_cronjobs_cronjob SET cursor = now() - interval '25 hours' WHERE right(name, 1) = '0'
 """
 
 
 def measure():
     """Return the seconds of a tick, by the number of cronjobs; platform.yaml is read each time, as by the command."""
-    from deployment import spec
+    from offbeat.deployment import spec
 
     read = spec.read
     try:
@@ -39,21 +39,21 @@ def measure():
 def timed(size, read):
     from django.db import connection
 
-    from cronjobs import ticking
-    from cronjobs.models import CronJob
-    from deployment import spec
+    from offbeat.cronjobs import tick_wakeup
+    from offbeat.cronjobs.models import CronJob
+    from offbeat.deployment import spec
 
     CronJob.objects.all().delete()
     with tempfile.TemporaryDirectory() as folder:
         spec.read = partial(read, platform(Path(folder), size))
-        while ticking.tick().left:
+        while tick_wakeup.tick().left:
             """Make all of them known, which a first tick may not have the time for."""
         seconds = []
         for _ in range(ROUNDS):
             with connection.cursor() as cursor:
                 cursor.execute(MAKE_DUE)
             begun = time.perf_counter()
-            done = ticking.tick()
+            done = tick_wakeup.tick()
             seconds.append(time.perf_counter() - begun)
             assert (len(done.wake_ups), done.unpublished) == (size // 10, 0)
     say(f"  {size} cronjobs: {min(seconds):.2f} s")
@@ -62,7 +62,7 @@ def timed(size, read):
 
 def platform(folder, size):
     """Write a platform.yaml with so many cronjobs; those whose number ends with 0 are daily at a time of their own."""
-    from deployment import spec
+    from offbeat.deployment import spec
 
     entries = "".join(
         ENTRY.format(n=n, minute=n % 60, hour=n // 60 % 24, zone=ZONES[n % len(ZONES)]) for n in range(size)

@@ -17,9 +17,9 @@ FLOOR = [sys.executable, "bench/cron_floor.py"]
 WAKE_UPS, TICKS = 24 * 12 + 2 * 24 + 2, 24 * 6
 
 MAKE_DUE = """
-    DELETE FROM cronjobs_slot; DELETE FROM jobs_job;
-    UPDATE cronjobs_cronjob SET cursor = now();
-    UPDATE cronjobs_cronjob SET cursor = now() - interval '8 days' WHERE name = %s
+    DELETE FROM offbeat_cronjobs_slot; DELETE FROM offbeat_jobs_job;
+    UPDATE offbeat_cronjobs_cronjob SET cursor = now();
+    UPDATE offbeat_cronjobs_cronjob SET cursor = now() - interval '8 days' WHERE name = %s
 """
 
 

@@ -1,4 +1,4 @@
-"""`./run bench jobs`: measures what durability costs, prints the tables and writes docs/benchmarks.md."""
+"""`./run bench jobs`: measures what durability costs, prints the tables and writes docs/offbeat/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main():
         latencies = latency.measure()
         say("Ledger ...")
         statements = ledger.measure()
-    report = Report(CHECKOUT / "docs" / "benchmarks.md", "What durability costs")
+    report = Report(CHECKOUT / "docs" / "offbeat" / "benchmarks.md", "What durability costs")
     introduce(report)
     tell_throughput(report, rates)
     tell_bulk(report, bulks)
@@ -124,7 +124,7 @@ def tell_ledger(report, found):
         for name, values in found.items()
     ]
     report.table(["statement", f"ms at {few:,}", f"ms at {huge:,}", "ratio", "reads by"], rows)
-    scans = [name for name, values in found.items() if "Seq Scan (jobs_job)" in values["plan"]]
+    scans = [name for name, values in found.items() if "Seq Scan (offbeat_jobs_job)" in values["plan"]]
     report.target("statements that scan the whole table", len(scans), 0, at_least=False)
 
 

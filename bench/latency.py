@@ -16,7 +16,7 @@ def measure():
     `commit` is one row's bare INSERT at the same pace: a durable job cannot start before two commits, of itself and of its start.
     """
     from bench.tasks import note_latency, nothing
-    from jobs import broker
+    from offbeat.jobs import broker
 
     client, commits = broker.client(), []
     commit = bare_commit()

@@ -11,34 +11,39 @@ from bench.bulk import empty
 from bench.stand import median, say
 
 FILL = """
-    INSERT INTO jobs_job (id, task, args, kwargs, queue, state, max_attempts, attempt, published_at, started_at, finished_at,
+    INSERT INTO offbeat_jobs_job (id, task, args, kwargs, queue, state, max_attempts, attempt, published_at, started_at,
+        finished_at,
         created_at, due_at, publish_at, worker)
     SELECT gen_random_uuid(), 'bench.tasks.nothing', '[]', '{}', 'default', 'succeeded', 5, 1, at, at, at, at, at, at, %s
     FROM (SELECT now() - make_interval(secs => n) AS at FROM generate_series(1, %s) AS n) AS times
 """
 PENDING = """
-    INSERT INTO jobs_job (id, task, queue, state, max_attempts) SELECT gen_random_uuid(), 'bench.tasks.nothing', 'default', %s, 5
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts)
+    SELECT gen_random_uuid(), 'bench.tasks.nothing', 'default', %s, 5
     FROM generate_series(1, 100)
 """
 
 
 def statements():
     """Return the statements that run all the time, with their values."""
-    from jobs import batches, guard, reconciler, refusal, relay, watch
+    from offbeat.jobs import attempts, batches, reconciler, refusal, relay, silence
 
     return {
         "relay: claim": (relay.CLAIM, [500]),
         "guard: begin": (
-            guard.BEGIN_WITHOUT_KEY,
+            attempts.BEGIN_WITHOUT_KEY,
             {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
         ),
-        "guard: finish": (guard.FINISH, [uuid.uuid4(), 1, None]),
+        "guard: finish": (attempts.FINISH, [uuid.uuid4(), 1, None]),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues of published jobs": (reconciler.QUEUES, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
-        "reconciler: free keys": (guard.WAITED_FOR, [500]),
-        "reconciler: batches to settle": (f"SELECT id FROM jobs_batch WHERE {batches.DONE} LIMIT 100", []),
-        "reconciler: signs of life": (watch.SIGNS, {"now": dt.datetime.now(dt.UTC)}),
+        "reconciler: free keys": (attempts.WAITED_FOR, [500]),
+        "reconciler: batches to settle": (
+            f"SELECT id FROM offbeat_jobs_batch WHERE {batches.DONE} LIMIT 100",
+            [],
+        ),
+        "reconciler: signs of life": (silence.SIGNS, {"now": dt.datetime.now(dt.UTC)}),
     }
 
 
@@ -64,11 +69,12 @@ def fill(size):
         cursor.execute(FILL, [uuid.uuid4(), size])
         for state in ("pending", "published", "running"):
             cursor.execute(PENDING, [state])
-        cursor.execute("UPDATE jobs_job SET published_at = now() WHERE state = 'published'")
+        cursor.execute("UPDATE offbeat_jobs_job SET published_at = now() WHERE state = 'published'")
         cursor.execute(
-            "UPDATE jobs_job SET worker = %s, started_at = now() WHERE state = 'running'", [uuid.uuid4()]
+            "UPDATE offbeat_jobs_job SET worker = %s, started_at = now() WHERE state = 'running'",
+            [uuid.uuid4()],
         )
-        cursor.execute("VACUUM ANALYZE jobs_job")
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
 
 
 def timed(sql, values, rounds=40):

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 from bench.request import answers
 from bench.stand import percentile, process, say, stand, wait_until
-from local.ports import free_port
+from offbeat.dev.ports import free_port
 
-COMMAND = "gunicorn --config src/config/gunicorn.py bench.ops_wsgi --bind 127.0.0.1:{port}"
+COMMAND = "gunicorn --config src/offbeat/gunicorn.py bench.ops_wsgi --bind 127.0.0.1:{port}"
 
 JOBS, CRONJOBS, WORKERS = 1_000_000, 200, 20
 ROUNDS = 60
@@ -35,9 +35,9 @@ PATHS = {
     "batches": "/ops/batches/",
 }
 
-# Ids as jobs.identity makes them: 48 bits of milliseconds, then chance. Fifty jobs a second, the newest just now.
+# Ids as offbeat.jobs.identity makes them: 48 bits of milliseconds, then chance. Fifty jobs a second, the newest just now.
 FILL = """
-    INSERT INTO jobs_job (id, task, args, kwargs, queue, state, key, max_attempts, attempt, created_at, due_at, publish_at,
+    INSERT INTO offbeat_jobs_job (id, task, args, kwargs, queue, state, key, max_attempts, attempt, created_at, due_at, publish_at,
         published_at, started_at, finished_at, worker, reason, traceback)
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
             || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
@@ -49,30 +49,30 @@ FILL = """
     FROM (SELECT n, now() - make_interval(secs => n / 50.0) AS at FROM generate_series(1, %s) AS n ORDER BY n DESC) AS times
 """
 WAITING = """
-    INSERT INTO jobs_job (id, task, queue, state, max_attempts, published_at)
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, published_at)
     SELECT gen_random_uuid(), 'orders.charge', 'default', %s, 5, now() FROM generate_series(1, 100)
 """
 ALIVE = """
-    INSERT INTO jobs_worker (id, hostname, pid, queues, concurrency, version, busy, heartbeat_at)
+    INSERT INTO offbeat_jobs_worker (id, hostname, pid, queues, concurrency, version, busy, heartbeat_at)
     SELECT gen_random_uuid(), 'worker-' || n, n, '["default", "mail"]', 8, 'v2.4.1', n %% 9, now() + interval '1 day'
     FROM generate_series(1, %s) AS n
 """
 # In the order of their decision, each with a finished job of its own.
 SLOTS = """
-    INSERT INTO cronjobs_slot (cronjob_id, slot, trigger, outcome, job_id, decided_at)
+    INSERT INTO offbeat_cronjobs_slot (cronjob_id, slot, trigger, outcome, job_id, decided_at)
     SELECT name, slot, 'schedule', 'enqueued', job.id, slot FROM (
-        SELECT name, slot, row_number() OVER (ORDER BY slot DESC, name) AS nth FROM cronjobs_cronjob, LATERAL (
+        SELECT name, slot, row_number() OVER (ORDER BY slot DESC, name) AS nth FROM offbeat_cronjobs_cronjob, LATERAL (
             SELECT date_trunc('minute', cursor) - make_interval(mins => 10 * n) AS slot FROM generate_series(1, %s) AS n
         ) AS past
     ) AS slots JOIN (
-        SELECT id, row_number() OVER (ORDER BY id DESC) AS nth FROM jobs_job WHERE state = 'succeeded'
+        SELECT id, row_number() OVER (ORDER BY id DESC) AS nth FROM offbeat_jobs_job WHERE state = 'succeeded'
     ) AS job USING (nth) ORDER BY slot, name
 """
 
 
 def platform(folder):
     """Write a platform.yaml with 200 cronjobs, and have this process and its children read it."""
-    from deployment import spec
+    from offbeat.deployment import spec
 
     lines = "".join(
         f'  - name: busy-{n}\n    schedule: "{n % 10}-59/10 {"*" if n % 2 else "6-22"} * * *"\n    timezone: Europe/Berlin\n'
@@ -87,7 +87,7 @@ def platform(folder):
 
 
 def read_platform(folder):
-    from deployment import spec
+    from offbeat.deployment import spec
 
     spec.PLATFORM_FILE = folder / "platform.yaml"
     spec.read.__defaults__ = (spec.PLATFORM_FILE,)
@@ -97,7 +97,7 @@ def fill():
     from django.db import connection
     from django.utils import timezone
 
-    from cronjobs.healing import known_by_file
+    from offbeat.cronjobs.catchup import known_by_file
 
     say(f"  ops: writing {JOBS:,} jobs ...")
     with connection.cursor() as cursor:
@@ -107,9 +107,9 @@ def fill():
         cursor.execute(ALIVE, [WORKERS])
         known_by_file(timezone.now())
         cursor.execute(SLOTS, [40])
-        cursor.execute("UPDATE cronjobs_cronjob SET last_fire_at = now()")
-        cursor.execute("VACUUM ANALYZE jobs_job")
-        cursor.execute("VACUUM ANALYZE cronjobs_slot")
+        cursor.execute("UPDATE offbeat_cronjobs_cronjob SET last_fire_at = now()")
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+        cursor.execute("VACUUM ANALYZE offbeat_cronjobs_slot")
         cursor.execute("CHECKPOINT")  # what a million rows leave to be written is no page's doing
 
 

@@ -7,12 +7,12 @@ import time
 
 from bench.stand import percentile, process, say, wait_until
 
-COMMAND = "gunicorn --config src/config/gunicorn.py config.wsgi --bind 127.0.0.1:{port}"
+COMMAND = "gunicorn --config src/offbeat/gunicorn.py config.wsgi --bind 127.0.0.1:{port}"
 
 
 def measure(redis, requests=1_000):
     """Return p50 in ms of a bare and an enqueueing request; and the first and the p99 of the rest, with Redis and without."""
-    from local.ports import free_port
+    from offbeat.dev.ports import free_port
 
     port = free_port()
     with process(COMMAND.format(port=port), PORT=str(port), WEB_CONCURRENCY="1"):

@@ -20,10 +20,10 @@ LEAN = " --without-gossip --without-mingle --without-heartbeat"
 @contextlib.contextmanager
 def stand():
     """Start PostgreSQL (with fsync) and Redis in a temporary folder, migrate, and set Django up; yields both servers."""
-    from local.embedded_postgres import EmbeddedPostgres
-    from local.embedded_redis import EmbeddedRedis
-    from local.environments import private
-    from local.servers import EXECUTABLES
+    from offbeat.dev.embedded_postgres import EmbeddedPostgres
+    from offbeat.dev.embedded_redis import EmbeddedRedis
+    from offbeat.dev.environments import private
+    from offbeat.dev.servers import EXECUTABLES
 
     with tempfile.TemporaryDirectory(prefix="offbeat-bench-") as name:
         folder = Path(name)

@@ -4,7 +4,7 @@ import time
 
 from celery import shared_task
 
-from jobs import broker
+from offbeat.jobs import broker
 
 
 @shared_task

@@ -14,10 +14,10 @@ PEERS = CHECKOUT / ".local" / "bench-peers"
 
 def measure(postgres):
     """Return tasks a second by name, the median of alternating rounds."""
-    from jobs import epoch
+    from offbeat.jobs import loss_token
 
     install_peers()
-    epoch.check()  # else the first worker takes Redis for one that has lost its data, and publishes everything again
+    loss_token.check()  # else the first worker takes Redis for one that has lost its data, and publishes everything again
     rates = {"plain": [], "durable": [], "procrastinate": []}
     for number in range(ROUNDS):
         for name, run in (
@@ -47,7 +47,7 @@ def durable():
 
 def in_redis():
     """Count messages that wait, or that a worker has not acknowledged: of jobs, two at most are in neither."""
-    from jobs import broker
+    from offbeat.jobs import broker
 
     return broker.waiting("default") + broker.client().hlen(broker.key("unacked"))
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import dj_database_url
 
-from config import redis_url
-from config.container import MIB, processes
-from config.env import Environment
-from config.hosts import platform_hosts, platform_origins
-from config.redis_prefix import PREFIX, platform_name
+from offbeat import redis_url
+from offbeat.container import MIB, processes
+from offbeat.env import Environment
+from offbeat.hosts import platform_hosts, platform_origins
+from offbeat.identity import PREFIX, platform_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment(os.environ)
@@ -48,14 +48,14 @@ WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "ops",
-    "ops.alerts",
-    "ops.metrics",
+    "offbeat.ops",
+    "offbeat.ops.alerts",
+    "offbeat.ops.metrics",
     "newsletter",  # example
-    "cronjobs",
-    "jobs",
-    "deployment",
-    "local",
+    "offbeat.cronjobs",
+    "offbeat.jobs",
+    "offbeat.deployment",
+    "offbeat.dev",
     "csp",
     "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls finds the models' pages
     "django.contrib.auth",
@@ -66,9 +66,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
-    "ops.metrics.of_requests.RequestsMiddleware",
-    "ops.logs_context.RequestIdMiddleware",
+    "offbeat.ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
+    "offbeat.ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -301,7 +301,7 @@ LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; el
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "ops.logs.Formatter", "as_json": LOG_JSON}},
+    "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -314,16 +314,16 @@ LOGGING = {
 
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable JOBS_<NAME> overrides one.
 
-JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("JOBS_")}
+OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_")}
 
 # Alerts: mail to ADMINS, and JSON to a webhook (Slack, Mattermost, Teams and others show its "text").
 
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
-ALERTS = env.numbers("ALERTS_")  # when people are told: ops/alerts/conf.py
-CRONJOBS = {
+OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_")  # when people are told: ops/alerts/conf.py
+OFFBEAT_CRONJOBS = {
     "alert_webhook": ALERT_WEBHOOK_URL,
     "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
-    **env.numbers("CRONJOBS_"),  # any other of cronjobs/conf.py
+    **env.numbers("OFFBEAT_CRONJOBS_"),  # any other of cronjobs/conf.py
 }
 
 # Offbeat

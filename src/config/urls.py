@@ -9,11 +9,13 @@ admin.autodiscover()  # here and not at start: a wake-up, which has no pages, is
 
 urlpatterns = [
     path("", include("newsletter.urls")),  # example
-    path("", RedirectView.as_view(pattern_name="ops:index")),  # until an app of yours, above, answers at /
+    path(
+        "", RedirectView.as_view(pattern_name="offbeat_ops:index")
+    ),  # until an app of yours, above, answers at /
     path("admin/", admin.site.urls),
-    path("ops/", include("ops.urls")),
-    path("", include("cronjobs.urls")),
+    path("ops/", include("offbeat.ops.urls")),
+    path("", include("offbeat.cronjobs.urls")),
 ]
 
 if settings.DEBUG:
-    urlpatterns.append(path("local/", include("local.urls")))
+    urlpatterns.append(path("local/", include("offbeat.dev.urls")))

@@ -11,9 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from jobs.models import Job
 from newsletter.forms import SubscribeForm
-from newsletter.subscribing import subscribe
+from newsletter.subscription import subscribe
+from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -10,10 +10,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from jobs.batches import open_batch
 from newsletter import digest, mails
 from newsletter.models import Issue, Subscriber
 from newsletter.report import report
+from offbeat.jobs.batches import open_batch
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs.models import Job
 from newsletter.forms import SubscribeForm
 from newsletter.links import DeadLinkError, subscriber_to_confirm, subscriber_to_release
 from newsletter.models import Subscriber
-from newsletter.subscribing import subscribe
+from newsletter.subscription import subscribe
+from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
     from uuid import UUID

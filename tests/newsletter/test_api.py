@@ -3,8 +3,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from jobs.models import Job
 from newsletter.models import Subscriber
+from offbeat.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.chromium import fits, launched, watch
-from tests.support.polling import wait_until
+from tests.offbeat.support.chromium import fits, launched, watch
+from tests.offbeat.support.polling import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -5,11 +5,11 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
-from jobs.models import Batch, Job
-from jobs.testing import run_jobs
 from newsletter import digest
 from newsletter.models import Delivery, Issue, Note, Subscriber
 from newsletter.tasks import close_digest, send_chunk, send_weekly_digest
+from offbeat.jobs.models import Batch, Job
+from offbeat.jobs.testing import run_jobs
 
 
 @pytest.fixture

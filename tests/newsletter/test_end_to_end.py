@@ -11,9 +11,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from jobs.models import Batch, Job
 from newsletter.models import Delivery, Issue, Note, Subscriber
-from tests.support.polling import wait_until
+from offbeat.jobs.models import Batch, Job
+from tests.offbeat.support.polling import wait_until
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_subscribing_twice_sends_one_mail(app):
 
 def test_a_web_without_a_worker_loses_nothing(stack):
     """What is subscribed while no worker runs is sent when one comes, even if Redis was emptied meanwhile."""
-    stack.environment["JOBS_LOST_MESSAGE_AFTER"] = "3"
+    stack.environment["OFFBEAT_JOBS_LOST_MESSAGE_AFTER"] = "3"
     stack.mail_sink()
     browser = stack.web().browser
     accepted = browser.post_json("/api/subscribers/", {"email": "alice@example.com"})
@@ -163,7 +163,7 @@ def test_the_digest_reaches_everybody_once(app):
 
 def test_a_killed_worker_does_not_start_the_digest_over(stack):
     """When the machine dies in the middle, another worker mails the rest; at most the mails in its hands come twice."""
-    stack.environment |= {"JOBS_HEARTBEAT_INTERVAL": "0.5", "JOBS_HEARTBEAT_TIMEOUT": "3"}
+    stack.environment |= {"OFFBEAT_JOBS_HEARTBEAT_INTERVAL": "0.5", "OFFBEAT_JOBS_HEARTBEAT_TIMEOUT": "3"}
     stack.mail_sink()
     confirmed(300)
     Note.objects.create(headline="Wake-ups", text="They come late, early, twice or never.")

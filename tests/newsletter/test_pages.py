@@ -3,9 +3,9 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from jobs.models import Job
 from newsletter.links import confirm_link, unsubscribe_link
 from newsletter.models import Subscriber
+from offbeat.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
 

@@ -1,5 +1,5 @@
-from cronjobs.commands import EnqueueCommand
 from newsletter.tasks import purge_unconfirmed
+from offbeat.cronjobs.commands import EnqueueCommand
 
 
 class Command(EnqueueCommand):

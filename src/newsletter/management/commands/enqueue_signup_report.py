@@ -1,5 +1,5 @@
-from cronjobs.commands import EnqueueCommand
 from newsletter.tasks import send_signup_report
+from offbeat.cronjobs.commands import EnqueueCommand
 
 
 class Command(EnqueueCommand):

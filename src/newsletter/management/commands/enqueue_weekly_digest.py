@@ -1,5 +1,5 @@
-from cronjobs.commands import EnqueueCommand
 from newsletter.tasks import send_weekly_digest
+from offbeat.cronjobs.commands import EnqueueCommand
 
 
 class Command(EnqueueCommand):

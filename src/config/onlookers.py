@@ -1,7 +1,0 @@
-"""For tools that look at Celery from outside, like Flower: how the broker is reached, and nothing else of the settings."""
-
-from config import settings
-
-broker_url = settings.CELERY_BROKER_URL
-broker_use_ssl = settings.REDIS.tls or None
-broker_transport_options = {"global_keyprefix": f"{settings.REDIS_PREFIX}:"}

@@ -1,7 +1,0 @@
-from cronjobs.commands import EnqueueCommand
-from jobs.tasks import prune
-
-
-class Command(EnqueueCommand):
-    help = "Enqueue the pruning of finished jobs that are older than their retention."
-    task = prune

@@ -1,0 +1,79 @@
+"""System checks: cronjobs that take no part in slots, policies that are none, tasks that may run for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  Django's own name for it
+from django.core.management import get_commands
+
+from offbeat.cronjobs import entries
+from offbeat.cronjobs.conditions import longest_run
+from offbeat.cronjobs.conf import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORTEST_SECRET = (
+    20  # characters; what `openssl rand -base64 15` gives, and more than anybody guesses over HTTP
+)
+
+
+@register("cronjobs")
+def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
+    try:
+        cronjobs = entries.in_file()
+    except entries.ConfigurationError:
+        return  # offbeat_deployment.E001 tells it
+    for cronjob in cronjobs:
+        if entries.management_line(cronjob).partition(" ")[0] in get_commands():
+            yield from check_entry(cronjob)
+
+
+def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
+    where = f"platform.yaml: cronjobs/{cronjob.name}"
+    try:
+        entry = entries.loaded(cronjob)
+    except entries.ConfigurationError as error:
+        yield Error(
+            str(error),
+            hint="Run a subclass of offbeat.cronjobs.commands.EnqueueCommand, with arguments that it takes.",
+            id="offbeat_cronjobs.E001",
+        )
+        return
+    try:
+        entry.policies  # noqa: B018  raises for those that are none
+    except entries.ConfigurationError as error:
+        yield Error(
+            str(error), hint="docs/offbeat/cronjobs.md explains each policy.", id="offbeat_cronjobs.E003"
+        )
+    if not hasattr(entry.command, "task"):
+        yield Error(
+            f"{where}: its command {entry.line.split()[0]} has no task.",
+            hint="Say which task it enqueues: task = send_weekly_digest.",
+            id="offbeat_cronjobs.E005",
+        )
+    elif longest_run(entry) is None:
+        yield Error(
+            f"{where}: its task {entry.command.task.name} may run for ever.",
+            hint="Give it a time_limit: @shared_task(time_limit=600).",
+            id="offbeat_cronjobs.E002",
+        )
+
+
+@register("cronjobs")
+def check_settings(**_: Any) -> Iterator[CheckMessage]:
+    for name in getattr(settings, "OFFBEAT_CRONJOBS", {}):
+        if name not in NAMES:
+            yield Error(
+                f"OFFBEAT_CRONJOBS knows no setting {name!r}.",
+                hint=f"There are: {', '.join(sorted(NAMES))}.",
+                id="offbeat_cronjobs.E004",
+            )
+    if 0 < len(settings.CRON_SECRET) < SHORTEST_SECRET:
+        yield Warning(
+            f"CRON_SECRET has {len(settings.CRON_SECRET)} characters.",
+            hint=f"Whoever guesses it can wake cronjobs up: use {SHORTEST_SECRET} at least.",
+            id="offbeat_cronjobs.W001",
+        )

@@ -1,0 +1,140 @@
+"""The command of a cronjob: a subclass of six lines, run by the platform; it enqueues and exits.
+
+    class Command(EnqueueCommand):
+        help = "Enqueue the weekly digest for every confirmed subscriber."
+        task = send_weekly_digest
+        catch_up = "latest"
+        overlap = "skip"
+
+Everything else is here: which cronjob it is, what is due, exit codes, a bounded run time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.core.management.base import CommandError
+
+from offbeat.cronjobs import controls, entries, exit_codes, output
+from offbeat.cronjobs.exit_codes import SysexitsCommand
+from offbeat.cronjobs.wakeup import wake_up
+from offbeat.cronjobs.watchdog import bounded_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.core.management.base import CommandParser
+
+    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.watchdog import Watchdog
+
+
+class EnqueueCommand(SysexitsCommand):
+    """Claims the slots of a cronjob that are due, and enqueues a job of `task` for each, by these policies.
+
+    `catch_up`: of slots that nobody woke up for, run the "latest" (the others merge into it), "skip" them, or "all".
+    `catch_up_window`: how far back slots are caught up at all. `overlap`: while a job of this cronjob runs, "skip" the next one,
+    "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
+    slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and people are told.
+    How long a job may run is its task's `time_limit`. `ping_url`: see docs/offbeat/cronjobs.md.
+    """
+
+    task: ClassVar[Any]
+    catch_up: ClassVar[str] = "latest"
+    catch_up_window: ClassVar[timedelta] = timedelta(hours=24)
+    overlap: ClassVar[str] = "skip"
+    starting_deadline: ClassVar[timedelta | None] = None
+    grace: ClassVar[timedelta] = timedelta(minutes=5)
+    ping_url: ClassVar[str] = ""
+
+    def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
+        return {}
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options of every cronjob; a subclass with its own calls super() and gives them defaults."""
+        slots = parser.add_argument_group("slots")
+        slots.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        slots.add_argument("--json", action="store_true", help="answer in JSON")
+        slots.add_argument(
+            "--now", action="store_true", help="enqueue one job now, whatever the schedule says"
+        )
+        slots.add_argument(
+            "--from", dest="since", metavar="TIME", help="backfill from this slot on: 2026-11-01T08:00Z"
+        )
+        slots.add_argument(
+            "--to", dest="until", metavar="TIME", help="backfill up to this slot; without it, up to now"
+        )
+        slots.add_argument("--yes", action="store_true", help="do the backfill that --from shows")
+        slots.add_argument(
+            "--name", help="which cronjob of platform.yaml this is, where several run the command"
+        )
+        slots.add_argument(
+            "--schedule", metavar="CRON", help='of a cronjob that is not in platform.yaml: "0 9 * * *"'
+        )
+        slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
+
+    def handle(self, **options: Any) -> None:
+        word = type(self).__module__.rpartition(".")[2]
+        check_usage(options)
+        away = exit_codes.ASKED_TEXT if given(options) & {"now", "since"} else exit_codes.AWAY_TEXT
+        with (
+            bounded_time(word, away=away) as watchdog,
+            exit_codes.as_exit_codes(word, away, lambda: watchdog.is_committed),
+        ):
+            entry = entries.own(self, self.argv, options)
+            result = act(entry, options, watchdog)
+        self.tell(result, options)
+
+    def tell(self, result: Any, options: Mapping[str, Any]) -> None:
+        self.stdout.write(json.dumps(output.as_json(result)) if options["json"] else output.text(result))
+        if code := output.exit_code(result):
+            self.stdout.flush()
+            sys.exit(code)
+
+
+def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
+    is_dry, committed = options["dry_run"], watchdog.note_commit
+    if options["now"]:
+        return controls.run_now(entry, "the command line", is_dry=is_dry, committed=committed)
+    if "since" in given(options):
+        since, until = (moment(options, name, entry) for name in ("since", "until"))
+        assert since is not None  # noqa: S101  asked for above
+        is_dry = is_dry or not options["yes"]
+        return controls.backfill(entry, since, until, is_dry=is_dry, committed=committed)
+    return wake_up(entry, is_dry=is_dry, committed=committed)
+
+
+def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:
+    """Return a moment of the command line; without an offset it is in the cronjob's time zone. Raises CommandError."""
+    if options[name] is None:
+        return None
+    try:
+        time = datetime.fromisoformat(options[name])
+    except ValueError:
+        raise CommandError(
+            f'{flag(name)}: should be a time like 2026-11-01T08:00Z, got "{options[name]}"',
+            returncode=exit_codes.USAGE,
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=entry.schedule.zone)
+
+
+def check_usage(options: Mapping[str, Any]) -> None:
+    """Refuse options that say nothing together. Raises CommandError."""
+    for name, needed in (("until", "since"), ("timezone", "schedule")):
+        if name in given(options) and needed not in given(options):
+            raise CommandError(f"{flag(name)} needs {flag(needed)}", returncode=exit_codes.USAGE)
+    if {"now", "since"} <= given(options):
+        raise CommandError("--now and --from exclude each other", returncode=exit_codes.USAGE)
+
+
+def flag(name: str) -> str:
+    return {"since": "--from", "until": "--to"}.get(name, f"--{name}")
+
+
+def given(options: Mapping[str, Any]) -> set[str]:
+    """Return which options the command line has; an empty value, as of an unset variable, is given too."""
+    return {name for name, value in options.items() if value not in (None, False)}

@@ -1,0 +1,44 @@
+"""Every interval and bound of cronjobs that one may want to change, with its reason: overridden by `OFFBEAT_CRONJOBS`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True)
+class Conf:
+    """Times are in seconds unless the name says otherwise."""
+
+    heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only told
+    heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
+    signal_interval: float = 30.0  # between two looks for incidents: a few queries
+    unpublished_after: float = (
+        60.0  # a due job that is not in Redis by then: longer than a restart of Redis takes
+    )
+    no_success_slots: float = 3  # one failure is a dead letter, three in a row are an outage
+    retention_days: float = 90  # slots are kept this long, and the newest thirty of each cronjob for ever
+    ping_timeout: float = 5.0  # a watcher that hangs must not pile up threads
+    ping_url: str = ""  # https://hc-ping.com/<key>/{name}: start, success and fail of each job are told there
+    alert_webhook: str = ""  # gets incidents as JSON
+
+
+NAMES = frozenset(field.name for field in fields(Conf))
+
+
+@lru_cache(maxsize=1)
+def conf() -> Conf:
+    """Return the settings in force; unknown names are told of by the check offbeat_cronjobs.E004 and ignored here."""
+    given = getattr(settings, "OFFBEAT_CRONJOBS", {})
+    return Conf(**{name: value for name, value in given.items() if name in NAMES})
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "OFFBEAT_CRONJOBS":
+        conf.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,217 @@
+"""A cronjob as the code knows it: its entry of platform.yaml (or its command line), and the command that enqueues."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandError
+
+from offbeat.cronjobs.policies import Policies, PolicyError
+from offbeat.deployment.schedule import Schedule, ScheduleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from offbeat.cronjobs.commands import EnqueueCommand
+    from offbeat.cronjobs.models import CronJob
+    from offbeat.deployment import spec
+
+
+NAME = r"[a-z][a-z0-9-]{1,31}"  # as in platform.yaml
+
+
+class ConfigurationError(Exception):
+    """A cronjob cannot be woken up as it is configured: its message says where, what was found, what would be right."""
+
+
+class UnknownCronjobError(ConfigurationError):
+    """No entry of platform.yaml, and no --schedule, says which cronjob this is."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cronjob: when it is due, what it enqueues, and what becomes of slots that were not on time."""
+
+    name: str
+    schedule: Schedule
+    line: str  # the management command with its arguments
+    command: EnqueueCommand
+    is_in_file: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)  # the command's own, parsed
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Raises ConfigurationError."""
+        try:
+            return Policies.of(self.command)
+        except PolicyError as error:
+            raise ConfigurationError(f"{self.name}: {self.line.split()[0]}: {error}") from None
+
+    def arguments(self, slot: Any) -> dict[str, Any]:
+        return self.command.arguments(slot, self.options)
+
+
+def in_file() -> tuple[spec.CronJob, ...]:
+    """Return the cronjobs of platform.yaml. Raises ConfigurationError."""
+    from offbeat.deployment import spec  # noqa: PLC0415  YAML costs 30 ms, and a dashboard's cronjob needs none
+
+    try:
+        return spec.read().cronjobs
+    except spec.PlatformError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def find(name: str) -> Entry:
+    """Return a cronjob of platform.yaml. Raises ConfigurationError, UnknownCronjobError for a name that is not there."""
+    return loaded(found_by_name(name, in_file()))
+
+
+def found_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
+    for each in cronjobs:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in cronjobs) or "none"
+    raise UnknownCronjobError(f"platform.yaml: cronjobs: there is no {name}; there are: {known}")
+
+
+def management_line(cronjob: spec.CronJob) -> str:
+    """Return what follows manage.py: ``enqueue_weekly_digest --list 3``."""
+    argv = cronjob.argv
+    start = next((index + 1 for index, word in enumerate(argv) if word.endswith("manage.py")), len(argv))
+    return shlex.join(argv[start:])
+
+
+def parsed(cronjob: spec.CronJob) -> Schedule:
+    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
+
+
+def loaded(cronjob: spec.CronJob) -> Entry:
+    """Return an entry of platform.yaml with its command. Raises ConfigurationError."""
+    line = management_line(cronjob)
+    return Entry(cronjob.name, parsed(cronjob), line, *load(cronjob.name, line))
+
+
+def of_row(row: CronJob) -> Entry:
+    """Return a dashboard's cronjob, as its last wake-up told it. Raises ConfigurationError."""
+    command, is_in_file, options = load(row.name, row.command)
+    schedule = Schedule.parse(row.schedule, row.timezone, row.name)
+    return Entry(row.name, schedule, row.command, command, row.is_in_file and is_in_file, options)
+
+
+def load(name: str, line: str) -> tuple[EnqueueCommand, bool, dict[str, Any]]:
+    """Return the command of a line, True, and its parsed options. Raises ConfigurationError."""
+    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
+
+    word, *arguments = shlex.split(line) or [""]
+    command = _command(name, word)
+    if not isinstance(command, EnqueueCommand):
+        what = "is not an EnqueueCommand" if command else "does not exist"
+        raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
+    if not arguments and type(command).add_arguments is EnqueueCommand.add_arguments:
+        return command, True, {}  # nothing to parse
+    try:
+        return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
+    except CommandError as error:
+        raise ConfigurationError(f"{name}: {line}: {str(error).removeprefix('Error: ')}") from None
+
+
+def _command(name: str, word: str) -> object:
+    """Return an instance of a management command, None where there is none. Raises ConfigurationError."""
+    from django.core.management import get_commands, load_command_class  # noqa: PLC0415  as above
+
+    app = get_commands().get(word)
+    try:
+        return load_command_class(app, word) if isinstance(app, str) else app
+    except (
+        Exception
+    ) as error:  # whatever importing it raises: one broken command must not take the others with it
+        raise ConfigurationError(
+            f'{name}: the management command "{word}" cannot be imported: {type(error).__name__}: {error}'
+        ) from error
+
+
+def own(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]) -> Entry:
+    """Return the cronjob that a command was run for: by --schedule, by --name, or by its own command line."""
+    word = type(command).__module__.rpartition(".")[2]
+    if options["schedule"]:
+        return from_command_line(command, shlex.join([word, *own_arguments(argv)]), options)
+    cronjobs = in_file()
+    name = options["name"]
+    cronjob = found_by_name(name, cronjobs) if name else found_by_line(word, argv, cronjobs)
+    return Entry(cronjob.name, parsed(cronjob), management_line(cronjob), command, options=options)
+
+
+def own_arguments(argv: Sequence[str]) -> list[str]:
+    """Return the arguments that are a command's own, not every cronjob's: a worker that heals it enqueues by them too."""
+    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
+
+    everybodys = EnqueueCommand().create_parser("manage.py", "", allow_abbrev=False)
+    return everybodys.parse_known_args(list(argv))[1]
+
+
+def from_command_line(command: EnqueueCommand, line: str, options: Mapping[str, Any]) -> Entry:
+    word = line.partition(" ")[0]
+    name = options["name"] or word.removeprefix("enqueue_").replace("_", "-")
+    if not re.fullmatch(NAME, name):
+        raise ConfigurationError(
+            f'--name: should be 2 to 32 of a-z, 0-9 and hyphen, starting with a letter, got "{name}"'
+        )
+    try:
+        schedule = Schedule.parse(options["schedule"], options["timezone"] or "UTC", name)
+    except ScheduleError as error:
+        raise ConfigurationError(f"--schedule: {error}") from None
+    if any(each.name == name for each in in_file()):
+        raise ConfigurationError(
+            f"--schedule: {name} is a cronjob of platform.yaml, which says when it is due. "
+            "Hint: leave --schedule out, or give this one another name with --name"
+        )
+    return Entry(name, schedule, line, command, is_in_file=False, options=options)
+
+
+def found_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
+    """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
+    lines = {each: shlex.split(management_line(each)) for each in cronjobs}
+    candidates = [each for each, line in lines.items() if line[:1] == [word]]
+    if len(candidates) > 1:
+        exact = [each for each in candidates if lines[each][1:] == list(argv[: len(lines[each]) - 1])]
+        longest = max((len(lines[each]) for each in exact), default=0)
+        candidates = [each for each in exact if len(lines[each]) == longest] or candidates
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise UnknownCronjobError(
+            f'platform.yaml: cronjobs: none has the command "python manage.py {word}". '
+            f'Hint: add an entry, or say when it is due: --schedule "0 9 * * *"'
+        )
+    names = ", ".join(each.name for each in candidates)
+    raise UnknownCronjobError(
+        f'platform.yaml: cronjobs: {names} all run "{word}". Hint: say which with --name'
+    )
+
+
+def all_known() -> tuple[dict[str, Entry], dict[str, str]]:
+    """Return every cronjob of platform.yaml and of dashboards that can be woken up, and for the others why not."""
+    from offbeat.cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
+
+    known, problems = {}, {}
+    sources = [(each.name, partial(loaded, each)) for each in in_file()]
+    sources += [(row.name, partial(of_row, row)) for row in CronJob.objects.filter(is_in_file=False)]
+    for name, load_entry in sources:
+        try:
+            known[name] = load_entry()
+            known[name].policies  # noqa: B018  raises for those that are none
+        except ConfigurationError as error:
+            problems[name] = str(error)
+    return known, problems
+
+
+def known(name: str) -> Entry:
+    """Return a cronjob of platform.yaml or of a dashboard. Raises ConfigurationError."""
+    from offbeat.cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
+
+    row = CronJob.objects.filter(pk=name, is_in_file=False).first()
+    return of_row(row) if row else find(name)

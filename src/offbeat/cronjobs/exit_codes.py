@@ -1,0 +1,110 @@
+"""Exit codes of wake-ups, those of sysexits.h: the only thing that every platform's cron shows."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable, UndefinedColumn, UndefinedTable
+
+from offbeat.cronjobs.entries import ConfigurationError
+from offbeat.cronjobs.policies import TooManySlotsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+UNMIGRATED = (UndefinedTable, UndefinedColumn)
+
+DONE = os.EX_OK  # enqueued, enqueued before, paused, or nothing due
+USAGE = os.EX_USAGE  # 64: the command line is not one
+AWAY = (
+    os.EX_UNAVAILABLE
+)  # 69: PostgreSQL is away or not migrated; the next wake-up, or a worker, claims the slot
+BUG = os.EX_SOFTWARE  # 70
+UNPUBLISHED = os.EX_TEMPFAIL  # 75: recorded, and Redis is away; a worker's relay publishes
+HELD = (
+    os.EX_TEMPFAIL
+)  # not recorded, because somebody holds the cronjob; the next wake-up, or a worker, claims the slot
+UNCONFIGURED = os.EX_CONFIG  # 78: unknown cronjob, or a schedule or policy that is none
+
+AWAY_TEXT = "PostgreSQL is away; the next wake-up or a worker claims the slot"
+ASKED_TEXT = "PostgreSQL is away; before you ask again, see whether it was done"
+HELD_TEXT = {
+    AWAY_TEXT: "nothing is recorded; the next wake-up or a worker claims the slot",
+    ASKED_TEXT: "nothing was done; ask again",
+}
+UNMIGRATED_TEXT = (
+    "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
+)
+UNPUBLISHED_TEXT = "recorded; Redis is away: nothing is lost, a worker publishes it when Redis is back"
+LOST_SIGHT_TEXT = (
+    "recorded; then PostgreSQL went away: nothing is lost, a worker publishes what is not published"
+)
+
+
+class SysexitsCommand(BaseCommand):
+    """A command that exits with 64 for a command line that is none, where argparse would say 2."""
+
+    requires_system_checks = ()  # the release has checked; every wake-up would pay for it
+    argv: tuple[str, ...] = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.argv = tuple(argv[2:])
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as leaving:
+            if leaving.code == 2:
+                sys.exit(USAGE)
+            raise
+
+
+def is_away(error: Exception) -> bool:
+    """Whether PostgreSQL is away, has let go of us or is not migrated: nothing that the code at hand could mend."""
+    return isinstance(error, OperationalError | InterfaceError) or isinstance(
+        error.__cause__, (*UNMIGRATED, IdleInTransactionSessionTimeout)
+    )
+
+
+def is_unmigrated(error: Exception) -> bool:
+    return isinstance(error.__cause__, UNMIGRATED)
+
+
+def is_held(error: Exception) -> bool:
+    """Whether another process holds the cronjob, and for longer than one waits."""
+    return isinstance(error.__cause__, LockNotAvailable)
+
+
+@contextlib.contextmanager
+def as_exit_codes(
+    name: str, away: str = ASKED_TEXT, is_committed: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Turn what goes wrong into one line and an exit code; `away` is said while PostgreSQL is away.
+
+    `is_committed` tells whether the work was recorded before that: then it is not to be asked for again.
+    """
+    try:
+        yield
+    except CommandError:
+        raise
+    except ConfigurationError as error:
+        raise CommandError(str(error), returncode=UNCONFIGURED) from None
+    except TooManySlotsError as error:
+        raise CommandError(str(error), returncode=USAGE) from None
+    except Exception as error:
+        if is_unmigrated(error):
+            raise CommandError(f"{name}: {UNMIGRATED_TEXT}", returncode=AWAY) from None
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if is_held(error):
+            raise CommandError(f"{name}: {HELD_TEXT[away]}: {line}", returncode=HELD) from None
+        if is_away(error):
+            text, code = (LOST_SIGHT_TEXT, UNPUBLISHED) if is_committed() else (away, AWAY)
+            raise CommandError(f"{name}: {text} ({line})", returncode=code) from None
+        logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
+        raise CommandError(f"{name}: {type(error).__name__}: {error}", returncode=BUG) from None

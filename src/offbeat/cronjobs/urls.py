@@ -1,0 +1,10 @@
+"""Where schedulers call: off unless CRON_SECRET is set."""
+
+from django.urls import path
+
+from offbeat.cronjobs import views
+
+urlpatterns = [
+    path("cron/tick", views.tick, name="cron-tick"),
+    path("cron/<slug:name>", views.wake, name="cron-wake-up"),
+]

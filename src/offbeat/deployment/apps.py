@@ -1,0 +1,13 @@
+"""The deployment app: its system checks run with Django's own."""
+
+from django.apps import AppConfig
+
+
+class DeploymentConfig(AppConfig):
+    name = "offbeat.deployment"
+    label = "offbeat_deployment"
+
+    def ready(self) -> None:
+        from offbeat.deployment import checks, pooler  # noqa: F401, PLC0415 - checks register; the app registry is ready now
+
+        pooler.connect()

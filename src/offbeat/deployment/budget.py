@@ -1,0 +1,66 @@
+"""How many connections the services may hold at once, against what the plans of the servers allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offbeat.deployment.spec import Platform, Service
+
+# Its threads: one beats, one relays and reconciles, one does the duties of cronjobs and ops.
+POSTGRES_OF_A_WORKER = 3
+# Measured with Celery's gossip, mingle and heartbeat off: two connections idle, two more a child under load.
+REDIS_OF_A_WORKER = 6
+REDIS_OF_A_WEB_PROCESS = 2
+"""The size of Celery's broker pool (CELERY_BROKER_POOL_LIMIT)."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Connections that all instances of one kind of process hold at most."""
+
+    process: str
+    postgres: int
+    redis: int
+
+
+def demands(platform: Platform) -> Iterator[Demand]:
+    """Give each service at its most instances, then what cronjobs and the release command add."""
+    for service in platform.services:
+        postgres, redis = _of_one(service, platform)
+        yield Demand(service.name, postgres * service.instances.max, redis * service.instances.max)
+    if platform.cronjobs:
+        yield Demand("cronjobs", len(platform.cronjobs), len(platform.cronjobs))
+    if platform.release:
+        yield Demand("release", 1, 1)
+
+
+def overdrafts(platform: Platform) -> Iterator[str]:
+    """Tell, a sentence each, which server has fewer connections than we may open."""
+    needed = list(demands(platform))
+    for kind, resource in platform.resources.items():
+        parts = [(demand.process, getattr(demand, kind)) for demand in needed]
+        total = sum(count for _, count in parts)
+        if resource.connections and total > resource.connections:
+            sums = ", ".join(f"{process} {count}" for process, count in parts)
+            yield (
+                f"resources/{kind}/connections: should be at least {total} ({sums}), "
+                f"got {resource.connections}: "
+                f"the rest would be refused, and a deploy runs old and new instances at once"
+            )
+
+
+def _of_one(service: Service, platform: Platform) -> tuple[int, int]:
+    if service.queues:
+        children = _number(platform, "WORKER_CONCURRENCY", 2)
+        return children + POSTGRES_OF_A_WORKER, children + REDIS_OF_A_WORKER
+    processes = _number(platform, "WEB_CONCURRENCY", 2)
+    return processes * _number(platform, "WEB_THREADS", 8), processes * REDIS_OF_A_WEB_PROCESS
+
+
+def _number(platform: Platform, name: str, otherwise: int) -> int:
+    default = next((each.default for each in platform.env if each.name == name), None)
+    return int(default) if default and default.isdigit() and int(default) else otherwise

@@ -1,0 +1,146 @@
+"""Django system checks that compare platform.yaml with the code: they run with every `manage.py check`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's own name
+from django.core.management import get_commands
+
+from offbeat.deployment import spec
+from offbeat.deployment.beat import beats
+from offbeat.deployment.budget import overdrafts
+from offbeat.deployment.env_use import read_prefixes, read_variables, required_variables
+from offbeat.deployment.kinds import nearest
+from offbeat.deployment.pools import other_pools
+from offbeat.deployment.queues import routed_queues
+
+Check = Callable[[spec.Platform], Iterator[CheckMessage]]
+
+
+@register("deployment")
+def check_deployment(**_: Any) -> list[CheckMessage]:
+    """Check platform.yaml by itself; when it reads, check it against the code."""
+    try:
+        platform = spec.read()
+    except spec.PlatformError as error:
+        hint = "docs/offbeat/platform-yaml.md lists every key."
+        return [Error(line, hint=hint, id="offbeat_deployment.E001") for line in error.errors]
+    return [message for check in CHECKS for message in check(platform)]
+
+
+def cronjob_commands(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a cronjob whose command is not a management command that exists (E002)."""
+    known = get_commands()
+    for cronjob in platform.cronjobs:
+        name = management_command(cronjob.argv)
+        where = f"platform.yaml: cronjobs/{cronjob.name}/command"
+        if name is None:
+            yield Error(
+                f'{where}: should be "python manage.py ...", got "{cronjob.command}"',
+                hint="Put the work into a management command: only those take part in slots and exit codes.",
+                id="offbeat_deployment.E002",
+            )
+        elif name not in known:
+            yield Error(
+                f'{where}: should be a management command, got "{name}"{nearest(name, list(known))}',
+                hint=f"Add src/<app>/management/commands/{name}.py, or mend the name.",
+                id="offbeat_deployment.E002",
+            )
+
+
+def management_command(argv: list[str]) -> str | None:
+    """Give the management command that a command line runs, or None."""
+    program, *rest = argv
+    if re.fullmatch(r"(.*/)?python[\d.]*", program) and rest and rest[0].endswith("manage.py"):
+        return rest[1] if len(rest) > 1 else None
+    return None
+
+
+def no_beat(_: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse Celery Beat anywhere (E003)."""
+    for problem in beats(spec.PLATFORM_FILE.parent, settings):
+        hint = "Remove it; python manage.py import_beat prints the entries for platform.yaml."
+        yield Error(problem, hint=hint, id="offbeat_deployment.E003")
+
+
+def grace_outlasts_stop(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a grace that ends before the worker has waited for its jobs and handed the rest back (E004)."""
+    soft = getattr(settings, "CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT", 0)
+    stop = max(soft, getattr(settings, "OFFBEAT_JOBS", {}).get("drain", 0))
+    for service in platform.services:
+        if service.queues and service.grace <= stop:
+            yield Error(
+                f"platform.yaml: services/{service.name}/grace: should be more than the {stop:g} s that a stopping "
+                f"worker waits for its jobs, got {service.grace}",
+                hint=f"Set WORKER_GRACE={service.grace}, as exports do, or raise the grace.",
+                id="offbeat_deployment.E004",
+            )
+
+
+def queues_are_consumed(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a queue that a task is routed to and no service consumes (E005)."""
+    consumed = {queue for service in platform.services for queue in service.queues}
+    for queue, who in sorted(routed_queues().items()):
+        if queue not in consumed:
+            yield Error(
+                f'platform.yaml: services: no service consumes the queue "{queue}", which {who} uses',
+                hint=f"Add {queue} to a service's queues and to its command's --queues.",
+                id="offbeat_deployment.E005",
+            )
+
+
+def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a variable that the settings require and the file does not provide to every process (E006)."""
+    injected = set(platform.resources.injected)
+    provided = injected | {
+        each.name for each in platform.env_of("") if each.required or each.generated or each.default
+    }
+    for name in sorted(required_variables() - provided):
+        yield Error(
+            f"platform.yaml: env/{name}: should be required, generated or with a default: all need it",
+            hint="A worker or a cronjob without it would not start.",
+            id="offbeat_deployment.E006",
+        )
+
+
+def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Warn of a variable that nothing reads (W007)."""
+    used, prefixes = read_variables(), read_prefixes()
+    for variable in platform.env:
+        if variable.name not in used and not variable.name.startswith(prefixes):
+            yield Warning(
+                f"platform.yaml: env/{variable.name}: nothing reads it{nearest(variable.name, sorted(used))}",
+                hint="Remove it, or mend the name.",
+                id="offbeat_deployment.W007",
+            )
+
+
+def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse more connections than a server's plan allows, where the file says how many those are (E008)."""
+    for problem in overdrafts(platform):
+        hint = "Lower WEB_CONCURRENCY, WEB_THREADS, WORKER_CONCURRENCY or instances; or take a larger plan."
+        yield Error(f"platform.yaml: {problem}", hint=hint, id="offbeat_deployment.E008")
+
+
+def only_prefork(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a worker's pool other than prefork anywhere (E009); offbeat_jobs.E010 looks at the settings."""
+    for problem in other_pools(platform, spec.PLATFORM_FILE.parent):
+        yield Error(
+            problem, hint="Leave it out: Celery's own default is prefork.", id="offbeat_deployment.E009"
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    cronjob_commands,
+    no_beat,
+    grace_outlasts_stop,
+    queues_are_consumed,
+    env_is_complete,
+    env_is_used,
+    connections_suffice,
+    only_prefork,
+)

@@ -1,0 +1,60 @@
+"""Prints platform.yaml in the terms of each platform: one module a platform, all from the same spec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offbeat.deployment.exporters import (
+    cloudrun,
+    compose,
+    crontab,
+    digitalocean,
+    dokku,
+    fly,
+    heroku,
+    kubernetes,
+    pandastack,
+    railway,
+    render,
+    scalingo,
+    systemd,
+    upsun,
+)
+from offbeat.deployment.exporters.export import Export, File, Options, export
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from offbeat.deployment.exporters.facts import Facts
+    from offbeat.deployment.spec import Platform
+
+MODULES: tuple[ModuleType, ...] = (
+    render,
+    heroku,
+    railway,
+    digitalocean,
+    dokku,
+    scalingo,
+    upsun,
+    fly,
+    cloudrun,
+    kubernetes,
+    compose,
+    systemd,
+    crontab,
+    pandastack,
+)
+TARGETS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+
+__all__ = ["TARGETS", "Export", "File", "Options", "export_platform", "facts_of"]
+
+
+def export_platform(name: str, platform: Platform, options: Options | None = None) -> Export:
+    """Print a platform's files; raises KeyError for a name that is not in TARGETS."""
+    module = TARGETS[name]
+    return export(name, module.FACTS, module.files, platform, options or Options())
+
+
+def facts_of(name: str) -> Facts:
+    facts: Facts = TARGETS[name].FACTS
+    return facts

@@ -1,0 +1,175 @@
+"""Google Cloud Run: a service, a worker pool, jobs; and the commands that make Cloud Scheduler start the jobs."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters.environment import asked, fixed_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import comment, yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import Service
+
+FACTS = Facts(
+    title="Google Cloud Run",
+    files=("deploy/cloudrun/*.yaml", "deploy/cloudrun/setup.sh"),
+    cron="a job each, started by Cloud Scheduler, at least once",
+    zone="each",
+    overlap="runs may overlap",
+    drift="rarely twice, by its own documentation",
+    grace=10,
+    grace_unset="10 s, always",
+    release="a job, run by hand or by the pipeline before the deploy",
+    hosts="ALLOWED_HOSTS: no variable holds the service's address",
+    resources="Cloud SQL and Memorystore, by a connector or direct VPC; their addresses are secrets",
+    servers="own",
+    leaves_out_optional=True,
+    notes=(
+        "release: nothing runs it by itself: the pipeline executes the job and waits before it replaces the services",
+        "a worker pool does not scale by itself",
+    ),
+    assumed=frozenset({"floor"}),
+    unverified=(
+        "that a worker pool gets 10 s of grace as a service does",
+        "that `gcloud run worker-pools replace` has left its beta",
+        "that `gcloud scheduler jobs update http` takes the flags of `create http`",
+        "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
+    ),
+    sources=("cloud.google.com/run/docs/reference/yaml/v1", "cloud.google.com/scheduler/docs"),
+)
+
+FOLDER = "deploy/cloudrun"
+
+
+def files(target: Target) -> tuple[File, ...]:
+    documents = {each.name: _service(target, each) for each in target.platform.services}
+    documents |= {f"job-{name}": _job(target, name, command) for name, command in _jobs(target)}
+    written = [
+        File(f"{FOLDER}/{name}.yaml", yaml_text(each, header=target.header))
+        for name, each in documents.items()
+    ]
+    return (*written, File(f"{FOLDER}/setup.sh", _setup(target)))
+
+
+def _jobs(target: Target) -> Iterator[tuple[str, str]]:
+    if target.platform.release:
+        yield "release", target.platform.release
+    commands = {each.cronjob: each.command for each in target.wake_ups}
+    yield from commands.items()
+
+
+def _service(target: Target, service: Service) -> dict[str, Any]:
+    low, high = service.instances.min, service.instances.max
+    kind = "Service" if service.port else "WorkerPool"
+    document: dict[str, Any] = {
+        "apiVersion": "serving.knative.dev/v1" if service.port else "run.googleapis.com/v1",
+        "kind": kind,
+        "metadata": {"name": f"{target.platform.name}-{service.name}"},
+    }
+    if service.port:
+        scale = {"autoscaling.knative.dev/minScale": str(low), "autoscaling.knative.dev/maxScale": str(high)}
+        annotations = {"metadata": {"annotations": scale}}
+    else:
+        document["metadata"]["annotations"] = {"run.googleapis.com/manualInstanceCount": str(max(low, 1))}
+        annotations = {}
+    document["spec"] = {"template": annotations | {"spec": {"containers": [_container(target, service)]}}}
+    return document
+
+
+def _container(target: Target, service: Service) -> dict[str, Any]:
+    # Below one CPU, Cloud Run allows one request at a time.
+    limits = {"cpu": f"{max(service.cpu, 1):g}", "memory": f"{service.memory}Mi"}
+    container: dict[str, Any] = {
+        "image": target.platform.image,
+        "command": service.argv[:1],
+        "args": service.argv[1:],
+        "env": _env(target, service),
+        "resources": {"limits": limits},
+    }
+    if service.port:
+        container["ports"] = [{"containerPort": service.port}]
+        if service.health:
+            probe = {"httpGet": {"path": service.health, "port": service.port}}
+            container["startupProbe"] = probe | {"periodSeconds": 5, "failureThreshold": 12}
+            container["livenessProbe"] = probe | {"periodSeconds": 10, "timeoutSeconds": 5}
+    return container
+
+
+def _job(target: Target, name: str, command: str) -> dict[str, Any]:
+    argv = shlex.split(command)
+    limit = 900 if name == "release" else 120
+    container = {
+        "image": target.platform.image,
+        "command": argv[:1],
+        "args": argv[1:],
+        "env": _env(target, None),
+    }
+    # A wake-up that failed is made good by the next; a release that failed must be seen.
+    task = {"containers": [container], "maxRetries": 0, "timeoutSeconds": limit}
+    return {
+        "apiVersion": "run.googleapis.com/v1",
+        "kind": "Job",
+        "metadata": {"name": f"{target.platform.name}-{name}"},
+        "spec": {"template": {"spec": {"taskCount": 1, "template": {"spec": task}}}},
+    }
+
+
+def _env(target: Target, service: Service | None) -> list[dict[str, Any]]:
+    values = fixed_values(target, service)
+    values.pop("PORT", None)  # Cloud Run sets it, and refuses a container that does
+    plain = [{"name": name, "value": value} for name, value in values.items()]
+    secret = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": name, "key": "latest"}}}
+        for name in _secrets(target)
+    ]
+    return [*plain, *secret]
+
+
+def _secrets(target: Target) -> list[str]:
+    """Give what Secret Manager has to hold; optional variables are added by whoever wants them."""
+    required = [each.name for each in asked(target.platform) if each.required or each.generated]
+    return [*target.platform.resources.injected, *required]
+
+
+# With `create` alone, a second run would end at the first schedule that is there.
+SCHEDULE = """\
+schedule() {
+    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
+    flags+=(--project "$PROJECT" --location "$REGION")
+    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+}
+"""
+
+
+def _setup(target: Target) -> str:
+    head = ["#!/usr/bin/env bash", comment(target.header).rstrip()]
+    head += [
+        "# May be run again, after every export.",
+        "# Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).",
+        "set -euo pipefail",
+        "",
+    ]
+    head += [SCHEDULE] if target.wake_ups else []
+    return "\n".join([*head, *_commands(target)]) + "\n"
+
+
+def _commands(target: Target) -> Iterator[str]:
+    name = target.platform.name
+    for secret in _secrets(target):
+        yield f'gcloud secrets describe {secret} --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create'
+    for job, _ in _jobs(target):
+        yield f'gcloud run jobs replace {FOLDER}/job-{job}.yaml --project "$PROJECT" --region "$REGION"'
+    if target.platform.release:
+        yield f'gcloud run jobs execute {name}-release --wait --project "$PROJECT" --region "$REGION"'
+    for service in target.platform.services:
+        kind = "services" if service.port else "worker-pools"
+        yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
+    for each in target.wake_ups:
+        uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{name}-{each.cronjob}:run"
+        yield f"schedule {name}-{each.name} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

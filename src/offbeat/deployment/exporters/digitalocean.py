@@ -1,0 +1,143 @@
+"""DigitalOcean App Platform: an app spec, .do/app.yaml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, asked, particular_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import yaml_text
+
+if TYPE_CHECKING:
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import EnvVar, Service
+
+FACTS = Facts(
+    title="DigitalOcean App Platform",
+    files=(".do/app.yaml",),
+    cron="a job of `kind: SCHEDULED` each, billed while it runs",
+    zone="each",
+    overlap="not stated",
+    grace=600,
+    grace_unset="120 s",
+    release="a job of `kind: PRE_DEPLOY`",
+    hosts="by itself (`${APP_DOMAIN}`)",
+    resources="databases of the spec; make the clusters first: `doctl databases create`",
+    notes=(
+        (
+            "secrets are printed empty, and the app refuses to start until they are set: in the dashboard, or here as an "
+            "encrypted value"
+        ),
+        "the published OpenAPI lacks scheduled jobs: their keys here follow godo, DigitalOcean's own Go client",
+    ),
+    assumed=frozenset({"floor", "overlap"}),
+    unverified=("the shortest interval of a scheduled job, and what happens when two runs overlap",),
+    sources=(
+        "docs.digitalocean.com/products/app-platform/reference/app-spec",
+        "github.com/digitalocean/godo",
+    ),
+)
+
+SITE = {HOSTS: "${APP_DOMAIN}", ADDRESS: "${APP_URL}"}
+SHARED_CPU = ((1, 512, "apps-s-1vcpu-0.5gb"), (1, 1024, "apps-s-1vcpu-1gb"), (1, 2048, "apps-s-1vcpu-2gb"))
+LARGER = ((2, 4096, "apps-d-2vcpu-4gb"), (2, 8192, "apps-d-2vcpu-8gb"), (4, 16384, "apps-d-4vcpu-16gb"))
+# Autoscaling needs a dedicated CPU.
+DEDICATED = ((1, 512, "apps-d-1vcpu-0.5gb"), (1, 1024, "apps-d-1vcpu-1gb"), (1, 2048, "apps-d-1vcpu-2gb"))
+ENGINES = {"postgres": "PG", "redis": "VALKEY"}
+
+
+def files(target: Target) -> tuple[File, ...]:
+    platform = target.platform
+    document: dict[str, Any] = {"name": platform.name}
+    if databases := [_database(target, kind) for kind in platform.resources.kinds]:
+        document["databases"] = databases
+    document["envs"] = _shared_env(target)
+    document["services"] = [_service(target, each) for each in platform.services if each.port]
+    document["workers"] = [_service(target, each) for each in platform.services if not each.port]
+    document["jobs"] = _jobs(target)
+    filled = {key: value for key, value in document.items() if value}
+    return (File(".do/app.yaml", yaml_text(filled, header=target.header)),)
+
+
+def _service(target: Target, service: Service) -> dict[str, Any]:
+    scaled = service.instances.max > max(service.instances.min, 1)
+    entry = _component(target, service.name, service.command)
+    entry["instance_size_slug"] = size(service, dedicated=scaled)
+    if service.port:
+        entry["http_port"] = service.port
+    if scaled:
+        limits = {
+            "min_instance_count": max(service.instances.min, 1),
+            "max_instance_count": service.instances.max,
+        }
+        entry["autoscaling"] = limits | {"metrics": {"cpu": {"percent": 70}}}
+    else:
+        entry["instance_count"] = max(service.instances.min, 1)
+    if service.port and service.health:
+        entry["health_check"] = {"http_path": service.health, "initial_delay_seconds": 10}
+    entry["termination"] = {"grace_period_seconds": target.grace(service)}
+    entry["envs"] = [_plain(key, value) for key, value in particular_values(target, service).items()]
+    return {key: value for key, value in entry.items() if value != []}
+
+
+def _jobs(target: Target) -> list[dict[str, Any]]:
+    jobs = []
+    if target.platform.release:
+        jobs.append(_component(target, "release", target.platform.release) | {"kind": "PRE_DEPLOY"})
+    for each in target.wake_ups:
+        schedule = {"cron": each.line, "time_zone": each.zone}
+        jobs.append(
+            _component(target, each.name, each.command)
+            | {"kind": "SCHEDULED", "schedule": schedule, "timeout": "120s"}
+        )
+    return [each | {"instance_size_slug": SHARED_CPU[0][2]} for each in jobs]
+
+
+def _component(target: Target, name: str, command: str) -> dict[str, Any]:
+    platform = target.platform
+    return {
+        "name": name,
+        "github": {"repo": platform.repository, "branch": platform.branch, "deploy_on_push": True},
+        "dockerfile_path": "Dockerfile",
+        "run_command": command,
+    }
+
+
+def _database(target: Target, kind: str) -> dict[str, Any]:
+    resource = getattr(target.platform.resources, kind)
+    cluster = {"production": True, "cluster_name": f"{target.platform.name}-{kind}"}
+    return {"name": kind, "engine": ENGINES[kind], "version": resource.version.split(".")[0], **cluster}
+
+
+def _shared_env(target: Target) -> list[dict[str, Any]]:
+    """Give what every component gets, in one place, so that they cannot differ."""
+    platform = target.platform
+    servers = [
+        _plain(resource.injects, f"${{{kind}.DATABASE_URL}}") for kind, resource in platform.resources.items()
+    ]
+    defaults = [
+        _plain(each.name, each.default)
+        for each in platform.env
+        if each.default is not None and not each.services
+    ]
+    return [*servers, *(_asked(each) for each in asked(platform)), *defaults]
+
+
+def _asked(variable: EnvVar) -> dict[str, Any]:
+    if variable.name in SITE:
+        return _plain(variable.name, SITE[variable.name])
+    return _plain(variable.name, "") | ({"type": "SECRET"} if variable.is_secret else {})
+
+
+def _plain(key: str, value: str | None) -> dict[str, Any]:
+    return {"key": key, "scope": "RUN_TIME", "value": value}
+
+
+def size(service: Service, *, dedicated: bool) -> str:
+    """Give the smallest instance that has the CPUs and the memory asked for, or the largest that there is."""
+    offers = (*(DEDICATED if dedicated else SHARED_CPU), *LARGER)
+    return next(
+        (slug for cpus, memory, slug in offers if cpus >= service.cpu and memory >= service.memory),
+        offers[-1][2],
+    )

@@ -1,0 +1,107 @@
+"""What an exporter gives: files for a platform, and what the platform cannot express."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from offbeat.deployment.exporters.wakeups import plan_wake_ups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from offbeat.deployment.exporters.facts import Facts
+    from offbeat.deployment.exporters.wakeups import WakeUp
+    from offbeat.deployment.spec import Platform, Service
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person who exports chooses."""
+
+    tick: int | None = None
+    """Minutes between ticks: one wake-up for all cronjobs in place of one each."""
+    keda: str | None = None
+    """Kubernetes only: scale workers by "redis" (queue depth) or "prometheus" (our metric)."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to write, its path relative to the project's root."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is printed for one platform."""
+
+    files: tuple[File, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A platform as its exporter sees it: the spec, the facts, and the wake-ups that follow from both."""
+
+    name: str
+    platform: Platform
+    facts: Facts
+    options: Options
+    wake_ups: tuple[WakeUp, ...]
+
+    @property
+    def header(self) -> str:
+        tick = f" --tick {self.options.tick}" if self.options.tick else ""
+        keda = f" --keda {self.options.keda}" if self.options.keda else ""
+        return (
+            f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'
+            "Change platform.yaml and make it again, not this file."
+        )
+
+    def grace(self, service: Service) -> int:
+        return self.facts.grace_of(service.grace)
+
+
+Exporter = "Callable[[Target], tuple[File, ...]]"
+
+
+def export(
+    name: str, facts: Facts, write: Callable[[Target], tuple[File, ...]], platform: Platform, options: Options
+) -> Export:
+    """Print a platform's files, with a warning for whatever it cannot express."""
+    wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
+    target = Target(name, platform, facts, options, wake_ups)
+    return Export(write(target), (*missed, *_limits(target), *facts.notes, *_unverified(facts)))
+
+
+def _limits(target: Target) -> Iterator[str]:
+    platform, facts = target.platform, target.facts
+    for service in platform.services:
+        given = target.grace(service)
+        if given < service.grace:
+            effect = (
+                "longer jobs are handed back and run again" if service.queues else "slow requests are cut off"
+            )
+            yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
+        if service.port and service.instances.min > 1 and not facts.shares_port:
+            yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
+        elif service.instances.max > service.instances.min and not facts.scales:
+            yield (
+                f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
+                f"nothing scales it to {service.instances.max} by itself"
+            )
+    if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
+        yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
+    if platform.release and not facts.release_is_before:
+        yield facts.release_effect
+    for kind, fixed in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")):
+        resource = getattr(platform.resources, kind)
+        if resource and resource.injects != fixed and facts.servers == "fixed":
+            yield f"resources/{kind}: arrives as {fixed}, not {resource.injects}: set {resource.injects} to its value"
+
+
+def _unverified(facts: Facts) -> Iterator[str]:
+    for claim in facts.unverified:
+        yield f"not verified: {claim}"

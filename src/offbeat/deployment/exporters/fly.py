@@ -1,0 +1,114 @@
+"""Fly.io: fly.toml, with one small Machine that runs this project's own stand-in for a cron."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters import stand_in
+from offbeat.deployment.exporters.environment import asked, purpose, shared_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import toml_text
+
+if TYPE_CHECKING:
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import Platform, Service
+
+FACTS = Facts(
+    title="Fly.io",
+    files=("fly.toml",),
+    cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
+    zone="file",
+    overlap="one after another",
+    grace=300,
+    grace_unset="5 s, and SIGINT in place of SIGTERM",
+    release="`release_command`",
+    scales=False,
+    hosts="by itself (FLY_APP_NAME)",
+    resources="`fly mpg create` and `fly redis create`",
+    servers="fixed",
+    notes=(
+        stand_in.note("process"),
+        "Fly's own scheduled Machines know only hourly, daily, weekly and monthly, at times of Fly's choice",
+        "its Redis is billed by the command, and a worker asks it every second: a Redis of your own is cheaper",
+    ),
+    sources=("fly.io/docs/reference/configuration", "fly.io/docs/blueprints/task-scheduling"),
+)
+
+
+def files(target: Target) -> tuple[File, ...]:
+    return (
+        File(
+            "fly.toml", toml_text(_config(target), header=f"{target.header}\n\n{_secrets(target.platform)}")
+        ),
+    )
+
+
+def _config(target: Target) -> dict[str, Any]:
+    platform = target.platform
+    config: dict[str, Any] = {
+        "app": platform.name,
+        # Fly sends SIGINT after 5 s of nothing said: to Celery that is another kind of stop.
+        "kill_signal": "SIGTERM",
+        "kill_timeout": max(target.grace(each) for each in platform.services),
+        "build": {"dockerfile": "Dockerfile"},
+    }
+    if platform.release:
+        config["deploy"] = {"release_command": platform.release}
+    config["env"] = _env(target)
+    config["processes"] = {each.name: each.command for each in platform.services} | _cron(target)
+    for service in platform.services:
+        if service.port:
+            config["http_service"] = _http(service)
+    config["vm"] = [_machine(service) for service in platform.services]
+    if target.wake_ups:
+        config["vm"].append({"processes": ["cron"], "cpu_kind": "shared", "cpus": 1, "memory": "256mb"})
+    return config
+
+
+def _cron(target: Target) -> dict[str, str]:
+    return {"cron": stand_in.COMMAND} if target.wake_ups else {}
+
+
+def _http(service: Service) -> dict[str, Any]:
+    http: dict[str, Any] = {
+        "internal_port": service.port,
+        "force_https": True,
+        "auto_stop_machines": "off" if service.instances.min else "stop",
+        "auto_start_machines": True,
+        "min_machines_running": service.instances.min,
+        "processes": [service.name],
+    }
+    if service.health:
+        check = {
+            "method": "GET",
+            "path": service.health,
+            "interval": "10s",
+            "timeout": "5s",
+            "grace_period": "30s",
+        }
+        http["checks"] = [check]
+    return http
+
+
+def _machine(service: Service) -> dict[str, Any]:
+    memory = -(-service.memory // 256) * 256
+    cpus = 1 << max(0, int(service.cpu - 0.001)).bit_length()
+    return {"processes": [service.name], "cpu_kind": "shared", "cpus": cpus, "memory": f"{memory}mb"}
+
+
+def _env(target: Target) -> dict[str, str]:
+    """Give the variables, which all Machines of an app share."""
+    port = next((each.port for each in target.platform.services if each.port), None)
+    return shared_values(target) | ({"PORT": str(port)} if port else {})
+
+
+def _secrets(platform: Platform) -> str:
+    lines = ["Secrets, with `fly secrets set NAME=...`:"]
+    lines += [f"  {resource.injects}: the address of {kind}" for kind, resource in platform.resources.items()]
+    lines += [
+        f"  {each.name}: {purpose(each)}"
+        for each in asked(platform)
+        if each.name not in ("ALLOWED_HOSTS", "BASE_URL")
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,183 @@
+"""Heroku: heroku.yml for the image, app.json for the app, and a checklist for its dashboard-only Scheduler."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import json_text, markdown_table, yaml_text
+from offbeat.deployment.exporters.wakeups import shortest_interval, times_of_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.exporters.wakeups import WakeUp
+
+FACTS = Facts(
+    title="Heroku",
+    files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
+    cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily",
+    floor=10,
+    overlap="not guarded",
+    drift="best effort: a run may be late, and rarely missing",
+    grace=30,
+    grace_unset="30 s, for every process at once",
+    release="the release phase",
+    scales=False,
+    hosts="by itself after `heroku labs:enable runtime-dyno-metadata`; else ALLOWED_HOSTS",
+    resources="add-ons, made by app.json",
+    servers="fixed",
+    notes=(
+        "dynos restart once a day: jobs under way are handed back, as in a deploy",
+        (
+            "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
+            "but nobody proves who is at its other end"
+        ),
+        (
+            "an app.json with `stack: container` is refused by the JSON Schema in npm's @heroku/mcp-server, "
+            "and taken by Heroku"
+        ),
+    ),
+    assumed=frozenset({"zone", "overlap"}),
+    unverified=("that Scheduler counts in UTC and does not guard against overlap (old sources only)",),
+    sources=(
+        "devcenter.heroku.com/articles/build-docker-images-heroku-yml",
+        "devcenter.heroku.com/articles/scheduler",
+    ),
+)
+
+# SIGTERM reaches every process of a dyno, pool children too: remapped, they leave the stopping to their parent.
+# Only together with CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT: alone it would be a cold shutdown.
+WORKER_SIGNALS = {"REMAP_SIGTERM": "SIGQUIT"}
+# heroku-redis signs its own certificates.
+REDIS_TLS = {"REDIS_TLS_VERIFY": "false"}
+DYNO = "basic"
+
+
+def files(target: Target) -> tuple[File, ...]:
+    return (
+        File("heroku.yml", yaml_text(_heroku_yml(target), header=target.header)),
+        File("app.json", json_text(_app_json(target))),
+        File("deploy/heroku/scheduler.md", _checklist(target)),
+    )
+
+
+def _heroku_yml(target: Target) -> dict[str, Any]:
+    platform = target.platform
+    first = next((each for each in platform.services if each.port), platform.services[0]).name
+    document: dict[str, Any] = {
+        "setup": {"addons": _addons(target)},
+        "build": {"docker": {first: "Dockerfile"}},
+    }
+    if platform.release:
+        document["release"] = {"image": first, "command": [platform.release]}
+    document["run"] = {
+        each.name: each.command if each.name == first else {"image": first, "command": [each.command]}
+        for each in platform.services
+    }
+    return document
+
+
+def _addons(target: Target) -> list[dict[str, str]]:
+    plans = {"postgres": "heroku-postgresql:essential-0", "redis": "heroku-redis:mini"}
+    addons = [
+        {"plan": plans[kind], "as": resource.injects.removesuffix("_URL")}
+        for kind, resource in target.platform.resources.items()
+    ]
+    return addons + ([{"plan": "scheduler:standard"}] if target.wake_ups else [])
+
+
+def _app_json(target: Target) -> dict[str, Any]:
+    platform = target.platform
+    return {
+        "name": platform.name,
+        "description": " ".join(target.header.splitlines()),
+        "repository": f"https://github.com/{platform.repository}",
+        "stack": "container",
+        "addons": _addons(target),
+        "env": _env(target),
+        "formation": {
+            each.name: {"quantity": max(each.instances.min, 1), "size": DYNO} for each in platform.services
+        },
+    }
+
+
+def _env(target: Target) -> dict[str, dict[str, Any]]:
+    """Give the config vars, which all processes of an app share."""
+    env: dict[str, dict[str, Any]] = {}
+    for variable in asked(target.platform):
+        required = variable.required and variable.name != HOSTS
+        env[variable.name] = {"description": purpose(variable), "required": required}
+        if variable.generated:
+            env[variable.name] = {"description": purpose(variable), "generator": "secret"}
+    known = shared_values(target)
+    if any(each.queues for each in target.platform.services):
+        known |= WORKER_SIGNALS
+    if target.platform.resources.redis:
+        known |= REDIS_TLS
+    return env | {name: {"value": value} for name, value in known.items()}
+
+
+def _checklist(target: Target) -> str:
+    lines = [
+        "# Heroku, by hand",
+        "",
+        target.header,
+        "",
+        "Once, in a terminal:",
+        "",
+        "```sh",
+        *_commands(target),
+        "```",
+        "",
+        "Then `heroku addons:open scheduler`, and **Add Job** for each line. Times are in UTC.",
+        "",
+    ]
+    rows = [
+        [each.name, *preset, f"`{each.command}`"] for each in target.wake_ups for preset in _presets(each)
+    ]
+    return (
+        "\n".join(lines)
+        + "\n"
+        + markdown_table(["Cronjob", "Schedule", "Late by at most", "Run Command"], rows)
+    )
+
+
+def _commands(target: Target) -> Iterator[str]:
+    yield f"heroku create {target.platform.name} --stack container"
+    yield from (f"heroku addons:create {each['plan']}{_alias(each)}" for each in _addons(target))
+    yield "heroku labs:enable runtime-dyno-metadata  # the app's own host name, for ALLOWED_HOSTS"
+    for name, entry in _env(target).items():
+        if "value" in entry:
+            yield f"heroku config:set {name}={shlex.quote(entry['value'])}"
+    for variable in needed(target.platform):
+        if variable.name == HOSTS:
+            continue
+        value = '"$(openssl rand -base64 48)"' if variable.generated else '"..."'
+        yield f"heroku config:set {variable.name}={value}  # {purpose(variable)}"
+    yield f"git push heroku {target.platform.branch}:main"
+    scale = " ".join(f"{each.name}={max(each.instances.min, 1)}" for each in target.platform.services)
+    yield f"heroku ps:scale {scale}"
+
+
+def _alias(addon: dict[str, str]) -> str:
+    return f" --as {addon['as']}" if "as" in addon else ""
+
+
+def _presets(wake_up: WakeUp) -> Iterator[list[str]]:
+    """Give Scheduler's presets that together come at or after every time of a cron line, and how late they may be."""
+    times = times_of_day(wake_up.line)
+    if len(times) <= 4 and shortest_interval(wake_up.line) >= 30:
+        for time in times:
+            at = -(-time // 30) * 30 % (24 * 60)
+            yield [f"Every day at... {at // 60:02}:{at % 60:02}", f"{-time % 30} min"]
+    elif len({time % 60 for time in times}) == 1:
+        minute = times[0] % 60
+        at = -(-minute // 10) * 10 % 60
+        yield [f"Every hour at... :{at:02}", f"{-minute % 10} min"]
+    else:
+        yield ["Every 10 minutes", "10 min"]

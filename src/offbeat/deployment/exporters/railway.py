@@ -1,0 +1,161 @@
+"""Railway: a program for its infrastructure as code, .railway/railway.ts."""
+
+from __future__ import annotations
+
+import json
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import comment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import Service
+
+FACTS = Facts(
+    title="Railway",
+    files=(".railway/railway.ts",),
+    cron="a service each, with a `cronSchedule`",
+    floor=5,
+    billed=True,
+    overlap="skipped while the former runs; one that hangs blocks all that follow",
+    drift="a few minutes",
+    grace_unset="0 s",
+    release="`preDeploy` of web",
+    scales=False,
+    hosts="by itself (RAILWAY_PUBLIC_DOMAIN), copied from web to the others; its health checks' host as well",
+    resources="Postgres and Redis, made by the program",
+    notes=(
+        (
+            "railway.json and railway.toml stop being read on 2026-12-01, and .railway/railway.ts, which takes their place, "
+            "is marked experimental by Railway"
+        ),
+        "the variables that you choose are shared variables of the project: set them there once, for every service",
+    ),
+    assumed=frozenset({"grace"}),
+    unverified=(
+        "the longest grace that Railway grants (drainingSeconds is printed as platform.yaml has it)",
+        "that its Redis keeps to `noeviction`: look with `manage.py doctor`",
+    ),
+    sources=("docs.railway.com/reference/variables", "npm: railway (railway/iac)"),
+)
+
+
+class Code(str):
+    """A piece of TypeScript that stands in the place of a value."""
+
+    __slots__ = ()
+
+
+def files(target: Target) -> tuple[File, ...]:
+    return (File(".railway/railway.ts", _program(target)),)
+
+
+def _program(target: Target) -> str:
+    """Give the program: a constant for each resource, and the project that lists them all."""
+    platform = target.platform
+    constants = dict(_constants(target))
+    body = "\n".join(f"const {name} = {value};" for name, value in constants.items())
+    kinds = platform.resources.kinds
+    imports = ", ".join(sorted(["defineRailway", "github", "project", "service", *kinds]))
+    resources = ", ".join(name for name in constants if name != "source")
+    header = (
+        f"{target.header}\nShared variables of the project, to be set there: {', '.join(_shared(target))}."
+    )
+    return (
+        comment(header).replace("# ", "// ")
+        + f'import {{ {imports} }} from "railway/iac";\n\nexport default defineRailway((ctx) => {{\n'
+        + indent(body, "  ")
+        + f"\n  return project({json.dumps(platform.name)}, {{ resources: [{resources}] }});\n}});\n"
+    )
+
+
+def _constants(target: Target) -> Iterator[tuple[str, str]]:
+    platform = target.platform
+    for kind in platform.resources.kinds:
+        yield f"{kind}Server", f"{kind}({json.dumps(kind)})"
+    branch = typescript({"branch": platform.branch})
+    yield "source", f"github({json.dumps(platform.repository)}, {branch})"
+    # web first: the others refer to it.
+    for service in sorted(platform.services, key=lambda each: not each.port):
+        yield f"{service.name}Service", _call(service.name, _service(target, service))
+    for number, wake_up in enumerate(target.wake_ups, start=1):
+        deploy = {"cronSchedule": wake_up.line, "restartPolicyType": "NEVER"}
+        cron = _base(target, None) | {"start": wake_up.command, "deploy": deploy}
+        yield f"cron{number}", _call(f"cron-{wake_up.name}", cron)
+
+
+def _call(name: str, config: dict[str, Any]) -> str:
+    return f"service({json.dumps(name)}, {typescript(config)})"
+
+
+def _service(target: Target, service: Service) -> dict[str, Any]:
+    config = _base(target, service) | {"start": service.command}
+    if service.port and target.platform.release:
+        config["preDeploy"] = target.platform.release
+    if service.port and service.health:
+        config["healthcheck"] = service.health
+    config["replicas"] = max(service.instances.min, 1)
+    limits = {"cpu": service.cpu, "memoryBytes": service.memory * 1024 * 1024}
+    config["deploy"] = {
+        "drainingSeconds": target.grace(service),
+        "restartPolicyType": "ALWAYS",
+        "limitOverride": {"containers": limits},
+    }
+    return config
+
+
+def _base(target: Target, service: Service | None) -> dict[str, Any]:
+    return {
+        "source": Code("source"),
+        "build": {"builder": "DOCKERFILE", "dockerfilePath": "Dockerfile"},
+        "env": _env(target, service),
+    }
+
+
+def _env(target: Target, service: Service | None) -> dict[str, Any]:
+    platform = target.platform
+    env: dict[str, Any] = {
+        resource.injects: Code(f"{kind}Server.env.{'DATABASE_URL' if kind == 'postgres' else 'REDIS_URL'}")
+        for kind, resource in platform.resources.items()
+    }
+    env |= fixed_values(target, service)
+    env |= {each: Code(f"ctx.shared.{each}") for each in _shared(target)}
+    if not (service and service.port) and any(each.port for each in platform.services):
+        # Only web has a public name; the others build links with it.
+        env[HOSTS] = Code("webService.env.RAILWAY_PUBLIC_DOMAIN")
+        env[ADDRESS] = "https://${{web.RAILWAY_PUBLIC_DOMAIN}}"
+    return env
+
+
+def _shared(target: Target) -> list[str]:
+    """Give the variables that nobody but the project's owner knows.
+
+    Generated ones are among them: the library's own randomString() is a hash of a label, which anybody can compute.
+    """
+    own = {HOSTS, ADDRESS}
+    return [
+        each.name
+        for each in target.platform.env
+        if each.default is None and each.name not in own and not each.services
+    ]
+
+
+def typescript(value: Any) -> str:
+    """Write a value as TypeScript, as JSON is written, with pieces of code in it as they are."""
+    if isinstance(value, Code):
+        return str(value)
+    if isinstance(value, dict):
+        inner = "".join(
+            f"  {json.dumps(key)}: {typescript(each)},\n".replace("\n", "\n  ")[:-2]
+            for key, each in value.items()
+        )
+        return "{\n" + inner + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(typescript, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,89 @@
+"""Scalingo: cron.json, scalingo.json and a Procfile of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters.environment import asked, purpose, shared_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.texts import json_text
+
+if TYPE_CHECKING:
+    from offbeat.deployment.exporters.export import Target
+
+FACTS = Facts(
+    title="Scalingo",
+    files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
+    cron="cron.json, at most five tasks",
+    floor=10,
+    most_crons=5,
+    overlap="two runs may overlap for a moment; the old one is killed",
+    drift="up to 20 minutes",
+    grace=30,
+    grace_unset="30 s",
+    release="`postdeploy` of the Procfile",
+    release_is_before=False,
+    release_effect=(
+        "release: runs after the new containers have started: a worker may meet a database that is not migrated yet, "
+        "so a migration must suit the old code and the new"
+    ),
+    scales=False,
+    hosts="ALLOWED_HOSTS",
+    resources="add-ons, made by scalingo.json",
+    servers="fixed",
+    notes=(
+        "it builds from the source with a buildpack, not from the Dockerfile",
+        "deploy/scalingo/Procfile takes the place of the one at the root: Scalingo knows no `release` process",
+    ),
+    unverified=("that Redis' certificate is signed by an authority that the app knows, where TLS is on",),
+    sources=(
+        "doc.scalingo.com/platform/app/task-scheduling/scalingo-scheduler",
+        "doc.scalingo.com/platform/app/app-manifest",
+    ),
+)
+
+
+def files(target: Target) -> tuple[File, ...]:
+    written = [
+        File("scalingo.json", json_text(_manifest(target))),
+        File("deploy/scalingo/Procfile", _procfile(target)),
+    ]
+    if target.wake_ups:
+        jobs = [{"command": f"{each.line} {each.command}"} for each in target.wake_ups]
+        written.insert(0, File("cron.json", json_text({"jobs": jobs})))
+    return tuple(written)
+
+
+def _manifest(target: Target) -> dict[str, Any]:
+    platform = target.platform
+    plans = {"postgres": "postgresql:postgresql-starter-512", "redis": "redis:redis-starter-256"}
+    return {
+        "name": platform.name,
+        "description": " ".join(target.header.splitlines()),
+        "repository": f"https://github.com/{platform.repository}",
+        "env": _env(target),
+        "addons": [{"plan": plans[kind]} for kind in platform.resources.kinds],
+        "formation": {
+            each.name: {"amount": max(each.instances.min, 1), "size": "M"} for each in platform.services
+        },
+    }
+
+
+def _env(target: Target) -> dict[str, Any]:
+    platform = target.platform
+    env: dict[str, Any] = {}
+    for variable in asked(platform):
+        entry = {"generator": "secret"} if variable.generated else {"required": variable.required}
+        env[variable.name] = {"description": purpose(variable), **entry}
+    env |= {name: {"value": value} for name, value in shared_values(target).items()}
+    if platform.resources.redis:
+        # Scalingo sets both; by its own name it survives a second Redis add-on.
+        env["REDIS_URL"] = {"value": "$SCALINGO_REDIS_URL"}
+    return env
+
+
+def _procfile(target: Target) -> str:
+    lines = [f"{each.name}: {each.command}" for each in target.platform.services]
+    lines += [f"postdeploy: {target.platform.release}"] if target.platform.release else []
+    return "\n".join(lines) + "\n"

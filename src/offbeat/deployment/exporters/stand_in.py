@@ -1,0 +1,11 @@
+"""Our stand-in for a cron, for platforms that keep no schedule: one more process, made from the same image."""
+
+COMMAND = "python src/offbeat/deployment/cron.py"
+
+
+def note(place: str) -> str:
+    """Say what hangs on the one process that keeps the schedules; `place` is what the platform calls it."""
+    return (
+        f"cronjobs: the {place} `cron` is the one place that wakes them: "
+        "a worker claims a slot that it misses, after the slot's grace"
+    )

@@ -1,0 +1,185 @@
+"""When a platform should run each cronjob's command: never less often than its schedule, in the platform's terms.
+
+A wake-up that comes when no slot is due does nothing, so a superset of the schedule is always right; only late or
+missing wake-ups need a warning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise, product
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from offbeat.deployment.schedule import Schedule
+from offbeat.deployment.schedule_fields import FIELDS
+from offbeat.deployment.schedule_lines import local_cron_lines, utc_cron_lines
+from offbeat.deployment.schedule_text import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from offbeat.deployment.exporters.facts import Facts
+    from offbeat.deployment.spec import CronJob, Platform
+
+TICK = "python manage.py tick"
+UTC_ZONE = "UTC"
+YEARS = range(2026, 2038)
+"""Those that schedule_lines looks at: fixed, so that what is printed does not depend on the day."""
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """One entry of a platform's cron: its line is five numeric fields, in the time zone beside it."""
+
+    name: str
+    line: str
+    zone: str
+    command: str
+    cronjob: str
+    """The cronjob that it is for; "tick" for all."""
+    late: int = 0
+    """Minutes that it may come after a slot, because the platform allows no shorter interval."""
+
+
+Plan = tuple[tuple[WakeUp, ...], tuple[str, ...]]
+
+
+def plan_wake_ups(platform: Platform, facts: Facts, tick: int | None) -> Plan:
+    """Give the wake-ups for a platform, and a warning for each slot that will be late or merged."""
+    if not platform.cronjobs:
+        return (), ()
+    if facts.zone == "file":
+        return tuple(_of_file(platform)), (
+            "--tick has no effect: the stand-in keeps the schedules",
+        ) if tick else ()
+    if tick:
+        return _ticks(platform, max(tick, facts.floor))
+    wake_ups = tuple(_named(wake_up for cronjob in platform.cronjobs for wake_up in _of(cronjob, facts)))
+    if facts.most_crons and len(wake_ups) > facts.most_crons:
+        ticks, late = _ticks(platform, max(10, facts.floor))
+        limit = (
+            f"{len(wake_ups)} entries where {facts.title} allows {facts.most_crons}: one tick in their place"
+        )
+        return ticks, (f"cronjobs: {limit}", *late)
+    return wake_ups, tuple(_warnings(platform, facts, wake_ups))
+
+
+def every(minutes: int) -> str:
+    """Give the cron line for an interval that divides an hour or a day; others are rounded down to one that does."""
+    if minutes < 60:
+        fits = max(each for each in range(1, minutes + 1) if 60 % each == 0)
+        return f"*/{fits} * * * *" if fits > 1 else "* * * * *"
+    fits = max(each for each in range(1, minutes // 60 + 1) if 24 % each == 0)
+    return f"0 */{fits} * * *" if fits > 1 else "0 * * * *"
+
+
+def shortest_interval(line: str) -> int:
+    """Give the minutes between the two closest times of day that a numeric cron line names."""
+    times = sorted(60 * hour + minute for hour, minute in _times(line))
+    return min(later - earlier for earlier, later in pairwise([*times, times[0] + 24 * 60]))
+
+
+def _ticks(platform: Platform, minutes: int) -> Plan:
+    return (WakeUp("tick", every(minutes), UTC_ZONE, TICK, "tick"),), tuple(_late(platform, minutes))
+
+
+def _of_file(platform: Platform) -> Iterator[WakeUp]:
+    for cronjob in platform.cronjobs:
+        yield WakeUp(cronjob.name, _schedule(cronjob).cron, cronjob.timezone, cronjob.command, cronjob.name)
+
+
+def _of(cronjob: CronJob, facts: Facts) -> Iterator[WakeUp]:
+    lines, zone = _lines(_schedule(cronjob), facts)
+    if any(shortest_interval(line) < facts.floor for line in lines):
+        yield WakeUp(cronjob.name, every(facts.floor), UTC_ZONE, cronjob.command, cronjob.name, facts.floor)
+        return
+    for line in lines:
+        yield WakeUp(cronjob.name, line, zone, cronjob.command, cronjob.name)
+
+
+def _schedule(cronjob: CronJob) -> Schedule:
+    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
+
+
+def _named(wake_ups: Iterable[WakeUp]) -> Iterator[WakeUp]:
+    """Give every wake-up a name of its own: a cronjob's second line is name-2."""
+    wake_ups = list(wake_ups)
+    taken = {wake_up.name for wake_up in wake_ups}
+    seen: set[str] = set()
+    for wake_up in wake_ups:
+        name, number = wake_up.name, 1
+        while name in seen or (number > 1 and name in taken):
+            number += 1
+            name = f"{wake_up.name[:28]}-{number}"
+        seen.add(name)
+        yield replace(wake_up, name=name)
+
+
+def _lines(schedule: Schedule, facts: Facts) -> tuple[list[str], str]:
+    if facts.zone == "each" and not _swallowed(schedule):
+        return local_cron_lines(schedule), schedule.timezone
+    return utc_cron_lines(schedule), UTC_ZONE
+
+
+def _swallowed(schedule: Schedule) -> bool:
+    """Tell whether a change of the clock ever swallows a slot's time: platforms then skip it, and we do not."""
+    zone, times = ZoneInfo(schedule.timezone), _times(schedule.cron)
+    return any(
+        ((wall := slot.astimezone(zone)).hour, wall.minute) not in times
+        for day in _days_of_change(schedule.timezone)
+        for slot in schedule.slots(day, day + timedelta(days=1))
+    )
+
+
+def _times(line: str) -> set[tuple[int, int]]:
+    minutes, hours = (values(field, text) for field, text in zip(FIELDS[:2], line.split()[:2], strict=True))
+    return set(product(hours, minutes))
+
+
+@lru_cache
+def _days_of_change(timezone: str) -> tuple[datetime, ...]:
+    """Give the noons after which a zone's clock is changed before the next noon."""
+    zone = ZoneInfo(timezone)
+    noons = [
+        datetime(YEARS.start, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(366 * len(YEARS))
+    ]
+    return tuple(
+        noon
+        for noon, later in pairwise(noons)
+        if noon.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset()
+    )
+
+
+def _warnings(platform: Platform, facts: Facts, wake_ups: tuple[WakeUp, ...]) -> Iterator[str]:
+    for cronjob in platform.cronjobs:
+        mine = [wake_up for wake_up in wake_ups if wake_up.cronjob == cronjob.name]
+        if mine[0].late:
+            yield (
+                f"cronjobs/{cronjob.name}: woken every {facts.floor} min, the shortest that {facts.title} allows: "
+                "slots in between come late, or are merged by its catch_up"
+            )
+        elif mine[0].zone != cronjob.timezone and _days_of_change(cronjob.timezone):
+            yield (
+                f"cronjobs/{cronjob.name}: woken in UTC at every hour that {cronjob.timezone} can mean; "
+                "the ones that are not its slots do nothing"
+            )
+    if facts.billed and len(wake_ups) > 1:
+        yield f"cronjobs: {len(wake_ups)} entries are billed one by one; --tick 10 makes them one"
+
+
+def _late(platform: Platform, minutes: int) -> Iterator[str]:
+    for cronjob in platform.cronjobs:
+        if shortest_interval(_schedule(cronjob).cron) < minutes:
+            yield (
+                f"cronjobs/{cronjob.name}: runs more often than the tick of {minutes} min: "
+                "its slots come late, or are merged by its catch_up"
+            )
+    yield f"cronjobs: with one tick, slots come up to {minutes} min late"
+
+
+def times_of_day(line: str) -> list[int]:
+    """Give the minutes of the day that a numeric cron line names, ascending."""
+    return sorted(60 * hour + minute for hour, minute in _times(line))

@@ -1,0 +1,96 @@
+"""Migrations that run once, however many releases start at the same time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.core.management import call_command
+from django.db import OperationalError, connection
+
+from offbeat.deployment import holders
+from offbeat.deployment.lock_watch import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOCK = 0x0FFBEA7
+"""The key of the advisory lock; any number will do that nothing else in this database locks."""
+
+PAUSE = 0.5
+"""Seconds between two tries for it."""
+
+# Read committed holds no snapshot between statements: CREATE INDEX CONCURRENTLY, which waits for older snapshots, does not wait
+# for this transaction, however long it is open.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# One statement for every version: transaction_timeout came with PostgreSQL 17.
+FOR_LONG = """
+    SELECT set_config(name, '0', true) FROM pg_settings
+    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+NAMED = "SELECT set_config('application_name', %s, true)"
+
+
+class LockHeldError(Exception):
+    """Another session holds the lock of releases, or a table, for longer than one waits. Show the message: it names the session."""
+
+
+@contextmanager
+def migration_lock(seconds: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Hold PostgreSQL's advisory lock; `on_wait` is told of each other session that has it meanwhile.
+
+    The lock belongs to a transaction on a connection of its own, which stays open while the migrations run on another one. So it
+    holds, and ends, behind a pooler in transaction mode too. A release that dies frees it with its connection, its half-done
+    migration is rolled back, and the next in line does it again. Raises LockHeldError after so many seconds.
+    """
+    own = connection.copy()
+    try:
+        with own.cursor() as cursor:
+            _wait(cursor, seconds, on_wait)
+            yield
+            cursor.execute("COMMIT")
+    finally:
+        own.close()
+
+
+def _wait(cursor: Any, seconds: float, on_wait: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + seconds
+    told = None
+    while not _take(cursor):
+        holder = holders.of_advisory_lock(cursor, LOCK)
+        cursor.execute("ROLLBACK")
+        if holder and holder.pid != told:
+            on_wait(f"Another release is migrating: waiting for {holder}, {seconds:.0f} s at most.")
+            told = holder.pid
+        if holder and time.monotonic() > deadline:
+            raise LockHeldError(
+                f"After {seconds:.0f} s the lock of releases is still held by {holder}. Hint: {holder.cure}"
+            )
+        time.sleep(PAUSE)
+
+
+def _take(cursor: Any) -> bool:
+    """Begin a transaction, and try for the lock in it."""
+    cursor.execute(BEGIN)
+    cursor.execute(FOR_LONG)
+    cursor.execute(NAMED, [f"release on {platform.node()}"[:63]])
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+    return bool(cursor.fetchone()[0])
+
+
+def migrate(seconds: float, on_wait: Callable[[str], None], verbosity: int) -> None:
+    """Bring the database up to date, after any other release that is at it.
+
+    Raises LockHeldError after so many seconds of waiting for that release, or for a table that somebody holds.
+    """
+    name = f"migrating on {platform.node()}"[:63]
+    with migration_lock(seconds, on_wait), watched(name, seconds, on_wait) as watch:
+        try:
+            call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
+        except OperationalError:
+            if watch.given_up is None:
+                raise
+            text = f"After {seconds:.0f} s a table that a migration needs is still held by {watch.given_up}"
+            raise LockHeldError(f"{text}. Hint: {watch.given_up.cure}") from None

@@ -1,0 +1,40 @@
+"""The commands that files beside platform.yaml start services with: the Procfile's and compose's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from offbeat.deployment import strict_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+def commands(root: Path) -> Iterator[tuple[str, str]]:
+    """Give every command that they name, and where: ``Procfile: worker``, ``compose.yaml: services/worker/command``."""
+    yield from _procfile(root / "Procfile")
+    for name in FILES:
+        yield from _compose(root / name)
+
+
+def _procfile(path: Path) -> Iterator[tuple[str, str]]:
+    if path.exists():
+        for process, command in re.findall(r"^(\w+):\s*(.+)$", path.read_text(), re.MULTILINE):
+            yield f"{path.name}: {process}", command
+
+
+def _compose(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        document = strict_yaml.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # no compose file, or one that compose itself will complain about
+    services = document.get("services") if isinstance(document, dict) else None
+    for name, service in services.items() if isinstance(services, dict) else ():
+        command = service.get("command", "") if isinstance(service, dict) else ""
+        line = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+        yield f"{path.name}: services/{name}/command", line

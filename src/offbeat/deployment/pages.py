@@ -1,0 +1,106 @@
+"""The facts on the pages of docs/offbeat/deploy/: a table on each, and one of all platforms, made of the exporters' own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from offbeat.deployment.exporters import TARGETS, facts_of
+from offbeat.deployment.exporters.texts import markdown_table
+from offbeat.deployment.spec import PLATFORM_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from offbeat.deployment.exporters.facts import Facts
+
+FOLDER = PLATFORM_FILE.parent / "docs" / "offbeat" / "deploy"
+OVERVIEW = FOLDER / "README.md"
+BEGIN = "<!-- facts: made by `python manage.py check_platform --write` -->\n"
+END = "<!-- end of facts -->"
+BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+ZONES = {
+    "utc": "UTC",
+    "each": "each cronjob its own",
+    "host": "the machine's; lines are in UTC",
+    "file": "each cronjob its own: our stand-in reads platform.yaml",
+}
+
+
+def page_texts() -> Iterator[tuple[Path, str]]:
+    """Give each page with its facts as they are now; a page that is not there yet is left out."""
+    tables = {OVERVIEW: _overview()} | {FOLDER / f"{name}.md": _page(facts_of(name)) for name in TARGETS}
+    for path, table in tables.items():
+        if path.exists():
+            before, after = BLOCK.split(path.read_text(encoding="utf-8"), maxsplit=1)
+            yield path, f"{before}{BEGIN}{table}{END}{after}"
+
+
+def _overview() -> str:
+    head = [
+        "Platform",
+        "Cronjobs",
+        "Time zone",
+        "Shortest interval",
+        "Seconds to stop",
+        "Release before services",
+    ]
+    return markdown_table(head, [_row(name, facts_of(name)) for name in TARGETS])
+
+
+def _row(name: str, facts: Facts) -> list[str]:
+    stop = "as in platform.yaml" if facts.grace is None else f"at most {facts.grace}"
+    before = "yes" if facts.release_is_before else "no"
+    zone = facts.said("zone", ZONES[facts.zone])
+    return [f"[{facts.title}]({name}.md)", facts.cron, zone, _floor(facts), facts.said("grace", stop), before]
+
+
+def _page(facts: Facts) -> str:
+    rows = [
+        ["Files", ", ".join(f"`{path}`" for path in facts.files)],
+        ["Services to pay for", _costs(facts)],
+        ["Cronjobs", facts.cron],
+        ["Time zone of cronjobs", facts.said("zone", ZONES[facts.zone])],
+        [
+            "Shortest interval",
+            _floor(facts) + (f", at most {facts.most_crons} entries" if facts.most_crons else ""),
+        ],
+        ["When wake-ups overlap", facts.said("overlap", facts.overlap)],
+        ["How late they come", facts.drift],
+        ["SIGTERM to SIGKILL", facts.said("grace", _grace(facts))],
+        ["Release command", facts.release],
+        ["Host names", facts.hosts],
+        ["Postgres and Redis", facts.resources],
+    ]
+    return markdown_table(["", facts.title], rows) + "".join(_lists(facts))
+
+
+def _lists(facts: Facts) -> Iterator[str]:
+    for title, lines in (
+        ("To know", facts.notes),
+        ("Not verified", facts.unverified),
+        ("Sources", facts.sources),
+    ):
+        if lines:
+            yield f"\n{title}:\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def _floor(facts: Facts) -> str:
+    return facts.said("floor", f"{facts.floor} min")
+
+
+def _grace(facts: Facts) -> str:
+    longest = (
+        "what platform.yaml says"
+        if facts.grace is None
+        else f"what platform.yaml says, at most {facts.grace} s"
+    )
+    return f"{longest} (unset: {facts.grace_unset})"
+
+
+def _costs(facts: Facts) -> str:
+    if facts.zone == "file":
+        return "web, worker, Postgres, Redis, and a small one for the cronjobs"
+    each = ", and one for each cronjob (or one tick for all)" if facts.billed else ""
+    return f"web, worker, Postgres, Redis{each}"

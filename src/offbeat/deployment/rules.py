@@ -1,0 +1,160 @@
+"""Rules between platform.yaml's values. Each gives (key, sentence) for what it refuses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from offbeat.deployment.kinds import nearest
+from offbeat.deployment.schedule import Schedule, ScheduleError
+
+if TYPE_CHECKING:
+    from offbeat.deployment.spec import Platform
+
+Problems = Iterator[tuple[str, str]]
+
+RESERVED = {
+    "cron": "exporters",
+    "release": "exporters",
+    "tick": "exporters",
+    "postgres": "resources",
+    "redis": "resources",
+}
+ENDLESS = {
+    "celery",
+    "gunicorn",
+    "uvicorn",
+    "daphne",
+    "honcho",
+    "supercronic",
+    "watch",
+    "runserver",
+    "tail",
+    "sleep",
+}
+SWALLOWS = {"sh", "bash", "dash", "ash", "nohup", "setsid", "timeout", "env"}
+
+
+def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:
+    """Tell what is wrong with a schedule, or None."""
+    try:
+        Schedule.parse(schedule, timezone, name)
+    except ScheduleError as error:
+        return str(error)
+    return None
+
+
+def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
+    """Tell when a worker's command consumes other queues than its `queues` say."""
+    if not (said := re.search(r"(?:--queues|-Q)[ =]([\w,-]+)", command)):
+        if len(queues) > 1 and "celery" in programs(command):
+            return f'should be said by the command too: without "--queues {",".join(queues)}" it consumes the default queue alone'
+        return None
+    consumed = set(said[1].split(","))
+    if consumed == set(queues):
+        return None
+    return (
+        f"should be those of the command ({', '.join(sorted(consumed))}), got {', '.join(queues) or 'none'}"
+    )
+
+
+def beat_problem(command: str) -> str | None:
+    """Tell why a service may not be Celery Beat, when it is."""
+    words = programs(command)
+    if "celery" in words and (
+        "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
+    ):
+        return f'should be without Celery Beat, got "{command}": the platform\'s own cronjobs take its place'
+    return None
+
+
+def cronjob_command_problem(command: str) -> str | None:
+    """Tell why a cronjob's command would never return an exit code of its own, when it would not."""
+    words = programs(command)
+    endless = next((word for word in words if word in ENDLESS), None)
+    if endless:
+        return f'should be a command that ends, got "{command}": {endless} never returns an exit code'
+    if words[0] in SWALLOWS:
+        return f'should be the management command itself, got "{command}": {words[0]} hides its exit code'
+    return None
+
+
+def programs(command: str) -> list[str]:
+    """Give the words of a command line, programs without the folder that they are in."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # of a Procfile, which is a shell's to read
+        words = command.split()
+    return [word.rsplit("/", 1)[-1] for word in words]
+
+
+def platform_problems(platform: Platform) -> Problems:
+    """Give every problem between the parts of a platform whose parts are right by themselves."""
+    yield from _services(platform)
+    yield from _names(platform)
+    yield from _commands(platform)
+    yield from _env(platform)
+
+
+def _services(platform: Platform) -> Problems:
+    if not platform.services:
+        yield "services", "should have at least one service, got none"
+    for service in platform.services:
+        if service.port and service.name != "web":
+            yield (
+                f"services/{service.name}/name",
+                (
+                    f'should be "web" for the service with a port, got "{service.name}": '
+                    "Heroku, Dokku and Scalingo send requests to no other name"
+                ),
+            )
+    if platform.cronjobs and not any(service.queues for service in platform.services):
+        yield (
+            "services",
+            "should have a service with queues: cronjobs only enqueue, and nobody would run their jobs",
+        )
+
+
+def _names(platform: Platform) -> Problems:
+    owners = {name: f"to the {owner}" for name, owner in RESERVED.items()}
+    named = [("services", each.name) for each in platform.services] + [
+        ("cronjobs", each.name) for each in platform.cronjobs
+    ]
+    for section, name in named:
+        if name in owners:
+            yield (
+                f"{section}/{name}/name",
+                f'should be a name of its own, got "{name}", which belongs {owners[name]}',
+            )
+        owners[name] = f"to {section}/{name}"
+
+
+def _commands(platform: Platform) -> Problems:
+    first: dict[str, str] = {}
+    for cronjob in platform.cronjobs:
+        line = " ".join(cronjob.argv)
+        if line in first:
+            yield (
+                f"cronjobs/{cronjob.name}/command",
+                (
+                    f'should differ from that of {first[line]}, got "{line}" twice: "--name {cronjob.name}" tells them apart'
+                ),
+            )
+        first.setdefault(line, cronjob.name)
+
+
+def _env(platform: Platform) -> Problems:
+    services = [service.name for service in platform.services]
+    for variable in platform.env:
+        for name in variable.services:
+            if name not in services:
+                yield (
+                    f"env/{variable.name}/services",
+                    f'should name a service, got "{name}"{nearest(name, services)}',
+                )
+        if variable.name in platform.resources.injected:
+            yield f"env/{variable.name}", "should be left out: a resource injects it"
+        if variable.name == "PORT":
+            yield "env/PORT", "should be left out: the service's port sets it"

@@ -1,0 +1,63 @@
+"""An embedded Redis."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from typing import TYPE_CHECKING
+
+import redis
+
+from offbeat.dev.embedded import EmbeddedServer
+from offbeat.dev.ports import LOOPBACK
+from offbeat.dev.redis_executable import redis_executable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class EmbeddedRedis(EmbeddedServer):
+    """A Redis or Valkey. Durable: what a clean stop leaves is there at the next start; else it starts empty."""
+
+    name = "Redis"
+    stop_signals = (signal.SIGTERM,)
+
+    def __init__(self, folder: Path, *, durable: bool = True, executables: Path | None = None) -> None:
+        """`executables` is the folder that keeps a fetched server, next to `folder` unless told."""
+        super().__init__(folder, durable=durable)
+        self.password = secrets.token_urlsafe(24)
+        self.executables = executables or folder.with_name("redis-server")
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    def connect(self) -> redis.Redis:
+        """Make a client whose commands fail after a second, rather than wait for a paused server."""
+        return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
+
+    def prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+
+    def command(self) -> list[str]:
+        return [str(redis_executable(self.executables)), "-"]
+
+    def configuration(self) -> bytes:
+        """Give the configuration by standard input: a password on the command line is for all to read."""
+        options = {
+            "bind": LOOPBACK,
+            "port": self.port,
+            "requirepass": self.password,
+            "dir": f'"{self.data}"',
+            "appendonly": "yes" if self.durable else "no",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+        }
+        return "".join(f"{key} {value}\n" for key, value in options.items()).encode()
+
+    def answers(self) -> bool:
+        try:
+            with self.connect() as client:
+                return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):  # refused, or still loading its data
+            return False

@@ -1,0 +1,63 @@
+"""The environment variables of a developer's machine, and those of the tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offbeat.dev.ports import LOOPBACK, free_port
+from offbeat.dev.servers import CHECKOUT, FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What a test may know of the machine that it runs on; names and beginnings of names.
+MACHINE = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
+TOOLS = ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
+INHERITED = MACHINE + TOOLS
+
+
+def development(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give what is already set, and development's values for what is not."""
+    port = environ.get("PORT") or "8000"
+    defaults = {
+        "DEBUG": "true",
+        "PORT": port,
+        "BASE_URL": f"http://localhost:{port}",
+        "OFFBEAT_JOBS_HEARTBEAT_FILE": str(FOLDER / "worker-heartbeat"),  # another checkout has its own
+        "MAIL_SINK_DIR": str(FOLDER / "mail"),
+        "WEB_CONCURRENCY": "1",
+        "WEB_THREADS": "4",
+        "WORKER_CONCURRENCY": "2",
+        "WORKER_GRACE": "10",  # Ctrl-C is answered in seconds
+        "PYTHONUNBUFFERED": "1",  # logs as they are written
+    }
+    return defaults | {name: value for name, value in environ.items() if value} | programs(environ)
+
+
+def private(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give production's settings, for tests: nothing that a developer has set reaches them."""
+    inherited = {name: value for name, value in environ.items() if name.startswith(INHERITED)}
+    settings = {
+        "DEBUG": "false",
+        "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
+        "ALLOWED_HOSTS": f"testserver,localhost,{LOOPBACK}",
+        "BASE_URL": "http://testserver",
+        "EMAIL_HOST": LOOPBACK,
+        "EMAIL_PORT": str(free_port()),  # nobody listens there: a test that sends mail starts a sink
+        "EMAIL_USE_TLS": "false",
+        "SECURE_SSL_REDIRECT": "false",
+        "WORKER_CONCURRENCY": "2",
+    }
+    return inherited | settings | programs(environ)
+
+
+def programs(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables with which commands of platform.yaml (`python`, `celery`) are those of our environment."""
+    folder = str(Path(sys.executable).parent)
+    path = environ.get("PATH", "")
+    return {
+        "PATH": path if path.startswith(folder) else f"{folder}:{path}",
+        "PYTHONPATH": str(CHECKOUT / "src"),
+    }

@@ -1,0 +1,41 @@
+"""`manage.py mailsink`: the mail server of a developer's machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from offbeat.dev.ports import LOOPBACK
+from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
+
+
+class Command(BaseCommand):
+    help = "Take every mail on EMAIL_PORT and keep it for /local/mail/; none is delivered. Development only."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--host", default=LOOPBACK, help="the address to listen on (default: %(default)s)"
+        )
+
+    def handle(self, *, host: str, **_: Any) -> None:
+        try:
+            from offbeat.dev.mail_sink import serve  # noqa: PLC0415  its library is not in the image
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"{error.name} is not installed. Hint: it is in requirements-dev.txt.",
+                returncode=os.EX_UNAVAILABLE,
+            ) from None
+        raise_when_asked_to_stop()
+        try:
+            asyncio.run(serve(host, settings.EMAIL_PORT, settings.MAIL_SINK_DIR, self.stdout.write))
+        except OSError as error:
+            raise CommandError(
+                f"EMAIL_PORT={settings.EMAIL_PORT}: {error}", returncode=os.EX_UNAVAILABLE
+            ) from None
+        except Stopped:
+            return

@@ -1,0 +1,111 @@
+"""What must be right, and done, before the processes of `./run up` start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, NoReturn
+
+import redis
+
+from offbeat import redis_url
+from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
+from offbeat.dev.ports import LOOPBACK, free_port, is_free
+from offbeat.dev.servers import MANAGE
+from offbeat.dev.stop_signals import undisturbed
+from offbeat.dev.with_servers import shell_code
+from offbeat.env import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offbeat.dev.claim import Claim
+
+
+class RefusedError(Exception):
+    """Nothing was started: show the message, exit with the code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def take(claim: Claim) -> None:
+    """Become the one that runs this checkout's servers; raises RefusedError."""
+    if claim.take():
+        return
+    owner = claim.owner()
+    who = f"./run {owner.task} (pid {owner.pid})" if owner else "Another process"
+    raise RefusedError(
+        f"{who} runs the servers of this checkout already. Hint: stop it first.", os.EX_TEMPFAIL
+    )
+
+
+def check_port(environment: Mapping[str, str]) -> None:
+    """Raise RefusedError when somebody listens on PORT, or it is no port."""
+    text = environment["PORT"]
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise RefusedError(f"Unexpected value PORT={text}: use a number from 1 to 65535.", os.EX_CONFIG)
+    port = int(text)
+    if not is_free(port):
+        nearby = range(port + 1, min(port + 1000, 65536))
+        other = next((each for each in nearby if is_free(each)), 8000)
+        raise RefusedError(
+            f"Port {port} is taken by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
+        )
+
+
+def check_redis(environment: Mapping[str, str]) -> None:
+    """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
+    url, verify = environment["REDIS_URL"], environment.get("REDIS_TLS_VERIFY")
+    try:
+        at = redis_url.read(url, verify=verify != "false" if verify else None, tell=_refuse)
+        with redis.Redis.from_url(at.url, socket_connect_timeout=5, socket_timeout=5, **at.tls) as client:
+            client.ping()
+    except ValueError:
+        return  # the settings say it better
+    except (redis.RedisError, OSError) as error:
+        said = str(error).rstrip(".")
+        message = (
+            f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it for an embedded Redis."
+        )
+        raise RefusedError(message, os.EX_UNAVAILABLE) from None
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise ValueError(problem)
+
+
+def mail_sink() -> dict[str, str]:
+    """Give the settings that send every mail to `manage.py mailsink`."""
+    return {"EMAIL_HOST": LOOPBACK, "EMAIL_PORT": str(free_port()), "EMAIL_USE_TLS": "false"}
+
+
+def prepare(environment: Mapping[str, str]) -> None:
+    """Migrate, and make the demo user; raises RefusedError with what the command said and its exit code."""
+    manage(["migrate", "--verbosity", "0"], environment)
+    if environment["DEBUG"] == "true":
+        manage(["create_demo_user"], environment)
+
+
+def manage(arguments: list[str], environment: Mapping[str, str]) -> None:
+    child = None
+    try:
+        with undisturbed():
+            child = subprocess.Popen(  # noqa: S603
+                [*MANAGE, *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us
+                preexec_fn=dies_with_parent(),  # noqa: PLW1509
+            )
+        output, _ = child.communicate()
+    finally:
+        if child:
+            end_by_force(family(child))
+            child.wait()
+    if child.returncode:
+        said = output.decode(errors="replace").strip().removeprefix("Error: ")
+        raise RefusedError(said or f"manage.py {arguments[0]} failed", shell_code(child.returncode))

@@ -1,0 +1,69 @@
+"""`./run check`: everything that needs no running server; all of it runs, whatever fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from offbeat.dev.environments import private
+from offbeat.dev.servers import CHECKOUT, MANAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MODULE = [sys.executable, "-m"]
+SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", "platform.yaml"]
+CHECKS = {
+    "lint": [*MODULE, "ruff", "check", "--quiet", "."],
+    "format": [*MODULE, "ruff", "format", "--check", "--quiet", "."],
+    "types": [*MODULE, "mypy", "--no-error-summary"],
+    "django": [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
+    "migrations": [*MANAGE, "makemigrations", "--check", "--dry-run"],
+    "platform.yaml": [*MODULE, "check_jsonschema", *SCHEMA],
+}
+# Nobody listens on port 1: a check that asks a server fails.
+NO_SERVERS = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+PRODUCTION = {
+    "ALLOWED_HOSTS": "www.example.com",
+    "BASE_URL": "https://www.example.com",
+    "SECURE_SSL_REDIRECT": "true",
+}
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named checks, or all; tell how each went, and what it said if it failed. Returns 1 if any did."""
+    if unknown := set(names) - CHECKS.keys():
+        sys.stderr.write(
+            f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.\n"
+        )
+        return os.EX_USAGE
+    environment = private(os.environ) | NO_SERVERS | PRODUCTION
+    failed = [name for name in names or CHECKS if not passes(name, CHECKS[name], environment)]
+    sys.stdout.write(f"Failed: {', '.join(failed)}.\n" if failed else "All checks passed.\n")
+    return 1 if failed else 0
+
+
+def passes(name: str, command: list[str], environment: dict[str, str]) -> bool:
+    started = time.monotonic()
+    done = subprocess.run(  # noqa: S603
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    result = f"exit code {done.returncode}" if done.returncode else "ok"
+    sys.stdout.write(f"{name:14} {result} ({time.monotonic() - started:.1f} s)\n")
+    if done.returncode:
+        sys.stdout.write(done.stdout)
+    sys.stdout.flush()
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""`./run reset`: a fresh start, without the data of the embedded servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from offbeat.dev.claim import Claim
+from offbeat.dev.servers import EXECUTABLES, FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT = {
+    EXECUTABLES.name,
+    "tools",
+    "running",
+}  # what was fetched, for those who are offline; the claim, whose lock is the file's
+
+
+def main() -> int:
+    """Delete what is in .local/ but for what was fetched; returns 75 when a process still uses it."""
+    with Claim(FOLDER, "reset") as claim:
+        if not claim.take():
+            owner = claim.owner()
+            who = f"./run {owner.task} (pid {owner.pid})" if owner else "Another process"
+            sys.stderr.write(f"Error: {who} uses {FOLDER}. Hint: stop it first.\n")
+            return os.EX_TEMPFAIL
+        for path in FOLDER.iterdir():
+            if path.name not in KEPT:
+                remove(path)
+    sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
+    return 0
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

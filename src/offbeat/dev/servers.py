@@ -1,0 +1,35 @@
+"""The embedded servers that a run needs: those whose variable is not set."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offbeat.dev.embedded_postgres import EmbeddedPostgres
+from offbeat.dev.embedded_redis import EmbeddedRedis
+from offbeat.project import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from offbeat.dev.embedded import EmbeddedServer
+
+CHECKOUT = ROOT
+FOLDER = Path(os.environ.get("LOCAL_DIR") or CHECKOUT / ".local")
+EXECUTABLES = CHECKOUT / ".local" / "redis-server"
+MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
+
+
+@contextmanager
+def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[dict[str, str]]:
+    """Start PostgreSQL and Redis where no variable names one; gives the variables to add."""
+    servers: dict[str, EmbeddedServer] = {
+        "DATABASE_URL": EmbeddedPostgres(folder / "postgres"),
+        "REDIS_URL": EmbeddedRedis(folder / "redis", executables=EXECUTABLES),
+    }
+    with ExitStack() as stack:
+        missing = {name: server for name, server in servers.items() if not environment.get(name)}
+        yield {name: stack.enter_context(server).url for name, server in missing.items()}

@@ -1,0 +1,76 @@
+"""`python -m offbeat.dev.with_servers COMMAND ...`: run a command with the servers that it needs.
+
+They are those of `./run up` while it runs, else they live as long as the command.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from offbeat.dev.child_processes import dies_with_parent
+from offbeat.dev.claim import Claim
+from offbeat.dev.embedded import ServerFailedError
+from offbeat.dev.environments import development
+from offbeat.dev.servers import FOLDER, needed_servers
+from offbeat.dev.stop_signals import Stopped, ignore, raise_when_asked_to_stop, undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code; 69 when a server does not start."""
+    raise_when_asked_to_stop()
+    try:
+        return run(arguments)
+    except ServerFailedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
+    except Stopped as stopped:
+        return stopped.code
+
+
+def run(command: Sequence[str]) -> int:
+    with ExitStack() as stack:
+        claim = stack.enter_context(Claim(FOLDER, "manage"))
+        running = None if claim.take() else claim.wait_for_servers()
+        if running is not None:
+            return call(command, development(running | set_by_hand()))
+        environment = development(os.environ)
+        addresses = stack.enter_context(needed_servers(environment))
+        claim.publish(addresses)
+        return call(command, environment | addresses)
+
+
+def set_by_hand() -> dict[str, str]:
+    """Give the variables of the terminal: they win over those of a running ./run up."""
+    return {name: value for name, value in os.environ.items() if value}
+
+
+def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command in the foreground; a signal that stops us stops it first."""
+    ignore(signal.SIGINT)  # the terminal sends Ctrl-C to the command as well: it decides
+    child = None
+    try:
+        with undisturbed():
+            child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
+        return shell_code(child.wait())
+    except Stopped:
+        if child:
+            child.terminate()
+            child.wait()
+        raise
+
+
+def shell_code(returncode: int) -> int:
+    """Give the exit code as shells tell it: 128 + number for a process that a signal ended."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Gunicorn's settings, each number with its reason and the bound that it must keep."""
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+# So that the project is found from anywhere.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+
+from offbeat.boot import read_settings
+from offbeat.container import MIB, processes
+
+read_settings()
+
+wsgi_app = settings.WSGI_APPLICATION.replace(".application", ":application")
+bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every platform routes IPv4
+
+# One thread waits on PostgreSQL while another works, so threads are cheap and processes are not: a process costs
+# about 70 MiB, less when it shares the parent's pages. Threads x processes must stay below the database's connections.
+worker_class = "gthread"
+workers = settings.WEB_CONCURRENCY or processes(each=90 * MIB, base=60 * MIB)
+threads = settings.WEB_THREADS
+
+# A process whose main loop is silent for so long is replaced. A slow request is not: it holds one thread, and the
+# platforms' routers give up on it after 30 s (Heroku) to 100 s.
+timeout = 30
+# Below the web's grace in platform.yaml (30 s), so that a request under way is answered before SIGKILL.
+graceful_timeout = 25
+# Longer than the routers keep an idle connection (Heroku 90 s, AWS 60 s): one that sends a request just when we close
+# the connection answers 502. An idle one holds no thread, and delays a stop by 2 s at most.
+keepalive = 100
+
+# A leak ends with the process that has it; the jitter keeps the processes from restarting together.
+max_requests = 1000
+max_requests_jitter = 100
+
+# In development each process must see the changed file; in production they share the memory of one import.
+reload = settings.DEBUG
+preload_app = not settings.DEBUG
+
+# A heartbeat file on a disk that stalls (overlayfs under load) gets healthy workers killed.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a memory file system
+# It exposes a shutdown command to every process of the container, and fails on a read-only root.
+control_socket_disable = True
+
+accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
+access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
+
+
+def when_ready(_server: object) -> None:
+    """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
+    gc.freeze()

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    name = "offbeat.jobs"
+    label = "offbeat_jobs"
+
+    def ready(self) -> None:
+        from offbeat.jobs import checks  # noqa: F401, PLC0415  registers system checks

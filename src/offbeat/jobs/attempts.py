@@ -1,0 +1,303 @@
+"""The execution guard: a message may arrive never, twice or late; the ledger decides, by compare-and-set, whether a job starts.
+
+`begin` takes a job from pending or published to running and counts the attempt. That number is the fencing token: whatever ends an
+attempt names it, and changes nothing when another attempt has begun meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from django.db import IntegrityError, connection, transaction
+
+from offbeat.jobs import batches, locks, relay
+from offbeat.jobs.conf import conf
+from offbeat.jobs.models import BUSY, Job
+
+if TYPE_CHECKING:
+    import uuid
+
+
+class FencedError(Exception):
+    """The attempt is no longer the job's current one: it was taken for dead, and the job was started again or decided otherwise.
+
+    Nothing of it is recorded. Inside `atomic` tasks, their effects are rolled back with it.
+    """
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of a job, as the child process that executes it knows it."""
+
+    job_id: uuid.UUID
+    number: int
+    args: list[Any]
+    kwargs: dict[str, Any]
+    context: dict[str, str]
+    retries: int
+    excused: int
+    max_attempts: int
+    batch_id: uuid.UUID | None
+    concurrency_key: str | None
+    again: Again | None = None  # set by `self.retry`
+    is_committed: bool = False  # the transaction of an `atomic` task
+    progress_told_at: float = 0.0  # monotonic seconds
+
+    def note_commit(self) -> None:
+        self.is_committed = True
+
+
+# What is published was due when it was: a database whose clock steps back must not refuse it.
+STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
+KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
+    WHERE other.state = 'running' AND other.concurrency_key = offbeat_jobs_job.concurrency_key)"""
+BEGIN = f"""
+    UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
+        started_at = clock_timestamp()
+    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND CASE state
+        WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
+        ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now())
+    END AND {{key}}
+    RETURNING attempt, args, kwargs, context, retries, excused, max_attempts, batch_id, concurrency_key
+"""  # noqa: S608  constants
+# To plan the look at the key costs a third of the whole statement, and most jobs have none.
+BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
+BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'running' OR NOT {KEY_IS_BUSY})")
+
+
+def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
+    """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
+
+    `task` is what the message says: one that names another task than the job's starts nothing.
+    A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
+    so the attempt is begun anew.
+    """
+    values = {"id": job_id, "task": task, "worker": worker, "pid": os.getpid()}
+    row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
+    if row is None:
+        if not _step_back(job_id, task):
+            expire(job_id)
+        return None
+    number, args, kwargs, context, *rest = row
+    return Attempt(job_id, number, json.loads(args), json.loads(kwargs), json.loads(context), *rest)
+
+
+def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    # Alone it is its own transaction; in that of a test, a savepoint keeps the refusal from ending it.
+    around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
+    try:
+        with around, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cast("tuple[Any, ...] | None", cursor.fetchone())
+    except (
+        IntegrityError
+    ):  # offbeat_jobs_one_running: another job of this concurrency_key began in the same moment
+        return None
+
+
+FINISH = """
+    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = ''
+    WHERE id = %s AND state = 'running' AND attempt = %s
+    RETURNING set_config(
+        'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
+"""
+
+
+def finish(attempt: Attempt) -> None:
+    """Record success. Raises FencedError when the attempt is no longer current: a normal end of a race, and it lost."""
+    # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
+    is_committing = connection.in_atomic_block and not connection.savepoint_ids
+    idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
+    _end(FINISH, [attempt.job_id, attempt.number, idle], attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
+
+
+NOTE = "UPDATE offbeat_jobs_job SET reason = %s, traceback = %s WHERE id = %s AND state = 'succeeded' AND attempt = %s"
+
+
+def note(attempt: Attempt, reason: str, traceback: str) -> None:
+    """Write down what went wrong after the success was committed."""
+    _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
+
+
+# Appends the attempt that ends to the job's history; takes its outcome and its reason. A job that retries for ever keeps its first
+# attempt and its last ones: the row is written anew at each of them.
+LONGEST_HISTORY = 50
+HISTORY = f"""
+    history = CASE WHEN jsonb_array_length(history) < {LONGEST_HISTORY} THEN history ELSE history - 1 END
+        || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
+            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
+"""
+
+# Of a job that has begun: the code that begins it the next time is asked anew.
+ACCEPTED = "refused_at = NULL, refused_by = '[]'"
+
+BURY = f"""
+    UPDATE offbeat_jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s, {HISTORY}
+    WHERE id = %s AND state = 'running' AND attempt = %s
+"""  # noqa: S608  a constant
+
+
+def bury(attempt: Attempt, reason: str, traceback: str) -> None:
+    """Record that the task failed for good: a dead letter, until a person retries or discards it."""
+    _end(BURY, [reason, traceback, "failed", reason, attempt.job_id, attempt.number], attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
+
+
+RETRY = f"""
+    UPDATE offbeat_jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY}, {ACCEPTED},
+        args = coalesce(%s::jsonb, args), kwargs = coalesce(%s::jsonb, kwargs),
+        due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
+    WHERE id = %s AND state = 'running' AND attempt = %s
+"""  # noqa: S608  a constant
+
+
+LONGEST_WAIT = 10 * 365 * 86_400.0  # seconds; PostgreSQL refuses times that are thousands of years away
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a task asked for with `self.retry`: another attempt in `countdown` seconds, perhaps with other arguments (JSON)."""
+
+    countdown: float
+    args: str | None = None
+    kwargs: str | None = None
+
+
+def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
+    """Record that the task asks for another attempt; it waits in PostgreSQL."""
+    wait = min(max(0.0, again.countdown), LONGEST_WAIT)
+    _end(
+        RETRY,
+        [
+            reason,
+            traceback,
+            "retried",
+            reason,
+            again.args,
+            again.kwargs,
+            wait,
+            wait,
+            attempt.job_id,
+            attempt.number,
+        ],
+        attempt,
+    )
+    follow(None, attempt.concurrency_key)
+
+
+PROGRESS = """
+    UPDATE offbeat_jobs_job SET progress_done = %s, progress_total = %s WHERE id = %s AND state = 'running' AND attempt = %s
+"""
+
+
+def progress(attempt: Attempt, done: int, total: int) -> None:
+    """Record how far the attempt is. Raises FencedError when it is no longer current, so that a long task stops early."""
+    _end(PROGRESS, [done, total, attempt.job_id, attempt.number], attempt)
+
+
+EXPIRE = """
+    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = 'not started before its not_after'
+    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id
+"""
+
+
+def expire(job_id: uuid.UUID) -> bool:
+    """End a job that was not started before its `not_after`; tell whether it was one."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(EXPIRE, [job_id])
+        row = cursor.fetchone()
+    if row:
+        follow(row[0], None)
+    return row is not None
+
+
+def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
+    """Settle the batch, and hand the key over, of a job that this transaction ends, once it has.
+
+    Death in between: the reconciler does it.
+    """
+    if batch_id:
+        batches.settle_after_commit(batch_id)
+    if concurrency_key:
+        transaction.on_commit(partial(hand_over, concurrency_key), robust=True)
+
+
+# Spelled out, and no value, so that PostgreSQL finds them by the index of those that wait.
+WAITS = f"state = 'pending' AND reason = '{BUSY}'"
+HAND_OVER = f"""
+    UPDATE offbeat_jobs_job SET state = 'published', reason = '', due_at = now(), published_at = now() WHERE id = (
+        SELECT id FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key = %s
+            AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job WHERE state = 'running' AND concurrency_key = %s)
+        ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, task, queue, published_at
+"""  # noqa: S608  constants
+
+
+def hand_over(concurrency_key: str) -> None:
+    """Publish the job that has waited longest for this key, if it is free; the others go on waiting."""
+    relay.publish_claimed(HAND_OVER, concurrency_key, concurrency_key)
+
+
+# The keys that jobs wait for, each looked up once in the index, however many jobs wait for it.
+WAITED_FOR = f"""
+    WITH RECURSIVE waited_for AS (
+        (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} ORDER BY concurrency_key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key > waited_for.concurrency_key
+            ORDER BY concurrency_key LIMIT 1)
+        FROM waited_for WHERE waited_for.concurrency_key IS NOT NULL
+    )
+    SELECT concurrency_key FROM waited_for WHERE concurrency_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
+        WHERE other.state = 'running' AND other.concurrency_key = waited_for.concurrency_key)
+    LIMIT %s
+"""  # noqa: S608  constants
+
+
+def hand_over_free_keys() -> None:
+    """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITED_FOR, [conf().relay_batch])
+        keys = [row[0] for row in cursor.fetchall()]
+    for key in keys:
+        hand_over(key)
+
+
+# Not one that had the key, and lost it by a deploy, a deadlock or a crash: it has been begun, and is to be done.
+SKIPS = "when_busy = 'skip' AND (attempt = 0 OR retries > 0) AND refused_at IS NULL"
+STEP_BACK = f"""
+    UPDATE offbeat_jobs_job SET reason = %(reason)s,
+        state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
+        finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
+        due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
+    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND {STARTABLE} AND concurrency_key IS NOT NULL
+        AND (not_after IS NULL OR not_after > now())
+    RETURNING state, batch_id, concurrency_key
+"""  # noqa: S608  constants
+
+
+def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
+    """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
+    with connection.cursor() as cursor:
+        cursor.execute(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    state, batch_id, key = row
+    # The other one may have ended meanwhile, and found nobody to hand its key over to.
+    follow(batch_id if state == Job.State.CANCELLED else None, key)
+    return True
+
+
+def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        if cursor.rowcount == 0:
+            raise FencedError(
+                f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one"
+            )

@@ -1,0 +1,169 @@
+"""Redis as the ledger sees it: every call bounded in time, and a breaker that keeps a request from waiting twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import redis
+from celery import current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from offbeat.jobs.conf import conf
+from offbeat.jobs.message import published_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+LOOKS = 20, 1000  # messages of a queue that are looked at for the oldest one
+
+
+class BrokerAwayError(Exception):
+    """Redis did not take the messages. The rows are safe in PostgreSQL: the relay publishes them when Redis is back."""
+
+
+class Breaker:
+    """Remembers that Redis was away, so that only the call that found out pays for the timeout.
+
+    While it is open, a thread asks Redis until it answers: no request has to try. Should the thread be gone, it closes by itself.
+    """
+
+    def __init__(self) -> None:
+        self._open_until = 0.0  # monotonic seconds
+        self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def open(self) -> None:
+        with self._lock:
+            self._open_until = time.monotonic() + conf().breaker
+            if self._asking is None or not self._asking.is_alive():
+                self._asking = threading.Thread(target=self._ask, name="jobs-breaker", daemon=True)
+                self._asking.start()
+
+    def close(self) -> None:
+        # Nearly always closed already: a child that is forked while the lock is held would wait for it for ever.
+        if not self._open_until:
+            return
+        with self._lock:
+            self._open_until, self._asking = 0.0, None
+
+    def _ask(self) -> None:
+        while True:
+            time.sleep(conf().breaker / 3)
+            away = not _answers()
+            with self._lock:
+                if self._asking is not threading.current_thread():  # closed meanwhile
+                    return
+                if not (away and self.is_open):
+                    self._open_until, self._asking = 0.0, None
+                    return
+                self._open_until = time.monotonic() + conf().breaker
+
+
+def _answers() -> bool:
+    try:
+        return bool(client().ping())
+    except redis.RedisError:
+        return False
+
+
+breaker = Breaker()
+
+
+@lru_cache(maxsize=1)
+def client() -> redis.Redis:
+    """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long.
+
+    The address is read by kombu, for both: redis-py reads a query, and the certificate's requirements, in another way.
+    """
+    with current_app.connection_for_write() as at:
+        tls: dict[str, Any] = at.ssl if isinstance(at.ssl, dict) else {}
+        database = (at.virtual_host or "").strip("/") or 0
+    return redis.Redis(
+        host=at.hostname or "127.0.0.1",
+        port=at.port or 6379,
+        db=int(database),
+        username=at.userid,
+        password=at.password,
+        ssl=bool(at.ssl),
+        socket_connect_timeout=conf().publish_timeout,
+        socket_timeout=conf().publish_timeout,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )
+
+
+def key(name: str) -> str:
+    """Return a Redis key under the prefix that kombu's transport uses too."""
+    return f"{prefix()}{name}"
+
+
+@lru_cache(maxsize=1)
+def prefix() -> str:
+    """Return it, "" for none; a process reads its settings once."""
+    return str((current_app.conf.broker_transport_options or {}).get("global_keyprefix", ""))
+
+
+def refuse_while_away() -> None:
+    """Raise BrokerAwayError while the breaker is open."""
+    if breaker.is_open:
+        raise BrokerAwayError("Redis did not answer a moment ago")
+
+
+def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
+    """Push messages, those of a queue in one command; return the queues whose key in Redis is something else than a list.
+
+    An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
+    again must always be safe, and is: the guard starts each job once.
+    Raises BrokerAwayError, at once while the breaker is open.
+    """
+    refuse_while_away()
+    refused = []
+    try:
+        for queue, batch in messages.items():
+            if not _push(queue, batch):
+                refused.append(queue)
+    except redis.RedisError as error:
+        breaker.open()
+        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
+    breaker.close()
+    return refused
+
+
+def _push(queue: str, batch: Sequence[str]) -> bool:
+    try:
+        client().lpush(key(queue), *batch)
+    except redis.ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return False
+    return True
+
+
+def waiting(queue: str) -> int:
+    """Return how many messages wait in a queue."""
+    return client().llen(key(queue))
+
+
+def oldest_published_at(queue: str) -> float | None:
+    """Return when the oldest waiting message of a job was published, Unix seconds; None when none waits.
+
+    A few messages are looked at, because a redelivered one is pushed in front; of a queue that begins with plain messages, which
+    prove nothing, more. Where no job's is among them, and there are more to come, the answer is 0, as old as can be: nothing
+    behind them is taken for lost.
+    """
+    for look in LOOKS:
+        raw = cast("list[bytes]", client().lrange(key(queue), -look, -1))
+        times = [found for message in raw if (found := published_at(message)) is not None]
+        if times or len(raw) < look:
+            return min(times, default=None)
+    return 0.0

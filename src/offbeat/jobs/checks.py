@@ -1,0 +1,129 @@
+"""System checks: settings that would lose work, or that Celery would silently ignore."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+from celery.app.defaults import SETTING_KEYS
+from django.conf import settings
+from django.core.checks import Error, Warning, register  # noqa: A004  Django's own name for it
+
+from offbeat.jobs.conf import NAMES, conf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.core.checks import CheckMessage
+
+LEASE = "offbeat.jobs.worker.lease:Lease"
+
+
+@register
+def check_database(**_: Any) -> Iterable[CheckMessage]:
+    engine = settings.DATABASES["default"]["ENGINE"]
+    if not engine.endswith("postgresql"):
+        yield Error(
+            f"The ledger of jobs needs PostgreSQL; DATABASES['default'] is {engine}.",
+            hint="Set DATABASE_URL to postgres://user:password@host:5432/name.",
+            id="offbeat_jobs.E001",
+        )
+
+
+@register
+def check_celery_settings(**_: Any) -> Iterable[CheckMessage]:
+    """Refuse names that Celery does not know: it ignores them, and the reader believes them."""
+    known = {f"CELERY_{name.upper()}" for name in SETTING_KEYS} | {
+        "CELERY_DB_REUSE_MAX"
+    }  # of its Django fixup
+    for name in dir(settings):
+        if name.startswith("CELERY_") and name not in known:
+            yield Error(
+                f"Celery knows no setting {name}.", hint=_nearest(name, known), id="offbeat_jobs.E002"
+            )
+
+
+@register
+def check_jobs_settings(**_: Any) -> Iterable[CheckMessage]:
+    for name in getattr(settings, "OFFBEAT_JOBS", {}):
+        if name not in NAMES:
+            yield Error(
+                f"OFFBEAT_JOBS knows no setting {name!r}.", hint=_nearest(name, NAMES), id="offbeat_jobs.E003"
+            )
+    values = conf()
+    if values.heartbeat_timeout < 3 * values.heartbeat_interval:
+        yield Error(
+            f"OFFBEAT_JOBS['heartbeat_timeout'] is {values.heartbeat_timeout:g} s, "
+            f"less than three beats of {values.heartbeat_interval:g} s.",
+            hint="A worker that is merely slow would lose its jobs to another one: raise the timeout.",
+            id="offbeat_jobs.E004",
+        )
+
+
+@register
+def check_visibility_timeout(**_: Any) -> Iterable[CheckMessage]:
+    """Without the lease, a message comes back while its task still runs, and the task runs twice."""
+    celery = current_app.conf
+    timeout = (celery.broker_transport_options or {}).get("visibility_timeout", 3600)
+    limit = celery.task_time_limit
+    if LEASE not in current_app.steps["consumer"] and (not limit or limit >= timeout):
+        yield Error(
+            f"Tasks may run for {limit or 'ever'} s, and Redis delivers them again after {timeout} s.",
+            hint="Call offbeat.jobs.worker.install(app) where the Celery application is made: it renews the lease.",
+            id="offbeat_jobs.E005",
+        )
+
+
+@register
+def check_stop(**_: Any) -> Iterable[CheckMessage]:
+    grace = getattr(settings, "WORKER_GRACE", None)
+    if grace and conf().drain + 8 > grace:  # handing back and closing take up to 7 s
+        yield Error(
+            f"A stopping worker waits {conf().drain:g} s for its jobs, but the platform kills it after {grace} s.",
+            hint=f"Set OFFBEAT_JOBS['drain'] to {max(1, grace - 10)} at most, or raise the worker's grace and WORKER_GRACE.",
+            id="offbeat_jobs.E006",
+        )
+
+
+@register
+def check_pool(**_: Any) -> Iterable[CheckMessage]:
+    """Refuse a pool in which messages run twice and hard time limits never fire; the worker itself refuses it too."""
+    from offbeat.jobs.worker import pool  # noqa: PLC0415  pools are for workers: nothing else should pay for them
+
+    for found in filter(None, (os.environ.get(pool.VARIABLE), current_app.conf.worker_pool)):
+        if not pool.is_prefork(found):
+            hint = f"Remove {pool.VARIABLE}, or CELERY_WORKER_POOL from the settings."
+            yield Error(f"The worker's pool is {found}: {pool.REASON}.", hint=hint, id="offbeat_jobs.E010")
+
+
+@register
+def check_results(**_: Any) -> Iterable[CheckMessage]:
+    celery = current_app.conf
+    if celery.result_backend and not celery.result_expires:
+        yield Error(
+            "Results are kept for ever: result_backend is set and result_expires is not.",
+            hint="Set CELERY_RESULT_EXPIRES in seconds; Redis would fill up until it refuses messages.",
+            id="offbeat_jobs.E007",
+        )
+
+
+@register
+def check_retries(**_: Any) -> Iterable[CheckMessage]:
+    for name, task in sorted(current_app.tasks.items()):
+        if (
+            getattr(task, "autoretry_for", ())
+            and task.max_retries is None
+            and not getattr(task, "retry_backoff", False)
+        ):
+            yield Warning(
+                f"{name} retries for ever without a growing delay.",
+                hint="Give it retry_backoff=True, or max_retries.",
+                id="offbeat_jobs.W001",
+            )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {close[0]}?" if close else "Remove it."

@@ -1,0 +1,284 @@
+"""Executes a job in a worker's child process: begin, run the task, record how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import random
+import time
+import traceback
+import uuid
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from billiard.process import current_process
+from celery.exceptions import Ignore, Reject, Retry
+from django.db import Error as DatabaseFailure
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from offbeat.jobs import (
+    attempts,
+    code,
+    conflicts,
+    ledger,
+    leftovers,
+    recovery,
+    refusal,
+    signals,
+    soft_limit,
+    workers,
+)
+from offbeat.jobs.conf import conf
+from offbeat.jobs.message import LEDGER_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from offbeat.jobs.attempts import Attempt
+    from offbeat.jobs.task import DurableTask
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+class EndedError(Exception):
+    """A task ended by an exception that ends processes, such as SystemExit: it is the answer of its task, and no more."""
+
+
+def attempt_of(task: DurableTask) -> Attempt | None:
+    """Return the attempt that this process executes for the task, None outside a job."""
+    return getattr(task.request, "attempt", None)
+
+
+def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
+    """Run one message of a job, its task by calling `function`. Raises Ignore for what needs no run, else what the task raised.
+
+    1. begin: by compare-and-set, so a second message does nothing;
+    2. run the task, in one transaction with 3 if it is `atomic`;
+    3. finish: by compare-and-set on the attempt.
+    Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
+    """
+    with soft_limit.held_back():
+        return _execute(task, function)
+
+
+def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
+    job_id = uuid.UUID(task.request.id)
+    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
+    if attempt is None:
+        _tell_dropped(task, job_id)
+        raise Ignore
+    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
+        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
+        raise Ignore
+    request = task.request
+    request.attempt, request.args, request.kwargs, request.retries = (
+        attempt,
+        attempt.args,
+        attempt.kwargs,
+        attempt.retries,
+    )
+    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
+    try:
+        result = _run(task, attempt, function)
+    except (
+        attempts.FencedError
+    ) as error:  # a lost race: another attempt has replaced this one, nothing is recorded
+        logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
+        raise Ignore from error
+    if not attempt.again:
+        signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+    return result
+
+
+def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
+    """Tell what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
+    origin = task.request.get(LEDGER_HEADER)
+    is_foreign = bool(origin) and origin != ledger.identity()
+    logger.log(
+        logging.WARNING if is_foreign else logging.INFO,
+        "%s %s is another ledger's" if is_foreign else "%s %s needs no run",
+        task.name,
+        job_id,
+        extra={"action": "foreign_message" if is_foreign else "job_dropped", "job": str(job_id)},
+    )
+
+
+def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
+    result = None
+    try:
+        with leftovers.removed(), _transaction(task, attempt):
+            result = _answer(task, attempt, function)
+            if attempt.again is None and task.atomic:
+                attempts.finish(attempt)
+    except BaseException as error:  # whatever ends a task is its answer
+        if attempt.is_committed:
+            _note(task, attempt, error)
+            return result
+        if isinstance(error, attempts.FencedError):
+            raise
+        if isinstance(error, Retry):
+            attempt.again = attempt.again or attempts.Again(_seconds(error))
+            _retry(task, attempt, error)
+            raise
+        _fail(task, attempt, error)
+    if attempt.again:
+        _retry(task, attempt, None)
+    elif not task.atomic:
+        record(lambda: attempts.finish(attempt))
+    return result
+
+
+@contextlib.contextmanager
+def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
+    """Open the transaction of an `atomic` task; whether it is committed is known before its own on_commit functions run."""
+    if not task.atomic:
+        yield
+        return
+    with transaction.atomic():
+        transaction.on_commit(attempt.note_commit)
+        yield
+
+
+def _answer(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
+    try:
+        with soft_limit.let_through():
+            result = function(*attempt.args, **attempt.kwargs)
+    except Ignore:  # the task's own way to say that there was nothing to do
+        return None
+    refuse_unrun(task, result)
+    return result
+
+
+def refuse_unrun(task: DurableTask, result: Any) -> None:
+    """Raise TypeError for a result that is code which nobody will run: it has done nothing yet, and would be a success."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
+        )
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
+
+
+def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
+    again = attempt.again
+    assert again is not None  # noqa: S101  set by whoever called
+    cause = asked.exc if asked else None
+    reason = line(cause) if cause else "asked for a retry"
+    text = _traceback(cause) if isinstance(cause, BaseException) else ""
+    record(lambda: attempts.retry(attempt, again, reason, text))
+    signals.job_retried.send_robust(
+        task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
+    )
+
+
+def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn:
+    """Record how the task failed, and raise what Celery shall know of it.
+
+    SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
+    """
+    reason, wait = line(error), conflicts.pause(attempt.excused)
+    interrupted = soft_limit.interruption(error)
+    is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
+    is_excused = is_excused and attempt.excused < conf().max_excused
+    if interrupted and is_excused:
+        reason += ", while it waited for a lock"
+    if is_excused:
+        record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+    else:
+        _bury(task, attempt, error)
+    if isinstance(error, Exception):
+        raise error
+    raise EndedError(line(error)) from error
+
+
+def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
+    """Write down what failed after the success was committed: the task's own on_commit functions, of which the rest did not run."""
+    reason = f"succeeded, but after its commit: {line(error)}"
+    text = _traceback(error)
+    logger.error(
+        "%s %s %s",
+        task.name,
+        attempt.job_id,
+        reason,
+        exc_info=error,
+        extra={"action": "on_commit_failed", "job": str(attempt.job_id)},
+    )
+    record(lambda: attempts.note(attempt, reason, text))
+
+
+def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
+    reason = storable(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
+    record(lambda: attempts.bury(attempt, reason, _traceback(error)))
+    signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
+
+
+def record(act: Callable[[], Answer]) -> Answer:
+    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, leave this process.
+
+    Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
+    worker that lives.
+    """
+    try:
+        return patiently(act)
+    except (
+        attempts.FencedError,
+        transaction.TransactionManagementError,
+    ):  # the transaction of a TestCase is broken: its own error
+        raise
+    except BaseException as error:
+        # An alarm that a task has set may ring here, and arguments may be more than memory holds.
+        if not isinstance(error, DatabaseFailure) and current_process().name == "MainProcess":  # of a test
+            raise
+        logger.critical(
+            "the beginning or the end of an attempt is not recorded: %s",
+            line(error),
+            extra={"action": "answer_lost"},
+        )
+        os._exit(os.EX_TEMPFAIL)
+
+
+def patiently(act: Callable[[], Answer]) -> Answer:
+    """Return `act()`, trying again while PostgreSQL is away, for `patience` seconds; then raise what it raised.
+
+    Everything passed here is a compare-and-set: done twice, because the first answer was lost, it changes nothing.
+    """
+    deadline = time.monotonic() + conf().patience
+    wait = 0.1
+    while True:
+        try:
+            return act()
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() + wait > deadline:
+                raise
+            if not conflicts.is_conflict(error):
+                connection.close()
+            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads, protects nothing
+            wait = min(2.0, wait * 2)
+
+
+def _seconds(asked: Retry) -> float:
+    return float(asked.when) if isinstance(asked.when, int | float) else 0.0
+
+
+def line(error: Any) -> str:
+    """Return an error in one line: its class and its message."""
+    try:
+        message = " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001  code of the task's
+        message = "its message cannot be shown"
+    return storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return storable("".join(traceback.format_exception(error)))
+    except BaseException:  # noqa: BLE001  code of the task's
+        return storable("".join(traceback.format_tb(error.__traceback__)))
+
+
+def storable(text: str) -> str:
+    """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

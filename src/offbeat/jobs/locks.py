@@ -1,0 +1,75 @@
+"""Locks that somebody else holds: no thread of a worker waits long for them, and the log says who that is."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error as DatabaseFailure
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
+from psycopg.pq import TransactionStatus
+
+from offbeat.jobs.conf import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class HeldError(OperationalError):
+    """Rows are locked by somebody else: everything else was done, and they are for the next turn."""
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """Bound every statement of this thread: how long it waits for another's lock, and how long its own may be held idle.
+
+    Within each transaction, because a pooler shares sessions between clients. Raises OperationalError for a lock that is not to be
+    had in `lock_timeout` seconds.
+    """
+    with connection.execute_wrapper(_within_bounds):
+        yield
+
+
+def _within_bounds(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+    if not connection.in_atomic_block:
+        with transaction.atomic():
+            return _within_bounds(execute, sql, params, many, context)
+    session = connection.connection
+    if session.info.transaction_status == TransactionStatus.IDLE:  # the first statement of its transaction
+        with connection.wrap_database_errors:
+            session.execute(f"SET LOCAL lock_timeout = {milliseconds(conf().lock_timeout)}; {idle_bound()}")
+    return execute(sql, params, many, context)
+
+
+def idle_bound() -> str:
+    return f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds(conf().idle_timeout)}"
+
+
+def milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would mean without end
+
+
+def is_held(error: Exception) -> bool:
+    """Tell whether an error means that somebody else holds a lock."""
+    return isinstance(error, HeldError) or isinstance(error.__cause__, LockNotAvailable)
+
+
+HOLDERS = """
+    SELECT format('%%s (%%s, %%s for %%s s)', pid, coalesce(nullif(application_name, ''), usename), state,
+        extract(epoch FROM clock_timestamp() - xact_start)::int)
+    FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
+        AND pid IN (
+            SELECT pid FROM pg_locks WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database
+                WHERE datname = current_database()) AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'jobs\\_%%')
+                AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
+    ORDER BY xact_start LIMIT 3
+"""
+
+
+def holders() -> str:
+    """Return, for a log, the oldest transactions that hold locks of the ledger; "" where none can be seen."""
+    with contextlib.suppress(DatabaseFailure), connection.cursor() as cursor:
+        cursor.execute(HOLDERS, [min(1.0, conf().lock_timeout / 2)])
+        return ", ".join(row[0] for row in cursor.fetchall())
+    return ""

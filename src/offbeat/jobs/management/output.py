@@ -1,0 +1,124 @@
+"""Jobs and statistics, as `manage.py jobs` prints them: as lines for people and as values for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from offbeat.jobs.models import Job, Worker
+    from offbeat.jobs.queries import Statistics
+
+BRIEF = ("id", "state", "task", "queue", "key", "attempt", "due_at", "started_at", "finished_at", "reason")
+ROW = "{:36}  {:9}  {:>7}  {:12}  {}"
+REASON = 100  # characters in a table; `show` has the rest
+
+
+def brief(job: Job) -> dict[str, Any]:
+    return {name: _value(getattr(job, name)) for name in BRIEF}
+
+
+def full(job: Job) -> dict[str, Any]:
+    """Return every column, in the model's order."""
+    return {field.attname: _value(getattr(job, field.attname)) for field in job._meta.concrete_fields}  # noqa: SLF001  Django's documented way
+
+
+def table(jobs: Sequence[Job]) -> Iterator[str]:
+    if not jobs:
+        yield "no such jobs"
+        return
+    yield ROW.format("id", "state", "attempt", "queue", "task")
+    for job in jobs:
+        reason = f": {job.reason[:REASON]}" if job.reason else ""
+        yield ROW.format(str(job.id), job.state, job.attempt, job.queue, f"{job.task}{reason}")
+
+
+def lines(job: Job) -> Iterator[str]:
+    """Tell everything that is known of a job, the traceback last."""
+    for name, value in full(job).items():
+        if name not in {"traceback", "history"} and value not in (None, ""):
+            yield f"{name:18}  {value}"
+    for attempt in job.history:
+        yield f"attempt {attempt['attempt']:<10}  {attempt['outcome']}: {attempt['reason']}"
+    if job.traceback:
+        yield ""
+        yield job.traceback.rstrip()
+
+
+def figures(found: Statistics) -> dict[str, Any]:
+    return {
+        "jobs": [
+            {name: _value(value) for name, value in dataclasses.asdict(tally).items()}
+            for tally in found.tallies
+        ],
+        "finished_about": found.finished_about,
+        "oldest_due_at": _value(found.oldest_due_at),
+        "oldest_due_seconds": _age(found.oldest_due_at),
+        "messages_waiting": found.waiting,
+        "workers": [_worker(worker) for worker in found.workers],
+    }
+
+
+def summary(found: Statistics) -> Iterator[str]:
+    for tally in found.tallies:
+        yield f"{tally.queue:20}  {tally.state:9}  {tally.jobs:>9,}  the oldest {_ago(tally.oldest_at)}"
+    about = (
+        "unknown until PostgreSQL analyses the table"
+        if found.finished_about is None
+        else f"about {found.finished_about:,}"
+    )
+    yield f"finished, apart from dead letters: {about}"
+    yield f"oldest due job: {_ago(found.oldest_due_at)}"
+    waiting = "unknown: Redis did not answer" if found.waiting is None else _by_queue(found.waiting)
+    yield f"messages that wait in Redis: {waiting}"
+    yield f"workers alive: {len(found.workers)}"
+    yield from map(_life, found.workers)
+
+
+def _life(worker: Worker) -> str:
+    busy = f"{worker.busy} of {worker.concurrency} busy"
+    return f"  {worker}: {busy}, queues {', '.join(worker.queues)}, heartbeat {_ago(worker.heartbeat_at)}"
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    names = (
+        "id",
+        "hostname",
+        "pid",
+        "queues",
+        "concurrency",
+        "busy",
+        "version",
+        "stopping",
+        "broker_away_since",
+    )
+    return {name: _value(getattr(worker, name)) for name in names} | {
+        "heartbeat_seconds": _age(worker.heartbeat_at)
+    }
+
+
+def _by_queue(waiting: dict[str, int]) -> str:
+    return ", ".join(f"{queue} {messages:,}" for queue, messages in waiting.items())
+
+
+def _age(moment: datetime | None) -> float | None:
+    return None if moment is None else round((timezone.now() - moment).total_seconds(), 1)
+
+
+def _ago(moment: datetime | None) -> str:
+    age = _age(moment)
+    if age is None:
+        return "none"
+    return f"{age:.0f} s ago" if age >= 0 else f"in {-age:.0f} s"
+
+
+def _value(value: Any) -> Any:
+    """Return what JSON has: times in ISO 8601, ids as text."""
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | float | list | dict) else str(value)

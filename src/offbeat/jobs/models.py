@@ -1,0 +1,209 @@
+"""The ledger: what has to be done, what was done, and who is doing it. PostgreSQL holds the truth, Redis carries it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from offbeat.jobs.identity import uuid7
+
+BUSY = "waits for another job of the same concurrency_key"  # the reason of a pending job that does
+
+
+class Job(models.Model):
+    """One durable unit of work: `pending -> published -> running -> succeeded`, or `dead`, `cancelled`, `expired`.
+
+    A waiting retry and a job with a `run_at` are *pending* with a `due_at` in the future; one that is due is published at once, and
+    pending only while Redis is away.
+    Every change of state is a compare-and-set in `offbeat.jobs.attempts` and `offbeat.jobs.relay`: never save() a Job.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"  # to be published by the relay, as soon as it is due and Redis is there
+        PUBLISHED = "published"  # its message is sent right after the commit that says so
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        DEAD = "dead"  # a dead letter: waits for a person
+        CANCELLED = "cancelled"
+        EXPIRED = "expired"  # was not started before its `not_after`
+
+    STARTABLE = (State.PENDING, State.PUBLISHED)
+    FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED, State.EXPIRED)
+
+    class WhenBusy(models.TextChoices):
+        WAIT = "wait"
+        SKIP = "skip"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)  # also the Celery task id
+    task = models.CharField(max_length=255)
+    args = models.JSONField(db_default=models.Value([], models.JSONField()))
+    kwargs = models.JSONField(db_default=models.Value({}, models.JSONField()))
+    context = models.JSONField(db_default=models.Value({}, models.JSONField()))  # see offbeat.jobs.context
+    queue = models.CharField(max_length=100)
+    state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
+
+    key = models.CharField(max_length=255, null=True)
+    concurrency_key = models.CharField(max_length=255, null=True)  # only rows with a key are indexed
+    when_busy = models.CharField(max_length=4, choices=WhenBusy, db_default=WhenBusy.WAIT)
+    batch = models.ForeignKey("Batch", models.PROTECT, null=True, related_name="jobs", db_index=False)
+
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now())
+    not_after = models.DateTimeField(null=True)
+    publish_at = models.DateTimeField(db_default=Now())  # when the relay may publish it, if pending
+    published_at = models.DateTimeField(null=True)  # the database's clock; the message carries the same time
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    attempt = models.PositiveIntegerField(
+        db_default=0
+    )  # starts so far, and the fencing token of the one that runs
+    retries = models.PositiveIntegerField(
+        db_default=0
+    )  # as Celery counts them: those that the task asked for
+    crashes = models.PositiveIntegerField(db_default=0)  # attempts that ended without an answer
+    excused = models.PositiveIntegerField(db_default=0)  # attempts that ended by nobody's fault
+    max_attempts = models.PositiveIntegerField()
+    version = models.CharField(max_length=100, db_default="")  # of the code that enqueued it
+    refused_by = models.JSONField(
+        db_default=models.Value([], models.JSONField())
+    )  # code that could not run it
+    refused_at = models.DateTimeField(null=True)  # since when it waits for code that can
+    worker = models.UUIDField(null=True)  # of the last attempt
+    pid = models.PositiveIntegerField(null=True)
+
+    progress_done = models.PositiveBigIntegerField(db_default=0)
+    progress_total = models.PositiveBigIntegerField(db_default=0)
+    reason = models.TextField(db_default="")  # why it is where it is, in one line
+    traceback = models.TextField(db_default="")
+    history = models.JSONField(
+        db_default=models.Value([], models.JSONField())
+    )  # attempts that did not succeed
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["publish_at"], name="offbeat_jobs_pending_idx", condition=Q(state="pending")
+            ),
+            models.Index(
+                fields=["queue", "published_at"],
+                name="offbeat_jobs_published_idx",
+                condition=Q(state="published"),
+            ),
+            models.Index(fields=["worker"], name="offbeat_jobs_running_idx", condition=Q(state="running")),
+            models.Index(fields=["-finished_at"], name="offbeat_jobs_dead_idx", condition=Q(state="dead")),
+            models.Index(
+                fields=["finished_at"],
+                name="offbeat_jobs_finished_idx",
+                condition=Q(state__in=["succeeded", "cancelled", "expired"]),
+            ),
+            models.Index(
+                fields=["not_after"],
+                name="offbeat_jobs_expiring_idx",
+                condition=Q(state__in=["pending", "published"], not_after__isnull=False),
+            ),
+            models.Index(
+                fields=["concurrency_key", "id"],
+                name="offbeat_jobs_waiting_idx",
+                condition=Q(state="pending", reason=BUSY),
+            ),
+            models.Index(fields=["batch"], name="offbeat_jobs_batch_idx", condition=Q(batch__isnull=False)),
+            models.Index(
+                fields=["batch"],
+                name="offbeat_jobs_unfinished_idx",
+                condition=Q(batch__isnull=False, state__in=["pending", "published", "running"]),
+            ),
+            models.Index(
+                fields=["refused_at"],
+                name="offbeat_jobs_refused_idx",
+                condition=Q(state="pending", refused_at__isnull=False),
+            ),
+        ]
+        constraints: ClassVar = [
+            # In part, so that the many jobs without a key pay for no index at each change of state.
+            models.UniqueConstraint(fields=["key"], name="offbeat_jobs_key", condition=Q(key__isnull=False)),
+            # At most one running job a concurrency key: the database refuses the second start.
+            models.UniqueConstraint(
+                "concurrency_key",
+                name="offbeat_jobs_one_running",
+                condition=Q(state="running", concurrency_key__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.id}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in self.FINISHED
+
+
+class Batch(models.Model):
+    """Jobs that belong together, with jobs to follow when all have succeeded, or when all have finished and some have not."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+    sealed_at = models.DateTimeField(null=True)  # no job is added any more, so `total` is known
+    finished_at = models.DateTimeField(null=True)
+    total = models.PositiveIntegerField(db_default=0)
+    # As of `finished_at`; offbeat.jobs.batches.count tells those of now.
+    succeeded = models.PositiveIntegerField(db_default=0)
+    failed = models.PositiveIntegerField(db_default=0)  # dead, cancelled or expired
+    on_success = models.JSONField(null=True)  # a call: {"task", "args", "kwargs", options…}
+    on_failure = models.JSONField(null=True)
+    # Two batches may be followed by one job: that of a key.
+    success_job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")
+    failure_job = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"], name="offbeat_jobs_open_batches_idx", condition=Q(finished_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Worker(models.Model):
+    """A worker that lives: one row a main process, gone when it stops or when it has been silent for too long."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    hostname = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    queues = models.JSONField()
+    concurrency = models.PositiveIntegerField()
+    version = models.CharField(max_length=100, blank=True)
+    code = models.CharField(
+        max_length=64, db_default=""
+    )  # of its tasks and their signatures: see offbeat.jobs.code
+    tasks = models.JSONField(db_default=models.Value([], models.JSONField()))  # names of those that it knows
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    busy = models.PositiveIntegerField(db_default=0)
+    stopping = models.BooleanField(db_default=False)
+    broker_away_since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.hostname} ({self.pid})"
+
+
+class Broker(models.Model):
+    """The one row that says which ledger this is, and remembers which Redis we published to; see `offbeat.jobs.loss_token`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    ledger = models.UUIDField(default=uuid.uuid4, editable=False)  # see offbeat.jobs.ledger
+    token = models.CharField(max_length=32, blank=True)
+    lost_at = models.DateTimeField(null=True)  # what was published before is being published again
+    # The token of releases without `ledger`, whose workers still look while a deploy takes their place.
+    epoch = models.CharField(max_length=32, blank=True)
+
+    def __str__(self) -> str:
+        return f"ledger {self.ledger}"

@@ -1,0 +1,71 @@
+"""Other ledgers that use the queues of our prefix: a mistake that loses nothing, but costs each of them its pace.
+
+A worker that takes another ledger's message cannot begin its job, and drops it; that ledger finds it lost, and publishes it again.
+Plain `.delay()` messages are run by whichever takes them. So every ledger signs a list in Redis, and reads who else has.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+import redis
+from django.db import connection
+
+from offbeat.jobs import broker, ledger
+from offbeat.jobs.conf import conf
+
+logger = logging.getLogger(__name__)
+
+SIGNED = "jobs:ledgers"  # a sorted set: identity and database, by when its worker last looked, in Redis' time
+REMEMBERED = 24 * 3600  # seconds; another ledger may be slower to sign than this one
+REMEDY = "give each deployment a REDIS_PREFIX of its own"
+_told: set[str] = set()
+
+
+def greet(own: str) -> None:
+    """Sign for this ledger, and tell of each neighbour once a process."""
+    try:
+        _greet(own)
+    except (
+        redis.ResponseError
+    ) as error:  # its key is something else: what Redis lost is to be found all the same
+        logger.error("the list of ledgers cannot be read: %s", error, extra={"action": "ledgers_refused"})  # noqa: TRY400
+
+
+def _greet(own: str) -> None:
+    now, name = _now(), broker.key(SIGNED)
+    with broker.client().pipeline() as pipe:
+        pipe.zadd(name, {f"{own} {connection.settings_dict['NAME']}": now})
+        pipe.zremrangebyscore(name, "-inf", now - REMEMBERED)
+        pipe.execute()
+    for each in others(own):
+        if each not in _told:
+            _told.add(each)
+            logger.error("%s", text(each), extra={"action": "foreign_ledger", "database": each})
+
+
+def others(own: str = "") -> list[str]:
+    """Return the databases of other ledgers that live, and whose workers consume our queues. Raises redis.RedisError."""
+    signed = cast(
+        "list[bytes]", broker.client().zrangebyscore(broker.key(SIGNED), _now() - _silence(), "+inf")
+    )
+    pairs = [each.decode(errors="replace").partition(" ") for each in signed]
+    return [database for identity, _, database in pairs if identity != (own or ledger.identity())]
+
+
+def text(database: str) -> str:
+    return (
+        f"another ledger uses the queues that begin with {broker.prefix()} on this Redis, in the database {database}: "
+        f"each takes the other's messages; {REMEDY}"
+    )
+
+
+def _now() -> float:
+    seconds, micros = broker.client().time()
+    return float(seconds + micros / 1e6)
+
+
+def _silence() -> float:
+    """Return after how many seconds without a sign a ledger is gone: as a worker is."""
+    return conf().heartbeat_timeout

@@ -1,0 +1,185 @@
+"""Writes jobs into the ledger, in the caller's transaction, and publishes them after its commit."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
+
+from offbeat.jobs import code, context, ledger
+from offbeat.jobs.arguments import encoded
+from offbeat.jobs.conf import conf
+from offbeat.jobs.identity import uuid7
+from offbeat.jobs.models import Job
+from offbeat.jobs.relay import Claim, publish_committed
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
+
+COLUMNS = {
+    "id": "uuid",
+    "task": "text",
+    "args": "jsonb",
+    "kwargs": "jsonb",
+    "queue": "text",
+    "max_attempts": "int",
+    "key": "text",
+    "concurrency_key": "text",
+    "when_busy": "text",
+    "batch_id": "uuid",
+    "not_after": "timestamptz",
+    "version": "text",
+}
+GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
+
+
+ONE_OF_A_KEY = "ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
+
+
+def _insert(rows: str, run_at: str, conflict: str = "") -> str:
+    """Return the INSERT of `rows`, whose times and state follow from `run_at`."""
+    following = f"""coalesce({run_at}, now()), coalesce({run_at}, now()),
+        CASE WHEN {run_at} > now() THEN 'pending' ELSE 'published' END,
+        CASE WHEN {run_at} > now() THEN NULL ELSE clock_timestamp() END, %(context)s::jsonb"""
+    return f"""
+        INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
+        {rows.format(following=following)}
+        {conflict}
+        RETURNING id, task, queue, published_at
+    """
+
+
+def _bounded(insert: str) -> str:
+    """Return an INSERT from `bound` that waits `key_wait` at most for a transaction that enqueues the same key, in one statement.
+
+    A shorter lock_timeout of the caller's holds; his own is in force again afterwards. No row was inserted: one row of NULLs.
+    """
+    return f"""
+        WITH bound AS MATERIALIZED (
+            SELECT was, set_config('lock_timeout', CASE WHEN is_shorter THEN was ELSE own END, true)
+            FROM (SELECT was, (%(key_wait)s * 1000)::int::text AS own,
+                was::interval BETWEEN '1 ms' AND make_interval(secs => %(key_wait)s) AS is_shorter
+                FROM current_setting('lock_timeout') AS was) AS before
+        ), new AS ({insert})
+        SELECT new.*, set_config('lock_timeout', was, true) FROM bound LEFT JOIN new ON true
+    """  # noqa: S608  constants
+
+
+MANY = (
+    f"SELECT {', '.join(COLUMNS)}, {{following}} "  # noqa: S608  constants
+    f"FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in GIVEN.items())}) AS new ({', '.join(GIVEN)})"
+)
+ONE = f"{', '.join(f'%({name})s::{kind}' for name, kind in COLUMNS.items())}, {{following}}"
+# Plain values are planned in half the time.
+INSERT_ONE = _insert(f"VALUES ({ONE})", "%(run_at)s::timestamptz")
+INSERT_MANY = _insert(MANY, "run_at")
+FROM_BOUND = f"SELECT {ONE} FROM bound WHERE true"  # noqa: S608  constants
+INSERT_ONE_KEYED = _bounded(_insert(FROM_BOUND, "%(run_at)s::timestamptz", ONE_OF_A_KEY))
+INSERT_MANY_KEYED = _bounded(_insert(f"{MANY}, bound WHERE true", "run_at", ONE_OF_A_KEY))
+
+
+class KeyBusyError(OperationalError):
+    """Another transaction is enqueueing the same key, and has not ended: whether there will be a job of it is not known yet.
+
+    Nothing has been enqueued; the transaction that this happened in is rolled back. Try again, or enqueue outside long ones.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task with its arguments and options: what becomes one row."""
+
+    task: str
+    queue: str
+    max_attempts: int
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    concurrency_key: str | None = None
+    when_busy: str = Job.WhenBusy.WAIT
+    batch_id: uuid.UUID | None = None
+    not_after: datetime | None = None
+    run_at: datetime | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        args, kwargs = encoded(self.task, self.args, self.kwargs)
+        return (uuid7(), self.task, args, kwargs, self.queue, self.max_attempts, self.key, self.concurrency_key, self.when_busy,
+                self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
+
+
+def enqueue(call: Call) -> Job:
+    """Write one job and return it; with a `key` that exists, return the job that has it.
+
+    1. the row is written in the caller's transaction (rolled back with it), and says `published` already;
+    2. after commit its message is sent.
+    Death between the two: the reconciler finds no message of it, and the relay publishes it. Redis away: the row is pending,
+    and the relay publishes it as soon as Redis is back.
+    """
+    while True:
+        inserted = insert([call])
+        if inserted:
+            known = {
+                "id": inserted[0],
+                "task": call.task,
+                "queue": call.queue,
+            }  # the rest is read when asked for
+            return Job.from_db(connection.alias, list(known), list(known.values()))
+        existing = Job.objects.filter(key=call.key).first()
+        if existing is not None:  # another enqueue of the same key won: its job is the answer
+            return existing
+        # The job with that key was pruned between the two statements: now the key is free.
+
+
+def enqueue_many(calls: Iterable[Call]) -> int:
+    """Write any number of jobs, streamed in chunks; return how many were new (a `key` that exists is left alone).
+
+    Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT, and one command to Redis for
+    each queue.
+    """
+    return sum(len(insert(chunk)) for chunk in _chunks(calls))
+
+
+def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
+    """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
+    ledger.identity()  # known before the commit: nothing after it may fail for want of it
+    rows = [call.row() for call in calls]
+    is_keyed = any(call.key for call in calls)
+    values: Iterable[Any]
+    if len(rows) == 1:
+        statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
+    else:
+        statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
+    new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
+    due = [claim for row in new if (claim := Claim(*row)).published_at]
+    if due:
+        transaction.on_commit(partial(publish_committed, due, time.monotonic()))
+    return [row[0] for row in new]
+
+
+def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    wait = conf().key_wait
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(statement, values | {"context": context.current(), "key_wait": wait})
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            raise KeyBusyError(
+                f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
+            ) from error.__cause__
+        return [row[:4] for row in cursor.fetchall() if row[0]]
+
+
+def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    iterator = iter(calls)
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        yield chunk

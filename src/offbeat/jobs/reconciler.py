@@ -1,0 +1,78 @@
+"""The reconciler: in every worker, compares the ledger with the world, and mends.
+
+It needs no singleton: every mend is a compare-and-set.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import redis
+from django.db import connection
+
+from offbeat.jobs import attempts, broker
+from offbeat.jobs.conf import conf
+
+logger = logging.getLogger(__name__)
+
+QUEUES = "SELECT DISTINCT queue FROM offbeat_jobs_job WHERE state = 'published'"
+LOST_MESSAGES = """
+    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
+    WHERE id IN (
+        SELECT id FROM offbeat_jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
+        WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
+        FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
+    )
+"""
+
+
+def republish_lost_messages() -> int:
+    """Make published jobs due again whose messages are gone; return how many.
+
+    Redis hands messages out in order. A published job that was not started and is older than the oldest message still waiting in
+    its queue was popped and lost (BRPOP and the transport's bookkeeping are not atomic). No guessing by time alone: behind a long
+    backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back: until that time
+    nothing is concluded. Raises redis.RedisError while Redis is away.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUES)
+        return sum(_republish(queue) for (queue,) in cursor.fetchall())
+
+
+def _republish(queue: str) -> int:
+    try:
+        oldest = broker.oldest_published_at(queue)
+    except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
+        logger.error(  # noqa: TRY400
+            "queue %s cannot be looked at: %s",
+            queue,
+            error,
+            extra={"action": "queue_refused", "queue": queue},
+        )
+        return 0
+    bound = datetime.fromtimestamp(oldest, UTC) if oldest is not None else None
+    with connection.cursor() as cursor:
+        cursor.execute(LOST_MESSAGES, [bound, queue, conf().lost_message_after])
+        lost = cursor.rowcount
+    if lost:
+        logger.warning(
+            "%d messages of queue %s were lost",
+            lost,
+            queue,
+            extra={"action": "messages_lost", "queue": queue},
+        )
+    return lost
+
+
+EXPIRING = """
+    SELECT id FROM offbeat_jobs_job WHERE state IN ('pending', 'published') AND not_after <= now() LIMIT 500
+        FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+def expire_late_jobs() -> int:
+    """End jobs that were not started before their `not_after`; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPIRING)
+        return sum(attempts.expire(row[0]) for row in cursor.fetchall())

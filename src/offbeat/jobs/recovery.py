@@ -1,0 +1,177 @@
+"""What ends an attempt from outside: its process died, its worker was lost, or the worker stops and hands it back."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from django.db import connection, transaction
+
+from offbeat.jobs import attempts, locks, sessions, signals
+from offbeat.jobs.attempts import ACCEPTED, HISTORY
+from offbeat.jobs.conf import conf
+from offbeat.jobs.locks import HeldError
+from offbeat.jobs.models import Job
+from offbeat.jobs.processes import wait_for_death
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# A crash is charged: a job that kills its process must not do so for ever. Being handed back is not, and what is nobody's
+# fault is not either, as long as it stays within `max_excused`.
+CRASH = f"""
+    UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, crashes = crashes + charge, excused = excused + 1 - charge,
+        due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s),
+        state = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN 'dead' ELSE 'pending' END,
+        finished_at = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN clock_timestamp() END,
+        reason = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts
+            THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
+            ELSE %s END
+    FROM (SELECT id AS charged, CASE WHEN excused < %s THEN 0 ELSE 1 END AS charge
+        FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED) AS account
+    WHERE id = charged
+    RETURNING id, task, state, batch_id, concurrency_key, reason
+"""  # noqa: S608  a constant
+
+HAND_BACK = f"""
+    UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, task, state, batch_id, concurrency_key, reason
+"""  # noqa: S608  a constant
+
+
+ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
+# A worker that was lost may have beaten again meanwhile: then it lives, and so do its jobs.
+LOST = "worker = ANY(%s) AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_worker WHERE offbeat_jobs_worker.id = worker)"
+
+
+def attempt_crashed(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
+    """Make a job whose process died due again, or a dead letter; tell whether it was still that process' job.
+
+    What the process has left running in PostgreSQL is ended first. One that died waiting for a lock is excused.
+    Raises HeldError while somebody holds the job's row: call it again.
+    """
+    if pid is not None and pid != os.getpid() and _waited(job_id, worker, pid):
+        reason = f"{reason}, while it waited for a lock"
+        found = attempt_excused(job_id, worker, pid, reason, wait=conf().busy_retry)
+    else:
+        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason))
+    _waiters.discard((job_id, pid))
+    return found
+
+
+def processes_died(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], reason: str) -> None:
+    """Do the same for the jobs of several processes. Raises HeldError after that, where somebody holds the rows of some."""
+    held = None
+    for job_id, pid in jobs:
+        try:
+            attempt_crashed(job_id, worker, pid, reason)
+        except HeldError as error:
+            held = error
+    if held:
+        raise held
+
+
+_waiters: set[tuple[uuid.UUID, int | None]] = set()  # whose job's row was held when their sessions were ended
+
+
+def _waited(job_id: uuid.UUID, worker: uuid.UUID, pid: int) -> bool:
+    wait_for_death([pid])
+    if sessions.end_process(worker, pid):
+        _waiters.add((job_id, pid))
+    return (job_id, pid) in _waiters
+
+
+def attempt_excused(
+    job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str, wait: float = 0.0
+) -> bool:
+    """Make a job whose attempt ended by nobody's fault due again in `wait` seconds; tell whether it still was that process' job.
+
+    A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones are charged.
+    """
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
+
+
+BURY_UNBEGUN = """
+    UPDATE offbeat_jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s
+    WHERE id = %s AND state = 'published' AND abs(extract(epoch FROM published_at) - %s) < 0.001
+    RETURNING task, batch_id
+"""
+
+
+def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback: str) -> None:
+    """Make a dead letter of a job whose message failed before its attempt began, as in a hook of its task's class.
+
+    One that has begun, or was published anew since, is another matter: the row would say another time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(BURY_UNBEGUN, [reason, traceback, job_id, published_at])
+        row = cursor.fetchone()
+    if row:
+        attempts.follow(row[1], None)
+        _tell(job_id, row[0], Job.State.DEAD, reason)
+
+
+def workers_lost(workers: Sequence[uuid.UUID], reason: str) -> int:
+    """Make every job of workers that died due again, or a dead letter; return how many.
+
+    Raises HeldError after that, where somebody holds the rows of some.
+    """
+    return len(_crash(LOST, [list(workers)], reason))
+
+
+def hand_back(worker: uuid.UUID, reason: str) -> int:
+    """Make every job of a stopping worker due again, uncharged; return how many. Its children must be dead by now.
+
+    A job whose row somebody holds is left to the reconciler of another worker.
+    """
+    sessions.end_children(worker, os.getpid())
+    rows = _apply(HAND_BACK, ["handed back", reason, reason, worker])
+    if left := _count_running("worker = %s", [worker]):
+        logger.warning(
+            "%d jobs are not handed back: held by %s",
+            left,
+            locks.holders(),
+            extra={"action": "jobs_held", "jobs": left},
+        )
+    return len(rows)
+
+
+def _crash(
+    which: str, values: list[Any], reason: str, *, outcome: str = "crashed", wait: float = 0.0
+) -> list[tuple[Any, ...]]:
+    excuses = conf().max_excused if outcome == "excused" else 0
+    rows = _apply(CRASH.format(which=which), [outcome, reason, wait, wait, reason, reason, excuses, *values])
+    if left := _count_running(which, values):
+        raise HeldError(f"{left} jobs are to be recovered")
+    return rows
+
+
+def _count_running(which: str, values: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}", values)  # noqa: S608  constants
+        return int(cursor.fetchone()[0])
+
+
+def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows = cursor.fetchall()
+        for _, _, state, batch_id, concurrency_key, _ in rows:
+            attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
+    for job_id, task, state, _, _, reason in rows:
+        _tell(job_id, task, state, reason)
+    return rows
+
+
+def _tell(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
+    logger.warning(
+        "%s %s is %s: %s", task, job_id, state, reason, extra={"action": "job_recovered", "job": str(job_id)}
+    )
+    if state == Job.State.DEAD:
+        signals.job_dead.send_robust(task, job_id=job_id, reason=reason)

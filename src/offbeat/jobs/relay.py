@@ -1,0 +1,190 @@
+"""The relay: publishes jobs. It runs inline after a commit (the fast path) and once a second in every worker.
+
+1. claim: the row says `published`, and when. `enqueue` writes a job that is due so at once; a relay takes pending rows that are
+   due, skipping those that another relay holds; commit;
+2. publish: those of a queue to Redis in one command. While Redis is away they are taken back: pending, due at once.
+
+Death between 1 and 2: no message of the job is in its queue, which the reconciler sees (`offbeat.jobs.reconciler`). Nothing is
+written after 2, so nothing stands in the way of the worker that begins the job meanwhile. In no case is a job lost, or run twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import connection
+
+from offbeat.jobs import broker, ledger
+from offbeat.jobs.conf import conf
+from offbeat.jobs.message import job_message
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+    from datetime import datetime
+
+logger = logging.getLogger(__name__)
+
+
+class Claim(NamedTuple):
+    """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
+
+    id: uuid.UUID
+    task: str
+    queue: str
+    published_at: datetime  # the database's clock; the message carries the same time
+
+
+CLAIM = """
+    UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
+    WHERE id IN (
+        SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND publish_at <= now()
+        ORDER BY publish_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id, task, queue, published_at
+"""
+CLAIM_ONE = """
+    UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
+    WHERE id = %s AND state = 'pending' AND publish_at <= now()
+    RETURNING id, task, queue, published_at
+"""
+# What was published before Redis lost its data; never dated back, or it would be taken again.
+CLAIM_LOST = """
+    UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
+    WHERE id IN (
+        SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND published_at < %s LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id, task, queue, published_at
+"""
+# A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
+OURS = """
+    WHERE id IN (
+        SELECT id FROM offbeat_jobs_job JOIN unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at)
+            USING (id, published_at)
+        WHERE state = 'published' FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
+    )
+"""
+TAKE_BACK = f"""
+    UPDATE offbeat_jobs_job SET state = 'pending', published_at = NULL, publish_at = now() + make_interval(secs => %s) {OURS}
+"""  # noqa: S608  a constant
+PAUSE = (
+    30.0  # seconds until a queue is tried again whose key in Redis is no list: others must not wait for it
+)
+RENEW = f"""
+    UPDATE offbeat_jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
+"""  # noqa: S608  a constant
+# Rows that the new clock may have written by then keep their times. A row's last writing is its last attempt's end, or its making.
+DUE_BY_THE_OLD_CLOCK = """
+    UPDATE offbeat_jobs_job SET publish_at = now(), due_at = least(due_at, now())
+    WHERE id IN (
+        SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND publish_at > now()
+            AND publish_at <= now() + make_interval(secs => %s)
+            AND NOT coalesce((history->-1->>'ended_at')::timestamptz, created_at) BETWEEN %s AND now()
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+"""
+
+
+def relay() -> int:
+    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the keeper has other duties; return how many.
+
+    Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
+    hundreds of rows twice for nothing.
+    """
+    broker.refuse_while_away()
+    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2
+    while batch := claim():
+        publish(batch)
+        total += len(batch)
+        if len(batch) < conf().relay_batch or time.monotonic() >= end:
+            break
+    return total
+
+
+def claim() -> list[Claim]:
+    return claims(CLAIM, conf().relay_batch)
+
+
+def claim_lost(lost_at: datetime) -> list[Claim]:
+    """Claim a batch of what Redis has lost; raises BrokerAwayError while it is away."""
+    broker.refuse_while_away()
+    return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
+
+
+def publish(batch: Sequence[Claim]) -> None:
+    """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
+    messages, own = defaultdict(list), ledger.identity()
+    for one in batch:
+        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
+    try:
+        refused = broker.publish(messages)
+    except broker.BrokerAwayError:
+        take_back(batch)
+        raise
+    if refused:
+        logger.error(
+            "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
+            ", ".join(refused),
+            extra={"action": "queue_refused", "queues": refused},
+        )
+        take_back([one for one in batch if one.queue in refused], PAUSE)
+
+
+def take_back(batch: Sequence[Claim], pause: float = 0.0) -> None:
+    """Make claimed rows pending again, due in `pause` seconds. Those that began, or were claimed anew, are left alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_BACK, [pause, *_columns(batch)])
+
+
+def catch_up(seconds: float, since: datetime) -> int:
+    """Make pending jobs due that were due before PostgreSQL's clock was set back by so many seconds; return how many.
+
+    `since` is when, at the earliest, by the new clock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
+        return cursor.rowcount
+
+
+def publish_job(job_id: uuid.UUID) -> None:
+    """Publish one job that is due, now, without waiting for the relay's turn."""
+    publish_claimed(CLAIM_ONE, job_id)
+
+
+def publish_claimed(statement: str, *values: Any) -> None:
+    """Publish what a statement claims: it says `published` of rows, and returns the columns of a Claim."""
+    _publish_or_leave(claims(statement, *values))
+
+
+def publish_committed(written_ones: Sequence[Claim], written: float) -> None:
+    """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
+
+    A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
+    """
+    if time.monotonic() - written > conf().lost_message_after / 3:
+        written_ones = claims(RENEW, *_columns(written_ones))
+    _publish_or_leave(written_ones)
+
+
+def _publish_or_leave(batch: Sequence[Claim]) -> None:
+    """Publish; Redis away is no error: the rows wait for the relay."""
+    if not batch:
+        return
+    try:
+        publish(batch)
+    except broker.BrokerAwayError as error:
+        logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
+
+
+def claims(statement: str, *values: Any) -> list[Claim]:
+    """Execute a statement that returns the columns of a Claim."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def _columns(batch: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
+    return [one.id for one in batch], [one.published_at for one in batch]

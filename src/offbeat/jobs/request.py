@@ -1,0 +1,113 @@
+"""What the worker's main process knows of a message: it notices killed children and expired time limits, and tells the ledger."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from billiard.exceptions import WorkerLostError
+from celery.exceptions import Ignore, Retry
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from offbeat.jobs import deliveries, recovery, sessions, workers
+from offbeat.jobs.execution import EndedError, line, storable
+from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
+from offbeat.jobs.processes import is_alive
+from offbeat.jobs.worker import maintenance
+
+KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
+
+
+class JobRequest(Request):
+    """A message in the main process. A job's is never requeued: the ledger publishes again what must run again."""
+
+    @property
+    def is_job(self) -> bool:
+        return bool(self.request_dict.get(JOB_HEADER))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        hard, soft = self.request_dict.get("timelimit") or (None, None)
+        self.time_limits = self._limits(hard, soft)
+
+    def _limits(self, hard: float | None, soft: float | None) -> tuple[float | None, float | None]:
+        """Return the hard and the soft limit in seconds, the soft one always below the hard one.
+
+        Celery's pool looks at the hard limit only after the soft one: under a global soft limit of 540 s, a task with
+        `time_limit=60` would run for 540 s.
+        """
+        conf = self.app.conf
+        hard = hard or self.task.time_limit or conf.task_time_limit
+        soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
+        return hard, (hard * 0.9 if hard and soft and soft >= hard else soft)
+
+    def revoked(self) -> bool:
+        """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried."""
+        maintenance.note_start()
+        if self.is_job or not deliveries.is_spent(self):
+            return bool(super().revoked())
+        maintenance.submit(lambda: deliveries.bury(self))
+        task_ready(self)
+        self.acknowledge()
+        return True
+
+    def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        """Cancel on a lost connection, as for plain tasks. A job goes on: the guard drops the second copy of its message.
+
+        SIGQUIT, because the children ignore SIGTERM: some platforms send it to every process of the container.
+        """
+        if not self.is_job:
+            super().cancel(pool, signal or "SIGQUIT", emit_retry)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        super().on_timeout(soft, timeout)
+        if not soft:
+            self._crashed(f"hard time limit of {timeout:g} s exceeded")
+
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> Any:
+        error = _unwrapped(exc_info.exception)
+        is_lost = isinstance(error, WorkerLostError) and not is_alive(self.worker_pid)
+        if isinstance(error, MemoryError | WorkerLostError) and not is_lost:
+            # Of the task, whose child lives. Celery would end the whole worker, or take the child for dead.
+            exc_info.exception = EndedError(f"{type(error).__name__}: {error}")
+        if is_lost:
+            how = KILLED.search(str(error))
+            self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
+        if self.is_job and not is_lost:
+            self._note_unbegun(error, exc_info)
+        if not (self.is_job and is_lost):
+            return super().on_failure(exc_info, send_failed_event, return_ok)
+        task_ready(self)
+        self.acknowledge()
+        return None
+
+    def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
+        """Have the ledger told of an error before the attempt, for instance in the task's `before_start`: nobody else does."""
+        if not isinstance(error, Ignore | Retry):
+            job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
+            reason, text = line(error), str(exc_info.traceback)
+            maintenance.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
+
+    def _crashed(self, reason: str) -> None:
+        """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL.
+
+        Of a plain task, end what its process has left running there.
+        """
+        if maintenance.gave_up():  # the worker killed its children itself, and hands their jobs back
+            return
+        worker, pid = workers.current(), self.worker_pid
+        if self.is_job:
+            job_id = uuid.UUID(self.id)
+            maintenance.submit(lambda: recovery.attempt_crashed(job_id, worker, pid, reason))
+        elif pid:
+            maintenance.submit(lambda: sessions.end_process(worker, pid))
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """Return what the pool wrapped to carry a traceback along."""
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error

@@ -1,0 +1,118 @@
+"""Sessions of PostgreSQL: whose they are, and their end with the process that opened them.
+
+A session outlives its process where a machine stands still, and where a statement waits while its process is killed: PostgreSQL
+looks at the connection only between statements. So every process of a worker names its sessions, and others can end them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error as DatabaseFailure
+from django.db import ProgrammingError, connection, connections
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger(__name__)
+
+NAME = "offbeat {worker} {pid}"  # 63 characters at most; poolers pass it on
+ENDING = 5_000  # milliseconds in which a session has to end: it takes one, unless the server is very busy
+
+
+def name(worker: uuid.UUID, pid: int) -> None:
+    """Name the sessions that this process opens from now on, after its worker and its pid."""
+    for each in connections.all():
+        if each.vendor == "postgresql":
+            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = NAME.format(
+                worker=worker, pid=pid
+            )
+
+
+END = """
+    SELECT coalesce(bool_or(wait_event_type = 'Lock'), false), count(*),
+        coalesce(bool_and(pg_terminate_backend(pid, %s)), true)
+    FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND state <> 'idle' AND {whose}
+"""  # idle ones hold nothing, and a pooler may have handed them to somebody else
+OF_A_PROCESS = END.format(whose="application_name = %s")
+OF_CHILDREN = END.format(whose="application_name LIKE %s AND application_name <> %s")
+OF_THE_LOST = END.format(
+    whose="""EXISTS (
+        SELECT FROM unnest(%s::uuid[]) AS lost (id) WHERE application_name LIKE format('offbeat %%s %%%%', id)
+            AND NOT EXISTS (SELECT FROM offbeat_jobs_worker WHERE offbeat_jobs_worker.id = lost.id)
+    )"""
+)
+
+
+def end_process(worker: uuid.UUID, pid: int) -> bool:
+    """End what a process that has died has left running; tell whether it waited for a lock."""
+    return _end(OF_A_PROCESS, NAME.format(worker=worker, pid=pid))[0]
+
+
+def end_children(worker: uuid.UUID, pid: int) -> None:
+    """End what the children of a worker have left running, whose main process has this pid."""
+    _end(OF_CHILDREN, NAME.format(worker=worker, pid="%"), NAME.format(worker=worker, pid=pid))
+
+
+def end_lost(workers: Sequence[uuid.UUID]) -> None:
+    """End the sessions of workers that are lost, but of those that have beaten meanwhile: their locks keep others waiting."""
+    if ended := _end(OF_THE_LOST, list(workers))[1]:
+        logger.warning(
+            "%d sessions of lost workers are ended",
+            ended,
+            extra={"action": "sessions_ended", "sessions": ended},
+        )
+
+
+def _end(statement: str, *whose: Any) -> tuple[bool, int]:
+    """Return whether one of them waited for a lock, and how many there were."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [ENDING, *whose])
+            waited, count, gone = cursor.fetchone()
+    except ProgrammingError as error:  # insufficient privilege
+        _tell_once(f"{error}".strip())
+        return False, 0
+    if not gone:
+        logger.warning("a session did not end within %d ms", ENDING, extra={"action": "session_stays"})
+    return waited, count
+
+
+_told: set[str] = set()
+
+
+def _tell_once(line: str) -> None:
+    if line not in _told:
+        _told.add(line)
+        logger.warning(
+            "sessions of dead processes cannot be ended: %s. Hint: GRANT EXECUTE ON FUNCTION pg_terminate_backend(int, bigint) "
+            "TO the role of DATABASE_URL",
+            line,
+            extra={"action": "sessions_not_ended"},
+        )
+
+
+def abandon(connection: BaseDatabaseWrapper) -> bool:
+    """End the statement that this process has sent, and that a time limit interrupts; tell whether it waited for a lock.
+
+    Left alone it would have its effect when the lock is free, long after the attempt. Asked through a short second session, as the
+    first is busy; close that one afterwards. PostgreSQL down: no.
+    """
+    own = str(connection.settings_dict.get("OPTIONS", {}).get("application_name"))
+    if not own.startswith(NAME.partition(" ")[0] + " "):  # no process of a worker
+        return False
+    aside = connection.copy()
+    aside.settings_dict["OPTIONS"]["application_name"] = "offbeat"
+    try:
+        with aside.cursor() as cursor:
+            cursor.execute(OF_A_PROCESS, [ENDING, own])
+            return bool(cursor.fetchone()[0])
+    except DatabaseFailure:
+        return False
+    finally:
+        aside.close()

@@ -1,0 +1,95 @@
+"""The soft time limit of a job interrupts its task and nothing else.
+
+In the middle of a record it would leave a job that says it runs, in a worker that lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections
+from psycopg.pq import TransactionStatus
+
+from offbeat.jobs import sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOCK_WAIT = "its statement was waiting for a lock"
+SIGNAL = signal.SIGUSR1  # by which the pool tells a child; its handler raises SoftTimeLimitExceeded
+
+_handler: Any = signal.SIG_DFL  # the pool's, while it is held back
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Ignore the soft time limit inside the block; the hard one still holds."""
+    global _handler  # noqa: PLW0603  a process runs one job at a time
+    if not _is_ours():
+        yield
+        return
+    _handler = signal.signal(SIGNAL, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(SIGNAL, _handler)
+
+
+@contextlib.contextmanager
+def let_through() -> Iterator[None]:
+    """Let the soft time limit interrupt this part of a block in which it is held back."""
+    if not _is_ours():
+        yield
+        return
+    signal.signal(SIGNAL, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(SIGNAL, signal.SIG_IGN)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """Interrupt the task, and the statement that it is in the middle of: left alone, that would have its effect afterwards."""
+    waited = [_abandon(each) for each in connections.all(initialized_only=True)]
+    try:
+        _handler(number, frame)
+    except SoftTimeLimitExceeded as error:
+        if any(waited):
+            error.add_note(LOCK_WAIT)
+        raise
+
+
+def _abandon(connection: BaseDatabaseWrapper) -> bool:
+    """End the statement that a connection is in the middle of, and close it; tell whether it waited for a lock."""
+    if connection.vendor != "postgresql" or connection.connection is None or connection.connection.closed:
+        return False
+    if connection.connection.info.transaction_status != TransactionStatus.ACTIVE:
+        return False
+    waited = sessions.abandon(connection)
+    connection.close()  # the task may still clean up: its next query connects anew, as soon as it has left its transaction
+    return waited
+
+
+def interruption(error: BaseException | None) -> SoftTimeLimitExceeded | None:
+    """Return the soft limit that an error comes of: it may be the error itself, or what a clean-up met after it."""
+    for _ in range(20):  # of a chain that somebody tied to itself
+        if error is None or isinstance(error, SoftTimeLimitExceeded):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def has_waited(interrupted: SoftTimeLimitExceeded) -> bool:
+    """Tell whether the statement that the soft limit interrupted was waiting for a lock."""
+    return LOCK_WAIT in getattr(interrupted, "__notes__", ())
+
+
+def _is_ours() -> bool:
+    """Tell whether Python may change the handler: not from other threads, and not one that C code has installed."""
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(SIGNAL) is not None

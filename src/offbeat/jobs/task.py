@@ -1,0 +1,222 @@
+"""The task class: `enqueue` beside Celery's `delay`. `offbeat.celery.create_app` makes it the application's."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+from celery import Task
+from celery.exceptions import Retry
+from celery.utils.time import maybe_make_aware
+from django.db import close_old_connections
+from django.utils import timezone
+
+from offbeat.jobs import attempts, leftovers, soft_limit
+from offbeat.jobs.arguments import encoded
+from offbeat.jobs.conf import conf
+from offbeat.jobs.execution import EndedError, attempt_of, execute, refuse_unrun
+from offbeat.jobs.models import Job
+from offbeat.jobs.producer import Call, enqueue, enqueue_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from celery.app.routes import Router
+
+    from offbeat.jobs.models import Batch
+
+
+class DurableTask(Task):
+    """A Celery task that can also be enqueued as a durable job.
+
+    `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
+    `atomic`: run in one transaction with the recording of success, so that effects in PostgreSQL happen exactly once.
+    """
+
+    abstract = True
+    Request = "offbeat.jobs.request:JobRequest"
+    max_attempts: int | None = None
+    atomic = False
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+        """Write a job in the caller's transaction, publish it after commit, and return it.
+
+        Raises ArgumentError for what is not JSON, TypeError for what does not fit the task's signature.
+        """
+        return Enqueuer(self).enqueue(*args, **kwargs)
+
+    def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        """Write one job for each `(args, kwargs)`, streamed; return how many."""
+        return Enqueuer(self).enqueue_many(calls)
+
+    def using(self, **options: Any) -> Enqueuer:
+        """Return an enqueuer with options: `key`, `concurrency_key`, `when_busy`, `run_at`, `not_after`, `queue`, `batch`."""
+        return replace(Enqueuer(self), **options)
+
+    def call(self, *args: Any, **kwargs: Any) -> Call:
+        """Return what `enqueue` would write, for a batch's follow-up."""
+        return Enqueuer(self).call(*args, **kwargs)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
+        super().__init_subclass__(**options)
+        if own := cls.__dict__.get("__call__"):
+
+            @functools.wraps(own)
+            def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
+                return (
+                    execute(self, partial(own, self)) if self._is_to_begin() else own(self, *args, **kwargs)
+                )
+
+            cls.__call__ = call  # type: ignore[method-assign]
+
+    def _is_to_begin(self) -> bool:
+        """Tell whether this is a message of a job, whose attempt has not begun."""
+        request = self.request
+        return (
+            bool(getattr(request, "job", None)) and not request.called_directly and attempt_of(self) is None
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._is_to_begin():
+            return execute(self, self.run)
+        if attempt_of(self) is not None:  # of a class' own, by super()
+            return self.run(*args, **kwargs)
+        if not (self.request.called_directly or self.request.is_eager):
+            close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
+            return self._run_plain(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
+        with leftovers.removed(), soft_limit.held_back(), soft_limit.let_through():
+            try:
+                result = super().__call__(*args, **kwargs)
+            except Exception:
+                raise
+            except BaseException as error:
+                raise EndedError(f"{type(error).__name__}: {error}") from error
+        refuse_unrun(self, result)
+        return result
+
+    def retry(  # noqa: PLR0917  Celery's own signature
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: Any = None,
+        throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Ask for another attempt, as in Celery; a job's waits in PostgreSQL instead of Redis."""
+        attempt = attempt_of(self)
+        if attempt is None:
+            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        if options:
+            raise TypeError(f"{self.name}: a job's retry takes no {min(options)}.")
+        limit = self.max_retries if max_retries is None else max_retries
+        if limit is not None and attempt.retries >= limit:
+            raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
+        if countdown is None:
+            countdown = _seconds_until(eta, self) if eta else self.default_retry_delay
+        new_args, new_kwargs = encoded(self.name, args or [], kwargs or {})
+        attempt.again = attempts.Again(
+            max(0.0, countdown), None if args is None else new_args, None if kwargs is None else new_kwargs
+        )
+        asked = Retry(exc=exc, when=eta or countdown)
+        if throw:
+            raise asked
+        return asked
+
+    def progress(self, done: int, total: int) -> None:
+        """Record how far this job is; at most one write a second, so call it as often as you like.
+
+        Raises FencedError when the job has been started again elsewhere: let it pass, and the attempt ends.
+        """
+        attempt = attempt_of(self)
+        now = time.monotonic()
+        if attempt and (done >= total or now - attempt.progress_told_at >= 1):
+            attempt.progress_told_at = now
+            attempts.progress(attempt, done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueuer:
+    """A task with options for the jobs to be made of it. Times are aware datetimes.
+
+    `key`: unique for ever (until pruned): enqueueing it again returns the job that exists.
+    `concurrency_key`: at most one job of the same key runs at a time; `when_busy` says what happens to another: "wait" or "skip".
+    `run_at`: not before; `not_after`: expires unless started by then. `queue`: other than the task's. `batch`: see
+    offbeat.jobs.batches.
+    """
+
+    task: DurableTask
+    key: str | None = None
+    concurrency_key: str | None = None
+    when_busy: str = "wait"
+    run_at: datetime | None = None
+    not_after: datetime | None = None
+    queue: str | None = None
+    batch: Batch | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("run_at", "not_after"):
+            moment = getattr(self, name)
+            if moment is not None and timezone.is_naive(moment):
+                raise ValueError(
+                    f"{self.task.name}: {name} has no time zone ({moment}): take django.utils.timezone.now() and add to it."
+                )
+        if self.when_busy not in Job.WhenBusy.values:
+            raise ValueError(
+                f'{self.task.name}: when_busy should be "wait" or "skip", got "{self.when_busy}".'
+            )
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+        return enqueue(self.call(*args, **kwargs))
+
+    def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
+
+    def call(self, *args: Any, **kwargs: Any) -> Call:
+        if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
+            header(*args, **kwargs)  # raises TypeError, as a call of the function would
+        if self.batch and self.batch.sealed_at:
+            raise ValueError(
+                f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
+            )
+        return Call(
+            task=self.task.name,
+            queue=self.queue or queue_of(self.task),
+            max_attempts=self.task.max_attempts or conf().max_attempts,
+            args=args,
+            kwargs=kwargs,
+            key=self.key,
+            concurrency_key=self.concurrency_key,
+            when_busy=self.when_busy,
+            batch_id=self.batch.id if self.batch else None,
+            not_after=self.not_after,
+            run_at=self.run_at,
+        )
+
+
+def _seconds_until(eta: datetime, task: Task) -> float:
+    """Return the seconds until a time; one without a zone is in Celery's own, as Celery takes it."""
+    return (maybe_make_aware(eta, task.app.timezone) - timezone.now()).total_seconds()
+
+
+def queue_of(task: Task) -> str:
+    """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
+    return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+
+
+@lru_cache(maxsize=1024)
+def _routed(router: Router, name: str) -> str:
+    """Return where `task_routes` send a task; asked once, for it takes a tenth of an enqueue."""
+    queue = router.route({}, name).get("queue")
+    return getattr(queue, "name", queue) or router.app.conf.task_default_queue

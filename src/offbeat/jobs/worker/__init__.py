@@ -1,0 +1,37 @@
+"""What jobs adds to a Celery worker: keeper, lease, graceful stop, connections that suit jobs. Install it with `install(app)`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def install(app: Celery) -> None:
+    """Add the bootsteps, and the connections, to an application; call it where the application is made.
+
+    By name, because the application is made before Django's models can be imported.
+    """
+    app.steps["worker"].update(
+        {
+            "offbeat.jobs.worker.pool:PoolIsPrefork",
+            "offbeat.jobs.worker.bootsteps:KeeperStep",
+            "offbeat.jobs.worker.graceful_stop:GracefulStop",
+        }
+    )
+    app.steps["consumer"].update({"offbeat.jobs.worker.lease:Lease", "offbeat.jobs.worker.lease:BrokerWatch"})
+    app.amqp_cls = "offbeat.jobs.worker.connection:SteadyAMQP"
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(is_true_of_jobs)
+
+
+def is_true_of_jobs(record: logging.LogRecord) -> bool:
+    """Drop what is not so of a job: that it ends with the connection, or that it is discarded.
+
+    What becomes of a job is logged by whoever records it.
+    """
+    values = record.args if isinstance(record.args, tuple) else ()
+    return not any(
+        getattr(value, "is_job", False) or (isinstance(value, dict) and value.get("job")) for value in values
+    )

@@ -1,0 +1,67 @@
+"""The worker bootstep that starts the keeper."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from typing import Any
+
+from celery import bootsteps, signals
+
+from offbeat.jobs import (
+    code,
+    leftovers,
+    refusal,  # noqa: F401  registers a Celery signal
+    sessions,
+    workers,
+)
+from offbeat.jobs.worker.graceful_stop import leave
+from offbeat.jobs.worker.maintenance import Assistant, Keeper
+from offbeat.jobs.worker.periodic_tasks import registered
+from offbeat.jobs.worker.state import View, beats, duties
+
+
+class KeeperStep(bootsteps.StartStopStep):
+    """Starts the keeper, and those beside it, when the pool has started.
+
+    They go on until the process ends, so that a stopping worker still beats.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        view = View(worker)
+        Assistant(beats(view), name="jobs-heart").start()
+        Keeper(duties(view, leave)).start()
+        if others := registered():
+            Assistant(others, name="jobs-assistant").start()
+
+
+@signals.celeryd_after_setup.connect
+def set_apart_what_is_loaded(**_: Any) -> None:
+    """Leave modules, models and tasks out of the garbage collector's rounds, before the children are forked.
+
+    A full round over them takes up to a tenth of a second, in which no message is dispatched; and it would copy into each child
+    the pages that they share.
+    """
+    code.fingerprint()  # of what is loaded now, for this process and its children
+    gc.freeze()
+
+
+@signals.worker_process_init.connect
+def ignore_sigterm(**_: Any) -> None:
+    """Let a child outlive the SIGTERM that some platforms send to every process: its parent decides when it has to stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@signals.celeryd_after_setup.connect
+@signals.worker_process_init.connect
+def name_sessions(**_: Any) -> None:
+    """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
+    sessions.name(workers.current(), os.getpid())
+
+
+@signals.worker_process_init.connect
+def keep_sessions_apart(**_: Any) -> None:
+    os.register_at_fork(after_in_child=leftovers.let_go)

@@ -1,0 +1,33 @@
+"""The connections of an application with jobs: how often they ask for a broker that is away, and what they leave in Redis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
+from kombu.transport import redis
+
+from offbeat.jobs.worker.consumer import TaskConsumer
+from offbeat.jobs.worker.transport import LedgerTransport
+
+# Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
+PAUSE = 5.0
+
+
+class SteadyConnection(Connection):
+    """A connection that is tried again every few seconds, however long the broker has been away."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        return super().ensure_connection(*args, **({"interval_max": PAUSE} | options))
+
+    def get_transport_cls(self) -> Any:
+        found = super().get_transport_cls()
+        return LedgerTransport if found is redis.Transport else found
+
+
+class SteadyAMQP(AMQP):
+    """What an application makes its connections with; Celery has no setting for these."""
+
+    Connection = SteadyConnection
+    Consumer = TaskConsumer

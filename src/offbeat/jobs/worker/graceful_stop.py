@@ -1,0 +1,147 @@
+"""The graceful stop: finish what fits in the grace, hand back the rest as due again, leave.
+
+Celery's own ways do not fit a platform: the warm shutdown waits for ever, the cold one kills at once, and the soft one sleeps its
+whole timeout in a signal handler, with the event loop standing still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.worker import state
+from django.db import Error as DatabaseFailure
+
+from offbeat.jobs import locks, recovery, workers
+from offbeat.jobs.conf import conf
+from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.worker import heartbeat_file
+from offbeat.jobs.worker.maintenance import give_up, senses
+from offbeat.jobs.worker.state import children
+
+logger = logging.getLogger(__name__)
+
+LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
+LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
+LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
+
+
+class GracefulStop(bootsteps.StartStopStep):
+    """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, leave.
+
+    A second SIGINT hands back at once. The event loop goes on turning meanwhile: results are read, messages acknowledged,
+    leases renewed.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self.worker = worker
+        self.hurry = threading.Event()
+
+    def start(self, worker: Any) -> None:
+        signal.signal(signal.SIGTERM, self.on_signal)
+        signal.signal(signal.SIGINT, self.on_signal)
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        if not senses.stopping:
+            senses.stopping = True
+            threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
+        elif number == signal.SIGINT:
+            self.hurry.set()
+
+    def stop_gracefully(self) -> None:
+        deadline = time.monotonic() + conf().drain
+        self.stop_consuming()
+        logger.info(
+            "stopping, with %d tasks in hand",
+            len(state.reserved_requests),
+            extra={"action": "worker_stopping"},
+        )
+        while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
+            time.sleep(0.1)
+        if state.reserved_requests:
+            self.interrupt()
+            state.should_terminate = os.EX_OK
+        else:
+            state.should_stop = os.EX_OK
+        threading.Timer(LAST_WORDS, leave_by_force, [self.worker]).start()
+
+    def stop_consuming(self) -> None:
+        """Ask for no more messages, and return when none can come any more: what is in hand then has the whole grace.
+
+        From the event loop: cancelling between BRPOP and its answer would lose one. A loop that stands still, as it does without
+        a broker, takes no message either.
+        """
+        consumer = getattr(self.worker.consumer, "task_consumer", None)
+        hub = getattr(self.worker, "hub", None)
+        if consumer is None or hub is None:
+            return
+        cancelled = threading.Event()
+
+        def cancel() -> None:
+            consumer.cancel()
+            cancelled.set()
+
+        hub.call_soon(cancel)
+        cancelled.wait(LAST_MESSAGE)
+
+    def interrupt(self) -> None:
+        """Kill the children, then hand their jobs back: never two at once."""
+        kill_children(self.worker)
+        hand_back()
+
+
+def kill_children(worker: Any) -> None:
+    """Kill the children, and return when they are dead."""
+    give_up()
+    pids = children(worker)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for_death(pids)
+
+
+def hand_back() -> None:
+    """Make this worker's running jobs due again. PostgreSQL away: the reconciler of another worker does it later."""
+    with contextlib.suppress(DatabaseFailure), locks.bounded():
+        count = recovery.hand_back(workers.current(), "handed back by a worker that stopped")
+        logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
+
+
+@signals.worker_shutdown.connect
+def leave_the_ledger(**_: Any) -> None:
+    """The pool has stopped: nothing runs in this worker any more."""
+    senses.gone = True
+    with contextlib.suppress(DatabaseFailure), locks.bounded():
+        recovery.hand_back(workers.current(), "handed back by a worker that stopped")
+        workers.say_goodbye()
+    heartbeat_file.remove()
+
+
+def leave_by_force(worker: Any) -> None:
+    """Leave although Celery has not finished stopping, because the grace is nearly over.
+
+    A message that came in the moment of stopping may still run: its child is killed before its job is handed back.
+    """
+    logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
+    kill_children(worker)
+    record = threading.Thread(target=leave_the_ledger, daemon=True)
+    record.start()
+    record.join(
+        LAST_RECORD
+    )  # PostgreSQL may be away, down to its name: then another worker's reconciler does it
+    os._exit(os.EX_OK)
+
+
+def leave(reason: str) -> None:
+    """Stop a worker that cannot go on, so that the platform starts a new one."""
+    logger.critical("leaving: %s", reason, extra={"action": "worker_stuck"})
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,38 @@
+"""Takes from the ledger the jobs that the code of other workers has refused, and delivers them to this worker itself.
+
+Through Redis, another worker that cannot run them might take them again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from celery.worker import state
+
+from offbeat.jobs import ledger, refusal
+from offbeat.jobs.message import job_message
+from offbeat.jobs.worker.maintenance import senses
+
+
+def pull(worker: Any, queues: list[str]) -> int:
+    """Take as many jobs as there are free slots, and one more: a worker that is never idle gets on with them, too.
+
+    Death between claim and begin: a message that is not in its queue, which the reconciler sees (`offbeat.jobs.reconciler`).
+    """
+    room = worker.concurrency + 1 - len(state.reserved_requests)
+    if senses.stopping or senses.away_since is not None or room <= 0:
+        return 0
+    taken = refusal.claim(queues, room)
+    for one in taken:
+        message = job_message(str(one.id), one.task, one.queue, one.published_at, ledger.identity())
+        worker.hub.call_soon(deliver, worker, message, one.queue)
+    return len(taken)
+
+
+def deliver(worker: Any, message: str, queue: str) -> None:
+    """Deliver a job's message in the event loop, as if it had come from Redis."""
+    consumer = getattr(worker.consumer, "task_consumer", None)
+    if consumer is None or consumer.channel is None or consumer.channel.connection is None:
+        return  # it reconnects: the reconciler finds a message that is missing
+    consumer.channel.connection._deliver(json.loads(message), queue)  # noqa: SLF001  kombu's own way in

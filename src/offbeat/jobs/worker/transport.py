@@ -1,0 +1,191 @@
+"""Kombu's Redis transport, sparing Redis a second record of the jobs in a worker's hands: the ledger has one already.
+
+Redis has no acknowledgements, so kombu writes each message that it takes to `unacked`, before the task may begin, and removes it
+afterwards: two round trips of the worker's main process, which is what bounds its throughput. A plain task needs them. A job that
+dies with its worker is found in the ledger, which knows more: whether it has begun, and where.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from queue import Empty
+from typing import Any
+
+from kombu.transport import redis, virtual
+from kombu.utils.encoding import bytes_to_str
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from offbeat.jobs import unreadable_store
+from offbeat.jobs.message import JOB_HEADER
+from offbeat.jobs.unreadable_store import UnreadableError
+from offbeat.jobs.worker import message_shape
+
+logger = logging.getLogger(__name__)
+
+REFUSED = 1.0  # seconds before a worker asks again what Redis has refused
+
+# Without KeyError, which kombu counts among them: a header that is missing is no reason to connect anew.
+OF_BROKER = tuple({each for errors in redis.get_redis_error_classes() for each in errors} - {KeyError})
+
+
+def is_of_broker(error: Exception) -> bool:
+    """Tell the errors for which a worker connects anew from those that a message is to blame for."""
+    return isinstance(error, OF_BROKER)
+
+
+class LedgerQoS(redis.QoS):
+    """Counts a job's message against the prefetch limit as any other, but keeps it in memory only.
+
+    What is in hand when the channel closes goes back to its queue; a worker that dies first leaves that to the ledger.
+    """
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        if _is_job(message):
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        if self._job(delivery_tag):
+            virtual.QoS.ack(self, delivery_tag)
+        else:
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if not self._job(delivery_tag):
+            super().reject(delivery_tag, requeue)
+            return
+        if requeue:
+            self.restore_by_tag(delivery_tag, leftmost=True)
+        virtual.QoS.ack(self, delivery_tag)
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
+        message = self._job(tag)
+        if not message:
+            self._restore_recorded(tag, client, leftmost)
+            return
+        delivery = message.delivery_info
+        with self.channel.conn_or_acquire(client) as connected:
+            self.channel._do_restore_message(  # noqa: SLF001  kombu's own way back
+                message._raw,  # noqa: SLF001
+                delivery["exchange"],
+                delivery["routing_key"],
+                connected,
+                leftmost,
+            )
+
+    def _restore_recorded(self, tag: str, client: Any, leftmost: bool) -> None:
+        """Send back a message that Redis has on record; a record that cannot be read must not keep those behind it there."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except Exception as error:
+            if is_of_broker(error):
+                raise
+            with self.channel.conn_or_acquire(client) as connected:
+                raw = connected.hget(self.unacked_key, tag) or b""
+                reason = f"kombu's record of a message in hand ({self.unacked_key}): {error}"
+                unreadable_store.put_aside(raw, reason, queue="")
+                self._remove_from_indices(tag).execute()
+
+    def _job(self, delivery_tag: str) -> Any:
+        message = self._delivered.get(delivery_tag)
+        return message if message is not None and _is_job(message) else None
+
+
+class LedgerMessage(virtual.Message):
+    """A message whose body is in an encoding that there is; raises UnreadableError otherwise."""
+
+    def __init__(self, payload: dict[str, Any], channel: Any = None, **options: Any) -> None:
+        with message_shape.unreadable("its body cannot be decoded"):
+            super().__init__(payload, channel, **options)
+
+
+class LedgerChannel(redis.Channel):
+    QoS = LedgerQoS
+    Message = LedgerMessage
+
+    _in_poll: Any
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker."""
+        try:
+            popped = self._popped(options)
+            if not popped:
+                raise Empty
+            queue = bytes_to_str(popped[0]).rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            self._deliver(popped[1], queue)
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        return True
+
+    def _popped(self, options: dict[str, Any]) -> tuple[bytes, bytes] | None:
+        connection = self.client.connection
+        try:
+            return self.client.parse_response(connection, "BRPOP", **options)
+        except self.connection_errors as error:
+            connection.disconnect()  # the next turn connects anew
+            if isinstance(
+                error, ResponseError
+            ):  # as of a key that is no list: the next answer will be the same
+                time.sleep(REFUSED)
+            raise
+
+    def _deliver(self, raw: bytes, queue: str) -> None:
+        try:
+            self.connection._deliver(message_shape.envelope(raw, queue), queue)  # noqa: SLF001  kombu's own way
+        except UnreadableError as error:
+            unreadable_store.put_aside(raw, str(error), queue)
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        """Deliver what was sent to all workers, as a remote control's command; one that cannot be read is nobody's."""
+        try:
+            message_shape.check_envelope(message)
+            return bool(super()._deliver_fanout_message(message, exchange))
+        except Exception as error:
+            if is_of_broker(error):
+                raise
+            logger.error("a broadcast cannot be read: %s", error, extra={"action": "broadcast_unreadable"})  # noqa: TRY400
+            return True
+
+    def _do_restore_message(
+        self, payload: Any, exchange: Any, routing_key: Any, pipe: Any, leftmost: bool = False
+    ) -> None:
+        """Send a message back as kombu does, which loses one that it cannot send: raise UnreadableError for that."""
+        message_shape.check_envelope(payload)
+        message_shape.check(
+            {"exchange": message_shape.ANY_TEXT, "routing key": message_shape.NAME},
+            {"exchange": exchange, "routing key": routing_key},
+        )
+        if not self._lookup(exchange, routing_key):
+            raise UnreadableError(
+                f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}"
+            )
+        super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return the parameters of a connection; of a channel that is closed, raise what its caller expects of a lost broker.
+
+        Celery 5.7.0 closes the connection of a lost broker before it restores what was in hand, which asks for a client once
+        more: an AttributeError there ends the worker.
+        """
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection to the broker is closed")
+        return dict(super()._connparams(asynchronous))
+
+
+class LedgerTransport(redis.Transport):
+    Channel = LedgerChannel
+
+
+def recorded(qos: redis.QoS) -> list[str]:
+    """Return the delivery tags of what is in hand and recorded in Redis."""
+    in_hand = list(qos._delivered.items())  # noqa: SLF001  kombu has no other way
+    return [tag for tag, message in in_hand if tag not in qos._dirty and not _is_job(message)]  # noqa: SLF001
+
+
+def _is_job(message: Any) -> bool:
+    return bool(message.headers and message.headers.get(JOB_HEADER))

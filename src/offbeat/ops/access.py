@@ -1,0 +1,54 @@
+"""Who may see the ops pages: staff. Others get a page that tells nothing."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse
+from django.shortcuts import render, resolve_url
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+LOGIN = "admin:login"
+
+
+def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Serve a view to staff only: anonymous visitors log in first, everybody else is refused with 403.
+
+    Raises BadRequest for a NUL character, which PostgreSQL cannot compare with anything, in what is asked.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            response = log_in(request)
+        elif not (request.user.is_active and request.user.is_staff):
+            response = render(request, "offbeat/ops/refused.html", status=403)
+        elif any("\0" in value for value in (*request.GET.values(), *request.POST.values())):
+            raise BadRequest("a NUL character")
+        else:
+            response = view(request, *args, **kwargs)
+        add_never_cache_headers(response)
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    return guarded
+
+
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Lead to the login; a page that refreshes itself is told to go there as a whole."""
+    if is_refresh(request):
+        return HttpResponse(status=401, headers={"HX-Refresh": "true"})
+    return redirect_to_login(request.get_full_path(), resolve_url(LOGIN))
+
+
+def is_refresh(request: HttpRequest) -> bool:
+    """Whether a page that is open asks for its newest content."""
+    return request.headers.get("HX-Request") == "true"

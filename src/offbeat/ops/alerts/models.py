@@ -1,0 +1,49 @@
+"""Incidents of the whole: jobs, queues, workers and Redis. Those of cronjobs are in `cronjobs`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Incident(models.Model):
+    """Something that was wrong for a while: people are told when it begins and when it is over.
+
+    `mailed` and `posted` say how much was told on each way: 0 nothing, 1 its begin, 2 its end.
+    """
+
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=255)  # of the task, the queue, the server
+    text = models.TextField()
+    seen_at = models.DateTimeField(db_default=Now())
+    opened_at = models.DateTimeField(null=True)  # when patience had an end
+    closed_at = models.DateTimeField(null=True)
+    mailed = models.PositiveSmallIntegerField(db_default=0)
+    posted = models.PositiveSmallIntegerField(db_default=0)
+    claimed_until = models.DateTimeField(null=True)  # somebody is telling
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                name="offbeat_alerts_one_incident",
+                condition=Q(closed_at__isnull=True),
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["-seen_at"], name="offbeat_alerts_newest_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+
+class Look(models.Model):
+    """The one row that says when somebody last looked: many processes watch, one look in an interval is enough."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%SZ}"

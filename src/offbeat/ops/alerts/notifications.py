@@ -1,0 +1,132 @@
+"""Tells people of incidents: by mail to ADMINS and as JSON to ALERT_WEBHOOK_URL.
+
+Not by jobs: what is wrong may be that no job runs.
+
+1. claim one incident that is not told of, for `retell_after` seconds;
+2. tell, and note it, each way by itself; then the next one.
+
+Death in between: another process tells when the claim is over. So each begin and each end is told at least once; twice only
+when a process died between a mail server's OK and the note of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import urllib.request
+from http.client import HTTPException
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.mail import mail_admins
+
+from offbeat.cronjobs.words import duration, stamp
+from offbeat.ops.alerts.conf import conf
+from offbeat.ops.alerts.models import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+BEGUN, OVER = 1, 2
+MOST = 20  # incidents told of in one look: a mail server that hangs must not keep this process from looking again
+CLAIM = """
+    UPDATE offbeat_alerts_incident SET claimed_until = now() + make_interval(secs => %s)
+    WHERE id = (
+        SELECT id FROM offbeat_alerts_incident
+        WHERE opened_at IS NOT NULL AND (claimed_until IS NULL OR claimed_until < now())
+            AND least(mailed, posted) < CASE WHEN closed_at IS NULL THEN 1 ELSE 2 END
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) RETURNING *
+"""
+SUBJECTS = {
+    "dead_letters": "dead letters",
+    "queue_age": "jobs wait too long",
+    "unknown_task": "no worker knows the task",
+    "no_worker": "no worker",
+    "messages_put_aside": "messages that no worker can take",
+    "redis_away": "Redis is away",
+    "foreign_ledger": "another deployment takes our messages",
+    "postgres_away": "PostgreSQL is away",
+}
+
+
+def tell() -> None:
+    """Tell of everything that is not told of; a way that fails is tried again at a later look."""
+    for incident in islice(claimed(), MOST):
+        stage = OVER if incident.closed_at else BEGUN
+        told = {
+            "mailed": incident.mailed >= stage or done(mail, incident),
+            "posted": incident.posted >= stage or done(post, incident),
+        }
+        note(incident, {name: stage for name, is_told in told.items() if is_told})
+
+
+def claimed() -> Iterator[Incident]:
+    """Claim one incident after another: the claims of a whole batch would be over before its last one was told of."""
+    while found := list(Incident.objects.raw(CLAIM, [conf().retell_after])):
+        yield from found
+
+
+def note(incident: Incident, told: dict[str, int]) -> None:
+    """Note what was told; what failed stays claimed, so that it is not tried again at once."""
+    if len(told) == 2:  # both ways
+        told["claimed_until"] = None  # type: ignore[assignment]
+    Incident.objects.filter(pk=incident.pk).update(**told)
+
+
+def done(way: Callable[[Incident], None], incident: Incident) -> bool:
+    try:
+        way(incident)
+    # SMTP errors, refusals, timeouts, statuses; an address that is none; an answer that is not HTTP.
+    except (OSError, ValueError, HTTPException) as error:
+        logger.warning(
+            "could not %s an incident: %s",
+            way.__name__,
+            type(error).__name__,
+            extra={"action": "alert_failed"},
+        )
+        return False
+    return True
+
+
+def mail(incident: Incident) -> None:
+    if not settings.ADMINS:
+        return
+    body = [incident.text]
+    if incident.closed_at and incident.opened_at:
+        lasted = duration(incident.closed_at - incident.opened_at)
+        body.append(f"Over since {stamp(incident.closed_at)}, after {lasted}.")
+    body.append(f"python manage.py doctor   says what to do.\n{settings.BASE_URL}")
+    mail_admins(subject_of(incident), "\n\n".join(body))
+
+
+def post(incident: Incident) -> None:
+    if not settings.ALERT_WEBHOOK_URL:
+        return
+    request = urllib.request.Request(  # noqa: S310  the address is the operator's own setting
+        settings.ALERT_WEBHOOK_URL,
+        json.dumps(as_json(incident)).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+        pass
+
+
+def as_json(incident: Incident) -> dict[str, Any]:
+    """Return the incident as a cronjob's is posted; `text` is what chat programs show."""
+    return {
+        "text": f"{subject_of(incident)}: {incident.text}",
+        "signal": incident.kind,
+        "subject": incident.subject,
+        "is_over": incident.closed_at is not None,
+        "opened_at": incident.opened_at.isoformat() if incident.opened_at else None,
+        "closed_at": incident.closed_at.isoformat() if incident.closed_at else None,
+    }
+
+
+def subject_of(incident: Incident) -> str:
+    what = SUBJECTS.get(incident.kind, incident.kind)
+    return f"{incident.subject}: {f'over: {what}' if incident.closed_at else what}"

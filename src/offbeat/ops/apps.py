@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class OpsConfig(AppConfig):
+    name = "offbeat.ops"
+    label = "offbeat_ops"
+
+    def ready(self) -> None:
+        from offbeat.ops import audit, logs_context, logs_sentry, logs_tracing  # noqa: PLC0415  they need Django's apps
+
+        audit.connect()
+        logs_context.connect()
+        logs_sentry.start()
+        logs_tracing.start()

@@ -1,0 +1,54 @@
+"""Who did what, and when: written in the transaction of the act, so that neither is there without the other."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.db.models.signals import post_save
+from django.urls import reverse
+
+from offbeat.ops.models import AuditEntry
+
+if TYPE_CHECKING:
+    from django.contrib.admin.models import LogEntry
+    from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
+
+# What Django's admin lets people decide about, and its page here.
+DECIDED = {("offbeat_jobs", "job"): "offbeat_ops:job", ("offbeat_cronjobs", "cronjob"): "offbeat_ops:cronjob"}
+
+
+def connect() -> None:
+    from django.contrib.admin.models import LogEntry  # noqa: PLC0415  needs Django's apps
+
+    post_save.connect(from_admin, sender=LogEntry)
+
+
+def from_admin(instance: LogEntry, created: bool, **_: Any) -> None:
+    """Take over what the admin logs of jobs and cronjobs, in its transaction."""
+    of = instance.content_type
+    page = of and DECIDED.get(of.natural_key())
+    if created and of and page:
+        link = reverse(page, args=[instance.object_id])
+        write(
+            instance.user.get_username(),
+            instance.change_message,
+            f"{of.model} {instance.object_id}",
+            link,
+            "Done in the admin.",
+        )
+
+
+def record(request: HttpRequest, act: str, subject: str, link: str, result: str) -> None:
+    """Write an act of the person who is logged in; call it in the transaction that does it. Acts without effect count too."""
+    write(request.user.get_username(), act, subject, link, result)
+
+
+def write(who: str, act: str, subject: str, link: str, result: str) -> None:
+    AuditEntry.objects.create(who=who, act=act, subject=subject[:255], link=link[:255], result=result[:255])
+    logger.info(
+        "%s: %s %s: %s", who, act, subject, result,
+        extra={"action": "ops_act", "who": who, "act": act, "subject": subject},
+    )  # fmt: skip

@@ -1,0 +1,118 @@
+"""Makes every check that can be made: of a server that is away, it says so once and passes what needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import redis
+from django.db import Error as DatabaseFailure
+from django.db import connection
+
+from offbeat.jobs.broker import BrokerAwayError
+from offbeat.ops.doctor import cronjobs, ledger, limits, postgres, process, redis_server
+from offbeat.ops.doctor.findings import Finding, red, yellow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+POSTGRES, REDIS = "PostgreSQL", "Redis"
+ADVICE = {
+    POSTGRES: "look at the platform's page of the database, and at DATABASE_URL",
+    REDIS: "look at the platform's page of Redis, and at REDIS_URL; jobs wait in PostgreSQL meanwhile",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A function that gives findings, and the servers that it needs."""
+
+    find: Callable[[], Iterator[Finding]]
+    needs: tuple[str, ...] = ()
+
+
+CHECKS = (
+    Check(process.versions),
+    Check(process.debug),
+    Check(process.secrets),
+    Check(process.variables),
+    Check(process.system_checks),
+    Check(process.disk),
+    Check(process.telling),
+    Check(postgres.reachable, (POSTGRES,)),
+    Check(postgres.version, (POSTGRES,)),
+    Check(postgres.migrations, (POSTGRES,)),
+    Check(postgres.connections, (POSTGRES,)),
+    Check(postgres.pooler, (POSTGRES,)),
+    Check(postgres.clock, (POSTGRES,)),
+    Check(redis_server.reachable, (REDIS,)),
+    Check(redis_server.version, (REDIS,)),
+    Check(redis_server.eviction, (REDIS,)),
+    Check(redis_server.persistence, (REDIS,)),
+    Check(redis_server.encryption),
+    Check(redis_server.memory, (REDIS,)),
+    Check(redis_server.clients, (REDIS,)),
+    Check(redis_server.known_epoch, (POSTGRES, REDIS)),
+    Check(redis_server.own_prefix, (POSTGRES, REDIS)),
+    Check(redis_server.old_queues, (POSTGRES, REDIS)),
+    Check(redis_server.clock, (REDIS,)),
+    Check(limits.grace),
+    Check(limits.time_limits),
+    Check(limits.visibility),
+    Check(limits.slots, (POSTGRES,)),
+    Check(ledger.workers, (POSTGRES,)),
+    Check(ledger.queues, (POSTGRES,)),
+    Check(ledger.refused_jobs, (POSTGRES,)),
+    Check(ledger.dead_letters, (POSTGRES,)),
+    Check(ledger.messages, (REDIS,)),
+    Check(cronjobs.cronjobs, (POSTGRES,)),
+)
+
+
+def examine() -> list[Finding]:
+    """Return all findings, in the order of CHECKS."""
+    away: dict[str, str] = {}
+    findings: list[Finding] = []
+    for check in CHECKS:
+        if not any(server in away for server in check.needs):
+            findings += outcome(check, away)
+    skipped = sum(any(server in away for server in check.needs) for check in CHECKS) - len(away)
+    if skipped > 0:
+        servers = " and ".join(away)
+        findings.append(yellow("not looked at", f"{skipped} checks that need {servers}", "run it again then"))
+    return findings
+
+
+def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
+    name = check.find.__name__.replace("_", " ")
+    try:
+        return list(check.find())
+    except (DatabaseFailure, redis.RedisError, BrokerAwayError) as error:
+        server = POSTGRES if isinstance(error, DatabaseFailure) else REDIS
+        connection.close()
+        if is_away(error):
+            away[server] = first_line(error)
+            return [red(server, f"does not answer: {first_line(error)}", ADVICE[server])]
+        return [
+            yellow(f"{server}: {name}", f"could not be looked at: {first_line(error)}", "is it allowed to?")
+        ]
+    except Exception as error:  # noqa: BLE001  a defect of one check must not hide what the others find
+        return [
+            yellow(
+                name,
+                f"could not be looked at: {type(error).__name__}: {first_line(error)}",
+                "mend what is red; where nothing is, this is a bug of the doctor",
+            )
+        ]
+
+
+def is_away(error: Exception) -> bool:
+    """Tell an unreachable server from one that refuses a question, or lacks a table."""
+    return type(error).__name__ in {
+        "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
+        "AuthenticationError", "BusyLoadingError",
+    }  # fmt: skip
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,105 @@
+"""Jobs, queues and workers as metrics: gauges as the ledger is now, counters and histograms that outlive pruning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from offbeat.jobs.queries import living_workers
+from offbeat.ops.metrics import buckets, scrape
+from offbeat.ops.metrics.families import by_label, counter, gauge, histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from prometheus_client.core import Metric
+
+    from offbeat.jobs.models import Worker
+    from offbeat.ops.metrics.scrape import Labels, Tally
+
+
+def families(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
+    tallies, workers = scrape.tallies(), living_workers()
+    yield from of_ledger(tallies)
+    yield from of_queues(tallies, workers)
+    yield from of_workers(workers)
+    yield from of_attempts(counts)
+
+
+def of_ledger(tallies: Sequence[Tally]) -> Iterator[Metric]:
+    jobs: Counter[tuple[str, str]] = Counter()
+    for tally in tallies:
+        jobs[tally.task, tally.state] += tally.jobs
+    text = "Jobs that have not succeeded, by state; those that are dead wait for a person."
+    yield gauge("jobs", text, ["task", "state"], jobs.items())
+
+
+def of_queues(tallies: Sequence[Tally], workers: Sequence[Worker]) -> Iterator[Metric]:
+    consumed = Counter(queue for worker in workers if not worker.stopping for queue in worker.queues)
+    queues = scrape.queues_of([tally.queue for tally in tallies], list(consumed))
+    depth, oldest = scrape.depth(tallies), scrape.oldest(tallies)
+    yield gauge(
+        "queue_depth",
+        "Jobs that are due and not started.",
+        ["queue"],
+        (([q], depth.get(q, 0)) for q in queues),
+    )
+    yield gauge(
+        "queue_oldest_age_seconds",
+        "How long the first job that is due and not started has been due.",
+        ["queue"],
+        (([q], oldest.get(q, 0.0)) for q in queues),
+    )
+    yield gauge(
+        "queue_workers",
+        "Living workers that consume the queue.",
+        ["queue"],
+        (([q], consumed[q]) for q in queues),
+    )
+
+
+def of_workers(workers: Sequence[Worker]) -> Iterator[Metric]:
+    yield gauge("workers", "Workers whose heartbeat is young enough.", [], [([], len(workers))])
+    yield gauge(
+        "worker_slots",
+        "Jobs that the living workers can run at once.",
+        [],
+        [([], sum(worker.concurrency for worker in workers))],
+    )
+    yield gauge(
+        "worker_slots_busy",
+        "Jobs that they have in hand.",
+        [],
+        [([], sum(worker.busy for worker in workers))],
+    )
+    versions = Counter(worker.version for worker in workers)
+    yield gauge(
+        "worker_versions",
+        "Living workers by what is deployed on them.",
+        ["version"],
+        (([version], count) for version, count in versions.items()),
+    )
+
+
+def of_attempts(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
+    yield counter(
+        "job_attempts",
+        "Attempts that ended: succeeded, retried (the task asked), failed (for good), crashed or handed_back.",
+        ["task", "outcome"],
+        by_label(counts.get("attempts", {})),
+    )
+    yield counter(
+        "jobs_finished",
+        "Jobs that ended: succeeded, dead, cancelled or expired.",
+        ["task", "state"],
+        by_label(counts.get("finished", {})),
+    )
+    for name, text, bounds in (
+        ("run", "Time from the start of an attempt to its end, whatever its outcome.", buckets.RUN),
+        ("wait", "Time from when a job was due to the start of an attempt.", buckets.WAIT),
+    ):
+        sums = counts.get(f"{name}_sum", {})
+        rows = (
+            ([task], found, sums.get(task, {}).get("", 0.0)) for task, found in counts.get(name, {}).items()
+        )
+        yield histogram(f"job_{name}_seconds", text, ["task"], bounds, rows)

@@ -1,0 +1,52 @@
+"""PostgreSQL and Redis as metrics, and what waits in Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offbeat.jobs import broker, unreadable_store
+from offbeat.ops.metrics import scrape
+from offbeat.ops.metrics.families import counter, gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
+
+def of_redis() -> Iterator[Metric]:
+    """Yield how full Redis is, and how many messages wait: jobs' and those of plain `.delay()`. Raises redis.RedisError."""
+    memory = broker.client().info("memory")
+    queues = scrape.queues_of()
+    yield gauge(
+        "redis_memory_used_bytes", "What Redis holds.", [], [([], float(memory.get("used_memory", 0)))]
+    )
+    yield gauge(
+        "redis_memory_max_bytes",
+        "What Redis may hold; 0: as much as there is.",
+        [],
+        [([], float(memory.get("maxmemory", 0)))],
+    )
+    yield gauge(
+        "queue_messages",
+        "Messages that wait in Redis.",
+        ["queue"],
+        (([queue], broker.waiting(queue)) for queue in queues),
+    )
+    yield gauge(
+        "messages_kept_aside",
+        "Messages that no worker can take, and that wait for a person.",
+        [],
+        [([], unreadable_store.how_many())],
+    )
+    yield counter(
+        "messages_put_aside",
+        "Messages that no worker could take.",
+        ["queue"],
+        (([queue], count) for queue, count in unreadable_store.counts().items()),
+    )
+
+
+def up(of: dict[str, bool]) -> Metric:
+    text = "1 while the server answers this process."
+    return gauge("server_up", text, ["server"], (([server], is_up) for server, is_up in of.items()))

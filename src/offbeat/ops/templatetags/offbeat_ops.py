@@ -1,0 +1,166 @@
+"""How the ops pages show moments, numbers and pictures."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.text import Truncator
+
+from offbeat.cronjobs.words import duration, lateness, stamp
+from offbeat.ops.pages import figures
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from django.utils.safestring import SafeString
+
+    from offbeat.cronjobs.statuses import Report
+    from offbeat.deployment.schedule import Schedule
+    from offbeat.jobs.models import Job
+    from offbeat.ops.pages.queues import Queue
+
+NOTHING = "\N{EN DASH}"  # what stands where there is no value
+
+register = template.Library()
+register.filter("stamp", stamp)
+register.filter("duration", duration)
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """Show how long ago a moment was, or how far ahead it is; the script keeps the words up to date."""
+    if moment is None:
+        return "never"
+    distance = timezone.now() - moment
+    words = f"{duration(distance)} ago" if distance.total_seconds() >= 0 else f"in {duration(distance)}"
+    return _time(moment, words, "ago")
+
+
+@register.filter
+def age(moment: datetime | None) -> SafeString | str:
+    """Show how long something lasts that began at a moment."""
+    return NOTHING if moment is None else _time(moment, duration(timezone.now() - moment), "age")
+
+
+@register.filter
+def at(moment: datetime | None) -> SafeString | str:
+    """Show a moment in UTC; the script adds the reader's own time as a tooltip."""
+    return NOTHING if moment is None else _time(moment, stamp(moment), "at")
+
+
+def _time(moment: datetime, words: str, kind: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" data-{} title="{}">{}</time>', moment.isoformat(), kind, stamp(moment), words
+    )
+
+
+@register.filter
+def precise(moment: datetime) -> str:
+    """Show a time of day to the millisecond, for a timeline."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+@register.filter
+def took(length: timedelta) -> str:
+    """Show a short length of time with milliseconds where they matter."""
+    seconds = length.total_seconds()
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else duration(length)
+
+
+@register.simple_tag
+def strip(report: Report) -> SafeString:
+    return figures.strip(report.slots)
+
+
+@register.simple_tag
+def sparkline(queue: Queue) -> SafeString:
+    came, went = queue.flow.came, queue.flow.went
+    label = f"{queue.name}: in the last half hour {sum(came)} jobs came and {sum(went)} were finished"
+    return figures.sparkline(came, went, label)
+
+
+@register.filter
+def get(values: dict[str, Any] | None, name: str) -> Any:
+    return (values or {}).get(name)
+
+
+@register.filter
+def percent(part: int, whole: int) -> int:
+    return round(100 * part / whole) if whole else 0
+
+
+@lru_cache(maxsize=1_000)  # a schedule does not change, and its words cost half a millisecond
+def _words(schedule: Schedule) -> str:
+    return schedule.in_words()
+
+
+@register.filter
+def words(report: Report) -> str:
+    return _words(report.schedule)
+
+
+HEADLINES = {
+    "not_fired": "overdue",
+    "not_published": "not published",
+    "not_started": "not started",
+    "too_long": "runs too long",
+    "no_success": "no success",
+}
+
+
+@register.filter
+def headline(report: Report) -> str:
+    """Return what is wrong with a cronjob in a word or two."""
+    return ", ".join(HEADLINES[signal.kind] for signal in report.signals) or "cannot be run"
+
+
+@register.filter
+def late(slot: Any) -> str:
+    """Show how late a slot was decided; takes one, or the report whose newest it is."""
+    past = getattr(slot, "last", None) or slot
+    return lateness(past.slot, past.decided_at)
+
+
+@register.filter
+def between(begin: datetime, end: datetime) -> str:
+    return took(end - begin)
+
+
+@register.filter
+def dotted(name: str) -> SafeString:
+    """Show a task's name so that its last part stands out, and a narrow page breaks it between its words."""
+    module, _, task = name.rpartition(".")
+    words = format_html_join(mark_safe("_<wbr>"), "{}", ((word,) for word in task.split("_")))
+    return format_html('<span class="module">{}<wbr></span>{}', f"{module}." if module else "", words)
+
+
+@register.filter
+def call(job: Job) -> str:
+    """Show a job's arguments as a call would have them, in one line."""
+    given = [json.dumps(each, ensure_ascii=False) for each in job.args]
+    given += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in job.kwargs.items()]
+    return Truncator(", ".join(given)).chars(120)
+
+
+@register.filter
+def pretty(job: Job) -> str:
+    """Show a job's arguments as JSON."""
+    return json.dumps([*job.args, job.kwargs] if job.kwargs else job.args, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def moment(job: Job) -> SafeString | str:
+    """Show when the newest thing happened to a job, in words."""
+    if job.finished_at:
+        return format_html("finished {}", ago(job.finished_at))
+    if job.state == job.State.RUNNING:
+        return format_html("runs for {}", age(job.started_at))
+    if job.reason.startswith("waits for"):
+        return format_html("waits, enqueued {}", ago(job.created_at))
+    return format_html("due {}", ago(job.due_at))

@@ -1,0 +1,162 @@
+"""One cronjob, and what a person decides about it: run now, pause, resume, backfill."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from offbeat.cronjobs import controls, entries
+from offbeat.cronjobs.clock import database_now
+from offbeat.cronjobs.models import CronJob, Incident
+from offbeat.cronjobs.policies import TooManySlotsError
+from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.words import counted, stamp
+from offbeat.ops.access import staff
+from offbeat.ops.confirmation import Question, act, ask
+from offbeat.ops.forms import BackfillForm
+from offbeat.ops.models import AuditEntry
+from offbeat.ops.pages import calendar
+from offbeat.ops.pages.reports import reports
+from offbeat.ops.response import show
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from offbeat.cronjobs.entries import Entry
+    from offbeat.cronjobs.statuses import Report
+
+
+@require_safe
+@staff
+def cronjob(request: HttpRequest, name: str) -> HttpResponse:
+    now = database_now()
+    report, entry = reported(name, now)
+    day = a_day(request.GET.get("day", ""))
+    values = {
+        "report": report,
+        "entry": entry,
+        "task": entry.command.task.name if entry else "",  # a template would call a task that it meets
+        "day": day,
+        "weeks": calendar.weeks(report, now),
+        "slots": calendar.slots_of(report, day),
+        "coming": calendar.coming(report, now),
+        "incidents": Incident.objects.filter(cronjob=name).order_by("-opened_at")[:5],
+        "acts": AuditEntry.objects.filter(subject=f"cronjob {name}").order_by("-id")[:5],
+        "every": 5,
+    }
+    return show(request, "offbeat/ops/cronjob.html", values)
+
+
+def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
+    """Return how a cronjob is, and how the code knows it: None when it cannot be woken up, which its report explains.
+
+    Raises Http404 for a name that the ledger does not know.
+    """
+    found, declared = reports(now)
+    for each in found:
+        if each.name == name:
+            return each, declared.known.get(name)
+    raise Http404(f"the ledger knows no cronjob {name}")
+
+
+def wakeable(name: str) -> Entry:
+    try:
+        return entries.known(name)
+    except entries.ConfigurationError as error:
+        raise Http404(str(error)) from None
+
+
+def exists(name: str) -> None:
+    if not CronJob.objects.filter(pk=name).exists():
+        raise Http404(f"the ledger knows no cronjob {name}")
+
+
+def a_day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if date.min < day < date.max else None  # it has a beginning and an end in every time zone
+
+
+def address(name: str) -> str:
+    return reverse("offbeat_ops:cronjob", args=[name])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def run_now(request: HttpRequest, name: str) -> HttpResponse:
+    """Enqueue one job beside the schedule, after asking."""
+    entry = wakeable(name)
+    if request.method != "POST":
+        text = f"One job of {entry.command.task.name} is enqueued at once, whatever the schedule says."
+        return ask(
+            request, Question(f"Run {name} now?", text, "Run it now", address(name), is_dangerous=False)
+        )
+
+    def do() -> tuple[bool, str]:
+        result = controls.run_now(entry, request.user.get_username())
+        return True, f"Enqueued as job {next(iter(result.jobs.values()))}."
+
+    return act(request, "run now", f"cronjob {name}", address(name), do)
+
+
+@require_POST
+@staff
+def pause(request: HttpRequest, name: str) -> HttpResponse:
+    exists(name)
+
+    def do() -> tuple[bool, str]:
+        done = controls.pause(name, request.user.get_username())
+        return done, "Paused: nothing is enqueued until it is resumed." if done else "It was paused already."
+
+    return act(request, "pause", f"cronjob {name}", address(name), do)
+
+
+@require_POST
+@staff
+def resume(request: HttpRequest, name: str) -> HttpResponse:
+    exists(name)
+
+    def do() -> tuple[bool, str]:
+        done = controls.resume(name)
+        return done, "Resumed: it goes on with the next slot." if done else "It was not paused."
+
+    return act(request, "resume", f"cronjob {name}", address(name), do)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def backfill(request: HttpRequest, name: str) -> HttpResponse:
+    """Show which slots of a time have no job; by POST, enqueue them."""
+    entry = wakeable(name)
+    given = request.POST if request.method == "POST" else request.GET
+    form = BackfillForm(given) if given else BackfillForm()
+    if not form.is_bound or not form.is_valid():
+        return show(
+            request, "offbeat/ops/backfill.html", {"name": name, "form": form}, 422 if form.is_bound else 200
+        )
+    times = form.cleaned_data["since"], form.cleaned_data["until"]
+    try:
+        plan = controls.backfill(entry, *times, is_dry=True)
+    except (TooManySlotsError, HeldError) as error:
+        form.add_error(None, str(error))
+        return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form}, 422)
+    if request.method != "POST":
+        return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form, "plan": plan})
+
+    def do() -> tuple[bool, str]:
+        return told(controls.backfill(entry, *times, is_dry=False))
+
+    return act(request, "backfill", f"cronjob {name}", address(name), do)
+
+
+def told(result: Any) -> tuple[bool, str]:
+    if not result.jobs:
+        return False, "No slot there had to be made up for."
+    slots = sorted(result.jobs)
+    return True, f"{counted(len(slots), 'slot')} enqueued, {stamp(slots[0])} to {stamp(slots[-1])}."

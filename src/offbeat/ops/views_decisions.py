@@ -1,0 +1,134 @@
+"""What a person decides about jobs: retry, discard, run again; one job, or many dead letters at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.db import transaction
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from offbeat.cronjobs.clock import database_now
+from offbeat.cronjobs.words import counted
+from offbeat.jobs import decisions
+from offbeat.jobs.models import Job
+from offbeat.ops import audit
+from offbeat.ops.access import staff
+from offbeat.ops.confirmation import Question, act, ask
+from offbeat.ops.pages.search import dead_letters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from django.http import HttpRequest, HttpResponse
+
+TOO_LATE = "Nothing was done: the job is {} by now."
+
+
+@require_POST
+@staff
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Make a dead, cancelled or expired job due again."""
+    return decide(request, "retry", job_id, lambda: decisions.retry(job_id), "Retried: the job is due again.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def discard(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Cancel a dead letter or a job that waits, after asking."""
+    job = get_object_or_404(Job, pk=job_id)
+    if request.method != "POST":
+        text = f"{job.task} will not be run. It stays in the ledger as cancelled until it is pruned, and can be retried until then."
+        return ask(request, Question("Discard this job?", text, "Discard the job", address(job_id)))
+    reason = f"discarded by {request.user.get_username()}"
+    return decide(request, "discard", job_id, lambda: decisions.discard(job_id, reason), "Discarded.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def run_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Enqueue a copy of a job, after asking: its effects may happen a second time."""
+    job = get_object_or_404(Job, pk=job_id)
+    if request.method != "POST":
+        text = f"A new job of {job.task} with the same arguments is enqueued. What this one did may be done a second time."
+        return ask(request, Question("Run this job again?", text, "Run it again", address(job_id)))
+
+    def do() -> tuple[bool, str]:
+        return True, f"Enqueued again as job {decisions.run_again(job_id).pk}."
+
+    return act(request, "run again", f"job {job_id}", address(job_id), do)
+
+
+def decide(
+    request: HttpRequest, name: str, job_id: UUID, decision: Callable[[], bool], done: str
+) -> HttpResponse:
+    get_object_or_404(Job, pk=job_id)
+
+    def do() -> tuple[bool, str]:
+        if decision():
+            return True, done
+        return False, TOO_LATE.format(
+            Job.objects.get(pk=job_id).state
+        )  # a worker, or somebody else, was faster
+
+    return act(request, name, f"job {job_id}", address(job_id), do)
+
+
+def address(job_id: UUID) -> str:
+    return reverse("offbeat_ops:job", args=[job_id])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def retry_all(request: HttpRequest) -> HttpResponse:
+    return many(request, "retry", decisions.retry, "will be due again, the oldest first")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def discard_all(request: HttpRequest) -> HttpResponse:
+    reason = f"discarded by {request.user.get_username()}"
+    return many(request, "discard", lambda job: decisions.discard(job, reason), "will be cancelled")
+
+
+def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate: str) -> HttpResponse:
+    """Ask, then decide about a hundred dead letters at most, each in a transaction of its own with its line in the trail.
+
+    Those that have come since the question are left alone: nobody has seen them.
+    """
+    given = request.POST if request.method == "POST" else request.GET
+    task, until = given.get("task", ""), a_moment(given.get("until", "")) or database_now()
+    back = f"{reverse('offbeat_ops:jobs')}?state=dead"
+    found = dead_letters(task, until)
+    if request.method != "POST":
+        whose = f' of tasks with "{task}" in their name' if task else ""
+        text = f"{counted(len(found), 'dead letter')}{whose} {fate}. At most a hundred are taken at once."
+        title = f"{name.capitalize()} {counted(len(found), 'dead letter')}?"
+        hidden = {"task": task, "until": until.isoformat()}
+        return ask(
+            request, Question(title, text, f"{name.capitalize()} them", back, name == "discard", hidden)
+        )
+    done = sum(recorded(request, name, job, decision) for job in found)
+    messages.success(request, f"{counted(done, 'dead letter')}: {name} done.")
+    return redirect(back)
+
+
+def a_moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def recorded(request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]) -> bool:
+    """Decide about one of many jobs and write that down, in one transaction; return whether it had an effect."""
+    with transaction.atomic():
+        done = decision(job_id)
+        result = "done, with others" if done else "nothing was done: too late"
+        audit.record(request, name, f"job {job_id}", address(job_id), result)
+    return done

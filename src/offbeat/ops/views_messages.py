@@ -1,0 +1,79 @@
+"""The messages that no worker can take, and what a person decides about them: send back, drop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import redis
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from offbeat.cronjobs.words import counted
+from offbeat.jobs import unreadable_store
+from offbeat.ops.access import staff
+from offbeat.ops.confirmation import Question, act, ask
+from offbeat.ops.response import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from django.http import HttpRequest, HttpResponse
+
+PAGE = 100
+GONE = "Nothing was done: the message is not there any more, or was not kept whole."
+AWAY = "Nothing was done: Redis does not answer."
+
+
+@require_safe
+@staff
+def unreadable_messages(request: HttpRequest) -> HttpResponse:
+    try:
+        found, total = unreadable_store.kept(PAGE), unreadable_store.how_many()
+    except redis.RedisError:
+        found, total = None, 0
+    return show(request, "offbeat/ops/messages.html", {"entries": found, "total": total, "every": 10})
+
+
+@require_POST
+@staff
+def requeue(request: HttpRequest, entry: UUID) -> HttpResponse:
+    """Send a message back to the queue that it came from."""
+    return decide(request, "requeue", entry, unreadable_store.requeue, "Sent back to its queue.")
+
+
+@require_POST
+@staff
+def drop(request: HttpRequest, entry: UUID) -> HttpResponse:
+    return decide(request, "drop", entry, unreadable_store.drop, "Dropped.")
+
+
+def decide(
+    request: HttpRequest, name: str, entry: UUID, decision: Callable[[str], bool], done: str
+) -> HttpResponse:
+    def do() -> tuple[bool, str]:
+        try:
+            return (True, done) if decision(str(entry)) else (False, GONE)
+        except redis.RedisError:
+            return False, AWAY
+
+    return act(request, name, f"message {entry}", reverse("offbeat_ops:messages"), do)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff
+def drop_all(request: HttpRequest) -> HttpResponse:
+    """Drop all that were put aside, after asking."""
+    back = reverse("offbeat_ops:messages")
+    if request.method != "POST":
+        text = "Every message that was put aside is forgotten, those that could be sent back among them."
+        return ask(request, Question("Drop all messages?", text, "Drop them", back))
+
+    def do() -> tuple[bool, str]:
+        try:
+            dropped = sum(unreadable_store.drop(one.id) for one in unreadable_store.kept())
+        except redis.RedisError:
+            return False, AWAY
+        return bool(dropped), f"Dropped {counted(dropped, 'message')}."
+
+    return act(request, "drop", "all messages put aside", back, do)

@@ -1,0 +1,35 @@
+"""The overview, and the page of all cronjobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.views.decorators.http import require_safe
+
+from offbeat.cronjobs import table
+from offbeat.cronjobs.clock import database_now
+from offbeat.ops.access import staff
+from offbeat.ops.pages import overview
+from offbeat.ops.pages.reports import reports
+from offbeat.ops.response import show
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+@require_safe
+@staff
+def index(request: HttpRequest) -> HttpResponse:
+    return show(request, "offbeat/ops/overview.html", {"overview": overview.gather(), "every": 5})
+
+
+@require_safe
+@staff
+def cronjobs(request: HttpRequest) -> HttpResponse:
+    found, declared = reports(database_now())
+    unknown = table.not_known_yet(declared.platform.cronjobs, found)
+    return show(
+        request,
+        "offbeat/ops/cronjobs.html",
+        {"reports": overview.ordered(found), "unknown": unknown, "every": 10},
+    )

@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-
-
-class EffectsConfig(AppConfig):
-    name = "tests.faults.effects"
-    label = "effects"
-    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,68 @@
+"""Alice in front of a real Chromium, and the app as real processes behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from tests.offbeat.support.chromium import launched, watch
+
+PASSWORD = "alice has the pager"
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture
+def alice(stack, monkeypatch):
+    """Who is on call. Playwright keeps a loop in this thread, which Django must not take for its own."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    return get_user_model().objects.create_user("alice", password=PASSWORD, is_staff=True)
+
+
+@pytest.fixture
+def chromium(stack):
+    """A browser that ends before the processes do."""
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def log_in(stack, alice, chromium):
+    """Logs Alice in and gives her page; fails the test for any error that a page logs, and any request to elsewhere."""
+    address = stack.web().browser.address
+    wrong, contexts = [], []
+
+    def log_in(path="/ops/", **options):
+        context = chromium.new_context(base_url=address, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(path)
+        page.get_by_label("Username").fill("alice")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"**{path}")
+        # From here on the pages are ours; the login is Django's.
+        watch(page, address, wrong)
+        page.reload()
+        return page
+
+    log_in.wrong = wrong
+    yield log_in
+    for context in contexts:
+        context.close()
+    connection.close()  # the one of Playwright's loop, which the next test would find dead
+    assert wrong == []
+
+
+def findings(page):
+    """Give what axe-core finds serious or critical, as "rule: where"."""
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for rule in result["violations"]
+        if rule["impact"] in {"serious", "critical"}
+        for node in rule["nodes"]
+    ]

@@ -1,0 +1,138 @@
+"""Every ops page in a real Chromium: can be read, used by keyboard and by thumb, with and without JavaScript."""
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from offbeat.jobs import unreadable_store
+from offbeat.jobs.models import Batch
+from tests.offbeat.browser import stage
+from tests.offbeat.browser.conftest import findings
+from tests.offbeat.support.chromium import fits
+
+pytestmark = pytest.mark.browser
+
+# The innermost elements that reach beyond the window.
+BEYOND = """() => [...document.querySelectorAll("body *")]
+  .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
+  .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
+
+LONG_NAME = "subscriptions.tasks.send_the_yearly_statement_of_account"
+
+
+@pytest.fixture
+def pages(stack):
+    """The addresses of all pages, with a lot to show."""
+    stage.set_up(incident=True)
+    job = stage.job(LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y" * 90)
+    batch = Batch.objects.get()
+    unreadable_store.put_aside(
+        '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", "default"
+    )
+    return [
+        "/ops/",
+        "/ops/jobs/",
+        "/ops/jobs/?state=dead",
+        f"/ops/jobs/{job.pk}/",
+        f"/ops/jobs/{job.pk}/discard/",
+        "/ops/cronjobs/",
+        "/ops/cronjobs/signup-report/",
+        "/ops/cronjobs/signup-report/backfill/?since=2026-01-01T00:00&until=2026-01-02T00:00",
+        "/ops/batches/",
+        f"/ops/batches/{batch.pk}/",
+        "/ops/messages/",
+        "/ops/messages/drop/",
+        "/ops/audit/",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(pages, log_in, scheme):
+    """Names, roles, contrast, order: axe-core has nothing serious or critical to say about any page, on a desk and on a phone."""
+    page = log_in(color_scheme=scheme, reduced_motion="reduce")
+
+    found = {}
+    for path in pages:
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 850})
+            page.goto(path)
+            found[f"{path} {width}"] = findings(page)
+
+    assert {where: what for where, what in found.items() if what} == {}
+
+
+def test_the_pages_fit(pages, log_in):
+    """From a small phone to a wide screen no page is wider than it."""
+    page = log_in()
+    too_wide = []
+    for path in pages:
+        page.goto(path)
+        too_wide += [
+            (path, width, page.evaluate(BEYOND))
+            for width in (320, 390, 768, 1024, 1440)
+            if not fits(page, width)
+        ]
+
+    assert too_wide == []
+
+
+def test_the_keyboard_is_enough(pages, log_in):
+    """Tab goes from the skip link through the navigation to the first trouble, each with a visible outline."""
+    page = log_in()
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        seen.append((page.evaluate("document.activeElement.textContent").strip(), outline))
+
+    assert [name for name, _ in seen[:3]] == ["Skip to the content", "Offbeat", "Overview"]
+    assert {outline for _, outline in seen} == {"solid"}
+    assert "signup-report" in [name for name, _ in seen], seen
+
+
+def test_nothing_moves_for_those_who_asked_for_that(pages, log_in):
+    """With reduced motion no animation runs."""
+    page = log_in(reduced_motion="reduce")
+
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_without_javascript(stack, pages, log_in):
+    """Every page shows the same, and every act can be done: retry, discard, run now, pause, resume."""
+    page = log_in(java_script_enabled=False)
+    for path in pages:
+        assert page.goto(path).status == 200
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    page.goto("/ops/")
+    page.get_by_role("button", name="Retry").first.click()
+    expect(page.get_by_text("Retried: the job is due again.")).to_be_visible()
+    page.get_by_role("link", name="dead letters").first.click()
+    page.get_by_role("link", name="send_confirmation").first.click()
+    page.get_by_role("link", name="Discard").click()
+    page.get_by_role("button", name="Discard the job").click()
+    expect(page.get_by_text("Discarded.", exact=True).first).to_be_visible()
+    page.goto("/ops/cronjobs/prune-jobs/")
+    page.get_by_role("link", name="Run now").click()
+    page.get_by_role("button", name="Run it now").click()
+    expect(page.get_by_text("Enqueued as job").first).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Resumed: it goes on").first).to_be_visible()
+    page.goto("/ops/audit/")
+
+    acts = page.get_by_role("row").filter(has_text="alice")
+    expect(acts).to_have_count(5)
+
+
+def test_the_door_is_shut_without_the_session(pages, log_in):
+    """Whose session ends while a page is open is led to the login by the next refresh."""
+    page = log_in()
+
+    page.context.clear_cookies()
+
+    expect(page.get_by_label("Password")).to_be_visible(timeout=20_000)
+    assert all(
+        "401" in each or "404" in each for each in log_in.wrong
+    )  # told by Chromium: the refresh, the login's own icon
+    log_in.wrong.clear()

@@ -1,0 +1,72 @@
+"""What an operator gets wrong ends in one clear message, with an exit code, never in a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.offbeat.support.running import CHECKOUT
+
+COMMANDS = {
+    "manage": [sys.executable, "manage.py", "migrate"],
+    "worker": ["celery", "--workdir", "src", "-A", "config", "worker"],
+    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"],
+}
+MISTAKES = {
+    "no key": ({"SECRET_KEY": ""}, "SECRET_KEY is not set."),
+    "no hosts": ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set."),
+    "sqlite": (
+        {"DATABASE_URL": "sqlite:///x"},
+        "Unexpected value DATABASE_URL=sqlite:///x: should be postgres://",
+    ),
+    "no redis": ({"REDIS_URL": ""}, "REDIS_URL is not set. Hint:"),
+    "a query": (
+        {"REDIS_URL": "redis://cache?socket_timeout=5"},
+        "REDIS_URL: knows no socket_timeout behind the question mark; it knows ssl_cert_reqs,",
+    ),
+    "a prefix": ({"REDIS_PREFIX": "my shop"}, "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 of a-z"),
+    "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=nonsense: should be redis://"),
+}
+
+
+def run(command, **changes):
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | changes
+    return subprocess.run(
+        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_variable(command, mistake):
+    """Every way to start says what is wrong with a variable, and exits with 78 (EX_CONFIG)."""
+    changes, message = MISTAKES[mistake]
+
+    done = run(command, **changes)
+
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr.startswith(f"Error: {message}")
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_everything_missing():
+    """With nothing set, everything that is missing is told at once."""
+    nothing = dict.fromkeys(("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL"), "")
+
+    done = run(COMMANDS["manage"], **nothing)
+
+    assert [line.split()[1] for line in done.stderr.splitlines()] == list(nothing)
+
+
+def test_postgres_away():
+    """A database that does not answer is named, without its password, and the exit code is 69 (EX_UNAVAILABLE)."""
+    done = run(COMMANDS["manage"], DATABASE_URL="postgres://someone:hunter2@127.0.0.1:1/app")
+
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr.startswith("Error: DATABASE_URL (PostgreSQL at 127.0.0.1:1, database app): ")
+    assert "Connection refused" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "hunter2" not in done.stderr

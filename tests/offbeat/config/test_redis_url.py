@@ -1,0 +1,152 @@
+"""REDIS_URL is read once, and both libraries that connect get the same; what one of them would misread is refused by name."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from kombu import Connection
+from redis import Redis
+
+from offbeat import redis_url
+from offbeat.redis_url import KNOWN
+
+VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+UNVERIFIED = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
+
+
+def read(url, verify=None):
+    problems = []
+    return redis_url.read(url, verify=verify, tell=problems.append), problems
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://localhost:6380/3",
+        "redis://:secret@cache.internal:6379/0",
+        "rediss://default:secret@cache.internal:25061",
+        "rediss://user@cache.internal",
+        "redis://:p%40ss%2Fw%23rd%3A%3F%25%3B@cache:6379/0",
+        "redis://:p@ss;w+rd&=@cache:6379/0",
+        "redis://[::1]:6379/2",
+        "rediss://u:p@[2001:db8::7]/1?ssl_cert_reqs=CERT_REQUIRED",
+        "redis://cache?db=4",
+    ],
+)
+def test_both_libraries_read_the_same(url):
+    """Host, port, user, password and database: passwords with every odd character, IPv6, what is left out."""
+    found, problems = read(url)
+
+    kombu = Connection(found.url, ssl=found.tls or False)
+    ours = Redis.from_url(found.url, **found.tls).connection_pool.connection_kwargs
+    assert problems == []
+    assert (kombu.hostname, kombu.port, kombu.userid, kombu.password, int(kombu.virtual_host)) == (
+        ours["host"],
+        ours["port"],
+        ours.get("username"),
+        ours.get("password"),
+        ours["db"],
+    )
+
+
+def test_an_odd_password_is_the_one_that_was_meant():
+    """Read once, and escaped for both."""
+    found, _ = read("redis://:p%40s%2Fs%3B;@h:1/0")
+
+    assert Connection(found.url).password == "p@s/s;;"
+
+
+@pytest.mark.parametrize("spelling", ["CERT_{}", "cert_{}", "{}", "{}-lower"])
+@pytest.mark.parametrize(
+    ("level", "value"),
+    [("REQUIRED", ssl.CERT_REQUIRED), ("OPTIONAL", ssl.CERT_OPTIONAL), ("NONE", ssl.CERT_NONE)],
+)
+def test_the_certificates_requirements(spelling, level, value):
+    """In Celery's spelling and in redis-py's."""
+    text = spelling.format(level).removesuffix("-lower")
+    text = text.lower() if spelling.endswith("-lower") else text
+
+    found, problems = read(f"rediss://h?ssl_cert_reqs={text}")
+
+    assert problems == []
+    assert found.tls["ssl_cert_reqs"] == value
+    assert found.is_verified is (value != ssl.CERT_NONE)
+    assert "?" not in found.url
+
+
+def test_files_and_the_host_name():
+    """They reach both libraries under the names that these share."""
+    query = "ssl_ca_certs=/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem&ssl_check_hostname=false"
+
+    found, problems = read(f"rediss://h?{query}")
+
+    assert problems == []
+    assert found.tls == {
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        "ssl_check_hostname": False,
+        "ssl_ca_certs": "/ca.pem",
+        "ssl_certfile": "/c.pem",
+        "ssl_keyfile": "/k.pem",
+    }
+
+
+@pytest.mark.parametrize(("verify", "tls"), [(None, VERIFIED), (True, VERIFIED), (False, UNVERIFIED)])
+def test_without_a_query_the_variable_decides(verify, tls):
+    """Neither library is left to its default."""
+    assert read("rediss://h", verify)[0].tls == tls
+    assert read("redis://h", verify)[0].tls == {}
+
+
+@pytest.mark.parametrize(
+    ("verify", "level", "is_right"),
+    [(True, "none", False), (False, "required", False), (True, "required", True), (False, "none", True)],
+)
+def test_the_variable_and_the_address_must_agree(verify, level, is_right):
+    """Where both say something: nobody knows which was meant."""
+    _, problems = read(f"rediss://h?ssl_cert_reqs={level}", verify)
+
+    assert (problems == []) is is_right
+    assert is_right or f"contradicts REDIS_TLS_VERIFY={str(verify).lower()}" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "redis://h?socket_timeout=5",
+            f"knows no socket_timeout behind the question mark; it knows {', '.join(KNOWN)}.",
+        ),
+        ("redis://h?virtual_host=3", "knows no virtual_host"),
+        ("rediss://h?ssl_ciphers=x", "knows no ssl_ciphers"),
+        ("redis://h?ssl_cert_reqs=none", "ssl_cert_reqs is for rediss://"),
+        (
+            "rediss://h?ssl_cert_reqs=maybe",
+            "ssl_cert_reqs=maybe: use CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE.",
+        ),
+        ("rediss://h?ssl_check_hostname=no", 'ssl_check_hostname=no: use "true" or "false".'),
+        ("redis://h/queue", '"queue" is no number of a database'),
+        ("redis://h/1?db=2", "names two databases, 1 and 2"),
+        ("redis://h/0#1", "write / as %2F"),
+    ],
+)
+def test_what_is_refused(url, said):
+    """By name, and with what would be right."""
+    found, problems = read(url)
+
+    assert found == redis_url.Address()
+    assert problems[0].startswith("REDIS_URL: ")
+    assert said in problems[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://u:12#secret@h/0", "redis://u:12/secret@h/0", "redis://u:12?secret@h/0"]
+)
+def test_a_password_that_breaks_the_address_is_not_shown(url):
+    """The part behind its odd character looks like a path, or a query."""
+    _, problems = read(url)
+
+    assert len(problems) == 1
+    assert "write / as %2F, ? as %3F, # as %23" in problems[0]
+    assert "secret" not in problems[0]

@@ -1,0 +1,79 @@
+"""Cronjobs for the tests: real rows, real jobs, and a clock that the test holds."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import shared_task
+from django.db import connection
+
+from offbeat.cronjobs.commands import EnqueueCommand
+from offbeat.cronjobs.entries import Entry
+from offbeat.cronjobs.models import CronJob, Slot
+from offbeat.cronjobs.registration import register
+from offbeat.cronjobs.wakeup import wake_up
+from offbeat.deployment.schedule import Schedule
+
+
+@shared_task(time_limit=60)
+def water_the_plants(slot=""):
+    """Do what the cronjobs of these tests are for."""
+
+
+def at(text):
+    """Return a moment in UTC: "2026-11-23 08:00" or with seconds."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def BUG(*_):  # noqa: N802  stands where a constant would
+    """Be a command whose arguments() raises."""
+    raise ZeroDivisionError
+
+
+def BAD_QUERY(*_):  # noqa: N802  as above
+    """Be a command whose arguments() asks PostgreSQL for nonsense."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_function()")
+
+
+class Cronjob:
+    """A cronjob that is known since `since`, to be woken up at any moment."""
+
+    def __init__(self, entry):
+        self.entry = entry
+        self.name = entry.name
+
+    def known(self, since):
+        register(self.entry, at(since))
+        return self
+
+    def wake_up(self, moment, trigger=Slot.Trigger.SCHEDULE, **options):
+        return wake_up(self.entry, trigger, now=at(moment), **options)
+
+    @property
+    def row(self):
+        return CronJob.objects.get(pk=self.name)
+
+    def slots(self, outcome=None):
+        """Give its slots, oldest first, as "11-23 08:00"."""
+        rows = Slot.objects.filter(cronjob=self.name).exclude(trigger="manual").order_by("slot")
+        rows = rows.filter(outcome=outcome) if outcome else rows
+        return [f"{row.slot:%m-%d %H:%M}" for row in rows]
+
+    def reasons(self):
+        return {f"{row.slot:%m-%d %H:%M}": row.reason for row in self.row.slots.exclude(reason="")}
+
+
+@pytest.fixture
+def make(transactional_db):
+    """Give a function that makes cronjobs, of a schedule, a time zone, a name and policies."""
+
+    def make_cronjob(schedule="0 * * * *", timezone="UTC", name="plants", **policies):
+        command = type("Command", (EnqueueCommand,), {"task": water_the_plants, **policies})()
+        parsed = Schedule.parse(schedule, timezone, name)
+        return Cronjob(Entry(name, parsed, "enqueue_water_the_plants", command))
+
+    return make_cronjob
+
+
+def minutes(count):
+    return timedelta(minutes=count)

@@ -1,0 +1,81 @@
+import pytest
+
+from offbeat.cronjobs import checks, entries
+from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
+from offbeat.deployment import spec
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Give the ids and messages of what the checks find for a cronjob with this command."""
+
+    def check(command="enqueue_prune_jobs"):
+        cronjob = spec.CronJob(name="daily", schedule="0 3 * * *", command=f"python manage.py {command}")
+        monkeypatch.setattr(entries, "in_file", lambda: (cronjob,))
+        return [(each.id, each.msg) for each in checks.check_cronjobs()]
+
+    return check
+
+
+def test_a_command_that_enqueues_is_well(found):
+    """The shipped cronjob passes its own checks."""
+    assert found() == []
+
+
+def test_another_command_takes_no_part_in_slots(found):
+    """A cronjob whose command is not an EnqueueCommand would be doubled and missed as the platform likes."""
+    message = 'daily: the management command "check" is not an EnqueueCommand: it takes no part in slots'
+
+    assert found("check") == [("offbeat_cronjobs.E001", message)]
+
+
+def test_a_mistyped_option_is_refused(found):
+    """It is told by the cronjob's name, and keeps no other cronjob from its work."""
+    message = "daily: enqueue_prune_jobs --bogus: unrecognized arguments: --bogus"
+
+    assert found("enqueue_prune_jobs --bogus") == [("offbeat_cronjobs.E001", message)]
+
+
+def test_a_command_that_cannot_be_imported_is_refused(found, monkeypatch):
+    """Whatever its module raises is its own trouble."""
+    monkeypatch.setattr("django.core.management.load_command_class", lambda *_: 1 / 0)
+
+    message = 'daily: the management command "enqueue_prune_jobs" cannot be imported: ZeroDivisionError: division by zero'
+    assert found() == [("offbeat_cronjobs.E001", message)]
+
+
+def test_a_task_that_may_run_for_ever_is_refused(found, monkeypatch):
+    """A cronjob's job is bounded by its task's time limit."""
+    monkeypatch.setattr(checks, "longest_run", lambda _: None)
+
+    message = "platform.yaml: cronjobs/daily: its task offbeat.jobs.tasks.prune may run for ever."
+    assert found() == [("offbeat_cronjobs.E002", message)]
+
+
+def test_a_command_without_a_task_is_refused(found, monkeypatch):
+    """It would fail at its first slot."""
+    monkeypatch.delattr(Command, "task")
+
+    message = "platform.yaml: cronjobs/daily: its command enqueue_prune_jobs has no task."
+    assert found() == [("offbeat_cronjobs.E005", message)]
+
+
+def test_a_bad_policy_is_refused(found, monkeypatch):
+    """Before the first wake-up, and by name."""
+    monkeypatch.setattr(Command, "overlap", "never")
+
+    message = "daily: enqueue_prune_jobs: overlap should be one of skip, buffer_one, allow, got 'never'"
+    assert found() == [("offbeat_cronjobs.E003", message)]
+
+
+def test_unknown_settings_and_short_secrets_are_told(settings):
+    """A setting that nobody reads is an error, a secret that can be guessed a warning."""
+    settings.OFFBEAT_CRONJOBS = {"heel": 1}
+    settings.CRON_SECRET = "short"
+
+    found = {each.id: each.msg for each in checks.check_settings()}
+
+    assert found == {
+        "offbeat_cronjobs.E004": "OFFBEAT_CRONJOBS knows no setting 'heel'.",
+        "offbeat_cronjobs.W001": "CRON_SECRET has 5 characters.",
+    }

@@ -1,0 +1,309 @@
+import contextlib
+import json
+import os
+
+import pytest
+from django.core.management import call_command, get_commands
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+
+from offbeat.cronjobs import entries, ledger, registration
+from offbeat.cronjobs.commands import EnqueueCommand
+from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
+from offbeat.cronjobs.models import CronJob, Slot
+from offbeat.deployment import spec
+from offbeat.jobs.models import Job
+
+NAME = "enqueue_prune_jobs"
+ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command=f"python manage.py {NAME}")
+
+
+@pytest.fixture
+def platform(transactional_db, monkeypatch):
+    """Let platform.yaml have these cronjobs."""
+
+    def have(*cronjobs):
+        monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+
+    have(ENTRY)
+    return have
+
+
+def run(*arguments, capsys=None):
+    """Run the command as from a terminal; return its exit code."""
+    try:
+        Command().run_from_argv(["manage.py", NAME, *arguments])
+    except SystemExit as leaving:
+        return leaving.code
+    return 0
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+def test_the_command_finds_its_cronjob(transactional_db, platform, capsys):
+    """Run by its own command line it claims what is due of its entry, and says so in one line."""
+    call_command(NAME, name="prune-jobs")
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run()
+
+    slot = Slot.objects.filter(outcome="enqueued").get()
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert code == 0
+    assert line.startswith(f"prune-jobs: slot {slot.slot:%Y-%m-%d %H:%MZ} enqueued as job {slot.job_id} (")
+
+
+def test_json_for_programs(transactional_db, platform, capsys):
+    """--json tells the same, field by field."""
+    code = run("--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["cronjob"], told["exit_code"], told["slots"]) == (0, "prune-jobs", 0, [])
+
+
+def test_no_entry_is_a_configuration_error(transactional_db, platform, capsys):
+    """A command that no cronjob of platform.yaml runs exits with 78, and says what to write."""
+    platform()
+
+    code = run()
+
+    assert code == os.EX_CONFIG
+    assert 'none has the command "python manage.py enqueue_prune_jobs"' in capsys.readouterr().err
+    assert Slot.objects.count() == 0
+
+
+def test_a_dashboards_cronjob_tells_its_schedule(transactional_db, platform, capsys):
+    """--schedule makes a cronjob known that platform.yaml does not have, under a name made from the command's."""
+    platform()
+
+    code = run("--schedule", "* * * * *", "--timezone", "Europe/Berlin")
+
+    row = CronJob.objects.get()
+    assert code == 0
+    assert (row.name, row.schedule, row.timezone, row.is_in_file) == (
+        "prune-jobs",
+        "* * * * *",
+        "Europe/Berlin",
+        False,
+    )
+    assert Job.objects.count() == 1
+
+
+class ListCommand(Command):
+    """Takes options of its own, as any command may."""
+
+    __module__ = f"somewhere.{NAME}"
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("title", nargs="?", default="")
+        parser.add_argument("--list", type=int, default=1)
+
+
+LISTS = {**get_commands(), NAME: ListCommand()}
+
+
+def test_a_dashboards_cronjob_keeps_its_own_options(transactional_db, platform, monkeypatch):
+    """A worker that heals it, or a person who runs it now, enqueues what its own command line would."""
+    platform()
+    given = ["--schedule", "* * * * *", "--list", "3", "--json", "two words"]
+    with contextlib.suppress(SystemExit):
+        ListCommand().run_from_argv(["manage.py", NAME, *given])
+    monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
+
+    row = CronJob.objects.get()
+    entry = entries.of_row(row)
+
+    assert row.command == f"{NAME} --list 3 'two words'"
+    assert (entry.options["list"], entry.options["title"], entry.is_in_file) == (3, "two words", False)
+
+
+def test_quotes_in_platform_yaml_are_kept(platform, monkeypatch):
+    """An argument of two words is one argument, for the platform as for a worker that heals."""
+    monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
+    quoted = spec.CronJob(name="quoted", schedule="0 4 * * *", command=f"python manage.py {NAME} 'two words'")
+
+    assert entries.loaded(quoted).options["title"] == "two words"
+
+
+def test_two_schedules_for_one_name_are_refused(transactional_db, platform, capsys):
+    """A cronjob of platform.yaml takes no schedule from its command line."""
+    code = run("--schedule", "* * * * *")
+
+    assert code == os.EX_CONFIG
+    assert "prune-jobs is a cronjob of platform.yaml" in capsys.readouterr().err
+
+
+def test_a_bad_schedule_is_a_configuration_error(transactional_db, platform, capsys):
+    """The message says what a schedule should be."""
+    code = run("--schedule", "every day", "--name", "daily")
+
+    assert code == os.EX_CONFIG
+    assert "--schedule: should have 5 fields, got 2" in capsys.readouterr().err
+
+
+def test_a_name_that_is_none_is_a_configuration_error(transactional_db, platform, capsys):
+    """A dashboard's cronjob is named as those of platform.yaml are."""
+    code = run("--schedule", "* * * * *", "--name", "Every Minute")
+
+    assert code == os.EX_CONFIG
+    assert 'got "Every Minute"' in capsys.readouterr().err
+
+
+def test_the_command_line_tells_two_cronjobs_apart(transactional_db, platform, capsys):
+    """Of two entries with one command, its arguments decide; where they do not, --name is asked for."""
+    long = spec.CronJob(name="long", schedule="0 4 * * *", command=f"python manage.py {NAME} --name long")
+    platform(ENTRY, long)
+
+    code = run("--name", "long")
+    named = CronJob.objects.get().name
+    platform(ENTRY, spec.CronJob(name="twin", schedule="0 5 * * *", command=ENTRY.command))
+
+    assert (code, named) == (0, "long")
+    assert run() == os.EX_CONFIG
+    assert (
+        'prune-jobs, twin all run "enqueue_prune_jobs". Hint: say which with --name'
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--to", "2026-11-01"], "--to needs --from"),
+        (["--timezone", "Europe/Berlin"], "--timezone needs --schedule"),
+        (["--now", "--from", "2026-11-01"], "--now and --from exclude each other"),
+        (["--from", ""], '--from: should be a time like 2026-11-01T08:00Z, got ""'),
+    ],
+)
+def test_usage_errors_are_64(platform, arguments, told, capsys, transactional_db):
+    """A command line that says nothing exits with 64, whoever notices."""
+    code = run(*arguments)
+
+    assert code == os.EX_USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_a_bad_policy_is_a_configuration_error(transactional_db, platform, monkeypatch, capsys):
+    """The message names the policy and what it may be."""
+    monkeypatch.setattr(Command, "catch_up", "newest")
+
+    code = run()
+
+    assert code == os.EX_CONFIG
+    assert "catch_up should be one of latest, skip, all, got 'newest'" in capsys.readouterr().err
+
+
+def test_a_bug_is_70(transactional_db, platform, monkeypatch, capsys):
+    """What nobody thought of has an exit code of its own, and is logged with its traceback."""
+    monkeypatch.setattr(EnqueueCommand, "arguments", lambda *_: 1 / 0)
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run()
+
+    assert code == os.EX_SOFTWARE
+    assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert Slot.objects.count() == 0
+
+
+def rename(table, name):
+    with connection.cursor() as cursor:  # a new one each time: a command that ends closes its connections
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+def test_an_unmigrated_database_is_69(transactional_db, platform, capsys):
+    """A wake-up of the new image that comes before its release says what to run."""
+    rename("offbeat_cronjobs_cronjob", "elsewhere")
+    try:
+        code = run()
+    finally:
+        rename("elsewhere", "offbeat_cronjobs_cronjob")
+
+    assert code == os.EX_UNAVAILABLE
+    assert "the database is not migrated: run python manage.py release" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_would(transactional_db, platform, capsys):
+    """--dry-run speaks in the conditional and writes nothing."""
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+
+    code = run("--dry-run")
+
+    assert code == 0
+    assert "would be enqueued (" in capsys.readouterr().out
+    assert Slot.objects.count() == 0
+
+
+def test_a_dry_run_of_now_enqueues_nothing(transactional_db, platform, capsys):
+    """--dry-run holds whatever else is asked for."""
+    code = run("--now", "--dry-run")
+
+    assert (code, capsys.readouterr().out) == (0, "prune-jobs: would be enqueued now\n")
+    assert (Slot.objects.count(), Job.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "PostgreSQL is away; the next wake-up or a worker claims the slot (gone)"),
+        (["--now"], "PostgreSQL is away; before you ask again, see whether it was done (gone)"),
+    ],
+)
+def test_postgres_that_goes_before_the_commit_is_69(platform, monkeypatch, capsys, arguments, told):
+    """Slots are claimed by others; what a person asked for is not."""
+    monkeypatch.setattr(registration, "description", raising(OperationalError("gone")))
+
+    code = run(*arguments)
+
+    assert code == os.EX_UNAVAILABLE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--now"], ["--from", "2026-11-01", "--to", "2026-11-02", "--yes"]]
+)
+def test_postgres_that_goes_after_the_commit_is_75(
+    transactional_db, platform, monkeypatch, capsys, arguments
+):
+    """The work is recorded, so nobody is told to ask for it again."""
+    run()
+    CronJob.objects.update(cursor="2026-01-01T00:00Z")
+    monkeypatch.setattr(ledger, "count_unpublished", raising(OperationalError("gone")))
+
+    code = run(*arguments)
+
+    assert code == os.EX_TEMPFAIL
+    assert "recorded; then PostgreSQL went away: nothing is lost" in capsys.readouterr().err
+    assert Job.objects.exists()
+
+
+def test_an_unusual_call_is_told(transactional_db, platform):
+    """Called from code, errors are CommandErrors with the exit code."""
+    with pytest.raises(CommandError) as caught:
+        call_command(NAME, name="nobody")
+
+    assert caught.value.returncode == os.EX_CONFIG
+    assert str(caught.value) == "platform.yaml: cronjobs: there is no nobody; there are: prune-jobs"
+
+
+def test_a_commands_own_options_reach_its_arguments(monkeypatch):
+    """A tick and a worker parse the entry's line as the command line would, defaults included."""
+
+    def add_arguments(self, parser):
+        EnqueueCommand.add_arguments(self, parser)
+        parser.add_argument("--region", default="eu")
+
+    monkeypatch.setattr(Command, "add_arguments", add_arguments)
+
+    _, _, given = entries.load("report", f"{NAME} --region us")
+    _, _, default = entries.load("report", NAME)
+
+    assert (given["region"], default["region"]) == ("us", "eu")

@@ -1,0 +1,205 @@
+"""Incidents, pings and check-ins, received by a real HTTP server."""
+
+import json
+import uuid
+
+import pytest
+from django.core import mail
+
+from offbeat.cronjobs import alerts, entries, pings, receivers, tasks
+from offbeat.cronjobs.models import Incident, Slot
+from offbeat.jobs.models import Job
+from offbeat.jobs.signals import job_dead, job_started, job_succeeded
+from tests.offbeat.cronjobs.conftest import at, water_the_plants
+from tests.offbeat.cronjobs.watcher import Watcher
+
+
+@pytest.fixture
+def watcher():
+    watcher = Watcher()
+    yield watcher
+    watcher.close()
+
+
+@pytest.fixture
+def hourly(make, monkeypatch):
+    """An hourly cronjob that platform.yaml has."""
+    plants = make("0 * * * *", "Europe/Berlin").known("2026-11-23 07:30")
+    monkeypatch.setattr(entries, "all_known", lambda: ({"plants": plants.entry}, {}))
+    monkeypatch.setattr(entries, "known", lambda _: plants.entry)
+    monkeypatch.setattr(receivers, "_looked_at", float("-inf"))
+    return plants
+
+
+def test_people_are_told_once_and_when_it_is_over(hourly, settings):
+    """However often workers look, an incident is two mails to ADMINS."""
+    settings.ADMINS = [("Alice", "alice@example.com")]
+    for moment in ("08:06", "08:07"):
+        alerts.look(at(f"2026-11-23 {moment}"))
+    hourly.wake_up("2026-11-23 08:08")
+    Job.objects.filter(task=water_the_plants.name).update(state="succeeded")
+    for moment in ("08:09", "08:10"):
+        alerts.look(at(f"2026-11-23 {moment}"))
+
+    for job in Job.objects.filter(task="offbeat.cronjobs.tasks.mail_incident").order_by("pk"):
+        tasks.mail_incident.run(*job.args)
+
+    assert [message.subject for message in mail.outbox] == [
+        f"{settings.EMAIL_SUBJECT_PREFIX}plants: not woken up by the platform",
+        f"{settings.EMAIL_SUBJECT_PREFIX}plants: over: not woken up by the platform",
+    ]
+    assert "has never been woken up since it is known" in mail.outbox[0].body
+    assert mail.outbox[0].to == ["alice@example.com"]
+    assert Incident.objects.get().closed_at is not None
+
+
+def test_an_incident_that_returns_is_a_new_one(hourly, settings):
+    """Over and back again is told again."""
+    settings.ADMINS = [("Alice", "alice@example.com")]
+    alerts.look(at("2026-11-23 08:06"))
+    hourly.wake_up("2026-11-23 08:08")
+    Job.objects.filter(task=water_the_plants.name).update(state="succeeded")
+    alerts.look(at("2026-11-23 08:09"))
+    alerts.look(at("2026-11-23 09:06"))
+
+    assert Incident.objects.count() == 2
+    assert Job.objects.filter(task="offbeat.cronjobs.tasks.mail_incident").count() == 3
+
+
+def test_a_webhook_gets_json(hourly, settings, watcher):
+    """With a text that chat programs show, and the facts beside it."""
+    settings.OFFBEAT_CRONJOBS = {"alert_webhook": f"http://{watcher.address}/hook"}
+    alerts.look(at("2026-11-23 08:06"))
+
+    tasks.post_incident.run(*Job.objects.get(task="offbeat.cronjobs.tasks.post_incident").args)
+
+    ((path, body),) = watcher.told
+    told = json.loads(body)
+    assert path == "/hook"
+    assert (told["cronjob"], told["signal"], told["is_over"]) == ("plants", "not_fired", False)
+    assert told["text"].startswith("plants: not woken up by the platform: has never been woken up")
+
+
+def test_nobody_to_tell(hourly):
+    """Without ADMINS and webhook the incident is recorded all the same."""
+    alerts.look(at("2026-11-23 08:06"))
+
+    assert Incident.objects.get().signal == "not_fired"
+    assert Job.objects.count() == 0
+
+
+def job_of(plants):
+    return next(iter(plants.wake_up("2026-11-23 08:00:02").jobs.values()))
+
+
+def test_watchers_hear_of_the_job(hourly, settings, watcher):
+    """Start and success, or the failure with its reason, under the job's id as run id, in order."""
+    settings.OFFBEAT_CRONJOBS = {"ping_url": f"http://{watcher.address}/key/{{name}}?create=1"}
+    job = job_of(hourly)
+
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    job_started.send(water_the_plants.name, job_id=job, attempt=2)
+    job_succeeded.send(water_the_plants.name, job_id=job, attempt=2)
+    job_dead.send(water_the_plants.name, job_id=job, reason="ValueError: no water")
+    pings.flush()
+
+    assert watcher.told == [
+        (f"/key/plants/start?create=1&rid={job}", ""),
+        (f"/key/plants?create=1&rid={job}", ""),
+        (f"/key/plants/fail?create=1&rid={job}", "ValueError: no water"),
+    ]
+
+
+def test_a_cronjobs_own_address(hourly, settings, watcher, monkeypatch):
+    """The command's ping_url goes before the setting."""
+    settings.OFFBEAT_CRONJOBS = {"ping_url": "http://127.0.0.1:1/{name}"}
+    monkeypatch.setattr(hourly.entry.command, "ping_url", f"http://{watcher.address}/own", raising=False)
+    job = job_of(hourly)
+
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    pings.flush()
+
+    assert watcher.told == [(f"/own/start?rid={job}", "")]
+
+
+def test_sentry_gets_check_ins(hourly, settings, watcher):
+    """With SENTRY_DSN each job is a check-in, whose start brings the monitor's schedule and limits."""
+    settings.SENTRY_DSN = f"http://publickey@{watcher.address}/42"
+    job = job_of(hourly)
+
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    job_succeeded.send(water_the_plants.name, job_id=job, attempt=1)
+    pings.flush()
+
+    (start, body), (end, _) = watcher.told
+    address = f"/api/42/cron/plants/publickey/?check_in_id={job.hex}&status="
+    assert (start, end) == (f"{address}in_progress", f"{address}ok")
+    assert json.loads(body)["monitor_config"] == {
+        "schedule": {"type": "crontab", "value": "0 * * * *"},
+        "timezone": "Europe/Berlin",
+        "checkin_margin": 5,
+        "max_runtime": 1,
+    }
+
+
+def test_runs_by_hand_are_not_told(hourly, settings, watcher):
+    """A run by hand would hide from the watcher that the schedule no longer runs."""
+    settings.OFFBEAT_CRONJOBS = {"ping_url": f"http://{watcher.address}/{{name}}"}
+    job = job_of(hourly)
+    Slot.objects.update(trigger="manual")
+
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    job_started.send("some.other.task", job_id=uuid.uuid4(), attempt=1)
+    pings.flush()
+
+    assert watcher.told == []
+
+
+def test_a_watcher_that_fails_is_logged(hourly, settings, watcher, caplog):
+    """The job goes on; the log names the host and not the secret address."""
+    watcher.status = 500
+    settings.OFFBEAT_CRONJOBS = {"ping_url": f"http://{watcher.address}/secret/{{name}}"}
+    job = job_of(hourly)
+
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    pings.flush()
+
+    assert "a ping to 127.0.0.1 failed: HTTP Error 500" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_the_last_success_is_noted(hourly):
+    """In the cronjob's row, where it outlives the pruning of jobs."""
+    job = job_of(hourly)
+
+    job_succeeded.send(water_the_plants.name, job_id=job, attempt=1)
+
+    assert hourly.row.last_success_at is not None
+
+
+def test_telling_disturbs_nobody(hourly, monkeypatch, caplog):
+    """Whoever records the end of a job goes on when telling of it fails."""
+    monkeypatch.setattr(entries, "all_known", lambda: 1 / 0)
+
+    job_dead.send(water_the_plants.name, job_id=uuid.uuid4(), reason="")
+
+    assert "could not tell of a job" in caplog.text
+
+
+def test_a_watcher_that_answers_nonsense_costs_one_ping(hourly, settings, watcher, caplog):
+    """What waits behind it is sent all the same, and the log does not quote the secret address."""
+    settings.OFFBEAT_CRONJOBS = {"ping_url": f"http://{watcher.address}/secret/{{name}}"}
+    job = job_of(hourly)
+    watcher.speaks_http = False
+
+    pings.put(pings.Ping("http://127.0.0.1:port/secret"))
+    job_started.send(water_the_plants.name, job_id=job, attempt=1)
+    job_succeeded.send(water_the_plants.name, job_id=job, attempt=1)
+    pings.flush()
+
+    assert [path for path, _ in watcher.told] == [
+        f"/secret/plants/start?rid={job}",
+        f"/secret/plants?rid={job}",
+    ]
+    assert "a ping to 127.0.0.1 failed: BadStatusLine" in caplog.text
+    assert "secret" not in caplog.text

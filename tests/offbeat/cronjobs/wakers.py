@@ -1,0 +1,115 @@
+"""Wake-ups in processes of their own, many at once or killed at a step: `python -m tests.offbeat.cronjobs.wakers ...`."""
+
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+
+import django
+
+STEPS = ("claimed", "enqueued", "committed", "published")
+
+
+def entry(name):
+    """Give a per-minute cronjob whose jobs leave an effect with its name and their slot."""
+    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  Django is set up only now
+    from offbeat.cronjobs.entries import Entry  # noqa: PLC0415
+    from offbeat.deployment.schedule import Schedule  # noqa: PLC0415
+    from tests.offbeat.faults.effects.tasks import work  # noqa: PLC0415
+
+    class Command(EnqueueCommand):
+        task = work
+        overlap = "allow"
+
+        def arguments(self, slot, options):
+            return {"label": f"{name} {slot:%H:%M}"}
+
+    return Entry(name, Schedule.parse("* * * * *"), "enqueue_work", Command())
+
+
+def storm(name, moment, processes, rounds):
+    """Let so many processes wake up one cronjob at the same moment, minute after minute."""
+    from django.db import connection  # noqa: PLC0415
+
+    from offbeat.cronjobs.registration import register  # noqa: PLC0415
+
+    mine = entry(name)
+    register(mine, moment - timedelta(seconds=30))
+    connection.close()
+    for number in range(rounds):
+        now = moment + timedelta(minutes=number, seconds=1)
+        all_at_once(processes, lambda now=now: wake(mine, now))
+
+
+def all_at_once(processes, act):
+    """Fork processes that wait at a gate, and open it."""
+    gate, opener = os.pipe()
+    pids = [fork(gate, opener, act) for _ in range(processes)]
+    os.close(gate)
+    os.close(opener)
+    failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in pids)
+    assert failed == 0, f"{failed} wake-ups failed"
+
+
+def fork(gate, opener, act):
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.close(opener)
+        os.read(gate, 1)
+        act()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def wake(mine, now, **options):
+    from offbeat.cronjobs.wakeup import wake_up  # noqa: PLC0415
+
+    return wake_up(mine, now=now, **options)
+
+
+def crash(step, moment):
+    """Wake a cronjob up, and be killed at one step."""
+    from offbeat.cronjobs import ledger, wakeup  # noqa: PLC0415
+    from offbeat.jobs import broker  # noqa: PLC0415
+
+    publish = broker.publish
+
+    def published(messages):
+        publish(messages)
+        die()
+
+    options = {}
+    if step == "claimed":
+        ledger.enqueue = die
+    elif step == "enqueued":
+        wakeup.advance = die
+    elif step == "committed":
+        options["committed"] = die
+    else:
+        broker.publish = published
+    wake(entry(step), moment, **options)
+
+
+def stop(name, moment):
+    """Wake a cronjob up, and be stopped in the middle, as by a frozen machine."""
+    from offbeat.cronjobs import ledger, registration  # noqa: PLC0415
+
+    registration.BOUNDS = registration.BOUNDS.replace("15s", "1s")
+    ledger.enqueue = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
+    wake(entry(name), moment)
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    django.setup()
+    act, name, moment, *numbers = sys.argv[1:]
+    {"storm": storm, "crash": crash, "stop": stop}[act](
+        name, datetime.fromisoformat(moment), *map(int, numbers)
+    )

@@ -1,0 +1,23 @@
+"""Which exports the golden files hold: every platform, and every option once."""
+
+from pathlib import Path
+
+from offbeat.deployment import spec
+from offbeat.deployment.exporters import TARGETS, Export, File, Options, export_platform
+
+FOLDER = Path(__file__).parent
+VARIANTS = {
+    **{name: (name, Options()) for name in TARGETS},
+    "render-tick": ("render", Options(tick=10)),
+    "kubernetes-keda-redis": ("kubernetes", Options(keda="redis")),
+    "kubernetes-keda-prometheus": ("kubernetes", Options(keda="prometheus")),
+}
+
+
+def exports():
+    """Give (folder, export), the warnings as a file among the others."""
+    platform = spec.read(FOLDER / "platform.yaml")
+    for name, (target, options) in VARIANTS.items():
+        export = export_platform(target, platform, options)
+        warnings = "".join(f"{line}\n" for line in export.warnings)
+        yield name, Export((*export.files, File("warnings.txt", warnings)), export.warnings)

@@ -1,0 +1,263 @@
+"""The system checks: platform.yaml against the code."""
+
+import re
+
+import pytest
+import yaml
+from django.core import checks as django_checks
+
+from config.celery import app as celery
+from offbeat.deployment import budget, checks, spec
+from offbeat.deployment.env_use import read_variables, required_variables
+
+
+def platform(change=None):
+    """Read the shipped platform.yaml, after a change to its document."""
+    document = yaml.safe_load(spec.PLATFORM_FILE.read_text())
+    if change:
+        change(document)
+    return spec.parse(yaml.safe_dump(document))
+
+
+def cronjob(command):
+    return platform(lambda document: document["cronjobs"][0].update(command=command))
+
+
+def test_the_template_passes_its_own_checks():
+    """A fresh clone has nothing to mend."""
+    assert django_checks.run_checks(tags=["deployment"]) == []
+
+
+def test_a_broken_file_is_an_error_a_line(monkeypatch, tmp_path):
+    """Django's own `check` tells what is wrong with platform.yaml (E001)."""
+    broken = tmp_path / "platform.yaml"
+    broken.write_text("name: x\nservces: []\n")
+    read = spec.read
+    monkeypatch.setattr(spec, "read", lambda: read(broken))
+
+    found = checks.check_deployment()
+
+    assert {each.id for each in found} == {"offbeat_deployment.E001"}
+    assert "platform.yaml: servces: unknown key (did you mean services?)" in [each.msg for each in found]
+
+
+def test_a_command_that_does_not_exist_is_refused():
+    """A misspelt command would fail in the night, not in the review (E002)."""
+    (error,) = checks.cronjob_commands(cronjob("python manage.py enqueue_prune_job"))
+
+    assert error.id == "offbeat_deployment.E002"
+    assert error.msg == (
+        "platform.yaml: cronjobs/prune-jobs/command: should be a management command, "
+        'got "enqueue_prune_job" (did you mean enqueue_prune_jobs?)'
+    )
+
+
+def test_a_command_that_is_no_management_command_is_refused():
+    """Only management commands take part in slots and exit codes (E002)."""
+    (error,) = checks.cronjob_commands(cronjob("curl https://example.com/cron"))
+
+    assert 'should be "python manage.py ...", got "curl https://example.com/cron"' in error.msg
+
+
+@pytest.mark.parametrize("python", ["python", "python3", "python3.12", "/opt/venv/bin/python"])
+def test_any_python_runs_a_management_command(python):
+    """The name of the interpreter differs from place to place."""
+    assert checks.management_command([python, "manage.py", "release"]) == "release"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("Procfile", "beat: celery -A config beat\n"),
+        ("compose.yaml", "services:\n  beat:\n    command: celery -A config beat\n"),
+        ("Procfile", "worker: /app/.venv/bin/celery -A config worker -B\n"),
+        ("Procfile", "beat: sh -c 'cd src && celery -A config beat\n"),
+        (
+            "docker-compose.yml",
+            'services:\n  worker:\n    command: ["celery", "-A", "config", "worker", "-B"]\n',
+        ),
+    ],
+)
+def test_beat_is_found_wherever_it_would_start(monkeypatch, tmp_path, file, text):
+    """Beside the platform's cronjobs, Beat would do everything twice (E003)."""
+    (tmp_path / file).write_text(text)
+    shipped = platform()
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    (error,) = checks.no_beat(shipped)
+
+    assert error.id == "offbeat_deployment.E003"
+    assert error.msg.startswith(f"{file}: ")
+    assert "should be without Celery Beat" in error.msg
+
+
+def test_a_beat_schedule_is_refused(settings):
+    """An entry of CELERY_BEAT_SCHEDULE would never run here: nobody starts Beat (E003)."""
+    settings.CELERY_BEAT_SCHEDULE = {"digest": {"task": "digest", "schedule": 60}}
+
+    (error,) = checks.no_beat(platform())
+
+    assert "CELERY_BEAT_SCHEDULE: should be empty" in error.msg
+
+
+def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
+    """beat_schedule of the Celery app, filled by code or by add_periodic_task, would never run either (E003)."""
+    monkeypatch.setitem(celery.conf.beat_schedule, "digest", {"task": "digest", "schedule": 60})
+
+    (error,) = checks.no_beat(platform())
+
+    assert error.id == "offbeat_deployment.E003"
+    assert "beat_schedule of the Celery app: should be empty" in error.msg
+
+
+def test_a_grace_shorter_than_the_stop_is_refused(settings):
+    """The platform would kill the worker before its jobs are handed back (E004)."""
+    settings.OFFBEAT_JOBS = {"drain": 75}
+
+    (error,) = checks.grace_outlasts_stop(platform())
+
+    assert error.id == "offbeat_deployment.E004"
+    assert "services/worker/grace: should be more than the 75 s" in error.msg
+    assert error.hint == "Set WORKER_GRACE=60, as exports do, or raise the grace."
+
+
+def test_a_queue_that_nobody_consumes_is_refused():
+    """Jobs of such a queue would wait for ever (E005)."""
+
+    def without_mail(document):
+        worker = document["services"][1]
+        worker["command"] = worker["command"].replace("default,mail", "default")
+        worker["queues"] = ["default"]
+
+    (error,) = checks.queues_are_consumed(platform(without_mail))
+
+    assert error.id == "offbeat_deployment.E005"
+    assert re.search(r'no service consumes the queue "mail", which the task \S+ uses', error.msg)
+
+
+def test_a_variable_that_the_settings_require_must_reach_every_process():
+    """A worker without SECRET_KEY does not start, and nobody looks at it (E006)."""
+    (error,) = checks.env_is_complete(platform(lambda document: document["env"].pop("SECRET_KEY")))
+
+    assert error.id == "offbeat_deployment.E006"
+    assert error.msg.startswith(
+        "platform.yaml: env/SECRET_KEY: should be required, generated or with a default"
+    )
+
+
+def test_a_variable_that_nothing_reads_is_a_warning():
+    """A misspelt variable is set on every platform, and has no effect (W007)."""
+    (warning,) = checks.env_is_used(platform(lambda document: document["env"].update(LOG_LEVL={})))
+
+    assert warning.id == "offbeat_deployment.W007"
+    assert warning.msg == "platform.yaml: env/LOG_LEVL: nothing reads it (did you mean LOG_LEVEL?)"
+
+
+def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
+    """JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
+    override = platform(lambda document: document["env"].update(OFFBEAT_JOBS_RELAY_INTERVAL={"default": "2"}))
+
+    assert list(checks.env_is_used(override)) == []
+
+
+def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
+    """Only this package is left out of the source that is searched, not a project under .../deployment/."""
+    source = tmp_path / "deployment" / "src"
+    (source / "deployment").mkdir(parents=True)
+    (source / "settings.py").write_text('env.text("READ_HERE")')
+    (source / "deployment" / "own.py").write_text('"NOT_HERE"')
+
+    assert read_variables(source) == {"READ_HERE"}
+
+
+def test_the_settings_tell_what_they_require():
+    """Required is what the settings read without a default, or with one that is None in production."""
+    assert required_variables() == {"ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "SECRET_KEY"}
+    assert {"SENTRY_DSN", "WEB_THREADS"} <= read_variables()
+
+
+def test_more_connections_than_the_plan_allows_are_refused():
+    """A full database refuses the cronjob first, because it comes last (E008)."""
+    too_few = platform(lambda document: document["resources"]["postgres"].update(connections=20))
+
+    (error,) = checks.connections_suffice(too_few)
+
+    assert error.id == "offbeat_deployment.E008"
+    assert re.search(
+        r"resources/postgres/connections: should be at least \d+ \(web 24, worker 5, cronjobs \d+, release 1\), got 20",
+        error.msg,
+    )
+
+
+def test_connections_follow_processes_threads_and_instances():
+    """Three web instances of two processes with four threads hold twenty-four connections at most."""
+    demand = {each.process: each for each in budget.demands(platform())}
+
+    assert (demand["web"].postgres, demand["web"].redis) == (24, 12)
+    assert (demand["worker"].postgres, demand["worker"].redis) == (5, 8)
+
+
+def test_enough_connections_pass():
+    """The check is silent when the plan suffices, and when the file does not say."""
+    enough = platform(lambda document: document["resources"]["postgres"].update(connections=100))
+
+    assert list(checks.connections_suffice(enough)) == []
+    assert list(checks.connections_suffice(platform())) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "celery --workdir src -A config worker -P gevent",
+        "celery -A config worker -Pgevent",
+        "celery -A config worker -EP gevent",
+        "python -m celery -A config worker --pool=gevent",
+        "celery -A config worker --pool gevent --queues default",
+        "celery multi start w1 -A config -P:w1 gevent",
+        "CELERY_WORKER_POOL=gevent celery -A config worker",
+    ],
+)
+def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
+    """In other pools messages run twice and hard limits never fire: no file may start one (E009)."""
+    (tmp_path / "Procfile").write_text(f"worker: {command}\n")
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"worker": {"command": command}}}))
+    shipped = platform()
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    found = list(checks.only_prefork(shipped))
+
+    assert [each.id for each in found] == ["offbeat_deployment.E009"] * 2
+    assert [each.msg.partition(": ")[0] for each in found] == ["Procfile", "compose.yaml"]
+    assert f'should be without the pool gevent, got "{command}"' in found[0].msg
+
+
+@pytest.mark.parametrize(
+    "command", ["celery -A config worker -P threads", "celery -A config worker --pool solo"]
+)
+def test_a_services_pool_is_refused(command):
+    """platform.yaml is refused with a pool that is not safe."""
+    with pytest.raises(spec.PlatformError) as refused:
+        platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
+
+    assert "services/worker/command: should be without the pool" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "command", ["celery -A config worker -P prefork -n Piet", "celery -A config worker --pool=processes"]
+)
+def test_prefork_may_be_said(command):
+    """Saying what holds anyway is no mistake."""
+    platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
+
+
+def test_a_pool_by_a_variable_is_refused():
+    """Celery reads its options from variables, too (E009)."""
+    variables = {"CELERY_WORKER_POOL": {"default": "threads"}, "CELERY_CUSTOM_WORKER_POOL": {}}
+    changed = platform(lambda document: document["env"].update(variables))
+
+    found = list(checks.only_prefork(changed))
+
+    assert {each.msg for each in found} == {
+        'platform.yaml: env/CELERY_WORKER_POOL: should be "prefork" or left out, got "threads"',
+        "platform.yaml: env/CELERY_CUSTOM_WORKER_POOL: should be left out",
+    }

@@ -1,0 +1,150 @@
+"""The release command, against real servers: what a platform sees when it runs it."""
+
+import time
+
+import psycopg
+import pytest
+
+from offbeat.deployment.migration import LOCK
+from offbeat.dev.ports import LOOPBACK, free_port
+from tests.offbeat.support.polling import wait_until
+from tests.offbeat.support.somebody import somebody
+from tests.offbeat.support.stack import MANAGE
+
+EMPTY = "released"
+
+
+@pytest.fixture
+def empty(stack):
+    """A stack whose database has no table yet."""
+    with stack.postgres.connect() as server:
+        server.execute(f"DROP DATABASE IF EXISTS {EMPTY} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {EMPTY}")
+    stack.environment["DATABASE_URL"] = stack.postgres.url_of(EMPTY)
+    return stack
+
+
+def tables(stack):
+    with psycopg.connect(stack.postgres.url_of(EMPTY)) as connection:
+        return {
+            name
+            for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        }
+
+
+def test_an_empty_database_is_brought_up_to_date(empty):
+    """The first deploy needs no command by hand."""
+    done = empty.manage("release")
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Released: the database is up to date.")
+    assert "offbeat_jobs_job" in tables(empty)
+
+
+def test_a_second_release_changes_nothing(empty):
+    """A deploy without migrations is a release that finds nothing to do."""
+    empty.manage("release")
+
+    done = empty.manage("release")
+
+    assert done.returncode == 0
+    assert "No migrations to apply." in done.stdout
+
+
+def test_a_release_waits_for_the_one_that_migrates(empty):
+    """Two at once take turns: the second touches no table before the first is done."""
+    url = empty.postgres.url_of(EMPTY)
+    with psycopg.connect(url, autocommit=True, application_name="somebody") as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        pid = other.info.backend_pid
+        release = empty.start("release", [*MANAGE, "release"])
+        release.wait_for("Another release is migrating")
+        before = tables(empty)
+
+    wait_until(lambda: not release.is_running, 60)
+
+    assert before == set()
+    assert release.process.returncode == 0
+    assert f"waiting for pid {pid} (somebody, from " in release.output
+    assert "offbeat_jobs_job" in tables(empty)
+
+
+def test_a_migration_that_waits_for_a_table_says_for_whom(stack):
+    """Somebody's open transaction keeps a migration from its table: it is named, and after a while nobody queues up behind it."""
+    with somebody("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE") as pid:
+        release = stack.manage("release", "--lock-wait", "2")
+
+    assert release.returncode == 75
+    assert f"A migration waits for pid {pid} (psql, from " in release.stdout
+    assert f"After 2 s a table that a migration needs is still held by pid {pid} (psql, " in release.stderr
+    assert len(release.stderr.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in release.stderr
+
+
+def test_a_migration_goes_on_when_its_table_is_free(stack):
+    """A wait within the bound costs no more than that."""
+    with somebody("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE"):
+        release = stack.start("release", [*MANAGE, "release"])
+        release.wait_for("A migration waits for pid ")
+
+    assert release.wait(60) == 0
+
+
+def test_a_release_that_died_leaves_its_lock_to_the_next(empty):
+    """The lock belongs to a connection: a killed release holds nobody up."""
+    other = psycopg.connect(empty.postgres.url_of(EMPTY), autocommit=True)
+    other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    other.close()
+
+    done = empty.manage("release")
+
+    assert done.returncode == 0
+    assert "Another release" not in done.stdout
+
+
+def test_without_postgres_it_ends_with_69_in_time_and_one_line(stack):
+    """The platform stops the deploy; the line names host and port, and no password."""
+    port = free_port()
+    address = f"postgres://offbeat:hunter2@{LOOPBACK}:{port}/app"
+    started = time.monotonic()
+
+    done = stack.manage("release", "--wait", "1", DATABASE_URL=address)
+
+    assert done.returncode == 69
+    assert time.monotonic() - started < 10
+    assert f"PostgreSQL at {LOOPBACK}:{port} (DATABASE_URL) did not answer within 1 s" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_a_postgres_that_starts_late_is_waited_for(empty):
+    """On a machine that boots, the release may come before its database."""
+    empty.postgres.stop()
+    release = empty.start("release", [*MANAGE, "release", "--wait", "60"])
+    release.wait_for("Waiting for PostgreSQL at")
+
+    empty.postgres.start()
+    wait_until(lambda: not release.is_running, 60)
+
+    assert release.process.returncode == 0, release.output
+    assert "offbeat_jobs_job" in tables(empty)
+
+
+def test_without_redis_the_deploy_goes_on_with_a_warning(empty):
+    """Redis only carries: jobs wait in PostgreSQL until it is back."""
+    port = free_port()
+
+    done = empty.manage("release", "--wait", "1", REDIS_URL=f"redis://:hunter2@{LOOPBACK}:{port}/0")
+
+    assert done.returncode == 0
+    assert f"Warning: Redis at {LOOPBACK}:{port} (REDIS_URL) did not answer" in done.stderr
+    assert "Jobs wait in PostgreSQL until it is back." in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_what_the_checks_refuse_is_not_released(empty):
+    """A configuration that would lose work ends the deploy before a table is touched."""
+    done = empty.manage("release", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="1")
+
+    assert done.returncode == 78
+    assert "offbeat_jobs.E004" in done.stderr
+    assert tables(empty) == set()

@@ -1,0 +1,279 @@
+"""Reads the wake-ups back out of printed exports, and says when a platform that knows nothing of us would run them.
+
+It shares no code with the exporters: only the formats, as the platforms read them.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import yaml
+
+STAND_IN = "python src/offbeat/deployment/cron.py"
+TICK = "python manage.py tick"
+DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
+
+
+@dataclass(frozen=True)
+class Waking:
+    """When a command is run: five sets of numbers in a time zone, and how much later than that it may be."""
+
+    command: str
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    zone: str = "UTC"
+    late: timedelta = timedelta(0)
+
+    def moments(self, first: date, last: date) -> Iterator[datetime]:
+        """Give the moments in UTC; times that a clock skips are skipped, times that it repeats come twice."""
+        zone = ZoneInfo(self.zone)
+        times = [
+            timedelta(hours=hour, minutes=minute)
+            for hour in sorted(self.hours)
+            for minute in sorted(self.minutes)
+        ]
+        for number in range((last - first).days + 1):
+            day = first + timedelta(days=number)
+            if day.day in self.days and day.month in self.months and day.isoweekday() % 7 in self.weekdays:
+                midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a wall time
+                for time in times:
+                    yield from _instants(midnight + time, zone)
+
+
+def _instants(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    for fold in (0, 1):
+        instant = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        if instant.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
+            yield instant
+        if (
+            wall.replace(tzinfo=zone, fold=1 - fold).utcoffset()
+            == wall.replace(tzinfo=zone, fold=fold).utcoffset()
+        ):
+            return
+
+
+def field(text: str, low: int, high: int) -> frozenset[int]:
+    """Read a field of a portable cron line: numbers, ranges, lists, steps of a star or a range; nothing else."""
+    found: set[int] = set()
+    for term in text.split(","):
+        match = re.fullmatch(r"(\*|\d+(?:-\d+)?)(?:/(\d+))?", term)
+        assert match, f"not portable: {text}"
+        span, step = match.groups()
+        start, _, end = span.partition("-")
+        numbers = range(low, high + 1) if span == "*" else range(int(start), int(end or start) + 1)
+        assert step is None or span == "*" or end, f"not portable: {text}"
+        assert set(numbers) <= set(range(low, high + 1)), f"out of bounds: {text}"
+        assert numbers, f"empty: {text}"
+        found |= set(numbers[:: int(step or 1)])
+    return frozenset(found)
+
+
+def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> Waking:
+    """Read a portable cron line, of which at most one day field is restricted."""
+    minute, hour, day, month, weekday = line.split()
+    assert "*" in (day, weekday), f"not portable, both day fields are restricted: {line}"
+    sets = (
+        field(minute, 0, 59),
+        field(hour, 0, 23),
+        field(day, 1, 31),
+        field(month, 1, 12),
+        field(weekday, 0, 6),
+    )
+    return Waking(command, *sets, zone, timedelta(minutes=late))
+
+
+def wakings(target: str, files: dict[str, str]) -> list[Waking] | None:
+    """Give what an export makes the platform run; None where a stand-in reads platform.yaml itself."""
+    return READERS[target](files)
+
+
+def _render(files):
+    return [
+        cron(each["dockerCommand"], each["schedule"])
+        for each in _yaml(files["render.yaml"])["services"]
+        if each["type"] == "cron"
+    ]
+
+
+def _heroku(files):
+    found = []
+    for _, schedule, lateness, command in _rows(files["deploy/heroku/scheduler.md"]):
+        late = int(lateness.split()[0])
+        if schedule == "Every 10 minutes":
+            found.append(cron(command, "*/10 * * * *", late=late))
+        elif schedule.startswith("Every hour"):
+            found.append(cron(command, f"{int(schedule[-2:])} * * * *", late=late))
+        else:
+            found.append(cron(command, f"{int(schedule[-2:])} {int(schedule[-5:-3])} * * *", late=late))
+    return found
+
+
+def _railway(files):
+    text = files[".railway/railway.ts"]
+    services = re.findall(r'"start": "([^"]+)",\s*"deploy": \{\s*"cronSchedule": "([^"]+)"', text)
+    return [cron(command, line) for command, line in services]
+
+
+def _digitalocean(files):
+    jobs = [each for each in _yaml(files[".do/app.yaml"]).get("jobs", []) if each["kind"] == "SCHEDULED"]
+    return [
+        cron(each["run_command"], each["schedule"]["cron"], each["schedule"]["time_zone"]) for each in jobs
+    ]
+
+
+def _dokku(files):
+    return [
+        cron(each["command"], each["schedule"])
+        for each in json.loads(files["deploy/dokku/app.json"]).get("cron", [])
+    ]
+
+
+def _scalingo(files):
+    jobs = json.loads(files.get("cron.json", '{"jobs": []}'))["jobs"]
+    assert len(jobs) <= 5
+    return [cron(each["command"].split(" ", 5)[5], " ".join(each["command"].split()[:5])) for each in jobs]
+
+
+def _upsun(files):
+    (app,) = _yaml(files[".upsun/config.yaml"])["applications"].values()
+    zone = app.get("timezone", "UTC")
+    return [cron(each["commands"]["start"], each["spec"], zone) for each in app.get("crons", {}).values()]
+
+
+def _fly(files):
+    assert "cron = " not in files["fly.toml"] or f'cron = "{STAND_IN}"' in files["fly.toml"]
+
+
+def _compose(files):
+    services = _yaml(files["deploy/compose/compose.yaml"])["services"]
+    assert "cron" not in services or services["cron"]["command"] == STAND_IN
+
+
+def _cloudrun(files):
+    folder = "deploy/cloudrun"
+    found = []
+    for line in files[f"{folder}/setup.sh"].splitlines():
+        if line.startswith("schedule "):
+            words = shlex.split(line)
+            job = re.search(r"/jobs/[a-z0-9-]+?:run", line)[0]
+            name = next(path for path in files if f"/job-{_after(job)}.yaml" in path)
+            container = _yaml(files[name])["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
+            command = shlex.join([*container["command"], *container["args"]])
+            found.append(
+                cron(command, words[words.index("--schedule") + 1], words[words.index("--time-zone") + 1])
+            )
+    return found
+
+
+def _after(job):
+    return job.removeprefix("/jobs/").removesuffix(":run").partition(APP + "-")[2]
+
+
+APP = "app"
+"""The name of the platform in every spec that is exported to be read back here."""
+
+
+def _kubernetes(files):
+    path = "deploy/kubernetes/cronjobs.yaml"
+    specs = [each["spec"] for each in yaml.safe_load_all(files.get(path, ""))]
+    return [cron(_args(each), each["schedule"], each["timeZone"]) for each in specs]
+
+
+def _args(spec):
+    return shlex.join(spec["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"])
+
+
+def _systemd(files):
+    found = []
+    for path, text in files.items():
+        if path.endswith(".timer"):
+            calendar = re.search(r"^OnCalendar=(.*)$", text, re.MULTILINE)[1]
+            start = re.search(
+                r"^ExecStart=\S+/(.*)$", files[path.replace(".timer", ".service")], re.MULTILINE
+            )[1]
+            found.append(_calendar(start, calendar))
+    return found
+
+
+def _calendar(command, text):
+    """Read systemd.time(7)'s OnCalendar in the form that we print: [days] *-months-days hours:minutes:00 zone."""
+    days, months, monthdays, hours, minutes, zone = re.fullmatch(
+        r"(?:([A-Z][A-Za-z,]*) )?\*-(\S+)-(\S+) ([^:]+):([^:]+):00 (\S+)", text
+    ).groups()
+    weekdays = frozenset(DAYS[each] for each in days.split(",")) if days else frozenset(range(7))
+    sets = (_times(minutes, 0, 59), _times(hours, 0, 23), _times(monthdays, 1, 31), _times(months, 1, 12))
+    return Waking(command, *sets, weekdays, zone)
+
+
+def _times(text, low, high):
+    """Read a component: `..` is a range, and a value with a step goes on to the end."""
+    found = set()
+    for term in text.split(","):
+        start, step = (*term.split("/"), "")[:2]
+        begin, dots, end = start.partition("..")
+        if begin == "*":
+            found |= set(range(low, high + 1))
+        else:
+            last = int(end) if dots else high if step else int(begin)
+            found |= set(range(int(begin), last + 1, int(step or 1)))
+    assert found <= set(range(low, high + 1)), text
+    return frozenset(found)
+
+
+def _crontab(files):
+    lines = [each for each in files["deploy/crontab"].splitlines() if re.match(r"[\d*]", each)]
+    parts = [each.split(" ", 6) for each in lines]
+    return [cron(_inner(part[6]), " ".join(part[:5])) for part in parts]
+
+
+def _inner(command):
+    return re.sub(r"^.* exec \S+/python ", "python ", command.replace("\\%", "%"))
+
+
+def _pandastack(files):
+    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 3]
+    return [cron(command, line) for _, line, command in rows]
+
+
+def _rows(text):
+    """Give the cells of Markdown tables without their heads, and without the marks around code."""
+    lines = text.splitlines()
+    for above, line in pairwise(lines):
+        if line.startswith("|") and not re.match(r"\| -", line) and not _is_head(lines, line):
+            assert above.startswith("|")
+            yield [cell.strip().strip("`") for cell in line.strip("| ").split(" | ")]
+
+
+def _is_head(lines, line):
+    following = lines[lines.index(line) + 1 :][:1]
+    return bool(following) and following[0].startswith("| ---")
+
+
+def _yaml(text):
+    return yaml.safe_load(text)
+
+
+READERS = {
+    "render": _render,
+    "heroku": _heroku,
+    "railway": _railway,
+    "digitalocean": _digitalocean,
+    "dokku": _dokku,
+    "scalingo": _scalingo,
+    "upsun": _upsun,
+    "fly": _fly,
+    "cloudrun": _cloudrun,
+    "kubernetes": _kubernetes,
+    "compose": _compose,
+    "systemd": _systemd,
+    "crontab": _crontab,
+    "pandastack": _pandastack,
+}

@@ -1,0 +1,101 @@
+"""Processes that live together on one terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from offbeat.dev.processes import Processes
+from tests.offbeat.support.polling import wait_until
+
+PRINTS = [sys.executable, "-c", "print('caf\\u00e9')"]
+PRINTS_FORCE_COLOR = [
+    sys.executable,
+    "-c",
+    "import os; print('FORCE_COLOR =', os.environ.get('FORCE_COLOR'))",
+]
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+# A deaf process, with a deaf child in a session of its own, as a service under the reloader is.
+DEAF_WITH_CHILD = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {DEAF!r}], start_new_session=True); {DEAF}"
+
+
+@pytest.fixture
+def processes():
+    with Processes(os.environ) as processes:
+        yield processes
+
+
+def test_output_is_under_the_name(processes, capfd):
+    """Each line is printed with the time and the process that wrote it."""
+    processes.start("worker", PRINTS, grace=1)
+    processes.wait()
+    processes.stop()
+
+    assert capfd.readouterr().out.split(" ", 1)[1] == "worker | café\n"
+
+
+def test_the_first_that_ends_is_named(processes):
+    """Whoever waits learns which one ended, and how."""
+    processes.start("web", [sys.executable, "-c", "import time; time.sleep(60)"], grace=1)
+    processes.start("worker", [sys.executable, "-c", "raise SystemExit(3)"], grace=1)
+
+    ended = processes.wait()
+
+    assert (ended.name, ended.process.returncode) == ("worker", 3)
+
+
+def test_what_does_not_stop_is_ended_with_all_below_it(processes, capfd):
+    """When the grace is over the process is killed, and its children in other sessions too, before we return."""
+    member = processes.start("worker", [sys.executable, "-c", DEAF_WITH_CHILD], grace=0.2)
+    said = []
+    wait_until(lambda: said.append(capfd.readouterr().out) or "".join(said).count("deaf") == 2)
+    children = psutil.Process(member.process.pid).children()
+
+    processes.stop()
+
+    assert member.process.returncode == -9
+    assert len(children) == 1
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "forced"),
+    [(True, {}, "1"), (True, {"NO_COLOR": "1"}, None), (False, {}, None)],
+    ids=["terminal", "NO_COLOR", "file"],
+)
+def test_colours_are_for_terminals(monkeypatch, capfd, terminal, variables, forced):
+    """On a terminal the children are told to colour, for they see a pipe; NO_COLOR wins."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+
+    with Processes(os.environ | variables) as processes:
+        processes.start("web", PRINTS_FORCE_COLOR, grace=1)
+        processes.wait()
+
+    said = capfd.readouterr().out
+    assert f"FORCE_COLOR = {forced}" in said
+    assert ("\033[" in said) == bool(forced)
+
+
+ON_A_TERMINAL = f"""
+import os
+from offbeat.dev.processes import Processes
+with Processes(os.environ | {{"PYTHONIOENCODING": "utf-8"}}) as processes:
+    processes.start("web", {PRINTS!r})
+    processes.wait()
+"""
+
+
+def test_a_terminal_of_few_letters_costs_no_line():
+    """A letter that the terminal does not know is escaped: a process whose output nobody took any more would fail."""
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_TERMINAL], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.endswith(" web    | caf\\xe9\n")
+    assert done.stderr == ""

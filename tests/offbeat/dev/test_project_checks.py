@@ -1,0 +1,58 @@
+"""`./run check`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from offbeat.dev import project_checks
+from tests.offbeat.support.running import CHECKOUT
+
+
+def check(*names):
+    return subprocess.run(
+        ["./run", "check", *names], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=90
+    )
+
+
+def test_named_checks_run_alone():
+    """A commit hook asks for one check, and gets its result."""
+    checked = check("platform.yaml", "migrations")
+
+    assert checked.returncode == 0, checked.stdout
+    assert [line.split()[:2] for line in checked.stdout.splitlines()[:2]] == [
+        ["platform.yaml", "ok"],
+        ["migrations", "ok"],
+    ]
+
+
+def test_the_settings_are_fit_for_production():
+    """Django's own deployment checks have nothing to say, not even a warning."""
+    checked = check("django")
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_an_unknown_check_names_those_that_there_are():
+    """A wrong name is a usage error."""
+    refused = check("typos")
+
+    assert refused.returncode == 64
+    assert "no such check: typos. There are: lint, " in refused.stderr
+
+
+def test_all_run_even_when_one_fails(monkeypatch, capsys):
+    """A failing check hides no other: each has its line, and the last one names those that failed."""
+    python = [sys.executable, "-c"]
+    checks = {"first": [*python, "import sys; sys.exit('what is wrong')"], "second": [*python, "pass"]}
+    monkeypatch.setattr(project_checks, "CHECKS", checks)
+
+    code = project_checks.main([])
+
+    said = capsys.readouterr().out.splitlines()
+    assert code == 1
+    assert [line.partition("(")[0].split() for line in (said[0], said[2])] == [
+        ["first", "exit", "code", "1"],
+        ["second", "ok"],
+    ]
+    assert (said[1], said[3]) == ("what is wrong", "Failed: first.")

@@ -1,0 +1,187 @@
+"""The script `run`, in a small project of its own, on a PATH with nothing but coreutils and sometimes a Python."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.offbeat.support.running import CHECKOUT
+
+PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
+COREUTILS = ("bash", "cat", "cksum", "dirname", "env", "rm")
+
+
+class Project:
+    """A folder with the script, no requirements, and two tasks that print variables."""
+
+    def __init__(self, folder):
+        self.folder = folder / "project"
+        (self.folder / "src" / "local").mkdir(parents=True)
+        shutil.copy(CHECKOUT / "run", self.folder)
+        self.write("requirements-dev.txt", "# nothing\n")
+        self.write("src/offbeat/dev/__init__.py", "")
+        self.write("src/offbeat/dev/project_checks.py", PRINTS_VARIABLES)
+        self.write("src/offbeat/dev/with_servers.py", PRINTS_VARIABLES)
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        for name in COREUTILS:
+            (self.programs / name).symlink_to(shutil.which(name))
+
+    def write(self, path, text):
+        (self.folder / path).write_text(text)
+
+    def add_program(self, name, script):
+        (self.programs / name).write_text(script)
+        (self.programs / name).chmod(0o755)
+
+    def add_python(self):
+        (self.programs / "python3").symlink_to(Path(sys.executable).resolve())
+
+    def run(self, *arguments, **environment):
+        return subprocess.run(
+            ["./run", *arguments],
+            cwd=self.folder,
+            env={"PATH": str(self.programs), "HOME": str(self.folder)} | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project after its first task; each test leaves it as good as it was."""
+    project = Project(tmp_path_factory.mktemp("made"))
+    project.add_python()
+    first = project.run("check")
+    assert first.returncode == 0, first.stderr
+    return project
+
+
+@pytest.fixture
+def installed(made):
+    yield made
+    (made.folder / ".env").unlink(missing_ok=True)
+
+
+def test_without_a_task_it_lists_them(project):
+    """Every task that there is has a line that says what it does."""
+    tasks = re.findall(r"^task_([\w-]+)\(\)", (CHECKOUT / "run").read_text(), re.MULTILINE)
+
+    listed = project.run()
+
+    assert listed.returncode == 0
+    assert re.findall(r"^  \./run ([\w-]+) .*\w", listed.stdout, re.MULTILINE) == tasks
+
+
+def test_an_unknown_task_names_the_nearest(project):
+    """A slip of the finger is answered with what was meant, and all that there is."""
+    refused = project.run("chek")
+
+    assert refused.returncode == 64
+    assert 'has no task "chek". Did you mean ./run check?' in refused.stderr
+    assert "./run up " in refused.stderr
+
+
+def test_no_python_is_one_clear_error(project):
+    """Without a Python that is new enough, the error says how to name one."""
+    project.add_program("python3", "#!/bin/sh\necho False\n")
+
+    refused = project.run("check")
+
+    assert refused.returncode == 69
+    assert refused.stderr.startswith("Error: No Python 3.11 or newer found. Hint: ")
+
+
+def test_the_python_that_is_named_is_the_only_one(project):
+    """Who names a Python that will not do is told so, instead of getting another one."""
+    project.add_python()
+
+    refused = project.run("check", PYTHON="/no/such/python3")
+
+    assert refused.returncode == 69
+    assert refused.stderr.startswith("Error: No Python 3.11 or newer found in /no/such/python3. Hint: ")
+
+
+def test_a_python_that_cannot_make_environments_is_told(project):
+    """Debian's Python comes without venv: the error names the package."""
+    project.add_program("python3", '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\necho True\n')
+
+    refused = project.run("check")
+
+    assert refused.returncode == 69
+    assert "apt install python3-venv" in refused.stderr
+
+
+def test_the_first_task_makes_the_environment_and_the_second_finds_it(installed):
+    """What was installed is not looked at again: the second task prints nothing but its own output."""
+    second = installed.run("check")
+
+    assert (second.returncode, second.stderr) == (0, "")
+
+
+def test_a_half_made_environment_is_made_again(installed):
+    """An installation that was interrupted has no stamp, and is not trusted."""
+    (installed.folder / ".venv" / "complete").unlink()
+
+    again = installed.run("check")
+
+    assert again.returncode == 0
+    assert "Making .venv" in again.stderr
+
+
+def test_a_moved_checkout_makes_its_environment_again(installed):
+    """An environment's programs know the folder that they were made in."""
+    installed.folder = installed.folder.rename(installed.folder.with_name("moved"))
+
+    again = installed.run("check")
+
+    assert again.returncode == 0
+    assert "Making .venv" in again.stderr
+
+
+def test_changed_requirements_are_installed(installed):
+    """After a pull that changes the requirements the next task brings the environment up to date."""
+    installed.write("requirements-dev.txt", "# other requirements\n")
+
+    again = installed.run("check")
+
+    assert "Installing the requirements" in again.stderr
+    assert "Making .venv" not in again.stderr
+
+
+def test_the_terminal_wins_over_the_env_file(installed):
+    """`PORT=8001 ./run up` is what was typed, whatever .env says; the rest of .env holds."""
+    installed.write(".env", 'PORT=8000\nGREETING="good day"\n')
+
+    task = installed.run("manage", PORT="8001")
+
+    assert task.stdout == "8001 good day\n"
+
+
+def test_checks_do_not_read_the_env_file(installed):
+    """What is checked is what everybody gets."""
+    installed.write(".env", "GREETING=hello\n")
+
+    assert installed.run("check").stdout == "None None\n"
+
+
+def test_it_works_from_any_folder(installed):
+    """The script finds its own folder."""
+    task = subprocess.run(
+        [installed.folder / "run", "check"], cwd="/", capture_output=True, text=True, check=False
+    )
+
+    assert (task.returncode, task.stdout) == (0, "None None\n")

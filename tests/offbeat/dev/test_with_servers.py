@@ -1,0 +1,83 @@
+"""`./run manage`: a command finds the servers that it needs."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+from tests.offbeat.support.polling import wait_until
+
+
+def test_without_up_it_has_servers_for_as_long_as_it_runs(checkout):
+    """They start before the command and are gone after it; the data stays for the next one."""
+    migrated = checkout.run("manage", "migrate", "--verbosity", "0")
+    left = checkout.processes()
+    checked = checkout.run("manage", "migrate", "--check")
+
+    assert migrated.returncode == 0, migrated.stderr
+    assert left == []
+    assert checked.returncode == 0
+
+
+def test_its_exit_code_is_the_commands(checkout):
+    """A script that calls it learns how the command ended."""
+    assert checkout.run("manage", "no_such_command").returncode == 1
+
+
+def test_two_share_the_servers(checkout):
+    """While one command runs, another uses the same servers instead of ending them."""
+    first = checkout.start("manage", "localcron")
+    first.wait_for("next at")
+
+    second = checkout.run("manage", "migrate", "--verbosity", "0")
+
+    assert second.returncode == 0, second.stderr
+    assert first.is_running
+
+
+def test_a_stop_ends_the_command_and_then_the_servers(checkout):
+    """SIGTERM is passed on, and nothing is left."""
+    running = checkout.start("manage", "localcron")
+    running.wait_for("next at")
+
+    running.signal(signal.SIGTERM)
+
+    assert running.wait() == 143
+    wait_until(lambda: checkout.processes() == [])
+
+
+def test_a_variable_of_the_terminal_wins(checkout):
+    """A server that is named by hand is the one that is asked, and no embedded one starts for it."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+
+        refused = checkout.run("manage", "migrate", DATABASE_URL=f"postgresql://me@{address}/mine")
+
+    assert refused.returncode == 69
+    assert f"PostgreSQL at {address}" in refused.stderr
+
+
+def test_reset_waits_for_nobody(checkout):
+    """Data that is in use is not deleted; the message says by whom."""
+    running = checkout.start("manage", "localcron")
+    running.wait_for("next at")
+
+    refused = checkout.run("reset")
+
+    assert refused.returncode == 75
+    assert f"./run manage (pid {running.pid}) uses" in refused.stderr
+
+
+def test_reset_deletes_the_data(checkout):
+    """After a reset the next start is the first; only a Redis that was fetched is kept, for those who are offline."""
+    checkout.run("manage", "migrate", "--verbosity", "0")
+    fetched = checkout.folder / "local" / "redis-server" / "a file"
+    fetched.parent.mkdir()
+    fetched.touch()
+
+    reset = checkout.run("reset")
+
+    assert reset.returncode == 0, reset.stderr
+    assert {path.name for path in (checkout.folder / "local").iterdir()} == {"redis-server", "running"}
+    assert fetched.exists()

@@ -1,0 +1,297 @@
+"""Tasks that misbehave on request, and write down what they did."""
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+
+import psutil
+from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connection, transaction
+from django.db.models import F
+
+from tests.offbeat.faults.effects.models import Effect
+
+
+def note(label, what):
+    Effect.objects.create(label=label, what=what, pid=os.getpid())
+
+
+@shared_task
+def nothing():
+    """Do nothing: what a benchmark runs."""
+
+
+@shared_task
+def nothing_by_mail():
+    """Do nothing, in the queue that no task of the core uses."""
+
+
+@shared_task
+def work(label, seconds=0.0):
+    """Note the start, work for a while, note the end."""
+    note(label, "start")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+    note(label, "done")
+
+
+@shared_task
+def count_frozen(label):
+    """Note how many objects the garbage collector passes over."""
+    note(label, str(gc.get_freeze_count()))
+
+
+@shared_task
+def rest(seconds):
+    """Touch no database."""
+    time.sleep(seconds)
+
+
+@shared_task(soft_time_limit=4)
+def rest_within_a_limit(seconds):
+    """The same, with a soft limit that passes soon after its end."""
+    time.sleep(seconds)
+
+
+@shared_task(atomic=True)
+def work_atomically(label, seconds=0.0):
+    """Do the same in one transaction with the finish."""
+    work.run(label, seconds)
+
+
+@shared_task(bind=True, max_retries=3, default_retry_delay=0.2)
+def fail_until(self, label, successful_attempt):
+    """Ask for a retry until the given attempt."""
+    note(label, "start")
+    if self.request.retries + 1 < successful_attempt:
+        self.retry(exc=ValueError(f"attempt {self.request.retries + 1}"))
+    note(label, "done")
+
+
+@shared_task(autoretry_for=(ConnectionError,), retry_backoff=1, retry_jitter=False, max_retries=2)
+def fail_always(label):
+    note(label, "start")
+    raise ConnectionError("no route")
+
+
+@shared_task
+def divide(a, b):
+    return a / b
+
+
+@shared_task
+def kill_itself(label):
+    note(label, "start")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task
+def segfault(label):
+    note(label, "start")
+    ctypes.string_at(0)
+
+
+@shared_task
+def leak(label):
+    """Use memory until the kernel's limit on this process ends it."""
+    note(label, "start")
+    resource.setrlimit(resource.RLIMIT_DATA, (400 * 2**20, 400 * 2**20))
+    hoard = []
+    try:
+        while True:
+            hoard.append(bytearray(10 * 2**20))
+    except MemoryError:
+        os.kill(os.getpid(), signal.SIGKILL)  # what the kernel's out-of-memory killer sends
+
+
+@shared_task(time_limit=2)
+def never_end(label):
+    """Sleep for ever, and swallow the soft time limit's exception, as careless code does."""
+    note(label, "start")
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(1)
+
+
+@shared_task
+def kill_the_worker(label):
+    """Kill the whole process tree of the worker, as a container out of memory does."""
+    note(label, "start")
+    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(atomic=True)
+def retire(label):
+    """A task that the next version of the code does not have."""
+    note(label, "done")
+
+
+@shared_task(atomic=True)
+def change(label):
+    """A task that takes one more argument in the next version of the code."""
+    note(label, "done")
+
+
+ENDS = {
+    "exit": lambda: sys.exit(0),
+    "exit with an error": lambda: sys.exit("broken"),
+    "interrupt": lambda: throw(KeyboardInterrupt()),
+    "generator": lambda: throw(GeneratorExit()),
+    "cancelled": lambda: throw(asyncio.CancelledError("away")),
+    "memory": lambda: throw(MemoryError("no more")),
+}
+
+
+def throw(error):
+    raise error
+
+
+@shared_task
+def end_by(label, how):
+    """End as code does that was not written for a worker."""
+    note(label, "start")
+    ENDS[how]()
+
+
+@shared_task(time_limit=6)
+def pass_the_hard_limit(label, seconds):
+    """Work on, whatever the soft limit says."""
+    with contextlib.suppress(SoftTimeLimitExceeded):
+        work.run(label, seconds)
+    work.run(label, seconds)
+
+
+@shared_task(soft_time_limit=6, time_limit=60)
+def pass_the_soft_limit(label, seconds):
+    work.run(label, seconds)
+
+
+@shared_task(atomic=True)
+def fail_after_commit(label):
+    """Succeed, and fail in what was to follow the commit."""
+    note(label, "done")
+    transaction.on_commit(lambda: throw(ValueError("too late")))
+
+
+@shared_task
+def leave_a_transaction_open(label):
+    """Note something in a transaction that nobody ends."""
+    connection.set_autocommit(False)
+    note(label, "done")
+
+
+@shared_task
+def change_the_session(label):
+    """Leave the session so that the next task could not write."""
+    note(label, "done")
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+
+
+@shared_task(atomic=True)
+def lock_in_turn(label, first, second):
+    """Lock two effects, one after the other: with another task that takes them the other way round, a deadlock."""
+    for number in (first, second):
+        Effect.objects.select_for_update().get(label=f"row {number}")
+        time.sleep(0.05)
+    note(label, "done")
+
+
+@shared_task(base=Task)
+def be_plain(label):
+    """A task of Celery's own class, as libraries have them."""
+    note(label, "start")
+
+
+@shared_task(atomic=True)
+def fork_in_a_transaction(label, how):
+    """Fork in the middle of two effects that belong together."""
+    note(label, "first")
+    if os.fork() == 0:
+        if how == "exit":
+            sys.exit(3)
+        return
+    time.sleep(1)
+    note(label, "done")
+
+
+@shared_task
+def fork_in_a_block(label, how):
+    with transaction.atomic():
+        fork_in_a_transaction.run(label, how)
+
+
+@shared_task
+def fork(label, how):
+    """Fork a process that comes back from the task, as its parent does."""
+    if os.fork():
+        time.sleep(0.5)
+        note(label, "done")
+    elif how == "exit":
+        sys.exit(3)
+
+
+@shared_task
+def copy_by_iterator(label):
+    """Read rows in several batches, and write one between any two of them: the recipe of docs/offbeat/jobs.md."""
+    for row in Effect.objects.filter(what="start").iterator(chunk_size=1):
+        note(f"{label} {row.pk}", "done")
+
+
+@shared_task(atomic=True, bind=True)
+def hold_the_first_time(self, row):
+    """Lock a row inside the job's transaction, for longer than any test."""
+    if self.request.attempt.number == 1:
+        Effect.objects.select_for_update().get(label=row)
+        time.sleep(600)
+
+
+@shared_task(time_limit=3)
+def touch(row):
+    """Count itself in a row: one statement, which waits for whoever holds the row."""
+    Effect.objects.filter(label=row).update(pid=F("pid") + 1)
+
+
+@shared_task(soft_time_limit=2, time_limit=60)
+def touch_softly(row):
+    """The same in a block of its own, with a limit that interrupts the statement."""
+    with transaction.atomic():
+        touch.run(row)
+
+
+@shared_task(soft_time_limit=2, time_limit=60)
+def clean_up(label):
+    """Catch the soft limit in the middle of a statement, and write down that it passed, as Celery's manual shows."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(30)")
+    except SoftTimeLimitExceeded:
+        note(label, "cleaned")
+        raise
+
+
+@shared_task(atomic=True, bind=True)
+def freeze_before_the_commit(self, label):
+    """Stop the whole worker, the first time, when the job's end is written and not committed."""
+    note(label, "done")
+    if self.request.attempt.number == 1:
+        connection.execute_wrappers.append(freeze_after_the_end)
+
+
+def freeze_after_the_end(execute, sql, params, many, context):
+    result = execute(sql, params, many, context)
+    if "'succeeded'" in sql:
+        worker = psutil.Process(os.getppid())
+        for process in [worker, *(each for each in worker.children() if each.pid != os.getpid())]:
+            process.suspend()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return result

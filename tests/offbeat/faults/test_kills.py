@@ -1,0 +1,230 @@
+"""Processes die or stop, by every signal that a platform sends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+
+import psutil
+import pytest
+from django.db import connection
+
+from offbeat.jobs import broker
+from offbeat.jobs.models import Job, Worker
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.polling import wait_until
+
+pytestmark = pytest.mark.faults
+
+
+def running_child(label):
+    return Effect.objects.filter(label=label, what="start").latest("id").pid
+
+
+def test_a_killed_child(faults):
+    """A job whose pool child is killed runs again within 5 seconds, as attempt 2."""
+    faults.worker()
+    job = tasks.work.enqueue("child", 3)
+    faults.wait_for_start("child")
+
+    os.kill(running_child("child"), signal.SIGKILL)
+    killed = time.monotonic()
+
+    faults.wait_for_start("child", times=2, seconds=10)
+    assert time.monotonic() - killed < 5
+    done = faults.wait_for_state(job, "succeeded")
+    assert done.attempt == 2
+    assert done.history[0]["reason"] == "its process died: signal 9 (SIGKILL)"
+    assert faults.happened("child") == 1
+
+
+def test_a_killed_worker(faults):
+    """A job of a worker that was killed with all its processes runs again on another within 60 seconds, with one effect."""
+    first = faults.worker()
+    job = tasks.work.enqueue("worker", 8)
+    faults.wait_for_start("worker")
+    faults.worker()
+
+    first.kill()
+    killed = time.monotonic()
+
+    faults.wait_for_start("worker", times=2, seconds=70)
+    assert time.monotonic() - killed < 60
+    done = faults.wait_for_state(job, "succeeded")
+    assert done.attempt == 2
+    assert "no heartbeat" in done.history[0]["reason"]
+    assert faults.happened("worker") == 1
+
+
+def taken_and_not_begun(faults, worker, label):
+    """Return a job whose message is in the hands of a worker whose children stand still."""
+    faults.wait_for_state(tasks.work.enqueue(f"before {label}"), "succeeded")
+    for child in worker.children():
+        child.suspend()
+    job = tasks.work.enqueue(label)
+    wait_until(lambda: broker.waiting("default") == 0)
+    return job
+
+
+def test_a_worker_killed_with_a_job_in_hand(faults):
+    """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
+    worker = faults.quick_worker()
+    job = taken_and_not_begun(faults, worker, "in hand")
+    assert Job.objects.get(pk=job.pk).state == "published"
+
+    worker.kill()
+
+    faults.quick_worker()
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert faults.happened("in hand", "start") == 1
+
+
+def test_a_worker_stopped_with_a_job_in_hand(faults):
+    """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
+    worker = faults.worker(OFFBEAT_JOBS_DRAIN="1")
+    job = taken_and_not_begun(faults, worker, "given back")
+
+    assert worker.stop(10) == 0
+
+    faults.worker()
+    assert faults.wait_for_state(job, "succeeded", seconds=10).attempt == 1
+    assert faults.happened("given back", "start") == 1
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
+def test_a_stop_with_time_to_finish(faults, everybody):
+    """SIGTERM lets a job finish that is shorter than the grace, be it sent to the worker or, as on Heroku, to every process."""
+    worker = faults.worker()
+    job = tasks.work.enqueue("short", 3)
+    faults.wait_for_start("short")
+
+    terminate(worker, everybody)
+
+    assert worker.wait(20) == 0
+    assert Job.objects.get(pk=job.pk).state == "succeeded"
+    assert faults.happened("short", "start") == faults.happened("short") == 1
+
+
+def test_a_message_that_comes_with_the_stop(faults):
+    """A job that was taken in the moment of SIGTERM has the whole grace: it is finished, not killed and begun again."""
+    worker = faults.worker(OFFBEAT_JOBS_DRAIN="20")
+    worker.signal(signal.SIGSTOP)
+    job = tasks.work.enqueue("last", 7)  # longer than what a worker with nothing in hand has for leaving
+    wait_until(lambda: broker.waiting("default") == 0)
+
+    worker.signal(signal.SIGTERM)
+    worker.signal(signal.SIGCONT)
+
+    assert worker.wait(20) == 0
+    done = Job.objects.get(pk=job.pk)
+    assert (done.state, done.attempt) == ("succeeded", 1)
+    assert faults.happened("last", "start") == 1
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
+def test_a_stop_without_time_to_finish(faults, everybody):
+    """SIGTERM hands a job back that is longer than the grace: due again at once, not charged, and done once elsewhere."""
+    worker = faults.worker(OFFBEAT_JOBS_DRAIN="2")
+    long = tasks.work.enqueue("long", 6)
+    waiting = tasks.work.enqueue("waiting", 0)
+    faults.wait_for_start("long")
+    faults.wait_for_state(waiting, "succeeded")
+
+    terminate(worker, everybody)
+
+    assert worker.wait(10) == 0
+    handed_back = Job.objects.get(pk=long.pk)
+    assert handed_back.state in {"pending", "published"}
+    assert handed_back.crashes == 0
+    assert handed_back.history[0]["outcome"] == "handed back"
+    faults.worker()
+    assert faults.wait_for_state(long, "succeeded").attempt == 2
+    assert faults.happened("long") == 1
+
+
+def test_a_stop_while_jobs_wait(faults):
+    """A stopping worker takes no further job: what waits is neither lost nor run twice."""
+    worker = faults.worker()
+    jobs = [tasks.work.enqueue(f"{n}", 0.3) for n in range(20)]
+    faults.wait_for_start("1")
+
+    worker.stop()
+
+    assert Job.objects.filter(state="running").count() == 0
+    assert faults.unfinished() > 0
+    faults.worker()
+    faults.wait_for_all()
+    assert faults.repeated() == []
+    assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="succeeded", attempt=1).count() == 20
+
+
+def test_a_frozen_worker(faults):
+    """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""
+    frozen = faults.quick_worker()
+    job = tasks.work.enqueue("frozen", 4)
+    faults.wait_for_start("frozen")
+
+    frozen.pause()
+    faults.quick_worker()
+    faults.wait_for_start("frozen", times=2)
+    done = faults.wait_for_state(job, "succeeded")
+    frozen.resume()
+
+    frozen.wait_for("is no longer the current one")
+    assert done.attempt == 2
+    again = Job.objects.get(pk=job.pk)
+    assert (again.attempt, again.finished_at) == (2, done.finished_at)
+
+
+def is_transaction_open():
+    """A worker's session wrote, and waits for its task to go on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL"
+            " AND datname = current_database() AND application_name LIKE 'offbeat %')"
+        )
+        return cursor.fetchone()[0]
+
+
+def test_a_frozen_worker_with_an_atomic_job(faults):
+    """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
+    frozen = faults.quick_worker()
+    job = tasks.work_atomically.enqueue("atomic", 4)
+    # Its start is committed before: frozen between the two, it would not have begun.
+    wait_until(is_transaction_open)
+
+    frozen.pause()
+    faults.quick_worker()
+    done = faults.wait_for_state(job, "succeeded")
+    frozen.resume()
+
+    # What psycopg says of it depends on whether it was reading or writing.
+    wait_until(lambda: re.search("terminating connection|server closed the connection", frozen.output))
+    assert done.attempt == 2
+    assert faults.happened("atomic") == 1
+
+
+def test_the_frozen_worker_appears_again(faults):
+    """A worker that was declared lost is in the ledger again once it beats."""
+    worker = faults.quick_worker()
+    faults.quick_worker()
+    workers = ledger_pids()
+
+    worker.pause()
+    wait_until(lambda: worker.pid not in ledger_pids())
+    worker.resume()
+
+    wait_until(lambda: ledger_pids() == workers)
+
+
+def ledger_pids():
+    return set(Worker.objects.values_list("pid", flat=True))
+
+
+def terminate(worker, everybody):
+    family = [psutil.Process(worker.pid), *worker.children()] if everybody else [psutil.Process(worker.pid)]
+    for process in family:
+        process.send_signal(signal.SIGTERM)

@@ -1,0 +1,139 @@
+"""PostgreSQL restarts, and processes die between PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from django.db import DatabaseError, connection
+
+from offbeat.jobs import loss_token
+from offbeat.jobs.models import Job
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.proxy import Proxy
+from tests.offbeat.support.polling import stays, wait_until
+from tests.offbeat.support.running import CHECKOUT
+
+pytestmark = pytest.mark.faults
+
+DIE = """
+import os, signal
+import django
+django.setup()
+from jobs import broker
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.proxy import Proxy
+
+publish = broker.publish
+
+def die(messages):
+    {first}
+    os.kill(os.getpid(), signal.SIGKILL)
+
+broker.publish = die
+tasks.work.enqueue("survivor")
+"""
+
+
+@pytest.mark.parametrize("first", ["pass", "publish(messages)"], ids=["before publishing", "after it"])
+def test_a_death_between_postgres_and_redis(faults, first):
+    """A process killed after the commit, before or after it published, leaves a job that is executed once."""
+    loss_token.check()  # the first look would publish everything again
+    died = subprocess.run(
+        [sys.executable, "-c", DIE.format(first=first)],
+        env=faults.stack.environment,
+        cwd=CHECKOUT,
+        check=False,
+    )
+    job = Job.objects.get()
+    assert died.returncode == -9
+    assert job.state == "published"
+
+    faults.worker()  # with the shipped 30 s after which a message is missed
+
+    assert faults.wait_for_state(job, "succeeded", seconds=60).attempt == 1
+    assert faults.happened("survivor", "start") == 1
+
+
+def test_postgres_restarts_under_load(faults):
+    """PostgreSQL restarts while jobs are enqueued and run: none is lost, none succeeds twice, the workers recover by themselves."""
+    workers = [faults.quick_worker(), faults.quick_worker()]
+    enqueued, stop = [], threading.Event()
+    thread = threading.Thread(target=enqueue_until, args=(stop, enqueued))
+    thread.start()
+    wait_until(lambda: len(enqueued) > 50)
+
+    faults.postgres.restart()
+
+    connection.close()
+    before = len(enqueued)
+    wait_until(lambda: len(enqueued) > before + 50)
+    stop.set()
+    thread.join()
+    faults.wait_for_all(seconds=90)
+    assert all(worker.is_running for worker in workers)
+    assert set(Job.objects.filter(state="succeeded").values_list("id", flat=True)) >= set(enqueued)
+    assert Job.objects.exclude(state="succeeded").count() == 0
+
+
+@pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
+def test_postgres_restarts_under_a_running_job(faults, task):
+    """A job that outlives a restart of PostgreSQL is recorded when it is back, whatever passes meanwhile: no second attempt."""
+    faults.worker()
+    job = task.enqueue(3)
+    faults.wait_for_state(job, "running")
+
+    faults.postgres.stop()
+    stays(lambda: not faults.postgres.is_running, seconds=5)
+    faults.postgres.start()
+    connection.close()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (1, 0)
+
+
+def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
+    """While PostgreSQL is away nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
+    for _ in range(2):
+        faults.quick_worker()
+    job = tasks.rest.enqueue(12)
+    faults.wait_for_state(job, "running")
+
+    faults.postgres.stop()
+    stays(lambda: not faults.postgres.is_running, seconds=6)
+    faults.postgres.start()
+    connection.close()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (1, 0)
+
+
+def test_the_answer_to_a_beginning_is_lost(faults):
+    """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
+    proxy = Proxy(faults.stack.environment["DATABASE_URL"])
+    loss_token.check()  # the first look would publish everything again
+    job = tasks.rest.enqueue(0)
+    with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
+        other.execute("SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [job.pk])
+        faults.quick_worker(
+            DATABASE_URL=proxy.url, OFFBEAT_JOBS_PATIENCE="0", OFFBEAT_JOBS_LOST_MESSAGE_AFTER="60"
+        )
+        wait_until(lambda: other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        proxy.cut()
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.history[0]["reason"]) == (2, "its process died: exitcode 75")
+
+
+def enqueue_until(stop, enqueued):
+    """Enqueue one job after the other; what PostgreSQL did not take was refused to the caller, and is not counted."""
+    number = 0
+    while not stop.wait(0.02):
+        number += 1
+        try:
+            enqueued.append(tasks.work.enqueue(f"load-{number}", 0.1).pk)
+        except DatabaseError:
+            connection.close()
+    connection.close()

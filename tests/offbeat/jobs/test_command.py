@@ -1,0 +1,267 @@
+"""`manage.py jobs`."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from offbeat.jobs.models import Job, Worker
+from offbeat.jobs.testing import run_jobs
+from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.running import CHECKOUT
+
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
+
+
+def jobs(*arguments):
+    """Run the command, and return what it printed."""
+    output = io.StringIO()
+    call_command("jobs", *map(str, arguments), stdout=output)
+    return output.getvalue()
+
+
+def refused(*arguments):
+    """Run the command, and return how it failed: exit code and message."""
+    with pytest.raises(CommandError) as raised:
+        jobs(*arguments)
+    return raised.value.returncode, str(raised.value)
+
+
+@pytest.fixture
+def dead():
+    job = divide.using(key="k").enqueue(1, 0)
+    run_jobs()
+    return job
+
+
+def test_list_is_a_table(dead):
+    """One line a job, with its reason."""
+    nothing.enqueue()
+
+    heading, newest, oldest = jobs("list").splitlines()
+
+    assert heading.split() == ["id", "state", "attempt", "queue", "task"]
+    assert newest.split()[1:] == ["published", "0", "default", "tests.offbeat.faults.effects.tasks.nothing"]
+    assert oldest.startswith(f"{dead.pk}  dead")
+    assert oldest.endswith("tests.offbeat.faults.effects.tasks.divide: ZeroDivisionError: division by zero")
+
+
+def test_list_takes_filters(dead):
+    """All of them narrow it down."""
+    nothing.enqueue()
+
+    for arguments in (
+        ["--state", "dead"],
+        ["--task", divide.name],
+        ["--key", "k"],
+        ["--queue", "default", "--state", "dead"],
+    ):
+        assert len(jobs("list", *arguments).splitlines()) == 2
+    assert len(jobs("list", "--limit", 1).splitlines()) == 2
+    assert jobs("list", "--queue", "slow") == "no such jobs\n"
+
+
+def test_list_as_json(dead):
+    """A list, empty when nothing is found; times are in ISO 8601."""
+    (found,) = json.loads(jobs("list", "--json"))
+
+    assert (found["id"], found["state"], found["attempt"], found["key"]) == (str(dead.pk), "dead", 1, "k")
+    assert found["finished_at"] == Job.objects.get().finished_at.isoformat()
+    assert json.loads(jobs("list", "--queue", "slow", "--json")) == []
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "many"])
+def test_the_limit_is_bounded(limit):
+    """Nobody prints a million jobs by accident."""
+    with pytest.raises(CommandError, match=f"argument --limit: invalid limit value: '{limit}'"):
+        jobs("list", f"--limit={limit}")
+
+
+def test_an_unknown_state_is_refused():
+    """The message lists those that there are."""
+    with pytest.raises(CommandError, match=r"invalid choice: 'failed'.*'succeeded'"):
+        jobs("list", "--state", "failed")
+
+
+def test_show_tells_everything(dead):
+    """The attempts that failed, and the traceback last."""
+    text = jobs("show", dead.pk)
+
+    assert f"id                  {dead.pk}\n" in text
+    assert "args                [1, 0]\n" in text
+    assert "attempt 1           failed: ZeroDivisionError: division by zero\n" in text
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+    assert "return a / b" in text
+
+
+def test_show_as_json(dead):
+    """Every column."""
+    found = json.loads(jobs("show", dead.pk, "--json"))
+
+    assert set(found) == {field.attname for field in Job._meta.concrete_fields}  # noqa: SLF001  Django's documented way
+    assert (found["args"], found["state"], found["batch_id"]) == ([1, 0], "dead", None)
+
+
+def test_a_job_that_is_not_there_is_told():
+    """Exit code 66."""
+    missing = uuid.uuid4()
+
+    assert refused("show", missing) == (os.EX_NOINPUT, f"There is no job {missing}.")
+
+
+def test_what_is_no_id_is_told():
+    """Before anything is asked."""
+    with pytest.raises(CommandError, match="argument ID: invalid job id value: '17'"):
+        jobs("show", "17")
+
+
+def test_retry_by_id(dead, row):
+    """It is due again, and published."""
+    assert jobs("retry", dead.pk) == "retried 1 jobs\n"
+    assert row(dead).state == "published"
+
+
+def test_discard_by_id(dead, row):
+    """It is cancelled."""
+    assert json.loads(jobs("discard", dead.pk, "--json")) == {
+        "discarded": [str(dead.pk)],
+        "passed": [],
+        "left": 0,
+    }
+    assert (row(dead).state, row(dead).reason) == ("cancelled", "discarded by hand")
+
+
+def test_dead_letters_by_filter(dead, row):
+    """All of a task, at most `--limit`; others of that task are left alone."""
+    other = divide.enqueue(2, 1)
+    more = [divide.enqueue(number, 0) for number in range(3)]
+    run_jobs()
+
+    assert jobs("retry", "--task", divide.name, "--limit", 3).startswith("retried 3 jobs; 1 more match")
+    assert [row(job).state for job in (dead, other, *more)].count("published") == 3
+    assert row(other).state == "succeeded"
+
+
+def test_waiting_jobs_are_discarded_when_told(row):
+    """By their state."""
+    job = nothing.enqueue()
+
+    assert jobs("discard", "--task", nothing.name) == "discarded 0 jobs\n"
+    assert jobs("discard", "--task", nothing.name, "--state", "published") == "discarded 1 jobs\n"
+    assert row(job).state == "cancelled"
+
+
+def test_a_key_names_its_job_whatever_its_state(row):
+    """It is one job only."""
+    job = nothing.using(key="k").enqueue()
+
+    jobs("discard", "--key", "k")
+
+    assert row(job).state == "cancelled"
+
+
+@pytest.mark.parametrize("action", ["retry", "discard"])
+def test_everything_is_never_meant(action, dead):
+    """Without an id or a filter nothing is decided: exit code 64."""
+    assert refused(action) == (
+        os.EX_USAGE,
+        "Name the jobs by their ids, or by --state, --task, --queue or --key.",
+    )
+    assert Job.objects.get().state == "dead"
+
+
+def test_what_could_not_be_decided_is_told(dead, row):
+    """Each with its state; the others are decided all the same, and the exit code is 65."""
+    waiting, missing = nothing.enqueue(), uuid.uuid4()
+
+    code, message = refused("retry", waiting.pk, missing, dead.pk)
+
+    assert code == os.EX_DATAERR
+    assert message == f"Not retried: {waiting.pk} (published), {missing} (no such job)"
+    assert row(dead).state == "published"
+
+
+def test_stats(dead):
+    """Counts, what waits in Redis, and who is alive."""
+    nothing.enqueue()
+    Worker.objects.create(hostname="h", pid=7, queues=["default"], concurrency=2, busy=1)
+
+    text = jobs("stats")
+
+    assert "default               dead               1  the oldest 0 s ago\n" in text
+    assert "default               published          1  the oldest 0 s ago\n" in text
+    assert "oldest due job: 0 s ago\n" in text
+    assert "messages that wait in Redis: default 2\n" in text
+    assert "workers alive: 1\n  h (7): 1 of 2 busy, queues default, heartbeat 0 s ago\n" in text
+
+
+def test_stats_as_json(dead):
+    """For monitoring."""
+    found = json.loads(jobs("stats", "--json"))
+
+    assert found["jobs"] == [
+        {
+            "queue": "default",
+            "state": "dead",
+            "jobs": 1,
+            "oldest_at": Job.objects.get().finished_at.isoformat(),
+        }
+    ]
+    assert (found["oldest_due_at"], found["messages_waiting"], found["workers"]) == (None, {"default": 1}, [])
+
+
+def test_stats_without_redis(redis_away):
+    """What PostgreSQL knows is told, and the exit code is 0."""
+    assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")
+
+
+def test_postgresql_away_is_told():
+    """Exit code 69 and one line, from a real process."""
+    environment = dict(os.environ) | {"DATABASE_URL": "postgres://nobody:x@127.0.0.1:1/none"}
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "jobs", "list"],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (os.EX_UNAVAILABLE, "")
+    assert done.stderr.startswith("CommandError: PostgreSQL did not answer: connection failed")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def five_dead():
+    for _ in range(5):
+        divide.enqueue(1, 0)
+    run_jobs()
+
+
+def test_how_many_are_left_is_told(five_dead):
+    """A decision by filters is about so many jobs at most, and says how many more match; 0, for what was asked is done."""
+    first = jobs("retry", "--task", divide.name, "--limit", 2)
+    second = json.loads(jobs("discard", "--queue", "default", "--limit", 2, "--json"))
+    third = jobs("discard", "--task", divide.name, "--limit", 1)
+
+    assert first == "retried 2 jobs; 3 more match: use --limit 1000, or run it again\n"
+    assert (len(second["discarded"]), second["left"]) == (2, 1)
+    assert third == "discarded 1 jobs\n"
+
+
+def test_a_list_says_that_there_is_more(five_dead, capsys):
+    """On the side: what is printed stays a table, or JSON."""
+    whole = jobs("list")
+    nothing_more = capsys.readouterr().err
+    part = jobs("list", "--limit", 4)
+
+    assert (len(whole.splitlines()), nothing_more) == (6, "")
+    assert len(part.splitlines()) == 5
+    assert capsys.readouterr().err == "More jobs match: --limit shows up to 1000.\n"

@@ -1,0 +1,207 @@
+"""What people and tools ask the ledger, and how it finds the answers."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from offbeat.jobs import broker, queries
+from offbeat.jobs.models import Job, Worker
+from offbeat.jobs.queries import Tally, Wanted, find_jobs, statistics
+from offbeat.jobs.testing import run_jobs
+from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.jobs.samples import record_slowly
+
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
+
+
+@pytest.fixture
+def jobs():
+    """One of each kind, in the order of their making."""
+    made = {
+        "succeeded": nothing.enqueue(),
+        "dead": divide.using(key="k").enqueue(1, 0),
+    }
+    run_jobs()
+    made["published"] = record_slowly.enqueue("a")
+    made["pending"] = nothing.using(run_at=timezone.now() + timedelta(hours=1)).enqueue()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Wanted(), ["pending", "published", "dead", "succeeded"]),
+        (Wanted(state="dead"), ["dead"]),
+        (Wanted(state="succeeded"), ["succeeded"]),
+        (Wanted(state="cancelled"), []),
+        (Wanted(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
+        (Wanted(task="nothing"), []),
+        (Wanted(queue="mail"), ["published"]),
+        (Wanted(state="published", queue="default"), []),
+        (Wanted(key="k"), ["dead"]),
+        (Wanted(key="k", state="succeeded"), []),
+    ],
+)
+def test_jobs_are_found(jobs, wanted, found):
+    """By everything at once, newest first."""
+    assert find_jobs(wanted, 10) == [jobs[name] for name in found]
+
+
+def test_no_more_are_found_than_asked_for(jobs):
+    """The newest of them."""
+    assert find_jobs(Wanted(), 2) == [jobs["pending"], jobs["published"]]
+
+
+def test_those_that_wait_are_in_the_order_in_which_they_wait():
+    """The one that is due first is in front."""
+    now = timezone.now()
+    waiting = [nothing.using(run_at=now + timedelta(hours=hours)).enqueue() for hours in (3, 1, 2)]
+
+    assert find_jobs(Wanted(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
+
+
+def test_the_latest_dead_letter_is_in_front():
+    """It is the one that somebody asks about."""
+    for number in range(3):
+        divide.enqueue(number, 0)
+        run_jobs()
+
+    assert [job.args[0] for job in find_jobs(Wanted(state="dead"), 2)] == [2, 1]
+
+
+def test_statistics_count_what_is_open(jobs):
+    """By queue and state, with the oldest of each."""
+    found = statistics()
+
+    assert [(tally.queue, tally.state, tally.jobs) for tally in found.tallies] == [
+        ("default", "dead", 1),
+        ("default", "pending", 1),
+        ("mail", "published", 1),
+    ]
+    assert found.tallies[1] == Tally("default", "pending", 1, Job.objects.get(state="pending").due_at)
+    assert found.oldest_due_at == Job.objects.get(state="published").due_at
+
+
+def test_a_job_that_is_not_due_is_not_late(jobs):
+    """It waits for its time, not for a worker."""
+    Job.objects.filter(state="published").delete()
+
+    assert statistics().oldest_due_at is None
+
+
+def test_statistics_tell_what_waits_in_redis(jobs, carrier):
+    """In every queue that has jobs or a worker, and in the default one."""
+    Worker.objects.create(hostname="h", pid=1, queues=["other"], concurrency=1)
+
+    assert statistics().waiting == {"default": carrier.llen(broker.key("default")), "mail": 1, "other": 0}
+
+
+def test_redis_away_is_unknown(jobs, redis):
+    """The rest is told all the same."""
+    redis.stop()
+
+    found = statistics()
+
+    assert found.waiting is None
+    assert len(found.tallies) == 3
+
+
+def test_only_workers_alive_are_told(let_time_pass):
+    """One that has been silent for longer than the timeout is none."""
+    Worker.objects.create(hostname="silent", pid=1, queues=[], concurrency=1)
+    let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
+    alive = Worker.objects.create(hostname="alive", pid=2, queues=[], concurrency=1)
+
+    assert list(statistics().workers) == [alive]
+
+
+def test_finished_jobs_are_estimated():
+    """Unknown before the first ANALYZE, about right afterwards."""
+    with connection.cursor() as cursor:
+        cursor.execute("REINDEX INDEX offbeat_jobs_finished_idx")
+    for _ in range(20):
+        nothing.enqueue()
+    run_jobs()
+    before = statistics().finished_about
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+
+    assert before in (None, 0)
+    assert statistics().finished_about == 20
+
+
+# At a million rows
+
+MANY = """
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, finished_at)
+    SELECT gen_random_uuid(), 't', 'default', 'succeeded', 5, now() - make_interval(secs => n) FROM generate_series(1, 5000) AS n
+"""
+
+
+@pytest.fixture
+def history(jobs):
+    """Enough finished jobs that PostgreSQL plans as it would for a million."""
+    with connection.cursor() as cursor:
+        cursor.execute(MANY)
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+
+
+def rows_read(act):
+    """How many rows of the table PostgreSQL looks at, by its own account of each query's plan."""
+    explainer = Explainer()
+    with connection.execute_wrapper(explainer):
+        act()
+    return explainer.rows
+
+
+class Explainer:
+    """Runs each query a second time under EXPLAIN ANALYZE, and adds up the rows of its scans."""
+
+    def __init__(self):
+        self.rows = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        if "offbeat_jobs_job" in sql and not sql.startswith("EXPLAIN"):
+            with connection.connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+                (plan,) = cursor.fetchone()
+            plan = plan if isinstance(plan, list) else json.loads(plan)
+            self.add(plan[0]["Plan"])
+        return execute(sql, params, many, context)
+
+    def add(self, node):
+        if node.get("Relation Name") == "offbeat_jobs_job" or node["Node Type"] == "Bitmap Index Scan":
+            self.rows += node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        for child in node.get("Plans", []):
+            self.add(child)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        *(Wanted(state=state) for state in ("dead", "pending", "published", "running")),
+        Wanted(key="k"),
+    ],
+    ids=str,
+)
+def test_finding_reads_little(history, wanted):
+    """What an index answers reads a handful of rows, however many have finished."""
+    assert rows_read(lambda: find_jobs(wanted, 10)) <= 30
+
+
+def test_looking_for_a_task_stops_at_the_window(history, monkeypatch):
+    """What no index finds is looked for among so many jobs and no more."""
+    without_end = rows_read(lambda: find_jobs(Wanted(task="nobody"), 10))
+    monkeypatch.setattr(queries, "WINDOW", 500)
+
+    assert without_end > 5_000
+    assert rows_read(lambda: find_jobs(Wanted(task="nobody"), 10)) <= 1_000
+
+
+def test_statistics_read_no_finished_job(history):
+    """Only the few that are open."""
+    assert rows_read(statistics) <= 30

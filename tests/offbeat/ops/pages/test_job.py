@@ -1,0 +1,62 @@
+"""The page of one job, and those of batches."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from offbeat.jobs.batches import open_batch
+from offbeat.jobs.models import Job
+from offbeat.jobs.tasks import prune
+from tests.offbeat.browser import stage
+from tests.offbeat.ops.pages.support import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_page_of_a_job(client):
+    """Its life from the first commit to its death, each attempt with its reason, its arguments and its traceback."""
+    job = stage.dead_letter(timezone.now())
+
+    text = text_of(client.get(f"/ops/jobs/{job.pk}/"))
+
+    assert "Enqueued: committed to PostgreSQL" in text
+    assert re.search(
+        r"Attempt 1 started .* Attempt 1: retried .* Attempt 3: failed .* Became a dead letter", text
+    )
+    assert "[ 4711 ]" in text
+    assert "Traceback (most recent call last):" in text
+    assert "Retry Run again… Discard…" in text
+
+
+def test_the_page_of_a_job_that_runs(client):
+    """It shows how far the job is, and nothing that cannot be done to it."""
+    job = stage.job("a.b", "running", timezone.now(), progress_done=3, progress_total=4)
+
+    text = text_of(client.get(f"/ops/jobs/{job.pk}/"))
+
+    assert "3 of 4, 75 %" in text
+    assert "Retry" not in text
+    assert "Discard" not in text
+
+
+def test_a_job_that_was_pruned(client):
+    """Its page is gone."""
+    assert client.get(f"/ops/jobs/{uuid4()}/").status_code == 404
+
+
+def test_batches(client):
+    """A batch shows how far it is, and what follows."""
+    with open_batch("digest", on_success=prune.call()) as batch:
+        for _ in range(4):
+            prune.using(batch=batch).enqueue()
+    states = ("succeeded", "succeeded", "dead")
+    for job, state in zip(Job.objects.order_by("id"), states, strict=False):
+        Job.objects.filter(pk=job.pk).update(state=state)
+
+    lists, page = text_of(client.get("/ops/batches/")), text_of(client.get(f"/ops/batches/{batch.pk}/"))
+
+    assert "digest 2 of 4 succeeded, 1 failed" in lists
+    assert "When all have succeeded: offbeat.jobs.tasks.prune" in page
+    assert page.count("published offbeat.jobs.tasks. prune") == 1

@@ -1,0 +1,69 @@
+"""A pytest plugin (`-p tests.offbeat.support.servers`): private servers, and production's settings, before Django is set up.
+
+Redis runs from the start; PostgreSQL starts with the first test that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from offbeat.dev.embedded import ServerFailedError
+from offbeat.dev.embedded_postgres import EmbeddedPostgres
+from offbeat.dev.embedded_redis import EmbeddedRedis
+from offbeat.dev.environments import private
+from offbeat.dev.redis_executable import redis_executable
+from offbeat.dev.servers import EXECUTABLES
+
+PREFIX = "offbeat-test-"
+
+
+def remove_leftovers():
+    """Remove what earlier runs that were killed have left: a database is 40 MB."""
+    for leftover in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = leftover.name.removeprefix(PREFIX).partition("-")[0]
+        if not (pid.isdigit() and psutil.pid_exists(int(pid))):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def fetch_redis():
+    """Fetch a Redis where there is none, while the environment still names the proxies of this machine."""
+    try:
+        redis_executable(EXECUTABLES)
+    except ServerFailedError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+remove_leftovers()
+fetch_redis()
+folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
+postgres = EmbeddedPostgres(folder / "postgres", durable=False)
+redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
+
+settings = private(os.environ) | {
+    "DATABASE_URL": postgres.url,
+    "REDIS_URL": redis.url,
+    "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
+    "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
+}
+os.environ.clear()
+os.environ.update(settings)
+
+
+def pytest_sessionstart():
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to stop by SIGTERM", 143))
+    redis.start()
+
+
+def pytest_unconfigure():
+    for server in (redis, postgres):
+        server.resume()
+        server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
