@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -100,11 +101,16 @@ class Environment:
         return parts.scheme in schemes and bool(parts.netloc or parts.query)
 
     def problem(self, message: str, hint: str = "") -> None:
-        """Remember a problem for `complain()`."""
-        self.problems.append(f"{message} Hint: {hint}" if hint else message)
+        """Remember a problem for `complain()`; a variable that two settings read has it once."""
+        sentence = f"{message} Hint: {hint}" if hint else message
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
 
 def redacted(url: str) -> str:
     """Return the URL without its user and password, and without its query, which may hold a password too."""
     scheme = url.partition("://")[0] + "://" if "://" in url else ""
     return f"{scheme}{url.removeprefix(scheme).rpartition('@')[2].partition('?')[0]}"
+
+
+env = Environment(os.environ)  # the one that all parts of the settings read, and the project's

@@ -12,7 +12,8 @@ from tests.offbeat.support.running import CHECKOUT
 
 COMMANDS = {
     "manage": [sys.executable, "manage.py", "migrate"],
-    "worker": ["celery", "--workdir", "src", "-A", "config", "worker"],
+    "worker": [sys.executable, "manage.py", "worker", "--queues", "default"],
+    "celery": ["celery", "--workdir", "src", "-A", "config", "worker"],
     "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"],
 }
 MISTAKES = {
