@@ -19,6 +19,7 @@ from offbeat.identity import platform_name, platform_title
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
+env.text("OFFBEAT_ROOT", "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 

@@ -13,6 +13,7 @@ from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.spec import PLATFORM_FILE, PlatformError, read
 from offbeat.dev.child_processes import dies_with_parent
 from offbeat.dev.environments import programs
+from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.stop_signals import undisturbed
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Wakeup:
         say(f"{self.name}: {' '.join([cronjob.command, *more])}")
         self.process = subprocess.Popen(  # noqa: S603  the commands of platform.yaml
             [*cronjob.argv, *more],
-            cwd=PLATFORM_FILE.parent,
+            cwd=CHECKOUT,
             env=os.environ | programs(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
