@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from newsletter.forms import SubscribeForm
 from newsletter.subscription import subscribe
-from offbeat.jobs.models import Job
+from offbeat.jobs import Job
 
 if TYPE_CHECKING:
     from uuid import UUID

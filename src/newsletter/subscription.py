@@ -11,7 +11,7 @@ from newsletter.models import Subscriber
 from newsletter.tasks import send_confirmation, send_reminder
 
 if TYPE_CHECKING:
-    from offbeat.jobs.models import Job
+    from offbeat.jobs import Job
 
 
 @transaction.atomic

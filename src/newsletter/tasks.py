@@ -13,7 +13,7 @@ from django.utils import timezone
 from newsletter import digest, mails
 from newsletter.models import Issue, Subscriber
 from newsletter.report import report
-from offbeat.jobs.batches import open_batch
+from offbeat.jobs import open_batch
 
 logger = logging.getLogger(__name__)
 

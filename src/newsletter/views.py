@@ -15,7 +15,7 @@ from newsletter.forms import SubscribeForm
 from newsletter.links import DeadLinkError, subscriber_to_confirm, subscriber_to_release
 from newsletter.models import Subscriber
 from newsletter.subscription import subscribe
-from offbeat.jobs.models import Job
+from offbeat.jobs import Job
 
 if TYPE_CHECKING:
     from uuid import UUID
