@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from offbeat.conf import Conf, reader
 
 
 @dataclass(frozen=True)
-class Conf:
+class JobsConf(Conf):
     """Times are in seconds unless the name says otherwise."""
+
+    setting: ClassVar[str] = "OFFBEAT_JOBS"
 
     # Relay
     relay_interval: float = (
@@ -72,19 +73,4 @@ class Conf:
     retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
 
 
-NAMES = frozenset(field.name for field in fields(Conf))
-
-
-@lru_cache(maxsize=1)
-def conf() -> Conf:
-    """Return the settings in force; unknown names are told of by the check offbeat_jobs.E003 and ignored here."""
-    given = getattr(settings, "OFFBEAT_JOBS", {})
-    return Conf(**{name: value for name, value in given.items() if name in NAMES})
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "OFFBEAT_JOBS":
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
+conf = reader(JobsConf)

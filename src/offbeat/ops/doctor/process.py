@@ -18,7 +18,9 @@ from django.conf import settings
 from django.core.checks import ERROR, WARNING, run_checks
 
 from offbeat.deployment.env_use import read_variables
+from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.worker.transport import LedgerTransport
+from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
 
 if TYPE_CHECKING:
@@ -126,14 +128,9 @@ def variables() -> Iterator[Finding]:
 
 
 def unknown_numbers() -> list[str]:
-    from offbeat.jobs.conf import NAMES as JOBS  # noqa: PLC0415  reads better beside the other
-    from offbeat.ops.alerts.conf import NAMES as ALERTS  # noqa: PLC0415
-
-    known = {f"OFFBEAT_JOBS_{name.upper()}" for name in JOBS} | {
-        f"OFFBEAT_ALERTS_{name.upper()}" for name in ALERTS
-    }
+    known = JobsConf.variables().keys() | AlertsConf.variables().keys() | {"OFFBEAT_JOBS_HEARTBEAT_FILE"}
     ours = (name for name in os.environ if name.startswith(("OFFBEAT_JOBS_", "OFFBEAT_ALERTS_")))
-    return sorted(set(ours) - known - {"OFFBEAT_JOBS_HEARTBEAT_FILE"})
+    return sorted(set(ours) - known)
 
 
 def system_checks() -> Iterator[Finding]:
