@@ -21,7 +21,7 @@ class HeldError(OperationalError):
 
 
 @contextlib.contextmanager
-def bounded() -> Iterator[None]:
+def bound_statements() -> Iterator[None]:
     """Bound every statement of this thread: how long it waits for another's lock, and how long its own may be held idle.
 
     Within each transaction, because a pooler shares sessions between clients. Raises OperationalError for a lock that is not to be
@@ -61,7 +61,7 @@ HOLDERS = """
     FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
         AND pid IN (
             SELECT pid FROM pg_locks WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database
-                WHERE datname = current_database()) AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'jobs\\_%%')
+                WHERE datname = current_database()) AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'offbeat_jobs\\_%%')
                 AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
     ORDER BY xact_start LIMIT 3
 """

@@ -82,7 +82,7 @@ def republish(lost_at: datetime) -> tuple[int, bool]:
 
 
 def _turn() -> float:
-    return conf().heartbeat_interval / 2  # the keeper has other duties
+    return conf().heartbeat_interval / 2  # the thread has other tasks
 
 
 def forget(lost_at: datetime) -> None:

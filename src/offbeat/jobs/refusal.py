@@ -26,7 +26,7 @@ from offbeat.jobs.conf import conf
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.relay import Claim, claims
 from offbeat.jobs.signals import job_dead
-from offbeat.jobs.worker import maintenance
+from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 # Published again after as long as it has waited, between these seconds: for a worker that does not look for it by itself.
 SHORTEST, LONGEST = 60.0, 1800.0
-MOST = 500  # jobs refused in one statement: the keeper has other duties
+MOST = 500  # jobs refused in one statement: the thread has other tasks
 REFUSED = f"""
     state = 'pending', reason = %(reason)s, refused_at = coalesce(refused_at, now()),
     refused_by = CASE WHEN refused_by @> %(code)s::jsonb THEN refused_by ELSE refused_by || %(code)s::jsonb END,
@@ -62,17 +62,17 @@ _unknown: queue.SimpleQueue[tuple[str, uuid.UUID]] = queue.SimpleQueue()
 
 @signals.task_unknown.connect
 def refuse_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002  Celery's name
-    """Have a job refused from the keeper's thread, with others: the event loop must not wait for PostgreSQL."""
+    """Have a job refused from the maintenance thread, with others: the event loop must not wait for PostgreSQL."""
     if message is not None and message.headers.get(JOB_HEADER):
         collect(uuid.UUID(id), name)
 
 
 def collect(job_id: uuid.UUID, name: str) -> None:
     """Have a job refused soon."""
-    maintenance.note_start()  # a worker that only refuses does consume
+    worker_state.note_start()  # a worker that only refuses does consume
     _unknown.put((name, job_id))
     if _unknown.qsize() == 1:  # else there is somebody on the way for it
-        maintenance.submit(refuse_collected)
+        worker_state.submit(refuse_collected)
 
 
 def refuse_collected() -> None:
@@ -83,7 +83,7 @@ def refuse_collected() -> None:
             name, job_id = _unknown.get_nowait()
             jobs[name].append(job_id)
     if not _unknown.empty():
-        maintenance.submit(refuse_collected)
+        worker_state.submit(refuse_collected)
     for name, ids in jobs.items():
         refuse(ids, name)
 

@@ -89,7 +89,7 @@ DUE_BY_THE_OLD_CLOCK = """
 
 
 def relay() -> int:
-    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the keeper has other duties; return how many.
+    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the thread has other tasks; return how many.
 
     Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
     hundreds of rows twice for nothing.

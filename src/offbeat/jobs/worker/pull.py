@@ -12,7 +12,7 @@ from celery.worker import state
 
 from offbeat.jobs import ledger, refusal
 from offbeat.jobs.message import job_message
-from offbeat.jobs.worker.maintenance import senses
+from offbeat.jobs.worker.state import worker_state
 
 
 def pull(worker: Any, queues: list[str]) -> int:
@@ -21,7 +21,7 @@ def pull(worker: Any, queues: list[str]) -> int:
     Death between claim and begin: a message that is not in its queue, which the reconciler sees (`offbeat.jobs.reconciler`).
     """
     room = worker.concurrency + 1 - len(state.reserved_requests)
-    if senses.stopping or senses.away_since is not None or room <= 0:
+    if worker_state.is_stopping or worker_state.broker_lost_at is not None or room <= 0:
         return 0
     taken = refusal.claim(queues, room)
     for one in taken:
