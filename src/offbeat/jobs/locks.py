@@ -60,8 +60,9 @@ HOLDERS = """
         extract(epoch FROM clock_timestamp() - xact_start)::int)
     FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
         AND pid IN (
-            SELECT pid FROM pg_locks WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database
-                WHERE datname = current_database()) AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'offbeat_jobs\\_%%')
+            SELECT pid FROM pg_locks WHERE locktype = 'relation'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'offbeat\\_jobs\\_%%')
                 AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
     ORDER BY xact_start LIMIT 3
 """

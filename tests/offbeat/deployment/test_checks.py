@@ -163,9 +163,9 @@ def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
 def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
     """Only this package is left out of the source that is searched, not a project under .../deployment/."""
     source = tmp_path / "deployment" / "src"
-    (source / "deployment").mkdir(parents=True)
+    (source / "offbeat" / "deployment").mkdir(parents=True)
     (source / "settings.py").write_text('env.text("READ_HERE")')
-    (source / "deployment" / "own.py").write_text('"NOT_HERE"')
+    (source / "offbeat" / "deployment" / "own.py").write_text('"NOT_HERE"')
 
     assert read_variables(source) == {"READ_HERE"}
 
