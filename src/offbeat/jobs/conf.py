@@ -33,9 +33,7 @@ class JobsConf(Conf):
         5.0  # a few index-only queries; with the timeout above it keeps recovery under 60 s
     )
     drain: float = 45.0  # a stopping worker waits this long for running jobs; must stay some 10 s below the platform's grace
-    stuck_after: float = (
-        300.0  # a queue with messages, free slots, and nothing started for this long: the consumer is stuck
-    )
+    stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
     # Locks

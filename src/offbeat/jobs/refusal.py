@@ -1,8 +1,8 @@
 """Jobs that the code of a worker cannot run, because their task or its signature is another version's.
 
-1. such a worker refuses the job: it is pending again, uncharged, and says what it waits for;
+1. such a worker refuses the job: it is pending again, without an attempt, and says what it waits for;
 2. a worker with other code, which knows the task, takes it from the ledger (`offbeat.jobs.worker.pull`) and runs or refuses it:
-   each    version of the code refuses a job once;
+   each version of the code refuses a job once;
 3. a job that no living worker has known for `unknown_after` seconds is a dead letter.
 Should nobody take it, it is published again all the same, ever more seldom.
 """
@@ -24,7 +24,7 @@ from offbeat.jobs import attempts, code
 from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import JOB_HEADER
-from offbeat.jobs.relay import Claim, claims
+from offbeat.jobs.relay import ClaimedJob, claims
 from offbeat.jobs.signals import job_dead
 from offbeat.jobs.worker.state import worker_state
 
@@ -120,7 +120,7 @@ CLAIM = """
 """
 
 
-def claim(queues: Sequence[str], limit: int) -> list[Claim]:
+def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:
     """Take at most `limit` jobs that only other code has refused; their messages are the caller's to deliver."""
     return claims(CLAIM, list(queues), code.tasks(), _own_code(), limit)
 

@@ -1,4 +1,4 @@
-"""What the worker's main process knows of a message: it notices killed children and expired time limits, and tells the ledger."""
+"""What the worker's main process knows of a message: it notices killed children and expired time limits, and has them recorded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class JobRequest(Request):
         return True
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """Cancel on a lost connection, as for plain tasks. A job goes on: the guard drops the second copy of its message.
+        """Cancel on a lost connection, as for plain tasks. A job goes on: the ledger drops the second copy of its message.
 
         SIGQUIT, because the children ignore SIGTERM: some platforms send it to every process of the container.
         """
@@ -87,14 +87,14 @@ class JobRequest(Request):
         return None
 
     def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
-        """Have the ledger told of an error before the attempt, for instance in the task's `before_start`: nobody else does."""
+        """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
         if not isinstance(error, Ignore | Retry):
             job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
             reason, text = line(error), str(exc_info.traceback)
             worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
 
     def _crashed(self, reason: str) -> None:
-        """Tell the ledger, from the maintenance thread: the event loop must not wait for PostgreSQL.
+        """Record it, from the maintenance thread: the event loop must not wait for PostgreSQL.
 
         Of a plain task, end what its process has left running there.
         """
@@ -105,7 +105,7 @@ class JobRequest(Request):
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            worker_state.submit(lambda: recovery.attempt_crashed(job_id, worker, pid, reason))
+            worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))
 

@@ -135,4 +135,4 @@ def _columns(signs: Sequence[Sign]) -> tuple[list[uuid.UUID], list[datetime]]:
 
 
 def _recover(workers: Sequence[uuid.UUID], reason: str) -> int:
-    return recovery.workers_lost(workers, reason) if workers else 0
+    return recovery.recover_workers(workers, reason) if workers else 0

@@ -115,7 +115,7 @@ def test_a_held_job_of_a_lost_worker_is_for_the_next_turn(worker, hold, row):
     hold(held)
 
     with pytest.raises(HeldError):
-        recovery.workers_lost([worker], "lost")
+        recovery.recover_workers([worker], "lost")
 
     assert (row(held).state, row(free).state) == ("running", "pending")
 
@@ -126,7 +126,7 @@ def test_a_row_that_refers_to_a_job_does_not_hold_it(worker, other, row):
     Job.objects.filter(pk=waiting.pk).update(state="pending")
     other.execute("SELECT 1 FROM offbeat_jobs_job FOR KEY SHARE")
 
-    assert recovery.workers_lost([worker], "lost") == 1
+    assert recovery.recover_workers([worker], "lost") == 1
     assert {claim.id for claim in relay.claim()} == {lost.pk, waiting.pk}
 
 
@@ -135,10 +135,10 @@ def test_a_held_job_of_a_dead_process_is_for_the_next_turn(worker, hold, row, ot
     job = running(worker)
     hold(job)
     with pytest.raises(HeldError):
-        recovery.attempt_crashed(job.pk, worker, None, "died")
+        recovery.recover_attempt(job.pk, worker, None, "died")
     other.execute("ROLLBACK")
 
-    assert recovery.attempt_crashed(job.pk, worker, None, "died") is True
+    assert recovery.recover_attempt(job.pk, worker, None, "died") is True
     assert row(job).state == "pending"
 
 
@@ -148,7 +148,7 @@ def test_dead_processes_do_not_wait_for_each_other(worker, hold, row):
     hold(held)
 
     with pytest.raises(HeldError):
-        recovery.processes_died(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], "gone")
+        recovery.recover_dead_processes(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], "gone")
 
     assert (row(held).state, row(free).state) == ("running", "pending")
 
@@ -169,7 +169,7 @@ def test_jobs_of_a_worker_that_beats_again_are_left_alone(worker, row):
     job = running(worker)
     Worker.objects.create(id=worker, hostname="h", pid=1, queues=[], concurrency=1)
 
-    assert recovery.workers_lost([worker], "lost") == 0
+    assert recovery.recover_workers([worker], "lost") == 0
     assert row(job).state == "running"
 
 

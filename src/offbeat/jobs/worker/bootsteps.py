@@ -56,9 +56,9 @@ def ignore_sigterm(**_: Any) -> None:
 @signals.worker_process_init.connect
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
-    sessions.name(workers.current(), os.getpid())
+    sessions.name_sessions(workers.current(), os.getpid())
 
 
 @signals.worker_process_init.connect
 def abandon_sessions_in_forks(**_: Any) -> None:
-    os.register_at_fork(after_in_child=leftovers.let_go)
+    os.register_at_fork(after_in_child=leftovers.abandon_sessions)

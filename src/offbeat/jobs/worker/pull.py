@@ -16,7 +16,7 @@ from offbeat.jobs.worker.state import worker_state
 
 
 def pull(worker: Any, queues: list[str]) -> int:
-    """Take as many jobs as there are free slots, and one more: a worker that is never idle gets on with them, too.
+    """Take as many jobs as there are free processes, and one more: a worker that is never idle gets on with them, too.
 
     Death between claim and begin: a message that is not in its queue, which the reconciler sees (`offbeat.jobs.reconciler`).
     """

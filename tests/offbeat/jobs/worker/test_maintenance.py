@@ -208,7 +208,7 @@ def running():
 
 def believe_it(maintenance):
     """Let the worker have missed them for as long as it takes."""
-    maintenance.missing = {each: since - 11 for each, since in maintenance.missing.items()}
+    maintenance.missing_since = {each: since - 11 for each, since in maintenance.missing_since.items()}
 
 
 def test_the_job_of_a_child_that_is_gone_is_due_again(maintenance, running, row, monkeypatch):
