@@ -38,7 +38,6 @@ CELERY_TASK_ROUTES = {
     # example ends
 }
 
-# Your own variables: read them here, and name them under env in platform.yaml.
-# SHOP_API_URL = env.url("SHOP_API_URL", ["https"])
+# Your own variables. As in: set SHOP_API_URL to env.url("SHOP_API_URL", ["https"]), and name it under env in platform.yaml.
 
 env.complain()

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import dj_database_url
 
-from offbeat.env import env
+from offbeat.cronjobs.conf import CronjobsConf
+from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
 from offbeat.hosts import platform_hosts, platform_origins
 from offbeat.identity import platform_name, platform_title
+from offbeat.jobs.conf import JobsConf
+from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -224,16 +227,17 @@ LOGGING = {
 
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
 
-OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_")}
+OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
+env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe
 
 # Alerts: mail to ADMINS, and JSON to a webhook (Slack, Mattermost, Teams and others show its "text").
 
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
-OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_")  # when people are told: ops/alerts/conf.py
+OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
     "alert_webhook": ALERT_WEBHOOK_URL,
     "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
-    **env.numbers("OFFBEAT_CRONJOBS_"),  # any other of cronjobs/conf.py
+    **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }
 
 # Offbeat
