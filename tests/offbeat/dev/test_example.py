@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="there 
 CHECKS = ["lint", "format", "django", "migrations", "platform.yaml"]
 TESTS = [
     "tests/offbeat/config",
-    "tests/offbeat/test_docs.py",
+    "tests/offbeat/project/template/test_docs.py",
     "tests/offbeat/test_architecture.py",
     "tests/offbeat/deployment/test_checks.py",
 ]
