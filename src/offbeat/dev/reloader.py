@@ -1,9 +1,9 @@
 """`python -m offbeat.dev.reloader COMMAND ...`: run a service, and run it anew when a Python file in src changes.
 
 It stops the service as the platform does, by one SIGTERM to its main process, and waits for its grace. The command line of
-watchfiles, whose library notices the changes, does not: stopped during a reload it sends a second SIGINT, at which a worker gives up
-its jobs; stopped at all it kills after five seconds, whatever its options say; it leaves the pool of a worker that it has killed; and
-it goes on watching when a service has crashed.
+watchfiles, whose library notices the changes, does not. Stopped during a reload it sends a second SIGINT, at which a worker gives
+up its jobs; stopped at all it kills after five seconds, whatever its options say; it leaves the pool of a worker that it has killed
+behind; and it goes on watching when a service has crashed.
 """
 
 from __future__ import annotations
