@@ -22,7 +22,7 @@ class HeldError(OperationalError):
 
 
 @contextlib.contextmanager
-def bounded() -> Iterator[None]:
+def bound_statements() -> Iterator[None]:
     """Bound every statement of this thread: how long it waits for another's lock, and how long its own may be held idle.
 
     Within each transaction, because a pooler shares sessions between clients. Raises OperationalError for a lock that is not to be

@@ -230,7 +230,8 @@ def test_a_broken_file_ends_it_with_78(tmp_path):
 
 def test_it_loads_no_framework(tmp_path):
     """A container of a few megabytes keeps the schedules."""
-    program = "import sys; sys.argv = ['x']; from offbeat.deployment import cron; print({'django', 'celery'} & set(sys.modules))"
+    program = "import sys; sys.argv = ['x']; "
+    program += "from offbeat.deployment import cron; print({'django', 'celery'} & set(sys.modules))"
 
     process = Running(
         "import", [sys.executable, "-c", program], {"PYTHONPATH": str(CHECKOUT / "src")}, tmp_path / "output"
