@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import batches, locks, relay
+from offbeat.jobs import batches, locks, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import BUSY, Job
 
@@ -91,9 +91,8 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
     # Alone it is its own transaction; in that of a test, a savepoint keeps the refusal from ending it.
     around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
-        with around, connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return cast("tuple[Any, ...] | None", cursor.fetchone())
+        with around:
+            return cast("tuple[Any, ...] | None", sql.fetch_one(statement, values))
     except (
         IntegrityError
     ):  # offbeat_jobs_one_running: another job of this concurrency_key began in the same moment
@@ -209,10 +208,7 @@ EXPIRE = """
 
 def expire(job_id: uuid.UUID) -> bool:
     """End a job that was not started before its `not_after`; tell whether it was one."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(EXPIRE, [job_id])
-        row = cursor.fetchone()
-    if row:
+    if row := sql.fetch_one(EXPIRE, [job_id]):
         follow(row[0], None)
     return row is not None
 
@@ -261,10 +257,7 @@ WAITED_FOR = f"""
 
 def hand_over_free_keys() -> None:
     """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITED_FOR, [conf().relay_batch])
-        keys = [row[0] for row in cursor.fetchall()]
-    for key in keys:
+    for (key,) in sql.fetch_all(WAITED_FOR, [conf().relay_batch]):
         hand_over(key)
 
 
@@ -283,9 +276,7 @@ STEP_BACK = f"""
 
 def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
     """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
-    with connection.cursor() as cursor:
-        cursor.execute(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
-        row = cursor.fetchone()
+    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
     if row is None:
         return False
     state, batch_id, key = row
@@ -295,9 +286,5 @@ def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
 
 
 def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        if cursor.rowcount == 0:
-            raise FencedError(
-                f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one"
-            )
+    if not sql.execute(statement, values):
+        raise FencedError(f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one")

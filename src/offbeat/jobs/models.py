@@ -165,7 +165,7 @@ class Batch(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["id"], name="offbeat_jobs_open_batches_idx", condition=Q(finished_at__isnull=True)
-            ),
+            )
         ]
 
     def __str__(self) -> str:

@@ -15,15 +15,13 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import connection
-
-from offbeat.jobs import broker, ledger
+from offbeat.jobs import broker, ledger, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import job_message
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 logger = logging.getLogger(__name__)
@@ -89,19 +87,25 @@ DUE_BY_THE_OLD_CLOCK = """
 
 
 def relay() -> int:
-    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the thread has other tasks; return how many.
+    """Publish pending jobs that are due; return how many. Raises BrokerAwayError; what was claimed is due again."""
+    return publish_batches(claim)[0]
 
-    Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
-    hundreds of rows twice for nothing.
+
+def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
+    """Claim and publish, for half a heartbeat's interval at most; return how many, and whether that was all.
+
+    While Redis is known to be down nothing is claimed: each turn would write hundreds of rows twice for nothing.
     """
-    broker.refuse_while_away()
-    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2
-    while batch := claim():
-        publish(batch)
+    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2  # the thread has other tasks
+    while True:
+        broker.refuse_while_away()
+        if batch := claim():
+            publish(batch)
         total += len(batch)
-        if len(batch) < conf().relay_batch or time.monotonic() >= end:
-            break
-    return total
+        if len(batch) < conf().relay_batch:
+            return total, True
+        if time.monotonic() >= end:
+            return total, False
 
 
 def claim() -> list[ClaimedJob]:
@@ -109,8 +113,7 @@ def claim() -> list[ClaimedJob]:
 
 
 def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
-    """ClaimedJob a batch of what Redis has lost; raises BrokerAwayError while it is away."""
-    broker.refuse_while_away()
+    """Claim a batch of what Redis has lost."""
     return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
 
 
@@ -135,8 +138,7 @@ def publish(batch: Sequence[ClaimedJob]) -> None:
 
 def take_back(batch: Sequence[ClaimedJob], pause: float = 0.0) -> None:
     """Make claimed rows pending again, due in `pause` seconds. Those that began, or were claimed anew, are left alone."""
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_BACK, [pause, *_columns(batch)])
+    sql.execute(TAKE_BACK, [pause, *_columns(batch)])
 
 
 def catch_up(seconds: float, since: datetime) -> int:
@@ -144,9 +146,7 @@ def catch_up(seconds: float, since: datetime) -> int:
 
     `since` is when, at the earliest, by the new clock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
-        return cursor.rowcount
+    return sql.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
 
 
 def publish_job(job_id: uuid.UUID) -> None:
@@ -181,9 +181,7 @@ def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
 
 def claims(statement: str, *values: Any) -> list[ClaimedJob]:
     """Execute a statement that returns the columns of a ClaimedJob."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return [ClaimedJob(*row) for row in cursor.fetchall()]
+    return [ClaimedJob(*row) for row in sql.fetch_all(statement, values)]
 
 
 def _columns(batch: Sequence[ClaimedJob]) -> tuple[list[uuid.UUID], list[datetime]]:

@@ -10,7 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseFailure
-from django.db import ProgrammingError, connection, connections
+from django.db import ProgrammingError, connections
+
+from offbeat.jobs import sql
 
 if TYPE_CHECKING:
     import uuid
@@ -72,9 +74,7 @@ def end_lost(workers: Sequence[uuid.UUID]) -> None:
 def _end(statement: str, *whose: Any) -> tuple[bool, int]:
     """Return whether one of them waited for a lock, and how many there were."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [ENDING, *whose])
-            waited, count, gone = cursor.fetchone()
+        waited, count, gone = sql.fetch_one(statement, [ENDING, *whose])
     except ProgrammingError as error:  # insufficient privilege
         _report_once(f"{error}".strip())
         return False, 0

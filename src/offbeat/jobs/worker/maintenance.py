@@ -9,9 +9,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
-from django.db import connection
 
-from offbeat.jobs import attempts, batches, broker, loss_token, reconciler, recovery, refusal, relay, workers
+from offbeat.jobs import (
+    attempts,
+    batches,
+    broker,
+    loss_token,
+    reconciler,
+    recovery,
+    refusal,
+    relay,
+    sql,
+    workers,
+)
 from offbeat.jobs.conf import conf
 from offbeat.jobs.silence import SilenceWatch
 from offbeat.jobs.worker import heartbeat_file
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WITHOUT_CHILD = (
+    "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)"
+)
 MISSING = 10.0  # seconds until a job's child is believed to be gone: one that was just forked is not in the pool's list yet
 TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
 
@@ -169,14 +182,10 @@ class WorkerMaintenance:
             not pids or worker_state.is_killing_children
         ):  # the jobs of children that the worker kills are no crashes
             return
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)",
-                [workers.current(), list(pids)],
-            )
-            found = cursor.fetchall()
-        now = time.monotonic()
-        self.missing_since = {each: self.missing_since.get(each, now) for each in found}
+        now, found = time.monotonic(), sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
+        self.missing_since = {
+            (job_id, pid): self.missing_since.get((job_id, pid), now) for job_id, pid in found
+        }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
             recovery.recover_dead_processes(workers.current(), gone, "its process is gone")
