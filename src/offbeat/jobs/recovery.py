@@ -111,7 +111,7 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
     """
     if row := sql.fetch_one(BURY_UNBEGUN, [reason, traceback, job_id, published_at]):
         attempts.follow(row[1], None)
-        _tell(job_id, row[0], Job.State.DEAD, reason)
+        _report(job_id, row[0], Job.State.DEAD, reason)
 
 
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
@@ -162,11 +162,11 @@ def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         for _, _, state, batch_id, concurrency_key, _ in rows:
             attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
-        _tell(job_id, task, state, reason)
+        _report(job_id, task, state, reason)
     return rows
 
 
-def _tell(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
+def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     logger.warning(
         "%s %s is %s: %s", task, job_id, state, reason, extra={"action": "job_recovered", "job": str(job_id)}
     )

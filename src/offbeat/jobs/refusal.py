@@ -23,7 +23,7 @@ from offbeat.jobs import attempts, code, sql
 from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import JOB_HEADER
-from offbeat.jobs.relay import ClaimedJob, claims
+from offbeat.jobs.relay import ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
 from offbeat.jobs.worker.state import worker_state
 
@@ -117,7 +117,7 @@ CLAIM = """
 
 def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:
     """Take at most `limit` jobs that only other code has refused; their messages are the caller's to deliver."""
-    return claims(CLAIM, list(queues), code.tasks(), _own_code(), limit)
+    return execute_claim(CLAIM, list(queues), code.tasks(), _own_code(), limit)
 
 
 KNOWN = """

@@ -68,9 +68,8 @@ OURS = """
 TAKE_BACK = f"""
     UPDATE offbeat_jobs_job SET state = 'pending', published_at = NULL, publish_at = now() + make_interval(secs => %s) {OURS}
 """  # noqa: S608  a constant
-PAUSE = (
-    30.0  # seconds until a queue is tried again whose key in Redis is no list: others must not wait for it
-)
+# Seconds until a queue is tried again whose key in Redis is no list: others must not wait for it.
+PAUSE = 30.0
 RENEW = f"""
     UPDATE offbeat_jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
 """  # noqa: S608  a constant
@@ -109,12 +108,12 @@ def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
 
 
 def claim() -> list[ClaimedJob]:
-    return claims(CLAIM, conf().relay_batch)
+    return execute_claim(CLAIM, conf().relay_batch)
 
 
 def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
     """Claim a batch of what Redis has lost."""
-    return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
+    return execute_claim(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
 
 
 def publish(batch: Sequence[ClaimedJob]) -> None:
@@ -156,7 +155,7 @@ def publish_job(job_id: uuid.UUID) -> None:
 
 def publish_claimed(statement: str, *values: Any) -> None:
     """Publish what a statement claims: it says `published` of rows, and returns the columns of a ClaimedJob."""
-    _publish_or_leave(claims(statement, *values))
+    _publish_or_leave(execute_claim(statement, *values))
 
 
 def publish_committed(written_ones: Sequence[ClaimedJob], written: float) -> None:
@@ -165,7 +164,7 @@ def publish_committed(written_ones: Sequence[ClaimedJob], written: float) -> Non
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
     """
     if time.monotonic() - written > conf().lost_message_after / 3:
-        written_ones = claims(RENEW, *_columns(written_ones))
+        written_ones = execute_claim(RENEW, *_columns(written_ones))
     _publish_or_leave(written_ones)
 
 
@@ -179,7 +178,7 @@ def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
         logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
 
 
-def claims(statement: str, *values: Any) -> list[ClaimedJob]:
+def execute_claim(statement: str, *values: Any) -> list[ClaimedJob]:
     """Execute a statement that returns the columns of a ClaimedJob."""
     return [ClaimedJob(*row) for row in sql.fetch_all(statement, values)]
 

@@ -26,13 +26,21 @@ NAME = "offbeat {worker} {pid}"  # 63 characters at most; poolers pass it on
 ENDING = 5_000  # milliseconds in which a session has to end: it takes one, unless the server is very busy
 
 
+def is_ours(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether it leads to PostgreSQL: a project may have another database beside."""
+    return connection.vendor == "postgresql"
+
+
+def is_connected(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and not (is_ours(connection) and connection.connection.closed)
+
+
 def name_sessions(worker: uuid.UUID, pid: int) -> None:
     """Name the sessions that this process opens from now on, after its worker and its pid."""
     for each in connections.all():
-        if each.vendor == "postgresql":
-            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = NAME.format(
-                worker=worker, pid=pid
-            )
+        if is_ours(each):
+            own = NAME.format(worker=worker, pid=pid)
+            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = own
 
 
 END = """

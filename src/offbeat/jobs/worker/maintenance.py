@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 from offbeat.jobs import (
-    attempts,
     batches,
     broker,
+    concurrency_keys,
     loss_token,
     reconciler,
     recovery,
@@ -72,7 +72,7 @@ def maintenance_tasks(
         PeriodicTask("late jobs", often, reconciler.expire_late_jobs),
         PeriodicTask("unknown jobs", often, maintenance.bury_unknown_jobs),
         PeriodicTask("batches", often, batches.settle_all),
-        PeriodicTask("free keys", settings.busy_retry, attempts.hand_over_free_keys),
+        PeriodicTask("free keys", settings.busy_retry, concurrency_keys.hand_over_free_keys),
         PeriodicTask("stuck consumer", often, lambda: maintenance.stop_if_stuck(stop_worker)),
     ]
 
@@ -143,9 +143,7 @@ class WorkerMaintenance:
         After an outage of PostgreSQL everybody has been silent for too long, after a step of its clock everybody looks so: those
         that live need a beat to say so.
         """
-        counted = (
-            self.clock.now()
-        )  # before the question: a step that is noticed in between makes the answer no
+        counted = self.clock.now()  # asked first: a step that is noticed in between makes the answer no
         if self.is_steady():
             workers.recover_lost(self.watch, counted)
 
@@ -178,9 +176,7 @@ class WorkerMaintenance:
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
         pids = children(self.worker)
-        if (
-            not pids or worker_state.is_killing_children
-        ):  # the jobs of children that the worker kills are no crashes
+        if not pids or worker_state.is_killing_children:  # what the worker kills has not crashed
             return
         now, found = time.monotonic(), sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
         self.missing_since = {
