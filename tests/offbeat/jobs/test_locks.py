@@ -88,14 +88,15 @@ def test_a_lock_is_not_waited_for(hold, hurried):
 
 
 def test_holders_are_named(hold, other, hurried):
-    """By pid, name, state, and for how long; whoever only reads is not."""
+    """By pid, state and since when, among others; whoever only reads is not."""
     job = nothing.enqueue()
     hold(job)
 
     line = wait_until(locks.holders)
 
-    assert line.startswith(f"{other.info.backend_pid} (offbeat, idle in transaction for ")
-    assert "," not in line.replace("offbeat, idle", "")
+    assert line.startswith(f"pid {other.info.backend_pid} (")
+    assert ", idle in transaction since " in line
+    assert line.count("pid ") == 1
 
 
 def test_nobody_holds_anything():
