@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from newsletter import digest, mails
 from newsletter.models import Issue, SignupReport, Subscriber
-from offbeat.jobs.batches import open_batch
+from offbeat.jobs import open_batch
 
 if TYPE_CHECKING:
-    from offbeat.jobs.models import Job
+    from offbeat.jobs import Job
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from newsletter.mails import DeadLinkError, find_by_confirm_token, find_by_unsubscribe_token
 from newsletter.models import Subscriber
 from newsletter.tasks import subscribe
-from offbeat.jobs.models import Job
+from offbeat.jobs import Job
 
 if TYPE_CHECKING:
     from uuid import UUID
