@@ -26,6 +26,16 @@ ADVISORY = SESSION.format(
     condition=f"locktype = 'advisory' AND {OF_THIS_DATABASE} AND classid = 0 AND objid = %s AND objsubid = 1",
     order="",
 )
+# Who only reads is in nobody's way, and who waits for a lock of its own only where others queue up behind it.
+TABLES = f"""
+    SELECT {HOLDER.format("pg_stat_activity")} FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
+        AND pid IN (
+            SELECT pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+            WHERE locktype = 'relation' AND {OF_THIS_DATABASE} AND starts_with(relname, %s)
+                AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
+    ORDER BY xact_start LIMIT 3
+"""  # noqa: S608  constants
 # The transaction that has marked the row; where that cannot be seen, the oldest that does more with the table than read it, and
 # waits for no other.
 ROW = SESSION.format(
@@ -78,24 +88,30 @@ class Blocked:
     holder: Holder
 
 
-def blocked_session(cursor: Any, application: str) -> Blocked | None:
+def find_blocked_session(cursor: Any, application: str) -> Blocked | None:
     """Return whom a session of this application name waits for; None when it waits for nobody."""
     cursor.execute(WAITS, [application])
     row = cursor.fetchone()
     return Blocked(row[0], row[1], Holder(*row[2:])) if row else None
 
 
-def of_advisory_lock(cursor: Any, key: int) -> Holder | None:
+def find_lock_holder(cursor: Any, key: int) -> Holder | None:
     """Return who holds an advisory lock of one key below 2**32; None when nobody does, any more."""
-    return _one(cursor, ADVISORY, [key])
+    return _find_one(cursor, ADVISORY, [key])
 
 
-def of_row(cursor: Any, table: str, column: str, value: object) -> Holder | None:
+def find_row_holder(cursor: Any, table: str, column: str, value: object) -> Holder | None:
     """Return who holds a row, or its whole table; None when nobody does, any more. Call it outside a transaction."""
-    return _one(cursor, ROW, {"mark": _mark(cursor, table, column, value), "table": table})
+    return _find_one(cursor, ROW, {"mark": _read_mark(cursor, table, column, value), "table": table})
 
 
-def _mark(cursor: Any, table: str, column: str, value: object) -> str | None:
+def find_table_holders(cursor: Any, prefix: str, seconds: float) -> list[Holder]:
+    """Return the oldest transactions that hold tables, or rows of them, whose names begin so: three at most, and none younger."""
+    cursor.execute(TABLES, [seconds, prefix])
+    return [Holder(*row) for row in cursor.fetchall()]
+
+
+def _read_mark(cursor: Any, table: str, column: str, value: object) -> str | None:
     """Return the transaction that was last to mark a row; None where the table itself is held."""
     try:
         cursor.execute("BEGIN; SET LOCAL lock_timeout = '100ms'")
@@ -108,7 +124,7 @@ def _mark(cursor: Any, table: str, column: str, value: object) -> str | None:
     return row[0] if row else None
 
 
-def _one(cursor: Any, statement: str, values: Any) -> Holder | None:
+def _find_one(cursor: Any, statement: str, values: Any) -> Holder | None:
     cursor.execute(statement, values)
     row = cursor.fetchone()
     return Holder(*row) if row else None

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from offbeat.ops import logs_tracing
+from offbeat.ops import logs_traces
 from tests.offbeat.ops import peers
 from tests.offbeat.support.polling import wait_until
 
@@ -57,7 +57,7 @@ def test_missing_packages_are_told(settings, caplog):
     """Where the variable is set and OpenTelemetry is not installed, a line says what to install, and everything goes on."""
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
 
-    logs_tracing.start()
+    logs_traces.start()
 
     assert "no traces: No module named 'opentelemetry'" in caplog.text
     assert "the extra `tracing`" in caplog.text
@@ -66,8 +66,8 @@ def test_missing_packages_are_told(settings, caplog):
 def test_nobody_who_does_not_trace_pays(settings, monkeypatch):
     """Without the variable nothing is imported, and a line names no trace."""
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = ""
-    monkeypatch.setattr(logs_tracing, "import_module", None)
+    monkeypatch.setattr(logs_traces, "import_module", None)
 
-    logs_tracing.start()
+    logs_traces.start()
 
-    assert logs_tracing.current() == {}
+    assert logs_traces.current() == {}
