@@ -112,7 +112,7 @@ def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
 
 
 def test_a_grace_shorter_than_the_stop_is_refused(settings):
-    """The platform would kill the worker before its jobs are handed back (E004)."""
+    """The platform would kill the worker before its jobs return to the queue (E004)."""
     settings.OFFBEAT_JOBS = {"drain": 75}
 
     (error,) = checks.grace_outlasts_stop(platform())
