@@ -13,12 +13,12 @@ from pathlib import Path
 
 import dj_database_url
 
-from offbeat.cronjobs.conf import Conf as CronjobsConf
-from offbeat.env import env
+from offbeat.cronjobs.conf import CronjobsConf
+from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
 from offbeat.hosts import platform_hosts, platform_origins
 from offbeat.identity import platform_name, platform_title
-from offbeat.jobs.conf import Conf as JobsConf
-from offbeat.ops.alerts.conf import Conf as AlertsConf
+from offbeat.jobs.conf import JobsConf
+from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
