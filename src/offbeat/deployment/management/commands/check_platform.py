@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.deployment import spec
 from offbeat.deployment.committed_files import stale_files, write_files
-from offbeat.deployment.exporters import TARGETS, export_platform
+from offbeat.deployment.exporters import TARGETS, MissingKeyError, export_platform
 
 
 class Command(BaseCommand):
@@ -46,9 +46,16 @@ class Command(BaseCommand):
             raise CommandError(f"{errors} to mend.", returncode=os.EX_CONFIG)
         platform = spec.read()
         for name in targets:
-            for warning in export_platform(name, platform).warnings:
-                self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
+            self._tell_limits(name, platform)
         self.stdout.write(self.style.SUCCESS(self._summary(platform)))
+
+    def _tell_limits(self, name: str, platform: spec.Platform) -> None:
+        try:
+            warnings = export_platform(name, platform).warnings
+        except MissingKeyError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None
+        for warning in warnings:
+            self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
 
     def _summary(self, platform: spec.Platform) -> str:
         return f"platform.yaml is well: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."
