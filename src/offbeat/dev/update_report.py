@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHANGELOG = "src/offbeat/CHANGELOG.md"
-MIGRATION = re.compile(r"(?:offbeat/)?(?P<app>.+)/migrations/(?P<name>\d{4}_\w+)\.py")
+MIGRATION = re.compile(r"(?P<app>.+)/migrations/(?P<name>\d{4}_\w+)\.py")
 
 
 def changes_between(start: Path, new: Path) -> str:
@@ -42,7 +42,7 @@ def migrations_between(start: Path, new: Path) -> str:
     found = [match for path in added if (match := MIGRATION.fullmatch(path))]
     if not found:
         return "\nNo migrations."
-    lines = [f"  {match['app'].replace('/', '.')} {match['name']}" for match in found]
+    lines = [f"  {match['app'].replace('/', '_')} {match['name']}" for match in found]
     return "\n".join(["\nMigrations that the next release applies:", *lines])
 
 

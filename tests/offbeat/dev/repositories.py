@@ -18,7 +18,8 @@ needs_upstream = pytest.mark.skipif(
     not (CHECKOUT / ".git").exists() or (CHECKOUT / FILE).exists(),
     reason="only Offbeat itself can be forked, and by git",
 )
-WITHOUT_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # a module that is gone must not be found
+# A module that is gone must not be found; packages that do not exist need not be asked for.
+QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "UV_OFFLINE": "1"}
 SOMEBODY = ("-c", "user.name=Alice", "-c", "user.email=alice@example.com", "-c", "commit.gpgsign=false")
 
 
@@ -33,7 +34,7 @@ class Repository:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=inherited | WITHOUT_BYTECODE | environment,
+            env=inherited | QUIET | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
