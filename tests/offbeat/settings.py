@@ -18,4 +18,5 @@ CELERY_TASK_ROUTES = CELERY_TASK_ROUTES | {
 }
 if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that have none of their own
     CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.offbeat.faults.effects"]
+# The stand-ins of development are tested with production's settings.
+INSTALLED_APPS = [*INSTALLED_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]

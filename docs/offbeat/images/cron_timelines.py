@@ -1,4 +1,4 @@
-"""Draws the timelines of docs/offbeat/cronjobs.md: run as a script it writes cron-*.svg beside itself."""
+"""Draws the timelines of docs/offbeat/cronjobs.md: started as a script, it writes cron-*.svg beside itself."""
 
 # ruff: noqa: INP001 -- a script beside what it writes, no package
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.models import CronJob, Incident, Slot
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.jobs.admin import ReadOnly
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CronJobAdmin(ReadOnly):
                 with transaction.atomic():
                     if changed := decide(cronjob.name):
                         self.log_change(request, cronjob, act)
-            except (entries.ConfigurationError, HeldError) as error:
+            except (entries.ConfigurationError, CronJobHeldError) as error:
                 messages.error(request, str(error))
                 continue
             messages.info(

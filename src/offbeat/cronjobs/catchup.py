@@ -10,12 +10,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offbeat.cronjobs import entries, exit_codes, row_lock, tick_wakeup
+from offbeat.cronjobs import entries, exit_codes, tick_wakeup
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import CronJob, Slot
-from offbeat.cronjobs.registration import LOOK, has_changed, register
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.registration import has_changed, register
+from offbeat.cronjobs.row_lock import WORKER_WAIT, CronJobHeldError, report_holder
 from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up
 from offbeat.cronjobs.words import counted
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from offbeat.cronjobs.entries import Entry
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Healer:
     def __call__(self) -> None:
         self.look(database_now())
 
-    def look(self, now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+    def look(self, now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
         if self.entries is None:
             self.unregistered = list(loaded_by_file())
@@ -72,9 +72,9 @@ def has_policies(entry: Entry) -> bool:
 def is_registered(entry: Entry, now: datetime) -> bool:
     """Make a cronjob known; False where somebody holds it: the others do not wait for that."""
     try:
-        register(entry, now, LOOK)
-    except HeldError as error:
-        row_lock.tell(error)
+        register(entry, now, WORKER_WAIT)
+    except CronJobHeldError as error:
+        report_holder(error)
         return False
     return True
 
@@ -96,7 +96,7 @@ def of_dashboards(now: datetime) -> Iterator[Entry]:
             yield entry
 
 
-def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
     """Claim the slots past their grace that nobody has woken up for; return what was done."""
     rows = CronJob.objects.in_bulk()
     extra = tick_wakeup.interval(now) or timedelta(0)
@@ -110,13 +110,13 @@ def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> li
     return healed
 
 
-def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp | None:
+def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> ClaimResult | None:
     """Return what was done for one cronjob; None where another process is at it, or where a bug is in its way."""
     try:
         done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
     except Exception as error:  # the others are healed all the same
         if exit_codes.is_held(error):
-            row_lock.tell(error)
+            report_holder(error)
             return None  # a wake-up holds it: it is being decided right now
         if exit_codes.is_away(error):
             raise
@@ -133,7 +133,7 @@ def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> b
     return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
 
 
-def tell(done: WakeUp) -> None:
+def tell(done: ClaimResult) -> None:
     if done.decisions and not done.paused_by:
         logger.warning(
             "%s: the platform did not wake it up for %s, the last %s; a worker did",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from django.core.management.base import CommandParser
 
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
     from offbeat.cronjobs.watchdog import Watchdog
 
 
@@ -96,16 +96,16 @@ class EnqueueCommand(SysexitsCommand):
             sys.exit(code)
 
 
-def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
-    is_dry, committed = options["dry_run"], watchdog.note_commit
+def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> ClaimResult:
+    is_dry, on_commit = options["dry_run"], watchdog.note_commit
     if options["now"]:
-        return controls.run_now(entry, "the command line", is_dry=is_dry, committed=committed)
+        return controls.run_now(entry, "the command line", is_dry=is_dry, on_commit=on_commit)
     if "since" in given(options):
         since, until = (moment(options, name, entry) for name in ("since", "until"))
         assert since is not None  # noqa: S101  asked for above
         is_dry = is_dry or not options["yes"]
-        return controls.backfill(entry, since, until, is_dry=is_dry, committed=committed)
-    return wake_up(entry, is_dry=is_dry, committed=committed)
+        return controls.backfill(entry, since, until, is_dry=is_dry, on_commit=on_commit)
+    return wake_up(entry, is_dry=is_dry, on_commit=on_commit)
 
 
 def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:

@@ -51,6 +51,10 @@ class Entry:
         except PolicyError as error:
             raise ConfigurationError(f"{self.name}: {self.line.split()[0]}: {error}") from None
 
+    @property
+    def concurrency_key(self) -> str | None:
+        return None if self.policies.overlap == "allow" else f"cron:{self.name}"
+
     def arguments(self, slot: Any) -> dict[str, Any]:
         return self.command.arguments(slot, self.options)
 

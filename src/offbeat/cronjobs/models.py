@@ -53,6 +53,7 @@ class Slot(models.Model):
         MANUAL = "manual"  # run now: its slot is the moment
 
     FROM_OUTSIDE = (Trigger.SCHEDULE, Trigger.TICK, Trigger.HTTP)
+    BY_HAND = (Trigger.BACKFILL, Trigger.MANUAL)
 
     class Outcome(models.TextChoices):
         ENQUEUED = "enqueued"

@@ -31,14 +31,14 @@ _looked_at = float("-inf")
 
 
 def quietly(receive: Callable[..., None]) -> Callable[..., None]:
-    """Log what goes wrong: the job's end is recorded, and telling of it must not disturb whoever recorded it."""
+    """Log what goes wrong: the job's end is recorded, and a ping must not disturb whoever recorded it."""
 
     @wraps(receive)
     def receiver(*arguments: Any, **values: Any) -> None:
         try:
             receive(*arguments, **values)
         except Exception:
-            logger.exception("could not tell of a job", extra={"action": "telling_failed"})
+            logger.exception("a job was not reported", extra={"action": "report_failed"})
 
     return receiver
 
@@ -68,7 +68,7 @@ def note_success(job_id: uuid.UUID) -> None:
         ):
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
             cursor.execute(SUCCESS, [job_id])
-    except row_lock.HeldError as error:
+    except row_lock.CronJobHeldError as error:
         logger.warning("%s", error, extra={"action": "cronjob_held", "job": str(job_id)})
 
 
@@ -84,8 +84,7 @@ def tell(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
     from offbeat.cronjobs import entries, pings  # noqa: PLC0415  only the processes that execute jobs need them
     from offbeat.cronjobs.models import Slot  # noqa: PLC0415
 
-    by_hand = (Slot.Trigger.MANUAL, Slot.Trigger.BACKFILL)
-    slot = Slot.objects.filter(job_id=job_id).exclude(trigger__in=by_hand).first()
+    slot = Slot.objects.filter(job_id=job_id).exclude(trigger__in=Slot.BY_HAND).first()
     if slot is None:
         return
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
     from offbeat.deployment import spec
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class TickResult:
     """What a tick did."""
 
     known: int
-    wake_ups: list[WakeUp] = field(default_factory=list)
+    wake_ups: list[ClaimResult] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)  # by cronjob
     left: list[str] = field(default_factory=list)  # cronjobs that were due, for the next tick
     held: dict[str, str] = field(default_factory=dict)  # those of them that somebody else is at, and who
@@ -104,7 +104,7 @@ def wake(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> Non
         warn_of_merging(done)
 
 
-def warn_of_merging(done: WakeUp) -> None:
+def warn_of_merging(done: ClaimResult) -> None:
     merged = sum(each.outcome == SKIPPED for each in done.decisions)
     if merged and not done.paused_by:
         logger.warning(

@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from offbeat.deployment import spec
 from offbeat.deployment.beat import beats
 from offbeat.deployment.budget import overdrafts
-from offbeat.deployment.env_use import read_prefixes, read_variables, required_variables
+from offbeat.deployment.env_use import read_variables, required_variables
 from offbeat.deployment.kinds import nearest
 from offbeat.deployment.pools import other_pools
 from offbeat.deployment.queues import routed_queues
@@ -109,9 +109,9 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
 
 def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
     """Warn of a variable that nothing reads (W007)."""
-    used, prefixes = read_variables(), read_prefixes()
+    used = read_variables()
     for variable in platform.env:
-        if variable.name not in used and not variable.name.startswith(prefixes):
+        if variable.name not in used:
             yield Warning(
                 f"platform.yaml: env/{variable.name}: nothing reads it{nearest(variable.name, sorted(used))}",
                 hint="Remove it, or mend the name.",

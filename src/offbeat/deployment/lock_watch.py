@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
 
-from offbeat.deployment import holders
+from offbeat import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Watch(threading.Thread):
         self.seconds = seconds
         self.on_wait = on_wait
         self.over = threading.Event()
-        self.given_up: holders.Holder | None = None
+        self.given_up: lock_holders.Holder | None = None
 
     def run(self) -> None:
         own = connection.copy()
@@ -49,7 +49,7 @@ class Watch(threading.Thread):
         since, told = time.monotonic(), None
         while not self.over.wait(PAUSE):
             with own.cursor() as cursor:
-                blocked = holders.blocked_session(cursor, self.application)
+                blocked = lock_holders.find_blocked_session(cursor, self.application)
                 if blocked is None:
                     since, told = time.monotonic(), None
                     continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from offbeat.deployment import holders
+from offbeat import lock_holders
 from offbeat.deployment.lock_watch import watched
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _wait(cursor: Any, seconds: float, on_wait: Callable[[str], None]) -> None:
     deadline = time.monotonic() + seconds
     told = None
     while not _take(cursor):
-        holder = holders.of_advisory_lock(cursor, LOCK)
+        holder = lock_holders.find_lock_holder(cursor, LOCK)
         cursor.execute("ROLLBACK")
         if holder and holder.pid != told:
             on_wait(f"Another release is migrating: waiting for {holder}, {seconds:.0f} s at most.")

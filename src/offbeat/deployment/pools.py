@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from offbeat.deployment import other_files
+from offbeat.deployment.rules import runs_celery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ CUSTOM = "CELERY_CUSTOM_WORKER_POOL"
 
 def pool_problem(command: str) -> str | None:
     """Tell which pool a worker's command asks for, when it is not prefork."""
-    if not re.search(r"\bcelery\b", command):
+    if not runs_celery(command):
         return None
     wrong = next((pool for pool in POOL.findall(command) if pool not in SAFE), None)
     if wrong is None:

@@ -1,4 +1,4 @@
-"""The execution guard: a message may arrive never, twice or late; the ledger decides, by compare-and-set, whether a job starts.
+"""Attempts: a message may arrive never, twice or late; the ledger decides, by compare-and-set, whether a job starts.
 
 `begin` takes a job from pending or published to running and counts the attempt. That number is the fencing token: whatever ends an
 attempt names it, and changes nothing when another attempt has begun meanwhile.

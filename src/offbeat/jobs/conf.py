@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from offbeat.conf import Conf, reader
 
 
 @dataclass(frozen=True)
-class Conf:
+class JobsConf(Conf):
     """Times are in seconds unless the name says otherwise."""
+
+    setting: ClassVar[str] = "OFFBEAT_JOBS"
 
     # Relay
     relay_interval: float = (
@@ -32,9 +33,7 @@ class Conf:
         5.0  # a few index-only queries; with the timeout above it keeps recovery under 60 s
     )
     drain: float = 45.0  # a stopping worker waits this long for running jobs; must stay some 10 s below the platform's grace
-    stuck_after: float = (
-        300.0  # a queue with messages, free slots, and nothing started for this long: the consumer is stuck
-    )
+    stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
     # Locks
@@ -72,19 +71,4 @@ class Conf:
     retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
 
 
-NAMES = frozenset(field.name for field in fields(Conf))
-
-
-@lru_cache(maxsize=1)
-def conf() -> Conf:
-    """Return the settings in force; unknown names are told of by the check offbeat_jobs.E003 and ignored here."""
-    given = getattr(settings, "OFFBEAT_JOBS", {})
-    return Conf(**{name: value for name, value in given.items() if name in NAMES})
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "OFFBEAT_JOBS":
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
+conf = reader(JobsConf)

@@ -59,7 +59,7 @@ def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     3. finish: by compare-and-set on the attempt.
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
-    with soft_limit.held_back():
+    with soft_limit.hold_back():
         return _execute(task, function)
 
 
@@ -67,7 +67,7 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     job_id = uuid.UUID(task.request.id)
     attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
     if attempt is None:
-        _tell_dropped(task, job_id)
+        _log_dropped(task, job_id)
         raise Ignore
     if misfit := code.misfit(task, attempt.args, attempt.kwargs):
         record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
@@ -92,8 +92,8 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     return result
 
 
-def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
-    """Tell what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
+def _log_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
+    """Log what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
     origin = task.request.get(LEDGER_HEADER)
     is_foreign = bool(origin) and origin != ledger.identity()
     logger.log(
@@ -108,7 +108,7 @@ def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
 def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
     result = None
     try:
-        with leftovers.removed(), _transaction(task, attempt):
+        with leftovers.remove_leftovers(), _transaction(task, attempt):
             result = _answer(task, attempt, function)
             if attempt.again is None and task.atomic:
                 attempts.finish(attempt)
@@ -186,7 +186,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+        record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
     else:
         _bury(task, attempt, error)
     if isinstance(error, Exception):

@@ -26,7 +26,7 @@ def identity() -> str:
     return _identity(Broker.objects.get_or_create(pk=1)[0])
 
 
-def renewed(row: Broker) -> str:
+def refresh_identity(row: Broker) -> str:
     """Return the identity as it is now: another one when a backup was restored under a process that runs on."""
     if (found := _identity(row)) != identity():
         identity.cache_clear()

@@ -34,7 +34,7 @@ def check() -> int:
     3. when none is left, forget the note.
     Death before 3: another worker's turn goes on where this one ended. Raises redis.RedisError while Redis is away.
     """
-    lost_at = look()
+    lost_at = exchange()
     if lost_at is None:
         return 0
     total, all_done = republish(lost_at)
@@ -43,28 +43,28 @@ def check() -> int:
     return total
 
 
-def look() -> datetime | None:
-    """Exchange the tokens; return when Redis lost what was published before, None when there is nothing to mend.
+def exchange() -> datetime | None:
+    """Exchange the tokens; return when Redis lost what was published before, None when it lost nothing.
 
     1. lock the row in PostgreSQL: one worker at a time looks, the others pass;
     2. exchange the token in Redis for a new one, in one command: what Redis loses later is noticed at the next look;
     3. compare, write the new token to PostgreSQL, and commit.
-    Death between 2 and 3: the tokens differ at the next look, and messages are published once more: the guard drops the
-    second ones.
+    Death between 2 and 3: the tokens differ at the next look, and messages are published once more: the ledger starts each job
+    once.
     """
     Broker.objects.get_or_create(pk=1)
     with transaction.atomic():
         row = Broker.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if row is None:  # another worker is looking
             return None
-        own = ledger.renewed(row)
+        own = ledger.refresh_identity(row)
         before, row.token = row.token, secrets.token_hex(16)
         found = _exchange(own, row.token)
         # Before the first look nobody knows what Redis may have lost: then, too, publish again.
         if not before or before != found:
             row.lost_at = _lost(known=bool(before))
         row.save(update_fields=["token", "lost_at"])
-    other_ledgers.greet(own)
+    other_ledgers.sign(own)
     return row.lost_at
 
 
@@ -82,7 +82,7 @@ def republish(lost_at: datetime) -> tuple[int, bool]:
 
 
 def _turn() -> float:
-    return conf().heartbeat_interval / 2  # the keeper has other duties
+    return conf().heartbeat_interval / 2  # the thread has other tasks
 
 
 def forget(lost_at: datetime) -> None:
@@ -108,6 +108,6 @@ def _lost(*, known: bool) -> datetime | None:
         return None
     why = "Redis lost its data" if known else "nobody has looked at this Redis before"
     logger.warning(
-        "%s: %d jobs are published again", why, count, extra={"action": "epoch_changed", "jobs": count}
+        "%s: %d jobs are published again", why, count, extra={"action": "redis_lost_data", "jobs": count}
     )
     return cast("datetime", now)

@@ -202,8 +202,6 @@ class Broker(models.Model):
     ledger = models.UUIDField(default=uuid.uuid4, editable=False)  # see offbeat.jobs.ledger
     token = models.CharField(max_length=32, blank=True)
     lost_at = models.DateTimeField(null=True)  # what was published before is being published again
-    # The token of releases without `ledger`, whose workers still look while a deploy takes their place.
-    epoch = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
         return f"ledger {self.ledger}"

@@ -1,6 +1,6 @@
-"""The reconciler: in every worker, compares the ledger with the world, and mends.
+"""The reconciler: in every worker, compares the ledger with the world, and repairs it.
 
-It needs no singleton: every mend is a compare-and-set.
+It needs no singleton: every repair is a compare-and-set.
 """
 
 from __future__ import annotations

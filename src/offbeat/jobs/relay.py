@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Claim(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
@@ -89,7 +89,7 @@ DUE_BY_THE_OLD_CLOCK = """
 
 
 def relay() -> int:
-    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the keeper has other duties; return how many.
+    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the thread has other tasks; return how many.
 
     Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
     hundreds of rows twice for nothing.
@@ -104,17 +104,17 @@ def relay() -> int:
     return total
 
 
-def claim() -> list[Claim]:
+def claim() -> list[ClaimedJob]:
     return claims(CLAIM, conf().relay_batch)
 
 
-def claim_lost(lost_at: datetime) -> list[Claim]:
-    """Claim a batch of what Redis has lost; raises BrokerAwayError while it is away."""
+def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
+    """ClaimedJob a batch of what Redis has lost; raises BrokerAwayError while it is away."""
     broker.refuse_while_away()
     return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
 
 
-def publish(batch: Sequence[Claim]) -> None:
+def publish(batch: Sequence[ClaimedJob]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
@@ -133,7 +133,7 @@ def publish(batch: Sequence[Claim]) -> None:
         take_back([one for one in batch if one.queue in refused], PAUSE)
 
 
-def take_back(batch: Sequence[Claim], pause: float = 0.0) -> None:
+def take_back(batch: Sequence[ClaimedJob], pause: float = 0.0) -> None:
     """Make claimed rows pending again, due in `pause` seconds. Those that began, or were claimed anew, are left alone."""
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, [pause, *_columns(batch)])
@@ -155,11 +155,11 @@ def publish_job(job_id: uuid.UUID) -> None:
 
 
 def publish_claimed(statement: str, *values: Any) -> None:
-    """Publish what a statement claims: it says `published` of rows, and returns the columns of a Claim."""
+    """Publish what a statement claims: it says `published` of rows, and returns the columns of a ClaimedJob."""
     _publish_or_leave(claims(statement, *values))
 
 
-def publish_committed(written_ones: Sequence[Claim], written: float) -> None:
+def publish_committed(written_ones: Sequence[ClaimedJob], written: float) -> None:
     """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
 
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
@@ -169,7 +169,7 @@ def publish_committed(written_ones: Sequence[Claim], written: float) -> None:
     _publish_or_leave(written_ones)
 
 
-def _publish_or_leave(batch: Sequence[Claim]) -> None:
+def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
     """Publish; Redis away is no error: the rows wait for the relay."""
     if not batch:
         return
@@ -179,12 +179,12 @@ def _publish_or_leave(batch: Sequence[Claim]) -> None:
         logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
 
 
-def claims(statement: str, *values: Any) -> list[Claim]:
-    """Execute a statement that returns the columns of a Claim."""
+def claims(statement: str, *values: Any) -> list[ClaimedJob]:
+    """Execute a statement that returns the columns of a ClaimedJob."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return [Claim(*row) for row in cursor.fetchall()]
+        return [ClaimedJob(*row) for row in cursor.fetchall()]
 
 
-def _columns(batch: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
+def _columns(batch: Sequence[ClaimedJob]) -> tuple[list[uuid.UUID], list[datetime]]:
     return [one.id for one in batch], [one.published_at for one in batch]

@@ -24,7 +24,7 @@ NAME = "offbeat {worker} {pid}"  # 63 characters at most; poolers pass it on
 ENDING = 5_000  # milliseconds in which a session has to end: it takes one, unless the server is very busy
 
 
-def name(worker: uuid.UUID, pid: int) -> None:
+def name_sessions(worker: uuid.UUID, pid: int) -> None:
     """Name the sessions that this process opens from now on, after its worker and its pid."""
     for each in connections.all():
         if each.vendor == "postgresql":
@@ -76,19 +76,19 @@ def _end(statement: str, *whose: Any) -> tuple[bool, int]:
             cursor.execute(statement, [ENDING, *whose])
             waited, count, gone = cursor.fetchone()
     except ProgrammingError as error:  # insufficient privilege
-        _tell_once(f"{error}".strip())
+        _report_once(f"{error}".strip())
         return False, 0
     if not gone:
         logger.warning("a session did not end within %d ms", ENDING, extra={"action": "session_stays"})
     return waited, count
 
 
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
-def _tell_once(line: str) -> None:
-    if line not in _told:
-        _told.add(line)
+def _report_once(line: str) -> None:
+    if line not in _reported:
+        _reported.add(line)
         logger.warning(
             "sessions of dead processes cannot be ended: %s. Hint: GRANT EXECUTE ON FUNCTION pg_terminate_backend(int, bigint) "
             "TO the role of DATABASE_URL",

@@ -36,7 +36,7 @@ SIGNS = """
 """
 
 
-class Watch:
+class SilenceWatch:
     """One observer's memory."""
 
     def __init__(self) -> None:
@@ -51,6 +51,6 @@ class Watch:
         self.silent_since = {sign: self.silent_since.get(sign, since) for sign, since in signs.items()}
         return {sign: moment - since for sign, since in self.silent_since.items()}
 
-    def begin_again(self, signs: Collection[Sign]) -> None:
+    def restart(self, signs: Collection[Sign]) -> None:
         """Time these from now on: somebody holds their rows, so that no other sign could follow."""
         self.silent_since |= dict.fromkeys(signs, time.monotonic())

@@ -28,7 +28,7 @@ _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def hold_back() -> Iterator[None]:
     """Ignore the soft time limit inside the block; the hard one still holds."""
     global _handler  # noqa: PLW0603  a process runs one job at a time
     if not _is_ours():

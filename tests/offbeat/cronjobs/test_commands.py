@@ -7,7 +7,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 
-from offbeat.cronjobs import entries, ledger, registration
+from offbeat.cronjobs import entries, registration, slots
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
@@ -276,7 +276,7 @@ def test_postgres_that_goes_after_the_commit_is_75(
     """The work is recorded, so nobody is told to ask for it again."""
     run()
     CronJob.objects.update(cursor="2026-01-01T00:00Z")
-    monkeypatch.setattr(ledger, "count_unpublished", raising(OperationalError("gone")))
+    monkeypatch.setattr(slots, "count_unpublished", raising(OperationalError("gone")))
 
     code = run(*arguments)
 

@@ -183,7 +183,7 @@ def test_telling_disturbs_nobody(hourly, monkeypatch, caplog):
 
     job_dead.send(water_the_plants.name, job_id=uuid.uuid4(), reason="")
 
-    assert "could not tell of a job" in caplog.text
+    assert "a job was not reported" in caplog.text
 
 
 def test_a_watcher_that_answers_nonsense_costs_one_ping(hourly, settings, watcher, caplog):

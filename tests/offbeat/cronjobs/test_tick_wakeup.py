@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from offbeat.cronjobs import entries, output, registration, tick_wakeup
+from offbeat.cronjobs import entries, output, row_lock, tick_wakeup
 from offbeat.cronjobs.management.commands.tick import Command
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.registration import register
@@ -100,7 +100,7 @@ def test_a_bug_does_not_stop_the_others(platform, monkeypatch, bug):
 
 def test_a_cronjob_that_somebody_holds_is_left_for_the_next_tick(platform, monkeypatch):
     """A process that is stuck with one cronjob keeps no other from its slot; the platform sees 75."""
-    monkeypatch.setattr(registration, "LOCK", "100ms")
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
     platform(held="0 * * * *", hourly="0 * * * *")
     other = connection.copy()
     with other.cursor() as cursor:

@@ -71,6 +71,7 @@ def test_any_python_runs_a_management_command(python):
         ("Procfile", "beat: celery -A config beat\n"),
         ("compose.yaml", "services:\n  beat:\n    command: celery -A config beat\n"),
         ("Procfile", "worker: /app/.venv/bin/celery -A config worker -B\n"),
+        ("Procfile", "worker: python manage.py worker --queues default -B\n"),
         ("Procfile", "beat: sh -c 'cd src && celery -A config beat\n"),
         (
             "docker-compose.yml",
@@ -154,20 +155,40 @@ def test_a_variable_that_nothing_reads_is_a_warning():
 
 
 def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
-    """JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
+    """OFFBEAT_JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
     override = platform(lambda document: document["env"].update(OFFBEAT_JOBS_RELAY_INTERVAL={"default": "2"}))
 
     assert list(checks.env_is_used(override)) == []
+
+
+def test_a_misspelt_number_of_ours_is_a_warning():
+    """With the name that is meant: every process would refuse to start (W007)."""
+    misspelt = platform(lambda document: document["env"].update(OFFBEAT_JOBS_DRAN={"default": "2"}))
+
+    (warning,) = checks.env_is_used(misspelt)
+
+    assert warning.msg.endswith("OFFBEAT_JOBS_DRAN: nothing reads it (did you mean OFFBEAT_JOBS_DRAIN?)")
 
 
 def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
     """Only this package is left out of the source that is searched, not a project under .../deployment/."""
     source = tmp_path / "deployment" / "src"
     (source / "deployment").mkdir(parents=True)
-    (source / "settings.py").write_text('env.text("READ_HERE")')
-    (source / "deployment" / "own.py").write_text('"NOT_HERE"')
+    (source / "deployment" / "own.py").write_text('env.text("OF_A_PROJECT")')
 
-    assert read_variables(source) == {"READ_HERE"}
+    assert "OF_A_PROJECT" in read_variables(source)
+    assert "OF_A_PROJECT" not in read_variables()
+
+
+def test_the_settings_are_those_of_the_core_and_of_the_project(tmp_path, monkeypatch):
+    """A variable that the project's own settings require is required, beside those of the core."""
+    (tmp_path / "shop_settings.py").write_text(
+        'from config.settings import *\n\nSHOP_KEY = env.text("SHOP_KEY")\nSHOP = env.text("SHOP", "")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert required_variables("shop_settings") - required_variables() == {"SHOP_KEY"}
+    assert "SECRET_KEY" in required_variables("shop_settings")
 
 
 def test_the_settings_tell_what_they_require():
@@ -214,6 +235,8 @@ def test_enough_connections_pass():
         "python -m celery -A config worker --pool=gevent",
         "celery -A config worker --pool gevent --queues default",
         "celery multi start w1 -A config -P:w1 gevent",
+        "python manage.py worker -P gevent",
+        "python manage.py worker --queues default --pool=gevent",
         "CELERY_WORKER_POOL=gevent celery -A config worker",
     ],
 )
@@ -232,7 +255,7 @@ def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["celery -A config worker -P threads", "celery -A config worker --pool solo"]
+    "command", ["celery -A config worker -P threads", "python manage.py worker --pool solo"]
 )
 def test_a_services_pool_is_refused(command):
     """platform.yaml is refused with a pool that is not safe."""
@@ -243,7 +266,7 @@ def test_a_services_pool_is_refused(command):
 
 
 @pytest.mark.parametrize(
-    "command", ["celery -A config worker -P prefork -n Piet", "celery -A config worker --pool=processes"]
+    "command", ["celery -A config worker -P prefork -n Piet", "python manage.py worker --pool=processes"]
 )
 def test_prefork_may_be_said(command):
     """Saying what holds anyway is no mistake."""

@@ -53,7 +53,7 @@ def test_an_unknown_cronjob_names_those_that_there_are():
 def test_reading_the_file_loads_neither_django_nor_celery():
     """A wake-up reads the spec before it pays for a framework."""
     program = (
-        "import sys; from deployment import spec; spec.read();"
+        "import sys; from offbeat.deployment import spec; spec.read();"
         "print(*{'django', 'celery', 'kombu', 'redis'} & set(sys.modules))"
     )
 

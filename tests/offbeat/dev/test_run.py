@@ -21,7 +21,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder / "project"
-        (self.folder / "src" / "local").mkdir(parents=True)
+        (self.folder / "src" / "offbeat" / "dev").mkdir(parents=True)
         shutil.copy(CHECKOUT / "run", self.folder)
         self.write("requirements-dev.txt", "# nothing\n")
         self.write("src/offbeat/dev/__init__.py", "")

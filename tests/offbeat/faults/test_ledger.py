@@ -22,7 +22,7 @@ DIE = """
 import os, signal
 import django
 django.setup()
-from jobs import broker
+from offbeat.jobs import broker
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.proxy import Proxy
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.faults
 
 JOBS = 40  # of each; of a few hundredths of a second, for two slots each
 ENQUEUE = f"""
-from jobs import epoch
+from offbeat.jobs import loss_token
 from tests.offbeat.faults.effects import tasks
-epoch.check()  # the first look would publish everything again
+loss_token.check()  # the first look would publish everything again
 tasks.work.enqueue_many(((f"{{number}}", 0.05), {{}}) for number in range({JOBS}))
 """
 

@@ -43,7 +43,7 @@ ENDS = {
     "success": attempts.finish,
     "failure": lambda attempt: attempts.bury(attempt, "broken", ""),
     "retry": lambda attempt: attempts.retry(attempt, attempts.Again(60), "again", ""),
-    "crash": lambda attempt: recovery.attempt_crashed(
+    "crash": lambda attempt: recovery.recover_attempt(
         attempt.job_id, Job.objects.get(pk=attempt.job_id).worker, None, "died"
     ),
 }
@@ -146,7 +146,7 @@ def test_a_job_that_had_the_key_does_not_skip(worker, row, how):
     if how == "handed back":
         recovery.hand_back(worker, "stopped")
     elif how == "excused":
-        recovery.attempt_excused(job.pk, worker, None, "deadlock")
+        recovery.excuse_attempt(job.pk, worker, None, "deadlock")
     else:
         refusal.refuse_begun(attempt, work.name, "does not fit")
     Job.objects.update(due_at=timezone.now() - timedelta(seconds=1))

@@ -153,7 +153,7 @@ def test_strangers_cannot_wear_the_database_out(client, django_assert_num_querie
 
 def test_cron_health_is_unknown_without_the_database(client, monkeypatch):
     """PostgreSQL away is 503 "unknown": an uptime monitor must not read it as well."""
-    monkeypatch.setattr(health_cron.monitoring, "reports", Gone())
+    monkeypatch.setattr(health_cron.statuses, "reports", Gone())
 
     answer = client.get("/healthz/cron")
 

@@ -13,7 +13,8 @@ from kombu.utils.json import dumps
 from offbeat.jobs import code, refusal, unreadable_store
 from offbeat.jobs.message import JOB_HEADER, reduce_to_job
 from offbeat.jobs.unreadable_store import UnreadableError
-from offbeat.jobs.worker import maintenance, message_shape
+from offbeat.jobs.worker import message_shape
+from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.transport import is_of_broker
 
 
@@ -76,7 +77,7 @@ def _put_aside(message: Any, reason: str) -> None:
 
 
 def _keep(message: Any, reason: str, longest: int | None = unreadable_store.LONGEST) -> None:
-    maintenance.note_start()  # a worker that only puts aside does consume
+    worker_state.note_start()  # a worker that only puts aside does consume
     raw = dumps(message._raw)  # noqa: SLF001  the JSON that came, as kombu keeps it
     unreadable_store.put_aside(raw, reason, message.delivery_info["routing_key"], longest)
 

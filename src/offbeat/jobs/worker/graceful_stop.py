@@ -22,8 +22,8 @@ from offbeat.jobs import locks, recovery, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import heartbeat_file
-from offbeat.jobs.worker.maintenance import give_up, senses
-from offbeat.jobs.worker.state import children
+from offbeat.jobs.worker.maintenance import children
+from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class GracefulStop(bootsteps.StartStopStep):
         signal.signal(signal.SIGINT, self.on_signal)
 
     def on_signal(self, number: int, frame: Any) -> None:
-        if not senses.stopping:
-            senses.stopping = True
+        if not worker_state.is_stopping:
+            worker_state.is_stopping = True
             threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
         elif number == signal.SIGINT:
             self.hurry.set()
@@ -72,7 +72,7 @@ class GracefulStop(bootsteps.StartStopStep):
             state.should_terminate = os.EX_OK
         else:
             state.should_stop = os.EX_OK
-        threading.Timer(LAST_WORDS, leave_by_force, [self.worker]).start()
+        threading.Timer(LAST_WORDS, exit_by_force, [self.worker]).start()
 
     def stop_consuming(self) -> None:
         """Ask for no more messages, and return when none can come any more: what is in hand then has the whole grace.
@@ -101,7 +101,7 @@ class GracefulStop(bootsteps.StartStopStep):
 
 def kill_children(worker: Any) -> None:
     """Kill the children, and return when they are dead."""
-    give_up()
+    worker_state.is_killing_children = True
     pids = children(worker)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -111,29 +111,29 @@ def kill_children(worker: Any) -> None:
 
 def hand_back() -> None:
     """Make this worker's running jobs due again. PostgreSQL away: the reconciler of another worker does it later."""
-    with contextlib.suppress(DatabaseFailure), locks.bounded():
+    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
         count = recovery.hand_back(workers.current(), "handed back by a worker that stopped")
         logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
 
 
 @signals.worker_shutdown.connect
-def leave_the_ledger(**_: Any) -> None:
+def leave_ledger(**_: Any) -> None:
     """The pool has stopped: nothing runs in this worker any more."""
-    senses.gone = True
-    with contextlib.suppress(DatabaseFailure), locks.bounded():
+    worker_state.has_left_ledger = True
+    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
         recovery.hand_back(workers.current(), "handed back by a worker that stopped")
-        workers.say_goodbye()
+        workers.leave_ledger()
     heartbeat_file.remove()
 
 
-def leave_by_force(worker: Any) -> None:
+def exit_by_force(worker: Any) -> None:
     """Leave although Celery has not finished stopping, because the grace is nearly over.
 
     A message that came in the moment of stopping may still run: its child is killed before its job is handed back.
     """
     logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
     kill_children(worker)
-    record = threading.Thread(target=leave_the_ledger, daemon=True)
+    record = threading.Thread(target=leave_ledger, daemon=True)
     record.start()
     record.join(
         LAST_RECORD
@@ -141,7 +141,7 @@ def leave_by_force(worker: Any) -> None:
     os._exit(os.EX_OK)
 
 
-def leave(reason: str) -> None:
+def stop_worker(reason: str) -> None:
     """Stop a worker that cannot go on, so that the platform starts a new one."""
     logger.critical("leaving: %s", reason, extra={"action": "worker_stuck"})
     os.kill(os.getpid(), signal.SIGTERM)

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 def a_page(pattern):
     """Give an address for a pattern of urls.py."""
     values = {"name": "weekly-digest", "job_id": uuid4(), "batch_id": uuid4(), "entry": uuid4()}
-    return reverse(f"ops:{pattern.name}", kwargs={key: values[key] for key in pattern.pattern.converters})
+    return reverse(
+        f"offbeat_ops:{pattern.name}", kwargs={key: values[key] for key in pattern.pattern.converters}
+    )
 
 
 @pytest.mark.parametrize("pattern", urls.urlpatterns, ids=lambda pattern: pattern.name)
