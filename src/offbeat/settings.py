@@ -22,6 +22,7 @@ from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
+env.text("OFFBEAT_ROOT", "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 

@@ -9,14 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from offbeat.dev.environments import private
-from offbeat.dev.servers import CHECKOUT, MANAGE
-from offbeat.project import IS_FORK, PLATFORM_FILE
+from offbeat.dev.servers import CHECKOUT, IS_FORK, MANAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODULE = [sys.executable, "-m"]
-SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", str(PLATFORM_FILE)]
+SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", "platform.yaml"]
 CORE = ("src/offbeat", "tests/offbeat", "docs/offbeat")
 # Its lint, format and types are the business of those who make it: a team cannot mend what it does not edit.
 WITHOUT_CORE = [option for folder in CORE for option in ("--extend-exclude", folder)] if IS_FORK else []

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
-from config.celery import app as celery
 from offbeat.deployment import budget, checks, spec
 from offbeat.deployment.env_use import read_variables, required_variables
+from tests.offbeat.sample_project import celery_app as celery
 
 
 def platform(change=None):

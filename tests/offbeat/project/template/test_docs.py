@@ -12,7 +12,7 @@ from django.core.management import get_commands
 
 from offbeat.deployment import spec
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SRC = ROOT / "src"
 README = (ROOT / "README.md").read_text()
 PAGES = "\n".join(
