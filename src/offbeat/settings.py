@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dj_database_url
 
+from offbeat import container
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
 from offbeat.hosts import platform_hosts, platform_origins
@@ -199,7 +200,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 PORT = env.integer("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
-WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1)  # each may hold a database connection
+WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
 # Celery
 
