@@ -26,7 +26,7 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def show_to_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             response = log_in(request)
         elif not (request.user.is_active and request.user.is_staff):
@@ -39,7 +39,7 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         patch_vary_headers(response, ["HX-Request"])
         return response
 
-    return guarded
+    return show_to_staff
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
