@@ -29,8 +29,8 @@ def merge_locks(start: bytes, yours: bytes, new: bytes) -> bytes:
     for name in sorted({*own, *after} - {""}):
         if name not in own and name in before:
             continue  # the team has dropped it
-        is_own = name in own and own[name] != before.get(name) and after.get(name) == before.get(name)
-        if is_own:
+        is_changed = name in own and own[name] != before.get(name)
+        if is_changed and after.get(name) in {None, before.get(name)}:
             merged[name] = own[name]
         elif name in after:
             merged[name] = after[name]
