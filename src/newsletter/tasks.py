@@ -16,7 +16,7 @@ from newsletter.models import Issue, SignupReport, Subscriber
 from offbeat.jobs import open_batch
 
 if TYPE_CHECKING:
-    from offbeat.jobs.models import Job
+    from offbeat.jobs import Job
 
 logger = logging.getLogger(__name__)
 

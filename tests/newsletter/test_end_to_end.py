@@ -13,7 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from newsletter.models import Delivery, Issue, Note, Subscriber
-from offbeat.jobs.models import Batch, Job
+from offbeat.jobs import Batch, Job
 from tests.offbeat.support.chromium import fits, launched, watch
 from tests.offbeat.support.polling import wait_until
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from newsletter.mails import confirm_link, unsubscribe_link
 from newsletter.models import Delivery, Issue, Subscriber
-from offbeat.jobs.models import Job
+from offbeat.jobs import Job
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from newsletter.models import Subscriber
 from newsletter.tasks import purge_unconfirmed, send_confirmation, send_reminder, subscribe
-from offbeat.jobs.models import Job
+from offbeat.jobs import Job
 
 DAY = timedelta(days=1)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from offbeat.settings import *  # noqa: F403
 from offbeat.settings import OFFBEAT_APPS, env
-from tests.offbeat.site import celery_app  # noqa: F401  for `manage.py worker`
+from tests.offbeat.sample_project import celery_app  # noqa: F401  for `manage.py worker`
 
 STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
-ROOT_URLCONF = "tests.offbeat.site.urls"
-WSGI_APPLICATION = "tests.offbeat.site.wsgi.application"
+ROOT_URLCONF = "tests.offbeat.sample_project.urls"
+WSGI_APPLICATION = "tests.offbeat.sample_project.wsgi.application"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = "offbeat@localhost"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
 CELERY_TASK_ROUTES = {

@@ -30,7 +30,7 @@ def procfile_text(platform: Platform) -> str:
 def wanted_files() -> dict[Path, str]:
     """Give the text of every such file. Those that a fork or an image has left out are not missed."""
     files = {SCHEMA_FILE: schema_text(), REFERENCE_FILE: reference_text(), **dict(page_texts())}
-    with suppress(PlatformError):  # check_platform tells why
+    with suppress(PlatformError):  # check_platform says why
         files[ROOT / "Procfile"] = procfile_text(read())
     return {path: text for path, text in files.items() if path.exists()}
 

@@ -24,7 +24,7 @@ ZONES = {
     "utc": "UTC",
     "each": "each cronjob its own",
     "host": "the machine's; lines are in UTC",
-    "file": "each cronjob its own: our stand-in reads platform.yaml",
+    "file": "each cronjob its own: a process of ours reads platform.yaml",
 }
 
 

@@ -33,7 +33,7 @@ An editor that understands YAML schemas completes and checks it while you type: 
 RULES = """\
 ## Rules between keys
 
-- A service with queues runs at least one instance: nothing wakes a worker up, and the workers mend what was lost.
+- A service with queues runs at least one instance: only a running worker runs jobs, and makes due again what was lost.
   It has at least 10 s of grace: handing jobs back takes a few seconds.
 - The service with a port is called `web`: Heroku, Dokku and Scalingo send requests to no other name.
 - Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.

@@ -42,7 +42,7 @@ PRODUCTION = {
 
 
 def main(names: Sequence[str]) -> int:
-    """Run the named checks, or all; tell how each went, and what it said if it failed. Returns 1 if any did."""
+    """Run the named checks, or all; print how each went, and what it said if it failed. Returns 1 if any did."""
     if unknown := set(names) - CHECKS.keys():
         sys.stderr.write(
             f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.\n"

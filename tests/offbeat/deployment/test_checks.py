@@ -52,6 +52,25 @@ def test_a_command_that_does_not_exist_is_refused():
     )
 
 
+def test_a_command_of_an_app_that_is_not_installed(monkeypatch, tmp_path):
+    """Where the command's file is there, the hint is what Django lacks: the app's name in the settings (E002)."""
+    command = tmp_path / "src/shop/management/commands/enqueue_count_users.py"
+    command.parent.mkdir(parents=True)
+    command.touch()
+    entries = [cronjob(f"python manage.py {name}") for name in ("enqueue_count_users", "enqueue_count_them")]
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    there, missing = (next(checks.cronjob_commands(each)) for each in entries)
+
+    assert there.hint == (
+        "src/shop/management/commands/enqueue_count_users.py is there: "
+        'add "shop" to INSTALLED_APPS in src/config/settings.py.'
+    )
+    assert missing.hint.startswith(
+        "Add src/<app>/management/commands/enqueue_count_them.py, of an app in INSTALLED_APPS"
+    )
+
+
 def test_a_command_that_is_no_management_command_is_refused():
     """Only management commands take part in slots and exit codes (E002)."""
     (error,) = checks.cronjob_commands(cronjob("curl https://example.com/cron"))
@@ -112,7 +131,7 @@ def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
 
 
 def test_a_grace_shorter_than_the_stop_is_refused(settings):
-    """The platform would kill the worker before its jobs are handed back (E004)."""
+    """The platform would kill the worker before its jobs return to the queue (E004)."""
     settings.OFFBEAT_JOBS = {"drain": 75}
 
     (error,) = checks.grace_outlasts_stop(platform())
@@ -216,6 +235,26 @@ def test_connections_follow_processes_threads_and_instances():
 
     assert (demand["web"].postgres, demand["web"].redis) == (24, 12)
     assert (demand["worker"].postgres, demand["worker"].redis) == (5, 8)
+
+
+def test_connections_follow_what_the_container_would_choose():
+    """Without a number in the file, the budget is that of the containers: two processes a CPU, as far as the memory goes."""
+
+    def larger(document):
+        web, worker = document["services"]
+        web.update(cpu=2, memory=1024)
+        worker.update(cpu=2, memory=512)
+
+    def with_numbers(document):
+        larger(document)
+        numbers = {"WEB_CONCURRENCY": 1, "WEB_THREADS": 2, "WORKER_CONCURRENCY": 8}
+        document["env"].update({name: {"default": str(number)} for name, number in numbers.items()})
+
+    chosen = {each.process: each.postgres for each in budget.demands(platform(larger))}
+    said = {each.process: each.postgres for each in budget.demands(platform(with_numbers))}
+
+    assert (chosen["web"], chosen["worker"]) == (3 * 4 * 4, 3 + 3)
+    assert (said["web"], said["worker"]) == (3 * 1 * 2, 8 + 3)
 
 
 def test_enough_connections_pass():

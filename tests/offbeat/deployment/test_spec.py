@@ -41,8 +41,8 @@ def test_variables_go_to_every_process_unless_services_are_named():
     platform = spec.read()
 
     assert "SECRET_KEY" in {each.name for each in platform.env_of("prune-jobs")}
-    assert "WEB_THREADS" not in {each.name for each in platform.env_of("prune-jobs")}
-    assert "WEB_THREADS" in {each.name for each in platform.env_of("web")}
+    assert "WORKER_TASK_EVENTS" not in {each.name for each in platform.env_of("prune-jobs")}
+    assert "WORKER_TASK_EVENTS" in {each.name for each in platform.env_of("worker")}
 
 
 def test_an_unknown_cronjob_names_those_that_there_are():

@@ -1,4 +1,4 @@
-"""The Celery application of the tests: `celery -A tests.offbeat.site worker`."""
+"""The Celery application of the tests: `celery -A tests.offbeat.sample_project worker`."""
 
 import os
 

@@ -1,125 +1,100 @@
-"""The README stays true: what the code has is in it, and what it names is in the code."""
+"""The manual stays true: what the core has is in it, and what it names is in the core."""
 
-import ast
-import os
+from __future__ import annotations
+
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
-import yaml
 from django.core.management import get_commands
 
-from offbeat.deployment import spec
+from offbeat.env import env
+from tests.offbeat.support.running import CHECKOUT
 
-ROOT = Path(__file__).resolve().parents[4]
-SRC = ROOT / "src"
-README = (ROOT / "README.md").read_text()
-PAGES = "\n".join(
-    page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "offbeat").rglob("*.md"))]
+DOCS = CHECKOUT / "docs" / "offbeat"
+CORE = CHECKOUT / "src" / "offbeat"
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
+VARIABLE = r"`([A-Z][A-Z_]*[A-Z])`"
+# Words that only we used, where the field has one. A quoted word is somebody else's.
+PRIVATE = re.compile(
+    r"\b(woken up|hand(s|ed)? (it |them )?back|until somebody decides|is asked first|stands? still|comes? to nothing"
+    r"|epoch|keeper|healed|healing|mends?|mended|uncharged|charged)\b",
+    re.IGNORECASE,
 )
-READERS = {"text", "boolean", "integer", "items", "url"}
 
 
-def variables_of_the_settings():
-    tree = ast.parse((SRC / "config" / "settings.py").read_text())
-    calls = (
-        node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    )
-    return sorted({call.args[0].value for call in calls if call.func.attr in READERS})
+def links():
+    """Give (page, link) for each link to a file of the repository."""
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\((?!https?:|mailto:)([^)]+)\)|src=\"(?!https?:)([^\"]+)\"", text):
+            yield page, "".join(link)
 
 
-def variables_of_the_readme():
-    section = README.partition("## Configuration")[2].partition("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    return sorted(set(re.findall(r"`([A-Z_]+)`", " ".join(cells))))
+def headings(text):
+    """Give the anchors that GitHub makes of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def own_commands():
-    apps = {folder.name for folder in SRC.iterdir()}
-    return sorted(name for name, app in get_commands().items() if app in apps)
+def documented_variables():
+    cells = [line.split("|")[1] for line in PAGES["configuration.md"].splitlines() if line.startswith("| `")]
+    return set(re.findall(VARIABLE, " ".join(cells)))
 
 
-def run_tasks():
-    listing = subprocess.run(["./run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return re.findall(r"^  \./run (\w+)", listing, re.MULTILINE)
+def core_commands():
+    return sorted(name for name, app in get_commands().items() if app.startswith("offbeat."))
 
 
-@pytest.mark.parametrize("name", variables_of_the_settings())
-def test_every_variable_is_in_the_table(name):
-    """Each environment variable that the settings read has a row of the README's table."""
-    assert name in variables_of_the_readme()
+def test_every_variable_is_in_the_table():
+    """Each environment variable that the core's settings read by name has a row."""
+    read = {name for name in env.known if f'"{name}"' in (CORE / "settings.py").read_text()}
+    read |= {name for name in env.known if f'"{name}"' in (CORE / "celery_settings.py").read_text()}
+
+    assert read - documented_variables() == set()
 
 
-@pytest.mark.parametrize("name", variables_of_the_readme())
+@pytest.mark.parametrize("name", sorted(documented_variables()))
 def test_every_row_of_the_table_is_read(name):
     """The table names no variable that the code does not read."""
-    assert any(f'"{name}"' in module.read_text() for module in SRC.rglob("*.py"))
+    modules = [*CORE.rglob("*.py"), *(CHECKOUT / "src" / "config").glob("*.py")]
+
+    assert any(f'"{name}"' in module.read_text() for module in modules)
 
 
-def test_every_task_of_run_is_told():
-    """The README's table has the tasks that ./run lists, in its order, and no other."""
-    assert re.findall(r"^\| `\./run (\w+)", README, re.MULTILINE) == run_tasks()
+@pytest.mark.parametrize("name", core_commands())
+def test_every_command_is_named(name):
+    """Each management command of the core is on a page."""
+    assert re.search(rf"\b{name}\b", "\n".join(PAGES.values()))
 
 
-@pytest.mark.parametrize("name", own_commands())
-def test_every_command_is_told(name):
-    """Each management command of the project is named by the README or a page of docs/."""
-    assert re.search(rf"\b{name}\b", PAGES)
+@pytest.mark.parametrize(("page", "link"), list(links()))
+def test_every_link_leads_somewhere(page, link):
+    """A relative link leads to a file, and to a heading of it."""
+    path, _, anchor = link.partition("#")
+    target = DOCS / page if not path else (DOCS / page).parent / path
+
+    assert target.exists()
+    assert not anchor or anchor in headings(target.read_text())
 
 
-def test_every_command_that_is_told_exists():
-    """Behind `python manage.py` and `./run manage` there is a command that exists, but for the one that the reader adds."""
-    told = set(re.findall(r"(?:manage\.py|run manage) ([a-z_]+[a-z])\b", README))
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_can_be_found(page):
+    """Each page is linked from another one."""
+    linked = {
+        (DOCS / source).parent.joinpath(link.partition("#")[0]).resolve()
+        for source, link in links()
+        if source != page and link.partition("#")[0]
+    }
 
-    assert told - set(get_commands()) == {"enqueue_count_users"}
-
-
-def test_every_process_is_told():
-    """The table of processes has what platform.yaml runs, word for word up to the options."""
-    platform = spec.read()
-
-    assert f"| `release` | `{platform.release}` |" in README
-    for service in platform.services:
-        begin = service.command.partition(" --queues")[0]
-        assert f"| `{service.name}` | `{begin}" in README
+    assert page == "README.md" or (DOCS / page).resolve() in linked
 
 
-def test_the_first_cronjob_is_right():
-    """The entry that the README has the reader write is one that platform.yaml takes."""
-    snippet = re.search(r"```yaml\n(cronjobs:.*?)```", README, re.DOTALL)[1]
-    source = yaml.safe_load((ROOT / "platform.yaml").read_text()) | yaml.safe_load(snippet)
-
-    (cronjob,) = spec.parse(yaml.safe_dump(source)).cronjobs
-
-    assert (cronjob.name, cronjob.schedule) == ("count-users", "*/10 * * * *")
+@pytest.mark.parametrize("page", PAGES)
+def test_the_words_are_those_of_the_field(page):
+    """No page uses a word that its reader would have to learn, where there is one that he knows."""
+    assert PRIVATE.findall(PAGES[page]) == []
 
 
-@pytest.mark.parametrize(
-    "path", re.findall(r"^\| `([\w./]+)` \| ", README.partition("## Where to look")[2], re.MULTILINE)
-)
-def test_every_file_of_interest_exists(path):
-    """The files that the README points to are there."""
-    assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)", README))
-def test_every_link_leads_somewhere(path):
-    """A relative link of the README leads to a file."""
-    assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"docs/offbeat/images/[\w.-]+", README))))
-def test_the_pictures_are_there_and_small(path):
-    """A clone does not pay for the pictures, and the README shows them."""
-    assert 0 < (ROOT / path).stat().st_size < 150_000
-
-
-def test_the_readme_can_be_read_in_one_go():
-    """It has at most 250 lines; the rest belongs under docs/."""
-    assert len(README.splitlines()) <= 250
-
-
-def test_run_is_executable():
-    """The first command of the README works in a fresh clone."""
-    assert os.access(ROOT / "run", os.X_OK)
+@pytest.mark.parametrize("picture", sorted((DOCS / "images").glob("*.[ps]*")), ids=lambda path: path.name)
+def test_the_pictures_are_small(picture):
+    """A clone does not pay for the pictures."""
+    assert 0 < picture.stat().st_size < 150_000
