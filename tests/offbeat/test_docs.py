@@ -11,6 +11,7 @@ import yaml
 from django.core.management import get_commands
 
 from offbeat.deployment import spec
+from offbeat.deployment.env_use import settings_files
 
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
@@ -22,10 +23,10 @@ READERS = {"text", "boolean", "integer", "items", "url"}
 
 
 def variables_of_the_settings():
-    tree = ast.parse((SRC / "config" / "settings.py").read_text())
-    calls = (
-        node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    )
+    nodes = [
+        node for path in settings_files("config.settings") for node in ast.walk(ast.parse(path.read_text()))
+    ]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     return sorted({call.args[0].value for call in calls if call.func.attr in READERS})
 
 
