@@ -1,4 +1,4 @@
-"""The settings of Celery and of its broker, each number with its reason and the bound that it must keep."""
+"""The settings of Celery, of its broker and of jobs, each number with its reason and the bound that it must keep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from offbeat import redis_url
 from offbeat.container import WORKER
 from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
+from offbeat.jobs.conf import JobsConf
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -89,3 +90,8 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
     "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False)
 )
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
+
+# Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
+
+OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
+env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe

@@ -89,7 +89,7 @@ class Environment:
         return value
 
     def complain(self) -> None:
-        """Raise ImproperlyConfigured with all problems, one a line; a variable of ours that nobody has read is one."""
+        """Raise ImproperlyConfigured with every problem, one a line; a variable of ours that nobody reads is one."""
         for name in sorted(self.variables.keys() - self.known):
             if name.startswith(OURS) and self.variables[name].strip() and not LINKED.fullmatch(name):
                 self.problem(f"Nothing reads {name}.", self._nearest(name))

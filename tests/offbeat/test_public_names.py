@@ -10,7 +10,7 @@ from tests.offbeat.support.running import CHECKOUT
 
 PUBLIC = {
     "offbeat.cronjobs": ["EnqueueCommand"],
-    "offbeat.jobs": ["Batch", "Job", "open_batch", "signals", "testing"],
+    "offbeat.jobs": ["Batch", "FencedError", "Job", "KeyBusyError", "open_batch", "signals", "testing"],
 }
 
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from offbeat.cronjobs import row_lock, statuses, tasks
+from offbeat.cronjobs import statuses, tasks
 from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import Incident
-from offbeat.cronjobs.registration import LOOK
-from offbeat.cronjobs.row_lock import HeldError, naming_holder
+from offbeat.cronjobs.row_lock import WORKER_WAIT, CronJobHeldError, naming_holder, report_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,10 +62,10 @@ def change(name: str, statement: str, values: list[str | int], *, is_over: bool)
     try:
         # Around the transaction: its COMMIT looks whether the cronjob that the incident refers to is there.
         with naming_holder(name), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOOK}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{WORKER_WAIT}'")
             write(cursor, statement, values, is_over=is_over)
-    except HeldError as error:
-        row_lock.tell(error)
+    except CronJobHeldError as error:
+        report_holder(error)
 
 
 def write(cursor: Any, statement: str, values: list[str | int], *, is_over: bool) -> None:

@@ -47,9 +47,18 @@ def cronjob_commands(platform: spec.Platform) -> Iterator[CheckMessage]:
         elif name not in known:
             yield Error(
                 f'{where}: should be a management command, got "{name}"{nearest(name, list(known))}',
-                hint=f"Add src/<app>/management/commands/{name}.py, or mend the name.",
+                hint=command_hint(name),
                 id="offbeat_deployment.E002",
             )
+
+
+def command_hint(name: str) -> str:
+    """Say how Django gets to know a command; most often its file is there, and its app is not installed."""
+    root = spec.PLATFORM_FILE.parent
+    for path in sorted(root.glob(f"src/*/management/commands/{name}.py")):
+        app = path.parents[2].name
+        return f'{path.relative_to(root)} is there: add "{app}" to INSTALLED_APPS in src/config/settings.py.'
+    return f"Add src/<app>/management/commands/{name}.py, of an app in INSTALLED_APPS, or correct the name."
 
 
 def management_command(argv: list[str]) -> str | None:

@@ -4,13 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from offbeat.jobs.attempts import FencedError
     from offbeat.jobs.batches import open_batch
     from offbeat.jobs.models import Batch, Job
+    from offbeat.jobs.producer import KeyBusyError
 
-__all__ = ["Batch", "Job", "open_batch"]
+__all__ = ["Batch", "FencedError", "Job", "KeyBusyError", "open_batch"]
 HOMES = {
     "Batch": "offbeat.jobs.models",
+    "FencedError": "offbeat.jobs.attempts",
     "Job": "offbeat.jobs.models",
+    "KeyBusyError": "offbeat.jobs.producer",
     "open_batch": "offbeat.jobs.batches",
 }
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from celery import current_app
-from django.db import connection
 from django.db.models.functions import Now
 
-from offbeat.jobs import broker
+from offbeat.jobs import broker, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job, Worker
 
@@ -31,7 +30,7 @@ WINDOW = 100_000  # jobs looked through for what no index finds: half a second a
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JobFilter:
     """Which jobs to find: None does not matter. `task` is a task's whole name."""
 
     state: str | None = None
@@ -43,7 +42,7 @@ class Wanted:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
+def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
     """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
 
     A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
@@ -53,15 +52,13 @@ def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
     return list(Job.objects.raw(f"SELECT * FROM {source} ORDER BY {order} LIMIT %s", [*values, limit]))  # noqa: S608  names of columns
 
 
-def count_jobs(wanted: Wanted) -> int:
+def count_jobs(wanted: JobFilter) -> int:
     """Return how many jobs `find_jobs` could find: those among the first 100,000 of its order."""
     source, values = _matching(wanted)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {source}", values)  # noqa: S608  names of columns
-        return int(cursor.fetchone()[0])
+    return int(sql.fetch_one(f"SELECT count(*) FROM {source}", values)[0])  # noqa: S608  names of columns
 
 
-def _matching(wanted: Wanted) -> tuple[str, list[Any]]:
+def _matching(wanted: JobFilter) -> tuple[str, list[Any]]:
     """Return what follows FROM, with its values: what an index finds, at most so many of them, by the other conditions."""
     given = wanted.given()
     indexed = {"key"} if wanted.key else {"state"} if wanted.state in ORDER else set()
@@ -83,7 +80,7 @@ def _where(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class QueueTally:
     """How many jobs of a queue are in a state, and when the first of them came into it (of pending ones: is or was due)."""
 
     queue: str
@@ -96,7 +93,7 @@ class Tally:
 class Statistics:
     """The ledger at a glance. Finished jobs other than dead letters are not counted but estimated: there may be millions."""
 
-    tallies: Sequence[Tally]
+    tallies: Sequence[QueueTally]
     finished_about: int | None  # as of the last ANALYZE or VACUUM; None before the first
     oldest_due_at: datetime | None  # of the jobs that could have been started by now
     waiting: dict[str, int] | None  # messages in Redis by queue; None while Redis is away
@@ -118,19 +115,15 @@ SINCE = {"pending": "due_at", "published": "published_at", "running": "started_a
 TALLIES = " UNION ALL ".join(TALLY.format(state=state, since=since) for state, since in SINCE.items())
 
 
-def _tallies() -> list[Tally]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{TALLIES} ORDER BY 1, 2")
-        return [Tally(*row) for row in cursor.fetchall()]
+def _tallies() -> list[QueueTally]:
+    return [QueueTally(*row) for row in sql.fetch_all(f"{TALLIES} ORDER BY 1, 2")]
 
 
 FINISHED_ABOUT = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'offbeat_jobs_finished_idx'::regclass"
 
 
 def _finished_about() -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(FINISHED_ABOUT)
-        about = cursor.fetchone()[0]
+    (about,) = sql.fetch_one(FINISHED_ABOUT)
     return None if about < 0 else about
 
 
@@ -143,9 +136,7 @@ OLDEST_DUE = """
 
 
 def _oldest_due_at() -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST_DUE)
-        return cast("datetime | None", cursor.fetchone()[0])
+    return cast("datetime | None", sql.fetch_one(OLDEST_DUE)[0])
 
 
 def _waiting(queues: Iterable[str]) -> dict[str, int] | None:

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
-from config.celery import app as celery
 from offbeat.deployment import budget, checks, spec
 from offbeat.deployment.env_use import read_variables, required_variables
+from tests.offbeat.sample_project import celery_app as celery
 
 
 def platform(change=None):
@@ -49,6 +49,25 @@ def test_a_command_that_does_not_exist_is_refused():
     assert error.msg == (
         "platform.yaml: cronjobs/prune-jobs/command: should be a management command, "
         'got "enqueue_prune_job" (did you mean enqueue_prune_jobs?)'
+    )
+
+
+def test_a_command_of_an_app_that_is_not_installed(monkeypatch, tmp_path):
+    """Where the command's file is there, the hint is what Django lacks: the app's name in the settings (E002)."""
+    command = tmp_path / "src/shop/management/commands/enqueue_count_users.py"
+    command.parent.mkdir(parents=True)
+    command.touch()
+    entries = [cronjob(f"python manage.py {name}") for name in ("enqueue_count_users", "enqueue_count_them")]
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    there, missing = (next(checks.cronjob_commands(each)) for each in entries)
+
+    assert there.hint == (
+        "src/shop/management/commands/enqueue_count_users.py is there: "
+        'add "shop" to INSTALLED_APPS in src/config/settings.py.'
+    )
+    assert missing.hint.startswith(
+        "Add src/<app>/management/commands/enqueue_count_them.py, of an app in INSTALLED_APPS"
     )
 
 
@@ -112,7 +131,7 @@ def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
 
 
 def test_a_grace_shorter_than_the_stop_is_refused(settings):
-    """The platform would kill the worker before its jobs are handed back (E004)."""
+    """The platform would kill the worker before its jobs return to the queue (E004)."""
     settings.OFFBEAT_JOBS = {"drain": 75}
 
     (error,) = checks.grace_outlasts_stop(platform())

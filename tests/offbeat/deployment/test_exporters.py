@@ -246,7 +246,7 @@ def test_kubernetes_waits_for_the_routers_too():
 
 def test_a_grace_that_cannot_be_had_is_a_warning_with_its_effect():
     """Who asks for two minutes on Heroku is told what thirty seconds mean."""
-    warning = "services/worker: gets 30 s of grace, not 120: longer jobs are handed back and run again"
+    warning = "services/worker: gets 30 s of grace, not 120: longer jobs return to the queue and run again"
 
     assert warning in export("heroku").warnings
 

@@ -7,6 +7,7 @@ import pytest
 
 from offbeat.deployment import spec
 from offbeat.deployment.spec import Instances
+from tests.offbeat.support.running import CHECKOUT
 
 ROOT = spec.PLATFORM_FILE.parent
 
@@ -58,7 +59,7 @@ def test_reading_the_file_loads_neither_django_nor_celery():
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT / "src", capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=CHECKOUT / "src", capture_output=True, text=True, check=True
     )
 
     assert done.stdout.strip() == ""

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, queries
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.queries import Tally, Wanted, find_jobs, statistics
+from offbeat.jobs.queries import JobFilter, QueueTally, find_jobs, statistics
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
@@ -33,16 +33,16 @@ def jobs():
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(), ["pending", "published", "dead", "succeeded"]),
-        (Wanted(state="dead"), ["dead"]),
-        (Wanted(state="succeeded"), ["succeeded"]),
-        (Wanted(state="cancelled"), []),
-        (Wanted(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
-        (Wanted(task="nothing"), []),
-        (Wanted(queue="mail"), ["published"]),
-        (Wanted(state="published", queue="default"), []),
-        (Wanted(key="k"), ["dead"]),
-        (Wanted(key="k", state="succeeded"), []),
+        (JobFilter(), ["pending", "published", "dead", "succeeded"]),
+        (JobFilter(state="dead"), ["dead"]),
+        (JobFilter(state="succeeded"), ["succeeded"]),
+        (JobFilter(state="cancelled"), []),
+        (JobFilter(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
+        (JobFilter(task="nothing"), []),
+        (JobFilter(queue="mail"), ["published"]),
+        (JobFilter(state="published", queue="default"), []),
+        (JobFilter(key="k"), ["dead"]),
+        (JobFilter(key="k", state="succeeded"), []),
     ],
 )
 def test_jobs_are_found(jobs, wanted, found):
@@ -52,7 +52,7 @@ def test_jobs_are_found(jobs, wanted, found):
 
 def test_no_more_are_found_than_asked_for(jobs):
     """The newest of them."""
-    assert find_jobs(Wanted(), 2) == [jobs["pending"], jobs["published"]]
+    assert find_jobs(JobFilter(), 2) == [jobs["pending"], jobs["published"]]
 
 
 def test_those_that_wait_are_in_the_order_in_which_they_wait():
@@ -60,7 +60,7 @@ def test_those_that_wait_are_in_the_order_in_which_they_wait():
     now = timezone.now()
     waiting = [nothing.using(run_at=now + timedelta(hours=hours)).enqueue() for hours in (3, 1, 2)]
 
-    assert find_jobs(Wanted(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
+    assert find_jobs(JobFilter(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
 
 
 def test_the_latest_dead_letter_is_in_front():
@@ -69,7 +69,7 @@ def test_the_latest_dead_letter_is_in_front():
         divide.enqueue(number, 0)
         run_jobs()
 
-    assert [job.args[0] for job in find_jobs(Wanted(state="dead"), 2)] == [2, 1]
+    assert [job.args[0] for job in find_jobs(JobFilter(state="dead"), 2)] == [2, 1]
 
 
 def test_statistics_count_what_is_open(jobs):
@@ -81,7 +81,7 @@ def test_statistics_count_what_is_open(jobs):
         ("default", "pending", 1),
         ("mail", "published", 1),
     ]
-    assert found.tallies[1] == Tally("default", "pending", 1, Job.objects.get(state="pending").due_at)
+    assert found.tallies[1] == QueueTally("default", "pending", 1, Job.objects.get(state="pending").due_at)
     assert found.oldest_due_at == Job.objects.get(state="published").due_at
 
 
@@ -182,9 +182,9 @@ class Explainer:
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(),
-        *(Wanted(state=state) for state in ("dead", "pending", "published", "running")),
-        Wanted(key="k"),
+        JobFilter(),
+        *(JobFilter(state=state) for state in ("dead", "pending", "published", "running")),
+        JobFilter(key="k"),
     ],
     ids=str,
 )
@@ -195,11 +195,11 @@ def test_finding_reads_little(history, wanted):
 
 def test_looking_for_a_task_stops_at_the_window(history, monkeypatch):
     """What no index finds is looked for among so many jobs and no more."""
-    without_end = rows_read(lambda: find_jobs(Wanted(task="nobody"), 10))
+    without_end = rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10))
     monkeypatch.setattr(queries, "WINDOW", 500)
 
     assert without_end > 5_000
-    assert rows_read(lambda: find_jobs(Wanted(task="nobody"), 10)) <= 1_000
+    assert rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10)) <= 1_000
 
 
 def test_statistics_read_no_finished_job(history):

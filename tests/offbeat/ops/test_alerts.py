@@ -17,7 +17,7 @@ from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.ops.alerts import conditions, incidents, notifications, outage, watch
 from offbeat.ops.alerts.conditions import Trouble
-from offbeat.ops.alerts.conf import Conf
+from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.alerts.models import Incident, Look
 from offbeat.ops.alerts.outage import Outage
 from offbeat.ops.metrics.scrape import queues_of
@@ -370,7 +370,7 @@ def test_a_message_put_aside_is_told_once(quiet):
 
 def test_shipped_values_are_a_minute():
     """What is told of is no deploy: the patience is longer than a worker's restart."""
-    assert (Conf().patience, Conf().interval) == (60.0, 30.0)
+    assert (AlertsConf().patience, AlertsConf().interval) == (60.0, 30.0)
 
 
 def test_a_trouble_says_what_it_is():

@@ -103,7 +103,9 @@ def _limits(target: Target) -> Iterator[str]:
         given = target.grace(service)
         if given < service.grace:
             effect = (
-                "longer jobs are handed back and run again" if service.queues else "slow requests are cut off"
+                "longer jobs return to the queue and run again"
+                if service.queues
+                else "slow requests are cut off"
             )
             yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
         if service.port and service.instances.min > 1 and not facts.shares_port:

@@ -7,7 +7,7 @@ from typing import Literal
 
 Zone = Literal["utc", "each", "host", "file"]
 """utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
-file: our stand-in reads platform.yaml itself."""
+file: a process of ours reads platform.yaml itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

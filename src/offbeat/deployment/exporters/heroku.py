@@ -32,7 +32,7 @@ FACTS = Facts(
     resources="add-ons, made by app.json",
     servers="fixed",
     notes=(
-        "dynos restart once a day: jobs under way are handed back, as in a deploy",
+        "dynos restart once a day: jobs under way return to the queue, as in a deploy",
         (
             "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
             "but nobody proves who is at its other end"

@@ -36,7 +36,7 @@ def look_once() -> None:
 
 def look() -> None:
     try:
-        with locks.bounded():
+        with locks.bound_statements():
             if incidents.is_our_turn():
                 incidents.compare(conditions.all_troubles())
                 notifications.tell()

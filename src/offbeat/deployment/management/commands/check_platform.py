@@ -1,4 +1,4 @@
-"""`manage.py check_platform`: starts nothing, and tells everything wrong with the deployment at once."""
+"""`manage.py check_platform`: starts nothing, and reports everything wrong with the deployment at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from offbeat.deployment.exporters import TARGETS, MissingKeyError, export_platfo
 
 
 class Command(BaseCommand):
-    help = "Check platform.yaml by itself and against the code, and tell everything that is wrong."
+    help = "Check platform.yaml by itself and against the code, and report everything that is wrong."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             choices=TARGETS,
             default=[],
             metavar="PLATFORM",
-            help="tell what these cannot express",
+            help="report what these cannot express",
         )
 
     def handle(self, *, write: bool, targets: list[str], **_: Any) -> None:

@@ -14,7 +14,7 @@ from offbeat.deployment.exporters.files import drifted, write
 
 
 class Command(BaseCommand):
-    help = "Print platform.yaml in a platform's own terms; what it cannot express is told on the side."
+    help = "Print platform.yaml in a platform's own terms; what it cannot express is reported on stderr."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
