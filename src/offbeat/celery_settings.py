@@ -1,11 +1,12 @@
-"""The settings of Celery and of its broker, each number with its reason and the bound that it must keep."""
+"""The settings of Celery, of its broker and of jobs, each number with its reason and the bound that it must keep."""
 
 from __future__ import annotations
 
 from offbeat import redis_url
-from offbeat.container import MIB, processes
+from offbeat.container import WORKER
 from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
+from offbeat.jobs.conf import JobsConf
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -76,7 +77,7 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is 
 CELERY_BROKER_POOL_LIMIT = 2
 CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
 
-CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or processes(each=110 * MIB, base=110 * MIB)
+CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or WORKER.fitting_here()
 # A leak ends with its process; 100 would halve the throughput, 1000 is free.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
@@ -89,3 +90,8 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
     "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False)
 )
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
+
+# Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
+
+OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
+env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe

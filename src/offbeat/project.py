@@ -20,5 +20,5 @@ def find_root() -> Path:
 
 ROOT = find_root()
 PLATFORM_FILE = ROOT / "platform.yaml"
-# Written by `./run fork`: here the core is used, and not made.
-IS_FORK = (ROOT / "offbeat.toml").is_file()
+# The core's own pages; a wheel has none.
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "offbeat"

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import dj_database_url
 
+from offbeat import container
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
 from offbeat.hosts import platform_hosts, platform_origins
 from offbeat.identity import platform_name, platform_title
-from offbeat.jobs.conf import JobsConf
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
+env.text("OFFBEAT_ROOT", "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 
@@ -199,12 +200,11 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 PORT = env.integer("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
-WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1)  # each may hold a database connection
+WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
 # Celery
 
 from offbeat.celery_settings import *  # noqa: E402, F403  here, so that problems are told in this order
-from offbeat.celery_settings import WORKER_GRACE  # noqa: E402
 
 # Logging
 
@@ -223,11 +223,6 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
     },
 }
-
-# Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
-
-OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
-env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe
 
 # Alerts: mail to ADMINS, and JSON to a webhook (Slack, Mattermost, Teams and others show its "text").
 

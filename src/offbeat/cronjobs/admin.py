@@ -46,7 +46,7 @@ class CronJobAdmin(ReadOnly):
     @admin.action(description="Run now", permissions=["decide"])
     def run_now(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
         def run(name: str) -> bool:
-            return bool(controls.run_now(entries.known(name), str(request.user)).jobs)
+            return bool(controls.run_now(entries.find_known(name), str(request.user)).jobs)
 
         self._decide(request, cronjobs, run, "run now", "run")
 

@@ -25,7 +25,7 @@ def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
     try:
         cronjobs = entries.in_file()
     except entries.ConfigurationError:
-        return  # offbeat_deployment.E001 tells it
+        return  # offbeat_deployment.E001 says it
     for cronjob in cronjobs:
         if entries.management_line(cronjob).partition(" ")[0] in get_commands():
             yield from check_entry(cronjob)
@@ -34,7 +34,7 @@ def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
 def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
     where = f"platform.yaml: cronjobs/{cronjob.name}"
     try:
-        entry = entries.loaded(cronjob)
+        entry = entries.load_entry(cronjob)
     except entries.ConfigurationError as error:
         yield Error(
             str(error),

@@ -14,7 +14,7 @@ class CronjobsConf(Conf):
 
     setting: ClassVar[str] = "OFFBEAT_CRONJOBS"
 
-    heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only told
+    heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only reported
     heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
     signal_interval: float = 30.0  # between two looks for incidents: a few queries
     unpublished_after: float = (

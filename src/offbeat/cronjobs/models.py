@@ -26,7 +26,6 @@ class CronJob(models.Model):
     timezone = models.CharField(max_length=64)
     is_in_file = models.BooleanField(default=True)  # else a dashboard's, known by its command line only
     known_since = models.DateTimeField(db_default=Now())
-    schedule_since = models.DateTimeField(db_default=Now())
     cursor = models.DateTimeField()
     paused_at = models.DateTimeField(null=True)
     paused_by = models.CharField(max_length=255, db_default="")
@@ -88,7 +87,7 @@ class Slot(models.Model):
 
 
 class Tick(models.Model):
-    """When a tick came: the last few tell how late a slot may be before it counts as overdue."""
+    """When a tick came: the last few say how late a slot may be before it counts as overdue."""
 
     at = models.DateTimeField(db_default=Now())
 

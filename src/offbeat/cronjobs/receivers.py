@@ -1,4 +1,4 @@
-"""Hears of jobs that start and end: notes a cronjob's last success, and tells outside watchers. Connected in every process."""
+"""Hears of jobs that start and end: notes a cronjob's last success, and pings outside watchers. Connected in every process."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def quietly(receive: Callable[..., None]) -> Callable[..., None]:
 @quietly
 def on_start(sender: str, job_id: uuid.UUID, attempt: int, **_: Any) -> None:
     if attempt == 1:
-        tell(sender, job_id, "start")
+        send_pings(sender, job_id, "start")
 
 
 @quietly
 def on_success(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     if sender in tasks_of_cronjobs():
         note_success(job_id)
-    tell(sender, job_id, "success")
+    send_pings(sender, job_id, "success")
 
 
 def note_success(job_id: uuid.UUID) -> None:
@@ -74,10 +74,10 @@ def note_success(job_id: uuid.UUID) -> None:
 
 @quietly
 def on_death(sender: str, job_id: uuid.UUID, reason: str, **_: Any) -> None:
-    tell(sender, job_id, "fail", reason)
+    send_pings(sender, job_id, "fail", reason)
 
 
-def tell(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
+def send_pings(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
     """Ping for jobs of slots; not for runs by hand, which would hide that the platform no longer fires."""
     if task not in tasks_of_cronjobs():
         return
@@ -88,7 +88,7 @@ def tell(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
     if slot is None:
         return
     try:
-        entry = entries.known(slot.cronjob_id)
+        entry = entries.find_known(slot.cronjob_id)
     except entries.ConfigurationError:
         return  # removed meanwhile: nobody watches it any more
     for ping in pings.pings(entry, event, str(job_id), reason, getattr(settings, "SENTRY_DSN", "")):

@@ -37,7 +37,7 @@ def refresh_row(entry: Entry, row: CronJob | None, start: datetime, now: datetim
             "%s has a new schedule: %s (%s)", entry.name, entry.schedule.expression, entry.schedule.timezone,
             extra={"action": "schedule_changed", "cronjob": entry.name},
         )  # fmt: skip
-        row.cursor, row.schedule_since = max(row.cursor, start), now
+        row.cursor = max(row.cursor, start)
     for field, value in description(entry).items():
         setattr(row, field, value)
     return row
@@ -56,7 +56,7 @@ def has_changed(entry: Entry, row: CronJob) -> bool:
 
 
 def create_row(entry: Entry, start: datetime, now: datetime) -> CronJob:
-    fields = description(entry) | {"cursor": start, "known_since": now, "schedule_since": now}
+    fields = description(entry) | {"cursor": start, "known_since": now}
     with naming_holder(entry.name):
         CronJob.objects.bulk_create([CronJob(name=entry.name, **fields)], ignore_conflicts=True)
     warn_of_rename(entry)

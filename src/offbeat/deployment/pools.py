@@ -22,7 +22,7 @@ CUSTOM = "CELERY_CUSTOM_WORKER_POOL"
 
 
 def pool_problem(command: str) -> str | None:
-    """Tell which pool a worker's command asks for, when it is not prefork."""
+    """Return which pool a worker's command asks for, when it is not prefork."""
     if not runs_celery(command):
         return None
     wrong = next((pool for pool in POOL.findall(command) if pool not in SAFE), None)
@@ -32,7 +32,7 @@ def pool_problem(command: str) -> str | None:
 
 
 def other_pools(platform: Platform, root: Path) -> Iterator[str]:
-    """Tell, a sentence each, which files beside platform.yaml, and which variables, ask for another pool."""
+    """Yield, a sentence each, which files beside platform.yaml, and which variables, ask for another pool."""
     for where, command in other_files.commands(root):
         if problem := pool_problem(command):
             yield f"{where}: {problem}"

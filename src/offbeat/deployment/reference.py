@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters.texts import markdown_table
 from offbeat.deployment.records import ByName, NamedList, Record, entries
-from offbeat.deployment.spec import PLATFORM_FILE, Platform
+from offbeat.deployment.spec import Platform
+from offbeat.project import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from dataclasses import Field
 
-REFERENCE_FILE = PLATFORM_FILE.parent / "docs" / "offbeat" / "platform-yaml.md"
+REFERENCE_FILE = DOCS / "platform-yaml.md"
 INTRODUCTION = """\
 # platform.yaml, key by key
 

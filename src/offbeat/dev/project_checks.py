@@ -9,14 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from offbeat.dev.environments import private
-from offbeat.dev.servers import CHECKOUT, MANAGE
-from offbeat.project import IS_FORK, PLATFORM_FILE
+from offbeat.dev.servers import CHECKOUT, IS_FORK, MANAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODULE = [sys.executable, "-m"]
-SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", str(PLATFORM_FILE)]
+SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", "platform.yaml"]
 CORE = ("src/offbeat", "tests/offbeat", "docs/offbeat")
 # Its lint, format and types are the business of those who make it: a team cannot mend what it does not edit.
 WITHOUT_CORE = [option for folder in CORE for option in ("--extend-exclude", folder)] if IS_FORK else []
@@ -43,7 +42,7 @@ PRODUCTION = {
 
 
 def main(names: Sequence[str]) -> int:
-    """Run the named checks, or all; tell how each went, and what it said if it failed. Returns 1 if any did."""
+    """Run the named checks, or all; print how each went, and what it said if it failed. Returns 1 if any did."""
     if unknown := set(names) - CHECKS.keys():
         sys.stderr.write(
             f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.\n"

@@ -74,19 +74,25 @@ TASKS = [
         reads_env_file=False,
     ),
     Task(
+        "fork",
+        "NAME",
+        "make this checkout a project of that name, without the example (or --keep-example)",
+        ["-m", "offbeat.dev.fork"],
+        reads_env_file=False,
+    ),
+    Task(
+        "update",
+        "[VERSION]",
+        "take a newer core, and what changed around it; --check only tells whether there is one",
+        ["-m", "offbeat.dev.update"],
+        reads_env_file=False,
+    ),
+    Task(
         "reset",
         "[--all]",
         "delete the data of the embedded servers; with --all also what was installed",
         ["-m", "offbeat.dev.reset"],
     ),
-    # example begins
-    Task(
-        "remove-example",
-        "",
-        "delete the example app, and every line that is marked as its own",
-        ["-m", "offbeat.dev.example"],
-    ),
-    # example ends
 ]
 # Of those who make the core: a fork has neither the benchmarks nor a reason to build it.
 UPSTREAM_TASKS = [

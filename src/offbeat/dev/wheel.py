@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offbeat.project import ROOT
+from offbeat.dev.servers import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 def main(arguments: Sequence[str]) -> int:
     """Build it into the named folder, or into dist/; prints where it is."""
-    folder = Path(*arguments[:1]).resolve() if arguments else ROOT / "dist"
+    folder = Path(*arguments[:1]).resolve() if arguments else CHECKOUT / "dist"
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     return subprocess.run(command, cwd=PACKAGE, check=False).returncode  # noqa: S603
 

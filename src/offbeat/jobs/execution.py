@@ -73,18 +73,12 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
         record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
         raise Ignore
     request = task.request
-    request.attempt, request.args, request.kwargs, request.retries = (
-        attempt,
-        attempt.args,
-        attempt.kwargs,
-        attempt.retries,
-    )
+    request.attempt, request.retries = attempt, attempt.retries
+    request.args, request.kwargs = attempt.args, attempt.kwargs
     signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
     try:
         result = _run(task, attempt, function)
-    except (
-        attempts.FencedError
-    ) as error:  # a lost race: another attempt has replaced this one, nothing is recorded
+    except attempts.FencedError as error:  # a lost race: another attempt has replaced this one
         logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
         raise Ignore from error
     if not attempt.again:
@@ -179,7 +173,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
 
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
-    reason, wait = line(error), conflicts.pause(attempt.excused)
+    reason, wait = line(error), conflicts.pause_seconds(attempt.excused)
     interrupted = soft_limit.interruption(error)
     is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
     is_excused = is_excused and attempt.excused < conf().max_excused
@@ -216,7 +210,7 @@ def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 
 def record(act: Callable[[], Answer]) -> Answer:
-    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, leave this process.
+    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, end this process.
 
     Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
     worker that lives.
@@ -226,7 +220,7 @@ def record(act: Callable[[], Answer]) -> Answer:
     except (
         attempts.FencedError,
         transaction.TransactionManagementError,
-    ):  # the transaction of a TestCase is broken: its own error
+    ):  # the latter of a TestCase: its own error
         raise
     except BaseException as error:
         # An alarm that a task has set may ring here, and arguments may be more than memory holds.

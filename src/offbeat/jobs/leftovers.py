@@ -19,6 +19,8 @@ from django.db import connections
 from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 
+from offbeat.jobs.sessions import is_connected, is_ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -44,15 +46,6 @@ REPORTED = (
 
 class UnfinishedTransactionError(Exception):
     """The task ended without ending its transaction, and what it changed is rolled back. Commit it, or use transaction.atomic()."""
-
-
-def is_ours(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether it leads to PostgreSQL: a project may have another database beside."""
-    return connection.vendor == "postgresql"
-
-
-def is_connected(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and not (is_ours(connection) and connection.connection.closed)
 
 
 class _SessionWatch:
@@ -112,9 +105,8 @@ def remove_leftovers() -> Iterator[None]:
                 _clean(watch)
             raise
         finally:
-            for watch in (
-                watches
-            ):  # by itself: others may have come meanwhile, as those of tracing do with a new connection
+            # Each by itself: others may have come meanwhile, as those of tracing do with a new connection.
+            for watch in watches:
                 wrappers = watch.connection.execute_wrappers
                 wrappers[:] = [each for each in wrappers if each is not watch]
     _exit_if_forked(pid)

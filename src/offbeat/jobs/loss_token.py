@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from offbeat.jobs import broker, ledger, other_ledgers, relay
-from offbeat.jobs.conf import conf
+from offbeat.jobs import broker, ledger, other_ledgers, relay, sql
 from offbeat.jobs.models import Broker
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ def check() -> int:
     lost_at = exchange()
     if lost_at is None:
         return 0
-    total, all_done = republish(lost_at)
-    if all_done:
+    total, is_all = relay.publish_batches(partial(relay.claim_lost, lost_at))
+    if is_all:
         forget(lost_at)
     return total
 
@@ -68,23 +67,6 @@ def exchange() -> datetime | None:
     return row.lost_at
 
 
-def republish(lost_at: datetime) -> tuple[int, bool]:
-    """Publish again for half a heartbeat's interval at most; return how many, and whether that was all."""
-    total, end = 0, time.monotonic() + _turn()
-    while claims := relay.claim_lost(lost_at):
-        relay.publish(claims)
-        total += len(claims)
-        if len(claims) < conf().relay_batch:
-            break
-        if time.monotonic() >= end:
-            return total, False
-    return total, True
-
-
-def _turn() -> float:
-    return conf().heartbeat_interval / 2  # the thread has other tasks
-
-
 def forget(lost_at: datetime) -> None:
     """Note that all is published again, unless Redis has lost its data once more, or another worker is looking."""
     with transaction.atomic():
@@ -101,9 +83,7 @@ def _exchange(own: str, token: str) -> str:
 
 def _lost(*, known: bool) -> datetime | None:
     """Return before when everything published is lost, by PostgreSQL's clock; None when nothing is. Call it after the exchange."""
-    with connection.cursor() as cursor:
-        cursor.execute(PUBLISHED)
-        now, count = cursor.fetchone()
+    now, count = sql.fetch_one(PUBLISHED)
     if not count:
         return None
     why = "Redis lost its data" if known else "nobody has looked at this Redis before"

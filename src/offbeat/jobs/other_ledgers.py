@@ -27,9 +27,7 @@ def sign(own: str) -> None:
     """Sign for this ledger, and report each other one once a process."""
     try:
         _sign(own)
-    except (
-        redis.ResponseError
-    ) as error:  # its key is something else: what Redis lost is to be found all the same
+    except redis.ResponseError as error:  # its key is something else: what Redis lost is found all the same
         logger.error("the list of ledgers cannot be read: %s", error, extra={"action": "ledgers_refused"})  # noqa: TRY400
 
 

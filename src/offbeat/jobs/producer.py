@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from offbeat.jobs import code, context, ledger
+from offbeat.jobs import code, context, ledger, sql
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
@@ -167,16 +167,15 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
 
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     wait = conf().key_wait
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(statement, values | {"context": context.current(), "key_wait": wait})
-        except OperationalError as error:
-            if not isinstance(error.__cause__, LockNotAvailable):
-                raise
-            raise KeyBusyError(
-                f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
-            ) from error.__cause__
-        return [row[:4] for row in cursor.fetchall() if row[0]]
+    try:
+        rows = sql.fetch_all(statement, values | {"context": context.current(), "key_wait": wait})
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise KeyBusyError(
+            f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
+        ) from error.__cause__
+    return [row[:4] for row in rows if row[0]]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from celery import current_app
-from django.db import connection
 from django.db.models.functions import Now
 
-from offbeat.jobs import broker
+from offbeat.jobs import broker, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job, Worker
 
@@ -56,9 +55,7 @@ def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
 def count_jobs(wanted: JobFilter) -> int:
     """Return how many jobs `find_jobs` could find: those among the first 100,000 of its order."""
     source, values = _matching(wanted)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {source}", values)  # noqa: S608  names of columns
-        return int(cursor.fetchone()[0])
+    return int(sql.fetch_one(f"SELECT count(*) FROM {source}", values)[0])  # noqa: S608  names of columns
 
 
 def _matching(wanted: JobFilter) -> tuple[str, list[Any]]:
@@ -119,18 +116,14 @@ TALLIES = " UNION ALL ".join(TALLY.format(state=state, since=since) for state, s
 
 
 def _tallies() -> list[QueueTally]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{TALLIES} ORDER BY 1, 2")
-        return [QueueTally(*row) for row in cursor.fetchall()]
+    return [QueueTally(*row) for row in sql.fetch_all(f"{TALLIES} ORDER BY 1, 2")]
 
 
 FINISHED_ABOUT = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'offbeat_jobs_finished_idx'::regclass"
 
 
 def _finished_about() -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(FINISHED_ABOUT)
-        about = cursor.fetchone()[0]
+    (about,) = sql.fetch_one(FINISHED_ABOUT)
     return None if about < 0 else about
 
 
@@ -143,9 +136,7 @@ OLDEST_DUE = """
 
 
 def _oldest_due_at() -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST_DUE)
-        return cast("datetime | None", cursor.fetchone()[0])
+    return cast("datetime | None", sql.fetch_one(OLDEST_DUE)[0])
 
 
 def _waiting(queues: Iterable[str]) -> dict[str, int] | None:

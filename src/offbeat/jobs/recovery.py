@@ -6,9 +6,9 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from offbeat.jobs import attempts, locks, sessions, signals
+from offbeat.jobs import attempts, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
 from offbeat.jobs.locks import HeldError
@@ -109,12 +109,9 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
 
     One that has begun, or was published anew since, is another matter: the row would say another time.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(BURY_UNBEGUN, [reason, traceback, job_id, published_at])
-        row = cursor.fetchone()
-    if row:
+    if row := sql.fetch_one(BURY_UNBEGUN, [reason, traceback, job_id, published_at]):
         attempts.follow(row[1], None)
-        _tell(job_id, row[0], Job.State.DEAD, reason)
+        _report(job_id, row[0], Job.State.DEAD, reason)
 
 
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
@@ -152,24 +149,24 @@ def _crash(
     return rows
 
 
+COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"
+
+
 def _count_running(which: str, values: list[Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}", values)  # noqa: S608  constants
-        return int(cursor.fetchone()[0])
+    return int(sql.fetch_one(COUNT_RUNNING.format(which=which), values)[0])
 
 
 def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        rows = cursor.fetchall()
+    with transaction.atomic():
+        rows = sql.fetch_all(statement, values)
         for _, _, state, batch_id, concurrency_key, _ in rows:
             attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
-        _tell(job_id, task, state, reason)
+        _report(job_id, task, state, reason)
     return rows
 
 
-def _tell(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
+def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     logger.warning(
         "%s %s is %s: %s", task, job_id, state, reason, extra={"action": "job_recovered", "job": str(job_id)}
     )

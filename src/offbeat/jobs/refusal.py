@@ -18,13 +18,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app, signals
-from django.db import connection
 
-from offbeat.jobs import attempts, code
+from offbeat.jobs import attempts, code, sql
 from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import JOB_HEADER
-from offbeat.jobs.relay import ClaimedJob, claims
+from offbeat.jobs.relay import ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
 from offbeat.jobs.worker.state import worker_state
 
@@ -93,20 +92,16 @@ def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
     reason = f"waits for a worker that knows it: none here has the task {name}"
     if name in current_app.tasks:
         reason = f"waits for a worker that knows it: {name} is no DurableTask here"
-    with connection.cursor() as cursor:
-        cursor.execute(REFUSE, {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()})
-        if cursor.rowcount:
-            _log(name, cursor.rowcount, reason)
+    values = {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()}
+    if jobs := sql.execute(REFUSE, values):
+        _log(name, jobs, reason)
 
 
 def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
     """Make a job wait for a worker whose code takes its arguments. Raises nothing where the attempt is no longer current."""
     reason = f"waits for a worker that knows it: {misfit}"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            REFUSE_BEGUN,
-            {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()},
-        )
+    values = {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()}
+    sql.execute(REFUSE_BEGUN, values)
     attempts.follow(None, attempt.concurrency_key)
     _log(name, 1, reason)
 
@@ -122,7 +117,7 @@ CLAIM = """
 
 def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:
     """Take at most `limit` jobs that only other code has refused; their messages are the caller's to deliver."""
-    return claims(CLAIM, list(queues), code.tasks(), _own_code(), limit)
+    return execute_claim(CLAIM, list(queues), code.tasks(), _own_code(), limit)
 
 
 KNOWN = """
@@ -160,10 +155,8 @@ def bury_unknown_jobs(now: datetime) -> int:
         "after": conf().unknown_after,
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(REMEMBER, values)
-        cursor.execute(BURY, values)
-        buried = cursor.fetchall()
+    sql.execute(REMEMBER, values)
+    buried = sql.fetch_all(BURY, values)
     for job_id, task, batch_id, reason in buried:
         attempts.follow(batch_id, None)
         logger.error(
@@ -197,15 +190,12 @@ BEGIN_AGAIN = """
 
 def begin_waiting_again() -> None:
     """Count the waiting of all refused jobs from now on, because PostgreSQL's clock has been set."""
-    with connection.cursor() as cursor:
-        cursor.execute(BEGIN_AGAIN)
+    sql.execute(BEGIN_AGAIN)
 
 
 def refused() -> list[Refused]:
     """Return what waits for a worker that knows it, by task."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return [Refused(*row) for row in cursor.fetchall()]
+    return [Refused(*row) for row in sql.fetch_all(WAITING)]
 
 
 def _own_code() -> str:

@@ -47,7 +47,7 @@ class JobRequest(Request):
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried."""
         worker_state.note_start()
-        if self.is_job or not deliveries.is_spent(self):
+        if self.is_job or not deliveries.note_delivery(self):
             return bool(super().revoked())
         worker_state.submit(lambda: deliveries.bury(self))
         task_ready(self)
@@ -98,9 +98,7 @@ class JobRequest(Request):
 
         Of a plain task, end what its process has left running there.
         """
-        if (
-            worker_state.is_killing_children
-        ):  # the worker killed its children itself, and hands their jobs back
+        if worker_state.is_killing_children:  # it hands their jobs back itself
             return
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.db import connection
+from offbeat.jobs import sql
 
 if TYPE_CHECKING:
     import uuid
@@ -45,9 +45,8 @@ class SilenceWatch:
     def silence(self, now: datetime) -> dict[Sign, float]:
         """Return how old each last sign is, in seconds; `now` is PostgreSQL's time as the observer has counted it."""
         moment = time.monotonic()
-        with connection.cursor() as cursor:
-            cursor.execute(SIGNS, {"now": now})
-            signs = {Sign(*row[:3]): moment - max(0.0, row[3]) for row in cursor.fetchall()}
+        rows = sql.fetch_all(SIGNS, {"now": now})
+        signs = {Sign(*row[:3]): moment - max(0.0, row[3]) for row in rows}
         self.silent_since = {sign: self.silent_since.get(sign, since) for sign, since in signs.items()}
         return {sign: moment - since for sign, since in self.silent_since.items()}
 

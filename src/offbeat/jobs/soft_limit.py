@@ -67,7 +67,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _abandon(connection: BaseDatabaseWrapper) -> bool:
     """End the statement that a connection is in the middle of, and close it; tell whether it waited for a lock."""
-    if connection.vendor != "postgresql" or connection.connection is None or connection.connection.closed:
+    if not (sessions.is_ours(connection) and sessions.is_connected(connection)):
         return False
     if connection.connection.info.transaction_status != TransactionStatus.ACTIVE:
         return False

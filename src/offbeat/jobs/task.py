@@ -143,7 +143,7 @@ class DurableTask(Task):
         now = time.monotonic()
         if attempt and (done >= total or now - attempt.progress_told_at >= 1):
             attempt.progress_told_at = now
-            attempts.progress(attempt, done, total)
+            attempts.record_progress(attempt, done, total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 from celery.app.trace import build_tracer
-from django.db import connection
 from django.utils import timezone
 
-from offbeat.jobs import batches, refusal
+from offbeat.jobs import batches, refusal, sql
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 
@@ -60,9 +59,7 @@ def run_jobs(*, ahead: timedelta = timedelta(0), limit: int = 1000) -> int:
 
 
 def _next(ahead: timedelta, passed: Sequence[uuid.UUID]) -> _Due | None:
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT, [ahead.total_seconds(), list(passed)])
-        row = cursor.fetchone()
+    row = sql.fetch_one(NEXT, [ahead.total_seconds(), list(passed)])
     return _Due(*row) if row else None
 
 

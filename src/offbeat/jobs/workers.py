@@ -9,9 +9,7 @@ import socket
 import uuid
 from typing import TYPE_CHECKING, cast
 
-from django.db import connection
-
-from offbeat.jobs import code, recovery, sessions
+from offbeat.jobs import code, recovery, sessions, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Worker
 
@@ -48,24 +46,20 @@ def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_awa
     `queues` is a JSON list, `broker_away` seconds since Redis was lost, or None. A worker that was declared lost while its machine
     was stopped appears again: its late attempts are fenced off anyway.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            BEAT,
-            {
-                "id": _me,
-                "hostname": socket.gethostname(),
-                "pid": os.getpid(),
-                "queues": queues,
-                "concurrency": concurrency,
-                "version": code.version(),
-                "code": code.fingerprint(),
-                "tasks": json.dumps(code.tasks()),
-                "busy": busy,
-                "stopping": stopping,
-                "broker_away": broker_away,
-            },
-        )
-        return cast("datetime", cursor.fetchone()[0])
+    values = {
+        "id": _me,
+        "hostname": socket.gethostname(),
+        "pid": os.getpid(),
+        "queues": queues,
+        "concurrency": concurrency,
+        "version": code.version(),
+        "code": code.fingerprint(),
+        "tasks": json.dumps(code.tasks()),
+        "busy": busy,
+        "stopping": stopping,
+        "broker_away": broker_away,
+    }
+    return cast("datetime", sql.fetch_one(BEAT, values)[0])
 
 
 def leave_ledger() -> None:
@@ -108,24 +102,17 @@ def recover_lost(watch: SilenceWatch, now: datetime) -> int:
 def restart_timing(watch: SilenceWatch, late: Sequence[Sign]) -> None:
     """Time those anew whose rows somebody holds, long before they count as lost: they need a beat when their rows are free."""
     if known := [sign for sign in late if sign.is_known]:
-        with connection.cursor() as cursor:
-            cursor.execute(FREE, _columns(known))
-            free = {row[0] for row in cursor.fetchall()}
+        free = {row[0] for row in sql.fetch_all(FREE, _columns(known))}
         watch.restart([sign for sign in known if sign.worker not in free])
 
 
 def delete_lost(silent: Sequence[Sign]) -> list[uuid.UUID]:
     if not silent:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(LOST, _columns(silent))
-        lost = cursor.fetchall()
+    lost = sql.fetch_all(LOST, _columns(silent))
     for worker, hostname, pid in lost:
         logger.warning(
-            "worker %s (%s) is lost",
-            hostname,
-            pid,
-            extra={"action": "worker_lost", "worker": str(worker)},
+            "worker %s (%s) is lost", hostname, pid, extra={"action": "worker_lost", "worker": str(worker)}
         )
     return [row[0] for row in lost]
 

@@ -65,7 +65,7 @@ def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
 
 def wakeable(name: str) -> Entry:
     try:
-        return entries.known(name)
+        return entries.find_known(name)
     except entries.ConfigurationError as error:
         raise Http404(str(error)) from None
 

@@ -13,8 +13,8 @@ from tests.offbeat.support.running import CHECKOUT
 COMMANDS = {
     "manage": [sys.executable, "manage.py", "migrate"],
     "worker": [sys.executable, "manage.py", "worker", "--queues", "default"],
-    "celery": ["celery", "--workdir", "src", "-A", "config", "worker"],
-    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"],
+    "celery": ["celery", "-A", "tests.offbeat.sample_project", "worker"],
+    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
 }
 MISTAKES = {
     "no key": ({"SECRET_KEY": ""}, "SECRET_KEY is not set."),
@@ -42,7 +42,7 @@ MISTAKES = {
 
 
 def run(command, **changes):
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | changes
+    environment = os.environ | changes
     return subprocess.run(
         command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
     )

@@ -13,7 +13,7 @@ LIST = reverse("admin:offbeat_cronjobs_cronjob_changelist")
 @pytest.fixture
 def plants(make, monkeypatch):
     plants = make("0 * * * *").known("2026-11-23 07:30")
-    monkeypatch.setattr(entries, "known", lambda _: plants.entry)
+    monkeypatch.setattr(entries, "find_known", lambda _: plants.entry)
     return plants
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from offbeat.cronjobs import alerts, entries, output, receivers, row_lock, tick_wakeup
-from offbeat.cronjobs.catchup import Healer
+from offbeat.cronjobs.catchup import CatchUp
 from offbeat.cronjobs.management.commands.cronjobs import Command as Cronjobs
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Incident, Slot
@@ -34,7 +34,7 @@ def shipped(transactional_db, monkeypatch):
         for name in ("held", "free")
     ]
     monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
-    Healer().look(at("2026-01-01 00:00"))
+    CatchUp().run(at("2026-01-01 00:00"))
     CronJob.objects.update(cursor="2026-01-01T00:00Z")
 
 
@@ -80,11 +80,11 @@ def test_a_tick_says_whom_it_has_left_a_cronjob_to(shipped, monkeypatch):
 
 def test_a_worker_says_who_keeps_it_from_healing_once(shipped, caplog):
     """The others are healed; the log has one line for as long as the row is held."""
-    worker = Healer()
+    worker = CatchUp()
 
     with somebody(FOR_UPDATE.format("held")) as pid:
         for _ in range(3):
-            done = worker.look(at("2026-01-02 00:00"))
+            done = worker.run(at("2026-01-02 00:00"))
             CronJob.objects.filter(pk="free").update(cursor="2026-01-01T00:00Z")
 
     assert [each.name for each in done] == ["free"]
@@ -94,13 +94,13 @@ def test_a_worker_says_who_keeps_it_from_healing_once(shipped, caplog):
 def test_a_worker_that_starts_meanwhile_heals_the_others(transactional_db, shipped):
     """A new cronjob that somebody's transaction keeps from being made known is made known later."""
     CronJob.objects.filter(pk="held").delete()
-    worker = Healer()
+    worker = CatchUp()
 
     with somebody("INSERT INTO offbeat_cronjobs_cronjob (name, command, schedule, cron, timezone, is_in_file, cursor) "
                   "VALUES ('held', '', '', '', '', true, now())"):  # fmt: skip
-        done = [each.name for each in worker.look(at("2026-01-02 00:00"))]
+        done = [each.name for each in worker.run(at("2026-01-02 00:00"))]
         known = CronJob.objects.filter(pk="held").exists()
-    worker.look(at("2026-01-02 00:01"))
+    worker.run(at("2026-01-02 00:01"))
 
     assert (done, known) == (["free"], False)
     assert CronJob.objects.filter(pk="held").exists()

@@ -26,7 +26,7 @@ def hourly(make, monkeypatch):
     """An hourly cronjob that platform.yaml has."""
     plants = make("0 * * * *", "Europe/Berlin").known("2026-11-23 07:30")
     monkeypatch.setattr(entries, "all_known", lambda: ({"plants": plants.entry}, {}))
-    monkeypatch.setattr(entries, "known", lambda _: plants.entry)
+    monkeypatch.setattr(entries, "find_known", lambda _: plants.entry)
     monkeypatch.setattr(receivers, "_looked_at", float("-inf"))
     return plants
 

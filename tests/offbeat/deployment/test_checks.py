@@ -6,9 +6,9 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
-from config.celery import app as celery
 from offbeat.deployment import budget, checks, spec
 from offbeat.deployment.env_use import read_variables, required_variables
+from tests.offbeat.sample_project import celery_app as celery
 
 
 def platform(change=None):
@@ -235,6 +235,26 @@ def test_connections_follow_processes_threads_and_instances():
 
     assert (demand["web"].postgres, demand["web"].redis) == (24, 12)
     assert (demand["worker"].postgres, demand["worker"].redis) == (5, 8)
+
+
+def test_connections_follow_what_the_container_would_choose():
+    """Without a number in the file, the budget is that of the containers: two processes a CPU, as far as the memory goes."""
+
+    def larger(document):
+        web, worker = document["services"]
+        web.update(cpu=2, memory=1024)
+        worker.update(cpu=2, memory=512)
+
+    def with_numbers(document):
+        larger(document)
+        numbers = {"WEB_CONCURRENCY": 1, "WEB_THREADS": 2, "WORKER_CONCURRENCY": 8}
+        document["env"].update({name: {"default": str(number)} for name, number in numbers.items()})
+
+    chosen = {each.process: each.postgres for each in budget.demands(platform(larger))}
+    said = {each.process: each.postgres for each in budget.demands(platform(with_numbers))}
+
+    assert (chosen["web"], chosen["worker"]) == (3 * 4 * 4, 3 + 3)
+    assert (said["web"], said["worker"]) == (3 * 1 * 2, 8 + 3)
 
 
 def test_enough_connections_pass():

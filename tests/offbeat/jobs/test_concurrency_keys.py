@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from offbeat.jobs import attempts, recovery, refusal
+from offbeat.jobs import attempts, concurrency_keys, recovery, refusal
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job
 from tests.offbeat.faults.effects.tasks import nothing, work
@@ -70,7 +70,7 @@ def test_a_key_that_nobody_handed_over(busy, worker, row):
         attempts.begin(job.pk, uuid.uuid4())
     Job.objects.filter(pk=busy.job_id).update(state="succeeded")
 
-    attempts.hand_over_free_keys()
+    concurrency_keys.hand_over_free_keys()
 
     assert [row(job).state for job in waiting] == ["published", "pending"]
 
@@ -102,7 +102,7 @@ def test_keys_of_jobs_that_wait_for_something_else_cost_nothing(django_assert_nu
         work.using(concurrency_key=f"{number}", run_at=later).enqueue("later")
 
     with django_assert_num_queries(1):
-        attempts.hand_over_free_keys()
+        concurrency_keys.hand_over_free_keys()
 
 
 def test_a_retry_is_not_brought_forward(busy, worker):

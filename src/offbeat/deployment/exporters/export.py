@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from offbeat.deployment.spec import Platform, Service
 
 
+class MissingKeyError(Exception):
+    """The platform needs a key that platform.yaml leaves out: show the message."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the person who exports chooses."""
@@ -59,6 +63,23 @@ class Target:
             f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'
             "Change platform.yaml and make it again, not this file."
         )
+
+    @property
+    def image(self) -> str:
+        return self._needed("image", "it pulls the image from a registry", "registry.example/acme/shop:1.4.2")
+
+    @property
+    def repository(self) -> str:
+        return self._needed("repository", "it builds from GitHub", "acme/shop")
+
+    def _needed(self, key: str, why: str, example: str) -> str:
+        """Give what platform.yaml may leave out, but not for this platform; raises MissingKeyError."""
+        value: str | None = getattr(self.platform, key)
+        if value is None:
+            raise MissingKeyError(
+                f"platform.yaml: {key}: is missing, and {self.facts.title} needs it: {why}. Hint: {key}: {example}"
+            )
+        return value
 
     def grace(self, service: Service) -> int:
         return self.facts.grace_of(service.grace)

@@ -31,7 +31,7 @@ class TaskConsumer(Consumer):
     def _receive_callback(self, message: Any) -> None:
         try:
             self._check(message)
-            if _is_refused(message):
+            if _refuse_undurable(message):
                 message.ack()
             else:
                 super()._receive_callback(message)
@@ -56,12 +56,16 @@ class TaskConsumer(Consumer):
             _keep(message, reason, longest=None)
 
 
-def _is_refused(message: Any) -> bool:
-    """Tell whether a job's task is one of Celery's own class, which would run without arguments, and tell nobody."""
-    told = message.headers
-    if not told.get(JOB_HEADER) or told["task"] not in current_app.tasks or code.is_durable(told["task"]):
+def _refuse_undurable(message: Any) -> bool:
+    """Have a job refused whose task is of Celery's own class: it would run without arguments. Tell whether it is one."""
+    headers = message.headers
+    if (
+        not headers.get(JOB_HEADER)
+        or headers["task"] not in current_app.tasks
+        or code.is_durable(headers["task"])
+    ):
         return False  # Celery tells of an unknown one by a signal
-    refusal.collect(uuid.UUID(told["id"]), told["task"])
+    refusal.collect(uuid.UUID(headers["id"]), headers["task"])
     return True
 
 

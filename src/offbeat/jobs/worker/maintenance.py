@@ -9,9 +9,19 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
-from django.db import connection
 
-from offbeat.jobs import attempts, batches, broker, loss_token, reconciler, recovery, refusal, relay, workers
+from offbeat.jobs import (
+    batches,
+    broker,
+    concurrency_keys,
+    loss_token,
+    reconciler,
+    recovery,
+    refusal,
+    relay,
+    sql,
+    workers,
+)
 from offbeat.jobs.conf import conf
 from offbeat.jobs.silence import SilenceWatch
 from offbeat.jobs.worker import heartbeat_file
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WITHOUT_CHILD = (
+    "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)"
+)
 MISSING = 10.0  # seconds until a job's child is believed to be gone: one that was just forked is not in the pool's list yet
 TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
 
@@ -59,7 +72,7 @@ def maintenance_tasks(
         PeriodicTask("late jobs", often, reconciler.expire_late_jobs),
         PeriodicTask("unknown jobs", often, maintenance.bury_unknown_jobs),
         PeriodicTask("batches", often, batches.settle_all),
-        PeriodicTask("free keys", settings.busy_retry, attempts.hand_over_free_keys),
+        PeriodicTask("free keys", settings.busy_retry, concurrency_keys.hand_over_free_keys),
         PeriodicTask("stuck consumer", often, lambda: maintenance.stop_if_stuck(stop_worker)),
     ]
 
@@ -130,9 +143,7 @@ class WorkerMaintenance:
         After an outage of PostgreSQL everybody has been silent for too long, after a step of its clock everybody looks so: those
         that live need a beat to say so.
         """
-        counted = (
-            self.clock.now()
-        )  # before the question: a step that is noticed in between makes the answer no
+        counted = self.clock.now()  # asked first: a step that is noticed in between makes the answer no
         if self.is_steady():
             workers.recover_lost(self.watch, counted)
 
@@ -165,18 +176,12 @@ class WorkerMaintenance:
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
         pids = children(self.worker)
-        if (
-            not pids or worker_state.is_killing_children
-        ):  # the jobs of children that the worker kills are no crashes
+        if not pids or worker_state.is_killing_children:  # what the worker kills has not crashed
             return
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)",
-                [workers.current(), list(pids)],
-            )
-            found = cursor.fetchall()
-        now = time.monotonic()
-        self.missing_since = {each: self.missing_since.get(each, now) for each in found}
+        now, found = time.monotonic(), sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
+        self.missing_since = {
+            (job_id, pid): self.missing_since.get((job_id, pid), now) for job_id, pid in found
+        }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
             recovery.recover_dead_processes(workers.current(), gone, "its process is gone")

@@ -125,12 +125,12 @@ CALL = {
 EMBEDDED = {"callbacks": CALLS, "errbacks": CALLS, "chain": CALLS, "chord": ANY_OBJECT}
 
 
-def envelope(raw: bytes, queue: str) -> dict[str, Any]:
+def read_envelope(raw: bytes, queue: str) -> dict[str, Any]:
     """Return a message as kombu's channel takes it, addressed to the queue that it came from, whatever it says itself.
 
     There it goes back when its worker dies: to one that exists, and is consumed. Raises UnreadableError.
     """
-    with unreadable("no JSON"):
+    with refuse_undecodable("no JSON"):
         found = loads(bytes_to_str(raw))
     refuse_depth(raw, found)
     check_envelope(found)
@@ -150,12 +150,11 @@ def check_call(message: Message) -> None:
     """Raise UnreadableError for what is no call of a task, in any of Celery's protocols."""
     if message.errors:
         raise UnreadableError(f"its body cannot be unpacked: {message.errors[0][1]}")
-    with unreadable("its body cannot be decoded"):
+    with refuse_undecodable("its body cannot be decoded"):
         body = message.decode()
     refuse_depth(message.body or b"", body)
-    if isinstance(body, dict) and (
-        "args" in body or "task" not in message.headers
-    ):  # protocol 1, or one of both
+    # Protocol 1, or one of both.
+    if isinstance(body, dict) and ("args" in body or "task" not in message.headers):
         check(CALL, body | message.headers if "args" in body else body)
         check({"args": ANY_LIST, "kwargs": ANY_OBJECT, JOB_HEADER: ABSENT} | EMBEDDED, body)
     else:
@@ -204,7 +203,7 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 
 @contextmanager
-def unreadable(what: str) -> Iterator[None]:
+def refuse_undecodable(what: str) -> Iterator[None]:
     """Raise UnreadableError for whatever a decoder raises: of each there are many, and some are nobody's subclass."""
     try:
         yield

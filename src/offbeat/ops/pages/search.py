@@ -6,7 +6,6 @@ of the states of finished jobs) is looked for among the next 50,000 jobs of that
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,10 +80,6 @@ class JobSearch:
     @property
     def order(self) -> Order:
         return ORDERS[self.state]
-
-    @property
-    def is_filtered(self) -> bool:
-        return any(dataclasses.astuple(self))
 
     def inside(self) -> list[tuple[str, Any]]:
         """Return the conditions that an index answers."""

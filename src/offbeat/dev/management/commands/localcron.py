@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.deployment.cron import Cron, run_command
-from offbeat.deployment.spec import PLATFORM_FILE, CronJob, PlatformError, read
+from offbeat.deployment.spec import CronJob, PlatformError, read
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 
 NAP = 0.5  # seconds between two looks at the clock and at platform.yaml
@@ -32,9 +32,10 @@ class Command(BaseCommand):
                 returncode=os.EX_USAGE,
             )
         from offbeat.dev.environments import programs  # noqa: PLC0415  its libraries are not in the image
+        from offbeat.dev.servers import CHECKOUT  # noqa: PLC0415  as above
 
         os.environ.update(programs(os.environ))
-        os.chdir(PLATFORM_FILE.parent)
+        os.chdir(CHECKOUT)
         raise_when_asked_to_stop()
         try:
             self.fire(fire) if fire else self.run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from offbeat.deployment import spec
-from tests.offbeat.containers import podman
+from tests.offbeat.project.template.containers import podman
 from tests.offbeat.support.polling import wait_until
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from offbeat.deployment import spec
-from tests.offbeat.containers.dockerfile import ROOT
-from tests.offbeat.containers.serving import serving
+from tests.offbeat.project.template.containers.dockerfile import ROOT
+from tests.offbeat.project.template.containers.serving import serving
 
 COMPOSE = ROOT / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]

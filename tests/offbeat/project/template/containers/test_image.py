@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from tests.offbeat.containers import podman
-from tests.offbeat.containers.dockerfile import ROOT
+from tests.offbeat.project.template.containers import podman
+from tests.offbeat.project.template.containers.dockerfile import ROOT
 from tests.offbeat.support.polling import wait_until
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.offbeat.containers import podman
+from tests.offbeat.project.template.containers import podman
 
 
 @pytest.fixture(scope="session")

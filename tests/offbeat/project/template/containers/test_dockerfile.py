@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from offbeat.deployment import spec
-from tests.offbeat.containers.dockerfile import ROOT, stages
-from tests.offbeat.containers.serving import serving
+from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
+from tests.offbeat.project.template.containers.serving import serving
 
 
 def test_command_is_webs() -> None:

@@ -14,7 +14,7 @@ from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from offbeat.deployment.exporters.files import write
 from offbeat.dev.ports import free_port
-from tests.offbeat.containers import podman
+from tests.offbeat.project.template.containers import podman
 from tests.offbeat.support.polling import wait_until
 
 PROJECT = "exported"

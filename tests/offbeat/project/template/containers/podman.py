@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.offbeat.containers.dockerfile import ROOT
+from tests.offbeat.project.template.containers.dockerfile import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
