@@ -321,7 +321,6 @@ OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_")  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
-    "alert_webhook": ALERT_WEBHOOK_URL,
     "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
     **env.numbers("OFFBEAT_CRONJOBS_"),  # any other of cronjobs/conf.py
 }

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.mail import mail_admins
 
+from offbeat.condition import Condition
 from offbeat.cronjobs.words import duration, stamp
+from offbeat.ops import conditions
 from offbeat.ops.alerts.conf import conf
 from offbeat.ops.alerts.models import Incident
 
@@ -41,16 +43,6 @@ CLAIM = """
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING *
 """
-SUBJECTS = {
-    "dead_letters": "dead letters",
-    "queue_age": "jobs wait too long",
-    "unknown_task": "no worker knows the task",
-    "no_worker": "no worker",
-    "messages_put_aside": "messages that no worker can take",
-    "redis_away": "Redis is away",
-    "foreign_ledger": "another deployment takes our messages",
-    "postgres_away": "PostgreSQL is away",
-}
 
 
 def tell() -> None:
@@ -95,12 +87,15 @@ def done(way: Callable[[Incident], None], incident: Incident) -> bool:
 def mail(incident: Incident) -> None:
     if not settings.ADMINS:
         return
+    kind = conditions.KINDS[incident.kind]
     body = [incident.text]
     if incident.closed_at and incident.opened_at:
         lasted = duration(incident.closed_at - incident.opened_at)
         body.append(f"Over since {stamp(incident.closed_at)}, after {lasted}.")
-    body.append(f"python manage.py doctor   says what to do.\n{settings.BASE_URL}")
-    mail_admins(subject_of(incident), "\n\n".join(body))
+    else:
+        body += [f"Since {stamp(incident.since)}."] if incident.since else []
+        body.append(f"What to do: {kind.advice}")
+    mail_admins(subject_of(incident), "\n\n".join([*body, link_of(incident)]))
 
 
 def post(incident: Incident) -> None:
@@ -116,17 +111,24 @@ def post(incident: Incident) -> None:
 
 
 def as_json(incident: Incident) -> dict[str, Any]:
-    """Return the incident as a cronjob's is posted; `text` is what chat programs show."""
-    return {
-        "text": f"{subject_of(incident)}: {incident.text}",
-        "signal": incident.kind,
-        "subject": incident.subject,
+    """Return what is posted; `text` is what chat programs show."""
+    kind = conditions.KINDS[incident.kind]
+    body = Condition(kind, incident.subject, incident.text, incident.since).as_json()
+    body["text"] = f"{subject_of(incident)}: {incident.text}"
+    if incident.kind in conditions.OF_CRONJOBS:
+        body["cronjob"] = incident.subject
+    return body | {
+        "link": link_of(incident),
         "is_over": incident.closed_at is not None,
         "opened_at": incident.opened_at.isoformat() if incident.opened_at else None,
         "closed_at": incident.closed_at.isoformat() if incident.closed_at else None,
     }
 
 
+def link_of(incident: Incident) -> str:
+    return f"{settings.BASE_URL.rstrip('/')}{conditions.path_of(incident.kind, incident.subject)}"
+
+
 def subject_of(incident: Incident) -> str:
-    what = SUBJECTS.get(incident.kind, incident.kind)
+    what = conditions.KINDS[incident.kind].title
     return f"{incident.subject}: {f'over: {what}' if incident.closed_at else what}"

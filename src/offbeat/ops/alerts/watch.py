@@ -8,8 +8,10 @@ import threading
 from django.db import InterfaceError, OperationalError, connection
 
 from offbeat.jobs import locks
-from offbeat.ops.alerts import conditions, incidents, notifications
+from offbeat.ops import conditions
+from offbeat.ops.alerts import incidents, notifications
 from offbeat.ops.alerts.outage import outage
+from offbeat.ops.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ def look() -> None:
     try:
         with locks.bounded():
             if incidents.is_our_turn():
-                incidents.compare(conditions.all_troubles())
+                incidents.compare(conditions.find(Snapshot.take()))
                 notifications.tell()
     # Others, as a table that `release` has still to make, are no outage.
     except (OperationalError, InterfaceError) as error:
