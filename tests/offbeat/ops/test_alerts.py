@@ -515,19 +515,31 @@ def test_web_processes_tell_when_no_worker_is_left(stack, webhook):
 
 
 def test_a_real_outage_of_the_database_is_told(stack, webhook):
-    """While PostgreSQL is stopped, a web process posts that it is, and afterwards that it is over."""
+    """While PostgreSQL is stopped all say so in the same words: webhook, doctor, metrics and health paths; and when it is over."""
     stack.environment |= {
         "ALERT_WEBHOOK_URL": webhook.url,
         "OFFBEAT_ALERTS_INTERVAL": "1",
         "OFFBEAT_ALERTS_PATIENCE": "1",
+        "METRICS_TOKEN": "a-token-of-the-tests",
     }
-    web = stack.web()
+    web, bearer = stack.web(), {"Authorization": "Bearer a-token-of-the-tests"}
     web.browser.get("/healthz")
 
     stack.postgres.stop()
-    wait_until(lambda: [post for post in webhook.posts if post["kind"] == "postgres_down"])
+    begun, *_ = wait_until(lambda: [post for post in webhook.posts if post["kind"] == "postgres_down"])
+    doctor = json.loads(stack.manage("doctor", "--json").stdout)["findings"]
+    metrics = web.browser.get("/metrics", **bearer).text
+    cron = web.browser.get("/healthz/cron", **bearer).json()["conditions"]
+    ready = web.browser.get("/readyz", **bearer).json()["reason"]
     stack.postgres.start()
     wait_until(lambda: [p for p in webhook.posts if p["kind"] == "postgres_down" and p["is_over"]])
 
+    down = conditions.postgres_down()
+    assert begun["text"] == f"PostgreSQL: PostgreSQL is down: {down.text}"
+    assert (begun["severity"], begun["subject"]) == ("error", "PostgreSQL")
+    (red,) = [each for each in doctor if each["name"] == "PostgreSQL"]
+    assert (red["level"], red["found"].startswith(down.text)) == ("red", True)
+    assert 'offbeat_condition{kind="postgres_down",severity="error",subject="PostgreSQL"} 1.0' in metrics
+    assert (cron, ready) == ([down.as_json()], down.text)
     told = [post["is_over"] for post in webhook.posts if post["kind"] == "postgres_down"]
     assert told == [False, True]

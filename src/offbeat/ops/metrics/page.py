@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
@@ -99,4 +100,5 @@ def of_database(wrong: list[Condition]) -> Iterator[Metric]:
 
 def of_redis() -> Iterator[Metric]:
     yield from server_metrics.of_redis()
-    yield from request_metrics.families()
+    with contextlib.suppress(DatabaseError):  # a process that has just begun asks PostgreSQL whose counts these are
+        yield from request_metrics.families()
