@@ -17,7 +17,6 @@ from offbeat.cronjobs import conditions as of_cronjobs
 from offbeat.cronjobs.words import counted
 from offbeat.jobs import broker, other_ledgers, unreadable_store
 from offbeat.ops.alerts.conf import conf
-from offbeat.ops.snapshot import expected_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +123,7 @@ def of_workers(snapshot: Snapshot) -> Iterator[Condition]:
         return
     for worker in snapshot.silent:
         yield Condition(SILENT_WORKER, str(worker), "has given no heartbeat", worker.heartbeat_at)
-    for queue in sorted({*expected_queues(), *snapshot.waiting} - set(snapshot.consumed)):
+    for queue in sorted({*snapshot.expected, *snapshot.waiting} - set(snapshot.consumed)):
         depth = snapshot.depths.get(queue)
         jobs = f": {counted(depth.waiting, 'job')} waiting" if depth and depth.waiting else ""
         since = depth.oldest_at if depth else None

@@ -16,7 +16,7 @@ from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from offbeat.cronjobs.statuses import Report
@@ -34,10 +34,19 @@ class Snapshot:
     reasons: Mapping[str, str]  # by task, of its newest dead letter
     refused: Sequence[Refused]
     reports: Sequence[Report]
+    expected: frozenset[str]  # the queues that somebody must consume
 
     @classmethod
-    def take(cls, now: datetime | None = None, reports: Sequence[Report] | None = None) -> Snapshot:
-        """Ask the ledger; a page that has the reports of cronjobs brings them. Raises django.db.DatabaseError."""
+    def take(
+        cls,
+        now: datetime | None = None,
+        reports: Sequence[Report] | None = None,
+        declared: Sequence[str] | None = None,
+    ) -> Snapshot:
+        """Ask the ledger. A page brings what it remembers: the reports of cronjobs, and the queues that platform.yaml declares.
+
+        Raises django.db.DatabaseError.
+        """
         now = now or database_now()
         return cls(
             now=now,
@@ -46,6 +55,7 @@ class Snapshot:
             reasons=queries.newest_reasons(),
             refused=refusal.refused(),
             reports=statuses.reports(now) if reports is None else reports,
+            expected=expected_queues(declared),
         )
 
     @cached_property
@@ -72,12 +82,16 @@ class Snapshot:
         return [name for name, depth in self.depths.items() if depth.waiting]
 
 
-def expected_queues() -> set[str]:
-    """Return the queues that somebody must consume: those of platform.yaml's services, and the one of tasks without a route."""
+def expected_queues(declared: Iterable[str] | None = None) -> frozenset[str]:
+    """Return the queues that somebody must consume: those that platform.yaml declares, and the one of tasks without a route."""
+    queues = declared_queues() if declared is None else declared
+    return frozenset({current_app.conf.task_default_queue, *queues})
+
+
+def declared_queues() -> list[str]:
     from offbeat.deployment import spec  # noqa: PLC0415  YAML costs 30 ms
 
     try:
-        declared = [queue for service in spec.read().services for queue in service.queues]
+        return [queue for service in spec.read().services for queue in service.queues]
     except spec.PlatformError:
-        declared = []  # check_platform tells what is wrong with it
-    return {current_app.conf.task_default_queue, *declared}
+        return []  # check_platform tells what is wrong with it

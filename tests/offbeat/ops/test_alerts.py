@@ -81,7 +81,7 @@ def quiet(ledger, carrier):
 def look():
     """Look as the watch does, whoever looked last."""
     incidents.compare(conditions.find(Snapshot.take()))
-    notifications.tell()
+    notifications.send()
 
 
 def subjects():
@@ -288,7 +288,7 @@ def test_a_claim_is_for_one_incident(quiet, monkeypatch):
         notifications, "mail", lambda _: claims.append(Incident.objects.exclude(claimed_until=None).count())
     )
 
-    notifications.tell()
+    notifications.send()
 
     assert claims == [1, 1, 1]
 
@@ -374,10 +374,10 @@ def test_a_look_without_a_database_is_an_outage(carrier, settings, monkeypatch):
     monkeypatch.setattr(watch, "outage", Outage())
 
     monkeypatch.setattr(incidents, "is_our_turn", raising(ProgrammingError("no such table")))
-    watch.look_once()
+    watch.check_once()
     before = subjects()
     monkeypatch.setattr(incidents, "is_our_turn", raising(OperationalError("gone")))
-    watch.look_once()
+    watch.check_once()
 
     assert (before, subjects()) == ([], ["PostgreSQL: PostgreSQL is down"])
 

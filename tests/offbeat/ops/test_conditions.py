@@ -164,7 +164,7 @@ def of_alerts():
         incidents.compare(conditions.find(Snapshot.take()))
         with connection.cursor() as cursor:
             cursor.execute("UPDATE offbeat_alerts_incident SET seen_at = seen_at - interval '601 seconds'")
-    notifications.tell()
+    notifications.send()
     told = Incident.objects.filter(mailed=1, posted=1, closed_at=None)
     posts = [notifications.as_json(each) for each in told]
     return {(post["subject"], post["severity"], each.text) for each, post in zip(told, posts, strict=True)}

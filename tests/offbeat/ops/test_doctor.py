@@ -14,7 +14,7 @@ from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.jobs.models import Broker, Worker
 from offbeat.ops import conditions
-from offbeat.ops.doctor import examination, limits, postgres, process, redis_server, running, table
+from offbeat.ops.doctor import examination, limits, postgres, process, redis_server, runtime, table
 from offbeat.ops.doctor.findings import Level, green, red, yellow
 from offbeat.ops.snapshot import expected_queues
 from tests.offbeat.ops.support import entry
@@ -181,7 +181,7 @@ def test_somebody_must_be_told(settings):
     """Where no way to people is set, that is yellow."""
     settings.ADMINS, settings.ALERT_WEBHOOK_URL, settings.SENTRY_DSN = [], "", ""
 
-    assert levels(process.telling()) == {"alerts": "yellow"}
+    assert levels(process.recipients()) == {"alerts": "yellow"}
 
 
 # PostgreSQL
@@ -351,11 +351,11 @@ def worker(ledger, carrier):
 def test_what_is_wrong_is_a_finding_with_what_to_do(worker):
     """Each condition is a row; while there is none, that is said."""
     CronJob.objects.all().delete()
-    before = levels(running.running())
+    before = levels(runtime.what_runs())
     worker.queues = ALL[:-1]
     worker.save()
 
-    one = found(running.running(), ALL[-1])
+    one = found(runtime.what_runs(), ALL[-1])
 
     assert before["conditions"] == "green"
     assert (one.level, one.advice) == (Level.RED, conditions.UNCONSUMED_QUEUE.advice)
@@ -363,14 +363,14 @@ def test_what_is_wrong_is_a_finding_with_what_to_do(worker):
 
 def test_two_versions_at_once_are_yellow():
     """An old worker beside a new one is normal during a deploy, and told."""
-    assert found(running.versions({"v2", "v1"}), "workers' versions").found == "v1, v2"
+    assert found(runtime.versions({"v2", "v1"}), "workers' versions").found == "v1, v2"
 
 
 def test_a_new_cronjob_is_yellow(worker):
     """A cronjob of platform.yaml that the ledger does not know yet is told."""
     CronJob.objects.all().delete()
 
-    assert set(levels(running.cronjobs([])).values()) == {"yellow"}
+    assert set(levels(runtime.cronjobs([])).values()) == {"yellow"}
 
 
 def test_a_paused_cronjob_is_yellow(worker):
@@ -380,7 +380,7 @@ def test_a_paused_cronjob_is_yellow(worker):
         is_in_file=False, command="enqueue_prune_jobs", paused_at=database_now(), paused_by="Alice"
     )
 
-    one = found(running.running(), "plants")
+    one = found(runtime.what_runs(), "plants")
 
     assert (one.level.word, one.found) == ("yellow", "paused by Alice")
 

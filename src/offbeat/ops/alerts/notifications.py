@@ -1,12 +1,12 @@
-"""Tells people of incidents: by mail to ADMINS and as JSON to ALERT_WEBHOOK_URL.
+"""Notifies people of incidents: by mail to ADMINS and as JSON to ALERT_WEBHOOK_URL.
 
 Not by jobs: what is wrong may be that no job runs.
 
-1. claim one incident that is not told of, for `retell_after` seconds;
-2. tell, and note it, each way by itself; then the next one.
+1. claim one incident that nobody was notified of, for `retell_after` seconds;
+2. send, and record it, each way by itself; then the next one.
 
-Death in between: another process tells when the claim is over. So each begin and each end is told at least once; twice only
-when a process died between a mail server's OK and the note of it.
+Death in between: another process sends when the claim is over. So each begin and each end is sent at least once; twice only
+when a process died between a mail server's OK and the record of it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEGUN, OVER = 1, 2
-MOST = 20  # incidents told of in one look: a mail server that hangs must not keep this process from looking again
+MOST = 20  # incidents of one check: a mail server that hangs must not keep this process from the next one
 CLAIM = """
     UPDATE offbeat_alerts_incident SET claimed_until = now() + make_interval(secs => %s)
     WHERE id = (
@@ -45,31 +45,31 @@ CLAIM = """
 """
 
 
-def tell() -> None:
-    """Tell of everything that is not told of; a way that fails is tried again at a later look."""
-    for incident in islice(claimed(), MOST):
+def send() -> None:
+    """Send everything that is not sent yet; a way that fails is tried again at a later check."""
+    for incident in islice(claim_incidents(), MOST):
         stage = OVER if incident.closed_at else BEGUN
-        told = {
-            "mailed": incident.mailed >= stage or done(mail, incident),
-            "posted": incident.posted >= stage or done(post, incident),
+        sent = {
+            "mailed": incident.mailed >= stage or has_sent(mail, incident),
+            "posted": incident.posted >= stage or has_sent(post, incident),
         }
-        note(incident, {name: stage for name, is_told in told.items() if is_told})
+        record(incident, {name: stage for name, is_sent in sent.items() if is_sent})
 
 
-def claimed() -> Iterator[Incident]:
-    """Claim one incident after another: the claims of a whole batch would be over before its last one was told of."""
+def claim_incidents() -> Iterator[Incident]:
+    """Claim one incident after another: the claims of a whole batch would be over before its last one was sent."""
     while found := list(Incident.objects.raw(CLAIM, [conf().retell_after])):
         yield from found
 
 
-def note(incident: Incident, told: dict[str, int]) -> None:
-    """Note what was told; what failed stays claimed, so that it is not tried again at once."""
-    if len(told) == 2:  # both ways
-        told["claimed_until"] = None  # type: ignore[assignment]
-    Incident.objects.filter(pk=incident.pk).update(**told)
+def record(incident: Incident, sent: dict[str, int]) -> None:
+    """Record what was sent; what failed stays claimed, so that it is not tried again at once."""
+    if len(sent) == 2:  # both ways
+        sent["claimed_until"] = None  # type: ignore[assignment]
+    Incident.objects.filter(pk=incident.pk).update(**sent)
 
 
-def done(way: Callable[[Incident], None], incident: Incident) -> bool:
+def has_sent(way: Callable[[Incident], None], incident: Incident) -> bool:
     try:
         way(incident)
     # SMTP errors, refusals, timeouts, statuses; an address that is none; an answer that is not HTTP.

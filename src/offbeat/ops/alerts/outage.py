@@ -90,7 +90,7 @@ def tell(begun: datetime, over: datetime | None) -> None:
         closed_at=over,
     )
     for way in (notifications.mail, notifications.post):
-        notifications.done(way, incident)
+        notifications.has_sent(way, incident)
 
 
 outage = Outage()

@@ -11,7 +11,7 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import limits, postgres, process, redis_server, running
+from offbeat.ops.doctor import limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ CHECKS = (
     Check(process.variables),
     Check(process.system_checks),
     Check(process.disk),
-    Check(process.telling),
+    Check(process.recipients),
     Check(postgres.reachable, (POSTGRES,)),
     Check(postgres.version, (POSTGRES,)),
     Check(postgres.migrations, (POSTGRES,)),
@@ -57,7 +57,7 @@ CHECKS = (
     Check(limits.time_limits),
     Check(limits.visibility),
     Check(limits.slots, (POSTGRES,)),
-    Check(running.running, (POSTGRES,)),
+    Check(runtime.what_runs, (POSTGRES,)),
 )
 
 

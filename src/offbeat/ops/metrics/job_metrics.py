@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from offbeat.jobs.queries import Depth
 from offbeat.ops.metrics import buckets
 from offbeat.ops.metrics.families import by_label, counter, gauge, histogram
-from offbeat.ops.snapshot import expected_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +40,7 @@ def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
     # Those that nobody consumes must show too.
     queues = {
         name: snapshot.depths.get(name, Depth())
-        for name in sorted({*expected_queues(), *snapshot.depths, *consumed})
+        for name in sorted({*snapshot.expected, *snapshot.depths, *consumed})
     }
     ages = {
         name: (snapshot.now - depth.oldest_at).total_seconds() if depth.oldest_at else 0.0

@@ -100,5 +100,7 @@ def of_database(wrong: list[Condition]) -> Iterator[Metric]:
 
 def of_redis() -> Iterator[Metric]:
     yield from server_metrics.of_redis()
-    with contextlib.suppress(DatabaseError):  # a process that has just begun asks PostgreSQL whose counts these are
+    with contextlib.suppress(
+        DatabaseError
+    ):  # a process that has just begun asks PostgreSQL whose counts these are
         yield from request_metrics.families()

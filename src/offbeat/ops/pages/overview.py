@@ -103,8 +103,8 @@ def gather() -> Overview:
     """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
     now = database_now()
     reported, declared = reports(now)
-    snapshot = Snapshot.take(now, reported)
     consumed = [name for service in declared.platform.services for name in service.queues]
+    snapshot = Snapshot.take(now, reported, consumed)
     found = queues(snapshot, consumed)
     dead = Job.objects.filter(state=Job.State.DEAD).order_by("-finished_at")
     return Overview(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from offbeat.cronjobs.statuses import Report
 
 
-def running() -> Iterator[Finding]:
+def what_runs() -> Iterator[Finding]:
     snapshot = Snapshot.take()
     found = [
         each for each in conditions.find(snapshot).conditions if each.kind is not conditions.REDIS_DOWN
