@@ -26,7 +26,7 @@ PENDING = """
 
 def statements():
     """Return the statements that run all the time, with their values."""
-    from offbeat.jobs import attempts, batches, reconciler, refusal, relay, silence
+    from offbeat.jobs import attempts, batches, concurrency_keys, reconciler, refusal, relay, silence
 
     return {
         "relay: claim": (relay.CLAIM, [500]),
@@ -38,7 +38,7 @@ def statements():
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues of published jobs": (reconciler.QUEUES, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
-        "reconciler: free keys": (attempts.WAITED_FOR, [500]),
+        "reconciler: free keys": (concurrency_keys.WAITED_FOR, [500]),
         "reconciler: batches to settle": (
             f"SELECT id FROM offbeat_jobs_batch WHERE {batches.DONE} LIMIT 100",
             [],

@@ -97,7 +97,7 @@ def fill():
     from django.db import connection
     from django.utils import timezone
 
-    from offbeat.cronjobs.catchup import known_by_file
+    from offbeat.cronjobs.catchup import load_file_entries
 
     say(f"  ops: writing {JOBS:,} jobs ...")
     with connection.cursor() as cursor:
@@ -105,7 +105,7 @@ def fill():
         for state in ("pending", "published", "running"):
             cursor.execute(WAITING, [state])
         cursor.execute(ALIVE, [WORKERS])
-        known_by_file(timezone.now())
+        load_file_entries(timezone.now())
         cursor.execute(SLOTS, [40])
         cursor.execute("UPDATE offbeat_cronjobs_cronjob SET last_fire_at = now()")
         cursor.execute("VACUUM ANALYZE offbeat_jobs_job")

@@ -31,11 +31,8 @@ class SubscriberAdmin(admin.ModelAdmin):
     list_display = ["email", "state", "requested_at", "confirmed_at", "unsubscribed_at"]
     list_filter = [StateFilter]
     search_fields = ["email"]
-    readonly_fields = [
-        "requested_at",
-        "confirmed_at",
-        "unsubscribed_at",
-    ]  # only the address's owner changes these
+    # Only the address's owner changes these.
+    readonly_fields = ["requested_at", "confirmed_at", "unsubscribed_at"]
 
 
 @admin.register(Note)

@@ -1,4 +1,7 @@
-"""The mails of the list, each with one Message-ID on every attempt: by it a mail server can tell a repeat."""
+"""The mails of the list, each with one Message-ID on every attempt, and the signed links in them.
+
+By the Message-ID a mail server can tell a repeat; by its link the owner of an address needs no account.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,70 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core import signing
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.urls import reverse
 
-from newsletter.links import absolute, confirm_link, unsubscribe_link
+from newsletter.models import CONFIRM_WITHIN, Subscriber
 
 if TYPE_CHECKING:
-    from newsletter.models import Issue, SignupReport, Subscriber
+    from datetime import timedelta
+
+    from newsletter.models import Issue, SignupReport
+
+CONFIRM = "newsletter.confirm"
+UNSUBSCRIBE = "newsletter.unsubscribe"
+AUTOMATIC = {"Auto-Submitted": "auto-generated"}  # RFC 3834: no out-of-office answers
+
+CONFIRMATION = """\
+Somebody, we hope you, asked for the Offbeat Letter at this address.
+If it was not you, do nothing: the address is forgotten after a week.
+
+This link confirms it, until {until:%d %B %Y, %H:%M} UTC:"""
+REMINDER = """\
+Somebody, we hope you, asked for the Offbeat Letter at this address once more.
+
+You are on the list already, so there is nothing to do: the next letter comes on Monday."""
+REPORT = """\
+From {report.since:%d %B %Y, %H:%M} to {report.until:%d %B %Y, %H:%M} UTC:
+
+asked to subscribe  {report.requested}
+confirmed           {report.confirmed}
+left                {report.unsubscribed}
+"""
+
+
+class DeadLinkError(Exception):
+    """The link is forged, cut off, too old, or its subscriber is gone: offer to subscribe again."""
 
 
 class AddressRefusedError(Exception):
     """The mail server says that the address is not there: trying again would not help."""
 
 
+# Mails
+
+
 def confirmation(subscriber: Subscriber, key: str) -> EmailMultiAlternatives:
     """Ask the owner of the address to confirm it. `key` makes the Message-ID: the same for the same mail."""
-    context = {"link": confirm_link(subscriber), "until": subscriber.confirm_until}
-    return mail("confirmation", "Please confirm your subscription", subscriber, key, context)
+    text = CONFIRMATION.format(until=subscriber.confirm_until)
+    link = confirm_link(subscriber)
+    return letter("confirmation", "Please confirm your subscription", text, subscriber, key=key, link=link)
 
 
 def reminder(subscriber: Subscriber, key: str) -> EmailMultiAlternatives:
     """Tell a confirmed subscriber what the page must not tell strangers: the address is on the list."""
-    return mail("reminder", "You are already on the list", subscriber, key, {})
+    return letter("reminder", "You are already on the list", REMINDER, subscriber, key=key)
 
 
 def digest(issue: Issue, subscriber: Subscriber) -> EmailMultiAlternatives:
     """Tell a subscriber what is new. The Message-ID is that of the issue and subscriber, whatever job sends it."""
     notes = list(issue.notes.all())
+    parts = ["\n\n".join(filter(None, [note.headline, note.text, note.url])) for note in notes]
+    text = "\n\n\n".join([f"THE OFFBEAT LETTER, {issue.week}", *parts])
     key = f"{issue.week}.{subscriber.pk}"
-    message = mail("digest", notes[0].headline, subscriber, key, {"issue": issue, "notes": notes})
+    message = letter("digest", notes[0].headline, text, subscriber, key=key, notes=notes)
     message.extra_headers["List-Id"] = f"The Offbeat Letter <weekly.{host()}>"
     return message
 
@@ -44,32 +82,30 @@ def report(made: SignupReport) -> EmailMultiAlternatives:
     """Tell the people of ADMINS who came and went."""
     return EmailMultiAlternatives(
         f"{made.confirmed} confirmed, {made.unsubscribed} left",
-        render_to_string("newsletter/mail/report.txt", {"report": made}),
+        REPORT.format(report=made),
         to=[address for _, address in settings.ADMINS],
-        headers={
-            "Message-ID": f"<report.{made.until:%Y%m%d%H}@{host()}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        headers={"Message-ID": f"<report.{made.until:%Y%m%d%H}@{host()}>", **AUTOMATIC},
     )
 
 
-def mail(
-    name: str, subject: str, subscriber: Subscriber, key: str, context: dict[str, Any]
+def letter(
+    name: str, subject: str, text: str, subscriber: Subscriber, *, key: str, link: str = "", **context: Any
 ) -> EmailMultiAlternatives:
+    """Make a mail to a subscriber, as text and as HTML, with a way out of the list."""
     leave = unsubscribe_link(subscriber)
-    context = {**context, "subject": subject, "unsubscribe": leave, "home": absolute("/")}
     message = EmailMultiAlternatives(
         subject,
-        render_to_string(f"newsletter/mail/{name}.txt", context),
+        "\n\n".join(filter(None, [text, link, f"To leave the list: {leave}\n"])),
         to=[subscriber.email],
         headers={
             "Message-ID": f"<{name}.{key}@{host()}>",
             "List-Unsubscribe": f"<{leave}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
-            "Auto-Submitted": "auto-generated",  # RFC 3834: no out-of-office answers
+            **AUTOMATIC,
         },
     )
-    message.attach_alternative(render_to_string(f"newsletter/mail/{name}.html", context), "text/html")
+    context |= {"subject": subject, "text": text, "link": link, "unsubscribe": leave, "home": absolute("/")}
+    message.attach_alternative(render_to_string("newsletter/mail.html", context), "text/html")
     return message
 
 
@@ -85,3 +121,35 @@ def send(message: EmailMultiAlternatives) -> None:
         if all(code >= 500 for code, _ in error.recipients.values()):
             raise AddressRefusedError(str(error.recipients)) from error
         raise
+
+
+# Links
+
+
+def confirm_link(subscriber: Subscriber) -> str:
+    return absolute(reverse("newsletter:confirm", args=[signing.dumps(subscriber.pk, salt=CONFIRM)]))
+
+
+def unsubscribe_link(subscriber: Subscriber) -> str:
+    return absolute(reverse("newsletter:unsubscribe", args=[signing.dumps(subscriber.pk, salt=UNSUBSCRIBE)]))
+
+
+def find_by_confirm_token(token: str) -> Subscriber:
+    """Return whom a confirmation link is for. Raises DeadLinkError, after CONFIRM_WITHIN at the latest."""
+    return find_subscriber(token, CONFIRM, CONFIRM_WITHIN)
+
+
+def find_by_unsubscribe_token(token: str) -> Subscriber:
+    """Return whom an unsubscribe link is for. It never expires: mails are kept. Raises DeadLinkError."""
+    return find_subscriber(token, UNSUBSCRIBE, None)
+
+
+def find_subscriber(token: str, salt: str, max_age: timedelta | None) -> Subscriber:
+    try:
+        return Subscriber.objects.get(pk=signing.loads(token, salt=salt, max_age=max_age))
+    except (signing.BadSignature, Subscriber.DoesNotExist) as error:
+        raise DeadLinkError from error
+
+
+def absolute(path: str) -> str:
+    return f"{settings.BASE_URL}{path}"

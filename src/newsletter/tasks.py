@@ -1,19 +1,22 @@
-"""The list's jobs: each looks whether its work is still wanted, and makes one call."""
+"""The list's jobs: each looks whether its work is still wanted. `subscribe` enqueues the first of them."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from newsletter import digest, mails
-from newsletter.models import Issue, Subscriber
-from newsletter.report import report
-from offbeat.jobs.batches import open_batch
+from newsletter.models import Issue, SignupReport, Subscriber
+from offbeat.jobs import open_batch
+
+if TYPE_CHECKING:
+    from offbeat.jobs import Job
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +31,8 @@ MAIL: dict[str, Any] = {
     "time_limit": 60,
 }
 CHUNK: dict[str, Any] = {
-    "autoretry_for": (
-        OSError,
-        SoftTimeLimitExceeded,
-    ),  # a slow server: the rest of the chunk in another attempt
+    # A slow server: the rest of the chunk is for another attempt.
+    "autoretry_for": (OSError, SoftTimeLimitExceeded),
     "soft_time_limit": 9 * 60,
     "time_limit": 10 * 60,
 }
@@ -49,6 +50,20 @@ def send_reminder(self: Task, subscriber_id: int) -> None:
     """Tell a subscriber who asked again that the subscription stands, unless it was ended meanwhile."""
     if subscriber := Subscriber.objects.confirmed().filter(pk=subscriber_id).first():
         mails.send(mails.reminder(subscriber, self.request.id))
+
+
+@transaction.atomic
+def subscribe(email: str) -> Job:
+    """Note the request and the job that mails its owner; both are there, or neither.
+
+    Whether the address was known shows in the mail alone: the answer is a job in every case.
+    A request that is repeated within SAME_REQUEST_WITHIN has the same key, and gets the job that exists.
+    """
+    subscriber = Subscriber.objects.lock(email)
+    subscriber.request(timezone.now())
+    task = send_reminder if subscriber.state == Subscriber.State.CONFIRMED else send_confirmation
+    key = f"subscribe/{subscriber.pk}/{subscriber.requested_at.isoformat()}"
+    return task.using(key=key).enqueue(subscriber.pk)
 
 
 @shared_task(atomic=True, soft_time_limit=240, time_limit=300)
@@ -93,6 +108,6 @@ def close_digest(issue_id: int) -> None:
 @shared_task(**MAIL | {"atomic": True})
 def send_signup_report(self: Task) -> None:
     """Mail the people of ADMINS who came and went since the last report; nothing when nobody did."""
-    made = report(timezone.now())
+    made = SignupReport.make(timezone.now())
     if made and not made.is_empty and settings.ADMINS:
         mails.send(mails.report(made))

@@ -1,26 +1,46 @@
-"""The list's pages."""
+"""The list's pages, and the same as JSON."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.conf import settings
+from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from newsletter.forms import SubscribeForm
-from newsletter.links import DeadLinkError, subscriber_to_confirm, subscriber_to_release
+from newsletter.mails import DeadLinkError, find_by_confirm_token, find_by_unsubscribe_token
 from newsletter.models import Subscriber
-from newsletter.subscription import subscribe
-from offbeat.jobs.models import Job
+from newsletter.tasks import subscribe
+from offbeat.jobs import Job
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
+
+
+class SubscribeForm(forms.Form):
+    email = forms.EmailField(
+        label="Email address",
+        max_length=254,
+        error_messages={
+            "required": "Enter your email address.",
+            "invalid": "Enter an address like name@example.com.",
+        },
+        widget=forms.EmailInput(
+            attrs={"placeholder": "name@example.com", "autocomplete": "email", "spellcheck": "false"}
+        ),
+    )
+
+
+# Pages
 
 
 def page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) -> HttpResponse:
@@ -41,12 +61,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 def subscription(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Show how far the mail is: by script as it happens, by link without."""
-    return page(request, "subscription", job=get_object_or_404(Job, pk=job_id))
+    return page(request, "home", job=get_object_or_404(Job, pk=job_id))
 
 
-ACTS = {
-    "confirm": (subscriber_to_confirm, Subscriber.confirm),
-    "unsubscribe": (subscriber_to_release, Subscriber.unsubscribe),
+ACTIONS = {
+    "confirm": (find_by_confirm_token, Subscriber.confirm),
+    "unsubscribe": (find_by_unsubscribe_token, Subscriber.unsubscribe),
 }
 
 
@@ -55,13 +75,55 @@ ACTS = {
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def by_link(request: HttpRequest, token: str, act: str) -> HttpResponse:
+def follow_link(request: HttpRequest, token: str, action: str) -> HttpResponse:
     """Show what a mail's link leads to; by POST do it, and answer in place: RFC 8058 forbids a redirect."""
-    find, do = ACTS[act]
+    find, do = ACTIONS[action]
     try:
         subscriber = find(token)
     except DeadLinkError:
-        return page(request, "dead_link", status=404)
+        return page(request, "link", status=404)
     if request.method == "POST":
         do(subscriber, timezone.now())
-    return page(request, act, subscriber=subscriber)
+    return page(request, "link", subscriber=subscriber, action=action)
+
+
+# JSON
+
+
+@csrf_exempt  # a foreign page can send a form here, but no application/json
+@never_cache
+@require_POST
+def subscribers(request: HttpRequest) -> JsonResponse:
+    """Take {"email": …} and answer 202 with the job that mails it."""
+    if request.content_type != "application/json":
+        found = request.content_type or "no content type"
+        return problem(415, "body", f"should be application/json, got {found}")
+    try:
+        values = json.loads(request.body)
+    except (ValueError, RecursionError):  # a stranger's brackets may be nested as deep as they like
+        return problem(400, "body", "should be JSON")
+    if not isinstance(values, dict):
+        return problem(400, "body", 'should be an object like {"email": "name@example.com"}')
+    form = SubscribeForm(values)
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=400)
+    new = subscribe(form.cleaned_data["email"])
+    url = reverse("newsletter:job", args=[new.pk])
+    return JsonResponse({"job": new.pk, "url": url}, status=202, headers={"Location": url})
+
+
+@never_cache
+@require_safe
+def job(_request: HttpRequest, job_id: UUID) -> JsonResponse:
+    """Tell a job's state and progress, and nothing of what it works on: whoever knows the id may ask."""
+    found = Job.objects.filter(pk=job_id).first()
+    if not found:
+        return problem(404, "job", "there is none with this id")
+    progress = {"done": found.progress_done, "total": found.progress_total}
+    return JsonResponse(
+        {"job": found.pk, "state": found.state, "finished": found.is_finished, "progress": progress}
+    )
+
+
+def problem(status: int, field: str, message: str) -> JsonResponse:
+    return JsonResponse({"errors": {field: [message]}}, status=status)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from offbeat.env import env
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,7 @@ def read_settings() -> None:
     """Read the settings now: what is wrong with them is told before anything starts, and ends the process with 78."""
     with clear_errors():
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
+        env.complain()  # for settings that do not do so by themselves
 
 
 def database() -> str:

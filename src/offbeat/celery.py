@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from logging import INFO, basicConfig
 from logging.config import dictConfig
 from pathlib import Path
 from typing import Any
@@ -31,4 +32,7 @@ def create_app(name: str = "offbeat") -> Celery:
 @signals.setup_logging.connect
 def keep_logging(**_: Any) -> None:
     """Log as Django's settings say; without this, Celery installs handlers and levels of its own."""
-    dictConfig(settings.LOGGING)
+    if settings.LOGGING:
+        dictConfig(settings.LOGGING)
+    else:
+        basicConfig(level=INFO)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import os
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BOOLEANS = {"true": True, "false": False}
+OURS = "OFFBEAT_"  # whoever types this means us: what begins with it and is not known is a mistake
+# Kubernetes and Docker name the services beside a container in its variables, and one of them may be called offbeat.
+LINKED = re.compile(
+    r"OFFBEAT_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 ANYTHING = ("anything", r"(?s:.*)")
 
 
@@ -24,12 +32,14 @@ class Environment:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
+        self.known: set[str] = set()
         self.problems: list[str] = []
 
     def text(
         self, name: str, default: str | None = None, *, hint: str = "", form: tuple[str, str] = ANYTHING
     ) -> str:
         """Return the variable; without a default it is required. `form` is what it must be, in words and as a pattern."""
+        self.known.add(name)
         value = self.variables.get(name, "").strip()
         if value and not re.fullmatch(form[1], value):
             self.problem(f"Unexpected value {name}={value}: use {form[0]}.", hint)
@@ -58,13 +68,16 @@ class Environment:
         value = self.text(name, default, hint=hint)
         return [item.strip() for item in value.split(",") if item.strip()]
 
-    def numbers(self, prefix: str) -> dict[str, float]:
-        """Return every variable that begins with `prefix` and is set, by the lower-case rest of its name."""
-        return {
-            name.removeprefix(prefix).lower(): self._number(name, value.strip())
-            for name, value in self.variables.items()
-            if name.startswith(prefix) and not name.endswith("_FILE") and value.strip()
+    def numbers(self, prefix: str, conf: type) -> dict[str, float]:
+        """Return the variables that are set of those that begin with `prefix` and go on like a number of the dataclass `conf`."""
+        names = {
+            f"{prefix}{field.name.upper()}": field.name
+            for field in fields(conf)
+            if field.type in {"int", "float"}
         }
+        self.known |= names.keys()
+        given = {name: self.variables.get(name, "").strip() for name in names}
+        return {names[name]: self._number(name, value) for name, value in given.items() if value}
 
     def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
         """Return a URL with one of `schemes`; its password is never part of a message."""
@@ -76,7 +89,10 @@ class Environment:
         return value
 
     def complain(self) -> None:
-        """Raise ImproperlyConfigured with every problem, one a line, if there was any."""
+        """Raise ImproperlyConfigured with every problem, one a line; a variable of ours that nobody reads is one."""
+        for name in sorted(self.variables.keys() - self.known):
+            if name.startswith(OURS) and self.variables[name].strip() and not LINKED.fullmatch(name):
+                self.problem(f"Nothing reads {name}.", self._nearest(name))
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems))
 
@@ -90,6 +106,10 @@ class Environment:
             return 0
         return number
 
+    def _nearest(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.known, n=1)
+        return f"did you mean {near[0]}?" if near else "remove it."
+
     @staticmethod
     def _is_url(value: str, schemes: Sequence[str]) -> bool:
         try:
@@ -100,11 +120,16 @@ class Environment:
         return parts.scheme in schemes and bool(parts.netloc or parts.query)
 
     def problem(self, message: str, hint: str = "") -> None:
-        """Remember a problem for `complain()`."""
-        self.problems.append(f"{message} Hint: {hint}" if hint else message)
+        """Remember a problem for `complain()`; a variable that two settings read has it once."""
+        sentence = f"{message} Hint: {hint}" if hint else message
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
 
 def redacted(url: str) -> str:
     """Return the URL without its user and password, and without its query, which may hold a password too."""
     scheme = url.partition("://")[0] + "://" if "://" in url else ""
     return f"{scheme}{url.removeprefix(scheme).rpartition('@')[2].partition('?')[0]}"
+
+
+env = Environment(os.environ)  # the one that all parts of the settings read, and the project's

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 
 from offbeat.boot import read_settings
-from offbeat.container import MIB, processes
+from offbeat.container import WEB
 
 read_settings()
 
@@ -22,7 +22,7 @@ bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every 
 # One thread waits on PostgreSQL while another works, so threads are cheap and processes are not: a process costs
 # about 70 MiB, less when it shares the parent's pages. Threads x processes must stay below the database's connections.
 worker_class = "gthread"
-workers = settings.WEB_CONCURRENCY or processes(each=90 * MIB, base=60 * MIB)
+workers = settings.WEB_CONCURRENCY or WEB.fitting_here()
 threads = settings.WEB_THREADS
 
 # A process whose main loop is silent for so long is replaced. A slow request is not: it holds one thread, and the

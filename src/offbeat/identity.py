@@ -1,4 +1,4 @@
-"""Redis as the settings say it: what all keys of this deployment begin with."""
+"""What the project is called: `name` of platform.yaml, the one place that says it."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def platform_name(path: Path = PLATFORM_FILE) -> str:
     except (OSError, UnicodeDecodeError):
         return NAMELESS
     return found[2] if found else NAMELESS
+
+
+def platform_title(path: Path = PLATFORM_FILE) -> str:
+    """Return the name as people read it: "corner-shop" is "Corner Shop"."""
+    return platform_name(path).replace("-", " ").title()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def find_root() -> Path:
-    """Return the nearest folder with a platform.yaml: above this package, else where the process was started, or above it.
+    """Return OFFBEAT_ROOT, or the nearest folder with a platform.yaml: above this package, else above the working directory.
 
     Where there is none, as in a project that installed the core as a wheel, it is the working directory.
     """
+    if named := os.environ.get("OFFBEAT_ROOT"):
+        return Path(named).resolve()
     starts = (Path(__file__).resolve().parent, Path.cwd())
     above = (folder for start in starts for folder in (start, *start.parents))
     return next((folder for folder in above if (folder / "platform.yaml").is_file()), Path.cwd())
@@ -17,3 +20,5 @@ def find_root() -> Path:
 
 ROOT = find_root()
 PLATFORM_FILE = ROOT / "platform.yaml"
+# The core's own pages; a wheel has none.
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "offbeat"

@@ -8,7 +8,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from newsletter import digest
 from newsletter.models import Delivery, Issue, Note, Subscriber
 from newsletter.tasks import close_digest, send_chunk, send_weekly_digest
-from offbeat.jobs.models import Batch, Job
+from offbeat.jobs import Batch, Job
 from offbeat.jobs.testing import run_jobs
 
 

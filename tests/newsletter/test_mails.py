@@ -1,13 +1,20 @@
 import re
+from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 
 import pytest
+from django.core import mail, signing
 
-from newsletter import links, mails
+from newsletter import mails
+from newsletter.models import SignupReport
+from newsletter.tasks import send_signup_report
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def address(settings):
+def site(settings):
+    settings.ADMINS = [("Ops", "ops@example.com")]
     settings.BASE_URL = "https://letter.example.com"
 
 
@@ -25,7 +32,7 @@ def test_the_confirmation_carries_its_link_in_text_and_html(bob):
 
     for body in (message.body, html_of(message)):
         (link,) = confirm_links(body)
-        assert links.subscriber_to_confirm(link.split("/")[-2]) == bob
+        assert mails.find_by_confirm_token(link.split("/")[-2]) == bob
     assert message.to == ["bob@example.com"]
     assert message.subject == "Please confirm your subscription"
 
@@ -51,7 +58,7 @@ def test_a_mail_can_be_left_with_one_click(bob):
     headers = mails.confirmation(bob, "k").message()
 
     link = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
-    assert links.subscriber_to_release(link.split("/")[-2]) == bob
+    assert mails.find_by_unsubscribe_token(link.split("/")[-2]) == bob
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
@@ -64,13 +71,12 @@ def test_the_reminder_has_no_link_to_confirm(alice):
     assert "https://letter.example.com/unsubscribe/" in message.body
 
 
-def test_an_address_cannot_smuggle_markup_into_the_mail(bob):
+def test_nothing_smuggles_markup_into_the_mail(bob):
     """The text of a mail is not escaped, the HTML is."""
-    message = mails.mail(
-        "confirmation", "S", bob, "k", {"link": "https://x/?a=1&b=<i>", "until": bob.confirm_until}
-    )
+    message = mails.letter("sample", "S", "<b>", bob, key="k", link="https://x/?a=1&b=<i>")
 
-    assert "https://x/?a=1&b=<i>" in message.body
+    assert "<b>\n\nhttps://x/?a=1&b=<i>\n\nTo leave the list: https://letter" in message.body
+    assert "&lt;b&gt;" in html_of(message)
     assert "https://x/?a=1&amp;b=&lt;i&gt;" in html_of(message)
 
 
@@ -85,3 +91,143 @@ def test_only_a_lasting_refusal_is_final(bob, code, error, monkeypatch):
 
     with pytest.raises(error):
         mails.send(mails.confirmation(bob, "k"))
+
+
+def token_of(link):
+    return link.rstrip("/").rpartition("/")[2]
+
+
+@pytest.fixture
+def signed_at(monkeypatch):
+    """Sets the clock that signatures are stamped with."""
+
+    def set_clock(moment):
+        monkeypatch.setattr("django.core.signing.time.time", moment.timestamp)
+
+    return set_clock
+
+
+def test_links_start_with_the_public_address(bob):
+    """The links of a mail lead to BASE_URL, since no request is there to tell the host."""
+    assert mails.confirm_link(bob).startswith("https://letter.example.com/confirm/")
+    assert mails.unsubscribe_link(bob).startswith("https://letter.example.com/unsubscribe/")
+
+
+def test_a_link_leads_to_its_subscriber(alice, bob):
+    """Each token is read back as the subscriber that it was made for."""
+    assert mails.find_by_confirm_token(token_of(mails.confirm_link(bob))) == bob
+    assert mails.find_by_unsubscribe_token(token_of(mails.unsubscribe_link(alice))) == alice
+
+
+def test_an_unsubscribe_token_does_not_confirm(bob):
+    """The unsubscribe link stands in a header that mail servers see: it must not serve to confirm."""
+    with pytest.raises(mails.DeadLinkError):
+        mails.find_by_confirm_token(token_of(mails.unsubscribe_link(bob)))
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda t: t[:-1], lambda t: "9" + t, lambda _: "x"], ids=["cut", "forged", "junk"]
+)
+def test_a_harmed_link_is_dead(bob, harm):
+    """A token that lacks a character, or names somebody else, leads to nobody."""
+    with pytest.raises(mails.DeadLinkError):
+        mails.find_by_confirm_token(harm(token_of(mails.confirm_link(bob))))
+
+
+def test_a_confirmation_link_dies_after_a_week(bob, now, signed_at):
+    """It is good for seven days and no longer."""
+    signed_at(now)
+    token = token_of(mails.confirm_link(bob))
+
+    signed_at(now + timedelta(days=7))
+    assert mails.find_by_confirm_token(token) == bob
+    signed_at(now + timedelta(days=7, seconds=1))
+    with pytest.raises(mails.DeadLinkError):
+        mails.find_by_confirm_token(token)
+
+
+def test_an_unsubscribe_link_works_for_years(alice, now, signed_at):
+    """Whoever finds an old mail can still leave."""
+    signed_at(now)
+    token = token_of(mails.unsubscribe_link(alice))
+
+    signed_at(now + timedelta(days=3650))
+    assert mails.find_by_unsubscribe_token(token) == alice
+
+
+def test_the_link_of_a_purged_subscriber_is_dead(bob):
+    """A link outlives its row without an error."""
+    token = token_of(mails.confirm_link(bob))
+    bob.delete()
+
+    with pytest.raises(mails.DeadLinkError):
+        mails.find_by_confirm_token(token)
+
+
+def test_a_signature_of_another_purpose_is_dead(bob):
+    """A token that the same key signed for something else is refused."""
+    with pytest.raises(mails.DeadLinkError):
+        mails.find_by_confirm_token(signing.dumps(bob.pk))
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Sets the clock."""
+    return lambda moment: monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+
+def test_the_report_counts_the_hour(everybody, now):
+    """Who asked, confirmed and left within the last full hour is counted."""
+    made = SignupReport.make(now + HOUR + timedelta(minutes=5))
+
+    assert (made.since, made.until) == (now, now + HOUR)
+    assert (made.requested, made.confirmed, made.unsubscribed) == (3, 2, 1)
+
+
+def test_an_hour_is_reported_once(everybody, now):
+    """A second run in the same hour has nothing to report."""
+    assert SignupReport.make(now + HOUR)
+    assert SignupReport.make(now + HOUR + timedelta(minutes=59)) is None
+
+
+def test_a_missed_hour_is_told_later(everybody, now):
+    """The next report starts where the last one ended, however long ago."""
+    SignupReport.make(now)
+
+    made = SignupReport.make(now + 5 * HOUR)
+
+    assert (made.since, made.until) == (now, now + 5 * HOUR)
+    assert made.requested == 3
+
+
+def test_the_report_is_mailed_to_the_admins(everybody, now, at, run):
+    """The mail says the numbers, under a Message-ID of the hour."""
+    at(now + HOUR)
+
+    run(send_signup_report)
+
+    (message,) = mail.outbox
+    assert message.to == ["ops@example.com"]
+    assert message.subject == "2 confirmed, 1 left"
+    assert "From 16 November 2026, 09:00 to 16 November 2026, 10:00 UTC" in message.body
+    assert "asked to subscribe  3" in message.body
+    assert message.extra_headers["Message-ID"] == "<report.2026111610@letter.example.com>"
+
+
+def test_a_quiet_hour_is_kept_and_not_mailed(db, now, run):
+    """Where nothing happened, the report is a row and no mail."""
+    run(send_signup_report)
+
+    assert SignupReport.objects.get().is_empty
+    assert mail.outbox == []
+
+
+def test_without_admins_nobody_is_mailed(everybody, now, at, settings, run):
+    """A report that nobody is to get is kept all the same."""
+    settings.ADMINS = []
+    at(now + HOUR)
+
+    run(send_signup_report)
+
+    assert SignupReport.objects.count() == 1
+    assert mail.outbox == []

@@ -1,20 +1,8 @@
-"""Servers, and the app as real processes, for every test that asks."""
+"""The order of the core's tests."""
 
 from __future__ import annotations
 
-import subprocess
-
-import dj_database_url
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from structlog.contextvars import clear_contextvars
-
-from tests.offbeat.support import servers
-from tests.offbeat.support.stack import MANAGE, Stack
-
-TEMPLATE = "migrated"
-DATABASE = "stack"
 
 
 @pytest.hookimpl(trylast=True)
@@ -25,96 +13,3 @@ def pytest_collection_modifyitems(items):
         groups[item.get_closest_marker("faults") is not None].append(item)
     place = {item: number / len(group) for group in groups.values() for number, item in enumerate(group)}
     items.sort(key=place.__getitem__)
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """The private PostgreSQL of this test run."""
-    return servers.postgres.start()
-
-
-@pytest.fixture(scope="session")
-def redis():
-    """The private Redis of this test run."""
-    return servers.redis.start()
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, postgres):
-    """Start PostgreSQL before pytest-django makes its test database."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def static_files():
-    """Collect the static files, as the image's build does: pages name them by their hashes."""
-    call_command("collectstatic", interactive=False, verbosity=0)
-
-
-@pytest.fixture(autouse=True)
-def nothing_bound():
-    """Forget what a test has bound to the log: the next one in this process logs without it."""
-    yield
-    clear_contextvars()
-
-
-@pytest.fixture(scope="session")
-def migrated_template(postgres):
-    """A database that is migrated once, to be copied for each test of real processes."""
-    return make_template(postgres)
-
-
-def make_template(postgres):
-    """Make the database of that name on a server, and migrate it."""
-    with postgres.connect() as server:
-        server.execute(f"CREATE DATABASE {TEMPLATE}")
-    environment = Stack(postgres, None, postgres.url_of(TEMPLATE), servers.folder).environment
-    subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], env=environment, check=True)
-    return TEMPLATE
-
-
-@pytest.fixture
-def stack(postgres, redis, migrated_template, tmp_path, django_db_blocker):
-    """The app as real processes, none started yet; the test's own queries go to the same database."""
-    for server in (postgres, redis):
-        server.resume()
-        server.start()
-    with postgres.connect() as server:
-        server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {migrated_template}")
-    with redis.connect() as client:
-        client.flushall()
-    stack = Stack(postgres, redis, postgres.url_of(DATABASE), tmp_path)
-    with django_db_blocker.unblock(), connected_to(stack.environment["DATABASE_URL"]):
-        yield stack
-    stack.end()
-    redis.resume()
-    redis.start()
-    with redis.connect() as client:
-        client.flushall()  # nor must a test without a stack find its ledger's sign
-
-
-def forget_ledger():
-    """Have this process ask again which ledger it works on."""
-    from offbeat.jobs import ledger  # noqa: PLC0415  the tests of models come after their apps
-
-    ledger.identity.cache_clear()
-
-
-class connected_to:  # noqa: N801  reads as what it does
-    """Point Django's connection of this process at another database, for a while."""
-
-    def __init__(self, url):
-        self.values = {
-            name: dj_database_url.parse(url)[name] for name in ("NAME", "HOST", "PORT", "PASSWORD")
-        }
-
-    def __enter__(self):
-        connection.close()
-        self.before = {name: connection.settings_dict[name] for name in self.values}
-        connection.settings_dict.update(self.values)
-        forget_ledger()
-
-    def __exit__(self, *error):
-        connection.close()
-        connection.settings_dict.update(self.before)
-        forget_ledger()

@@ -1,15 +1,18 @@
-"""The project's own settings, with the app and the page that the fault tests need."""
+"""The core's own settings with what its tests need: no project's settings are in them."""
 
 import os
 from pathlib import Path
 
-from config.settings import *  # noqa: F403
-from config.settings import CELERY_TASK_ROUTES, INSTALLED_APPS
+from offbeat.settings import *  # noqa: F403
+from offbeat.settings import OFFBEAT_APPS, env
+from tests.offbeat.sample_project import celery_app  # noqa: F401  for `manage.py worker`
 
 STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
-ROOT_URLCONF = "tests.offbeat.urls"
+ROOT_URLCONF = "tests.offbeat.sample_project.urls"
+WSGI_APPLICATION = "tests.offbeat.sample_project.wsgi.application"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = "offbeat@localhost"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
-CELERY_TASK_ROUTES = CELERY_TASK_ROUTES | {
+CELERY_TASK_ROUTES = {
     name: {"queue": "mail"}
     for name in (
         "tests.offbeat.jobs.samples.record_slowly",
@@ -18,4 +21,7 @@ CELERY_TASK_ROUTES = CELERY_TASK_ROUTES | {
 }
 if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that have none of their own
     CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.offbeat.faults.effects"]
+# The stand-ins of development are tested with production's settings.
+INSTALLED_APPS = [*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]
+
+env.complain()

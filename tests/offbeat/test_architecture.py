@@ -1,8 +1,11 @@
-"""The house's rules: imports point down only, and the core knows nothing of the project."""
+"""The house's rules: imports point down only, the core knows nothing of the project, and a word has one meaning."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import re
+from collections import Counter
 
 import pytest
 
@@ -19,17 +22,45 @@ BELOW = {
     "dev": {"ops", "cronjobs", "jobs", "deployment"},
     "": set(),  # the modules beside the parts
 }
+# Django looks for these names.
+SHARED_CLASSES = {"Command", "Migration"}
+GERUNDS = {"testing.py", "logging.py"}  # as the field calls them
+# Private words, with those of the field.
+FORBIDDEN = {
+    "keeper": "maintenance thread",
+    "assistant": "maintenance thread",
+    "duty": "periodic task",
+    "duties": "periodic tasks",
+    "senses": "worker state",
+    "epoch": "loss token",
+    "neighbour": "other ledger",
+    "neighbours": "other ledgers",
+    "offspring": "child processes",
+    "trouble": "condition",
+    "troubles": "conditions",
+    "telling": "notify",
+}
 # Each exception has its reason; remove the line and the test says who still needs it.
-EXCEPTIONS = {("celery.py", "jobs"): "the application is put together there"}
+EXCEPTIONS = {
+    ("celery.py", "jobs"): "the application is put together there",
+    **{
+        ("settings.py", part): "their variables are known by their Conf"
+        for part in ("jobs", "cronjobs", "ops")
+    },
+}
 
 
 def imports_of(path):
     """Give the dotted names that a module imports, wherever in the module."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield from imports_of_node(node)
+
+
+def imports_of_node(node):
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def modules():
@@ -85,3 +116,95 @@ def test_no_module_is_a_drawer():
     names = {path.name for path in modules()}
 
     assert not names & {"utils.py", "helpers.py", "services.py", "common.py", "misc.py"}
+
+
+def words_of(name):
+    """Split an identifier: known_epoch and KnownEpoch have two words."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def names_of(path):
+    """Give every name that a module defines: its own, and those of classes, functions, arguments and variables."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+def test_each_word_is_the_fields():
+    """Where the field has a word, the core has no other."""
+    found = {
+        (str(path.relative_to(CORE)), name, FORBIDDEN[word])
+        for path in modules()
+        for name in names_of(path)
+        for word in words_of(name) & FORBIDDEN.keys()
+    }
+
+    assert found == set()
+
+
+def test_a_slot_is_a_scheduled_time():
+    """Jobs know nothing of cron: a worker's place in the pool has another name."""
+    found = {
+        path.name for path in (CORE / "jobs").rglob("*.py") if re.search(r"\bslots?\b(?!=)", path.read_text())
+    }
+
+    assert found == set()
+
+
+def test_each_class_has_a_name_of_its_own():
+    """Whoever reads a name knows which class it is."""
+    found = Counter(
+        node.name
+        for path in modules()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name not in SHARED_CLASSES
+    )
+
+    assert [name for name, times in found.items() if times > 1] == []
+
+
+def test_modules_are_nouns():
+    """No module is named after what it is doing."""
+    assert [path for path in modules() if path.stem.endswith("ing") and path.name not in GERUNDS] == []
+
+
+def test_what_is_frozen_stays_so():
+    """A frozen dataclass is a value: what changes is none."""
+    assert [path for path in modules() if "object.__setattr__" in path.read_text()] == []
+
+
+def imported_at_once(tree):
+    """Give the nodes that are executed when a module is imported: not those of functions, nor for type checkers only."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from imported_at_once(ast.Module(node.orelse, []))
+        elif isinstance(node, ast.ClassDef | ast.If | ast.Try | ast.With):
+            yield from imported_at_once(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+
+
+def import_graph():
+    """Give the modules that each module of the core imports when it is imported itself."""
+    names = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in modules()
+    }
+    graph = {}
+    for name, path in names.items():
+        imports = imported_at_once(ast.parse(path.read_text()))
+        found = {each for node in imports for each in imports_of_node(node)}
+        graph[name] = {
+            each if each in names else each.rpartition(".")[0] for each in found
+        } & names.keys() - {name}
+    return graph
+
+
+def test_no_modules_import_each_other():
+    """Each can be read, and imported, before those that are built on it."""
+    graphlib.TopologicalSorter(import_graph()).prepare()  # raises CycleError, with the circle

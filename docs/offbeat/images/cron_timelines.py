@@ -1,4 +1,4 @@
-"""Draws the timelines of docs/offbeat/cronjobs.md: `python docs/offbeat/images/cron_timelines.py` writes cron-*.svg beside itself."""
+"""Draws the timelines of docs/offbeat/cronjobs.md: started as a script, it writes cron-*.svg beside itself."""
 
 # ruff: noqa: INP001 -- a script beside what it writes, no package
 
@@ -134,7 +134,7 @@ PICTURES = (
                     (4.52, "on time"),
                 ),
             ),
-            Row("a worker", wakes=((3.62, "nobody came"),)),
+            Row("a worker", wakes=((3.62, "past its grace"),)),
             Row("jobs", (run(0.5), run(1.54), run(2.84), run(3.64), run(4.54))),
         ),
         (0.5, 1.5, 2.5, 3.5, 4.5),
@@ -211,15 +211,15 @@ PICTURES = (
         (0, 1, 2, 3),
     ),
     Picture(
-        "healing",
-        "grace and healing: a slot that nobody wakes up for is claimed by a worker, and people are told",
+        "grace",
+        "grace: a slot without a wake-up is claimed by a worker, and people are alerted",
         8,
         4.4,
         (
             Row("wake-ups", wakes=((0.02, ""), (2.02, ""), (3.02, ""))),
-            Row("workers look", wakes=((1.1, "grace is over"),)),
+            Row("workers check", wakes=((1.1, "grace is over"),)),
             Row("jobs", (run(0.03), run(1.12), run(2.03), run(3.03))),
-            Row("people are told", (Box("none", 1.12, 0.9, "not fired"), Box("wait", 2.05, 0.5, "over"))),
+            Row("alerts", (Box("none", 1.12, 0.9, "not fired"), Box("wait", 2.05, 0.5, "over"))),
         ),
         (0, 1, 2, 3, 4),
     ),

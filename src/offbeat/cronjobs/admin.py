@@ -9,7 +9,7 @@ from django.db import transaction
 
 from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.models import CronJob, Slot
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.jobs.admin import ReadOnly
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class CronJobAdmin(ReadOnly):
     @admin.action(description="Run now", permissions=["decide"])
     def run_now(self, request: HttpRequest, cronjobs: QuerySet[CronJob]) -> None:
         def run(name: str) -> bool:
-            return bool(controls.run_now(entries.known(name), str(request.user)).jobs)
+            return bool(controls.run_now(entries.find_known(name), str(request.user)).jobs)
 
         self._decide(request, cronjobs, run, "run now", "run")
 
@@ -67,7 +67,7 @@ class CronJobAdmin(ReadOnly):
                 with transaction.atomic():
                     if changed := decide(cronjob.name):
                         self.log_change(request, cronjob, act)
-            except (entries.ConfigurationError, HeldError) as error:
+            except (entries.ConfigurationError, CronJobHeldError) as error:
                 messages.error(request, str(error))
                 continue
             messages.info(

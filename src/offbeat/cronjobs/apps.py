@@ -15,7 +15,7 @@ class CronjobsConfig(AppConfig):
         from offbeat.jobs.worker import periodic_tasks  # noqa: PLC0415
 
         receivers.connect()
-        periodic_tasks.register("slots", conf().heal_interval, heal)
+        periodic_tasks.register("slots", conf().heal_interval, catch_up)
         periodic_tasks.register("slot retention", 3600.0, prune)
 
 
@@ -23,14 +23,14 @@ class CronjobsConfig(AppConfig):
 
 
 @cache
-def healer() -> Any:
-    from offbeat.cronjobs.catchup import Healer  # noqa: PLC0415
+def memory() -> Any:
+    from offbeat.cronjobs.catchup import CatchUp  # noqa: PLC0415
 
-    return Healer()
+    return CatchUp()
 
 
-def heal() -> None:
-    healer()()
+def catch_up() -> None:
+    memory()()
 
 
 def prune() -> None:

@@ -1,4 +1,4 @@
-"""The reconciler's part for slots: a platform that forgot to fire is healed by any worker, and told loudly.
+"""The reconciler's part for slots: what a platform forgot to wake up for, any worker claims, and the log says so.
 
 It needs no singleton, because slots are unique. A worker whose code has another schedule than the ledger is an old one in
 the middle of a deploy: it leaves that cronjob to the new ones.
@@ -10,12 +10,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from offbeat.cronjobs import entries, exit_codes, row_lock, tick_wakeup
+from offbeat.cronjobs import entries, exit_codes, tick_wakeup
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import CronJob, Slot
-from offbeat.cronjobs.registration import LOOK, has_changed, register
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.registration import has_changed, register
+from offbeat.cronjobs.row_lock import WORKER_WAIT, CronJobHeldError, report_holder
 from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up
 from offbeat.cronjobs.words import counted
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from offbeat.cronjobs.entries import Entry
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 BELIEVED, A_DAY = timedelta(days=7), timedelta(days=1)
 
 
-class Healer:
+class CatchUp:
     """A worker's memory: its entries of platform.yaml, which the ledger learns when the worker starts."""
 
     def __init__(self) -> None:
@@ -41,53 +41,57 @@ class Healer:
         self.unregistered: list[Entry] = []
 
     def __call__(self) -> None:
-        self.look(database_now())
+        self.run(database_now())
 
-    def look(self, now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+    def run(self, now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
         if self.entries is None:
-            self.unregistered = list(loaded_by_file())
+            self.unregistered = list(load_file_entries())
             self.entries = {entry.name: entry for entry in self.unregistered if has_policies(entry)}
-        self.unregistered = [entry for entry in self.unregistered if not is_registered(entry, now)]
-        return heal([*self.entries.values(), *of_dashboards(now)], now, clock) if conf().heal else []
+        self.unregistered = [entry for entry in self.unregistered if not try_register(entry, now)]
+        return (
+            claim_overdue([*self.entries.values(), *load_dashboard_entries(now)], now, clock)
+            if conf().heal
+            else []
+        )
 
 
-def loaded_by_file() -> Iterator[Entry]:
+def load_file_entries() -> Iterator[Entry]:
     for cronjob in entries.in_file():
         try:
-            yield entries.loaded(cronjob)
+            yield entries.load_entry(cronjob)
         except entries.ConfigurationError as error:
-            tell_broken(cronjob.name, error)
+            log_broken(cronjob.name, error)
 
 
 def has_policies(entry: Entry) -> bool:
     try:
         entry.policies  # noqa: B018  raises for those that are none
     except entries.ConfigurationError as error:
-        tell_broken(entry.name, error)
+        log_broken(entry.name, error)
         return False
     return True
 
 
-def is_registered(entry: Entry, now: datetime) -> bool:
-    """Make a cronjob known; False where somebody holds it: the others do not wait for that."""
+def try_register(entry: Entry, now: datetime) -> bool:
+    """Make a cronjob known; return False where somebody holds it: the others do not wait for that."""
     try:
-        register(entry, now, LOOK)
-    except HeldError as error:
-        row_lock.tell(error)
+        register(entry, now, WORKER_WAIT)
+    except CronJobHeldError as error:
+        report_holder(error)
         return False
     return True
 
 
-def tell_broken(name: str, error: Exception) -> None:
+def log_broken(name: str, error: Exception) -> None:
     logger.error("%s", error, extra={"action": "cronjob_broken", "cronjob": name})
 
 
-def of_dashboards(now: datetime) -> Iterator[Entry]:
-    """Yield the cronjobs that only their own command lines have told the ledger of, and not too long ago."""
+def load_dashboard_entries(now: datetime) -> Iterator[Entry]:
+    """Yield the cronjobs that the ledger knows by their own command lines only, and not from too long ago."""
     for row in CronJob.objects.filter(is_in_file=False, last_fire_at__isnull=False):
         try:
-            entry = entries.of_row(row)
+            entry = entries.load_row(row)
             entry.policies  # noqa: B018  raises for those that are none
         except entries.ConfigurationError:
             continue  # its command is gone, or broken: nothing to heal it with
@@ -96,33 +100,33 @@ def of_dashboards(now: datetime) -> Iterator[Entry]:
             yield entry
 
 
-def heal(known: list[Entry], now: datetime, clock: datetime | None = None) -> list[WakeUp]:
+def claim_overdue(found: list[Entry], now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
     """Claim the slots past their grace that nobody has woken up for; return what was done."""
     rows = CronJob.objects.in_bulk()
     extra = tick_wakeup.interval(now) or timedelta(0)
-    healed = []
-    for entry in known:
+    results = []
+    for entry in found:
         row = rows.get(entry.name)
         if row is None or has_changed(entry, row) or not is_overdue(entry, row, now, extra):
             continue
-        if done := claimed(entry, clock, entry.policies.grace + extra):
-            healed.append(done)
-    return healed
+        if done := claim_one(entry, clock, entry.policies.grace + extra):
+            results.append(done)
+    return results
 
 
-def claimed(entry: Entry, clock: datetime | None, patience: timedelta) -> WakeUp | None:
+def claim_one(entry: Entry, clock: datetime | None, patience: timedelta) -> ClaimResult | None:
     """Return what was done for one cronjob; None where another process is at it, or where a bug is in its way."""
     try:
         done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
-    except Exception as error:  # the others are healed all the same
+    except Exception as error:  # the others are claimed all the same
         if exit_codes.is_held(error):
-            row_lock.tell(error)
+            report_holder(error)
             return None  # a wake-up holds it: it is being decided right now
         if exit_codes.is_away(error):
             raise
         logger.exception("%s: a bug", entry.name, extra={"action": "wake_up_failed", "cronjob": entry.name})
         return None
-    tell(done)
+    log_catch_up(done)
     return done
 
 
@@ -133,7 +137,7 @@ def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> b
     return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
 
 
-def tell(done: WakeUp) -> None:
+def log_catch_up(done: ClaimResult) -> None:
     if done.decisions and not done.paused_by:
         logger.warning(
             "%s: the platform did not wake it up for %s, the last %s; a worker did",

@@ -10,7 +10,7 @@ from django.core.management import get_commands
 
 from offbeat.cronjobs import entries
 from offbeat.cronjobs.conditions import longest_run
-from offbeat.cronjobs.conf import NAMES
+from offbeat.cronjobs.conf import CronjobsConf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
     try:
         cronjobs = entries.in_file()
     except entries.ConfigurationError:
-        return  # offbeat_deployment.E001 tells it
+        return  # offbeat_deployment.E001 says it
     for cronjob in cronjobs:
         if entries.management_line(cronjob).partition(" ")[0] in get_commands():
             yield from check_entry(cronjob)
@@ -34,7 +34,7 @@ def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
 def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
     where = f"platform.yaml: cronjobs/{cronjob.name}"
     try:
-        entry = entries.loaded(cronjob)
+        entry = entries.load_entry(cronjob)
     except entries.ConfigurationError as error:
         yield Error(
             str(error),
@@ -64,13 +64,7 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
 
 @register("cronjobs")
 def check_settings(**_: Any) -> Iterator[CheckMessage]:
-    for name in getattr(settings, "OFFBEAT_CRONJOBS", {}):
-        if name not in NAMES:
-            yield Error(
-                f"OFFBEAT_CRONJOBS knows no setting {name!r}.",
-                hint=f"There are: {', '.join(sorted(NAMES))}.",
-                id="offbeat_cronjobs.E004",
-            )
+    yield from CronjobsConf.find_errors("offbeat_cronjobs.E004")
     if 0 < len(settings.CRON_SECRET) < SHORTEST_SECRET:
         yield Warning(
             f"CRON_SECRET has {len(settings.CRON_SECRET)} characters.",

@@ -24,11 +24,11 @@ from offbeat.cronjobs.wakeup import wake_up
 from offbeat.cronjobs.watchdog import bounded_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from django.core.management.base import CommandParser
 
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
     from offbeat.cronjobs.watchdog import Watchdog
 
 
@@ -38,7 +38,7 @@ class EnqueueCommand(SysexitsCommand):
     `catch_up`: of slots that nobody woke up for, run the "latest" (the others merge into it), "skip" them, or "all".
     `catch_up_window`: how far back slots are caught up at all. `overlap`: while a job of this cronjob runs, "skip" the next one,
     "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
-    slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and people are told.
+    slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and an alert is sent.
     How long a job may run is its task's `time_limit`. `ping_url`: see docs/offbeat/cronjobs.md.
     """
 
@@ -77,38 +77,50 @@ class EnqueueCommand(SysexitsCommand):
         )
         slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
 
+    def parse_own(self, word: str, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return the options of a command line in platform.yaml, as a wake-up would have them. Raises CommandError."""
+        if not arguments and type(self).add_arguments is EnqueueCommand.add_arguments:
+            return {}  # nothing to parse
+        return vars(self.create_parser("manage.py", word).parse_args(list(arguments)))
+
+    @staticmethod
+    def own_arguments(argv: Sequence[str]) -> list[str]:
+        """Return the arguments that are a command's own, not every cronjob's: a worker that catches up enqueues by them too."""
+        everybodys = EnqueueCommand().create_parser("manage.py", "", allow_abbrev=False)
+        return everybodys.parse_known_args(list(argv))[1]
+
     def handle(self, **options: Any) -> None:
         word = type(self).__module__.rpartition(".")[2]
         check_usage(options)
-        away = exit_codes.ASKED_TEXT if given(options) & {"now", "since"} else exit_codes.AWAY_TEXT
+        away = exit_codes.ASKED_TEXT if given_options(options) & {"now", "since"} else exit_codes.AWAY_TEXT
         with (
             bounded_time(word, away=away) as watchdog,
             exit_codes.as_exit_codes(word, away, lambda: watchdog.is_committed),
         ):
-            entry = entries.own(self, self.argv, options)
-            result = act(entry, options, watchdog)
-        self.tell(result, options)
+            entry = entries.find_for_command(self, self.argv, options)
+            result = claim(entry, options, watchdog)
+        self.write_result(result, options)
 
-    def tell(self, result: Any, options: Mapping[str, Any]) -> None:
+    def write_result(self, result: Any, options: Mapping[str, Any]) -> None:
         self.stdout.write(json.dumps(output.as_json(result)) if options["json"] else output.text(result))
         if code := output.exit_code(result):
             self.stdout.flush()
             sys.exit(code)
 
 
-def act(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> WakeUp:
-    is_dry, committed = options["dry_run"], watchdog.note_commit
+def claim(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> ClaimResult:
+    is_dry, on_commit = options["dry_run"], watchdog.note_commit
     if options["now"]:
-        return controls.run_now(entry, "the command line", is_dry=is_dry, committed=committed)
-    if "since" in given(options):
-        since, until = (moment(options, name, entry) for name in ("since", "until"))
+        return controls.run_now(entry, "the command line", is_dry=is_dry, on_commit=on_commit)
+    if "since" in given_options(options):
+        since, until = (parse_moment(options, name, entry) for name in ("since", "until"))
         assert since is not None  # noqa: S101  asked for above
         is_dry = is_dry or not options["yes"]
-        return controls.backfill(entry, since, until, is_dry=is_dry, committed=committed)
-    return wake_up(entry, is_dry=is_dry, committed=committed)
+        return controls.backfill(entry, since, until, is_dry=is_dry, on_commit=on_commit)
+    return wake_up(entry, is_dry=is_dry, on_commit=on_commit)
 
 
-def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:
+def parse_moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datetime | None:
     """Return a moment of the command line; without an offset it is in the cronjob's time zone. Raises CommandError."""
     if options[name] is None:
         return None
@@ -125,9 +137,9 @@ def moment(options: Mapping[str, Any], name: str, entry: entries.Entry) -> datet
 def check_usage(options: Mapping[str, Any]) -> None:
     """Refuse options that say nothing together. Raises CommandError."""
     for name, needed in (("until", "since"), ("timezone", "schedule")):
-        if name in given(options) and needed not in given(options):
+        if name in given_options(options) and needed not in given_options(options):
             raise CommandError(f"{flag(name)} needs {flag(needed)}", returncode=exit_codes.USAGE)
-    if {"now", "since"} <= given(options):
+    if {"now", "since"} <= given_options(options):
         raise CommandError("--now and --from exclude each other", returncode=exit_codes.USAGE)
 
 
@@ -135,6 +147,6 @@ def flag(name: str) -> str:
     return {"since": "--from", "until": "--to"}.get(name, f"--{name}")
 
 
-def given(options: Mapping[str, Any]) -> set[str]:
+def given_options(options: Mapping[str, Any]) -> set[str]:
     """Return which options the command line has; an empty value, as of an unset variable, is given too."""
     return {name for name, value in options.items() if value not in (None, False)}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from offbeat.conf import Conf, reader
 
 
 @dataclass(frozen=True)
-class Conf:
+class CronjobsConf(Conf):
     """Times are in seconds unless the name says otherwise."""
 
-    heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only told
+    setting: ClassVar[str] = "OFFBEAT_CRONJOBS"
+
+    heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only reported
     heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
     unpublished_after: float = (
         60.0  # a due job that is not in Redis by then: longer than a restart of Redis takes
@@ -24,19 +25,4 @@ class Conf:
     ping_url: str = ""  # https://hc-ping.com/<key>/{name}: start, success and fail of each job are told there
 
 
-NAMES = frozenset(field.name for field in fields(Conf))
-
-
-@lru_cache(maxsize=1)
-def conf() -> Conf:
-    """Return the settings in force; unknown names are told of by the check offbeat_cronjobs.E004 and ignored here."""
-    given = getattr(settings, "OFFBEAT_CRONJOBS", {})
-    return Conf(**{name: value for name, value in given.items() if name in NAMES})
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "OFFBEAT_CRONJOBS":
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
+conf = reader(CronjobsConf)

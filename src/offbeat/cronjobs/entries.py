@@ -51,6 +51,10 @@ class Entry:
         except PolicyError as error:
             raise ConfigurationError(f"{self.name}: {self.line.split()[0]}: {error}") from None
 
+    @property
+    def concurrency_key(self) -> str | None:
+        return None if self.policies.overlap == "allow" else f"cron:{self.name}"
+
     def arguments(self, slot: Any) -> dict[str, Any]:
         return self.command.arguments(slot, self.options)
 
@@ -67,10 +71,10 @@ def in_file() -> tuple[spec.CronJob, ...]:
 
 def find(name: str) -> Entry:
     """Return a cronjob of platform.yaml. Raises ConfigurationError, UnknownCronjobError for a name that is not there."""
-    return loaded(found_by_name(name, in_file()))
+    return load_entry(pick_by_name(name, in_file()))
 
 
-def found_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
+def pick_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
     for each in cronjobs:
         if each.name == name:
             return each
@@ -85,41 +89,38 @@ def management_line(cronjob: spec.CronJob) -> str:
     return shlex.join(argv[start:])
 
 
-def parsed(cronjob: spec.CronJob) -> Schedule:
+def parse_schedule(cronjob: spec.CronJob) -> Schedule:
     return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
 
 
-def loaded(cronjob: spec.CronJob) -> Entry:
+def load_entry(cronjob: spec.CronJob) -> Entry:
     """Return an entry of platform.yaml with its command. Raises ConfigurationError."""
     line = management_line(cronjob)
-    return Entry(cronjob.name, parsed(cronjob), line, *load(cronjob.name, line))
+    command, options = load_command(cronjob.name, line)
+    return Entry(cronjob.name, parse_schedule(cronjob), line, command, options=options)
 
 
-def of_row(row: CronJob) -> Entry:
-    """Return a dashboard's cronjob, as its last wake-up told it. Raises ConfigurationError."""
-    command, is_in_file, options = load(row.name, row.command)
+def load_row(row: CronJob) -> Entry:
+    """Return a dashboard's cronjob, as its last wake-up had it. Raises ConfigurationError."""
+    command, options = load_command(row.name, row.command)
     schedule = Schedule.parse(row.schedule, row.timezone, row.name)
-    return Entry(row.name, schedule, row.command, command, row.is_in_file and is_in_file, options)
+    return Entry(row.name, schedule, row.command, command, row.is_in_file, options)
 
 
-def load(name: str, line: str) -> tuple[EnqueueCommand, bool, dict[str, Any]]:
-    """Return the command of a line, True, and its parsed options. Raises ConfigurationError."""
-    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
-
+def load_command(name: str, line: str) -> tuple[EnqueueCommand, dict[str, Any]]:
+    """Return the command of a line, and its parsed options. Raises ConfigurationError."""
     word, *arguments = shlex.split(line) or [""]
-    command = _command(name, word)
-    if not isinstance(command, EnqueueCommand):
+    command: Any = import_command(name, word)
+    if not hasattr(command, "parse_own"):
         what = "is not an EnqueueCommand" if command else "does not exist"
         raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
-    if not arguments and type(command).add_arguments is EnqueueCommand.add_arguments:
-        return command, True, {}  # nothing to parse
     try:
-        return command, True, vars(command.create_parser("manage.py", word).parse_args(arguments))
+        return command, command.parse_own(word, arguments)
     except CommandError as error:
         raise ConfigurationError(f"{name}: {line}: {str(error).removeprefix('Error: ')}") from None
 
 
-def _command(name: str, word: str) -> object:
+def import_command(name: str, word: str) -> object:
     """Return an instance of a management command, None where there is none. Raises ConfigurationError."""
     from django.core.management import get_commands, load_command_class  # noqa: PLC0415  as above
 
@@ -134,26 +135,18 @@ def _command(name: str, word: str) -> object:
         ) from error
 
 
-def own(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]) -> Entry:
+def find_for_command(command: EnqueueCommand, argv: Sequence[str], options: Mapping[str, Any]) -> Entry:
     """Return the cronjob that a command was run for: by --schedule, by --name, or by its own command line."""
     word = type(command).__module__.rpartition(".")[2]
     if options["schedule"]:
-        return from_command_line(command, shlex.join([word, *own_arguments(argv)]), options)
+        return read_command_line(command, shlex.join([word, *command.own_arguments(argv)]), options)
     cronjobs = in_file()
     name = options["name"]
-    cronjob = found_by_name(name, cronjobs) if name else found_by_line(word, argv, cronjobs)
-    return Entry(cronjob.name, parsed(cronjob), management_line(cronjob), command, options=options)
+    cronjob = pick_by_name(name, cronjobs) if name else pick_by_line(word, argv, cronjobs)
+    return Entry(cronjob.name, parse_schedule(cronjob), management_line(cronjob), command, options=options)
 
 
-def own_arguments(argv: Sequence[str]) -> list[str]:
-    """Return the arguments that are a command's own, not every cronjob's: a worker that heals it enqueues by them too."""
-    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  commands import this module
-
-    everybodys = EnqueueCommand().create_parser("manage.py", "", allow_abbrev=False)
-    return everybodys.parse_known_args(list(argv))[1]
-
-
-def from_command_line(command: EnqueueCommand, line: str, options: Mapping[str, Any]) -> Entry:
+def read_command_line(command: EnqueueCommand, line: str, options: Mapping[str, Any]) -> Entry:
     word = line.partition(" ")[0]
     name = options["name"] or word.removeprefix("enqueue_").replace("_", "-")
     if not re.fullmatch(NAME, name):
@@ -172,7 +165,7 @@ def from_command_line(command: EnqueueCommand, line: str, options: Mapping[str, 
     return Entry(name, schedule, line, command, is_in_file=False, options=options)
 
 
-def found_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
+def pick_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
     """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
     lines = {each: shlex.split(management_line(each)) for each in cronjobs}
     candidates = [each for each, line in lines.items() if line[:1] == [word]]
@@ -198,20 +191,20 @@ def all_known() -> tuple[dict[str, Entry], dict[str, str]]:
     from offbeat.cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
 
     known, problems = {}, {}
-    sources = [(each.name, partial(loaded, each)) for each in in_file()]
-    sources += [(row.name, partial(of_row, row)) for row in CronJob.objects.filter(is_in_file=False)]
-    for name, load_entry in sources:
+    sources = [(each.name, partial(load_entry, each)) for each in in_file()]
+    sources += [(row.name, partial(load_row, row)) for row in CronJob.objects.filter(is_in_file=False)]
+    for name, load in sources:
         try:
-            known[name] = load_entry()
+            known[name] = load()
             known[name].policies  # noqa: B018  raises for those that are none
         except ConfigurationError as error:
             problems[name] = str(error)
     return known, problems
 
 
-def known(name: str) -> Entry:
+def find_known(name: str) -> Entry:
     """Return a cronjob of platform.yaml or of a dashboard. Raises ConfigurationError."""
     from offbeat.cronjobs.models import CronJob  # noqa: PLC0415  needs Django's apps
 
     row = CronJob.objects.filter(pk=name, is_in_file=False).first()
-    return of_row(row) if row else find(name)
+    return load_row(row) if row else find(name)

@@ -87,7 +87,7 @@ def as_exit_codes(
 ) -> Iterator[None]:
     """Turn what goes wrong into one line and an exit code; `away` is said while PostgreSQL is away.
 
-    `is_committed` tells whether the work was recorded before that: then it is not to be asked for again.
+    `is_committed` returns whether the work was recorded before that: then it is not to be asked for again.
     """
     try:
         yield

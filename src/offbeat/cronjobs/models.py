@@ -26,7 +26,6 @@ class CronJob(models.Model):
     timezone = models.CharField(max_length=64)
     is_in_file = models.BooleanField(default=True)  # else a dashboard's, known by its command line only
     known_since = models.DateTimeField(db_default=Now())
-    schedule_since = models.DateTimeField(db_default=Now())
     cursor = models.DateTimeField()
     paused_at = models.DateTimeField(null=True)
     paused_by = models.CharField(max_length=255, db_default="")
@@ -53,6 +52,7 @@ class Slot(models.Model):
         MANUAL = "manual"  # run now: its slot is the moment
 
     FROM_OUTSIDE = (Trigger.SCHEDULE, Trigger.TICK, Trigger.HTTP)
+    BY_HAND = (Trigger.BACKFILL, Trigger.MANUAL)
 
     class Outcome(models.TextChoices):
         ENQUEUED = "enqueued"
@@ -87,7 +87,7 @@ class Slot(models.Model):
 
 
 class Tick(models.Model):
-    """When a tick came: the last few tell how late a slot may be before it counts as overdue."""
+    """When a tick came: the last few say how late a slot may be before it counts as overdue."""
 
     at = models.DateTimeField(db_default=Now())
 

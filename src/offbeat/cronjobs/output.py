@@ -10,15 +10,15 @@ from offbeat.cronjobs.outcomes import ENQUEUED
 from offbeat.cronjobs.words import counted, lateness, stamp
 
 if TYPE_CHECKING:
+    from offbeat.cronjobs.slots import ClaimResult
     from offbeat.cronjobs.tick_wakeup import TickResult
-    from offbeat.cronjobs.wakeup import WakeUp
 
 
-def exit_code(result: WakeUp) -> int:
+def exit_code(result: ClaimResult) -> int:
     return exit_codes.UNPUBLISHED if result.unpublished else exit_codes.DONE
 
 
-def line(result: WakeUp) -> str:
+def line(result: ClaimResult) -> str:
     """Return one line: ``weekly-digest: slot 2026-11-23 08:00Z enqueued as job 0193… (2.1 s late)``."""
     parts = [*_enqueued(result), *_others(result)] or [_nothing(result)]
     if result.unpublished:
@@ -26,7 +26,7 @@ def line(result: WakeUp) -> str:
     return f"{result.name}: {'; '.join(parts)}"
 
 
-def text(result: WakeUp) -> str:
+def text(result: ClaimResult) -> str:
     """Return the line; for a backfill that is not done yet with its plan above, slot by slot, and how to do it."""
     if result.trigger != Slot.Trigger.BACKFILL or not result.is_dry:
         return line(result)
@@ -34,7 +34,7 @@ def text(result: WakeUp) -> str:
     return "\n".join([*plan, line(result), *(["Add --yes to do it."] if plan else [])])
 
 
-def as_json(result: WakeUp) -> dict[str, Any]:
+def as_json(result: ClaimResult) -> dict[str, Any]:
     return {
         "cronjob": result.name,
         "trigger": str(result.trigger),
@@ -42,7 +42,7 @@ def as_json(result: WakeUp) -> dict[str, Any]:
         "next_slot": result.next_slot.isoformat(),
         "slots": [_slot(result, each) for each in result.decisions],
         "unlisted_since": result.unlisted_since.isoformat() if result.unlisted_since else None,
-        "enqueued_before": [slot.isoformat() for slot in result.twice],
+        "enqueued_before": [slot.isoformat() for slot in result.decided_before],
         "paused_by": result.paused_by,
         "dry_run": result.is_dry,
         "unpublished": result.unpublished,
@@ -78,7 +78,7 @@ def tick_as_json(result: TickResult) -> dict[str, Any]:
     }
 
 
-def _slot(result: WakeUp, decision: Any) -> dict[str, Any]:
+def _slot(result: ClaimResult, decision: Any) -> dict[str, Any]:
     job = result.jobs.get(decision.slot)
     return {
         "slot": decision.slot.isoformat(),
@@ -89,7 +89,7 @@ def _slot(result: WakeUp, decision: Any) -> dict[str, Any]:
     }
 
 
-def _enqueued(result: WakeUp) -> list[str]:
+def _enqueued(result: ClaimResult) -> list[str]:
     slots = [each.slot for each in result.decisions if each.outcome == ENQUEUED]
     verb = "would be enqueued" if result.is_dry else "enqueued"
     if result.trigger == Slot.Trigger.MANUAL:
@@ -105,7 +105,7 @@ def _enqueued(result: WakeUp) -> list[str]:
     ]
 
 
-def _others(result: WakeUp) -> list[str]:
+def _others(result: ClaimResult) -> list[str]:
     others = [each for each in result.decisions if each.outcome != ENQUEUED]
     parts = []
     for outcome in sorted({each.outcome for each in others}):
@@ -114,14 +114,14 @@ def _others(result: WakeUp) -> list[str]:
         parts.append(f"{which} {outcome}: {same[-1].reason}")
     if result.unlisted_since:
         parts.append(f"older ones, from {stamp(result.unlisted_since)} on, are not listed")
-    if result.twice:
+    if result.decided_before:
         parts.append(
-            f"{counted(len(result.twice), 'slot')} had been decided before, {stamp(result.twice[-1])} the last"
+            f"{counted(len(result.decided_before), 'slot')} had been decided before, {stamp(result.decided_before[-1])} the last"
         )
     return parts
 
 
-def _nothing(result: WakeUp) -> str:
+def _nothing(result: ClaimResult) -> str:
     if result.trigger == Slot.Trigger.BACKFILL:
         return "no slot there has to be backfilled"
     paused = f", paused by {result.paused_by}" if result.paused_by else ""

@@ -1,4 +1,4 @@
-"""Tells outside watchers when the job of a slot starts and ends: healthchecks-style addresses, and Sentry's check-ins over HTTP.
+"""Pings outside watchers when the job of a slot starts and ends: healthchecks-style addresses, and Sentry's check-ins over HTTP.
 
 They are sent by the worker, so that they say that the work was done and not that it was asked for; from a thread of their own,
 so that a watcher which hangs holds up no job. A ping that fails is logged and forgotten: the watcher notices by itself.

@@ -1,4 +1,4 @@
-"""Hears of jobs that start and end: notes a cronjob's last success, and tells outside watchers. Connected in every process."""
+"""Hears of jobs that start and end: notes a cronjob's last success, and pings outside watchers. Connected in every process."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _looked_at = float("-inf")
 
 
 def quietly(receive: Callable[..., None]) -> Callable[..., None]:
-    """Log what goes wrong: the job's end is recorded, and telling of it must not disturb whoever recorded it."""
+    """Log what goes wrong: the job's end is recorded, and a ping must not disturb whoever recorded it."""
 
     @wraps(receive)
     def receiver(*arguments: Any, **values: Any) -> None:
         try:
             receive(*arguments, **values)
         except Exception:
-            logger.exception("could not tell of a job", extra={"action": "telling_failed"})
+            logger.exception("a job was not reported", extra={"action": "report_failed"})
 
     return receiver
 
@@ -46,14 +46,14 @@ def quietly(receive: Callable[..., None]) -> Callable[..., None]:
 @quietly
 def on_start(sender: str, job_id: uuid.UUID, attempt: int, **_: Any) -> None:
     if attempt == 1:
-        tell(sender, job_id, "start")
+        send_pings(sender, job_id, "start")
 
 
 @quietly
 def on_success(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     if sender in tasks_of_cronjobs():
         note_success(job_id)
-    tell(sender, job_id, "success")
+    send_pings(sender, job_id, "success")
 
 
 def note_success(job_id: uuid.UUID) -> None:
@@ -68,28 +68,27 @@ def note_success(job_id: uuid.UUID) -> None:
         ):
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
             cursor.execute(SUCCESS, [job_id])
-    except row_lock.HeldError as error:
+    except row_lock.CronJobHeldError as error:
         logger.warning("%s", error, extra={"action": "cronjob_held", "job": str(job_id)})
 
 
 @quietly
 def on_death(sender: str, job_id: uuid.UUID, reason: str, **_: Any) -> None:
-    tell(sender, job_id, "fail", reason)
+    send_pings(sender, job_id, "fail", reason)
 
 
-def tell(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
+def send_pings(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> None:
     """Ping for jobs of slots; not for runs by hand, which would hide that the platform no longer fires."""
     if task not in tasks_of_cronjobs():
         return
     from offbeat.cronjobs import entries, pings  # noqa: PLC0415  only the processes that execute jobs need them
     from offbeat.cronjobs.models import Slot  # noqa: PLC0415
 
-    by_hand = (Slot.Trigger.MANUAL, Slot.Trigger.BACKFILL)
-    slot = Slot.objects.filter(job_id=job_id).exclude(trigger__in=by_hand).first()
+    slot = Slot.objects.filter(job_id=job_id).exclude(trigger__in=Slot.BY_HAND).first()
     if slot is None:
         return
     try:
-        entry = entries.known(slot.cronjob_id)
+        entry = entries.find_known(slot.cronjob_id)
     except entries.ConfigurationError:
         return  # removed meanwhile: nobody watches it any more
     for ping in pings.pings(entry, event, str(job_id), reason, getattr(settings, "SENTRY_DSN", "")):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from offbeat.cronjobs import entries
-from offbeat.cronjobs.models import CronJob
-from offbeat.cronjobs.row_lock import naming_holder
+from offbeat.cronjobs.models import CronJob, Slot
+from offbeat.cronjobs.row_lock import lock_cronjob, naming_holder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,60 +19,48 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How long one waits for others that are at a cronjob, and for any one statement. A process that was stopped in the middle (its
-# machine frozen, its container paused) loses the lock after the last of these: it cannot keep the cronjob from everybody.
-BOUNDS = """
-    SET LOCAL lock_timeout = '{lock}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
-"""
-LOCK = "8s"
-TURN = "1s"  # a tick, which has others to wake up
-LOOK = "200ms"  # a worker that heals passes by what somebody else is at: its thread has other duties
 
-
-def register(entry: Entry, now: datetime, lock: str | None = None) -> CronJob:
-    """Make an entry known, as a worker does when it starts: slots up to now are not its own. Raises holding.HeldError."""
+def register(entry: Entry, now: datetime, wait: str | None = None) -> CronJob:
+    """Make an entry known, as a worker does when it starts: slots up to now are not its own. Raises CronJobHeldError."""
     with transaction.atomic():
-        row = up_to_date(entry, locked(entry.name, lock), now, now)
+        row = refresh_row(entry, lock_cronjob(entry.name, wait), now, now)
         row.save()
     return row
 
 
-def up_to_date(entry: Entry, row: CronJob | None, start: datetime, now: datetime) -> CronJob:
-    """Return the locked row as the code has it, to be saved. The slots of a new cronjob or schedule begin after `start`."""
+def refresh_row(entry: Entry, row: CronJob | None, start: datetime, now: datetime) -> CronJob:
+    """Bring the locked row up to the code, to be saved. The slots of a new cronjob or schedule begin after `start`."""
     if row is None:
-        return create(entry, start, now)
+        return create_row(entry, start, now)
     if has_changed(entry, row):
         logger.info(
             "%s has a new schedule: %s (%s)", entry.name, entry.schedule.expression, entry.schedule.timezone,
             extra={"action": "schedule_changed", "cronjob": entry.name},
         )  # fmt: skip
-        row.cursor, row.schedule_since = max(row.cursor, start), now
+        row.cursor = max(row.cursor, start)
     for field, value in description(entry).items():
         setattr(row, field, value)
     return row
+
+
+def first_cursor(entry: Entry, trigger: str, now: datetime) -> datetime:
+    """Return where a new cronjob or schedule begins: for a wake-up that is on time, with the slot that it is for."""
+    if trigger not in Slot.FROM_OUTSIDE:
+        return now
+    just_before = entry.schedule.previous(now) - timedelta(microseconds=1)
+    return max(just_before, now - entry.policies.grace)
 
 
 def has_changed(entry: Entry, row: CronJob) -> bool:
     return (row.cron, row.timezone) != (entry.schedule.cron, entry.schedule.timezone)
 
 
-def locked(name: str, lock: str | None = None) -> CronJob | None:
-    """Return the row of a cronjob, locked until the caller's transaction ends, which is bounded in time from here on.
-
-    Raises holding.HeldError.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(BOUNDS.format(lock=lock or LOCK))
-    with naming_holder(name):
-        return CronJob.objects.select_for_update().filter(pk=name).first()
-
-
-def create(entry: Entry, start: datetime, now: datetime) -> CronJob:
-    fields = description(entry) | {"cursor": start, "known_since": now, "schedule_since": now}
+def create_row(entry: Entry, start: datetime, now: datetime) -> CronJob:
+    fields = description(entry) | {"cursor": start, "known_since": now}
     with naming_holder(entry.name):
         CronJob.objects.bulk_create([CronJob(name=entry.name, **fields)], ignore_conflicts=True)
-    tell_of_rename(entry)
-    row = locked(entry.name)  # ours, or that of a process which was faster: the same
+    warn_of_rename(entry)
+    row = lock_cronjob(entry.name)  # ours, or that of a process which was faster: the same
     assert row is not None  # noqa: S101  just made, and nobody deletes cronjobs
     return row
 
@@ -86,7 +75,7 @@ def description(entry: Entry) -> dict[str, object]:
     }
 
 
-def tell_of_rename(entry: Entry) -> None:
+def warn_of_rename(entry: Entry) -> None:
     """Say so when a new cronjob looks like an old one under another name: its history does not come along."""
     for old in former_names(entry.name, entry.line) if entry.is_in_file else ():
         logger.warning(
@@ -99,7 +88,6 @@ def former_names(name: str, line: str) -> list[str]:
     """Return the cronjobs that had this command and are no longer in platform.yaml."""
     rows = CronJob.objects.filter(command=line, is_in_file=True).exclude(pk=name).order_by("pk")
     names = list(rows.values_list("pk", flat=True))
-    current = (
-        {each.name for each in entries.in_file()} if names else set()
-    )  # reading the file is the dear part
+    # Reading the file is the dear part.
+    current = {each.name for each in entries.in_file()} if names else set()
     return [each for each in names if each not in current]

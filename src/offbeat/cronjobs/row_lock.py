@@ -1,4 +1,4 @@
-"""A cronjob's row that somebody else holds, such as a psql left open: nobody waits for it for long, and all say who it is."""
+"""The lock on a cronjob's row: held for a bounded time, waited for a bounded time, and whoever keeps it for longer is named."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import LockNotAvailable
 
+from offbeat import lock_holders
 from offbeat.cronjobs.models import CronJob
-from offbeat.deployment import holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offbeat.deployment.holders import Holder
+    from offbeat.lock_holders import Holder
 
 logger = logging.getLogger(__name__)
 
+# How long one waits for others that are at a cronjob, and for any one statement. A process that was stopped in the middle (its
+# machine frozen, its container paused) loses the lock after the last of these: it cannot keep the cronjob from everybody.
+BOUNDS = """
+    SET LOCAL lock_timeout = '{wait}'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '15s'
+"""
+WAIT = "8s"
+TICK_WAIT = "1s"  # a tick has others to wake up
+WORKER_WAIT = "200ms"  # a worker passes by what somebody else is at: its thread has other tasks
+
 LONG = 30.0  # seconds; wake-ups, which are bounded by half of that, never hold a row so long
 
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
-class HeldError(OperationalError):
+class CronJobHeldError(OperationalError):
     """Another session holds a cronjob for longer than one waits. Show the message: it names the session, and how to end it."""
 
     def __init__(self, name: str, holder: Holder | None) -> None:
@@ -34,15 +43,26 @@ class HeldError(OperationalError):
         self.holder = holder
 
 
+def lock_cronjob(name: str, wait: str | None = None) -> CronJob | None:
+    """Lock the row of a cronjob until the caller's transaction ends, which is bounded in time from here on.
+
+    Raises CronJobHeldError.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(BOUNDS.format(wait=wait or WAIT))
+    with naming_holder(name):
+        return CronJob.objects.select_for_update().filter(pk=name).first()
+
+
 @contextmanager
 def naming_holder(name: str) -> Iterator[None]:
-    """Turn a wait for a cronjob that its lock_timeout has ended into a HeldError."""
+    """Turn a wait for a cronjob that its lock_timeout has ended into a CronJobHeldError."""
     try:
         yield
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
-        raise HeldError(name, find_holder(name)) from error.__cause__
+        raise CronJobHeldError(name, find_holder(name)) from error.__cause__
 
 
 def find_holder(name: str) -> Holder | None:
@@ -50,16 +70,17 @@ def find_holder(name: str) -> Holder | None:
     own = connection.copy()
     try:
         with own.cursor() as cursor:
-            return holders.of_row(cursor, CronJob._meta.db_table, "name", name)  # noqa: SLF001  Django's documented way
+            table = CronJob._meta.db_table  # noqa: SLF001  Django's documented way
+            return lock_holders.find_row_holder(cursor, table, "name", name)
     except DatabaseError:
         return None
     finally:
         own.close()
 
 
-def tell(error: Exception) -> None:
+def report_holder(error: Exception) -> None:
     """Log who holds a cronjob, once in each process, when no wake-up would take so long."""
     holder = getattr(error, "holder", None)
-    if holder and holder.seconds > LONG and str(error) not in _told:
-        _told.add(str(error))
+    if holder and holder.seconds > LONG and str(error) not in _reported:
+        _reported.add(str(error))
         logger.warning("%s", error, extra={"action": "cronjob_held", "cronjob": getattr(error, "name", "")})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from offbeat.cronjobs.wakeup import WakeUp
+    from offbeat.cronjobs.slots import ClaimResult
     from offbeat.deployment import spec
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class TickResult:
     """What a tick did."""
 
     known: int
-    wake_ups: list[WakeUp] = field(default_factory=list)
+    wake_ups: list[ClaimResult] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)  # by cronjob
     left: list[str] = field(default_factory=list)  # cronjobs that were due, for the next tick
     held: dict[str, str] = field(default_factory=dict)  # those of them that somebody else is at, and who
@@ -62,8 +62,8 @@ def tick(now: datetime | None = None) -> TickResult:
         if time.monotonic() > deadline:
             result.left.append(cronjob.name)
         else:
-            wake(cronjob, now, result)
-    remember(clock)
+            wake_up_one(cronjob, now, result)
+    record_tick(clock)
     result.code = result.code or exit_code(result)
     return result
 
@@ -75,7 +75,7 @@ def due(cronjobs: Iterable[spec.CronJob], clock: datetime) -> list[spec.CronJob]
 
 
 def is_due(cronjob: spec.CronJob, row: CronJob | None, clock: datetime) -> bool:
-    schedule = entries.parsed(cronjob)
+    schedule = entries.parse_schedule(cronjob)
     return (
         row is None
         or (row.cron, row.timezone) != (schedule.cron, schedule.timezone)
@@ -83,9 +83,9 @@ def is_due(cronjob: spec.CronJob, row: CronJob | None, clock: datetime) -> bool:
     )
 
 
-def wake(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> None:
+def wake_up_one(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> None:
     try:
-        done = wake_up(entries.loaded(cronjob), Slot.Trigger.TICK, now=now)
+        done = wake_up(entries.load_entry(cronjob), Slot.Trigger.TICK, now=now)
     except entries.ConfigurationError as error:
         result.problems[cronjob.name], result.code = str(error), exit_codes.UNCONFIGURED
     except Exception as error:
@@ -104,7 +104,7 @@ def wake(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> Non
         warn_of_merging(done)
 
 
-def warn_of_merging(done: WakeUp) -> None:
+def warn_of_merging(done: ClaimResult) -> None:
     merged = sum(each.outcome == SKIPPED for each in done.decisions)
     if merged and not done.paused_by:
         logger.warning(
@@ -119,7 +119,7 @@ def exit_code(result: TickResult) -> int:
     return exit_codes.UNPUBLISHED if result.unpublished or result.left else exit_codes.DONE
 
 
-def remember(clock: datetime) -> None:
+def record_tick(clock: datetime) -> None:
     Tick.objects.create(at=clock)
     newest = Tick.objects.order_by("-at").values("pk")[:REMEMBERED]
     Tick.objects.exclude(pk__in=newest).delete()

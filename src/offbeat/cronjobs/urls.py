@@ -6,5 +6,5 @@ from offbeat.cronjobs import views
 
 urlpatterns = [
     path("cron/tick", views.tick, name="cron-tick"),
-    path("cron/<slug:name>", views.wake, name="cron-wake-up"),
+    path("cron/<slug:name>", views.wake_up_one, name="cron-wake-up"),
 ]

@@ -29,19 +29,19 @@ STATUS = {
 
 @csrf_exempt  # no browser calls it, and the secret is in a header that no form can send
 @never_cache
-def wake(request: HttpRequest, name: str) -> HttpResponse:
+def wake_up_one(request: HttpRequest, name: str) -> HttpResponse:
     """Do what the cronjob's command does; there is nothing here unless CRON_SECRET is set."""
-    return guarded(request, lambda: output.as_json(wake_up(entries.find(name), Slot.Trigger.HTTP)))
+    return run_if_allowed(request, lambda: output.as_json(wake_up(entries.find(name), Slot.Trigger.HTTP)))
 
 
 @csrf_exempt
 @never_cache
 def tick(request: HttpRequest) -> HttpResponse:
     """Do what `manage.py tick` does."""
-    return guarded(request, lambda: output.tick_as_json(tick_wakeup.tick()))
+    return run_if_allowed(request, lambda: output.tick_as_json(tick_wakeup.tick()))
 
 
-def guarded(request: HttpRequest, act: Callable[[], dict[str, Any]]) -> HttpResponse:
+def run_if_allowed(request: HttpRequest, act: Callable[[], dict[str, Any]]) -> HttpResponse:
     if not settings.CRON_SECRET:
         return JsonResponse({"text": "off: CRON_SECRET is not set"}, status=404)
     if request.method != "POST":
@@ -49,20 +49,20 @@ def guarded(request: HttpRequest, act: Callable[[], dict[str, Any]]) -> HttpResp
     if not has_secret(request):
         headers = {"WWW-Authenticate": "Bearer"}
         return JsonResponse({"text": "the secret is missing or wrong"}, status=401, headers=headers)
-    return answer(act)
+    return respond(act)
 
 
 @sensitive_variables()
 def has_secret(request: HttpRequest) -> bool:
-    """Compare in a time that does not tell how much of the secret was right."""
+    """Compare in a time that does not depend on how much of the secret was right."""
     wanted = f"Bearer {settings.CRON_SECRET}".encode()
     return hmac.compare_digest(request.headers.get("Authorization", "").encode(), wanted)
 
 
-def answer(act: Callable[[], dict[str, Any]]) -> HttpResponse:
+def respond(act: Callable[[], dict[str, Any]]) -> HttpResponse:
     """Return 200, 202 where Redis is away, 404 for an unknown cronjob, 503 while PostgreSQL is away or the cronjob is held."""
     try:
-        told = act()
+        result = act()
     except entries.UnknownCronjobError as error:
         return JsonResponse({"text": str(error)}, status=404)
     except entries.ConfigurationError as error:
@@ -74,4 +74,4 @@ def answer(act: Callable[[], dict[str, Any]]) -> HttpResponse:
         if exit_codes.is_held(error):
             text = f"{exit_codes.HELD_TEXT[exit_codes.AWAY_TEXT]}: {error}"
         return JsonResponse({"text": text}, status=503, headers={"Retry-After": RETRY_AFTER})
-    return JsonResponse(told, status=STATUS[told["exit_code"]])
+    return JsonResponse(result, status=STATUS[result["exit_code"]])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def beats(root: Path, settings: Any) -> Iterator[str]:
-    """Tell, a sentence each, where Beat would start: Procfile, compose files, settings."""
+    """Yield, a sentence each, where Beat would start: Procfile, compose files, settings."""
     for where, command in other_files.commands(root):
         if problem := beat_problem(command):
             yield f"{where}: {problem}"

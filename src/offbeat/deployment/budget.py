@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offbeat.container import MIB, WEB, WEB_THREADS, WORKER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,14 +55,20 @@ def overdrafts(platform: Platform) -> Iterator[str]:
             )
 
 
+def concurrency(service: Service, platform: Platform) -> tuple[str, int]:
+    """Give the variable that says how many processes a service runs, and the number: the file's, or what its container chooses."""
+    name, footprint = ("WORKER_CONCURRENCY", WORKER) if service.queues else ("WEB_CONCURRENCY", WEB)
+    return name, _number(platform, name) or footprint.fitting(service.cpu, service.memory * MIB)
+
+
 def _of_one(service: Service, platform: Platform) -> tuple[int, int]:
+    _, processes = concurrency(service, platform)
     if service.queues:
-        children = _number(platform, "WORKER_CONCURRENCY", 2)
-        return children + POSTGRES_OF_A_WORKER, children + REDIS_OF_A_WORKER
-    processes = _number(platform, "WEB_CONCURRENCY", 2)
-    return processes * _number(platform, "WEB_THREADS", 8), processes * REDIS_OF_A_WEB_PROCESS
+        return processes + POSTGRES_OF_A_WORKER, processes + REDIS_OF_A_WORKER
+    return processes * (_number(platform, "WEB_THREADS") or WEB_THREADS), processes * REDIS_OF_A_WEB_PROCESS
 
 
-def _number(platform: Platform, name: str, otherwise: int) -> int:
+def _number(platform: Platform, name: str) -> int:
+    """Give the number that the file sets a variable to, 0 where it does not."""
     default = next((each.default for each in platform.env if each.name == name), None)
-    return int(default) if default and default.isdigit() and int(default) else otherwise
+    return int(default) if default and default.isdigit() else 0

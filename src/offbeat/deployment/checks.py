@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from offbeat.deployment import spec
 from offbeat.deployment.beat import beats
 from offbeat.deployment.budget import overdrafts
-from offbeat.deployment.env_use import read_prefixes, read_variables, required_variables
+from offbeat.deployment.env_use import read_variables, required_variables
 from offbeat.deployment.kinds import nearest
 from offbeat.deployment.pools import other_pools
 from offbeat.deployment.queues import routed_queues
@@ -47,9 +47,18 @@ def cronjob_commands(platform: spec.Platform) -> Iterator[CheckMessage]:
         elif name not in known:
             yield Error(
                 f'{where}: should be a management command, got "{name}"{nearest(name, list(known))}',
-                hint=f"Add src/<app>/management/commands/{name}.py, or mend the name.",
+                hint=command_hint(name),
                 id="offbeat_deployment.E002",
             )
+
+
+def command_hint(name: str) -> str:
+    """Say how Django gets to know a command; most often its file is there, and its app is not installed."""
+    root = spec.PLATFORM_FILE.parent
+    for path in sorted(root.glob(f"src/*/management/commands/{name}.py")):
+        app = path.parents[2].name
+        return f'{path.relative_to(root)} is there: add "{app}" to INSTALLED_APPS in src/config/settings.py.'
+    return f"Add src/<app>/management/commands/{name}.py, of an app in INSTALLED_APPS, or correct the name."
 
 
 def management_command(argv: list[str]) -> str | None:
@@ -109,9 +118,9 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
 
 def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
     """Warn of a variable that nothing reads (W007)."""
-    used, prefixes = read_variables(), read_prefixes()
+    used = read_variables()
     for variable in platform.env:
-        if variable.name not in used and not variable.name.startswith(prefixes):
+        if variable.name not in used:
             yield Warning(
                 f"platform.yaml: env/{variable.name}: nothing reads it{nearest(variable.name, sorted(used))}",
                 hint="Remove it, or mend the name.",

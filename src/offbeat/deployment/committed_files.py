@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.pages import page_texts
@@ -12,7 +14,6 @@ from offbeat.deployment.spec import PLATFORM_FILE, PlatformError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from offbeat.deployment.spec import Platform
 
@@ -29,7 +30,7 @@ def procfile_text(platform: Platform) -> str:
 def wanted_files() -> dict[Path, str]:
     """Give the text of every such file. Those that a fork or an image has left out are not missed."""
     files = {SCHEMA_FILE: schema_text(), REFERENCE_FILE: reference_text(), **dict(page_texts())}
-    with suppress(PlatformError):  # check_platform tells why
+    with suppress(PlatformError):  # check_platform says why
         files[ROOT / "Procfile"] = procfile_text(read())
     return {path: text for path, text in files.items() if path.exists()}
 
@@ -38,12 +39,12 @@ def stale_files() -> Iterator[Path]:
     """Give the files that are not as they should be, relative to the root."""
     for path, text in wanted_files().items():
         if path.read_text(encoding="utf-8") != text:
-            yield path.relative_to(ROOT)
+            yield Path(os.path.relpath(path, ROOT))
 
 
 def write_files() -> Iterator[Path]:
     """Write the files that are not as they should be, and give them."""
-    wanted = wanted_files()
-    for path in list(stale_files()):
-        (ROOT / path).write_text(wanted[ROOT / path], encoding="utf-8")
-        yield path
+    for path, text in wanted_files().items():
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            yield Path(os.path.relpath(path, ROOT))

@@ -2,6 +2,7 @@
 
 It runs each cronjob's command as a platform would, in a process of its own, one after another. It remembers nothing,
 for the ledger knows what is due: a restart, or two of these at once, do no harm. It loads neither Django nor Celery.
+On a developer's machine it is `manage.py localcron`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.spec import PLATFORM_FILE, PlatformError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from offbeat.deployment.spec import CronJob, Platform
+    from offbeat.deployment.spec import CronJob
 
 LIMIT = 120
 """Seconds that a command may run: it enqueues and ends by itself after 30, so this one hangs."""
@@ -34,83 +35,119 @@ LONGEST_NAP = 60
 """Seconds after which the clock is looked at again: it may have been set, or the machine may have slept."""
 
 
+def log(text: str) -> None:
+    print(f"cron: {text}", flush=True)  # noqa: T201 - its log
+
+
 class Cron:
-    """Wakes the cronjobs of a platform when their slots come; `clock` and `pause` are time itself."""
+    """Runs the cronjobs of a platform.yaml when their slots come; `clock` and `pause` are time itself.
+
+    With `is_due_at_start` each runs once at the start: what was missed while nobody kept the schedules is made good at once.
+    Raises PlatformError.
+    """
 
     def __init__(
         self,
-        platform: Platform,
+        file: Path = PLATFORM_FILE,
+        *,
+        is_due_at_start: bool = True,
+        nap: float = LONGEST_NAP,
+        say: Callable[[str], None] = log,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.clock = clock
-        self.pause = pause
-        # Each is due at the start: what was missed while nobody kept the schedules is made good at once.
-        self.due = dict.fromkeys(platform.cronjobs, clock())
+        self.file, self.nap, self.say, self.clock, self.pause = file, nap, say, clock, pause
+        self.version: tuple[int, int] | None = None
+        self.due: dict[CronJob, datetime] = {}
+        self.read_file()
+        if is_due_at_start:
+            self.due = dict.fromkeys(self.due, clock())
 
     def run(self) -> None:
-        """Wake cronjobs for ever; SystemExit, raised by a signal, is the way out."""
-        while self.due:
+        """Run cronjobs for ever; an exception that a signal raises is the way out."""
+        while True:
             self.step()
 
     def step(self) -> None:
-        """Wake those that are due, or sleep until one may be."""
+        """Run those that are due; where none is, read a changed file, and sleep until one may be."""
         now = self.clock()
         due = [cronjob for cronjob, when in self.due.items() if when <= now]
         for cronjob in due:
-            self.due[cronjob] = _schedule(cronjob).next(self.clock())
-            say(cronjob, wake(cronjob))
+            self.due[cronjob] = next_slot(cronjob, self.clock())
+            self.say(f"{cronjob.name}: {run_command(cronjob.argv)[1]}")
         if not due:
-            self.pause(min(LONGEST_NAP, (min(self.due.values()) - now).total_seconds()))
+            self.read_changed_file()
+            self.pause(min([self.nap, *((when - now).total_seconds() for when in self.due.values())]))
+
+    def read_changed_file(self) -> None:
+        if self.find_version() == self.version:
+            return
+        try:
+            self.read_file()
+        except PlatformError as error:
+            self.say(f"{error}\nThe cronjobs stay as they were.")
+
+    def read_file(self) -> None:
+        self.version = self.find_version()
+        now = self.clock()
+        self.due = {cronjob: next_slot(cronjob, now) for cronjob in read(self.file).cronjobs}
+        for cronjob, when in self.due.items():
+            self.say(f"{cronjob.name}: next at {when:%Y-%m-%d %H:%M} UTC")
+
+    def find_version(self) -> tuple[int, int] | None:
+        try:
+            found = self.file.stat()
+        except OSError:  # an editor is replacing it
+            return self.version
+        return found.st_mtime_ns, found.st_size
 
 
-def wake(cronjob: CronJob, limit: float = LIMIT) -> str:
-    """Run a cronjob's command to its end, and say in a few words how it ended."""
+def next_slot(cronjob: CronJob, now: datetime) -> datetime:
+    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name).next(now)
+
+
+def run_command(argv: Sequence[str], limit: float | None = LIMIT) -> tuple[int, str]:
+    """Run a command to its end; return its exit code, as shells count it, and in a few words how it ended."""
     started = time.monotonic()
     try:
-        with subprocess.Popen(cronjob.argv) as process:  # noqa: S603 - the commands of our own file
-            return _ended(process, limit, started)
+        # A session of its own: Ctrl-C reaches us alone, and we stop it.
+        process = subprocess.Popen(argv, start_new_session=True)  # noqa: S603 - the commands of our own file
     except OSError as error:
-        return f"cannot be started: {error.strerror} ({cronjob.argv[0]})"
-
-
-def _ended(process: subprocess.Popen[bytes], limit: float, started: float) -> str:
+        return 127, f"cannot be started: {error.strerror} ({argv[0]})"
     try:
         code = process.wait(limit)
     except subprocess.TimeoutExpired:
-        process.kill()
-        return f"killed after {limit:g} s: it should have ended by itself"
-    except SystemExit:
-        process.terminate()
-        _kill_if_it_stays(process)
+        kill(process)
+        return 137, f"killed after {limit:g} s: it should have ended by itself"
+    except BaseException:  # a signal asks us to stop
+        stop(process)
         raise
-    return f"exit code {code} after {time.monotonic() - started:.1f} s"
+    code = code if code >= 0 else 128 - code
+    return code, f"exit code {code} after {time.monotonic() - started:.1f} s"
 
 
-def _kill_if_it_stays(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
         process.wait(STOP)
     except subprocess.TimeoutExpired:
-        process.kill()
+        kill(process)
 
 
-def say(cronjob: CronJob, outcome: str) -> None:
-    print(f"cron: {cronjob.name}: {outcome}", flush=True)  # noqa: T201 - its log
-
-
-def _schedule(cronjob: CronJob) -> Schedule:
-    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        platform = read(sys.argv[1] if sys.argv[1:] else PLATFORM_FILE)
+        cron = Cron(Path(sys.argv[1]) if sys.argv[1:] else PLATFORM_FILE)
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(78)
-    Cron(platform).run()
+    cron.run()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Place:
         self.errors.append(f"{where}: {sentence}" if where else sentence)
 
 
-class Kind(Protocol):
+class ValueKind(Protocol):
     """Anything that can read a value of the file."""
 
     def read(self, value: object, place: Place) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
 
-from offbeat.deployment import holders
+from offbeat import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +24,8 @@ CANCEL = """
 """
 
 
-class Watch(threading.Thread):
-    """Tells whom the session of one application name waits for, and ends a wait for a table that takes too long.
+class ReleaseWatch(threading.Thread):
+    """Reports whom the session of one application name waits for, and ends a wait for a table that takes too long.
 
     Not that of CREATE INDEX CONCURRENTLY for older transactions: nobody waits behind it, and ended it leaves an invalid index.
     """
@@ -36,7 +36,7 @@ class Watch(threading.Thread):
         self.seconds = seconds
         self.on_wait = on_wait
         self.over = threading.Event()
-        self.given_up: holders.Holder | None = None
+        self.given_up: lock_holders.Holder | None = None
 
     def run(self) -> None:
         own = connection.copy()
@@ -46,16 +46,16 @@ class Watch(threading.Thread):
         own.close()
 
     def _look_on(self, own: Any) -> None:
-        since, told = time.monotonic(), None
+        since, reported = time.monotonic(), None
         while not self.over.wait(PAUSE):
             with own.cursor() as cursor:
-                blocked = holders.blocked_session(cursor, self.application)
+                blocked = lock_holders.find_blocked_session(cursor, self.application)
                 if blocked is None:
-                    since, told = time.monotonic(), None
+                    since, reported = time.monotonic(), None
                     continue
-                if blocked.holder.pid != told:
+                if blocked.holder.pid != reported:
                     self.on_wait(f"A migration waits for {blocked.holder}.")
-                    told = blocked.holder.pid
+                    reported = blocked.holder.pid
                 if (
                     blocked.is_for_table
                     and time.monotonic() - since > self.seconds
@@ -66,11 +66,13 @@ class Watch(threading.Thread):
 
 
 @contextlib.contextmanager
-def watched(application: str, seconds: float, on_wait: Callable[[str], None]) -> Iterator[Watch]:
-    """Watch this process' connection under an application name while the block runs."""
+def watch_connection(
+    application: str, seconds: float, on_wait: Callable[[str], None]
+) -> Iterator[ReleaseWatch]:
+    """ReleaseWatch this process' connection under an application name while the block runs."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('application_name', %s, false)", [application])
-    watch = Watch(application, seconds, on_wait)
+    watch = ReleaseWatch(application, seconds, on_wait)
     watch.start()
     try:
         yield watch

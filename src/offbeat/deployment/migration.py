@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from offbeat.deployment import holders
-from offbeat.deployment.lock_watch import watched
+from offbeat import lock_holders
+from offbeat.deployment.lock_watch import watch_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class LockHeldError(Exception):
 
 @contextmanager
 def migration_lock(seconds: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Hold PostgreSQL's advisory lock; `on_wait` is told of each other session that has it meanwhile.
+    """Hold PostgreSQL's advisory lock; `on_wait` hears of each other session that has it meanwhile.
 
     The lock belongs to a transaction on a connection of its own, which stays open while the migrations run on another one. So it
     holds, and ends, behind a pooler in transaction mode too. A release that dies frees it with its connection, its half-done
@@ -48,22 +48,22 @@ def migration_lock(seconds: float, on_wait: Callable[[str], None]) -> Iterator[N
     own = connection.copy()
     try:
         with own.cursor() as cursor:
-            _wait(cursor, seconds, on_wait)
+            _wait_for_lock(cursor, seconds, on_wait)
             yield
             cursor.execute("COMMIT")
     finally:
         own.close()
 
 
-def _wait(cursor: Any, seconds: float, on_wait: Callable[[str], None]) -> None:
+def _wait_for_lock(cursor: Any, seconds: float, on_wait: Callable[[str], None]) -> None:
     deadline = time.monotonic() + seconds
-    told = None
-    while not _take(cursor):
-        holder = holders.of_advisory_lock(cursor, LOCK)
+    reported = None
+    while not _try_lock(cursor):
+        holder = lock_holders.find_lock_holder(cursor, LOCK)
         cursor.execute("ROLLBACK")
-        if holder and holder.pid != told:
+        if holder and holder.pid != reported:
             on_wait(f"Another release is migrating: waiting for {holder}, {seconds:.0f} s at most.")
-            told = holder.pid
+            reported = holder.pid
         if holder and time.monotonic() > deadline:
             raise LockHeldError(
                 f"After {seconds:.0f} s the lock of releases is still held by {holder}. Hint: {holder.cure}"
@@ -71,7 +71,7 @@ def _wait(cursor: Any, seconds: float, on_wait: Callable[[str], None]) -> None:
         time.sleep(PAUSE)
 
 
-def _take(cursor: Any) -> bool:
+def _try_lock(cursor: Any) -> bool:
     """Begin a transaction, and try for the lock in it."""
     cursor.execute(BEGIN)
     cursor.execute(FOR_LONG)
@@ -86,7 +86,7 @@ def migrate(seconds: float, on_wait: Callable[[str], None], verbosity: int) -> N
     Raises LockHeldError after so many seconds of waiting for that release, or for a table that somebody holds.
     """
     name = f"migrating on {platform.node()}"[:63]
-    with migration_lock(seconds, on_wait), watched(name, seconds, on_wait) as watch:
+    with migration_lock(seconds, on_wait), watch_connection(name, seconds, on_wait) as watch:
         try:
             call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
         except OperationalError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import TARGETS, facts_of
 from offbeat.deployment.exporters.texts import markdown_table
-from offbeat.deployment.spec import PLATFORM_FILE
+from offbeat.project import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.exporters.facts import Facts
 
-FOLDER = PLATFORM_FILE.parent / "docs" / "offbeat" / "deploy"
+FOLDER = DOCS / "deploy"
 OVERVIEW = FOLDER / "README.md"
 BEGIN = "<!-- facts: made by `python manage.py check_platform --write` -->\n"
 END = "<!-- end of facts -->"
@@ -24,7 +24,7 @@ ZONES = {
     "utc": "UTC",
     "each": "each cronjob its own",
     "host": "the machine's; lines are in UTC",
-    "file": "each cronjob its own: our stand-in reads platform.yaml",
+    "file": "each cronjob its own: a process of ours reads platform.yaml",
 }
 
 

@@ -13,7 +13,7 @@ _pooled: dict[tuple[object, object], bool] = {}  # by address: asked once in a p
 
 
 def is_pooled(connection: Any) -> bool:
-    """Tell whether a pooler, in whatever mode, is at the other end of an open connection.
+    """Return whether a pooler, in whatever mode, is at the other end of an open connection.
 
     PostgreSQL says at once which process of its own serves a connection. A pooler, which has none yet, makes up a number.
     """

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from offbeat.deployment import other_files
+from offbeat.deployment.rules import runs_celery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,8 @@ CUSTOM = "CELERY_CUSTOM_WORKER_POOL"
 
 
 def pool_problem(command: str) -> str | None:
-    """Tell which pool a worker's command asks for, when it is not prefork."""
-    if not re.search(r"\bcelery\b", command):
+    """Return which pool a worker's command asks for, when it is not prefork."""
+    if not runs_celery(command):
         return None
     wrong = next((pool for pool in POOL.findall(command) if pool not in SAFE), None)
     if wrong is None:
@@ -31,7 +32,7 @@ def pool_problem(command: str) -> str | None:
 
 
 def other_pools(platform: Platform, root: Path) -> Iterator[str]:
-    """Tell, a sentence each, which files beside platform.yaml, and which variables, ask for another pool."""
+    """Yield, a sentence each, which files beside platform.yaml, and which variables, ask for another pool."""
     for where, command in other_files.commands(root):
         if problem := pool_problem(command):
             yield f"{where}: {problem}"

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment.kinds import INVALID, Kind, Place, Scalar, found, nearest, whole
+from offbeat.deployment.kinds import INVALID, Place, Scalar, ValueKind, found, nearest, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True)
-class Entry:
+class Key:
     """What a key of the file is: its kind, and its documentation."""
 
-    kind: Kind
+    kind: ValueKind
     doc: str
 
 
-def entry(kind: Kind, doc: str, default: Any = MISSING) -> Any:
+def entry(kind: ValueKind, doc: str, default: Any = MISSING) -> Any:
     """Declare a key of a record; without a default it must be in the file."""
-    return field(default=default, metadata={"entry": Entry(kind, doc)})
+    return field(default=default, metadata={"entry": Key(kind, doc)})
 
 
-def entries(cls: type) -> Iterator[tuple[Field[Any], Entry]]:
+def entries(cls: type) -> Iterator[tuple[Field[Any], Key]]:
     """Give the keys that a record takes from its mapping (a name that is itself a key is not one of them)."""
     for each in fields(cls):
         if "entry" in each.metadata:
@@ -39,7 +39,7 @@ def one_of(known: Iterable[str]) -> str:
 class Record:
     """A mapping with known keys, read as a dataclass; `short` reads a single value in its place.
 
-    A dataclass may have a method `problems()` that tells what its single values cannot.
+    A dataclass may have a method `problems()` that says what its single values cannot.
     """
 
     cls: type
@@ -93,7 +93,7 @@ class Record:
 
 @dataclass(frozen=True)
 class NamedList:
-    """A list of records, each with a `name` of its own; errors tell the name rather than the position."""
+    """A list of records, each with a `name` of its own; errors give the name rather than the position."""
 
     record: Record
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters.texts import markdown_table
 from offbeat.deployment.records import ByName, NamedList, Record, entries
-from offbeat.deployment.spec import PLATFORM_FILE, Platform
+from offbeat.deployment.spec import Platform
+from offbeat.project import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from dataclasses import Field
 
-REFERENCE_FILE = PLATFORM_FILE.parent / "docs" / "offbeat" / "platform-yaml.md"
+REFERENCE_FILE = DOCS / "platform-yaml.md"
 INTRODUCTION = """\
 # platform.yaml, key by key
 
@@ -32,7 +33,7 @@ An editor that understands YAML schemas completes and checks it while you type: 
 RULES = """\
 ## Rules between keys
 
-- A service with queues runs at least one instance: nothing wakes a worker up, and the workers mend what was lost.
+- A service with queues runs at least one instance: only a running worker runs jobs, and makes due again what was lost.
   It has at least 10 s of grace: handing jobs back takes a few seconds.
 - The service with a port is called `web`: Heroku, Dokku and Scalingo send requests to no other name.
 - Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.

@@ -34,6 +34,8 @@ ENDLESS = {
     "tail",
     "sleep",
 }
+# Both ways to start a worker: Celery's own program, and `manage.py worker`.
+CELERY = re.compile(r"\bcelery\b|\bmanage\.py[\"']?\s+worker\b")
 SWALLOWS = {"sh", "bash", "dash", "ash", "nohup", "setsid", "timeout", "env"}
 
 
@@ -49,7 +51,7 @@ def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:
 def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
     """Tell when a worker's command consumes other queues than its `queues` say."""
     if not (said := re.search(r"(?:--queues|-Q)[ =]([\w,-]+)", command)):
-        if len(queues) > 1 and "celery" in programs(command):
+        if len(queues) > 1 and runs_celery(command):
             return f'should be said by the command too: without "--queues {",".join(queues)}" it consumes the default queue alone'
         return None
     consumed = set(said[1].split(","))
@@ -63,7 +65,7 @@ def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
 def beat_problem(command: str) -> str | None:
     """Tell why a service may not be Celery Beat, when it is."""
     words = programs(command)
-    if "celery" in words and (
+    if runs_celery(command) and (
         "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
     ):
         return f'should be without Celery Beat, got "{command}": the platform\'s own cronjobs take its place'
@@ -74,11 +76,17 @@ def cronjob_command_problem(command: str) -> str | None:
     """Tell why a cronjob's command would never return an exit code of its own, when it would not."""
     words = programs(command)
     endless = next((word for word in words if word in ENDLESS), None)
+    if not endless and runs_celery(command):
+        endless = "manage.py worker"
     if endless:
         return f'should be a command that ends, got "{command}": {endless} never returns an exit code'
     if words[0] in SWALLOWS:
         return f'should be the management command itself, got "{command}": {words[0]} hides its exit code'
     return None
+
+
+def runs_celery(command: str) -> bool:
+    return bool(CELERY.search(command))
 
 
 def programs(command: str) -> list[str]:

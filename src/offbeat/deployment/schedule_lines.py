@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import islice, pairwise, product, takewhile
-
-from cronsim import CronSim
+from itertools import product
 
 from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.schedule_fields import (
@@ -26,7 +24,7 @@ from offbeat.deployment.schedule_fields import (
     compact,
 )
 from offbeat.deployment.schedule_text import values
-from offbeat.deployment.schedule_zones import FIRST_YEAR, LAST_YEAR, ends_of_gaps, offsets
+from offbeat.deployment.schedule_zones import ends_of_gaps, offsets
 
 COMMON_YEAR, LEAP_YEAR = 2027, 2028
 A_DAY = 24 * 60
@@ -43,16 +41,8 @@ def utc_cron_lines(schedule: Schedule) -> list[str]:
 
 
 def local_cron_lines(schedule: Schedule) -> list[str]:
-    """Return lines for a platform that is told the schedule's time zone beside them."""
+    """Return lines for a platform that takes the schedule's time zone beside them."""
     return _lines(schedule, frozenset({0}))
-
-
-def minimum_gap(schedule: Schedule) -> timedelta:
-    """Return the shortest time between two slots on the wall clock, for platforms that refuse short ones."""
-    walls = CronSim(schedule.cron, datetime(FIRST_YEAR, 1, 1))  # noqa: DTZ001 -- a wall time
-    # One more than a day of minutes: the gap across midnight is among them.
-    near = takewhile(lambda wall: wall.year <= LAST_YEAR, islice(walls, A_DAY + 1))
-    return min((later - earlier for earlier, later in pairwise(near)), default=timedelta(days=365))
 
 
 @dataclass(frozen=True)

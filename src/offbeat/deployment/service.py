@@ -94,7 +94,7 @@ class Service:
         if self.queues and self.instances.min < 1:
             yield (
                 "instances",
-                f"should be at least 1 with queues, got {self.instances.min}: nothing wakes a worker up",
+                f"should be at least 1 with queues, got {self.instances.min}: only a running worker runs jobs",
             )
         if self.queues and self.grace < SHORTEST_STOP:
             yield (

@@ -155,10 +155,12 @@ class Platform:
     """All of platform.yaml."""
 
     name: str = entry(PLATFORM_NAME, "The app's name on the platform.")
-    repository: str = entry(REPOSITORY, "Where platforms that build from GitHub find it.", "your-org/offbeat")
+    repository: str | None = entry(
+        REPOSITORY, "Where platforms that build from GitHub find it: their exporters ask for it.", None
+    )
     branch: str = entry(BRANCH, "The branch that they deploy.", "main")
-    image: str = entry(
-        IMAGE, "The image that platforms without a builder pull.", "registry.example/your-org/offbeat:latest"
+    image: str | None = entry(
+        IMAGE, "The image that platforms without a builder pull: their exporters ask for it.", None
     )
     services: tuple[Service, ...] = entry(
         NamedList(Record(Service)), "Long-running processes made from the image."

@@ -1,4 +1,4 @@
-"""Tells which addresses to open, as soon as the page answers and not before."""
+"""Says which addresses to open, as soon as the page answers and not before."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
 
-class LocalConfig(AppConfig):
+class DevConfig(AppConfig):
     name = "offbeat.dev"
     label = "offbeat_dev"

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 import psutil  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterable
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -47,6 +47,21 @@ def family(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
         main = psutil.Process(child.pid)
         return [main, *main.children(recursive=True)]
     return []
+
+
+def stop_by(deadline: float, child: subprocess.Popen[bytes]) -> None:
+    """Wait for a child that was asked to stop; at the deadline (of time.monotonic) end it and all below it by force."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(max(0.1, deadline - time.monotonic()))
+    end_by_force(family(child))
+    end_leftovers(child)
+
+
+def end_leftovers(child: subprocess.Popen[bytes]) -> None:
+    """End what an ended child has left in its session, and do so at once: later its pid may be another program's."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def end_by_force(processes: Iterable[psutil.Process]) -> None:

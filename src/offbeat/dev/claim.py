@@ -1,4 +1,4 @@
-"""Who runs the servers of this checkout: one process at a time, told by a lock that ends with it."""
+"""Who runs the servers of this checkout: one process at a time, by a lock that ends with it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Claim:
         return True
 
     def publish(self, environment: dict[str, str] | None) -> None:
-        """Tell the other processes how to reach the servers."""
+        """Let the other processes know how to reach the servers."""
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, json.dumps([os.getpid(), self.task, environment]).encode(), 0)
 
     def owner(self) -> Owner | None:
-        """Tell who holds it; None while that is being written."""
+        """Return who holds it; None while that is being written."""
         try:
             return Owner(*json.loads(os.pread(self._file, 1 << 16, 0)))
         except ValueError:

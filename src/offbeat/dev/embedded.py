@@ -44,7 +44,7 @@ class EmbeddedServer:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
-    # What each kind of server tells
+    # What each kind of server says
 
     @property
     def url(self) -> str:

@@ -23,7 +23,7 @@ class EmbeddedRedis(EmbeddedServer):
     stop_signals = (signal.SIGTERM,)
 
     def __init__(self, folder: Path, *, durable: bool = True, executables: Path | None = None) -> None:
-        """`executables` is the folder that keeps a fetched server, next to `folder` unless told."""
+        """`executables` is the folder that keeps a fetched server, next to `folder` unless said otherwise."""
         super().__init__(folder, durable=durable)
         self.password = secrets.token_urlsafe(24)
         self.executables = executables or folder.with_name("redis-server")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Sink(Mailbox):
-    """Keeps each mail, and tells of it in one line."""
+    """Keeps each mail, and reports it in one line."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         super().__init__(folder)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
-from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
+from offbeat.dev.child_processes import dies_with_parent, stop_by
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.ops.logs import wants_colours
 
@@ -88,10 +86,9 @@ class Processes:
                 member.process.terminate()
         started = time.monotonic()
         for member in self._members:
-            left = max(0.1, started + member.grace - time.monotonic())
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                member.process.wait(left)
-            self._end_by_force(member)
+            stop_by(started + member.grace, member.process)
+            if member.output:
+                member.output.join(OUTPUT_ENDS)
 
     def __enter__(self) -> Self:
         return self
@@ -107,15 +104,6 @@ class Processes:
         with output:
             for line in output:
                 self.say(line.decode(errors="replace"), member.name, colour)
-
-    @staticmethod
-    def _end_by_force(member: Member) -> None:
-        end_by_force(family(member.process))
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(member.process.pid, signal.SIGKILL)  # what it has left behind
-        member.process.wait()
-        if member.output:
-            member.output.join(OUTPUT_ENDS)
 
 
 def printable(text: str) -> str:

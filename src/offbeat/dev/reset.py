@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from offbeat.dev.claim import Claim
-from offbeat.dev.servers import EXECUTABLES, FOLDER
+from offbeat.dev.servers import CHECKOUT, EXECUTABLES, FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 KEPT = {
@@ -20,8 +21,8 @@ KEPT = {
 }  # what was fetched, for those who are offline; the claim, whose lock is the file's
 
 
-def main() -> int:
-    """Delete what is in .local/ but for what was fetched; returns 75 when a process still uses it."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Delete what is in .local/ but for what was fetched, with --all that too; returns 75 when a process still uses it."""
     with Claim(FOLDER, "reset") as claim:
         if not claim.take():
             owner = claim.owner()
@@ -32,6 +33,9 @@ def main() -> int:
             if path.name not in KEPT:
                 remove(path)
     sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
+    if "--all" in arguments:
+        for installed in (EXECUTABLES, CHECKOUT / ".venv"):
+            shutil.rmtree(installed, ignore_errors=True)
     return 0
 
 
@@ -43,4 +47,4 @@ def remove(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
-from offbeat.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from offbeat.dev.embedded import EmbeddedServer
 
-CHECKOUT = ROOT
+CHECKOUT = Path(__file__).resolve().parents[3]
+# Written by `./run fork`: here the core is used, and not made.
+IS_FORK = (CHECKOUT / "offbeat.toml").is_file()
 FOLDER = Path(os.environ.get("LOCAL_DIR") or CHECKOUT / ".local")
 EXECUTABLES = CHECKOUT / ".local" / "redis-server"
 MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]

@@ -45,7 +45,7 @@ def let_read(folder: Path) -> None:
 
 
 def open_the_way(path: Path) -> None:
-    """Let others pass through (not list, not read) each folder above; tells which ones it changed."""
+    """Let others pass through (not list, not read) each folder above; returns which ones it changed."""
     changed = [str(folder) for folder in path.resolve().parents if _allow(folder, stat.S_IXOTH)]
     if changed:
         sys.stderr.write(f"PostgreSQL runs as {ACCOUNT}: chmod o+x {' '.join(reversed(changed))}\n")

@@ -68,7 +68,7 @@ def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def shell_code(returncode: int) -> int:
-    """Give the exit code as shells tell it: 128 + number for a process that a signal ended."""
+    """Give the exit code as shells count it: 128 + number for a process that a signal ended."""
     return 128 - returncode if returncode < 0 else returncode
 
 

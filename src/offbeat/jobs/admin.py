@@ -93,13 +93,4 @@ class BatchAdmin(ReadOnly):
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnly):
-    list_display = [
-        "hostname",
-        "pid",
-        "queues",
-        "concurrency",
-        "busy",
-        "version",
-        "heartbeat_at",
-        "stopping",
-    ]
+    list_display = ["hostname", "pid", "queues", "concurrency", "busy", "version", "heartbeat_at", "stopping"]

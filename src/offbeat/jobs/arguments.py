@@ -26,7 +26,7 @@ class ArgumentError(TypeError):
     """An argument is not JSON. Pass what JSON has (str, int, float, bool, None, lists, dicts), such as the primary key of a row."""
 
 
-def encoded(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+def encode_arguments(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
     """Return positional and keyword arguments as JSON texts; raise ArgumentError naming the one that is not JSON."""
     for index, value in enumerate(args):
         _check(task, f"argument {index + 1}", value)

@@ -1,4 +1,4 @@
-"""The execution guard: a message may arrive never, twice or late; the ledger decides, by compare-and-set, whether a job starts.
+"""Attempts: a message may arrive never, twice or late; the ledger decides, by compare-and-set, whether a job starts.
 
 `begin` takes a job from pending or published to running and counts the attempt. That number is the fencing token: whatever ends an
 attempt names it, and changes nothing when another attempt has begun meanwhile.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import batches, locks, relay
+from offbeat.jobs import batches, concurrency_keys, locks, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import BUSY, Job
 
@@ -91,12 +91,9 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
     # Alone it is its own transaction; in that of a test, a savepoint keeps the refusal from ending it.
     around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
-        with around, connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return cast("tuple[Any, ...] | None", cursor.fetchone())
-    except (
-        IntegrityError
-    ):  # offbeat_jobs_one_running: another job of this concurrency_key began in the same moment
+        with around:
+            return cast("tuple[Any, ...] | None", sql.fetch_one(statement, values))
+    except IntegrityError:  # offbeat_jobs_one_running: another job of the key began in the same moment
         return None
 
 
@@ -196,7 +193,7 @@ PROGRESS = """
 """
 
 
-def progress(attempt: Attempt, done: int, total: int) -> None:
+def record_progress(attempt: Attempt, done: int, total: int) -> None:
     """Record how far the attempt is. Raises FencedError when it is no longer current, so that a long task stops early."""
     _end(PROGRESS, [done, total, attempt.job_id, attempt.number], attempt)
 
@@ -209,10 +206,7 @@ EXPIRE = """
 
 def expire(job_id: uuid.UUID) -> bool:
     """End a job that was not started before its `not_after`; tell whether it was one."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(EXPIRE, [job_id])
-        row = cursor.fetchone()
-    if row:
+    if row := sql.fetch_one(EXPIRE, [job_id]):
         follow(row[0], None)
     return row is not None
 
@@ -225,47 +219,7 @@ def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
     if batch_id:
         batches.settle_after_commit(batch_id)
     if concurrency_key:
-        transaction.on_commit(partial(hand_over, concurrency_key), robust=True)
-
-
-# Spelled out, and no value, so that PostgreSQL finds them by the index of those that wait.
-WAITS = f"state = 'pending' AND reason = '{BUSY}'"
-HAND_OVER = f"""
-    UPDATE offbeat_jobs_job SET state = 'published', reason = '', due_at = now(), published_at = now() WHERE id = (
-        SELECT id FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key = %s
-            AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job WHERE state = 'running' AND concurrency_key = %s)
-        ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id, task, queue, published_at
-"""  # noqa: S608  constants
-
-
-def hand_over(concurrency_key: str) -> None:
-    """Publish the job that has waited longest for this key, if it is free; the others go on waiting."""
-    relay.publish_claimed(HAND_OVER, concurrency_key, concurrency_key)
-
-
-# The keys that jobs wait for, each looked up once in the index, however many jobs wait for it.
-WAITED_FOR = f"""
-    WITH RECURSIVE waited_for AS (
-        (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} ORDER BY concurrency_key LIMIT 1)
-        UNION ALL
-        SELECT (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key > waited_for.concurrency_key
-            ORDER BY concurrency_key LIMIT 1)
-        FROM waited_for WHERE waited_for.concurrency_key IS NOT NULL
-    )
-    SELECT concurrency_key FROM waited_for WHERE concurrency_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
-        WHERE other.state = 'running' AND other.concurrency_key = waited_for.concurrency_key)
-    LIMIT %s
-"""  # noqa: S608  constants
-
-
-def hand_over_free_keys() -> None:
-    """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITED_FOR, [conf().relay_batch])
-        keys = [row[0] for row in cursor.fetchall()]
-    for key in keys:
-        hand_over(key)
+        transaction.on_commit(partial(concurrency_keys.hand_over, concurrency_key), robust=True)
 
 
 # Not one that had the key, and lost it by a deploy, a deadlock or a crash: it has been begun, and is to be done.
@@ -283,9 +237,7 @@ STEP_BACK = f"""
 
 def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
     """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
-    with connection.cursor() as cursor:
-        cursor.execute(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
-        row = cursor.fetchone()
+    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
     if row is None:
         return False
     state, batch_id, key = row
@@ -295,9 +247,5 @@ def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
 
 
 def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        if cursor.rowcount == 0:
-            raise FencedError(
-                f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one"
-            )
+    if not sql.execute(statement, values):
+        raise FencedError(f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one")

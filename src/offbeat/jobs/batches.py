@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection, models, transaction
 from django.db.models.functions import Now
 
+from offbeat.jobs import sql
 from offbeat.jobs.models import Batch, Job
 
 if TYPE_CHECKING:
@@ -44,15 +45,15 @@ def open_batch(
         seal(batch)
 
 
+SEAL = """
+    UPDATE offbeat_jobs_batch SET sealed_at = now(), total = (SELECT count(*) FROM offbeat_jobs_job WHERE batch_id = %s)
+    WHERE id = %s RETURNING total, sealed_at
+"""
+
+
 def seal(batch: Batch) -> None:
     """Say that no job will be added, so that the batch can finish."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE offbeat_jobs_batch SET sealed_at = now(), total = (SELECT count(*) FROM offbeat_jobs_job WHERE batch_id = %s)
-            WHERE id = %s RETURNING total, sealed_at""",
-            [batch.id, batch.id],
-        )
-        batch.total, batch.sealed_at = cursor.fetchone()
+    batch.total, batch.sealed_at = sql.fetch_one(SEAL, [batch.id, batch.id])
     settle(batch.id)
 
 
@@ -78,16 +79,14 @@ def settle(batch_id: uuid.UUID) -> bool:
     one do it.
     """
     outermost = not connection.in_atomic_block
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         if outermost:  # a project's default may be stricter, and would let this fail for others' sake
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        cursor.execute(LOCK, [batch_id])
-        row = cursor.fetchone()
+            sql.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        row = sql.fetch_one(LOCK, [batch_id])
         if row is None:
             return False
         total, on_success, on_failure, success_job, failure_job = row
-        cursor.execute(COUNT_FAILED, [batch_id])
-        failed = cursor.fetchone()[0]
+        (failed,) = sql.fetch_one(COUNT_FAILED, [batch_id])
         values: dict[str, Any] = {"finished_at": Now(), "failed": failed, "succeeded": total - failed}
         if failed and on_failure and not failure_job:
             values["failure_job"] = _enqueue(json.loads(on_failure))
@@ -102,11 +101,8 @@ def settle_all(limit: int = 100) -> int:
 
     Raises OperationalError after that, where one could not be settled.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id FROM offbeat_jobs_batch WHERE {DONE} LIMIT %s", [limit])  # noqa: S608  a constant
-        found = cursor.fetchall()
     settled, held = 0, None
-    for (batch_id,) in found:
+    for (batch_id,) in sql.fetch_all(f"SELECT id FROM offbeat_jobs_batch WHERE {DONE} LIMIT %s", [limit]):  # noqa: S608  a constant
         try:
             settled += settle(batch_id)
         except OperationalError as error:  # somebody holds what follows it: the others go on

@@ -123,7 +123,7 @@ def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
     """Push messages, those of a queue in one command; return the queues whose key in Redis is something else than a list.
 
     An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
-    again must always be safe, and is: the guard starts each job once.
+    again must always be safe, and is: the ledger starts each job once.
     Raises BrokerAwayError, at once while the breaker is open.
     """
     refuse_while_away()

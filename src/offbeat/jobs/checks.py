@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ from celery.app.defaults import SETTING_KEYS
 from django.conf import settings
 from django.core.checks import Error, Warning, register  # noqa: A004  Django's own name for it
 
-from offbeat.jobs.conf import NAMES, conf
+from offbeat.conf import suggest
+from offbeat.jobs.conf import JobsConf, conf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,18 +40,12 @@ def check_celery_settings(**_: Any) -> Iterable[CheckMessage]:
     }  # of its Django fixup
     for name in dir(settings):
         if name.startswith("CELERY_") and name not in known:
-            yield Error(
-                f"Celery knows no setting {name}.", hint=_nearest(name, known), id="offbeat_jobs.E002"
-            )
+            yield Error(f"Celery knows no setting {name}.", hint=suggest(name, known), id="offbeat_jobs.E002")
 
 
 @register
 def check_jobs_settings(**_: Any) -> Iterable[CheckMessage]:
-    for name in getattr(settings, "OFFBEAT_JOBS", {}):
-        if name not in NAMES:
-            yield Error(
-                f"OFFBEAT_JOBS knows no setting {name!r}.", hint=_nearest(name, NAMES), id="offbeat_jobs.E003"
-            )
+    yield from JobsConf.find_errors("offbeat_jobs.E003")
     values = conf()
     if values.heartbeat_timeout < 3 * values.heartbeat_interval:
         yield Error(
@@ -122,8 +116,3 @@ def check_retries(**_: Any) -> Iterable[CheckMessage]:
                 hint="Give it retry_backoff=True, or max_retries.",
                 id="offbeat_jobs.W001",
             )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean {close[0]}?" if close else "Remove it."

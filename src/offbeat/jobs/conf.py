@@ -2,89 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from offbeat.conf import Conf, reader
 
 
 @dataclass(frozen=True)
-class Conf:
+class JobsConf(Conf):
     """Times are in seconds unless the name says otherwise."""
 
+    setting: ClassVar[str] = "OFFBEAT_JOBS"
+
     # Relay
-    relay_interval: float = (
-        1.0  # how late a job is when its enqueueing process died, a retry is due, or Redis came back
-    )
+    # How late a job is when its enqueueing process died, a retry is due, or Redis came back.
+    relay_interval: float = 1.0
     relay_batch: int = 500  # messages a round trip: about 200 kB, well below any client's output buffer
-    publish_timeout: float = (
-        0.4  # to connect, and again to answer: an enqueue that meets a silent Redis stays under a second
-    )
+    # To connect, and again to answer: an enqueue that meets a silent Redis stays under a second.
+    publish_timeout: float = 0.4
     breaker: float = 3.0  # after a failed publish, rows are left to the relay; asked three times as often whether Redis is back
 
     # Workers
     heartbeat_interval: float = 10.0  # one small UPDATE a worker
-    heartbeat_timeout: float = (
-        45.0  # four missed beats and a bit: a worker silent for this long has died, its jobs are due again
-    )
-    reconcile_interval: float = (
-        5.0  # a few index-only queries; with the timeout above it keeps recovery under 60 s
-    )
+    # Four missed beats and a bit: a worker silent for this long has died, its jobs are due again.
+    heartbeat_timeout: float = 45.0
+    # A few index-only queries; with the timeout above it keeps recovery under 60 s.
+    reconcile_interval: float = 5.0
     drain: float = 45.0  # a stopping worker waits this long for running jobs; must stay some 10 s below the platform's grace
-    stuck_after: float = (
-        300.0  # a queue with messages, free slots, and nothing started for this long: the consumer is stuck
-    )
+    stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
     # Locks
-    lock_timeout: float = (
-        2.0  # a worker's maintenance waits this long for what somebody else has locked, and tries again later
-    )
+    # A worker's maintenance waits this long for what somebody else has locked, and tries again later.
+    lock_timeout: float = 2.0
     # A machine that freezes in the middle of a transaction of ours loses its session after this long; well above a busy moment,
     # well below `heartbeat_timeout`.
     idle_timeout: float = 15.0
 
     # Broker
-    lost_message_after: float = (
-        30.0  # a published job older than its queue's oldest message by this much was popped and lost
-    )
-    delivery_cap: int = (
-        5  # how often a plain .delay() message may be delivered again before it is a dead letter
-    )
-    unreadable_kept: int = (
-        1000  # messages that no worker can take, in Redis until a person decides; the oldest go first
-    )
+    # A published job older than its queue's oldest message by this much was popped and lost.
+    lost_message_after: float = 30.0
+    # How often a plain .delay() message may be delivered again before it is a dead letter.
+    delivery_cap: int = 5
+    # Messages that no worker can take, in Redis until a person decides; the oldest go first.
+    unreadable_kept: int = 1000
 
     # Jobs
-    max_attempts: int = (
-        5  # attempts that end without an answer (killed, out of memory, hard time limit) before a job is dead
-    )
+    # Attempts that end without an answer (killed, out of memory, hard time limit) before a job is dead.
+    max_attempts: int = 5
     # Attempts that end by nobody's fault (a deadlock, an outage) before the next one counts: a statement that kills its
     # PostgreSQL each time must not do so for ever.
     max_excused: int = 20
     key_wait: float = 5.0  # an enqueue waits this long for an open transaction that enqueues the same key
-    unknown_after: float = (
-        3600.0  # a job whose task no living worker has known for this long is dead: longer than any deploy
-    )
+    # A job whose task no living worker has known for this long is dead: longer than any deploy.
+    unknown_after: float = 3600.0
     # Between two looks for concurrency_keys that nobody has and jobs wait for: whoever has one hands it over when it ends.
     busy_retry: float = 15.0
     retention_days: int = 30  # finished jobs are kept this long; dead letters until somebody decides
 
 
-NAMES = frozenset(field.name for field in fields(Conf))
-
-
-@lru_cache(maxsize=1)
-def conf() -> Conf:
-    """Return the settings in force; unknown names are told of by the check offbeat_jobs.E003 and ignored here."""
-    given = getattr(settings, "OFFBEAT_JOBS", {})
-    return Conf(**{name: value for name, value in given.items() if name in NAMES})
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "OFFBEAT_JOBS":
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
+conf = reader(JobsConf)

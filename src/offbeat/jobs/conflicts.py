@@ -35,7 +35,7 @@ def is_excusable(error: BaseException) -> bool:
     return code in CONFLICTS or code.startswith(OUTAGES)
 
 
-def pause(excused: int) -> float:
+def pause_seconds(excused: int) -> float:
     """Return the seconds to wait before another attempt: longer each time, and never the same, so that two do not meet again."""
     return min(LONGEST, SHORTEST * 2 ** min(excused, 10)) * random.uniform(0.5, 1)  # noqa: S311  spreads, protects nothing
 

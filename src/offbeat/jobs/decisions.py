@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from offbeat.jobs import batches
+from offbeat.jobs import batches, sql
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.jobs.relay import publish_job
@@ -29,9 +29,8 @@ DISCARD = """
 
 def retry(job_id: uuid.UUID) -> bool:
     """Make a dead, cancelled or expired job due again, with fresh attempts; tell whether it was one."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(RETRY, [job_id])
-        row = cursor.fetchone()
+    with transaction.atomic():
+        row = sql.fetch_one(RETRY, [job_id])
         if row and row[0]:
             batches.reopen(row[0])
         if row:
@@ -41,11 +40,9 @@ def retry(job_id: uuid.UUID) -> bool:
 
 def discard(job_id: uuid.UUID, reason: str = "discarded by hand") -> bool:
     """Cancel a job that does not run: a dead letter, or one that waits; tell whether it could be."""
-    with connection.cursor() as cursor:
-        cursor.execute(DISCARD, [reason, job_id])
-        row = cursor.fetchone()
-        if row and row[0]:
-            batches.settle_after_commit(row[0])
+    row = sql.fetch_one(DISCARD, [reason, job_id])
+    if row and row[0]:
+        batches.settle_after_commit(row[0])
     return row is not None
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 REMEMBERED = 24 * 3600  # seconds; longer than any sensible row of redeliveries
 
 
-def is_spent(request: Request) -> bool:
+def note_delivery(request: Request) -> bool:
     """Count a redelivered message; tell whether it has been delivered again too often. While Redis is away: no."""
     if not request.delivery_info.get("redelivered"):
         return False

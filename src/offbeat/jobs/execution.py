@@ -59,7 +59,7 @@ def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     3. finish: by compare-and-set on the attempt.
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
-    with soft_limit.held_back():
+    with soft_limit.hold_back():
         return _execute(task, function)
 
 
@@ -67,24 +67,18 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     job_id = uuid.UUID(task.request.id)
     attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
     if attempt is None:
-        _tell_dropped(task, job_id)
+        _log_dropped(task, job_id)
         raise Ignore
     if misfit := code.misfit(task, attempt.args, attempt.kwargs):
         record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
         raise Ignore
     request = task.request
-    request.attempt, request.args, request.kwargs, request.retries = (
-        attempt,
-        attempt.args,
-        attempt.kwargs,
-        attempt.retries,
-    )
+    request.attempt, request.retries = attempt, attempt.retries
+    request.args, request.kwargs = attempt.args, attempt.kwargs
     signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
     try:
         result = _run(task, attempt, function)
-    except (
-        attempts.FencedError
-    ) as error:  # a lost race: another attempt has replaced this one, nothing is recorded
+    except attempts.FencedError as error:  # a lost race: another attempt has replaced this one
         logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
         raise Ignore from error
     if not attempt.again:
@@ -92,8 +86,8 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     return result
 
 
-def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
-    """Tell what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
+def _log_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
+    """Log what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
     origin = task.request.get(LEDGER_HEADER)
     is_foreign = bool(origin) and origin != ledger.identity()
     logger.log(
@@ -108,7 +102,7 @@ def _tell_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
 def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
     result = None
     try:
-        with leftovers.removed(), _transaction(task, attempt):
+        with leftovers.remove_leftovers(), _transaction(task, attempt):
             result = _answer(task, attempt, function)
             if attempt.again is None and task.atomic:
                 attempts.finish(attempt)
@@ -179,14 +173,14 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
 
     SystemExit and its like (KeyboardInterrupt, asyncio's CancelledError) would end this process, and be its parent's to explain.
     """
-    reason, wait = line(error), conflicts.pause(attempt.excused)
+    reason, wait = line(error), conflicts.pause_seconds(attempt.excused)
     interrupted = soft_limit.interruption(error)
     is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
     is_excused = is_excused and attempt.excused < conf().max_excused
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(lambda: recovery.attempt_excused(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+        record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
     else:
         _bury(task, attempt, error)
     if isinstance(error, Exception):
@@ -216,7 +210,7 @@ def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 
 def record(act: Callable[[], Answer]) -> Answer:
-    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, leave this process.
+    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, end this process.
 
     Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
     worker that lives.
@@ -226,7 +220,7 @@ def record(act: Callable[[], Answer]) -> Answer:
     except (
         attempts.FencedError,
         transaction.TransactionManagementError,
-    ):  # the transaction of a TestCase is broken: its own error
+    ):  # the latter of a TestCase: its own error
         raise
     except BaseException as error:
         # An alarm that a task has set may ring here, and arguments may be more than memory holds.

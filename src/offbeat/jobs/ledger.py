@@ -9,9 +9,7 @@ from __future__ import annotations
 import uuid
 from functools import lru_cache
 
-from django.db import connection
-
-from offbeat.jobs import broker
+from offbeat.jobs import broker, sql
 from offbeat.jobs.models import Broker
 
 # A cluster keeps its identifier through failovers, and a database its number. Both are others where a dump was restored:
@@ -26,7 +24,7 @@ def identity() -> str:
     return _identity(Broker.objects.get_or_create(pk=1)[0])
 
 
-def renewed(row: Broker) -> str:
+def refresh_identity(row: Broker) -> str:
     """Return the identity as it is now: another one when a backup was restored under a process that runs on."""
     if (found := _identity(row)) != identity():
         identity.cache_clear()
@@ -35,13 +33,8 @@ def renewed(row: Broker) -> str:
 
 def _identity(row: Broker) -> str:
     """Return what is made of the id that a migration gave the ledger, and of the place that it is kept in."""
-    with connection.cursor() as cursor:
-        cursor.execute(PLACE)
-        database, may_ask = cursor.fetchone()
-        cluster = None
-        if may_ask:
-            cursor.execute(CLUSTER)
-            (cluster,) = cursor.fetchone()
+    database, may_ask = sql.fetch_one(PLACE)
+    (cluster,) = sql.fetch_one(CLUSTER) if may_ask else (None,)
     return uuid.uuid5(row.ledger, f"{cluster}/{database}").hex
 
 

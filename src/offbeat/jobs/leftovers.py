@@ -19,6 +19,8 @@ from django.db import connections
 from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 
+from offbeat.jobs.sessions import is_connected, is_ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -46,16 +48,7 @@ class UnfinishedTransactionError(Exception):
     """The task ended without ending its transaction, and what it changed is rolled back. Commit it, or use transaction.atomic()."""
 
 
-def is_ours(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether it leads to PostgreSQL: a project may have another database beside."""
-    return connection.vendor == "postgresql"
-
-
-def is_connected(connection: BaseDatabaseWrapper) -> bool:
-    return connection.connection is not None and not (is_ours(connection) and connection.connection.closed)
-
-
-class _Watch:
+class _SessionWatch:
     """Notices statements that change the session of a connection."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -81,7 +74,7 @@ def _text(statement: Any, connection: BaseDatabaseWrapper) -> str:
 
 
 @contextlib.contextmanager
-def process_restored() -> Iterator[None]:
+def restore_process() -> Iterator[None]:
     """Let a task's alarm not ring in the next one, and its limit of recursion end with it."""
     depth, (alarm, _) = sys.getrecursionlimit(), signal.getitimer(signal.ITIMER_REAL)
     try:
@@ -93,15 +86,15 @@ def process_restored() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def removed() -> Iterator[None]:
+def remove_leftovers() -> Iterator[None]:
     """Close the connections in which the block has left something behind.
 
     Raises UnfinishedTransactionError where that undoes changes, unless the block raises an error of its own. In a transaction
     that was open before (of a test, of an `atomic` task) the connection is left alone.
     """
     pid = os.getpid()
-    watches = [_Watch(each) for each in connections.all() if not each.in_atomic_block]
-    with process_restored():
+    watches = [_SessionWatch(each) for each in connections.all() if not each.in_atomic_block]
+    with restore_process():
         for watch in watches:
             watch.connection.execute_wrappers.append(watch)
         try:
@@ -112,9 +105,8 @@ def removed() -> Iterator[None]:
                 _clean(watch)
             raise
         finally:
-            for watch in (
-                watches
-            ):  # by itself: others may have come meanwhile, as those of tracing do with a new connection
+            # Each by itself: others may have come meanwhile, as those of tracing do with a new connection.
+            for watch in watches:
                 wrappers = watch.connection.execute_wrappers
                 wrappers[:] = [each for each in wrappers if each is not watch]
     _exit_if_forked(pid)
@@ -125,7 +117,7 @@ def removed() -> Iterator[None]:
         )
 
 
-def let_go() -> None:
+def abandon_sessions() -> None:
     """In a process that a task has forked, leave its parent's sessions alone: what is said on them would be the parent's word.
 
     A COMMIT or ROLLBACK, above all. Outside a transaction the next query connects anew.
@@ -145,7 +137,7 @@ def _exit_if_forked(pid: int) -> None:
         os._exit(os.EX_OK)
 
 
-def _clean(watch: _Watch) -> bool:
+def _clean(watch: _SessionWatch) -> bool:
     """Close the connection if something was left in it; tell whether changes are lost with that."""
     connection = watch.connection
     if not is_connected(connection):

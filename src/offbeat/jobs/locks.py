@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
+from offbeat import lock_holders
 from offbeat.jobs.conf import conf
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class HeldError(OperationalError):
 
 
 @contextlib.contextmanager
-def bounded() -> Iterator[None]:
+def bound_statements() -> Iterator[None]:
     """Bound every statement of this thread: how long it waits for another's lock, and how long its own may be held idle.
 
     Within each transaction, because a pooler shares sessions between clients. Raises OperationalError for a lock that is not to be
@@ -55,22 +56,9 @@ def is_held(error: Exception) -> bool:
     return isinstance(error, HeldError) or isinstance(error.__cause__, LockNotAvailable)
 
 
-HOLDERS = """
-    SELECT format('%%s (%%s, %%s for %%s s)', pid, coalesce(nullif(application_name, ''), usename), state,
-        extract(epoch FROM clock_timestamp() - xact_start)::int)
-    FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - make_interval(secs => %s)
-        AND pid IN (
-            SELECT pid FROM pg_locks WHERE locktype = 'relation'
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE 'offbeat\\_jobs\\_%%')
-                AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
-    ORDER BY xact_start LIMIT 3
-"""
-
-
 def holders() -> str:
     """Return, for a log, the oldest transactions that hold locks of the ledger; "" where none can be seen."""
     with contextlib.suppress(DatabaseFailure), connection.cursor() as cursor:
-        cursor.execute(HOLDERS, [min(1.0, conf().lock_timeout / 2)])
-        return ", ".join(row[0] for row in cursor.fetchall())
+        seconds = min(1.0, conf().lock_timeout / 2)
+        return ", ".join(map(str, lock_holders.find_table_holders(cursor, "offbeat_jobs_", seconds)))
     return ""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from offbeat.jobs import broker, ledger, other_ledgers, relay
-from offbeat.jobs.conf import conf
+from offbeat.jobs import broker, ledger, other_ledgers, relay, sql
 from offbeat.jobs.models import Broker
 
 if TYPE_CHECKING:
@@ -34,55 +33,38 @@ def check() -> int:
     3. when none is left, forget the note.
     Death before 3: another worker's turn goes on where this one ended. Raises redis.RedisError while Redis is away.
     """
-    lost_at = look()
+    lost_at = exchange()
     if lost_at is None:
         return 0
-    total, all_done = republish(lost_at)
-    if all_done:
+    total, is_all = relay.publish_batches(partial(relay.claim_lost, lost_at))
+    if is_all:
         forget(lost_at)
     return total
 
 
-def look() -> datetime | None:
-    """Exchange the tokens; return when Redis lost what was published before, None when there is nothing to mend.
+def exchange() -> datetime | None:
+    """Exchange the tokens; return when Redis lost what was published before, None when it lost nothing.
 
     1. lock the row in PostgreSQL: one worker at a time looks, the others pass;
     2. exchange the token in Redis for a new one, in one command: what Redis loses later is noticed at the next look;
     3. compare, write the new token to PostgreSQL, and commit.
-    Death between 2 and 3: the tokens differ at the next look, and messages are published once more: the guard drops the
-    second ones.
+    Death between 2 and 3: the tokens differ at the next look, and messages are published once more: the ledger starts each job
+    once.
     """
     Broker.objects.get_or_create(pk=1)
     with transaction.atomic():
         row = Broker.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if row is None:  # another worker is looking
             return None
-        own = ledger.renewed(row)
+        own = ledger.refresh_identity(row)
         before, row.token = row.token, secrets.token_hex(16)
         found = _exchange(own, row.token)
         # Before the first look nobody knows what Redis may have lost: then, too, publish again.
         if not before or before != found:
             row.lost_at = _lost(known=bool(before))
         row.save(update_fields=["token", "lost_at"])
-    other_ledgers.greet(own)
+    other_ledgers.sign(own)
     return row.lost_at
-
-
-def republish(lost_at: datetime) -> tuple[int, bool]:
-    """Publish again for half a heartbeat's interval at most; return how many, and whether that was all."""
-    total, end = 0, time.monotonic() + _turn()
-    while claims := relay.claim_lost(lost_at):
-        relay.publish(claims)
-        total += len(claims)
-        if len(claims) < conf().relay_batch:
-            break
-        if time.monotonic() >= end:
-            return total, False
-    return total, True
-
-
-def _turn() -> float:
-    return conf().heartbeat_interval / 2  # the keeper has other duties
 
 
 def forget(lost_at: datetime) -> None:
@@ -101,13 +83,11 @@ def _exchange(own: str, token: str) -> str:
 
 def _lost(*, known: bool) -> datetime | None:
     """Return before when everything published is lost, by PostgreSQL's clock; None when nothing is. Call it after the exchange."""
-    with connection.cursor() as cursor:
-        cursor.execute(PUBLISHED)
-        now, count = cursor.fetchone()
+    now, count = sql.fetch_one(PUBLISHED)
     if not count:
         return None
     why = "Redis lost its data" if known else "nobody has looked at this Redis before"
     logger.warning(
-        "%s: %d jobs are published again", why, count, extra={"action": "epoch_changed", "jobs": count}
+        "%s: %d jobs are published again", why, count, extra={"action": "redis_lost_data", "jobs": count}
     )
     return cast("datetime", now)

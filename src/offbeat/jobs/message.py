@@ -59,7 +59,7 @@ def _envelope(task: str, queue: str, ledger: str) -> str:
                 "body_encoding": "base64",
                 "delivery_tag": DELIVERY_TAG,
             },
-        },
+        }
     ).replace("%", "%%")
     for mark, filled in FILLED.items():
         envelope = envelope.replace(json.dumps(mark), filled)

@@ -59,19 +59,16 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    attempt = models.PositiveIntegerField(
-        db_default=0
-    )  # starts so far, and the fencing token of the one that runs
-    retries = models.PositiveIntegerField(
-        db_default=0
-    )  # as Celery counts them: those that the task asked for
+    # Starts so far, and the fencing token of the one that runs.
+    attempt = models.PositiveIntegerField(db_default=0)
+    # As Celery counts them: those that the task asked for.
+    retries = models.PositiveIntegerField(db_default=0)
     crashes = models.PositiveIntegerField(db_default=0)  # attempts that ended without an answer
     excused = models.PositiveIntegerField(db_default=0)  # attempts that ended by nobody's fault
     max_attempts = models.PositiveIntegerField()
     version = models.CharField(max_length=100, db_default="")  # of the code that enqueued it
-    refused_by = models.JSONField(
-        db_default=models.Value([], models.JSONField())
-    )  # code that could not run it
+    # Code that could not run it.
+    refused_by = models.JSONField(db_default=models.Value([], models.JSONField()))
     refused_at = models.DateTimeField(null=True)  # since when it waits for code that can
     worker = models.UUIDField(null=True)  # of the last attempt
     pid = models.PositiveIntegerField(null=True)
@@ -80,9 +77,8 @@ class Job(models.Model):
     progress_total = models.PositiveBigIntegerField(db_default=0)
     reason = models.TextField(db_default="")  # why it is where it is, in one line
     traceback = models.TextField(db_default="")
-    history = models.JSONField(
-        db_default=models.Value([], models.JSONField())
-    )  # attempts that did not succeed
+    # Attempts that did not succeed.
+    history = models.JSONField(db_default=models.Value([], models.JSONField()))
 
     class Meta:
         indexes: ClassVar = [
@@ -165,7 +161,7 @@ class Batch(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["id"], name="offbeat_jobs_open_batches_idx", condition=Q(finished_at__isnull=True)
-            ),
+            )
         ]
 
     def __str__(self) -> str:
@@ -181,9 +177,8 @@ class Worker(models.Model):
     queues = models.JSONField()
     concurrency = models.PositiveIntegerField()
     version = models.CharField(max_length=100, blank=True)
-    code = models.CharField(
-        max_length=64, db_default=""
-    )  # of its tasks and their signatures: see offbeat.jobs.code
+    # Of its tasks and their signatures: see offbeat.jobs.code.
+    code = models.CharField(max_length=64, db_default="")
     tasks = models.JSONField(db_default=models.Value([], models.JSONField()))  # names of those that it knows
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
@@ -202,8 +197,6 @@ class Broker(models.Model):
     ledger = models.UUIDField(default=uuid.uuid4, editable=False)  # see offbeat.jobs.ledger
     token = models.CharField(max_length=32, blank=True)
     lost_at = models.DateTimeField(null=True)  # what was published before is being published again
-    # The token of releases without `ledger`, whose workers still look while a deploy takes their place.
-    epoch = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
         return f"ledger {self.ledger}"

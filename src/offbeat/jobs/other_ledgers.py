@@ -20,28 +20,26 @@ logger = logging.getLogger(__name__)
 SIGNED = "jobs:ledgers"  # a sorted set: identity and database, by when its worker last looked, in Redis' time
 REMEMBERED = 24 * 3600  # seconds; another ledger may be slower to sign than this one
 REMEDY = "give each deployment a REDIS_PREFIX of its own"
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
-def greet(own: str) -> None:
-    """Sign for this ledger, and tell of each neighbour once a process."""
+def sign(own: str) -> None:
+    """Sign for this ledger, and report each other one once a process."""
     try:
-        _greet(own)
-    except (
-        redis.ResponseError
-    ) as error:  # its key is something else: what Redis lost is to be found all the same
+        _sign(own)
+    except redis.ResponseError as error:  # its key is something else: what Redis lost is found all the same
         logger.error("the list of ledgers cannot be read: %s", error, extra={"action": "ledgers_refused"})  # noqa: TRY400
 
 
-def _greet(own: str) -> None:
+def _sign(own: str) -> None:
     now, name = _now(), broker.key(SIGNED)
     with broker.client().pipeline() as pipe:
         pipe.zadd(name, {f"{own} {connection.settings_dict['NAME']}": now})
         pipe.zremrangebyscore(name, "-inf", now - REMEMBERED)
         pipe.execute()
     for each in others(own):
-        if each not in _told:
-            _told.add(each)
+        if each not in _reported:
+            _reported.add(each)
             logger.error("%s", text(each), extra={"action": "foreign_ledger", "database": each})
 
 

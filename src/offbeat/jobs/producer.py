@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from offbeat.jobs import code, context, ledger
-from offbeat.jobs.arguments import encoded
+from offbeat.jobs import code, context, ledger, sql
+from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
 from offbeat.jobs.models import Job
-from offbeat.jobs.relay import Claim, publish_committed
+from offbeat.jobs.relay import ClaimedJob, publish_committed
 
 if TYPE_CHECKING:
     import uuid
@@ -111,7 +111,7 @@ class Call:
     run_at: datetime | None = None
 
     def row(self) -> tuple[Any, ...]:
-        args, kwargs = encoded(self.task, self.args, self.kwargs)
+        args, kwargs = encode_arguments(self.task, self.args, self.kwargs)
         return (uuid7(), self.task, args, kwargs, self.queue, self.max_attempts, self.key, self.concurrency_key, self.when_busy,
                 self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
 
@@ -159,7 +159,7 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     else:
         statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
     new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
-    due = [claim for row in new if (claim := Claim(*row)).published_at]
+    due = [claim for row in new if (claim := ClaimedJob(*row)).published_at]
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
     return [row[0] for row in new]
@@ -167,16 +167,15 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
 
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     wait = conf().key_wait
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(statement, values | {"context": context.current(), "key_wait": wait})
-        except OperationalError as error:
-            if not isinstance(error.__cause__, LockNotAvailable):
-                raise
-            raise KeyBusyError(
-                f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
-            ) from error.__cause__
-        return [row[:4] for row in cursor.fetchall() if row[0]]
+    try:
+        rows = sql.fetch_all(statement, values | {"context": context.current(), "key_wait": wait})
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise KeyBusyError(
+            f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
+        ) from error.__cause__
+    return [row[:4] for row in rows if row[0]]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 from celery import current_app
-from django.db import connection
 from django.db.models.functions import Now
 
-from offbeat.jobs import broker
+from offbeat.jobs import broker, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job, Worker
 
@@ -32,7 +31,7 @@ WINDOW = 100_000  # jobs looked through for what no index finds: half a second a
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JobFilter:
     """Which jobs to find: None does not matter. `task` is a task's whole name."""
 
     state: str | None = None
@@ -44,7 +43,7 @@ class Wanted:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
+def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
     """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
 
     A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
@@ -54,15 +53,13 @@ def find_jobs(wanted: Wanted, limit: int) -> list[Job]:
     return list(Job.objects.raw(f"SELECT * FROM {source} ORDER BY {order} LIMIT %s", [*values, limit]))  # noqa: S608  names of columns
 
 
-def count_jobs(wanted: Wanted) -> int:
+def count_jobs(wanted: JobFilter) -> int:
     """Return how many jobs `find_jobs` could find: those among the first 100,000 of its order."""
     source, values = _matching(wanted)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {source}", values)  # noqa: S608  names of columns
-        return int(cursor.fetchone()[0])
+    return int(sql.fetch_one(f"SELECT count(*) FROM {source}", values)[0])  # noqa: S608  names of columns
 
 
-def _matching(wanted: Wanted) -> tuple[str, list[Any]]:
+def _matching(wanted: JobFilter) -> tuple[str, list[Any]]:
     """Return what follows FROM, with its values: what an index finds, at most so many of them, by the other conditions."""
     given = wanted.given()
     indexed = {"key"} if wanted.key else {"state"} if wanted.state in ORDER else set()
@@ -108,9 +105,7 @@ TALLIES = " UNION ALL ".join(TALLY.format(state=state) for state in ORDER)
 
 def tallies() -> list[Tally]:
     """Count what is not finished, and the dead letters: the one question from which everybody knows how deep a queue is."""
-    with connection.cursor() as cursor:
-        cursor.execute(TALLIES)
-        return [Tally(*row) for row in cursor.fetchall()]
+    return [Tally(*row) for row in sql.fetch_all(TALLIES)]
 
 
 @dataclass(slots=True)
@@ -149,9 +144,7 @@ REASONS = """
 
 def newest_reasons() -> dict[str, str]:
     """Return by task why its newest dead letter is one."""
-    with connection.cursor() as cursor:
-        cursor.execute(REASONS)
-        return dict(cursor.fetchall())
+    return dict(sql.fetch_all(REASONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +167,7 @@ FINISHED_ABOUT = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'offbeat_jo
 
 
 def _finished_about() -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(FINISHED_ABOUT)
-        about = cursor.fetchone()[0]
+    (about,) = sql.fetch_one(FINISHED_ABOUT)
     return None if about < 0 else about
 
 

@@ -1,6 +1,6 @@
-"""The reconciler: in every worker, compares the ledger with the world, and mends.
+"""The reconciler: in every worker, compares the ledger with the world, and repairs it.
 
-It needs no singleton: every mend is a compare-and-set.
+It needs no singleton: every repair is a compare-and-set.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import logging
 from datetime import UTC, datetime
 
 import redis
-from django.db import connection
 
-from offbeat.jobs import attempts, broker
+from offbeat.jobs import attempts, broker, sql
 from offbeat.jobs.conf import conf
 
 logger = logging.getLogger(__name__)
@@ -35,9 +34,7 @@ def republish_lost_messages() -> int:
     backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back: until that time
     nothing is concluded. Raises redis.RedisError while Redis is away.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(QUEUES)
-        return sum(_republish(queue) for (queue,) in cursor.fetchall())
+    return sum(_republish(queue) for (queue,) in sql.fetch_all(QUEUES))
 
 
 def _republish(queue: str) -> int:
@@ -52,10 +49,7 @@ def _republish(queue: str) -> int:
         )
         return 0
     bound = datetime.fromtimestamp(oldest, UTC) if oldest is not None else None
-    with connection.cursor() as cursor:
-        cursor.execute(LOST_MESSAGES, [bound, queue, conf().lost_message_after])
-        lost = cursor.rowcount
-    if lost:
+    if lost := sql.execute(LOST_MESSAGES, [bound, queue, conf().lost_message_after]):
         logger.warning(
             "%d messages of queue %s were lost",
             lost,
@@ -73,6 +67,4 @@ EXPIRING = """
 
 def expire_late_jobs() -> int:
     """End jobs that were not started before their `not_after`; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(EXPIRING)
-        return sum(attempts.expire(row[0]) for row in cursor.fetchall())
+    return sum(attempts.expire(job_id) for (job_id,) in sql.fetch_all(EXPIRING))

@@ -6,9 +6,9 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from offbeat.jobs import attempts, locks, sessions, signals
+from offbeat.jobs import attempts, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
 from offbeat.jobs.locks import HeldError
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A crash is charged: a job that kills its process must not do so for ever. Being handed back is not, and what is nobody's
-# fault is not either, as long as it stays within `max_excused`.
+# A crash counts: a job that kills its process must not do so for ever. Being handed back does not, nor does what is
+# nobody's fault, as long as it stays within `max_excused`.
 CRASH = f"""
-    UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, crashes = crashes + charge, excused = excused + 1 - charge,
+    UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, crashes = crashes + counted, excused = excused + 1 - counted,
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s),
-        state = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN 'dead' ELSE 'pending' END,
-        finished_at = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts THEN clock_timestamp() END,
-        reason = CASE WHEN charge = 1 AND crashes + 1 >= max_attempts
+        state = CASE WHEN counted = 1 AND crashes + 1 >= max_attempts THEN 'dead' ELSE 'pending' END,
+        finished_at = CASE WHEN counted = 1 AND crashes + 1 >= max_attempts THEN clock_timestamp() END,
+        reason = CASE WHEN counted = 1 AND crashes + 1 >= max_attempts
             THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
             ELSE %s END
-    FROM (SELECT id AS charged, CASE WHEN excused < %s THEN 0 ELSE 1 END AS charge
+    FROM (SELECT id AS recovered, CASE WHEN excused < %s THEN 0 ELSE 1 END AS counted
         FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED) AS account
-    WHERE id = charged
+    WHERE id = recovered
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  a constant
 
@@ -50,7 +50,7 @@ ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
 LOST = "worker = ANY(%s) AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_worker WHERE offbeat_jobs_worker.id = worker)"
 
 
-def attempt_crashed(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
+def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
     """Make a job whose process died due again, or a dead letter; tell whether it was still that process' job.
 
     What the process has left running in PostgreSQL is ended first. One that died waiting for a lock is excused.
@@ -58,19 +58,19 @@ def attempt_crashed(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
     """
     if pid is not None and pid != os.getpid() and _waited(job_id, worker, pid):
         reason = f"{reason}, while it waited for a lock"
-        found = attempt_excused(job_id, worker, pid, reason, wait=conf().busy_retry)
+        found = excuse_attempt(job_id, worker, pid, reason, wait=conf().busy_retry)
     else:
         found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason))
     _waiters.discard((job_id, pid))
     return found
 
 
-def processes_died(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], reason: str) -> None:
+def recover_dead_processes(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], reason: str) -> None:
     """Do the same for the jobs of several processes. Raises HeldError after that, where somebody holds the rows of some."""
     held = None
     for job_id, pid in jobs:
         try:
-            attempt_crashed(job_id, worker, pid, reason)
+            recover_attempt(job_id, worker, pid, reason)
         except HeldError as error:
             held = error
     if held:
@@ -87,12 +87,12 @@ def _waited(job_id: uuid.UUID, worker: uuid.UUID, pid: int) -> bool:
     return (job_id, pid) in _waiters
 
 
-def attempt_excused(
+def excuse_attempt(
     job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str, wait: float = 0.0
 ) -> bool:
     """Make a job whose attempt ended by nobody's fault due again in `wait` seconds; tell whether it still was that process' job.
 
-    A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones are charged.
+    A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones count.
     """
     return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
 
@@ -109,15 +109,12 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
 
     One that has begun, or was published anew since, is another matter: the row would say another time.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(BURY_UNBEGUN, [reason, traceback, job_id, published_at])
-        row = cursor.fetchone()
-    if row:
+    if row := sql.fetch_one(BURY_UNBEGUN, [reason, traceback, job_id, published_at]):
         attempts.follow(row[1], None)
-        _tell(job_id, row[0], Job.State.DEAD, reason)
+        _report(job_id, row[0], Job.State.DEAD, reason)
 
 
-def workers_lost(workers: Sequence[uuid.UUID], reason: str) -> int:
+def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
     """Make every job of workers that died due again, or a dead letter; return how many.
 
     Raises HeldError after that, where somebody holds the rows of some.
@@ -126,7 +123,7 @@ def workers_lost(workers: Sequence[uuid.UUID], reason: str) -> int:
 
 
 def hand_back(worker: uuid.UUID, reason: str) -> int:
-    """Make every job of a stopping worker due again, uncharged; return how many. Its children must be dead by now.
+    """Make every job of a stopping worker due again, without counting a crash; return how many. Its children must be dead by now.
 
     A job whose row somebody holds is left to the reconciler of another worker.
     """
@@ -152,24 +149,24 @@ def _crash(
     return rows
 
 
+COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"
+
+
 def _count_running(which: str, values: list[Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}", values)  # noqa: S608  constants
-        return int(cursor.fetchone()[0])
+    return int(sql.fetch_one(COUNT_RUNNING.format(which=which), values)[0])
 
 
 def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        rows = cursor.fetchall()
+    with transaction.atomic():
+        rows = sql.fetch_all(statement, values)
         for _, _, state, batch_id, concurrency_key, _ in rows:
             attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
-        _tell(job_id, task, state, reason)
+        _report(job_id, task, state, reason)
     return rows
 
 
-def _tell(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
+def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     logger.warning(
         "%s %s is %s: %s", task, job_id, state, reason, extra={"action": "job_recovered", "job": str(job_id)}
     )

@@ -1,8 +1,8 @@
 """Jobs that the code of a worker cannot run, because their task or its signature is another version's.
 
-1. such a worker refuses the job: it is pending again, uncharged, and says what it waits for;
+1. such a worker refuses the job: it is pending again, without an attempt, and says what it waits for;
 2. a worker with other code, which knows the task, takes it from the ledger (`offbeat.jobs.worker.pull`) and runs or refuses it:
-   each    version of the code refuses a job once;
+   each version of the code refuses a job once;
 3. a job that no living worker has known for `unknown_after` seconds is a dead letter.
 Should nobody take it, it is published again all the same, ever more seldom.
 """
@@ -18,15 +18,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app, signals
-from django.db import connection
 
-from offbeat.jobs import attempts, code
+from offbeat.jobs import attempts, code, sql
 from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import JOB_HEADER
-from offbeat.jobs.relay import Claim, claims
+from offbeat.jobs.relay import ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
-from offbeat.jobs.worker import maintenance
+from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 # Published again after as long as it has waited, between these seconds: for a worker that does not look for it by itself.
 SHORTEST, LONGEST = 60.0, 1800.0
-MOST = 500  # jobs refused in one statement: the keeper has other duties
+MOST = 500  # jobs refused in one statement: the thread has other tasks
 REFUSED = f"""
     state = 'pending', reason = %(reason)s, refused_at = coalesce(refused_at, now()),
     refused_by = CASE WHEN refused_by @> %(code)s::jsonb THEN refused_by ELSE refused_by || %(code)s::jsonb END,
@@ -62,17 +61,17 @@ _unknown: queue.SimpleQueue[tuple[str, uuid.UUID]] = queue.SimpleQueue()
 
 @signals.task_unknown.connect
 def refuse_unknown(message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002  Celery's name
-    """Have a job refused from the keeper's thread, with others: the event loop must not wait for PostgreSQL."""
+    """Have a job refused from the maintenance thread, with others: the event loop must not wait for PostgreSQL."""
     if message is not None and message.headers.get(JOB_HEADER):
         collect(uuid.UUID(id), name)
 
 
 def collect(job_id: uuid.UUID, name: str) -> None:
     """Have a job refused soon."""
-    maintenance.note_start()  # a worker that only refuses does consume
+    worker_state.note_start()  # a worker that only refuses does consume
     _unknown.put((name, job_id))
     if _unknown.qsize() == 1:  # else there is somebody on the way for it
-        maintenance.submit(refuse_collected)
+        worker_state.submit(refuse_collected)
 
 
 def refuse_collected() -> None:
@@ -83,7 +82,7 @@ def refuse_collected() -> None:
             name, job_id = _unknown.get_nowait()
             jobs[name].append(job_id)
     if not _unknown.empty():
-        maintenance.submit(refuse_collected)
+        worker_state.submit(refuse_collected)
     for name, ids in jobs.items():
         refuse(ids, name)
 
@@ -93,20 +92,16 @@ def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
     reason = f"waits for a worker that knows it: none here has the task {name}"
     if name in current_app.tasks:
         reason = f"waits for a worker that knows it: {name} is no DurableTask here"
-    with connection.cursor() as cursor:
-        cursor.execute(REFUSE, {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()})
-        if cursor.rowcount:
-            _log(name, cursor.rowcount, reason)
+    values = {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()}
+    if jobs := sql.execute(REFUSE, values):
+        _log(name, jobs, reason)
 
 
 def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
     """Make a job wait for a worker whose code takes its arguments. Raises nothing where the attempt is no longer current."""
     reason = f"waits for a worker that knows it: {misfit}"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            REFUSE_BEGUN,
-            {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()},
-        )
+    values = {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()}
+    sql.execute(REFUSE_BEGUN, values)
     attempts.follow(None, attempt.concurrency_key)
     _log(name, 1, reason)
 
@@ -120,9 +115,9 @@ CLAIM = """
 """
 
 
-def claim(queues: Sequence[str], limit: int) -> list[Claim]:
+def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:
     """Take at most `limit` jobs that only other code has refused; their messages are the caller's to deliver."""
-    return claims(CLAIM, list(queues), code.tasks(), _own_code(), limit)
+    return execute_claim(CLAIM, list(queues), code.tasks(), _own_code(), limit)
 
 
 KNOWN = """
@@ -160,10 +155,8 @@ def bury_unknown_jobs(now: datetime) -> int:
         "after": conf().unknown_after,
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(REMEMBER, values)
-        cursor.execute(BURY, values)
-        buried = cursor.fetchall()
+    sql.execute(REMEMBER, values)
+    buried = sql.fetch_all(BURY, values)
     for job_id, task, batch_id, reason in buried:
         attempts.follow(batch_id, None)
         logger.error(
@@ -197,15 +190,12 @@ BEGIN_AGAIN = """
 
 def begin_waiting_again() -> None:
     """Count the waiting of all refused jobs from now on, because PostgreSQL's clock has been set."""
-    with connection.cursor() as cursor:
-        cursor.execute(BEGIN_AGAIN)
+    sql.execute(BEGIN_AGAIN)
 
 
 def refused() -> list[Refused]:
     """Return what waits for a worker that knows it, by task."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        return [Refused(*row) for row in cursor.fetchall()]
+    return [Refused(*row) for row in sql.fetch_all(WAITING)]
 
 
 def _own_code() -> str:

@@ -15,21 +15,19 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import connection
-
-from offbeat.jobs import broker, ledger
+from offbeat.jobs import broker, ledger, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import job_message
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 logger = logging.getLogger(__name__)
 
 
-class Claim(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
@@ -70,9 +68,8 @@ OURS = """
 TAKE_BACK = f"""
     UPDATE offbeat_jobs_job SET state = 'pending', published_at = NULL, publish_at = now() + make_interval(secs => %s) {OURS}
 """  # noqa: S608  a constant
-PAUSE = (
-    30.0  # seconds until a queue is tried again whose key in Redis is no list: others must not wait for it
-)
+# Seconds until a queue is tried again whose key in Redis is no list: others must not wait for it.
+PAUSE = 30.0
 RENEW = f"""
     UPDATE offbeat_jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
 """  # noqa: S608  a constant
@@ -89,32 +86,37 @@ DUE_BY_THE_OLD_CLOCK = """
 
 
 def relay() -> int:
-    """Publish pending jobs that are due, for half a heartbeat's interval at most, as the keeper has other duties; return how many.
+    """Publish pending jobs that are due; return how many. Raises BrokerAwayError; what was claimed is due again."""
+    return publish_batches(claim)[0]
 
-    Raises BrokerAwayError; what was claimed is due again. While Redis is known to be away nothing is claimed: each turn would write
-    hundreds of rows twice for nothing.
+
+def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
+    """Claim and publish, for half a heartbeat's interval at most; return how many, and whether that was all.
+
+    While Redis is known to be down nothing is claimed: each turn would write hundreds of rows twice for nothing.
     """
-    broker.refuse_while_away()
-    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2
-    while batch := claim():
-        publish(batch)
+    total, end = 0, time.monotonic() + conf().heartbeat_interval / 2  # the thread has other tasks
+    while True:
+        broker.refuse_while_away()
+        if batch := claim():
+            publish(batch)
         total += len(batch)
-        if len(batch) < conf().relay_batch or time.monotonic() >= end:
-            break
-    return total
+        if len(batch) < conf().relay_batch:
+            return total, True
+        if time.monotonic() >= end:
+            return total, False
 
 
-def claim() -> list[Claim]:
-    return claims(CLAIM, conf().relay_batch)
+def claim() -> list[ClaimedJob]:
+    return execute_claim(CLAIM, conf().relay_batch)
 
 
-def claim_lost(lost_at: datetime) -> list[Claim]:
-    """Claim a batch of what Redis has lost; raises BrokerAwayError while it is away."""
-    broker.refuse_while_away()
-    return claims(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
+def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
+    """Claim a batch of what Redis has lost."""
+    return execute_claim(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
 
 
-def publish(batch: Sequence[Claim]) -> None:
+def publish(batch: Sequence[ClaimedJob]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
@@ -133,10 +135,9 @@ def publish(batch: Sequence[Claim]) -> None:
         take_back([one for one in batch if one.queue in refused], PAUSE)
 
 
-def take_back(batch: Sequence[Claim], pause: float = 0.0) -> None:
+def take_back(batch: Sequence[ClaimedJob], pause: float = 0.0) -> None:
     """Make claimed rows pending again, due in `pause` seconds. Those that began, or were claimed anew, are left alone."""
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_BACK, [pause, *_columns(batch)])
+    sql.execute(TAKE_BACK, [pause, *_columns(batch)])
 
 
 def catch_up(seconds: float, since: datetime) -> int:
@@ -144,9 +145,7 @@ def catch_up(seconds: float, since: datetime) -> int:
 
     `since` is when, at the earliest, by the new clock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
-        return cursor.rowcount
+    return sql.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
 
 
 def publish_job(job_id: uuid.UUID) -> None:
@@ -155,21 +154,21 @@ def publish_job(job_id: uuid.UUID) -> None:
 
 
 def publish_claimed(statement: str, *values: Any) -> None:
-    """Publish what a statement claims: it says `published` of rows, and returns the columns of a Claim."""
-    _publish_or_leave(claims(statement, *values))
+    """Publish what a statement claims: it says `published` of rows, and returns the columns of a ClaimedJob."""
+    _publish_or_leave(execute_claim(statement, *values))
 
 
-def publish_committed(written_ones: Sequence[Claim], written: float) -> None:
+def publish_committed(written_ones: Sequence[ClaimedJob], written: float) -> None:
     """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
 
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
     """
     if time.monotonic() - written > conf().lost_message_after / 3:
-        written_ones = claims(RENEW, *_columns(written_ones))
+        written_ones = execute_claim(RENEW, *_columns(written_ones))
     _publish_or_leave(written_ones)
 
 
-def _publish_or_leave(batch: Sequence[Claim]) -> None:
+def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
     """Publish; Redis away is no error: the rows wait for the relay."""
     if not batch:
         return
@@ -179,12 +178,10 @@ def _publish_or_leave(batch: Sequence[Claim]) -> None:
         logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
 
 
-def claims(statement: str, *values: Any) -> list[Claim]:
-    """Execute a statement that returns the columns of a Claim."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return [Claim(*row) for row in cursor.fetchall()]
+def execute_claim(statement: str, *values: Any) -> list[ClaimedJob]:
+    """Execute a statement that returns the columns of a ClaimedJob."""
+    return [ClaimedJob(*row) for row in sql.fetch_all(statement, values)]
 
 
-def _columns(batch: Sequence[Claim]) -> tuple[list[uuid.UUID], list[datetime]]:
+def _columns(batch: Sequence[ClaimedJob]) -> tuple[list[uuid.UUID], list[datetime]]:
     return [one.id for one in batch], [one.published_at for one in batch]

@@ -1,4 +1,4 @@
-"""What the worker's main process knows of a message: it notices killed children and expired time limits, and tells the ledger."""
+"""What the worker's main process knows of a message: it notices killed children and expired time limits, and has them recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from offbeat.jobs import deliveries, recovery, sessions, workers
 from offbeat.jobs.execution import EndedError, line, storable
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.processes import is_alive
-from offbeat.jobs.worker import maintenance
+from offbeat.jobs.worker.state import worker_state
 
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
@@ -46,16 +46,16 @@ class JobRequest(Request):
 
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried."""
-        maintenance.note_start()
-        if self.is_job or not deliveries.is_spent(self):
+        worker_state.note_start()
+        if self.is_job or not deliveries.note_delivery(self):
             return bool(super().revoked())
-        maintenance.submit(lambda: deliveries.bury(self))
+        worker_state.submit(lambda: deliveries.bury(self))
         task_ready(self)
         self.acknowledge()
         return True
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
-        """Cancel on a lost connection, as for plain tasks. A job goes on: the guard drops the second copy of its message.
+        """Cancel on a lost connection, as for plain tasks. A job goes on: the ledger drops the second copy of its message.
 
         SIGQUIT, because the children ignore SIGTERM: some platforms send it to every process of the container.
         """
@@ -87,25 +87,25 @@ class JobRequest(Request):
         return None
 
     def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
-        """Have the ledger told of an error before the attempt, for instance in the task's `before_start`: nobody else does."""
+        """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
         if not isinstance(error, Ignore | Retry):
             job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
             reason, text = line(error), str(exc_info.traceback)
-            maintenance.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
+            worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
 
     def _crashed(self, reason: str) -> None:
-        """Tell the ledger, from the keeper's thread: the event loop must not wait for PostgreSQL.
+        """Record it, from the maintenance thread: the event loop must not wait for PostgreSQL.
 
         Of a plain task, end what its process has left running there.
         """
-        if maintenance.gave_up():  # the worker killed its children itself, and hands their jobs back
+        if worker_state.is_killing_children:  # it hands their jobs back itself
             return
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            maintenance.submit(lambda: recovery.attempt_crashed(job_id, worker, pid, reason))
+            worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
         elif pid:
-            maintenance.submit(lambda: sessions.end_process(worker, pid))
+            worker_state.submit(lambda: sessions.end_process(worker, pid))
 
 
 def _unwrapped(error: BaseException) -> BaseException:

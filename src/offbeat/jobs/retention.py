@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import connection
-
+from offbeat.jobs import sql
 from offbeat.jobs.conf import conf
 
 CHUNK = 1_000  # rows a DELETE: short transactions leave autovacuum and everybody else alone
@@ -34,19 +33,13 @@ def prune(days: int | None = None) -> int:
     """
     age = conf().retention_days if days is None else days
     total = _prune_jobs(age)
-    if _execute(PRUNE_BATCHES, [age]):
+    if sql.execute(PRUNE_BATCHES, [age]):
         total += _prune_jobs(age)
     return total
 
 
 def _prune_jobs(age: int) -> int:
     total = 0
-    while deleted := _execute(PRUNE, [age, CHUNK]):
+    while deleted := sql.execute(PRUNE, [age, CHUNK]):
         total += deleted
     return total
-
-
-def _execute(statement: str, values: list[int]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.rowcount

@@ -10,7 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseFailure
-from django.db import ProgrammingError, connection, connections
+from django.db import ProgrammingError, connections
+
+from offbeat.jobs import sql
 
 if TYPE_CHECKING:
     import uuid
@@ -24,13 +26,21 @@ NAME = "offbeat {worker} {pid}"  # 63 characters at most; poolers pass it on
 ENDING = 5_000  # milliseconds in which a session has to end: it takes one, unless the server is very busy
 
 
-def name(worker: uuid.UUID, pid: int) -> None:
+def is_ours(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether it leads to PostgreSQL: a project may have another database beside."""
+    return connection.vendor == "postgresql"
+
+
+def is_connected(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and not (is_ours(connection) and connection.connection.closed)
+
+
+def name_sessions(worker: uuid.UUID, pid: int) -> None:
     """Name the sessions that this process opens from now on, after its worker and its pid."""
     for each in connections.all():
-        if each.vendor == "postgresql":
-            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = NAME.format(
-                worker=worker, pid=pid
-            )
+        if is_ours(each):
+            own = NAME.format(worker=worker, pid=pid)
+            each.settings_dict.setdefault("OPTIONS", {})["application_name"] = own
 
 
 END = """
@@ -72,23 +82,21 @@ def end_lost(workers: Sequence[uuid.UUID]) -> None:
 def _end(statement: str, *whose: Any) -> tuple[bool, int]:
     """Return whether one of them waited for a lock, and how many there were."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [ENDING, *whose])
-            waited, count, gone = cursor.fetchone()
+        waited, count, gone = sql.fetch_one(statement, [ENDING, *whose])
     except ProgrammingError as error:  # insufficient privilege
-        _tell_once(f"{error}".strip())
+        _report_once(f"{error}".strip())
         return False, 0
     if not gone:
         logger.warning("a session did not end within %d ms", ENDING, extra={"action": "session_stays"})
     return waited, count
 
 
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
-def _tell_once(line: str) -> None:
-    if line not in _told:
-        _told.add(line)
+def _report_once(line: str) -> None:
+    if line not in _reported:
+        _reported.add(line)
         logger.warning(
             "sessions of dead processes cannot be ended: %s. Hint: GRANT EXECUTE ON FUNCTION pg_terminate_backend(int, bigint) "
             "TO the role of DATABASE_URL",

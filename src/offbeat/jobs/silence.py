@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.db import connection
+from offbeat.jobs import sql
 
 if TYPE_CHECKING:
     import uuid
@@ -36,7 +36,7 @@ SIGNS = """
 """
 
 
-class Watch:
+class SilenceWatch:
     """One observer's memory."""
 
     def __init__(self) -> None:
@@ -45,12 +45,11 @@ class Watch:
     def silence(self, now: datetime) -> dict[Sign, float]:
         """Return how old each last sign is, in seconds; `now` is PostgreSQL's time as the observer has counted it."""
         moment = time.monotonic()
-        with connection.cursor() as cursor:
-            cursor.execute(SIGNS, {"now": now})
-            signs = {Sign(*row[:3]): moment - max(0.0, row[3]) for row in cursor.fetchall()}
+        rows = sql.fetch_all(SIGNS, {"now": now})
+        signs = {Sign(*row[:3]): moment - max(0.0, row[3]) for row in rows}
         self.silent_since = {sign: self.silent_since.get(sign, since) for sign, since in signs.items()}
         return {sign: moment - since for sign, since in self.silent_since.items()}
 
-    def begin_again(self, signs: Collection[Sign]) -> None:
+    def restart(self, signs: Collection[Sign]) -> None:
         """Time these from now on: somebody holds their rows, so that no other sign could follow."""
         self.silent_since |= dict.fromkeys(signs, time.monotonic())

@@ -28,7 +28,7 @@ _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def hold_back() -> Iterator[None]:
     """Ignore the soft time limit inside the block; the hard one still holds."""
     global _handler  # noqa: PLW0603  a process runs one job at a time
     if not _is_ours():
@@ -67,7 +67,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _abandon(connection: BaseDatabaseWrapper) -> bool:
     """End the statement that a connection is in the middle of, and close it; tell whether it waited for a lock."""
-    if connection.vendor != "postgresql" or connection.connection is None or connection.connection.closed:
+    if not (sessions.is_ours(connection) and sessions.is_connected(connection)):
         return False
     if connection.connection.info.transaction_status != TransactionStatus.ACTIVE:
         return False

@@ -15,7 +15,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from offbeat.jobs import attempts, leftovers, soft_limit
-from offbeat.jobs.arguments import encoded
+from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.execution import EndedError, attempt_of, execute, refuse_unrun
 from offbeat.jobs.models import Job
@@ -93,7 +93,7 @@ class DurableTask(Task):
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
-        with leftovers.removed(), soft_limit.held_back(), soft_limit.let_through():
+        with leftovers.remove_leftovers(), soft_limit.hold_back(), soft_limit.let_through():
             try:
                 result = super().__call__(*args, **kwargs)
             except Exception:
@@ -125,7 +125,7 @@ class DurableTask(Task):
             raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
         if countdown is None:
             countdown = _seconds_until(eta, self) if eta else self.default_retry_delay
-        new_args, new_kwargs = encoded(self.name, args or [], kwargs or {})
+        new_args, new_kwargs = encode_arguments(self.name, args or [], kwargs or {})
         attempt.again = attempts.Again(
             max(0.0, countdown), None if args is None else new_args, None if kwargs is None else new_kwargs
         )
@@ -143,7 +143,7 @@ class DurableTask(Task):
         now = time.monotonic()
         if attempt and (done >= total or now - attempt.progress_told_at >= 1):
             attempt.progress_told_at = now
-            attempts.progress(attempt, done, total)
+            attempts.record_progress(attempt, done, total)
 
 
 @dataclass(frozen=True, slots=True)

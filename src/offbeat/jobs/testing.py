@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from celery import current_app
 from celery.app.trace import build_tracer
-from django.db import connection
 from django.utils import timezone
 
-from offbeat.jobs import batches, refusal
+from offbeat.jobs import batches, refusal, sql
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In a TestCase now() stands still, at the beginning of the test's transaction: the clock on the wall tells what is due,
-# and `least` makes it due for the guard, which asks now().
+# and `least` makes it due for `attempts.begin`, which asks now().
 NEXT = """
     UPDATE offbeat_jobs_job SET due_at = least(due_at, now()) WHERE id = (
         SELECT id FROM offbeat_jobs_job
@@ -30,7 +29,7 @@ NEXT = """
 
 
 class EndlessJobsError(Exception):
-    """The jobs of a test beget jobs without end: look for one that enqueues itself, or call run_jobs with less `ahead`."""
+    """The jobs of a test enqueue jobs without end: look for one that enqueues itself, or call run_jobs with less `ahead`."""
 
 
 class _Due(NamedTuple):
@@ -43,12 +42,12 @@ class _Due(NamedTuple):
 def run_jobs(*, ahead: timedelta = timedelta(0), limit: int = 1000) -> int:
     """Execute every job that is due, with those that they enqueue, and return how many attempts were made.
 
-    They run through the same guard as in a worker, so retries, batches, concurrency keys and dead letters are the real ones; an
+    They run through the ledger as in a worker, so retries, batches, concurrency keys and dead letters are the real ones; an
     error of a task makes a dead letter and is not raised. `ahead` also runs what is due by then: retries, and jobs with `run_at`.
     Works in TestCase and in TransactionTestCase. Raises EndlessJobsError after `limit` attempts.
     """
     attempts = 0
-    passed: list[uuid.UUID] = []  # those that the guard did not start: looked at once
+    passed: list[uuid.UUID] = []  # those that were not started: looked at once
     while (due := _next(ahead, passed)) is not None:
         if attempts >= limit:
             raise EndlessJobsError(f"{attempts} attempts were made, and {due.task} {due.id} is due still")
@@ -60,14 +59,12 @@ def run_jobs(*, ahead: timedelta = timedelta(0), limit: int = 1000) -> int:
 
 
 def _next(ahead: timedelta, passed: Sequence[uuid.UUID]) -> _Due | None:
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT, [ahead.total_seconds(), list(passed)])
-        row = cursor.fetchone()
+    row = sql.fetch_one(NEXT, [ahead.total_seconds(), list(passed)])
     return _Due(*row) if row else None
 
 
 def _execute(due: _Due) -> bool:
-    """Run one message of the job as a worker's child would; tell whether the guard started an attempt."""
+    """Run one message of the job as a worker's child would; tell whether an attempt was started."""
     if due.task not in current_app.tasks:  # a follow-up may be a task that the test has not imported
         current_app.autodiscover_tasks(force=True)
     task = current_app.tasks.get(due.task)

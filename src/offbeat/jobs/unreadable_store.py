@@ -27,9 +27,8 @@ logger = logging.getLogger(__name__)
 
 KEPT = "jobs:unreadable"  # a list, the newest first
 COUNTS = "jobs:unreadable:counts"  # by queue, of all times
-LONGEST = (
-    64 * 1024
-)  # characters of a message that nobody can read; one that can be run once its code is there is kept whole
+# Characters of a message that nobody can read; one that can be run once its code is there is kept whole.
+LONGEST = 64 * 1024
 SHOWN = 2000  # characters in the log, of a message that Redis does not keep
 
 

@@ -9,9 +9,7 @@ import socket
 import uuid
 from typing import TYPE_CHECKING, cast
 
-from django.db import connection
-
-from offbeat.jobs import code, recovery, sessions
+from offbeat.jobs import code, recovery, sessions, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Worker
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from offbeat.jobs.silence import Sign, Watch
+    from offbeat.jobs.silence import Sign, SilenceWatch
 
 logger = logging.getLogger(__name__)
 
@@ -48,27 +46,23 @@ def beat(*, queues: str, concurrency: int, busy: int, stopping: bool, broker_awa
     `queues` is a JSON list, `broker_away` seconds since Redis was lost, or None. A worker that was declared lost while its machine
     was stopped appears again: its late attempts are fenced off anyway.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            BEAT,
-            {
-                "id": _me,
-                "hostname": socket.gethostname(),
-                "pid": os.getpid(),
-                "queues": queues,
-                "concurrency": concurrency,
-                "version": code.version(),
-                "code": code.fingerprint(),
-                "tasks": json.dumps(code.tasks()),
-                "busy": busy,
-                "stopping": stopping,
-                "broker_away": broker_away,
-            },
-        )
-        return cast("datetime", cursor.fetchone()[0])
+    values = {
+        "id": _me,
+        "hostname": socket.gethostname(),
+        "pid": os.getpid(),
+        "queues": queues,
+        "concurrency": concurrency,
+        "version": code.version(),
+        "code": code.fingerprint(),
+        "tasks": json.dumps(code.tasks()),
+        "busy": busy,
+        "stopping": stopping,
+        "broker_away": broker_away,
+    }
+    return cast("datetime", sql.fetch_one(BEAT, values)[0])
 
 
-def say_goodbye() -> None:
+def leave_ledger() -> None:
     """Remove this worker: it has stopped, and nothing runs in it any more."""
     Worker.objects.filter(pk=_me).delete()
 
@@ -82,7 +76,7 @@ FREE = """
 LOST = f"DELETE FROM offbeat_jobs_worker WHERE id IN ({FREE}) RETURNING id, hostname, pid"  # noqa: S608  a constant
 
 
-def bury_lost(watch: Watch, now: datetime) -> int:
+def recover_lost(watch: SilenceWatch, now: datetime) -> int:
     """Declare workers lost that have been silent for too long, and make their jobs due again; return how many jobs.
 
     1. delete the rows of the workers;
@@ -92,9 +86,11 @@ def bury_lost(watch: Watch, now: datetime) -> int:
     """
     timeout = conf().heartbeat_timeout
     silence = watch.silence(now)
-    give_time(watch, [sign for sign, seconds in silence.items() if seconds > 2 * conf().heartbeat_interval])
+    restart_timing(
+        watch, [sign for sign, seconds in silence.items() if seconds > 2 * conf().heartbeat_interval]
+    )
     silent = [sign for sign, seconds in silence.items() if seconds > timeout]
-    lost = declare_lost([sign for sign in silent if sign.is_known])
+    lost = delete_lost([sign for sign in silent if sign.is_known])
     gone = [sign.worker for sign in silent if not sign.is_known]  # left, and did not hand them back
     if lost or gone:
         sessions.end_lost([*lost, *gone])
@@ -103,27 +99,20 @@ def bury_lost(watch: Watch, now: datetime) -> int:
     )
 
 
-def give_time(watch: Watch, late: Sequence[Sign]) -> None:
+def restart_timing(watch: SilenceWatch, late: Sequence[Sign]) -> None:
     """Time those anew whose rows somebody holds, long before they count as lost: they need a beat when their rows are free."""
     if known := [sign for sign in late if sign.is_known]:
-        with connection.cursor() as cursor:
-            cursor.execute(FREE, _columns(known))
-            free = {row[0] for row in cursor.fetchall()}
-        watch.begin_again([sign for sign in known if sign.worker not in free])
+        free = {row[0] for row in sql.fetch_all(FREE, _columns(known))}
+        watch.restart([sign for sign in known if sign.worker not in free])
 
 
-def declare_lost(silent: Sequence[Sign]) -> list[uuid.UUID]:
+def delete_lost(silent: Sequence[Sign]) -> list[uuid.UUID]:
     if not silent:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(LOST, _columns(silent))
-        lost = cursor.fetchall()
+    lost = sql.fetch_all(LOST, _columns(silent))
     for worker, hostname, pid in lost:
         logger.warning(
-            "worker %s (%s) is lost",
-            hostname,
-            pid,
-            extra={"action": "worker_lost", "worker": str(worker)},
+            "worker %s (%s) is lost", hostname, pid, extra={"action": "worker_lost", "worker": str(worker)}
         )
     return [row[0] for row in lost]
 
@@ -133,4 +122,4 @@ def _columns(signs: Sequence[Sign]) -> tuple[list[uuid.UUID], list[datetime]]:
 
 
 def _recover(workers: Sequence[uuid.UUID], reason: str) -> int:
-    return recovery.workers_lost(workers, reason) if workers else 0
+    return recovery.recover_workers(workers, reason) if workers else 0

@@ -6,9 +6,9 @@ class OpsConfig(AppConfig):
     label = "offbeat_ops"
 
     def ready(self) -> None:
-        from offbeat.ops import audit, logs_context, logs_sentry, logs_tracing  # noqa: PLC0415  they need Django's apps
+        from offbeat.ops import audit, logs_context, logs_sentry, logs_traces  # noqa: PLC0415  they need Django's apps
 
         audit.connect()
         logs_context.connect()
         logs_sentry.start()
-        logs_tracing.start()
+        logs_traces.start()

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.ops import audit
 from offbeat.ops.response import show
 
@@ -47,7 +47,7 @@ def act(
         with transaction.atomic():
             done, result = do()
             audit.record(request, name, subject, link, result)
-    except HeldError as error:
+    except CronJobHeldError as error:
         messages.error(request, f"Nothing was done: {error}.")
     else:
         (messages.success if done else messages.warning)(request, result)

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from offbeat.jobs.models import Job
-from offbeat.ops.pages.search import Wanted
+from offbeat.ops.pages.search import JobSearch
 
 MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
@@ -23,10 +23,10 @@ class SearchForm(forms.Form):
     since = forms.DateTimeField(required=False, label="Created from (UTC)", widget=MOMENT)
     until = forms.DateTimeField(required=False, label="until (UTC)", widget=MOMENT)
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> JobSearch:
         """Return the search; what is not valid is left out, and the form says so."""
         self.is_valid()
-        return Wanted(**{name: value for name, value in self.cleaned_data.items() if value})
+        return JobSearch(**{name: value for name, value in self.cleaned_data.items() if value})
 
 
 class BackfillForm(forms.Form):

@@ -98,9 +98,9 @@ def drop(logger: Any, method: str, event: Event) -> Event:
 
 def add_trace(logger: Any, method: str, event: Event) -> Event:
     """Name the trace that is being recorded, where OpenTelemetry records one."""
-    from offbeat.ops import logs_tracing  # noqa: PLC0415  it imports nothing that was not imported before
+    from offbeat.ops import logs_traces  # noqa: PLC0415  it imports nothing that was not imported before
 
-    event.update(logs_tracing.current())
+    event.update(logs_traces.current())
     return event
 
 

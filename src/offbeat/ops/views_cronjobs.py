@@ -13,7 +13,7 @@ from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.policies import TooManySlotsError
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.cronjobs.words import counted, stamp
 from offbeat.ops.access import staff
 from offbeat.ops.alerts.models import Incident
@@ -73,7 +73,7 @@ def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
 
 def wakeable(name: str) -> Entry:
     try:
-        return entries.known(name)
+        return entries.find_known(name)
     except entries.ConfigurationError as error:
         raise Http404(str(error)) from None
 
@@ -151,7 +151,7 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
     times = form.cleaned_data["since"], form.cleaned_data["until"]
     try:
         plan = controls.backfill(entry, *times, is_dry=True)
-    except (TooManySlotsError, HeldError) as error:
+    except (TooManySlotsError, CronJobHeldError) as error:
         form.add_error(None, str(error))
         return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form}, 422)
     if request.method != "POST":

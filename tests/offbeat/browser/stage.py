@@ -67,7 +67,7 @@ def id_at(moment):
 
 def cronjobs():
     """Give the entries of platform.yaml by their names, and the cast: a dashboard's, where the file has none of that name."""
-    found = {each.name: entries.loaded(each) for each in entries.in_file()}
+    found = {each.name: entries.load_entry(each) for each in entries.in_file()}
     for name, (schedule, zone) in CAST.items():
         parsed = Schedule.parse(schedule, zone, name)
         entry = entries.Entry(name, parsed, "enqueue_prune_jobs", Command(), is_in_file=False)

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from offbeat.container import MIB, cpus, memory, processes
+from offbeat import container
+from offbeat.container import MIB, WEB, WORKER, cpus, memory
 
 
 @pytest.fixture
@@ -61,9 +62,45 @@ def test_memory_decides_where_it_is_short(cgroup, monkeypatch):
     root = cgroup(memory_DOT_max=str(512 * MIB))
 
     assert memory(root) == 512 * MIB
-    assert processes(each=110 * MIB, base=110 * MIB, root=root) == 3
+    assert WORKER.fitting(cpus(root), memory(root)) == 3
 
 
-def test_one_process_at_least(cgroup):
-    """A container too small for one process gets one all the same: it may fit, and zero would do nothing."""
-    assert processes(each=110 * MIB, base=110 * MIB, root=cgroup(memory_DOT_max=str(64 * MIB))) == 1
+@pytest.mark.parametrize(
+    ("cpu", "mib", "web", "jobs"),
+    [
+        (0.1, 64, 1, 1),  # too small for one: it may fit, and zero would do nothing
+        (0.5, 256, 2, 1),
+        (0.5, 512, 2, 2),
+        (1, 512, 2, 2),
+        (1.9, 1024, 2, 2),
+        (2, 1024, 4, 4),
+        (2, 512, 4, 3),
+        (4, 4096, 8, 8),
+    ],
+)
+def test_two_processes_a_cpu_as_far_as_the_memory_goes(cpu, mib, web, jobs):
+    """More memory, or more CPU, makes room for more processes."""
+    assert (WEB.fitting(cpu, mib * MIB), WORKER.fitting(cpu, mib * MIB)) == (web, jobs)
+
+
+def test_a_machine_without_limits(monkeypatch, tmp_path):
+    """Where nothing limits the memory, the machine is shared with others, and has one process a CPU."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+
+    assert WORKER.fitting(cpus(tmp_path), memory(tmp_path)) == 8
+
+
+def test_a_service_of_systemd(cgroup, monkeypatch, tmp_path):
+    """Outside of containers, limits are those of the service's own cgroup and of the slices above it, the smallest of each."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    root = cgroup()
+    own = root / "system.slice" / "shop-worker.service"
+    own.mkdir(parents=True)
+    (own / "memory.max").write_text(f"{512 * MIB}\n")
+    (own / "cpu.max").write_text("300000 100000\n")
+    (own.parent / "memory.max").write_text(f"{2048 * MIB}\n")
+    (own.parent / "cpu.max").write_text("200000 100000\n")
+    (tmp_path / "own").write_text("1:cpu:/ignored\n0::/system.slice/shop-worker.service\n")
+    monkeypatch.setattr(container, "OWN", tmp_path / "own")
+
+    assert (cpus(root), memory(root)) == (2, 512 * MIB)

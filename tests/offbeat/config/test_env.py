@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -77,18 +79,26 @@ def test_a_password_is_never_part_of_a_message():
     assert redacted("redis://h/0?password=pass") == "redis://h/0"
 
 
+@dataclass
+class Conf:
+    relay_interval: float = 1.0
+    max_attempts: int = 5
+    drain: float = 45.0
+    ping_url: str = ""
+
+
 def test_numbers_by_prefix():
-    """OFFBEAT_JOBS_RELAY_INTERVAL=0.5 becomes relay_interval; what is empty, and a file's path, is none of them."""
+    """OFFBEAT_JOBS_RELAY_INTERVAL=0.5 becomes relay_interval, where a class has a number of that name; empty ones are not set."""
     env = Environment(
         {
             "OFFBEAT_JOBS_RELAY_INTERVAL": "0.5",
             "OFFBEAT_JOBS_MAX_ATTEMPTS": "3",
             "OFFBEAT_JOBS_DRAIN": "",
-            "OFFBEAT_JOBS_HEARTBEAT_FILE": "/run/beat",
+            "OFFBEAT_JOBS_PING_URL": "/run/beat",
         }
     )
 
-    assert env.numbers("OFFBEAT_JOBS_") == {"relay_interval": 0.5, "max_attempts": 3}
+    assert env.numbers("OFFBEAT_JOBS_", Conf) == {"relay_interval": 0.5, "max_attempts": 3}
     assert env.problems == []
 
 
@@ -97,6 +107,65 @@ def test_a_number_that_is_none(value):
     """A word where a number belongs, or what is no length of time, is a problem with the variable's name."""
     env = Environment({"OFFBEAT_JOBS_DRAIN": value})
 
-    env.numbers("OFFBEAT_JOBS_")
+    env.numbers("OFFBEAT_JOBS_", Conf)
 
     assert env.problems == [f"Unexpected value OFFBEAT_JOBS_DRAIN={value}: use a number of at least 0."]
+
+
+@pytest.mark.parametrize("prefix", ["OFFBEAT_JOBS_", "OFFBEAT_JOB_"])
+def test_a_variable_of_ours_that_nobody_reads(prefix):
+    """What begins with OFFBEAT_ and is read by nobody is refused, and the nearest one that is read is named."""
+    env = Environment({f"{prefix}DRAN": "3"})
+    env.numbers("OFFBEAT_JOBS_", Conf)
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        env.complain()
+
+    assert str(refused.value) == f"Nothing reads {prefix}DRAN. Hint: did you mean OFFBEAT_JOBS_DRAIN?"
+
+
+def test_a_variable_of_ours_like_no_other():
+    """Where no known name is near, none is guessed."""
+    with pytest.raises(ImproperlyConfigured, match=r"^Nothing reads OFFBEAT_XYZ\. Hint: remove it\.$"):
+        Environment({"OFFBEAT_XYZ": "1"}).complain()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "JOBS_API_URL",
+        "ALERTS_EMAIL",
+        "CRONJOBS_OWNER",
+        "JOBS_DRAN",
+        "OFFBEAT_PORT",  # as Kubernetes and Docker name a service beside the container
+        "OFFBEAT_WEB_SERVICE_HOST",
+        "OFFBEAT_WEB_SERVICE_PORT_HTTP",
+        "OFFBEAT_WEB_PORT_8000_TCP_ADDR",
+    ],
+)
+def test_a_variable_of_somebody_else(name):
+    """What the project, or the platform, means for itself is left alone."""
+    Environment({name: "https://example.com"}).complain()
+
+
+def test_an_empty_variable_of_ours():
+    """A dashboard's empty variable counts as one that is not set, even misspelt."""
+    Environment({"OFFBEAT_JOBS_DRAN": ""}).complain()
+
+
+def test_a_variable_that_the_project_reads_is_known():
+    """Who reads a variable has made it known, whatever it begins with."""
+    env = Environment({"OFFBEAT_LABEL": "x"})
+    env.text("OFFBEAT_LABEL")
+
+    env.complain()
+
+
+def test_a_problem_is_told_once():
+    """Two settings that read one variable do not tell its mistake twice."""
+    env = Environment({"DEBUG": "yes"})
+
+    for _ in range(2):
+        env.boolean("DEBUG", default=False)
+
+    assert len(env.problems) == 1

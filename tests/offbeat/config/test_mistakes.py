@@ -12,8 +12,9 @@ from tests.offbeat.support.running import CHECKOUT
 
 COMMANDS = {
     "manage": [sys.executable, "manage.py", "migrate"],
-    "worker": ["celery", "--workdir", "src", "-A", "config", "worker"],
-    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"],
+    "worker": [sys.executable, "manage.py", "worker", "--queues", "default"],
+    "celery": ["celery", "-A", "tests.offbeat.sample_project", "worker"],
+    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
 }
 MISTAKES = {
     "no key": ({"SECRET_KEY": ""}, "SECRET_KEY is not set."),
@@ -28,12 +29,20 @@ MISTAKES = {
         "REDIS_URL: knows no socket_timeout behind the question mark; it knows ssl_cert_reqs,",
     ),
     "a prefix": ({"REDIS_PREFIX": "my shop"}, "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 of a-z"),
+    "a misspelt number": (
+        {"OFFBEAT_ALERTS_QUEUE_AG": "5"},
+        "Nothing reads OFFBEAT_ALERTS_QUEUE_AG. Hint: did you mean OFFBEAT_ALERTS_QUEUE_AGE?",
+    ),
+    "no number": (
+        {"OFFBEAT_CRONJOBS_HEAL": "yes"},
+        "Unexpected value OFFBEAT_CRONJOBS_HEAL=yes: use a number of at least 0.",
+    ),
     "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=nonsense: should be redis://"),
 }
 
 
 def run(command, **changes):
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | changes
+    environment = os.environ | changes
     return subprocess.run(
         command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
     )
@@ -50,6 +59,19 @@ def test_a_wrong_variable(command, mistake):
     assert done.returncode == os.EX_CONFIG
     assert done.stderr.startswith(f"Error: {message}")
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_variable_of_the_projects_own():
+    """Names that begin like a part of the core are the project's to take: JOBS_API_URL is no interval of jobs."""
+    own = {
+        "JOBS_API_URL": "https://api.example.com",
+        "ALERTS_EMAIL": "ops@example.com",
+        "CRONJOBS_OWNER": "alice",
+    }
+
+    done = run([sys.executable, "manage.py", "version"], **own)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_everything_missing():

@@ -1,5 +1,6 @@
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from offbeat.cronjobs import entries
@@ -12,7 +13,7 @@ LIST = reverse("admin:offbeat_cronjobs_cronjob_changelist")
 @pytest.fixture
 def plants(make, monkeypatch):
     plants = make("0 * * * *").known("2026-11-23 07:30")
-    monkeypatch.setattr(entries, "known", lambda _: plants.entry)
+    monkeypatch.setattr(entries, "find_known", lambda _: plants.entry)
     return plants
 
 
@@ -21,7 +22,7 @@ def act(client, plants):
     """Do an action as a user of the staff, who may decide or only look."""
 
     def do(action, may_decide=True):
-        user, _ = User.objects.get_or_create(username="alice", is_staff=True)
+        user, _ = get_user_model().objects.get_or_create(username="alice", is_staff=True)
         names = ["view_cronjob", "change_cronjob"] if may_decide else ["view_cronjob"]
         user.user_permissions.set(Permission.objects.filter(codename__in=names))
         client.force_login(user)

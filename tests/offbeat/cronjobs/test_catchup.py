@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from offbeat.cronjobs import catchup, entries
-from offbeat.cronjobs.catchup import Healer, heal
+from offbeat.cronjobs.catchup import CatchUp, claim_overdue
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
@@ -15,7 +15,7 @@ ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python ma
 
 
 def healed(plants, moment):
-    return [each.name for each in heal([plants.entry], at(moment), at(moment))]
+    return [each.name for each in claim_overdue([plants.entry], at(moment), at(moment))]
 
 
 def test_a_forgotten_slot_is_claimed_after_its_grace(make, caplog):
@@ -106,7 +106,7 @@ def platform(monkeypatch, transactional_db):
 
 def test_a_worker_makes_cronjobs_known_when_it_starts(platform):
     """So that a platform which never fires is noticed, and a first wake-up has a cursor."""
-    Healer().look(at("2026-11-23 08:00"))
+    CatchUp().run(at("2026-11-23 08:00"))
 
     row = CronJob.objects.get()
     assert (row.name, row.cursor, row.last_fire_at) == ("prune-jobs", at("2026-11-23 08:00"), None)
@@ -114,13 +114,13 @@ def test_a_worker_makes_cronjobs_known_when_it_starts(platform):
 
 def test_a_running_worker_does_not_take_a_schedule_back(platform, monkeypatch):
     """Only when it starts does a worker tell the ledger a schedule: two versions do not quarrel about it."""
-    old = Healer()
-    old.look(at("2026-11-23 08:00"))
+    old = CatchUp()
+    old.run(at("2026-11-23 08:00"))
     changed = spec.CronJob(name=ENTRY.name, schedule="30 * * * *", command=ENTRY.command)
     monkeypatch.setattr(entries, "in_file", lambda: (changed,))
-    Healer().look(at("2026-11-23 08:10"))
+    CatchUp().run(at("2026-11-23 08:10"))
 
-    old.look(at("2026-11-23 08:20"))
+    old.run(at("2026-11-23 08:20"))
 
     assert CronJob.objects.get().schedule == "30 * * * *"
 
@@ -132,7 +132,7 @@ def test_a_dashboards_cronjob_is_healed(make, platform):
         is_in_file=False, command="enqueue_prune_jobs", last_fire_at=at("2026-11-20 07:00")
     )
 
-    done = Healer().look(at("2026-11-23 08:06"), at("2026-11-23 08:06"))
+    done = CatchUp().run(at("2026-11-23 08:06"), at("2026-11-23 08:06"))
 
     assert [each.name for each in done] == ["plants"]
     assert Job.objects.get().task == "offbeat.jobs.tasks.prune"
@@ -154,15 +154,15 @@ def test_a_dashboards_cronjob_is_healed_for_a_week(make, platform, schedule, las
     make(schedule).known("2026-11-23 07:30")
     CronJob.objects.update(is_in_file=False, command="enqueue_prune_jobs", last_fire_at=at(last_fire))
 
-    assert bool(Healer().look(moment, moment)) is is_healed
+    assert bool(CatchUp().run(moment, moment)) is is_healed
 
 
 def test_healing_can_be_switched_off(make, platform, settings):
     """With heal = 0 workers only make cronjobs known."""
     settings.OFFBEAT_CRONJOBS = {"heal": 0}
-    Healer().look(at("2026-11-22 08:00"))
+    CatchUp().run(at("2026-11-22 08:00"))
 
-    assert Healer().look(at("2026-11-23 08:06")) == []
+    assert CatchUp().run(at("2026-11-23 08:06")) == []
     assert Slot.objects.count() == 0
 
 
@@ -171,7 +171,7 @@ def test_a_broken_entry_does_not_stop_a_worker(platform, monkeypatch, caplog):
     broken = spec.CronJob(name="broken", schedule="0 * * * *", command="python manage.py check")
     monkeypatch.setattr(entries, "in_file", lambda: (broken, ENTRY))
 
-    Healer().look(at("2026-11-23 08:00"))
+    CatchUp().run(at("2026-11-23 08:00"))
 
     assert list(CronJob.objects.values_list("pk", flat=True)) == ["prune-jobs"]
     assert 'the management command "check" is not an EnqueueCommand' in caplog.text
@@ -204,18 +204,18 @@ def test_a_policy_that_is_none_does_not_stop_a_worker(platform, monkeypatch, cap
     """It is logged once, when the worker starts; the cronjob is known, and the others are healed."""
     broken = spec.CronJob(name="broken", schedule="0 3 * * *", command=f"{ENTRY.command} --name broken")
     monkeypatch.setattr(entries, "in_file", lambda: (broken, ENTRY))
-    loaded = entries.loaded
+    loaded = entries.load_entry
 
     def with_a_bad_policy(cronjob):
         entry = loaded(cronjob)
         entry.command.grace = 5 if cronjob is broken else entry.command.grace
         return entry
 
-    monkeypatch.setattr(entries, "loaded", with_a_bad_policy)
-    worker = Healer()
-    worker.look(at("2026-11-22 08:00"))
+    monkeypatch.setattr(entries, "load_entry", with_a_bad_policy)
+    worker = CatchUp()
+    worker.run(at("2026-11-22 08:00"))
 
-    done = worker.look(at("2026-11-23 03:06"), at("2026-11-23 03:06"))
+    done = worker.run(at("2026-11-23 03:06"), at("2026-11-23 03:06"))
 
     assert [each.name for each in done] == ["prune-jobs"]
     assert caplog.text.count("grace should be a timedelta above zero, got 5") == 1
@@ -229,7 +229,7 @@ def test_a_bug_does_not_keep_others_from_being_healed(make, monkeypatch, caplog,
     plants = make("0 * * * *").known("2026-11-23 07:30")
     monkeypatch.setattr(type(broken.entry.command), "arguments", bug)
 
-    done = heal([broken.entry, plants.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
+    done = claim_overdue([broken.entry, plants.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
 
     assert [each.name for each in done] == ["plants"]
     assert told in caplog.text

@@ -7,7 +7,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 
-from offbeat.cronjobs import entries, ledger, registration
+from offbeat.cronjobs import entries, registration, slots
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
@@ -117,7 +117,7 @@ def test_a_dashboards_cronjob_keeps_its_own_options(transactional_db, platform, 
     monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
 
     row = CronJob.objects.get()
-    entry = entries.of_row(row)
+    entry = entries.load_row(row)
 
     assert row.command == f"{NAME} --list 3 'two words'"
     assert (entry.options["list"], entry.options["title"], entry.is_in_file) == (3, "two words", False)
@@ -128,7 +128,7 @@ def test_quotes_in_platform_yaml_are_kept(platform, monkeypatch):
     monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
     quoted = spec.CronJob(name="quoted", schedule="0 4 * * *", command=f"python manage.py {NAME} 'two words'")
 
-    assert entries.loaded(quoted).options["title"] == "two words"
+    assert entries.load_entry(quoted).options["title"] == "two words"
 
 
 def test_two_schedules_for_one_name_are_refused(transactional_db, platform, capsys):
@@ -276,7 +276,7 @@ def test_postgres_that_goes_after_the_commit_is_75(
     """The work is recorded, so nobody is told to ask for it again."""
     run()
     CronJob.objects.update(cursor="2026-01-01T00:00Z")
-    monkeypatch.setattr(ledger, "count_unpublished", raising(OperationalError("gone")))
+    monkeypatch.setattr(slots, "count_unpublished", raising(OperationalError("gone")))
 
     code = run(*arguments)
 
@@ -303,7 +303,7 @@ def test_a_commands_own_options_reach_its_arguments(monkeypatch):
 
     monkeypatch.setattr(Command, "add_arguments", add_arguments)
 
-    _, _, given = entries.load("report", f"{NAME} --region us")
-    _, _, default = entries.load("report", NAME)
+    _, given = entries.load_command("report", f"{NAME} --region us")
+    _, default = entries.load_command("report", NAME)
 
     assert (given["region"], default["region"]) == ("us", "eu")

@@ -5,11 +5,11 @@ import pytest
 from django.core.management.base import CommandError
 from django.db import connection
 
-from offbeat.cronjobs import controls, entries, exit_codes, registration
+from offbeat.cronjobs import controls, entries, exit_codes, row_lock, slots
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.policies import TooManySlotsError
-from offbeat.cronjobs.row_lock import HeldError
+from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
@@ -69,7 +69,7 @@ def test_a_backfill_is_a_plan_first(make):
     )
 
     assert [f"{each.slot:%H:%M}" for each in plan.decisions] == ["05:00", "06:00", "07:00", "08:00"]
-    assert plan.twice == [at("2026-11-23 09:00")]
+    assert plan.decided_before == [at("2026-11-23 09:00")]
     assert (Slot.objects.count(), Job.objects.count()) == (2, 1)
 
 
@@ -124,14 +124,15 @@ def test_a_backfill_is_bounded(make):
 )
 def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkeypatch, decide):
     """A page, a command or a worker never hangs behind a process that is stuck."""
-    monkeypatch.setattr(registration, "LOCK", "100ms")
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
     plants = make("0 * * * *").known("2026-11-23 07:30")
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute("BEGIN; SELECT * FROM offbeat_cronjobs_cronjob FOR UPDATE")
 
         with pytest.raises(
-            HeldError, match=r"plants is held by pid .* idle in transaction since .*pg_terminate_backend"
+            CronJobHeldError,
+            match=r"plants is held by pid .* idle in transaction since .*pg_terminate_backend",
         ):
             decide(plants)
     other.close()
@@ -140,13 +141,13 @@ def test_a_cronjob_that_somebody_holds_is_waited_for_a_bounded_time(make, monkey
 def test_whoever_decides_is_cut_off_when_frozen(make, monkeypatch):
     """A machine that stops in the middle loses its hold on the cronjob; others go on, and it is no bug."""
     plants = make("0 * * * *").known("2026-11-23 07:30")
-    monkeypatch.setattr(registration, "BOUNDS", registration.BOUNDS.replace("15s", "1s"))
+    monkeypatch.setattr(row_lock, "BOUNDS", row_lock.BOUNDS.replace("15s", "1s"))
 
     def meanwhile(*_, **__):
         with closing(connection.copy()) as other, other.cursor() as cursor:
             cursor.execute("UPDATE offbeat_cronjobs_cronjob SET paused_by = 'another'")
 
-    monkeypatch.setattr(controls.ledger, "enqueue_by_hand", meanwhile)
+    monkeypatch.setattr(slots, "enqueue_job", meanwhile)
 
     with pytest.raises(CommandError) as caught, exit_codes.as_exit_codes("plants"):
         controls.run_now(plants.entry)

@@ -8,7 +8,7 @@ import pytest
 
 from offbeat.cronjobs import exit_codes
 from offbeat.cronjobs.conditions import KINDS
-from offbeat.cronjobs.conf import Conf
+from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.cronjobs.models import Slot
 from offbeat.cronjobs.policies import CATCH_UP, OVERLAP, Policies
 from tests.offbeat.support.running import CHECKOUT
@@ -63,7 +63,7 @@ def test_defaults_are_those_of_the_table():
     assert defaults.catch_up_window.total_seconds() == 24 * 3600
     assert "| `grace` | 5 minutes |" in PAGE
     assert defaults.grace.total_seconds() == 5 * 60
-    assert Conf().retention_days == 90
+    assert CronjobsConf().retention_days == 90
     assert "Slots are kept for 90 days" in PAGE
 
 

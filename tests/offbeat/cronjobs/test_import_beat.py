@@ -9,12 +9,12 @@ from celery import schedules, shared_task
 from django.core.management import call_command
 from django.db import connection
 
-from config.celery import app
 from offbeat.cronjobs.beat.expressions import NotExpressibleError, expressed
 from offbeat.cronjobs.beat.replacement import cronjob_name
 from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.schedule_fields import FIELDS
 from offbeat.deployment.schedule_text import values
+from tests.offbeat.sample_project import celery_app as app
 
 PLANTS = "tests.offbeat.cronjobs.conftest.water_the_plants"
 

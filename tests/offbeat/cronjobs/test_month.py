@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from offbeat.cronjobs.catchup import heal
+from offbeat.cronjobs.catchup import claim_overdue
 from offbeat.cronjobs.models import Slot
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
@@ -105,7 +105,7 @@ def test_a_month_with_workers_that_heal(hourly):
         if moment in moments:
             cronjob.wake_up(f"{moment:%Y-%m-%d %H:%M:%S.%f}")
         else:
-            heal([cronjob.entry], moment, moment)
+            claim_overdue([cronjob.entry], moment, moment)
 
     slots = list(Slot.objects.all())
     assert {slot.slot for slot in slots if slot.outcome == "enqueued"} == set(SLOTS)

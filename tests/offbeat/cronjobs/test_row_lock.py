@@ -5,12 +5,12 @@ import os
 
 import pytest
 
-from offbeat.cronjobs import entries, output, receivers, registration, row_lock, tick_wakeup
-from offbeat.cronjobs.catchup import Healer
+from offbeat.cronjobs import entries, output, receivers, row_lock, tick_wakeup
+from offbeat.cronjobs.catchup import CatchUp
 from offbeat.cronjobs.management.commands.cronjobs import Command as Cronjobs
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
-from offbeat.cronjobs.row_lock import HeldError, find_holder
+from offbeat.cronjobs.row_lock import CronJobHeldError, find_holder
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
@@ -21,7 +21,7 @@ FOR_UPDATE = "SELECT * FROM offbeat_cronjobs_cronjob WHERE name = '{}' FOR UPDAT
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    monkeypatch.setattr(registration, "LOCK", "100ms")
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
     monkeypatch.setattr(row_lock, "LONG", -1.0)
 
 
@@ -34,7 +34,7 @@ def shipped(transactional_db, monkeypatch):
         for name in ("held", "free")
     ]
     monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
-    Healer().look(at("2026-01-01 00:00"))
+    CatchUp().run(at("2026-01-01 00:00"))
     CronJob.objects.update(cursor="2026-01-01T00:00Z")
 
 
@@ -67,7 +67,7 @@ def test_a_person_is_told_that_nothing_was_done(shipped, capsys, command, argume
 
 def test_a_tick_says_whom_it_has_left_a_cronjob_to(shipped, monkeypatch):
     """It waits less than a wake-up does: several cronjobs that are held must not use up the time of the others."""
-    monkeypatch.setattr(registration, "LOCK", "1h")
+    monkeypatch.setattr(row_lock, "WAIT", "1h")
 
     with somebody(FOR_UPDATE.format("held")) as pid:
         result = tick_wakeup.tick()
@@ -80,11 +80,11 @@ def test_a_tick_says_whom_it_has_left_a_cronjob_to(shipped, monkeypatch):
 
 def test_a_worker_says_who_keeps_it_from_healing_once(shipped, caplog):
     """The others are healed; the log has one line for as long as the row is held."""
-    worker = Healer()
+    worker = CatchUp()
 
     with somebody(FOR_UPDATE.format("held")) as pid:
         for _ in range(3):
-            done = worker.look(at("2026-01-02 00:00"))
+            done = worker.run(at("2026-01-02 00:00"))
             CronJob.objects.filter(pk="free").update(cursor="2026-01-01T00:00Z")
 
     assert [each.name for each in done] == ["free"]
@@ -94,13 +94,13 @@ def test_a_worker_says_who_keeps_it_from_healing_once(shipped, caplog):
 def test_a_worker_that_starts_meanwhile_heals_the_others(transactional_db, shipped):
     """A new cronjob that somebody's transaction keeps from being made known is made known later."""
     CronJob.objects.filter(pk="held").delete()
-    worker = Healer()
+    worker = CatchUp()
 
     with somebody("INSERT INTO offbeat_cronjobs_cronjob (name, command, schedule, cron, timezone, is_in_file, cursor) "
                   "VALUES ('held', '', '', '', '', true, now())"):  # fmt: skip
-        done = [each.name for each in worker.look(at("2026-01-02 00:00"))]
+        done = [each.name for each in worker.run(at("2026-01-02 00:00"))]
         known = CronJob.objects.filter(pk="held").exists()
-    worker.look(at("2026-01-02 00:01"))
+    worker.run(at("2026-01-02 00:01"))
 
     assert (done, known) == (["free"], False)
     assert CronJob.objects.filter(pk="held").exists()
@@ -148,4 +148,4 @@ def test_a_row_that_is_free_again_has_no_holder(make):
     make().known("2026-11-23 07:30")
 
     assert find_holder("plants") is None
-    assert str(HeldError("plants", None)) == "plants is held by a session that has let go of it by now"
+    assert str(CronJobHeldError("plants", None)) == "plants is held by a session that has let go of it by now"

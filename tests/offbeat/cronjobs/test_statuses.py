@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from offbeat.cronjobs import controls, entries, retention, statuses
-from offbeat.cronjobs.catchup import heal
+from offbeat.cronjobs.catchup import claim_overdue
 from offbeat.cronjobs.management.commands.cronjobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.deployment import spec
@@ -40,7 +40,7 @@ def test_a_punctual_cronjob_is_well(hourly):
 def test_has_never_fired_is_loud(hourly):
     """A platform where nobody has set cron up is told apart from one that forgot once."""
     unclaimed = conditions("2026-11-23 08:06")
-    heal([hourly.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
+    claim_overdue([hourly.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
     set_jobs(state="succeeded")
 
     report = statuses.report("plants", at("2026-11-23 08:07"))
@@ -57,7 +57,7 @@ def test_not_fired(hourly):
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="succeeded")
     unclaimed = conditions("2026-11-23 09:06")
-    heal([hourly.entry], at("2026-11-23 09:06"), at("2026-11-23 09:06"))
+    claim_overdue([hourly.entry], at("2026-11-23 09:06"), at("2026-11-23 09:06"))
     set_jobs(state="succeeded")
     healed = conditions("2026-11-23 09:07")
     hourly.wake_up("2026-11-23 09:20")

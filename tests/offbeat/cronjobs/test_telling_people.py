@@ -24,7 +24,7 @@ def hourly(make, monkeypatch):
     """An hourly cronjob that platform.yaml has."""
     plants = make("0 * * * *", "Europe/Berlin").known("2026-11-23 07:30")
     monkeypatch.setattr(entries, "all_known", lambda: ({"plants": plants.entry}, {}))
-    monkeypatch.setattr(entries, "known", lambda _: plants.entry)
+    monkeypatch.setattr(entries, "find_known", lambda _: plants.entry)
     monkeypatch.setattr(receivers, "_looked_at", float("-inf"))
     return plants
 
@@ -124,7 +124,7 @@ def test_telling_disturbs_nobody(hourly, monkeypatch, caplog):
 
     job_dead.send(water_the_plants.name, job_id=uuid.uuid4(), reason="")
 
-    assert "could not tell of a job" in caplog.text
+    assert "a job was not reported" in caplog.text
 
 
 def test_a_watcher_that_answers_nonsense_costs_one_ping(hourly, settings, watcher, caplog):

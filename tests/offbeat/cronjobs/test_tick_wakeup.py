@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from offbeat.cronjobs import entries, output, registration, tick_wakeup
+from offbeat.cronjobs import entries, output, row_lock, tick_wakeup
 from offbeat.cronjobs.management.commands.tick import Command
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.registration import register
@@ -25,7 +25,7 @@ def platform(transactional_db, monkeypatch):
         )
         monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
         for cronjob in cronjobs:
-            register(entries.loaded(cronjob), at(since))
+            register(entries.load_entry(cronjob), at(since))
 
     return have
 
@@ -83,14 +83,14 @@ def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
 def test_a_bug_does_not_stop_the_others(platform, monkeypatch, bug):
     """Whether the command raises or asks PostgreSQL for nonsense, the tick goes on, and exits with 70."""
     platform(broken="0 * * * *", hourly="0 * * * *")
-    loaded = entries.loaded
+    loaded = entries.load_entry
 
     def with_a_bug(cronjob):
         entry = loaded(cronjob)
         entry.command.arguments = bug if cronjob.name == "broken" else entry.command.arguments
         return entry
 
-    monkeypatch.setattr(entries, "loaded", with_a_bug)
+    monkeypatch.setattr(entries, "load_entry", with_a_bug)
 
     result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
 
@@ -100,7 +100,7 @@ def test_a_bug_does_not_stop_the_others(platform, monkeypatch, bug):
 
 def test_a_cronjob_that_somebody_holds_is_left_for_the_next_tick(platform, monkeypatch):
     """A process that is stuck with one cronjob keeps no other from its slot; the platform sees 75."""
-    monkeypatch.setattr(registration, "LOCK", "100ms")
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
     platform(held="0 * * * *", hourly="0 * * * *")
     other = connection.copy()
     with other.cursor() as cursor:

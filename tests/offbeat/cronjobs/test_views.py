@@ -3,7 +3,7 @@ from django.db import ProgrammingError, connection
 from django.test import Client
 from django.urls import include, path
 
-from offbeat.cronjobs import entries, registration
+from offbeat.cronjobs import entries, row_lock
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.deployment import spec
@@ -95,7 +95,7 @@ def test_an_unknown_name_is_told(post):
 
 def test_a_busy_database_is_503(post, monkeypatch):
     """When the ledger does not answer in time, the scheduler is asked to come again."""
-    monkeypatch.setattr(registration, "LOCK", "200ms")
+    monkeypatch.setattr(row_lock, "WAIT", "200ms")
     post("/cron/prune-jobs")
     other = connection.copy()
     with other.cursor() as cursor:

@@ -44,7 +44,7 @@ def test_the_slots_decide_when_the_cursor_was_lost(make):
 
     second = plants.wake_up("2026-11-23 08:00:03")
 
-    assert second.twice == [at("2026-11-23 08:00")]
+    assert second.decided_before == [at("2026-11-23 08:00")]
     assert Job.objects.count() == 1
 
 

@@ -73,7 +73,7 @@ def wake(mine, now, **options):
 
 def crash(step, moment):
     """Wake a cronjob up, and be killed at one step."""
-    from offbeat.cronjobs import ledger, wakeup  # noqa: PLC0415
+    from offbeat.cronjobs import models, slots  # noqa: PLC0415
     from offbeat.jobs import broker  # noqa: PLC0415
 
     publish = broker.publish
@@ -84,11 +84,11 @@ def crash(step, moment):
 
     options = {}
     if step == "claimed":
-        ledger.enqueue = die
+        slots.enqueue_job = die
     elif step == "enqueued":
-        wakeup.advance = die
+        models.CronJob.save = die
     elif step == "committed":
-        options["committed"] = die
+        options["on_commit"] = die
     else:
         broker.publish = published
     wake(entry(step), moment, **options)
@@ -96,10 +96,10 @@ def crash(step, moment):
 
 def stop(name, moment):
     """Wake a cronjob up, and be stopped in the middle, as by a frozen machine."""
-    from offbeat.cronjobs import ledger, registration  # noqa: PLC0415
+    from offbeat.cronjobs import row_lock, slots  # noqa: PLC0415
 
-    registration.BOUNDS = registration.BOUNDS.replace("15s", "1s")
-    ledger.enqueue = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
+    row_lock.BOUNDS = row_lock.BOUNDS.replace("15s", "1s")
+    slots.enqueue_job = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
     wake(entry(name), moment)
 
 

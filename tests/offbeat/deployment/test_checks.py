@@ -6,9 +6,9 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
-from config.celery import app as celery
 from offbeat.deployment import budget, checks, spec
 from offbeat.deployment.env_use import read_variables, required_variables
+from tests.offbeat.sample_project import celery_app as celery
 
 
 def platform(change=None):
@@ -52,6 +52,25 @@ def test_a_command_that_does_not_exist_is_refused():
     )
 
 
+def test_a_command_of_an_app_that_is_not_installed(monkeypatch, tmp_path):
+    """Where the command's file is there, the hint is what Django lacks: the app's name in the settings (E002)."""
+    command = tmp_path / "src/shop/management/commands/enqueue_count_users.py"
+    command.parent.mkdir(parents=True)
+    command.touch()
+    entries = [cronjob(f"python manage.py {name}") for name in ("enqueue_count_users", "enqueue_count_them")]
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    there, missing = (next(checks.cronjob_commands(each)) for each in entries)
+
+    assert there.hint == (
+        "src/shop/management/commands/enqueue_count_users.py is there: "
+        'add "shop" to INSTALLED_APPS in src/config/settings.py.'
+    )
+    assert missing.hint.startswith(
+        "Add src/<app>/management/commands/enqueue_count_them.py, of an app in INSTALLED_APPS"
+    )
+
+
 def test_a_command_that_is_no_management_command_is_refused():
     """Only management commands take part in slots and exit codes (E002)."""
     (error,) = checks.cronjob_commands(cronjob("curl https://example.com/cron"))
@@ -71,6 +90,7 @@ def test_any_python_runs_a_management_command(python):
         ("Procfile", "beat: celery -A config beat\n"),
         ("compose.yaml", "services:\n  beat:\n    command: celery -A config beat\n"),
         ("Procfile", "worker: /app/.venv/bin/celery -A config worker -B\n"),
+        ("Procfile", "worker: python manage.py worker --queues default -B\n"),
         ("Procfile", "beat: sh -c 'cd src && celery -A config beat\n"),
         (
             "docker-compose.yml",
@@ -111,7 +131,7 @@ def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
 
 
 def test_a_grace_shorter_than_the_stop_is_refused(settings):
-    """The platform would kill the worker before its jobs are handed back (E004)."""
+    """The platform would kill the worker before its jobs return to the queue (E004)."""
     settings.OFFBEAT_JOBS = {"drain": 75}
 
     (error,) = checks.grace_outlasts_stop(platform())
@@ -154,20 +174,40 @@ def test_a_variable_that_nothing_reads_is_a_warning():
 
 
 def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
-    """JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
+    """OFFBEAT_JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
     override = platform(lambda document: document["env"].update(OFFBEAT_JOBS_RELAY_INTERVAL={"default": "2"}))
 
     assert list(checks.env_is_used(override)) == []
 
 
+def test_a_misspelt_number_of_ours_is_a_warning():
+    """With the name that is meant: every process would refuse to start (W007)."""
+    misspelt = platform(lambda document: document["env"].update(OFFBEAT_JOBS_DRAN={"default": "2"}))
+
+    (warning,) = checks.env_is_used(misspelt)
+
+    assert warning.msg.endswith("OFFBEAT_JOBS_DRAN: nothing reads it (did you mean OFFBEAT_JOBS_DRAIN?)")
+
+
 def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
     """Only this package is left out of the source that is searched, not a project under .../deployment/."""
     source = tmp_path / "deployment" / "src"
-    (source / "offbeat" / "deployment").mkdir(parents=True)
-    (source / "settings.py").write_text('env.text("READ_HERE")')
-    (source / "offbeat" / "deployment" / "own.py").write_text('"NOT_HERE"')
+    (source / "deployment").mkdir(parents=True)
+    (source / "deployment" / "own.py").write_text('env.text("OF_A_PROJECT")')
 
-    assert read_variables(source) == {"READ_HERE"}
+    assert "OF_A_PROJECT" in read_variables(source)
+    assert "OF_A_PROJECT" not in read_variables()
+
+
+def test_the_settings_are_those_of_the_core_and_of_the_project(tmp_path, monkeypatch):
+    """A variable that the project's own settings require is required, beside those of the core."""
+    (tmp_path / "shop_settings.py").write_text(
+        'from config.settings import *\n\nSHOP_KEY = env.text("SHOP_KEY")\nSHOP = env.text("SHOP", "")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert required_variables("shop_settings") - required_variables() == {"SHOP_KEY"}
+    assert "SECRET_KEY" in required_variables("shop_settings")
 
 
 def test_the_settings_tell_what_they_require():
@@ -197,6 +237,26 @@ def test_connections_follow_processes_threads_and_instances():
     assert (demand["worker"].postgres, demand["worker"].redis) == (5, 8)
 
 
+def test_connections_follow_what_the_container_would_choose():
+    """Without a number in the file, the budget is that of the containers: two processes a CPU, as far as the memory goes."""
+
+    def larger(document):
+        web, worker = document["services"]
+        web.update(cpu=2, memory=1024)
+        worker.update(cpu=2, memory=512)
+
+    def with_numbers(document):
+        larger(document)
+        numbers = {"WEB_CONCURRENCY": 1, "WEB_THREADS": 2, "WORKER_CONCURRENCY": 8}
+        document["env"].update({name: {"default": str(number)} for name, number in numbers.items()})
+
+    chosen = {each.process: each.postgres for each in budget.demands(platform(larger))}
+    said = {each.process: each.postgres for each in budget.demands(platform(with_numbers))}
+
+    assert (chosen["web"], chosen["worker"]) == (3 * 4 * 4, 3 + 3)
+    assert (said["web"], said["worker"]) == (3 * 1 * 2, 8 + 3)
+
+
 def test_enough_connections_pass():
     """The check is silent when the plan suffices, and when the file does not say."""
     enough = platform(lambda document: document["resources"]["postgres"].update(connections=100))
@@ -214,6 +274,8 @@ def test_enough_connections_pass():
         "python -m celery -A config worker --pool=gevent",
         "celery -A config worker --pool gevent --queues default",
         "celery multi start w1 -A config -P:w1 gevent",
+        "python manage.py worker -P gevent",
+        "python manage.py worker --queues default --pool=gevent",
         "CELERY_WORKER_POOL=gevent celery -A config worker",
     ],
 )
@@ -232,7 +294,7 @@ def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["celery -A config worker -P threads", "celery -A config worker --pool solo"]
+    "command", ["celery -A config worker -P threads", "python manage.py worker --pool solo"]
 )
 def test_a_services_pool_is_refused(command):
     """platform.yaml is refused with a pool that is not safe."""
@@ -243,7 +305,7 @@ def test_a_services_pool_is_refused(command):
 
 
 @pytest.mark.parametrize(
-    "command", ["celery -A config worker -P prefork -n Piet", "celery -A config worker --pool=processes"]
+    "command", ["celery -A config worker -P prefork -n Piet", "python manage.py worker --pool=processes"]
 )
 def test_prefork_may_be_said(command):
     """Saying what holds anyway is no mistake."""

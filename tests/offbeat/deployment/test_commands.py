@@ -5,8 +5,15 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from offbeat.deployment import committed_files, pages
+from offbeat.deployment import committed_files, pages, spec
 from offbeat.deployment.exporters import TARGETS, facts_of
+from tests.offbeat.deployment.golden.variants import SHIPPED
+
+
+@pytest.fixture
+def complete(monkeypatch):
+    """Let platform.yaml say where the code and the image are, as some platforms ask."""
+    monkeypatch.setattr(spec, "read", lambda: SHIPPED)
 
 
 def run(name, *arguments, **options):
@@ -69,9 +76,20 @@ def test_stale_files_are_told_and_written_again(monkeypatch, tmp_path):
 
 def test_a_platforms_warnings_can_be_asked_for():
     """What a platform will make of the schedules is told before anything is exported."""
-    _, err = run("check_platform", "--for", "railway")
+    _, err = run("check_platform", "--for", "render")
 
-    assert "railway: " in err
+    assert "render: " in err
+
+
+@pytest.mark.parametrize(("command", "arguments"), [("check_platform", ["--for"]), ("export_platform", [])])
+def test_a_missing_image_is_told_with_a_hint(command, arguments):
+    """A fork that has not said where its image is is told so, before anything is deployed."""
+    with pytest.raises(
+        CommandError, match=r"image: is missing, and Kubernetes needs it: .* Hint: image: "
+    ) as refused:
+        call_command(command, *arguments, "kubernetes", stdout=io.StringIO(), stderr=io.StringIO())
+
+    assert refused.value.returncode == 78
 
 
 def test_an_export_is_printed_with_its_warnings_on_the_side():
@@ -94,7 +112,7 @@ def test_an_export_of_several_files_names_each():
     ]
 
 
-def test_all_platforms_are_written_each_into_its_folder(tmp_path):
+def test_all_platforms_are_written_each_into_its_folder(complete, tmp_path):
     """One command shows what every platform would get."""
     run("export_platform", "--all", str(tmp_path))
 
@@ -103,7 +121,7 @@ def test_all_platforms_are_written_each_into_its_folder(tmp_path):
     assert (tmp_path / "dokku" / "deploy/dokku/setup.sh").stat().st_mode & 0o100
 
 
-def test_a_current_export_passes_the_check(tmp_path):
+def test_a_current_export_passes_the_check(complete, tmp_path):
     """CI is silent as long as the committed files are what would be written."""
     run("export_platform", "--all", str(tmp_path))
 
@@ -115,7 +133,7 @@ def test_a_current_export_passes_the_check(tmp_path):
 @pytest.mark.parametrize(
     ("harm", "state"), [("touched", "has drifted from platform.yaml"), ("removed", "is missing")]
 )
-def test_a_drifted_export_fails_the_check(tmp_path, harm, state):
+def test_a_drifted_export_fails_the_check(complete, tmp_path, harm, state):
     """A file that somebody changed by hand, or forgot, is named with the command that makes it again."""
     run("export_platform", "--all", str(tmp_path))
     path = tmp_path / "render" / "render.yaml"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from offbeat.deployment import cron, spec
+from offbeat.deployment import cron
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
 
@@ -16,23 +16,30 @@ CRON = [sys.executable, "src/offbeat/deployment/cron.py"]
 PROGRAM = "import pathlib, sys, time; open('{log}', 'a').write(sys.argv[1] + '\\n'); {rest}\n"
 
 
-def platform(*cronjobs):
-    return spec.Platform(name="app", services=(), cronjobs=cronjobs)
+FILE = """
+name: sample
+services: [{{name: worker, command: celery -A config worker, queues: [default]}}]
+cronjobs:
+{cronjobs}
+"""
+CRONJOB = "  - {{name: {name}, schedule: '{schedule}', command: python manage.py version --name {name}}}"
 
 
-def cronjob(name, schedule="* * * * *", command="true"):
-    return spec.CronJob(name=name, schedule=schedule, command=command)
+class Stand:
+    """A cron on a file of its own, and a clock that moves only when the cron sleeps."""
 
-
-class Clock:
-    """A clock that moves only when somebody sleeps."""
-
-    def __init__(self):
-        self.now = NOON
+    def __init__(self, folder):
+        self.file = folder / "platform.yaml"
+        self.said = []
         self.naps = []
+        self.now = NOON
 
-    def __call__(self):
-        return self.now
+    def write(self, **schedules):
+        lines = [CRONJOB.format(name=name, schedule=schedule) for name, schedule in schedules.items()]
+        self.file.write_text(FILE.format(cronjobs="\n".join(lines)))
+
+    def start(self, **options):
+        return cron.Cron(self.file, say=self.said.append, clock=lambda: self.now, pause=self.pause, **options)
 
     def pause(self, seconds):
         self.naps.append(seconds)
@@ -40,66 +47,137 @@ class Clock:
 
 
 @pytest.fixture
+def stand(tmp_path):
+    return Stand(tmp_path)
+
+
+@pytest.fixture
 def woken(monkeypatch):
-    """The names of the cronjobs that were woken, with the minutes after noon."""
+    """The last words of the commands that were run."""
     found = []
-    monkeypatch.setattr(cron, "wake", lambda cronjob: found.append(cronjob.name) or "exit code 0")
+    monkeypatch.setattr(cron, "run_command", lambda argv: found.append(argv[-1]) or (0, "exit code 0"))
     return found
 
 
-def test_every_cronjob_is_woken_once_at_the_start(woken):
+def test_every_cronjob_is_woken_once_at_the_start(stand, woken):
     """What was missed while it was away is made good at once; what was not is not due, says the ledger."""
-    clock = Clock()
+    stand.write(hourly="@hourly", yearly="@yearly")
 
-    cron.Cron(platform(cronjob("hourly", "@hourly"), cronjob("yearly", "@yearly")), clock, clock.pause).step()
+    stand.start().step()
 
-    assert woken == ["hourly", "yearly"]
-    assert clock.naps == []
+    assert len(woken) == 2
+    assert stand.said[-2:] == ["hourly: exit code 0", "yearly: exit code 0"]
+    assert stand.naps == []
 
 
-def test_cronjobs_are_woken_at_their_slots(woken):
+def test_a_developers_is_not(stand, woken):
+    """There the start says when each will run, and what was missed is for the worker to catch up."""
+    stand.write(hourly="@hourly")
+
+    stand.start(is_due_at_start=False).step()
+
+    assert stand.said == ["hourly: next at 2026-11-20 13:00 UTC"]
+    assert woken == []
+
+
+def test_cronjobs_are_woken_at_their_slots(stand, woken):
     """Ten minutes of a clock bring ten of one, and two of the other, in their order."""
-    clock = Clock()
-    keeper = cron.Cron(platform(cronjob("minutely"), cronjob("five", "*/5 * * * *")), clock, clock.pause)
-    keeper.step()
-    woken.clear()
+    stand.write(minutely="* * * * *", five="*/5 * * * *")
+    keeper = stand.start(is_due_at_start=False)
 
-    while clock.now < NOON + timedelta(minutes=10):
+    while stand.now < NOON + timedelta(minutes=10):
         keeper.step()
     keeper.step()
 
-    assert woken.count("minutely") == 10
-    assert woken.count("five") == 2
-    assert clock.now == NOON + timedelta(minutes=10)
+    assert stand.said.count("minutely: exit code 0") == 10
+    assert stand.said.count("five: exit code 0") == 2
+    assert stand.now == NOON + timedelta(minutes=10)
 
 
-def test_a_long_wait_is_cut_into_naps(woken):
+def test_a_long_wait_is_cut_into_naps(stand, woken):
     """A clock that was set, or a machine that slept, is noticed within a minute."""
-    clock = Clock()
-    keeper = cron.Cron(platform(cronjob("yearly", "@yearly")), clock, clock.pause)
+    stand.write(yearly="@yearly")
+    keeper = stand.start()
 
     for _ in range(4):
         keeper.step()
 
-    assert clock.naps == [60, 60, 60]
-    assert woken == ["yearly"]
+    assert stand.naps == [60, 60, 60]
+    assert len(woken) == 1
+
+
+def test_a_changed_file_is_read_again(stand, woken):
+    """Adding or changing a cronjob needs no restart, and the last one may go."""
+    stand.write(hourly="5 * * * *")
+    keeper = stand.start(is_due_at_start=False)
+
+    stand.write(hourly="30 * * * *")
+    keeper.step()
+    stand.file.write_text(FILE.format(cronjobs="").replace("cronjobs:", ""))
+    keeper.step()
+
+    assert stand.said == ["hourly: next at 2026-11-20 12:05 UTC", "hourly: next at 2026-11-20 12:30 UTC"]
+    assert keeper.due == {}
+
+
+def test_a_change_at_the_slot_does_not_lose_it(stand, woken):
+    """Who saves the file in the second of a slot gets that slot as it was, and the next as the file says."""
+    stand.write(hourly="5 * * * *")
+    keeper = stand.start(is_due_at_start=False)
+
+    stand.write(hourly="30 * * * *")
+    stand.now += timedelta(minutes=5)
+    keeper.step()
+    keeper.step()
+
+    assert stand.said[1:] == ["hourly: exit code 0", "hourly: next at 2026-11-20 12:30 UTC"]
+
+
+def test_a_file_that_is_gone_leaves_the_cronjobs_as_they_were(stand, woken):
+    """While an editor replaces the file there is none for a moment."""
+    stand.write(hourly="5 * * * *")
+    keeper = stand.start(is_due_at_start=False)
+
+    stand.file.unlink()
+    keeper.step()
+
+    assert [cronjob.name for cronjob in keeper.due] == ["hourly"]
+
+
+def test_a_broken_file_leaves_the_cronjobs_as_they_were(stand, woken):
+    """While somebody edits, a mistake is told once and what was known goes on."""
+    stand.write(hourly="5 * * * *")
+    keeper = stand.start(is_due_at_start=False)
+
+    stand.write(hourly="61 * * * *")
+    keeper.step()
+    keeper.step()
+
+    (said,) = stand.said[1:]
+    assert "platform.yaml: cronjobs/hourly/schedule:" in said
+    assert said.endswith("The cronjobs stay as they were.")
+    assert [cronjob.name for cronjob in keeper.due] == ["hourly"]
 
 
 @pytest.mark.parametrize(
-    ("command", "outcome"),
+    ("command", "code", "outcome"),
     [
-        ("true", r"exit code 0 after \d+\.\d s"),
-        ("false", r"exit code 1 after \d+\.\d s"),
+        ("true", 0, r"exit code 0 after \d+\.\d s"),
+        ("false", 1, r"exit code 1 after \d+\.\d s"),
         (
             "/nowhere/python manage.py tick",
+            127,
             r"cannot be started: No such file or directory \(/nowhere/python\)",
         ),
-        ("sleep 60", r"killed after 0\.2 s: it should have ended by itself"),
+        ("sleep 60", 137, r"killed after 0\.2 s: it should have ended by itself"),
     ],
 )
-def test_every_end_is_told(command, outcome):
+def test_every_end_is_told(command, code, outcome):
     """A command that fails, is not there, or hangs is one line, and the next one runs."""
-    assert re.fullmatch(outcome, cron.wake(cronjob("any", command=command), limit=0.2))
+    found, text = cron.run_command(command.split(), limit=0.2)
+
+    assert found == code
+    assert re.fullmatch(outcome, text)
 
 
 @pytest.fixture

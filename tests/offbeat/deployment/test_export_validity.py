@@ -15,11 +15,11 @@ import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
-from tests.offbeat.deployment.golden.variants import FOLDER
+from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
 
 NODE_MODULES = spec.PLATFORM_FILE.parent / ".local" / "tools" / "node_modules"
 """Where .ci/run installs the npm packages: npm install --prefix .local/tools railway @heroku/mcp-server."""
-SPECS = {"shipped": spec.PLATFORM_FILE, "rich": FOLDER / "platform.yaml"}
+SPECS = {"shipped": SHIPPED, "rich": spec.read(FOLDER / "platform.yaml")}
 
 
 def tool(name):
@@ -34,7 +34,7 @@ def npm_package(name):
 
 @pytest.fixture(params=SPECS)
 def platform(request):
-    return spec.read(SPECS[request.param])
+    return SPECS[request.param]
 
 
 def files(target, platform):

@@ -12,11 +12,10 @@ import pytest
 import yaml
 
 from offbeat.deployment import spec
-from offbeat.deployment.exporters import TARGETS, Options, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import FOLDER
+from offbeat.deployment.exporters import TARGETS, MissingKeyError, Options, export_platform, facts_of
+from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
 
 RICH = spec.read(FOLDER / "platform.yaml")
-SHIPPED = spec.read()
 
 
 def export(target, platform=RICH, **options):
@@ -247,7 +246,7 @@ def test_kubernetes_waits_for_the_routers_too():
 
 def test_a_grace_that_cannot_be_had_is_a_warning_with_its_effect():
     """Who asks for two minutes on Heroku is told what thirty seconds mean."""
-    warning = "services/worker: gets 30 s of grace, not 120: longer jobs are handed back and run again"
+    warning = "services/worker: gets 30 s of grace, not 120: longer jobs return to the queue and run again"
 
     assert warning in export("heroku").warnings
 
@@ -442,3 +441,58 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
     assert "ALLOWED_HOSTS" not in {each["key"] for each in services["bakery-web"]["envVars"]}
     assert worker["ALLOWED_HOSTS"]["fromService"]["envVarKey"] == "RENDER_EXTERNAL_HOSTNAME"
     assert worker["BASE_URL"]["fromService"]["envVarKey"] == "RENDER_EXTERNAL_URL"
+
+
+@pytest.mark.parametrize(
+    ("key", "needing"),
+    [
+        ("image", {"cloudrun", "kubernetes", "pandastack"}),
+        ("repository", {"digitalocean", "pandastack", "railway"}),
+    ],
+)
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_key_is_asked_for_by_those_that_need_it(target, key, needing):
+    """An export without the image or the repository that it names would pull somebody else's: it is refused, with a hint."""
+    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    del source[key]
+    platform = spec.parse(yaml.safe_dump(source))
+
+    if target in needing:
+        with pytest.raises(MissingKeyError) as refused:
+            files(target, platform)
+        assert f"{key}: is missing, and {facts_of(target).title} needs it" in str(refused.value)
+        assert f"Hint: {key}: " in str(refused.value)
+    else:
+        assert "None" not in "".join(files(target, platform).values())
+
+
+NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:value\W+)?(\d+)")
+
+
+def numbers(target, cpu, memory, **env):
+    """Give how many processes an export says that the rich file's services run, with so much CPU and memory."""
+    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    for service in source["services"]:
+        service.update(cpu=cpu, memory=memory)
+    source["env"] |= {name: {"default": value} for name, value in env.items()}
+    return set(NUMBERS.findall("".join(files(target, spec.parse(yaml.safe_dump(source))).values())))
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"crontab"}))
+def test_processes_follow_cpu_and_memory(target):
+    """How many run is the container's to choose, or printed by the same arithmetic where it may not see what it has."""
+    small, large = numbers(target, 0.5, 512), numbers(target, 4, 4096)
+
+    if facts_of(target).shows_size:
+        assert (small, large) == (set(), set())
+    else:
+        assert small == {("WEB", "2"), ("WORKER", "2")}
+        assert large == {("WEB", "8"), ("WORKER", "8")}
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"crontab"}))
+def test_a_number_of_the_file_has_the_say(target):
+    """Who sets WORKER_CONCURRENCY gets it on every platform."""
+    assert {
+        count for kind, count in numbers(target, 0.5, 512, WORKER_CONCURRENCY="7") if kind == "WORKER"
+    } == {"7"}

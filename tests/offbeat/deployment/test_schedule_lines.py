@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from offbeat.deployment.schedule import Schedule
-from offbeat.deployment.schedule_lines import local_cron_lines, minimum_gap, utc_cron_lines
+from offbeat.deployment.schedule_lines import local_cron_lines, utc_cron_lines
 from tests.offbeat.deployment.cron_walk import changes_of_clock, random_entry
 
 BOUNDS = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)]
@@ -112,23 +112,6 @@ def test_a_platform_that_knows_the_zone_gets_digits_all_the_same():
     schedule = Schedule.parse("H 22-1 * * FRI-SUN", "Europe/Berlin", name="weekly-digest")
 
     assert local_cron_lines(schedule) == ["11 0,1,22,23 * * 0,5,6"]
-
-
-@pytest.mark.parametrize(
-    ("expression", "gap"),
-    [
-        ("* * * * *", timedelta(minutes=1)),
-        ("*/7 * * * *", timedelta(minutes=4)),
-        ("0,55 9 * * *", timedelta(minutes=55)),
-        ("0,59 0,23 * * *", timedelta(minutes=1)),
-        ("0 9 * * 1", timedelta(days=7)),
-        ("0 0 1 * *", timedelta(days=28)),
-        ("0 0 29 2 *", timedelta(days=1461)),
-    ],
-)
-def test_the_shortest_gap_between_slots(expression, gap):
-    """The gap is that of the closest neighbours, across an hour or midnight as well."""
-    assert minimum_gap(Schedule.parse(expression, "Europe/Berlin")) == gap
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -7,6 +7,7 @@ import pytest
 
 from offbeat.deployment import spec
 from offbeat.deployment.spec import Instances
+from tests.offbeat.support.running import CHECKOUT
 
 ROOT = spec.PLATFORM_FILE.parent
 
@@ -40,8 +41,8 @@ def test_variables_go_to_every_process_unless_services_are_named():
     platform = spec.read()
 
     assert "SECRET_KEY" in {each.name for each in platform.env_of("prune-jobs")}
-    assert "WEB_THREADS" not in {each.name for each in platform.env_of("prune-jobs")}
-    assert "WEB_THREADS" in {each.name for each in platform.env_of("web")}
+    assert "WORKER_TASK_EVENTS" not in {each.name for each in platform.env_of("prune-jobs")}
+    assert "WORKER_TASK_EVENTS" in {each.name for each in platform.env_of("worker")}
 
 
 def test_an_unknown_cronjob_names_those_that_there_are():
@@ -58,7 +59,7 @@ def test_reading_the_file_loads_neither_django_nor_celery():
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT / "src", capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=CHECKOUT / "src", capture_output=True, text=True, check=True
     )
 
     assert done.stdout.strip() == ""

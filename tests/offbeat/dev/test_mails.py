@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import clear_url_caches, include, path
 
-import config.urls
+from tests.offbeat.sample_project import urls
 
-urlpatterns = [*config.urls.urlpatterns, path("local/", include("offbeat.dev.urls"))]
+urlpatterns = [*urls.urlpatterns, path("local/", include("offbeat.dev.urls"))]
 
 pytestmark = pytest.mark.urls("tests.offbeat.dev.test_mails")
 
@@ -99,7 +99,7 @@ def test_a_mail_that_is_not_there_is_not_found(client, maildir, key):
     assert client.get(f"/local/mail/{key}/").status_code == 404
 
 
-@pytest.mark.urls("config.urls")
+@pytest.mark.urls("tests.offbeat.sample_project.urls")
 def test_without_debug_there_are_no_such_pages(maildir):
     """In production nobody reads anybody's mail."""
     clear_url_caches()

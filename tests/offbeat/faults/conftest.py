@@ -8,8 +8,8 @@ from django.db.models import Count
 from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
-from tests.offbeat.conftest import connected_to
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.fixtures import connected_to
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.stack import Stack
 

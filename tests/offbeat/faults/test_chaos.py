@@ -1,4 +1,4 @@
-"""Everything at once, at random: deploys back and forth, kills, frozen machines, lost connections, an emptied Redis, a neighbour.
+"""Everything at once, at random: deploys back and forth, kills, frozen machines, lost connections, an emptied Redis, others.
 
 `PYTEST_CHAOS_SECONDS=300 PYTEST_CHAOS_SEED=7 ./run test tests/offbeat/faults/test_chaos.py` is the long one; the seed is printed.
 """
@@ -37,10 +37,10 @@ pytestmark = [pytest.mark.faults, pytest.mark.storm, pytest.mark.timeout(SECONDS
 class Chaos:
     """Workers of two versions on one ledger, a second deployment beside it on the same Redis, and what happens to them."""
 
-    def __init__(self, faults, neighbour):
+    def __init__(self, faults, other_deployment):
         self.faults = faults
-        self.neighbour = neighbour
-        self.of_neighbour = 0
+        self.other_deployment = other_deployment
+        self.of_other_deployment = 0
         self.dice = random.Random(SEED)
         self.workers = []
         self.frozen = []
@@ -138,9 +138,9 @@ class Chaos:
         if (
             number % 8 == 0
         ):  # its message is sent under our prefix, so that a worker of ours takes it for another ledger's
-            with self.neighbour:
-                tasks.work_atomically.enqueue(f"neighbour {number}")
-            self.of_neighbour += 1
+            with self.other_deployment:
+                tasks.work_atomically.enqueue(f"other_deployment {number}")
+            self.of_other_deployment += 1
         kind = self.dice.randrange(8)
         if kind == 0:
             enqueue(new(label))
@@ -207,7 +207,7 @@ def test_chaos(faults, staging):
     if SEED % 2 == 0:
         staging.stack.environment["REDIS_PREFIX"] = "offbeat-staging"
     chaos = Chaos(faults, staging)
-    neighbour = staging.worker(**OPTIONS)
+    other_deployment = staging.worker(**OPTIONS)
     chaos.start("this")
     chaos.start("next")
     chaos.run(SECONDS)
@@ -223,9 +223,9 @@ def test_chaos(faults, staging):
         wait_until(staging.is_done, 240, pause=0.5)
     finally:
         print(
-            f"seed {SEED}, {SECONDS:g} s: {chaos.enqueued} and {chaos.of_neighbour} enqueued; {chaos.counts}"
+            f"seed {SEED}, {SECONDS:g} s: {chaos.enqueued} and {chaos.of_other_deployment} enqueued; {chaos.counts}"
         )
-        print(Job.objects.values_list("state").annotate(jobs=Count("id")), neighbour.is_running)
+        print(Job.objects.values_list("state").annotate(jobs=Count("id")), other_deployment.is_running)
     check(chaos.enqueued + Batch.objects.count())
     with staging:
-        check(chaos.of_neighbour)
+        check(chaos.of_other_deployment)

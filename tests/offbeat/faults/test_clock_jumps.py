@@ -10,11 +10,11 @@ import pytest
 from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import enqueue
-from tests.offbeat.conftest import make_template
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.test_kills import ledger_pids
 from tests.offbeat.faults.versions import new
 from tests.offbeat.support import servers
+from tests.offbeat.support.fixtures import make_template
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults

@@ -10,9 +10,9 @@ from django.db import connection
 
 from offbeat.deployment.migration import LOCK, LockHeldError, migration_lock
 from offbeat.jobs.models import Job
-from tests.offbeat.conftest import connected_to
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.effects.tasks import copy_by_iterator
+from tests.offbeat.support.fixtures import connected_to
 from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 from tests.offbeat.support.stack import MANAGE
 

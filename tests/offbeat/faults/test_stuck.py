@@ -22,7 +22,9 @@ def test_a_worker_that_stopped_consuming(faults):
     job = tasks.work.enqueue("after")
 
     assert worker.wait(30) == 0
-    assert "leaving: messages wait in default, slots are free, and nothing has started for" in worker.output
+    assert (
+        "stopping: messages wait in default, processes are free, and nothing has started for" in worker.output
+    )
     faults.quick_worker()
     faults.wait_for_state(job, "succeeded")
 

@@ -7,13 +7,13 @@ import uuid
 
 import pytest
 
-from offbeat.jobs.arguments import ArgumentError, encoded
+from offbeat.jobs.arguments import ArgumentError, encode_arguments
 from offbeat.jobs.models import Worker
 
 
 def test_json_is_taken():
     """Everything that JSON has comes out as it went in."""
-    args, kwargs = encoded("t", [1, 1.5, "ü", True, None, [1, {"a": []}]], {"b": {"c": [2]}})
+    args, kwargs = encode_arguments("t", [1, 1.5, "ü", True, None, [1, {"a": []}]], {"b": {"c": [2]}})
 
     assert json.loads(args) == [1, 1.5, "ü", True, None, [1, {"a": []}]]
     assert json.loads(kwargs) == {"b": {"c": [2]}}
@@ -21,7 +21,7 @@ def test_json_is_taken():
 
 def test_a_tuple_becomes_a_list():
     """A tuple is JSON's list, as in Celery's own messages."""
-    assert encoded("t", [(1, (2,))], {}) == ("[[1, [2]]]", "{}")
+    assert encode_arguments("t", [(1, (2,))], {}) == ("[[1, [2]]]", "{}")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_tuple_becomes_a_list():
 def test_what_is_not_json_is_refused(value, problem):
     """The message names the task, the argument, what it is, and what to pass instead."""
     with pytest.raises(ArgumentError) as raised:
-        encoded("shop.pay", [7, value], {})
+        encode_arguments("shop.pay", [7, value], {})
 
     assert str(raised.value) == f"shop.pay: argument 2 {problem}."
 
@@ -55,25 +55,25 @@ def test_what_is_not_json_is_refused(value, problem):
 def test_a_keyword_argument_is_named():
     """One given by name is named by it."""
     with pytest.raises(ArgumentError, match=r'^t: argument "when" is a date'):
-        encoded("t", [], {"when": dt.date(2026, 1, 1)})
+        encode_arguments("t", [], {"when": dt.date(2026, 1, 1)})
 
 
 def test_what_is_deep_inside_is_found():
     """The way to a nested value is told as one would write it."""
     with pytest.raises(ArgumentError, match=r"^t: argument 1\[0\]\['ids'\]\[2\] is a UUID"):
-        encoded("t", [[{"ids": [1, 2, uuid.UUID(int=0)]}]], {})
+        encode_arguments("t", [[{"ids": [1, 2, uuid.UUID(int=0)]}]], {})
 
 
 def test_a_nul_in_a_name_is_refused():
     """PostgreSQL can store it in no key of an object either."""
     with pytest.raises(ArgumentError, match="NUL"):
-        encoded("t", [{"a\x00": 1}], {})
+        encode_arguments("t", [{"a\x00": 1}], {})
 
 
 def test_a_lone_surrogate_is_refused():
     """Half a character, as from a badly decoded file name, is no text that PostgreSQL stores."""
     with pytest.raises(ArgumentError, match="surrogate"):
-        encoded("t", ["\udc80"], {})
+        encode_arguments("t", ["\udc80"], {})
 
 
 def test_it_is_a_type_error():
@@ -88,4 +88,4 @@ def test_what_is_nested_too_deep():
         deep = [deep]
 
     with pytest.raises(ArgumentError, match=r"argument 1\[0\].*… is nested more than 100 levels deep"):
-        encoded("shop.tasks.work", [deep], {})
+        encode_arguments("shop.tasks.work", [deep], {})

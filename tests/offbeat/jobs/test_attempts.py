@@ -112,7 +112,7 @@ ENDS = {
     "finish": attempts.finish,
     "bury": lambda attempt: attempts.bury(attempt, "broken", "Traceback"),
     "retry": lambda attempt: attempts.retry(attempt, attempts.Again(1), "again", ""),
-    "progress": lambda attempt: attempts.progress(attempt, 1, 2),
+    "progress": lambda attempt: attempts.record_progress(attempt, 1, 2),
 }
 
 
@@ -182,7 +182,7 @@ def test_a_retry_may_change_the_arguments(job, attempt, row):
 
 def test_progress_is_recorded(job, attempt, row):
     """Anybody may read how far it is."""
-    attempts.progress(attempt, 3, 10)
+    attempts.record_progress(attempt, 3, 10)
 
     assert (row(job).progress_done, row(job).progress_total) == (3, 10)
 

@@ -252,7 +252,7 @@ def test_a_poison_job_counts_as_failed():
     for _ in range(5):
         worker = uuid.uuid4()
         attempts.begin(Job.objects.filter(task=divide.name).get().pk, worker)
-        recovery.workers_lost([worker], "lost")
+        recovery.recover_workers([worker], "lost")
 
     assert Batch.objects.get().failure_job.task == record.name
 

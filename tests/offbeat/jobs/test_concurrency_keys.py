@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from offbeat.jobs import attempts, recovery, refusal
+from offbeat.jobs import attempts, concurrency_keys, recovery, refusal
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job
 from tests.offbeat.faults.effects.tasks import nothing, work
@@ -43,7 +43,7 @@ ENDS = {
     "success": attempts.finish,
     "failure": lambda attempt: attempts.bury(attempt, "broken", ""),
     "retry": lambda attempt: attempts.retry(attempt, attempts.Again(60), "again", ""),
-    "crash": lambda attempt: recovery.attempt_crashed(
+    "crash": lambda attempt: recovery.recover_attempt(
         attempt.job_id, Job.objects.get(pk=attempt.job_id).worker, None, "died"
     ),
 }
@@ -70,7 +70,7 @@ def test_a_key_that_nobody_handed_over(busy, worker, row):
         attempts.begin(job.pk, uuid.uuid4())
     Job.objects.filter(pk=busy.job_id).update(state="succeeded")
 
-    attempts.hand_over_free_keys()
+    concurrency_keys.hand_over_free_keys()
 
     assert [row(job).state for job in waiting] == ["published", "pending"]
 
@@ -102,7 +102,7 @@ def test_keys_of_jobs_that_wait_for_something_else_cost_nothing(django_assert_nu
         work.using(concurrency_key=f"{number}", run_at=later).enqueue("later")
 
     with django_assert_num_queries(1):
-        attempts.hand_over_free_keys()
+        concurrency_keys.hand_over_free_keys()
 
 
 def test_a_retry_is_not_brought_forward(busy, worker):
@@ -146,7 +146,7 @@ def test_a_job_that_had_the_key_does_not_skip(worker, row, how):
     if how == "handed back":
         recovery.hand_back(worker, "stopped")
     elif how == "excused":
-        recovery.attempt_excused(job.pk, worker, None, "deadlock")
+        recovery.excuse_attempt(job.pk, worker, None, "deadlock")
     else:
         refusal.refuse_begun(attempt, work.name, "does not fit")
     Job.objects.update(due_at=timezone.now() - timedelta(seconds=1))

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from offbeat.jobs.conf import NAMES, Conf, conf
+from offbeat.jobs.conf import JobsConf, conf
 
 GUARANTEES = Path(__file__).resolve().parents[3] / "docs" / "offbeat" / "guarantees.md"
 
@@ -13,7 +13,7 @@ def test_a_setting_is_overridden(settings):
     """What OFFBEAT_JOBS names is taken from there, the rest is as shipped."""
     settings.OFFBEAT_JOBS = {"max_attempts": 7}
 
-    assert conf() == dataclasses.replace(Conf(), max_attempts=7)
+    assert conf() == dataclasses.replace(JobsConf(), max_attempts=7)
 
 
 def test_a_change_is_noticed(settings):
@@ -29,12 +29,12 @@ def test_an_unknown_name_is_left_to_the_check(settings):
     """It does not stop the process here: offbeat_jobs.E003 tells it, with all the others."""
     settings.OFFBEAT_JOBS = {"no_such_setting": 1}
 
-    assert conf() == Conf()
+    assert conf() == JobsConf()
 
 
 def test_the_shipped_values_go_together():
     """Each bound that a comment of conf.py names is kept by the numbers beside it."""
-    shipped = Conf()
+    shipped = JobsConf()
 
     assert shipped.heartbeat_timeout >= 4 * shipped.heartbeat_interval
     assert shipped.heartbeat_timeout + 2 * shipped.reconcile_interval < 60  # recovery after a lost worker
@@ -49,5 +49,7 @@ def test_every_setting_is_documented():
     """The table of docs/offbeat/guarantees.md has each setting with its shipped value, and no other."""
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) ", GUARANTEES.read_text(), re.MULTILINE)
 
-    assert {name: float(value) for name, value in rows} == {name: getattr(Conf(), name) for name in NAMES}
-    assert len(rows) == len(NAMES)
+    assert {name: float(value) for name, value in rows} == {
+        name: getattr(JobsConf(), name) for name in JobsConf.names()
+    }
+    assert len(rows) == len(JobsConf.names())

@@ -26,7 +26,7 @@ def request(task_id=None, *, label="a", redelivered=True):
 
 def test_a_first_delivery_is_not_counted(carrier):
     """Most messages are delivered once and cost nothing."""
-    assert deliveries.is_spent(request(redelivered=False)) is False
+    assert deliveries.note_delivery(request(redelivered=False)) is False
     assert carrier.keys(broker.key("jobs:deliveries:*")) == []
 
 
@@ -34,22 +34,22 @@ def test_a_redelivered_message_is_spent_after_the_cap():
     """Five redeliveries run, the sixth does not."""
     again = request()
 
-    assert [deliveries.is_spent(again) for _ in range(7)] == 5 * [False] + 2 * [True]
+    assert [deliveries.note_delivery(again) for _ in range(7)] == 5 * [False] + 2 * [True]
 
 
 def test_messages_are_counted_each_for_itself():
     """By their id."""
     spent = request()
     for _ in range(6):
-        deliveries.is_spent(spent)
+        deliveries.note_delivery(spent)
 
-    assert deliveries.is_spent(request()) is False
+    assert deliveries.note_delivery(request()) is False
 
 
 def test_the_count_is_forgotten(carrier):
     """After a day, so that Redis does not fill up."""
     again = request()
-    deliveries.is_spent(again)
+    deliveries.note_delivery(again)
 
     assert 0 < carrier.ttl(broker.key(f"jobs:deliveries:{again.id}")) <= 24 * 3600
 
@@ -59,7 +59,7 @@ def test_redis_away_spends_nothing(redis):
     again = request()
     redis.stop()
 
-    assert deliveries.is_spent(again) is False
+    assert deliveries.note_delivery(again) is False
 
 
 @pytest.mark.parametrize("label", ["\0", "\ud800", float("nan"), timezone.now(), b"bytes", Decimal("1.5")])

@@ -64,12 +64,12 @@ def test_a_copied_database_is_another_ledger(postgres):
     """With the same id in it: it lies in another place."""
     ledger.identity()
     row = Broker.objects.get()
-    here = ledger.renewed(row)
+    here = ledger.refresh_identity(row)
     with postgres.connect() as server:
         server.execute("DROP DATABASE IF EXISTS elsewhere WITH (FORCE)")
         server.execute("CREATE DATABASE elsewhere")
     with elsewhere("elsewhere"):
-        there = ledger.renewed(row)
+        there = ledger.refresh_identity(row)
 
     assert there != here
 
@@ -116,7 +116,7 @@ def test_another_ledgers_token_is_left_alone(carrier):
     assert carrier.get(ledger.key(loss_token.TOKEN, "a" * 32)) == b"somebody else's"
 
 
-def test_a_ledger_alone_has_no_neighbours(caplog):
+def test_a_ledger_alone_has_no_others(caplog):
     """Its own sign is none."""
     loss_token.check()
     loss_token.check()
@@ -125,9 +125,9 @@ def test_a_ledger_alone_has_no_neighbours(caplog):
     assert "another ledger" not in caplog.text
 
 
-def test_a_neighbour_is_told_once_a_process(another, caplog, monkeypatch):
+def test_another_deployment_is_told_once_a_process(another, caplog, monkeypatch):
     """With its database, and what to do; the doctor and the pages tell for as long as it lasts."""
-    monkeypatch.setattr(other_ledgers, "_told", set())
+    monkeypatch.setattr(other_ledgers, "_reported", set())
     another("shop_staging")
 
     loss_token.check()
@@ -140,7 +140,7 @@ def test_a_neighbour_is_told_once_a_process(another, caplog, monkeypatch):
     assert "REDIS_PREFIX" in told[0].getMessage()
 
 
-def test_a_neighbour_that_left_is_forgotten(another):
+def test_another_deployment_that_left_is_forgotten(another):
     """As a worker that gives no heartbeat."""
     another("shop_staging", seconds=60)
 

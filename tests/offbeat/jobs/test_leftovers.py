@@ -58,7 +58,7 @@ def test_a_session_that_was_changed_is_not_used_again(statement):
     """Whatever it was: the next task has a new one."""
     before = session()
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         run(statement)
 
     assert session() != before
@@ -69,7 +69,7 @@ def test_a_session_that_was_not_is(statement):
     """A new connection costs milliseconds: not for nothing."""
     before = session()
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         run(statement)
 
     assert session() == before
@@ -79,7 +79,7 @@ def test_local_settings_are_harmless():
     """They end with their transaction."""
     before = session()
 
-    with leftovers.removed(), transaction.atomic():
+    with leftovers.remove_leftovers(), transaction.atomic():
         run(
             "SET LOCAL statement_timeout = '1h'",
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
@@ -93,7 +93,7 @@ def test_enqueueing_leaves_nothing():
     """With a key, too, which bounds a wait for the length of its statement."""
     before = session()
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         nothing.using(key="k").enqueue()
 
     assert (session(), Job.objects.count()) == (before, 1)
@@ -103,7 +103,7 @@ def test_what_was_changed_past_django():
     """PostgreSQL reports some settings by itself."""
     before = session()
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         connection.connection.execute("SET default_transaction_read_only = on")
 
     assert session() != before
@@ -121,7 +121,7 @@ def test_changes_in_an_open_transaction_are_told(how):
     """They are rolled back, and that is no success."""
 
     def leave_open():
-        with leftovers.removed():
+        with leftovers.remove_leftovers():
             OPENING[how]()
             Effect.objects.create(label="open", what="done", pid=0)
 
@@ -136,7 +136,7 @@ def test_changes_in_an_open_transaction_are_told(how):
 @pytest.mark.parametrize("how", OPENING)
 def test_an_open_transaction_without_changes_is_closed(how):
     """Nothing is lost: nothing is said."""
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         OPENING[how]()
         Effect.objects.count()
 
@@ -147,7 +147,7 @@ def test_an_error_of_the_task_is_the_tasks():
     """What is left open with it is closed, and not told instead of it."""
 
     def fail():
-        with leftovers.removed():
+        with leftovers.remove_leftovers():
             connection.set_autocommit(False)
             Effect.objects.create(label="open", what="done", pid=0)
             raise KeyError("own")
@@ -161,7 +161,7 @@ def test_an_error_of_the_task_is_the_tasks():
 def test_a_transaction_around_it_is_left_alone():
     """That of a test, or of an atomic task."""
     with transaction.atomic():
-        with leftovers.removed():
+        with leftovers.remove_leftovers():
             Effect.objects.create(label="a", what="done", pid=0)
         assert connection.in_atomic_block
 
@@ -179,7 +179,7 @@ def test_an_alarm_that_is_left_does_not_ring():
     before = signal.signal(signal.SIGALRM, lambda *_: None)
     timer = signal.setitimer(signal.ITIMER_REAL, 0)
     try:
-        with leftovers.removed():
+        with leftovers.remove_leftovers():
             signal.setitimer(signal.ITIMER_REAL, 30)
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     finally:
@@ -191,7 +191,7 @@ def test_a_limit_of_recursion_ends_with_its_task():
     """A low one would end the process."""
     before = sys.getrecursionlimit()
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         sys.setrecursionlimit(before + 7)
 
     assert sys.getrecursionlimit() == before
@@ -203,7 +203,7 @@ def test_what_others_wrap_stays():
     def trace(execute, *call):
         return execute(*call)
 
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         connection.execute_wrappers.append(trace)
     left = list(connection.execute_wrappers)
     connection.execute_wrappers.clear()
@@ -228,9 +228,9 @@ def sqlite(monkeypatch, tmp_path):
 def test_another_kind_of_database(sqlite):
     """A task may have one beside: nothing is asked of it that it does not know, and its open blocks are closed."""
     for _ in range(2):
-        with leftovers.removed(), sqlite.cursor() as cursor:
+        with leftovers.remove_leftovers(), sqlite.cursor() as cursor:
             cursor.execute("SELECT 1")
-    with leftovers.removed():
+    with leftovers.remove_leftovers():
         sqlite.set_autocommit(False)
 
     assert sqlite.get_autocommit()

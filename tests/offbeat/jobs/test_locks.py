@@ -46,7 +46,7 @@ def setting(name):
 
 def test_every_statement_is_bounded():
     """Alone, in a transaction, and in the next one; not after the block."""
-    with locks.bounded():
+    with locks.bound_statements():
         alone = setting("lock_timeout")
         with transaction.atomic():
             first, second = setting("lock_timeout"), setting("idle_in_transaction_session_timeout")
@@ -57,7 +57,7 @@ def test_every_statement_is_bounded():
 
 def test_a_transaction_may_bound_itself_otherwise():
     """What it sets holds for its other statements: a healing worker waits less."""
-    with locks.bounded(), transaction.atomic(), connection.cursor() as cursor:
+    with locks.bound_statements(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '200ms'")
 
         assert setting("lock_timeout") == "200ms"
@@ -67,7 +67,7 @@ def test_rows_are_read_after_the_transaction():
     """Of each kind that the ORM knows."""
     Worker.objects.create(hostname="h", pid=1, queues=[], concurrency=1)
 
-    with locks.bounded():
+    with locks.bound_statements():
         assert [worker.pid for worker in Worker.objects.iterator()] == [1]
         assert Worker.objects.get_or_create(pid=1)[1] is False
         assert Worker.objects.filter(pid=1).update(pid=2) == 1
@@ -78,7 +78,7 @@ def test_a_lock_is_not_waited_for(hold, hurried):
     job = nothing.enqueue()
     hold(job)
 
-    with locks.bounded():
+    with locks.bound_statements():
         with pytest.raises(OperationalError) as caught:
             Job.objects.filter(pk=job.pk).update(reason="")
         assert Job.objects.count() == 1
@@ -88,14 +88,15 @@ def test_a_lock_is_not_waited_for(hold, hurried):
 
 
 def test_holders_are_named(hold, other, hurried):
-    """By pid, name, state, and for how long; whoever only reads is not."""
+    """By pid, state and since when, among others; whoever only reads is not."""
     job = nothing.enqueue()
     hold(job)
 
     line = wait_until(locks.holders)
 
-    assert line.startswith(f"{other.info.backend_pid} (offbeat, idle in transaction for ")
-    assert "," not in line.replace("offbeat, idle", "")
+    assert line.startswith(f"pid {other.info.backend_pid} (")
+    assert ", idle in transaction since " in line
+    assert line.count("pid ") == 1
 
 
 def test_nobody_holds_anything():
@@ -115,7 +116,7 @@ def test_a_held_job_of_a_lost_worker_is_for_the_next_turn(worker, hold, row):
     hold(held)
 
     with pytest.raises(HeldError):
-        recovery.workers_lost([worker], "lost")
+        recovery.recover_workers([worker], "lost")
 
     assert (row(held).state, row(free).state) == ("running", "pending")
 
@@ -126,7 +127,7 @@ def test_a_row_that_refers_to_a_job_does_not_hold_it(worker, other, row):
     Job.objects.filter(pk=waiting.pk).update(state="pending")
     other.execute("SELECT 1 FROM offbeat_jobs_job FOR KEY SHARE")
 
-    assert recovery.workers_lost([worker], "lost") == 1
+    assert recovery.recover_workers([worker], "lost") == 1
     assert {claim.id for claim in relay.claim()} == {lost.pk, waiting.pk}
 
 
@@ -135,10 +136,10 @@ def test_a_held_job_of_a_dead_process_is_for_the_next_turn(worker, hold, row, ot
     job = running(worker)
     hold(job)
     with pytest.raises(HeldError):
-        recovery.attempt_crashed(job.pk, worker, None, "died")
+        recovery.recover_attempt(job.pk, worker, None, "died")
     other.execute("ROLLBACK")
 
-    assert recovery.attempt_crashed(job.pk, worker, None, "died") is True
+    assert recovery.recover_attempt(job.pk, worker, None, "died") is True
     assert row(job).state == "pending"
 
 
@@ -148,7 +149,7 @@ def test_dead_processes_do_not_wait_for_each_other(worker, hold, row):
     hold(held)
 
     with pytest.raises(HeldError):
-        recovery.processes_died(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], "gone")
+        recovery.recover_dead_processes(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], "gone")
 
     assert (row(held).state, row(free).state) == ("running", "pending")
 
@@ -169,7 +170,7 @@ def test_jobs_of_a_worker_that_beats_again_are_left_alone(worker, row):
     job = running(worker)
     Worker.objects.create(id=worker, hostname="h", pid=1, queues=[], concurrency=1)
 
-    assert recovery.workers_lost([worker], "lost") == 0
+    assert recovery.recover_workers([worker], "lost") == 0
     assert row(job).state == "running"
 
 
@@ -187,7 +188,7 @@ def test_a_held_row_keeps_no_message_waiting(duty, hold, let_time_pass, carrier,
     held, free = published(let_time_pass, carrier)
     hold(held)
 
-    with locks.bounded():
+    with locks.bound_statements():
         duty()
         relay.relay()
 
@@ -203,7 +204,7 @@ def test_a_held_row_keeps_no_other_from_expiring(hold, row):
         cursor.execute("UPDATE offbeat_jobs_job SET not_after = now() - interval '1 second'")
     hold(jobs[0])
 
-    with locks.bounded():
+    with locks.bound_statements():
         expire_late_jobs()
 
     assert [row(job).state for job in jobs] == ["published", "expired"]
@@ -229,7 +230,7 @@ def test_threads_have_bounds_of_their_own():
         found.append(setting("lock_timeout"))
         connection.close()
 
-    with locks.bounded():
+    with locks.bound_statements():
         thread = threading.Thread(target=look)
         thread.start()
         thread.join()

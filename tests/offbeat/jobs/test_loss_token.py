@@ -1,4 +1,4 @@
-"""The broker's epoch: a Redis that lost what it held is noticed."""
+"""The loss token: a Redis that lost what it held is noticed."""
 
 import pytest
 import redis as client
@@ -94,17 +94,6 @@ def test_another_redis_is_noticed(carrier):
     assert loss_token.check() == 1
 
 
-def test_a_worker_of_the_release_before_is_no_loss(carrier):
-    """It exchanges its own token, under its own key and in its own column, until a deploy has taken its place."""
-    loss_token.check()
-    nothing.enqueue()
-    for number in range(3):
-        carrier.set("jobs:epoch", f"old-{number}")
-        Broker.objects.update(epoch=f"old-{number}")
-
-        assert loss_token.check() == 0
-
-
 def test_redis_away_changes_nothing(redis):
     """The look fails, and the next one compares with the token that was there."""
     loss_token.check()
@@ -170,13 +159,12 @@ def test_what_was_lost_is_published_again_batch_by_batch(carrier, settings):
     assert Broker.objects.get().lost_at is None
 
 
-def test_a_turn_ends_in_time_and_the_next_one_goes_on(carrier, settings, monkeypatch):
+def test_a_turn_ends_in_time_and_the_next_one_goes_on(carrier, settings):
     """The worker beats in the same thread: what a turn leaves, it or another worker publishes in the next."""
-    settings.OFFBEAT_JOBS = {"relay_batch": 10}
+    settings.OFFBEAT_JOBS = {"relay_batch": 10, "heartbeat_interval": 0}
     loss_token.check()
     nothing.enqueue_many(((), {}) for _ in range(25))
     carrier.flushall()
-    monkeypatch.setattr(loss_token, "_turn", lambda: 0.0)
 
     counts = [loss_token.check() for _ in range(4)]
 
@@ -185,13 +173,12 @@ def test_a_turn_ends_in_time_and_the_next_one_goes_on(carrier, settings, monkeyp
     assert Broker.objects.get().lost_at is None
 
 
-def test_a_second_loss_doubles_no_message(carrier, settings, monkeypatch):
+def test_a_second_loss_doubles_no_message(carrier, settings):
     """Redis is emptied again before all is published: each job has one message in the end."""
-    settings.OFFBEAT_JOBS = {"relay_batch": 10}
+    settings.OFFBEAT_JOBS = {"relay_batch": 10, "heartbeat_interval": 0}
     loss_token.check()
     nothing.enqueue_many(((), {}) for _ in range(25))
     carrier.flushall()
-    monkeypatch.setattr(loss_token, "_turn", lambda: 0.0)
     loss_token.check()
 
     carrier.flushall()
@@ -201,16 +188,16 @@ def test_a_second_loss_doubles_no_message(carrier, settings, monkeypatch):
     assert carrier.llen(broker.key("default")) == 25
 
 
-def test_redis_away_while_it_is_published_again_loses_nothing(redis, carrier, monkeypatch):
+def test_redis_away_while_it_is_published_again_loses_nothing(redis, carrier):
     """The jobs are pending then, and the relay publishes them when Redis is back."""
     loss_token.check()
     nothing.enqueue_many(((), {}) for _ in range(5))
     carrier.flushall()
-    lost_at = loss_token.look()
+    lost_at = loss_token.exchange()
     redis.stop()
 
     with pytest.raises(broker.BrokerAwayError):
-        loss_token.republish(lost_at)
+        relay.publish_batches(lambda: relay.claim_lost(lost_at))
 
     redis.start()
     broker.breaker.close()

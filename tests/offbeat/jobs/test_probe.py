@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from offbeat.jobs import probe
-from offbeat.jobs.conf import Conf
+from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.worker import heartbeat_file
 
 PROBE = Path(probe.__file__)
@@ -135,7 +135,7 @@ def test_it_imports_neither_django_nor_celery(beat):
 
 def test_the_limit_is_the_ledgers():
     """The probe reads no settings, so its number is written down twice."""
-    assert Conf().heartbeat_timeout == probe.MAX_AGE
+    assert JobsConf().heartbeat_timeout == probe.MAX_AGE
 
 
 def test_it_looks_where_the_worker_writes(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, queries
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.queries import Depth, Wanted, depths, find_jobs, newest_reasons, statistics, tallies
+from offbeat.jobs.queries import Depth, JobFilter, depths, find_jobs, newest_reasons, statistics, tallies
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
@@ -33,16 +33,16 @@ def jobs():
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(), ["pending", "published", "dead", "succeeded"]),
-        (Wanted(state="dead"), ["dead"]),
-        (Wanted(state="succeeded"), ["succeeded"]),
-        (Wanted(state="cancelled"), []),
-        (Wanted(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
-        (Wanted(task="nothing"), []),
-        (Wanted(queue="mail"), ["published"]),
-        (Wanted(state="published", queue="default"), []),
-        (Wanted(key="k"), ["dead"]),
-        (Wanted(key="k", state="succeeded"), []),
+        (JobFilter(), ["pending", "published", "dead", "succeeded"]),
+        (JobFilter(state="dead"), ["dead"]),
+        (JobFilter(state="succeeded"), ["succeeded"]),
+        (JobFilter(state="cancelled"), []),
+        (JobFilter(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
+        (JobFilter(task="nothing"), []),
+        (JobFilter(queue="mail"), ["published"]),
+        (JobFilter(state="published", queue="default"), []),
+        (JobFilter(key="k"), ["dead"]),
+        (JobFilter(key="k", state="succeeded"), []),
     ],
 )
 def test_jobs_are_found(jobs, wanted, found):
@@ -52,7 +52,7 @@ def test_jobs_are_found(jobs, wanted, found):
 
 def test_no_more_are_found_than_asked_for(jobs):
     """The newest of them."""
-    assert find_jobs(Wanted(), 2) == [jobs["pending"], jobs["published"]]
+    assert find_jobs(JobFilter(), 2) == [jobs["pending"], jobs["published"]]
 
 
 def test_those_that_wait_are_in_the_order_in_which_they_wait():
@@ -60,7 +60,7 @@ def test_those_that_wait_are_in_the_order_in_which_they_wait():
     now = timezone.now()
     waiting = [nothing.using(run_at=now + timedelta(hours=hours)).enqueue() for hours in (3, 1, 2)]
 
-    assert find_jobs(Wanted(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
+    assert find_jobs(JobFilter(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
 
 
 def test_the_latest_dead_letter_is_in_front():
@@ -69,7 +69,7 @@ def test_the_latest_dead_letter_is_in_front():
         divide.enqueue(number, 0)
         run_jobs()
 
-    assert [job.args[0] for job in find_jobs(Wanted(state="dead"), 2)] == [2, 1]
+    assert [job.args[0] for job in find_jobs(JobFilter(state="dead"), 2)] == [2, 1]
 
 
 def test_a_queue_has_a_depth(jobs):
@@ -200,9 +200,9 @@ class Explainer:
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(),
-        *(Wanted(state=state) for state in ("dead", "pending", "published", "running")),
-        Wanted(key="k"),
+        JobFilter(),
+        *(JobFilter(state=state) for state in ("dead", "pending", "published", "running")),
+        JobFilter(key="k"),
     ],
     ids=str,
 )
@@ -213,11 +213,11 @@ def test_finding_reads_little(history, wanted):
 
 def test_looking_for_a_task_stops_at_the_window(history, monkeypatch):
     """What no index finds is looked for among so many jobs and no more."""
-    without_end = rows_read(lambda: find_jobs(Wanted(task="nobody"), 10))
+    without_end = rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10))
     monkeypatch.setattr(queries, "WINDOW", 500)
 
     assert without_end > 5_000
-    assert rows_read(lambda: find_jobs(Wanted(task="nobody"), 10)) <= 1_000
+    assert rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10)) <= 1_000
 
 
 def test_statistics_read_no_finished_job(history):

@@ -22,7 +22,7 @@ def test_a_crashed_attempt_is_due_again(running, worker, row):
     """Charged as a crash, with its reason in the history."""
     job, attempt = running
 
-    assert recovery.attempt_crashed(job.pk, worker, None, "its process died: signal 9 (SIGKILL)") is True
+    assert recovery.recover_attempt(job.pk, worker, None, "its process died: signal 9 (SIGKILL)") is True
 
     found = row(job)
     assert (found.state, found.crashes, found.retries) == ("pending", 1, 0)
@@ -42,8 +42,8 @@ def test_only_its_own_process_can_crash_it(running, worker, row):
     """Told late of a process that died, when the job runs in another one, nothing changes."""
     job, _ = running
 
-    assert recovery.attempt_crashed(job.pk, uuid.uuid4(), None, "died") is False
-    assert recovery.attempt_crashed(job.pk, worker, row(job).pid + 1, "died") is False
+    assert recovery.recover_attempt(job.pk, uuid.uuid4(), None, "died") is False
+    assert recovery.recover_attempt(job.pk, worker, row(job).pid + 1, "died") is False
     assert row(job).state == "running"
 
 
@@ -52,7 +52,7 @@ def test_it_is_told_once(running, worker, row):
     job, _ = running
     pid = row(job).pid
 
-    told = [recovery.attempt_crashed(job.pk, worker, pid, "died") for _ in range(2)]
+    told = [recovery.recover_attempt(job.pk, worker, pid, "died") for _ in range(2)]
 
     assert told == [True, False]
     assert row(job).crashes == 1
@@ -63,7 +63,7 @@ def test_a_job_that_has_ended_cannot_crash(running, worker, row):
     job, attempt = running
     attempts.finish(attempt)
 
-    assert recovery.attempt_crashed(job.pk, worker, None, "died") is False
+    assert recovery.recover_attempt(job.pk, worker, None, "died") is False
     assert row(job).state == "succeeded"
 
 
@@ -79,7 +79,7 @@ def test_a_poison_job_ends_as_a_dead_letter(row, caplog):
     for _ in range(5):
         worker = uuid.uuid4()
         attempts.begin(job.pk, worker)
-        recovery.attempt_crashed(job.pk, worker, None, "its process died: signal 9 (SIGKILL)")
+        recovery.recover_attempt(job.pk, worker, None, "its process died: signal 9 (SIGKILL)")
     signals.job_dead.disconnect(hear)
 
     found = row(job)
@@ -100,7 +100,7 @@ def test_every_job_of_a_lost_worker_is_due_again(worker):
     other = nothing.enqueue()
     attempts.begin(other.pk, uuid.uuid4())
 
-    assert recovery.workers_lost([worker], "lost") == 3
+    assert recovery.recover_workers([worker], "lost") == 3
 
     assert set(Job.objects.filter(state="pending")) == set(lost)
     assert Job.objects.get(state="running") == other

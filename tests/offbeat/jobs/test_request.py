@@ -16,7 +16,7 @@ from django.db.models import F
 from offbeat.jobs import attempts, workers
 from offbeat.jobs.models import Job
 from offbeat.jobs.request import JobRequest
-from offbeat.jobs.worker import maintenance
+from offbeat.jobs.worker.state import WorkerState, worker_state
 from tests.offbeat.faults.effects.tasks import never_end, work
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 @pytest.fixture(autouse=True)
 def inbox(monkeypatch):
-    """What is handed to the keeper, to be done by the test."""
-    monkeypatch.setattr(maintenance, "senses", type(maintenance.senses)())
-    return maintenance.senses.inbox
+    """What is submitted to the maintenance thread, to be done by the test."""
+    monkeypatch.setattr(worker_state, "__dict__", vars(WorkerState()))
+    return worker_state.records
 
 
 def do_all(inbox):
@@ -155,7 +155,7 @@ def test_a_message_that_was_replaced_meanwhile(inbox, row):
 def test_a_child_that_the_worker_killed_is_not_charged(orphan, inbox, row):
     """Its job is handed back by who killed it."""
     job, received = orphan
-    maintenance.give_up()
+    worker_state.is_killing_children = True
 
     received.request.on_failure(died())
     do_all(inbox)
@@ -260,10 +260,10 @@ def test_a_jobs_message_is_not_counted(settings):
 
 
 def test_a_start_is_noted(monkeypatch):
-    """So that the keeper sees that the consumer is not stuck."""
-    monkeypatch.setattr(maintenance.senses, "started_at", 0.0)
+    """So that the maintenance thread sees that the consumer is not stuck."""
+    monkeypatch.setattr(worker_state, "task_started_at", 0.0)
     work.enqueue("a")
 
     Received(work).request.execute_using_pool(RunningPool())
 
-    assert maintenance.senses.started_at > 0
+    assert worker_state.task_started_at > 0

@@ -87,7 +87,7 @@ def test_a_process_names_its_sessions(monkeypatch):
     worker = uuid.uuid4()
     connection.close()
 
-    sessions.name(worker, 4_194_304)
+    sessions.name_sessions(worker, 4_194_304)
 
     with connection.cursor() as cursor:
         cursor.execute("SHOW application_name")
@@ -150,7 +150,7 @@ def test_sessions_of_lost_workers_are_ended(session, caplog):
 
 def test_where_it_is_not_allowed_the_log_says_so_once(worker, caplog, monkeypatch):
     """A server that lets nobody end sessions: the idle bound has to do."""
-    monkeypatch.setattr(sessions, "_told", set())
+    monkeypatch.setattr(sessions, "_reported", set())
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE ROLE restricted; REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC; SET ROLE restricted"
@@ -181,7 +181,7 @@ def test_an_attempt_that_died_waiting_for_a_lock_is_excused(worker, session, hol
     """It tries again a little later; its reason says why it is not charged."""
     waiting(session(worker, DEAD))
 
-    assert recovery.attempt_crashed(job.pk, worker, DEAD, "hard time limit of 3 s exceeded") is True
+    assert recovery.recover_attempt(job.pk, worker, DEAD, "hard time limit of 3 s exceeded") is True
 
     found = row(job)
     assert (found.state, found.crashes, found.excused) == ("pending", 0, 1)
@@ -193,7 +193,7 @@ def test_an_attempt_that_waited_for_nobody_is_charged(worker, session, job, row)
     """Its session is ended all the same."""
     one = in_a_transaction(session(worker, DEAD))
 
-    recovery.attempt_crashed(job.pk, worker, DEAD, "died")
+    recovery.recover_attempt(job.pk, worker, DEAD, "died")
 
     assert (row(job).crashes, lives(one)) == (1, False)
 
@@ -203,10 +203,10 @@ def test_that_it_waited_is_not_forgotten(worker, session, holder, job, row):
     waiting(session(worker, DEAD))
     holder.execute("SELECT 1 FROM offbeat_jobs_job FOR UPDATE")
     with pytest.raises(HeldError):
-        recovery.attempt_crashed(job.pk, worker, DEAD, "died")
+        recovery.recover_attempt(job.pk, worker, DEAD, "died")
     holder.execute("ROLLBACK")
 
-    recovery.attempt_crashed(job.pk, worker, DEAD, "died")
+    recovery.recover_attempt(job.pk, worker, DEAD, "died")
 
     assert (row(job).crashes, row(job).excused) == (0, 1)
 
@@ -219,7 +219,7 @@ class TimeLimitError(Exception):
 def named(monkeypatch, worker):
     """Let the test's process be one of a worker."""
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", dict(connection.settings_dict["OPTIONS"]))
-    sessions.name(worker, os.getpid())
+    sessions.name_sessions(worker, os.getpid())
     connection.close()
     yield
     connection.close()

@@ -9,15 +9,15 @@ from django.db import connection
 
 from offbeat.jobs import attempts, signals, workers
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.silence import Watch
+from offbeat.jobs.silence import SilenceWatch
 from tests.offbeat.faults.effects.tasks import nothing
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 
-def bury_lost(watch=None):
+def recover_lost(watch=None):
     """Look once, by an observer that has just started and knows what time it is in PostgreSQL."""
-    return workers.bury_lost(watch or Watch(), datetime.now(UTC))
+    return workers.recover_lost(watch or SilenceWatch(), datetime.now(UTC))
 
 
 def beat(**changes):
@@ -67,7 +67,7 @@ def test_a_worker_that_stops_says_goodbye():
     beat()
     other = Worker.objects.create(hostname="h", pid=1, queues=[], concurrency=1)
 
-    workers.say_goodbye()
+    workers.leave_ledger()
 
     assert Worker.objects.get() == other
 
@@ -79,7 +79,7 @@ def test_a_silent_worker_is_lost(let_time_pass, row, caplog):
     attempts.begin(job.pk, workers.current())
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
 
-    assert bury_lost() == 1
+    assert recover_lost() == 1
 
     assert (row(job).state, row(job).reason) == ("pending", "its worker gave no heartbeat for 45 s")
     assert row(job).crashes == 1
@@ -100,7 +100,7 @@ def test_dead_letters_of_a_lost_worker_are_told_after_they_are_recorded(let_time
     Job.objects.update(max_attempts=1)
     attempts.begin(job.pk, workers.current())
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
-    bury_lost()
+    recover_lost()
     signals.job_dead.disconnect(hear)
 
     assert within == [False]
@@ -114,7 +114,7 @@ def test_a_worker_that_beats_keeps_its_jobs(let_time_pass, row):
     let_time_pass(44, "heartbeat_at", table="offbeat_jobs_worker")
     let_time_pass(3600, "started_at")
 
-    assert bury_lost() == 0
+    assert recover_lost() == 0
     assert row(job).state == "running"
 
 
@@ -122,10 +122,10 @@ def test_a_job_without_a_worker_is_adopted(worker, let_time_pass, row):
     """Its worker has no row: it left without handing it back."""
     job = nothing.enqueue()
     attempts.begin(job.pk, worker)
-    young = bury_lost()
+    young = recover_lost()
     let_time_pass(46, "started_at")
 
-    assert (young, bury_lost()) == (0, 1)
+    assert (young, recover_lost()) == (0, 1)
     assert (row(job).state, row(job).reason) == ("pending", "its worker is gone")
 
 
@@ -136,7 +136,7 @@ def test_two_reconcilers_bury_a_worker_once(let_time_pass, row):
     attempts.begin(job.pk, workers.current())
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
 
-    assert [bury_lost(), bury_lost()] == [1, 0]
+    assert [recover_lost(), recover_lost()] == [1, 0]
     assert row(job).crashes == 1
 
 
@@ -145,7 +145,7 @@ def test_a_worker_that_wakes_up_again_is_back(let_time_pass):
     beat()
     attempt = attempts.begin(nothing.enqueue().pk, workers.current())
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
-    bury_lost()
+    recover_lost()
 
     beat()
 
@@ -163,41 +163,41 @@ def test_a_beat_tells_the_time():
 
 def test_a_clock_that_was_set_makes_nobody_older(let_time_pass, row):
     """An observer times what it has seen by its own clock, and what is new to it by the time that it has counted."""
-    watch = Watch()
+    watch = SilenceWatch()
     beat()
     job = nothing.enqueue()
     attempts.begin(job.pk, workers.current())
-    seen = bury_lost(watch)
+    seen = recover_lost(watch)
     let_time_pass(300, "heartbeat_at", table="offbeat_jobs_worker")
     let_time_pass(300, "started_at")
 
-    counted = workers.bury_lost(Watch(), datetime.now(UTC) - timedelta(seconds=300))
+    counted = workers.recover_lost(SilenceWatch(), datetime.now(UTC) - timedelta(seconds=300))
 
     assert (seen, counted, row(job).state) == (0, 0, "running")
 
 
 def test_a_heartbeat_in_the_future_is_timed_by_the_observer(let_time_pass, row):
     """The clock was set back after it: the worker is lost when nothing has followed for 45 seconds."""
-    watch = Watch()
+    watch = SilenceWatch()
     beat()
     job = nothing.enqueue()
     attempts.begin(job.pk, workers.current())
     let_time_pass(-100, "heartbeat_at", table="offbeat_jobs_worker")
-    young = bury_lost(watch)
+    young = recover_lost(watch)
     watch.silent_since = {sign: since - 46 for sign, since in watch.silent_since.items()}
 
-    assert (young, bury_lost(watch), row(job).state) == (0, 1, "pending")
+    assert (young, recover_lost(watch), row(job).state) == (0, 1, "pending")
 
 
 def test_a_beat_during_the_look_saves_a_worker(let_time_pass):
     """What was seen is compared with what is there."""
     beat()
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
-    watch = Watch()
+    watch = SilenceWatch()
     (sign,) = watch.silence(datetime.now(UTC))
     beat()
 
-    assert workers.declare_lost([sign]) == []
+    assert workers.delete_lost([sign]) == []
     assert Worker.objects.count() == 1
 
 
@@ -205,12 +205,12 @@ def test_a_worker_whose_row_is_held_is_given_time(let_time_pass, postgres):
     """It could not beat: it is timed from then on, and told about by itself."""
     beat()
     let_time_pass(46, "heartbeat_at", table="offbeat_jobs_worker")
-    watch = Watch()
+    watch = SilenceWatch()
     with postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
         other.execute("SELECT 1 FROM offbeat_jobs_worker FOR UPDATE")
-        bury_lost(watch)
+        recover_lost(watch)
 
-    bury_lost(watch)
+    recover_lost(watch)
 
     assert Worker.objects.count() == 1
 

@@ -22,7 +22,7 @@ from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.ops import conditions
 from offbeat.ops.alerts import incidents, notifications, outage, watch
-from offbeat.ops.alerts.conf import Conf
+from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.alerts.models import Incident, Turn
 from offbeat.ops.alerts.outage import Outage
 from offbeat.ops.conditions import Account
@@ -407,13 +407,13 @@ def test_a_message_put_aside_is_told_once(quiet):
 
 def test_shipped_values_are_a_minute():
     """What is told of is no deploy: the patience is longer than a worker's restart."""
-    assert (Conf().patience, Conf().interval) == (60.0, 30.0)
+    assert (AlertsConf().patience, AlertsConf().interval) == (60.0, 30.0)
 
 
 def test_every_kind_fits_its_column_and_has_its_patience():
     """An incident can hold every kind of condition, and every patience is a setting."""
     assert max(map(len, conditions.KINDS)) <= Incident._meta.get_field("kind").max_length  # noqa: SLF001  Django's documented way
-    assert {kind.patience for kind in conditions.KINDS.values()} <= {"", *vars(Conf())}
+    assert {kind.patience for kind in conditions.KINDS.values()} <= {"", *AlertsConf.names()}
 
 
 # Of cronjobs

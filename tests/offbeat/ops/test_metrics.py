@@ -108,7 +108,7 @@ def test_what_nobody_lived_to_tell_is_counted(ledger, carrier, scrape):
     late = greet.using(not_after=database_now() + timedelta(seconds=1)).enqueue()
     Job.objects.filter(pk=late.pk).update(not_after=database_now() - timedelta(seconds=1))
 
-    recovery.workers_lost([lost], "gone")
+    recovery.recover_workers([lost], "gone")
     recovery.hand_back(stopped, "stops")
     attempts.expire(late.id)
 

@@ -19,7 +19,7 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.redis_executable import redis_executable
-from offbeat.dev.servers import EXECUTABLES
+from offbeat.dev.servers import CHECKOUT, EXECUTABLES
 
 PREFIX = "offbeat-test-"
 
@@ -48,6 +48,8 @@ postgres = EmbeddedPostgres(folder / "postgres", durable=False)
 redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
 
 settings = private(os.environ) | {
+    **{name: os.environ[name] for name in ("OFFBEAT_ROOT",) if name in os.environ},
+    "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
@@ -55,6 +57,11 @@ settings = private(os.environ) | {
 }
 os.environ.clear()
 os.environ.update(settings)
+
+
+def pytest_configure(config):
+    """Bring the fixtures after pytest-django's, of which they replace one."""
+    config.pluginmanager.import_plugin("tests.offbeat.support.fixtures")
 
 
 def pytest_sessionstart():

@@ -102,13 +102,15 @@ class Stack:
         """Start what is started inside from a copy of the code; `changes` maps its files to (text, text in its place) pairs."""
         folder = self.folder / "other-version"
         skip = shutil.ignore_patterns("__pycache__")
-        for part in ("src", "tests/offbeat/faults/effects", "tests/offbeat/jobs", "tests/offbeat/support"):
+        for part in (
+            "src",
+            *(f"tests/offbeat/{name}" for name in ("faults/effects", "jobs", "sample_project", "support")),
+        ):
             shutil.copytree(CHECKOUT / part, folder / part, ignore=skip, dirs_exist_ok=True)
         for part in (
             "manage.py",
-            "platform.yaml",
             "tests/__init__.py",
-            *(f"tests/offbeat/{name}.py" for name in ("__init__", "settings", "urls", "faults/__init__")),
+            *(f"tests/offbeat/{name}.py" for name in ("__init__", "settings", "faults/__init__")),
         ):
             shutil.copy(CHECKOUT / part, folder / part)
         for file, (before, after) in changes.items():
@@ -117,7 +119,10 @@ class Stack:
             (folder / file).write_text(text.replace(before, after))
         kept = self.checkout, self.environment
         self.checkout = folder
-        self.environment = self.environment | {"PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}"}
+        self.environment = self.environment | {
+            "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+            "OFFBEAT_ROOT": str(folder / "tests/offbeat/sample_project"),
+        }
         try:
             yield
         finally:

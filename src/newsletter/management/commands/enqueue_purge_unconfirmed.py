@@ -1,5 +1,5 @@
 from newsletter.tasks import purge_unconfirmed
-from offbeat.cronjobs.commands import EnqueueCommand
+from offbeat.cronjobs import EnqueueCommand
 
 
 class Command(EnqueueCommand):

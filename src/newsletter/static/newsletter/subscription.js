@@ -2,7 +2,7 @@
 "use strict";
 
 const section = document.querySelector("[data-job]");
-const beats = section.querySelector(".beats");
+const beats = document.querySelector(".beats");
 const unreachable = section.querySelector(".unreachable");
 const SOONEST = 250;
 const LATEST = 3000; // milliseconds

@@ -22,7 +22,6 @@ class Migration(migrations.Migration):
                 ('timezone', models.CharField(max_length=64)),
                 ('is_in_file', models.BooleanField(default=True)),
                 ('known_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('schedule_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('cursor', models.DateTimeField()),
                 ('paused_at', models.DateTimeField(null=True)),
                 ('paused_by', models.CharField(db_default='', max_length=255)),

@@ -20,7 +20,7 @@ from offbeat.deployment.exporters import (
     systemd,
     upsun,
 )
-from offbeat.deployment.exporters.export import Export, File, Options, export
+from offbeat.deployment.exporters.export import Export, File, MissingKeyError, Options, export
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,7 +46,7 @@ MODULES: tuple[ModuleType, ...] = (
 )
 TARGETS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
-__all__ = ["TARGETS", "Export", "File", "Options", "export_platform", "facts_of"]
+__all__ = ["TARGETS", "Export", "File", "MissingKeyError", "Options", "export_platform", "facts_of"]
 
 
 def export_platform(name: str, platform: Platform, options: Options | None = None) -> Export:

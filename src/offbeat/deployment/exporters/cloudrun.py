@@ -86,7 +86,7 @@ def _container(target: Target, service: Service) -> dict[str, Any]:
     # Below one CPU, Cloud Run allows one request at a time.
     limits = {"cpu": f"{max(service.cpu, 1):g}", "memory": f"{service.memory}Mi"}
     container: dict[str, Any] = {
-        "image": target.platform.image,
+        "image": target.image,
         "command": service.argv[:1],
         "args": service.argv[1:],
         "env": _env(target, service),
@@ -105,7 +105,7 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
     argv = shlex.split(command)
     limit = 900 if name == "release" else 120
     container = {
-        "image": target.platform.image,
+        "image": target.image,
         "command": argv[:1],
         "args": argv[1:],
         "env": _env(target, None),

@@ -25,6 +25,7 @@ FACTS = Facts(
     release="a service that the others wait for",
     scales=False,
     shares_port=False,
+    shows_size=True,
     hosts="ALLOWED_HOSTS",
     resources="containers of the file, each with a volume: backups are yours",
     servers="own",

@@ -98,7 +98,7 @@ def _component(target: Target, name: str, command: str) -> dict[str, Any]:
     platform = target.platform
     return {
         "name": name,
-        "github": {"repo": platform.repository, "branch": platform.branch, "deploy_on_push": True},
+        "github": {"repo": target.repository, "branch": platform.branch, "deploy_on_push": True},
         "dockerfile_path": "Dockerfile",
         "run_command": command,
     }

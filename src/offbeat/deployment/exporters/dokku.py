@@ -24,6 +24,7 @@ FACTS = Facts(
     grace_unset="30 s",
     release="`release` of the Procfile",
     scales=False,
+    shows_size=True,
     hosts="from the domains that Dokku knows: setup.sh copies them",
     resources="the postgres and redis plugins, linked by setup.sh",
     servers="fixed",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.budget import concurrency
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import EnvVar, Platform, Service
@@ -27,6 +29,7 @@ def own_values(target: Target, service: Service | None) -> dict[str, str]:
     if service is None:
         return {}
     values = {"PORT": str(service.port)} if service.port else {}
+    values |= _processes(target, (service,))
     return values | ({"WORKER_GRACE": str(target.grace(service))} if service.queues else {})
 
 
@@ -45,8 +48,17 @@ def shared_values(target: Target) -> dict[str, str]:
     """
     platform = target.platform
     values = {each.name: each.default for each in platform.env if each.default is not None}
+    values |= _processes(target, platform.services)
     graces = [target.grace(each) for each in platform.services if each.queues]
     return values | ({"WORKER_GRACE": str(min(graces))} if graces else {})
+
+
+def _processes(target: Target, services: Iterable[Service]) -> dict[str, str]:
+    """Give how many processes the services run, where their containers cannot tell; the least, where they share the variable."""
+    if target.facts.shows_size:
+        return {}
+    counts = sorted((concurrency(each, target.platform) for each in services), reverse=True)
+    return {name: str(count) for name, count in counts}
 
 
 def asked(platform: Platform) -> Iterator[EnvVar]:

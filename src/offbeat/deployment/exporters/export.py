@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from offbeat.deployment.spec import Platform, Service
 
 
+class MissingKeyError(Exception):
+    """The platform needs a key that platform.yaml leaves out: show the message."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the person who exports chooses."""
@@ -60,6 +64,23 @@ class Target:
             "Change platform.yaml and make it again, not this file."
         )
 
+    @property
+    def image(self) -> str:
+        return self._needed("image", "it pulls the image from a registry", "registry.example/acme/shop:1.4.2")
+
+    @property
+    def repository(self) -> str:
+        return self._needed("repository", "it builds from GitHub", "acme/shop")
+
+    def _needed(self, key: str, why: str, example: str) -> str:
+        """Give what platform.yaml may leave out, but not for this platform; raises MissingKeyError."""
+        value: str | None = getattr(self.platform, key)
+        if value is None:
+            raise MissingKeyError(
+                f"platform.yaml: {key}: is missing, and {self.facts.title} needs it: {why}. Hint: {key}: {example}"
+            )
+        return value
+
     def grace(self, service: Service) -> int:
         return self.facts.grace_of(service.grace)
 
@@ -82,7 +103,9 @@ def _limits(target: Target) -> Iterator[str]:
         given = target.grace(service)
         if given < service.grace:
             effect = (
-                "longer jobs are handed back and run again" if service.queues else "slow requests are cut off"
+                "longer jobs return to the queue and run again"
+                if service.queues
+                else "slow requests are cut off"
             )
             yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
         if service.port and service.instances.min > 1 and not facts.shares_port:

@@ -7,7 +7,7 @@ from typing import Literal
 
 Zone = Literal["utc", "each", "host", "file"]
 """utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
-file: our stand-in reads platform.yaml itself."""
+file: a process of ours reads platform.yaml itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Facts:
     release_effect: str = ""
     scales: bool = True
     """Whether it scales between min and max by itself."""
+    shows_size: bool = False
+    """Whether a container sees what CPU and memory it has; where that is not sure, it is told how many processes to run."""
     shares_port: bool = True
     """Whether several instances of web can be reached; on one machine without a router they would want one port."""
     hosts: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
-from offbeat.deployment.exporters.texts import json_text, markdown_table, yaml_text
+from offbeat.deployment.exporters.texts import json_text, markdown_table, source, yaml_text
 from offbeat.deployment.exporters.wakeups import shortest_interval, times_of_day
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ FACTS = Facts(
     resources="add-ons, made by app.json",
     servers="fixed",
     notes=(
-        "dynos restart once a day: jobs under way are handed back, as in a deploy",
+        "dynos restart once a day: jobs under way return to the queue, as in a deploy",
         (
             "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
             "but nobody proves who is at its other end"
@@ -96,7 +96,7 @@ def _app_json(target: Target) -> dict[str, Any]:
     return {
         "name": platform.name,
         "description": " ".join(target.header.splitlines()),
-        "repository": f"https://github.com/{platform.repository}",
+        **source(platform),
         "stack": "container",
         "addons": _addons(target),
         "env": _env(target),

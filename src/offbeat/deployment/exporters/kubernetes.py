@@ -86,7 +86,7 @@ def files(target: Target) -> tuple[File, ...]:
 
 
 def _kustomization(target: Target, resources: list[str]) -> dict[str, Any]:
-    image, _, tag = target.platform.image.partition("@")[0].rpartition(":")
+    image, _, tag = target.image.partition("@")[0].rpartition(":")
     images = [{"name": image, "newTag": tag}] if image and "/" not in tag else []
     document = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -179,7 +179,7 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
     prefix = target.platform.name
     return {
         "name": name,
-        "image": target.platform.image,
+        "image": target.image,
         "args": argv,
         "envFrom": [
             {"configMapRef": {"name": f"{prefix}-config"}},

@@ -58,7 +58,7 @@ def _steps(target: Target) -> Iterator[str]:
         yield f"**Databases → New**: {kind}, version {resource.version}, injected as {resource.injects}.\n"
     for service in platform.services:
         table = markdown_table(["Field", "Value"], _fields(target, service))
-        yield f"**Services → New → Run as Container**, from {platform.repository}, branch {platform.branch}:\n\n{table}"
+        yield f"**Services → New → Run as Container**, from {target.repository}, branch {platform.branch}:\n\n{table}"
     if platform.release:
         yield f"Before each deploy, a one-off container: `{platform.release}`.\n"
     if target.wake_ups:
@@ -68,7 +68,7 @@ def _steps(target: Target) -> Iterator[str]:
 
 
 def _calls(target: Target) -> str:
-    image = target.platform.image
+    image = target.image
     calls = [
         f'panda cronjob create --name {each.name} --image {image} --schedule "{each.line}"'
         for each in target.wake_ups

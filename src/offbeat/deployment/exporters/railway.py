@@ -80,7 +80,7 @@ def _constants(target: Target) -> Iterator[tuple[str, str]]:
     for kind in platform.resources.kinds:
         yield f"{kind}Server", f"{kind}({json.dumps(kind)})"
     branch = typescript({"branch": platform.branch})
-    yield "source", f"github({json.dumps(platform.repository)}, {branch})"
+    yield "source", f"github({json.dumps(target.repository)}, {branch})"
     # web first: the others refer to it.
     for service in sorted(platform.services, key=lambda each: not each.port):
         yield f"{service.name}Service", _call(service.name, _service(target, service))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import asked, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
-from offbeat.deployment.exporters.texts import json_text
+from offbeat.deployment.exporters.texts import json_text, source
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -61,7 +61,7 @@ def _manifest(target: Target) -> dict[str, Any]:
     return {
         "name": platform.name,
         "description": " ".join(target.header.splitlines()),
-        "repository": f"https://github.com/{platform.repository}",
+        **source(platform),
         "env": _env(target),
         "addons": [{"plan": plans[kind]} for kind in platform.resources.kinds],
         "formation": {

@@ -26,6 +26,7 @@ FACTS = Facts(
     release="a unit that the services wait for",
     scales=False,
     shares_port=False,
+    shows_size=True,
     hosts="ALLOWED_HOSTS",
     resources="yours: their addresses go into /etc/<name>.env",
     servers="own",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from offbeat.deployment.spec import Platform
 
 
 class _Dumper(yaml.SafeDumper):
@@ -37,6 +40,11 @@ def yaml_text(*documents: Any, header: str) -> str:
         yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for each in documents
     ]
     return comment(header) + "\n" + "---\n".join(bodies)
+
+
+def source(platform: Platform) -> dict[str, str]:
+    """Give the key of an app.json that says where its code is, where platform.yaml says so."""
+    return {"repository": f"https://github.com/{platform.repository}"} if platform.repository else {}
 
 
 def json_text(document: Any) -> str:

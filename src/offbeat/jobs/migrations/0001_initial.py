@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 # The row that the ledger's id lives in, where no worker has made it.
 ROW = """
-    INSERT INTO offbeat_jobs_broker (id, epoch, token, ledger) VALUES (1, '', '', gen_random_uuid()) ON CONFLICT DO NOTHING
+    INSERT INTO offbeat_jobs_broker (id, token, ledger) VALUES (1, '', gen_random_uuid()) ON CONFLICT DO NOTHING
 """
 
 
@@ -44,7 +44,6 @@ class Migration(migrations.Migration):
                 ('ledger', models.UUIDField(default=uuid.uuid4, editable=False)),
                 ('token', models.CharField(blank=True, max_length=32)),
                 ('lost_at', models.DateTimeField(null=True)),
-                ('epoch', models.CharField(blank=True, max_length=32)),
             ],
         ),
         migrations.CreateModel(

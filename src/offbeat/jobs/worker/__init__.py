@@ -1,4 +1,4 @@
-"""What jobs adds to a Celery worker: keeper, lease, graceful stop, connections that suit jobs. Install it with `install(app)`."""
+"""What jobs adds to a Celery worker: maintenance, lease, graceful stop, connections. Install it with `install(app)`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def install(app: Celery) -> None:
     app.steps["worker"].update(
         {
             "offbeat.jobs.worker.pool:PoolIsPrefork",
-            "offbeat.jobs.worker.bootsteps:KeeperStep",
+            "offbeat.jobs.worker.bootsteps:MaintenanceStep",
             "offbeat.jobs.worker.graceful_stop:GracefulStop",
         }
     )

@@ -1,4 +1,4 @@
-"""The worker bootstep that starts the keeper."""
+"""Starts the threads that maintain a worker, and prepares its processes."""
 
 from __future__ import annotations
 
@@ -16,30 +16,27 @@ from offbeat.jobs import (
     sessions,
     workers,
 )
-from offbeat.jobs.worker.graceful_stop import leave
-from offbeat.jobs.worker.maintenance import Assistant, Keeper
+from offbeat.jobs.worker.graceful_stop import stop_worker
+from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
+from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
 from offbeat.jobs.worker.periodic_tasks import registered
-from offbeat.jobs.worker.state import View, beats, duties
 
 
-class KeeperStep(bootsteps.StartStopStep):
-    """Starts the keeper, and those beside it, when the pool has started.
-
-    They go on until the process ends, so that a stopping worker still beats.
-    """
+class MaintenanceStep(bootsteps.StartStopStep):
+    """Starts the threads when the pool has started. They go on until the process ends, so that a stopping worker still beats."""
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, worker: Any) -> None:
-        view = View(worker)
-        Assistant(beats(view), name="jobs-heart").start()
-        Keeper(duties(view, leave)).start()
+        maintenance = WorkerMaintenance(worker)
+        PeriodicThread(heartbeat_tasks(maintenance), name="jobs-heartbeat").start()
+        MaintenanceThread(maintenance_tasks(maintenance, stop_worker)).start()
         if others := registered():
-            Assistant(others, name="jobs-assistant").start()
+            PeriodicThread(others, name="jobs-periodic").start()
 
 
 @signals.celeryd_after_setup.connect
-def set_apart_what_is_loaded(**_: Any) -> None:
+def freeze_garbage_collector(**_: Any) -> None:
     """Leave modules, models and tasks out of the garbage collector's rounds, before the children are forked.
 
     A full round over them takes up to a tenth of a second, in which no message is dispatched; and it would copy into each child
@@ -59,9 +56,9 @@ def ignore_sigterm(**_: Any) -> None:
 @signals.worker_process_init.connect
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
-    sessions.name(workers.current(), os.getpid())
+    sessions.name_sessions(workers.current(), os.getpid())
 
 
 @signals.worker_process_init.connect
-def keep_sessions_apart(**_: Any) -> None:
-    os.register_at_fork(after_in_child=leftovers.let_go)
+def abandon_sessions_in_forks(**_: Any) -> None:
+    os.register_at_fork(after_in_child=leftovers.abandon_sessions)

@@ -13,7 +13,8 @@ from kombu.utils.json import dumps
 from offbeat.jobs import code, refusal, unreadable_store
 from offbeat.jobs.message import JOB_HEADER, reduce_to_job
 from offbeat.jobs.unreadable_store import UnreadableError
-from offbeat.jobs.worker import maintenance, message_shape
+from offbeat.jobs.worker import message_shape
+from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.transport import is_of_broker
 
 
@@ -30,7 +31,7 @@ class TaskConsumer(Consumer):
     def _receive_callback(self, message: Any) -> None:
         try:
             self._check(message)
-            if _is_refused(message):
+            if _refuse_undurable(message):
                 message.ack()
             else:
                 super()._receive_callback(message)
@@ -55,12 +56,16 @@ class TaskConsumer(Consumer):
             _keep(message, reason, longest=None)
 
 
-def _is_refused(message: Any) -> bool:
-    """Tell whether a job's task is one of Celery's own class, which would run without arguments, and tell nobody."""
-    told = message.headers
-    if not told.get(JOB_HEADER) or told["task"] not in current_app.tasks or code.is_durable(told["task"]):
+def _refuse_undurable(message: Any) -> bool:
+    """Have a job refused whose task is of Celery's own class: it would run without arguments. Tell whether it is one."""
+    headers = message.headers
+    if (
+        not headers.get(JOB_HEADER)
+        or headers["task"] not in current_app.tasks
+        or code.is_durable(headers["task"])
+    ):
         return False  # Celery tells of an unknown one by a signal
-    refusal.collect(uuid.UUID(told["id"]), told["task"])
+    refusal.collect(uuid.UUID(headers["id"]), headers["task"])
     return True
 
 
@@ -76,7 +81,7 @@ def _put_aside(message: Any, reason: str) -> None:
 
 
 def _keep(message: Any, reason: str, longest: int | None = unreadable_store.LONGEST) -> None:
-    maintenance.note_start()  # a worker that only puts aside does consume
+    worker_state.note_start()  # a worker that only puts aside does consume
     raw = dumps(message._raw)  # noqa: SLF001  the JSON that came, as kombu keeps it
     unreadable_store.put_aside(raw, reason, message.delivery_info["routing_key"], longest)
 

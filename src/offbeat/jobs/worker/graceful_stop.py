@@ -1,4 +1,4 @@
-"""The graceful stop: finish what fits in the grace, hand back the rest as due again, leave.
+"""The graceful stop: finish what fits in the grace, hand back the rest as due again, exit.
 
 Celery's own ways do not fit a platform: the warm shutdown waits for ever, the cold one kills at once, and the soft one sleeps its
 whole timeout in a signal handler, with the event loop standing still.
@@ -22,18 +22,19 @@ from offbeat.jobs import locks, recovery, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import heartbeat_file
-from offbeat.jobs.worker.maintenance import give_up, senses
-from offbeat.jobs.worker.state import children
+from offbeat.jobs.worker.maintenance import children
+from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
+HANDED_BACK = "handed back by a worker that stopped"
 LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
 LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
 
 
 class GracefulStop(bootsteps.StartStopStep):
-    """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, leave.
+    """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, exit.
 
     A second SIGINT hands back at once. The event loop goes on turning meanwhile: results are read, messages acknowledged,
     leases renewed.
@@ -51,8 +52,8 @@ class GracefulStop(bootsteps.StartStopStep):
         signal.signal(signal.SIGINT, self.on_signal)
 
     def on_signal(self, number: int, frame: Any) -> None:
-        if not senses.stopping:
-            senses.stopping = True
+        if not worker_state.is_stopping:
+            worker_state.is_stopping = True
             threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
         elif number == signal.SIGINT:
             self.hurry.set()
@@ -67,12 +68,13 @@ class GracefulStop(bootsteps.StartStopStep):
         )
         while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
-        if state.reserved_requests:
-            self.interrupt()
+        if state.reserved_requests:  # killed before their jobs are handed back: never two at once
+            kill_children(self.worker)
+            hand_back()
             state.should_terminate = os.EX_OK
         else:
             state.should_stop = os.EX_OK
-        threading.Timer(LAST_WORDS, leave_by_force, [self.worker]).start()
+        threading.Timer(LAST_WORDS, exit_by_force, [self.worker]).start()
 
     def stop_consuming(self) -> None:
         """Ask for no more messages, and return when none can come any more: what is in hand then has the whole grace.
@@ -93,15 +95,10 @@ class GracefulStop(bootsteps.StartStopStep):
         hub.call_soon(cancel)
         cancelled.wait(LAST_MESSAGE)
 
-    def interrupt(self) -> None:
-        """Kill the children, then hand their jobs back: never two at once."""
-        kill_children(self.worker)
-        hand_back()
-
 
 def kill_children(worker: Any) -> None:
     """Kill the children, and return when they are dead."""
-    give_up()
+    worker_state.is_killing_children = True
     pids = children(worker)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -110,38 +107,38 @@ def kill_children(worker: Any) -> None:
 
 
 def hand_back() -> None:
-    """Make this worker's running jobs due again. PostgreSQL away: the reconciler of another worker does it later."""
-    with contextlib.suppress(DatabaseFailure), locks.bounded():
-        count = recovery.hand_back(workers.current(), "handed back by a worker that stopped")
+    """Make this worker's running jobs due again. PostgreSQL down: the reconciler of another worker does it later."""
+    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
+        count = recovery.hand_back(workers.current(), HANDED_BACK)
         logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
 
 
 @signals.worker_shutdown.connect
-def leave_the_ledger(**_: Any) -> None:
+def leave_ledger(**_: Any) -> None:
     """The pool has stopped: nothing runs in this worker any more."""
-    senses.gone = True
-    with contextlib.suppress(DatabaseFailure), locks.bounded():
-        recovery.hand_back(workers.current(), "handed back by a worker that stopped")
-        workers.say_goodbye()
+    worker_state.has_left_ledger = True
+    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
+        recovery.hand_back(workers.current(), HANDED_BACK)
+        workers.leave_ledger()
     heartbeat_file.remove()
 
 
-def leave_by_force(worker: Any) -> None:
-    """Leave although Celery has not finished stopping, because the grace is nearly over.
+def exit_by_force(worker: Any) -> None:
+    """Exit although Celery has not finished stopping, because the grace is nearly over.
 
     A message that came in the moment of stopping may still run: its child is killed before its job is handed back.
     """
-    logger.warning("leaving by force", extra={"action": "worker_left_by_force"})
+    logger.warning("exiting by force", extra={"action": "worker_exited_by_force"})
     kill_children(worker)
-    record = threading.Thread(target=leave_the_ledger, daemon=True)
+    record = threading.Thread(target=leave_ledger, daemon=True)
     record.start()
     record.join(
         LAST_RECORD
-    )  # PostgreSQL may be away, down to its name: then another worker's reconciler does it
+    )  # PostgreSQL may be down, with its name: then another worker's reconciler does it
     os._exit(os.EX_OK)
 
 
-def leave(reason: str) -> None:
+def stop_worker(reason: str) -> None:
     """Stop a worker that cannot go on, so that the platform starts a new one."""
-    logger.critical("leaving: %s", reason, extra={"action": "worker_stuck"})
+    logger.critical("stopping: %s", reason, extra={"action": "worker_stuck"})
     os.kill(os.getpid(), signal.SIGTERM)

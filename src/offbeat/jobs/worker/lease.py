@@ -7,7 +7,8 @@ from typing import Any
 
 from celery import bootsteps
 
-from offbeat.jobs.worker import maintenance, transport
+from offbeat.jobs.worker import transport
+from offbeat.jobs.worker.state import worker_state
 
 NOTICE = 3.0  # seconds until a lost broker is noticed
 
@@ -57,7 +58,7 @@ def renew(consumer: Any) -> None:
 
 
 class BrokerWatch(bootsteps.StartStopStep):
-    """Tells the keeper whether the consumer is connected, and that the event loop turns; lets the pool look after its children.
+    """Notes whether the consumer is connected, and that the event loop turns; lets the pool look after its children.
 
     The pool notices a dead child at once, but looks a second time, to tell that its task is lost, only every 5 seconds.
     """
@@ -65,11 +66,11 @@ class BrokerWatch(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, c: Any) -> None:
-        maintenance.broker_is_back()
+        worker_state.note_broker_back()
         c.timer.call_repeatedly(0.5, c.pool.maintain_pool)
-        c.timer.call_repeatedly(2.0, maintenance.note_turn)
+        c.timer.call_repeatedly(2.0, worker_state.note_turn)
 
     def stop(self, c: Any) -> None:
-        maintenance.broker_is_away()
+        worker_state.note_broker_lost()
 
     shutdown = stop

@@ -1,156 +1,223 @@
-"""The keeper: a thread of the worker's main process that relays and reconciles; others like it beat, and do other apps' duties.
-
-Threads, not timers of Celery's event loop: that loop stands still while it waits for a lost broker, and nothing of this may.
-Each has a connection of its own, on which no statement waits long for what somebody else has locked.
-"""
+"""What a worker maintains: its heartbeat, the ledger, and itself. Run by its threads as periodic tasks."""
 
 from __future__ import annotations
 
+import json
 import logging
-import queue
-import threading
+import math
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import redis
-from django.db import DataError, IntegrityError, connection
-from django.db import Error as DatabaseFailure
+from celery.worker import state
 
-from offbeat.jobs import broker, locks
+from offbeat.jobs import (
+    batches,
+    broker,
+    concurrency_keys,
+    loss_token,
+    reconciler,
+    recovery,
+    refusal,
+    relay,
+    sql,
+    workers,
+)
+from offbeat.jobs.conf import conf
+from offbeat.jobs.silence import SilenceWatch
+from offbeat.jobs.worker import heartbeat_file
+from offbeat.jobs.worker.clock import LedgerClock
+from offbeat.jobs.worker.periodic_tasks import PeriodicTask
+from offbeat.jobs.worker.pull import pull
+from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from offbeat.jobs.worker.periodic_tasks import Duty
+    from offbeat.jobs.worker.clock import Step
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass
-class Senses:
-    """What the main thread tells the keeper. Times are monotonic seconds."""
-
-    inbox: queue.SimpleQueue[Callable[[], Any] | None] = field(default_factory=queue.SimpleQueue)
-    away_since: float | None = None
-    turned_at: float = field(default_factory=time.monotonic)
-    kept_at: float = field(default_factory=time.monotonic)  # the keeper's last turn
-    started_at: float = field(default_factory=time.monotonic)
-    stopping: bool = False
-    gave_up: bool = False
-    gone: bool = False  # from the ledger
+WITHOUT_CHILD = (
+    "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)"
+)
+MISSING = 10.0  # seconds until a job's child is believed to be gone: one that was just forked is not in the pool's list yet
+TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
 
 
-senses = Senses()
+def heartbeat_tasks(maintenance: WorkerMaintenance) -> list[PeriodicTask]:
+    """Return what says that a worker lives: it waits for nothing else."""
+    often = conf().heartbeat_interval
+    soon = min(1.0, often)  # the others do not wait for long
+    return [
+        PeriodicTask("heartbeat file", often, maintenance.write_heartbeat_file),
+        PeriodicTask("heartbeat", often, maintenance.beat, pause=soon),
+    ]
 
 
-def submit(act: Callable[[], Any]) -> None:
-    """Have something recorded, again and again until PostgreSQL takes it."""
-    senses.inbox.put(act)
+def maintenance_tasks(
+    maintenance: WorkerMaintenance, stop_worker: Callable[[str], None]
+) -> list[PeriodicTask]:
+    """Return what keeps ledger and worker well; `stop_worker` is given a reason."""
+    settings = conf()
+    often = settings.reconcile_interval
+    return [
+        PeriodicTask("relay", settings.relay_interval, relay.relay),
+        PeriodicTask(
+            "refused jobs", settings.relay_interval, lambda: pull(maintenance.worker, maintenance.queues)
+        ),
+        PeriodicTask("dead children", often, maintenance.recover_dead_children),
+        PeriodicTask("lost workers", often, maintenance.recover_lost_workers),
+        PeriodicTask("loss token", often, loss_token.check),
+        PeriodicTask("lost messages", often, maintenance.republish_lost_messages),
+        PeriodicTask("late jobs", often, reconciler.expire_late_jobs),
+        PeriodicTask("unknown jobs", often, maintenance.bury_unknown_jobs),
+        PeriodicTask("batches", often, batches.settle_all),
+        PeriodicTask("free keys", settings.busy_retry, concurrency_keys.hand_over_free_keys),
+        PeriodicTask("stuck consumer", often, lambda: maintenance.stop_if_stuck(stop_worker)),
+    ]
 
 
-def note_start() -> None:
-    senses.started_at = time.monotonic()
+class WorkerMaintenance:
+    """What is known of one Celery worker, and done for it, by its threads."""
 
+    def __init__(self, worker: Any) -> None:
+        self.worker = worker
+        self.queues = sorted(worker.app.amqp.queues.consume_from)
+        self.clock, self.watch = LedgerClock(), SilenceWatch()
+        self.beaten_at = self.steady_since = self.forged_until = -math.inf  # monotonic seconds
+        self.missing_since: dict[tuple[Any, int], float] = {}  # by jobs whose child is gone
+        self.is_suspected = False
+        self.started_at = time.monotonic()
 
-def note_turn() -> None:
-    senses.turned_at = time.monotonic()
+    @property
+    def busy(self) -> int:
+        return len(state.reserved_requests)
 
+    def write_heartbeat_file(self) -> None:
+        """Write the heartbeat file, but for a hanging event loop or maintenance thread: dead to the probe only, for its jobs run.
 
-def broker_is_away() -> None:
-    if senses.away_since is None:
-        senses.away_since = time.monotonic()
+        A task of its own: a full disk, or a file that is somebody else's, must not look to the ledger like a dead worker.
+        """
+        if self.is_loop_turning() and self.is_maintained() and not worker_state.has_left_ledger:
+            heartbeat_file.write(worker_state.broker_lost_at)
 
+    def beat(self) -> None:
+        if worker_state.has_left_ledger:  # a late beat would leave the row of a worker that is no more
+            return
+        asked = time.monotonic()
+        shown = workers.beat(
+            queues=json.dumps(self.queues),
+            concurrency=self.worker.concurrency,
+            busy=self.busy,
+            stopping=worker_state.is_stopping,
+            broker_away=_seconds_since(worker_state.broker_lost_at),
+        )
+        if step := self.clock.note(asked, shown, time.monotonic()):
+            self.note_step(step)
+        self.note_beat()
 
-def broker_is_back() -> None:
-    senses.away_since = None
-    note_turn()
+    def note_step(self, step: Step) -> None:
+        """PostgreSQL's clock was set: trust no difference of its times until everybody has beaten by the new one."""
+        now = time.monotonic()
+        back = max(0.0, -step.seconds)
+        self.steady_since, self.forged_until = now, now + back + conf().lost_message_after
+        logger.warning(
+            "PostgreSQL's clock has been set %.0f s %s",
+            abs(step.seconds),
+            "back" if back else "forward",
+            extra={"action": "clock_stepped", "seconds": step.seconds},
+        )
+        worker_state.submit(refusal.begin_waiting_again)
+        if back:
+            worker_state.submit(lambda: relay.catch_up(back, step.since))
 
+    def note_beat(self) -> None:
+        now = time.monotonic()
+        if now - self.beaten_at > _two_beats():
+            self.steady_since = now
+        self.beaten_at = now
 
-def give_up() -> None:
-    """Say that children die now because the worker kills them."""
-    senses.gave_up = True
+    def recover_lost_workers(self) -> None:
+        """Recover the jobs of lost workers, unless this one's own beats have failed lately.
 
+        After an outage of PostgreSQL everybody has been silent for too long, after a step of its clock everybody looks so: those
+        that live need a beat to say so.
+        """
+        counted = self.clock.now()  # asked first: a step that is noticed in between makes the answer no
+        if self.is_steady():
+            workers.recover_lost(self.watch, counted)
 
-def gave_up() -> bool:
-    return senses.gave_up
+    def republish_lost_messages(self) -> None:
+        """Leave it for a while after a step of the clock: which message is older is known by its time."""
+        if time.monotonic() >= self.forged_until:
+            reconciler.republish_lost_messages()
 
+    def bury_unknown_jobs(self) -> None:
+        """Bury jobs that nobody knows, once others have had time to start and to beat, too: after an outage of all, or a step."""
+        counted = self.clock.now()
+        if self.is_steady() and time.monotonic() - self.started_at >= conf().heartbeat_timeout:
+            refusal.bury_unknown_jobs(counted)
 
-class Keeper(threading.Thread):
-    """Does its duties until the process ends. PostgreSQL or Redis away: it says so once, and goes on trying."""
+    def is_steady(self) -> bool:
+        """Tell whether this one's own beats have come through for two intervals."""
+        now = time.monotonic()
+        return now - self.beaten_at <= _two_beats() <= now - self.steady_since
 
-    def __init__(self, duties: Sequence[Duty], name: str = "jobs-keeper") -> None:
-        super().__init__(name=name, daemon=True)
-        self.duties = duties
-        self.unwell: set[str] = set()
+    def is_loop_turning(self) -> bool:
+        return (
+            worker_state.broker_lost_at is not None
+            or time.monotonic() - worker_state.loop_turned_at < TURN_TIMEOUT
+        )
 
-    def run(self) -> None:
-        with locks.bounded():
-            while True:
-                self.do_what_is_due()
-                self.take_in(until=min(duty.next_at for duty in self.duties))
+    @staticmethod
+    def is_maintained() -> bool:
+        return time.monotonic() - worker_state.maintained_at < conf().stuck_after
 
-    def do_what_is_due(self) -> None:
-        for duty in self.duties:
-            if time.monotonic() >= duty.next_at:
-                done = self.attempt(duty.name, duty.act)
-                if done:
-                    self.unwell.discard(duty.name)
-                wait = duty.interval if done or duty.pause is None else duty.pause
-                duty.next_at = time.monotonic() + wait
+    def recover_dead_children(self) -> None:
+        """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
+        pids = children(self.worker)
+        if not pids or worker_state.is_killing_children:  # what the worker kills has not crashed
+            return
+        now, found = time.monotonic(), sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
+        self.missing_since = {
+            (job_id, pid): self.missing_since.get((job_id, pid), now) for job_id, pid in found
+        }
+        gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
+        if gone:
+            recovery.recover_dead_processes(workers.current(), gone, "its process is gone")
 
-    def take_in(self, until: float) -> None:
-        """Take what the main thread submits, at least what is there; keep what PostgreSQL does not take for the next round."""
-        senses.kept_at = time.monotonic()
-        refused, there = [], senses.inbox.qsize()
-        while (wait := until - time.monotonic()) > 0 or there > 0:
-            there -= 1
-            try:
-                act = senses.inbox.get(timeout=max(0.0, wait))
-            except queue.Empty:
-                break
-            if act and not self.attempt("records", act):
-                refused.append(act)
-        for act in refused:
-            senses.inbox.put(act)
-        if not refused:
-            self.unwell.discard("records")
+    def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
+        """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.
 
-    def attempt(self, name: str, act: Callable[[], Any]) -> bool:
-        """Do it; tell whether that was all that could be done: False asks for another try."""
-        try:
-            act()
-        except Exception as error:
-            if not is_outage(error):
-                logger.exception("%s failed", name, extra={"action": "keeper_failed"})
-                return True  # a defect: trying again would not help
-            self.tell_once(name, error)
-            if isinstance(error, DatabaseFailure) and not locks.is_held(error):
-                connection.close()
-            return False
-        return True
-
-    def tell_once(self, name: str, error: Exception) -> None:
-        if name not in self.unwell:
-            self.unwell.add(name)
-            line = " ".join(str(error).split())
-            if locks.is_held(error):
-                line += f"; held by {locks.holders() or 'nobody that can be seen'}"
-            logger.warning(
-                "%s waits: %s: %s", name, type(error).__name__, line, extra={"action": "keeper_waits"}
+        Seen in the field after lost connections: the platform restarts what has exited, but not what only looks alive. It takes two
+        looks: a message that has just come to a worker that was idle is about to be taken.
+        """
+        suspected, self.is_suspected = self.is_suspected, False
+        idle = time.monotonic() - worker_state.task_started_at
+        if (
+            worker_state.broker_lost_at is not None
+            or worker_state.is_stopping
+            or idle < conf().stuck_after
+            or self.busy >= self.worker.concurrency
+        ):
+            return
+        stuck = [queue for queue in self.queues if broker.waiting(queue)]
+        self.is_suspected = bool(stuck)
+        if stuck and suspected:
+            stop_worker(
+                f"messages wait in {', '.join(stuck)}, processes are free, and nothing has started for {idle:.0f} s"
             )
 
 
-class Assistant(Keeper):
-    """Does duties in a thread of its own, and takes no records: however long one takes, those of others are not kept waiting."""
+def children(worker: Any) -> set[int]:
+    """Return the pids of the pool's processes; none for a pool of threads, or one that has stopped."""
+    pool = getattr(getattr(worker, "pool", None), "_pool", None)
+    return {process.pid for process in list(getattr(pool, "_pool", []))}
 
-    def take_in(self, until: float) -> None:
-        time.sleep(max(0.0, until - time.monotonic()))
+
+def _two_beats() -> float:
+    return 2 * conf().heartbeat_interval
 
 
-def is_outage(error: Exception) -> bool:
-    """Tell whether the same may succeed later: not where the database is there, and refuses the values."""
-    refused = isinstance(error, DataError | IntegrityError)
-    return not refused and isinstance(
-        error, DatabaseFailure | redis.RedisError | broker.BrokerAwayError | OSError
-    )
+def _seconds_since(moment: float | None) -> float | None:
+    return None if moment is None else time.monotonic() - moment

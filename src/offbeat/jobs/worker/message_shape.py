@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 500  # characters; an id becomes part of a key in Redis
 
 
-class Kind(NamedTuple):
+class Shape(NamedTuple):
     words: str
     fits: Callable[[Any], bool]
 
@@ -80,17 +80,20 @@ def optional(of: type) -> Callable[[Any], bool]:
     return lambda value: value is None or isinstance(value, of)
 
 
-NAME, UUID = Kind("a name", is_name), Kind("a UUID", is_uuid)
+NAME, UUID = Shape("a name", is_name), Shape("a UUID", is_uuid)
 OBJECT, ANY_OBJECT = (
-    Kind("an object", lambda value: isinstance(value, dict)),
-    Kind("an object or null", optional(dict)),
+    Shape("an object", lambda value: isinstance(value, dict)),
+    Shape("an object or null", optional(dict)),
 )
-LIST, ANY_LIST = Kind("a list", lambda value: isinstance(value, list)), Kind("a list or null", optional(list))
-ANY_TEXT = Kind("text or null", optional(str))
-MOMENT = Kind("a time in ISO 8601 or null", is_moment)
-COUNT = Kind("a whole number from 0, or null", is_count)
-ABSENT = Kind("absent", lambda value: not value)
-CALLS = Kind("a list of objects or null", is_calls)
+LIST, ANY_LIST = (
+    Shape("a list", lambda value: isinstance(value, list)),
+    Shape("a list or null", optional(list)),
+)
+ANY_TEXT = Shape("text or null", optional(str))
+MOMENT = Shape("a time in ISO 8601 or null", is_moment)
+COUNT = Shape("a whole number from 0, or null", is_count)
+ABSENT = Shape("absent", lambda value: not value)
+CALLS = Shape("a list of objects or null", is_calls)
 
 ENVELOPE = {
     "headers": OBJECT,
@@ -107,7 +110,7 @@ PROPERTIES = {
     "correlation_id": ANY_TEXT,
     "reply_to": ANY_TEXT,
 }
-JOB = {"id": UUID, "task": NAME, JOB_HEADER: Kind("true", lambda value: value is True)}
+JOB = {"id": UUID, "task": NAME, JOB_HEADER: Shape("true", lambda value: value is True)}
 CALL = {
     "id": NAME,
     "task": NAME,
@@ -115,19 +118,19 @@ CALL = {
     "eta": MOMENT,
     "expires": MOMENT,
     "retries": COUNT,
-    "timelimit": Kind("two numbers of seconds, each may be null", is_limits),
+    "timelimit": Shape("two numbers of seconds, each may be null", is_limits),
     "stamps": ANY_OBJECT,
-    "stamped_headers": Kind("a list of names or null", is_names),
+    "stamped_headers": Shape("a list of names or null", is_names),
 }
 EMBEDDED = {"callbacks": CALLS, "errbacks": CALLS, "chain": CALLS, "chord": ANY_OBJECT}
 
 
-def envelope(raw: bytes, queue: str) -> dict[str, Any]:
+def read_envelope(raw: bytes, queue: str) -> dict[str, Any]:
     """Return a message as kombu's channel takes it, addressed to the queue that it came from, whatever it says itself.
 
     There it goes back when its worker dies: to one that exists, and is consumed. Raises UnreadableError.
     """
-    with unreadable("no JSON"):
+    with refuse_undecodable("no JSON"):
         found = loads(bytes_to_str(raw))
     refuse_depth(raw, found)
     check_envelope(found)
@@ -147,12 +150,11 @@ def check_call(message: Message) -> None:
     """Raise UnreadableError for what is no call of a task, in any of Celery's protocols."""
     if message.errors:
         raise UnreadableError(f"its body cannot be unpacked: {message.errors[0][1]}")
-    with unreadable("its body cannot be decoded"):
+    with refuse_undecodable("its body cannot be decoded"):
         body = message.decode()
     refuse_depth(message.body or b"", body)
-    if isinstance(body, dict) and (
-        "args" in body or "task" not in message.headers
-    ):  # protocol 1, or one of both
+    # Protocol 1, or one of both.
+    if isinstance(body, dict) and ("args" in body or "task" not in message.headers):
         check(CALL, body | message.headers if "args" in body else body)
         check({"args": ANY_LIST, "kwargs": ANY_OBJECT, JOB_HEADER: ABSENT} | EMBEDDED, body)
     else:
@@ -173,14 +175,14 @@ def check_body(body: Any) -> None:
         raise UnreadableError(f"{min(strange)} is no part of a call")
 
 
-def check(kinds: Mapping[str, Kind], values: Mapping[str, Any]) -> None:
-    for name, kind in kinds.items():
-        demand(kind, name, values.get(name))
+def check(shapes: Mapping[str, Shape], values: Mapping[str, Any]) -> None:
+    for name, shape in shapes.items():
+        demand(shape, name, values.get(name))
 
 
-def demand(kind: Kind, name: str, value: Any) -> None:
-    if not kind.fits(value):
-        raise UnreadableError(f"{name} should be {kind.words}, got {shown(value)}")
+def demand(shape: Shape, name: str, value: Any) -> None:
+    if not shape.fits(value):
+        raise UnreadableError(f"{name} should be {shape.words}, got {shown(value)}")
 
 
 def shown(value: Any) -> str:
@@ -201,7 +203,7 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 
 @contextmanager
-def unreadable(what: str) -> Iterator[None]:
+def refuse_undecodable(what: str) -> Iterator[None]:
     """Raise UnreadableError for whatever a decoder raises: of each there are many, and some are nobody's subclass."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a keeper does every few seconds; other apps add their own from `AppConfig.ready()`."""
+"""What a worker does every few seconds; other apps add their own from `AppConfig.ready()`."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Duty:
+class PeriodicTask:
     """Something done every `interval` seconds, in every worker; it must not mind being done by two at once."""
 
     name: str
     interval: float
     act: Callable[[], Any]
     next_at: float = 0.0  # monotonic seconds
-    pause: float | None = (
-        None  # seconds until it is tried again where it was not possible; the interval, where not given
-    )
+    # Seconds until it is tried again where it was not possible; the interval, where not given.
+    pause: float | None = None
 
 
-_registered: dict[str, Duty] = {}
+_registered: dict[str, PeriodicTask] = {}
 
 
 def register(name: str, interval: float, act: Callable[[], Any]) -> None:
     """Have every worker call `act()` about every `interval` seconds, from a thread of its own.
 
-    A database or Redis error is told once and tried again at the next turn; another exception is logged each time.
+    A database or Redis error is reported once and tried again at the next turn; another exception is logged each time.
     """
-    _registered[name] = Duty(name, interval, act)
+    _registered[name] = PeriodicTask(name, interval, act)
 
 
-def registered() -> list[Duty]:
-    """Return the duties that other apps have added."""
-    return [replace(duty) for duty in _registered.values()]
+def registered() -> list[PeriodicTask]:
+    """Return those that other apps have added."""
+    return [replace(task) for task in _registered.values()]

@@ -12,16 +12,16 @@ from celery.worker import state
 
 from offbeat.jobs import ledger, refusal
 from offbeat.jobs.message import job_message
-from offbeat.jobs.worker.maintenance import senses
+from offbeat.jobs.worker.state import worker_state
 
 
 def pull(worker: Any, queues: list[str]) -> int:
-    """Take as many jobs as there are free slots, and one more: a worker that is never idle gets on with them, too.
+    """Take as many jobs as there are free processes, and one more: a worker that is never idle gets on with them, too.
 
     Death between claim and begin: a message that is not in its queue, which the reconciler sees (`offbeat.jobs.reconciler`).
     """
     room = worker.concurrency + 1 - len(state.reserved_requests)
-    if senses.stopping or senses.away_since is not None or room <= 0:
+    if worker_state.is_stopping or worker_state.broker_lost_at is not None or room <= 0:
         return 0
     taken = refusal.claim(queues, room)
     for one in taken:

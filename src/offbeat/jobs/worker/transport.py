@@ -98,7 +98,7 @@ class LedgerMessage(virtual.Message):
     """A message whose body is in an encoding that there is; raises UnreadableError otherwise."""
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **options: Any) -> None:
-        with message_shape.unreadable("its body cannot be decoded"):
+        with message_shape.refuse_undecodable("its body cannot be decoded"):
             super().__init__(payload, channel, **options)
 
 
@@ -128,15 +128,13 @@ class LedgerChannel(redis.Channel):
             return self.client.parse_response(connection, "BRPOP", **options)
         except self.connection_errors as error:
             connection.disconnect()  # the next turn connects anew
-            if isinstance(
-                error, ResponseError
-            ):  # as of a key that is no list: the next answer will be the same
+            if isinstance(error, ResponseError):  # of a key that is no list: the next answer will be the same
                 time.sleep(REFUSED)
             raise
 
     def _deliver(self, raw: bytes, queue: str) -> None:
         try:
-            self.connection._deliver(message_shape.envelope(raw, queue), queue)  # noqa: SLF001  kombu's own way
+            self.connection._deliver(message_shape.read_envelope(raw, queue), queue)  # noqa: SLF001  kombu's own way
         except UnreadableError as error:
             unreadable_store.put_aside(raw, str(error), queue)
 

@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+
 from django.apps import AppConfig
+from django.core.checks import Error, register
 
 
 class AlertsConfig(AppConfig):
@@ -11,6 +14,13 @@ class AlertsConfig(AppConfig):
         from offbeat.ops.alerts.conf import conf  # noqa: PLC0415
 
         periodic_tasks.register("alerts", conf().interval, check)
+
+
+@register
+def check_settings(**_: object) -> Iterator[Error]:
+    from offbeat.ops.alerts.conf import AlertsConf  # noqa: PLC0415
+
+    yield from AlertsConf.find_errors("offbeat_alerts.E001")
 
 
 def check() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import ClassVar
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from offbeat.conf import Conf, reader
 
 
 @dataclass(frozen=True)
-class Conf:
+class AlertsConf(Conf):
     """Times are in seconds."""
+
+    setting: ClassVar[str] = "OFFBEAT_ALERTS"
 
     interval: float = 30.0  # between two looks of a process; all of them together look about as often
     patience: float = 60.0  # a deploy, a failover or a restart within this long is nobody's incident
@@ -20,19 +21,4 @@ class Conf:
     retell_after: float = 120.0  # a process that died while telling: another one tells after this long
 
 
-NAMES = frozenset(field.name for field in fields(Conf))
-
-
-@lru_cache(maxsize=1)
-def conf() -> Conf:
-    """Return the settings in force."""
-    given = getattr(settings, "OFFBEAT_ALERTS", {})
-    return Conf(**{name: value for name, value in given.items() if name in NAMES})
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "OFFBEAT_ALERTS":
-        conf.cache_clear()
-
-
-setting_changed.connect(_forget)
+conf = reader(AlertsConf)

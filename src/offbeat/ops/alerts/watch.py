@@ -38,7 +38,7 @@ def check_once() -> None:
 
 def check() -> None:
     try:
-        with locks.bounded():
+        with locks.bound_statements():
             if incidents.is_our_turn():
                 incidents.compare(conditions.find(Snapshot.take()))
                 notifications.send()

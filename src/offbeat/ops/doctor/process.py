@@ -110,30 +110,14 @@ def secrets() -> Iterator[Finding]:
 def variables() -> Iterator[Finding]:
     """Look for variables that are set and that nobody reads, though they look like ours."""
     known = {name for name in read_variables() if not name.endswith("_")}  # the others are prefixes
-    names = sorted(
-        name
-        for name in os.environ
-        if name not in known and not name.startswith(("OFFBEAT_JOBS_", "OFFBEAT_ALERTS_"))
-    )
-    dead = [(name, difflib.get_close_matches(name, known, n=1, cutoff=0.85)) for name in names]
-    dead += [(name, []) for name in unknown_numbers()]
-    for name, near in dead:
-        if near or name in unknown_numbers():
-            hint = f"did you mean {near[0]}?" if near else "remove it, or mend the name"
-            yield yellow("environment", f"nobody reads {name}", hint)
-    if not any(near for _, near in dead) and not unknown_numbers():
-        yield green("environment", "no variable looks like a misspelt one of ours")
-
-
-def unknown_numbers() -> list[str]:
-    from offbeat.jobs.conf import NAMES as JOBS  # noqa: PLC0415  reads better beside the other
-    from offbeat.ops.alerts.conf import NAMES as ALERTS  # noqa: PLC0415
-
-    known = {f"OFFBEAT_JOBS_{name.upper()}" for name in JOBS} | {
-        f"OFFBEAT_ALERTS_{name.upper()}" for name in ALERTS
+    dead = {
+        name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in os.environ.keys() - known
     }
-    ours = (name for name in os.environ if name.startswith(("OFFBEAT_JOBS_", "OFFBEAT_ALERTS_")))
-    return sorted(set(ours) - known - {"OFFBEAT_JOBS_HEARTBEAT_FILE"})
+    likely = {name: near[0] for name, near in sorted(dead.items()) if near}
+    for name, near in likely.items():
+        yield yellow("environment", f"nobody reads {name}", f"did you mean {near}?")
+    if not likely:
+        yield green("environment", "no variable looks like a misspelt one of ours")
 
 
 def system_checks() -> Iterator[Finding]:

@@ -28,7 +28,7 @@ CRONJOBS = 24  # shown here, those that are not well first: a screen's worth
 
 
 @dataclass(frozen=True)
-class RunningService:
+class ServiceStatus:
     """A service of platform.yaml with the workers that live, or lived a moment ago; web processes keep no row."""
 
     name: str
@@ -55,7 +55,7 @@ class Overview:
     """The state of everything at one moment."""
 
     now: datetime
-    services: Sequence[RunningService]
+    services: Sequence[ServiceStatus]
     silent: Sequence[Worker]
     queues: Sequence[Queue]
     messages: Mapping[str, int] | None  # in Redis, by queue; None while it is away
@@ -122,12 +122,12 @@ def gather() -> Overview:
     )
 
 
-def services(declared: Iterable[spec.Service], alive: Sequence[Worker]) -> Iterator[RunningService]:
+def services(declared: Iterable[spec.Service], alive: Sequence[Worker]) -> Iterator[ServiceStatus]:
     """Yield the services of platform.yaml, each with the workers that consume its queues, and one for all others."""
     strangers = list(alive)
     for service in declared:
         own = [worker for worker in strangers if service.queues and set(worker.queues) == set(service.queues)]
         strangers = [worker for worker in strangers if worker not in own]
-        yield RunningService(service.name, service.queues, service.instances, own)
+        yield ServiceStatus(service.name, service.queues, service.instances, own)
     if strangers:
-        yield RunningService("not in platform.yaml", (), spec.Instances(), strangers)
+        yield ServiceStatus("not in platform.yaml", (), spec.Instances(), strangers)

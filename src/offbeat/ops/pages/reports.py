@@ -7,10 +7,10 @@ time of a page. A process that stays remembers both until the file, or a dashboa
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections import defaultdict, deque
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from psycopg import Cursor
@@ -36,18 +36,20 @@ FULL = f"SELECT slot.id, {PAST_SLOT} FROM offbeat_cronjobs_slot slot {WITH_JOBS}
 KEPT = 600.0  # seconds until settled slots are read anew: their jobs may have been pruned
 
 
-class Remembering(Schedule):
+@dataclass(frozen=True)
+class CachedSchedule(Schedule):
     """A schedule that keeps its last answers: from one slot to the next, the next slot is the same."""
 
-    answers: ClassVar[tuple[tuple[datetime, datetime], ...]] = ()
+    answers: deque[tuple[datetime, datetime]] = field(
+        default_factory=lambda: deque(maxlen=3), compare=False, repr=False
+    )
 
     def next(self, after: datetime) -> datetime:
-        for asked, slot in self.answers:
+        for asked, slot in tuple(self.answers):  # copied: other threads append to it
             if asked <= after < slot:
                 return slot
         slot = super().next(after)
-        # Frozen as a value, which this is no part of; a new tuple, so that other threads see the old one or the new one.
-        object.__setattr__(self, "answers", (*self.answers[-2:], (after, slot)))
+        self.answers.append((after, slot))
         return slot
 
 
@@ -83,7 +85,7 @@ def declared(rows: Sequence[CronJob]) -> Declared:
 
 
 def remembering(schedule: Schedule) -> Schedule:
-    return Remembering(schedule.expression, schedule.cron, schedule.timezone)
+    return CachedSchedule(schedule.expression, schedule.cron, schedule.timezone)
 
 
 def reports(now: datetime) -> tuple[list[Report], Declared]:

@@ -6,7 +6,6 @@ of the states of finished jobs) is looked for among the next 50,000 jobs of that
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +67,7 @@ ORDERS = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JobSearch:
     """Which jobs to find; what is empty does not matter. `key` is a job's id, or how its key begins."""
 
     state: str = ""
@@ -81,10 +80,6 @@ class Wanted:
     @property
     def order(self) -> Order:
         return ORDERS[self.state]
-
-    @property
-    def is_filtered(self) -> bool:
-        return any(dataclasses.astuple(self))
 
     def inside(self) -> list[tuple[str, Any]]:
         """Return the conditions that an index answers."""
@@ -119,7 +114,7 @@ class Found:
     looked_back_to: datetime | None = None
 
 
-def find(wanted: Wanted, after: str = "") -> Found:
+def find(wanted: JobSearch, after: str = "") -> Found:
     """Return a page of jobs beyond the place `after`, which the page before gave. Raises ValueError for a place that is none."""
     place = parsed(after, wanted.order) if after else None
     inside = [*wanted.inside(), *([(wanted.order.beyond + _marks(place), place)] if place else [])]
@@ -130,7 +125,7 @@ def find(wanted: Wanted, after: str = "") -> Found:
     return Found(jobs, place_of(edge, wanted.order), edge.created_at) if edge else Found(jobs)
 
 
-def _page(wanted: Wanted, inside: Sequence[tuple[str, Any]]) -> list[Job]:
+def _page(wanted: JobSearch, inside: Sequence[tuple[str, Any]]) -> list[Job]:
     order, outside = wanted.order, wanted.outside()
     statement = f"""
         SELECT {COLUMNS} FROM (
@@ -140,7 +135,7 @@ def _page(wanted: Wanted, inside: Sequence[tuple[str, Any]]) -> list[Job]:
     return list(Job.objects.raw(statement, [*_values(inside), WINDOW, *_values(outside), PAGE + 1]))
 
 
-def _edge(wanted: Wanted, inside: Sequence[tuple[str, Any]]) -> Job | None:
+def _edge(wanted: JobSearch, inside: Sequence[tuple[str, Any]]) -> Job | None:
     """Return the last job that was looked at, None when all were."""
     order = wanted.order
     columns = ", ".join(dict.fromkeys([*order.columns, "id", "created_at"]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AttemptRow:
     """One execution, as far as the ledger knows it."""
 
     number: int
@@ -41,13 +41,13 @@ class Event:
     reason: str = ""
 
 
-def attempts(job: Job) -> list[Attempt]:
+def attempts(job: Job) -> list[AttemptRow]:
     """Return every attempt: those that did not succeed are in the history, the last one is in the row itself."""
     past = [_of_history(each) for each in job.history]
     if job.attempt > max((each.number for each in past), default=0):
         is_over = job.state != Job.State.RUNNING
         past.append(
-            Attempt(
+            AttemptRow(
                 job.attempt,
                 job.started_at,
                 job.finished_at if is_over else None,
@@ -59,8 +59,8 @@ def attempts(job: Job) -> list[Attempt]:
     return past
 
 
-def _of_history(attempt: Mapping[str, Any]) -> Attempt:
-    return Attempt(
+def _of_history(attempt: Mapping[str, Any]) -> AttemptRow:
+    return AttemptRow(
         attempt["attempt"],
         _moment(attempt.get("started_at")),
         _moment(attempt.get("ended_at")),
@@ -92,10 +92,10 @@ def _again(job: Job) -> str:
 def _work(job: Job) -> Iterator[Event]:
     for attempt in attempts(job):
         if attempt.started_at:
-            yield Event(attempt.started_at, "running", f"Attempt {attempt.number} started")
+            yield Event(attempt.started_at, "running", f"AttemptRow {attempt.number} started")
         if attempt.ended_at and attempt.outcome != job.state:
             yield Event(
-                attempt.ended_at, "ended", f"Attempt {attempt.number}: {attempt.outcome}", attempt.reason
+                attempt.ended_at, "ended", f"AttemptRow {attempt.number}: {attempt.outcome}", attempt.reason
             )
 
 

@@ -1,11 +1,14 @@
 """Which exports the golden files hold: every platform, and every option once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, Export, File, Options, export_platform
 
 FOLDER = Path(__file__).parent
+# As a team completes it that deploys to a platform which asks where the code and the image are.
+SHIPPED = replace(spec.read(), repository="acme/shop", image="registry.example/acme/shop:1.4.2")
 VARIANTS = {
     **{name: (name, Options()) for name in TARGETS},
     "render-tick": ("render", Options(tick=10)),

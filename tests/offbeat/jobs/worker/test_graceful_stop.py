@@ -15,11 +15,11 @@ import subprocess
 from types import SimpleNamespace as Bag
 import django
 django.setup()
-from offbeat.jobs.worker import stop
+from offbeat.jobs.worker import graceful_stop
 
 child = subprocess.Popen(["sleep", "60"])
 print(child.pid, flush=True)
-stop.leave_by_force(Bag(pool=Bag(_pool=Bag(_pool=[child]))))
+graceful_stop.exit_by_force(Bag(pool=Bag(_pool=Bag(_pool=[child]))))
 """
 
 

@@ -107,7 +107,7 @@ def test_redis_away_is_told_to_the_event_loop(consumer, redis, request, in_hand)
 def test_the_steps_are_installed():
     """The project's application has them, by name, so that models are not imported too early."""
     assert {
-        "offbeat.jobs.worker.bootsteps:KeeperStep",
+        "offbeat.jobs.worker.bootsteps:MaintenanceStep",
         "offbeat.jobs.worker.graceful_stop:GracefulStop",
     } <= set(map(str, current_app.steps["worker"]))
     assert {"offbeat.jobs.worker.lease:Lease", "offbeat.jobs.worker.lease:BrokerWatch"} <= set(

@@ -1,269 +1,356 @@
-"""The keeper: a thread that goes on whatever happens."""
+"""What a worker maintains: real tasks, on a worker of Celery that is made and not started."""
 
-import logging
-import threading
+import os
 import time
+from datetime import UTC, datetime
 
 import pytest
-import redis as client
-from django.db import DataError, IntegrityError, OperationalError, connection
+from celery import current_app
+from celery.worker import state
 
-from offbeat.jobs import broker
-from offbeat.jobs.models import Broker, Job
-from offbeat.jobs.worker import maintenance
-from offbeat.jobs.worker.maintenance import Keeper, senses
-from offbeat.jobs.worker.periodic_tasks import Duty, register, registered
-from tests.offbeat.support.polling import wait_until
+from offbeat.jobs import attempts, broker, workers
+from offbeat.jobs.models import Job, Worker
+from offbeat.jobs.worker.clock import Step
+from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
+from offbeat.jobs.worker.maintenance_thread import MaintenanceThread
+from offbeat.jobs.worker.state import worker_state
+from tests.offbeat.faults.effects.tasks import nothing
 
-AWAY = [
-    OperationalError("connection\n refused"),
-    client.ConnectionError("refused"),
-    broker.BrokerAwayError("refused"),
-]
+pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 
-@pytest.fixture(autouse=True)
-def quiet(caplog, monkeypatch):
-    """The senses of a worker that has just started."""
-    monkeypatch.setattr(maintenance, "senses", type(senses)())
-    caplog.set_level(logging.INFO)
-    return maintenance.senses
+@pytest.fixture(scope="module")
+def controller():
+    yield current_app.WorkController(queues="default,mail", concurrency=2)
+    del current_app.amqp.queues  # narrowed to those two
 
 
-def failing(*errors):
-    """An act that raises these, one a call, and then succeeds."""
-    left = list(errors)
-
-    def act():
-        if left:
-            raise left.pop(0)
-
-    return act
-
-
-def lines(caplog):
-    return [record.getMessage() for record in caplog.records]
-
-
-def test_duties_are_done_when_they_are_due():
-    """Each at its own interval, the first time at once."""
-    done = []
-    often, seldom = (
-        Duty("often", 0.0, lambda: done.append("often")),
-        Duty("seldom", 3600, lambda: done.append("seldom")),
-    )
-    keeping = Keeper([often, seldom])
-
-    for _ in range(3):
-        keeping.do_what_is_due()
-
-    assert done == ["often", "seldom", "often", "often"]
-
-
-@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
-def test_a_failing_duty_is_told_once(caplog, error):
-    """A minute of outage is one line in the log and not sixty, in one line."""
-    keeping = Keeper([Duty("relay", 0.0, failing(error, error, error))])
-
-    for _ in range(3):
-        keeping.do_what_is_due()
-
-    (line,) = lines(caplog)
-    assert line.startswith(f"relay waits: {type(error).__name__}: ")
-    assert "\n" not in line
-
-
-def test_the_next_outage_is_told_again(caplog):
-    """After a success in between."""
-    outcomes = iter([client.ConnectionError("refused"), None, client.ConnectionError("refused")])
-
-    def act():
-        if error := next(outcomes):
-            raise error
-
-    keeping = Keeper([Duty("relay", 0.0, act)])
-
-    for _ in range(3):
-        keeping.do_what_is_due()
-
-    assert lines(caplog) == 2 * ["relay waits: ConnectionError: refused"]
-
-
-def test_what_was_not_possible_is_tried_again_after_a_pause():
-    """A beat that could not be written is late by a second then, and not by another interval; others take their time."""
-    beat = Duty("heartbeat", 3600, failing(OperationalError("lock timeout")), pause=1.0)
-    other = Duty("slots", 3600, failing(OperationalError("lock timeout")))
-    keeping = Keeper([beat, other])
-
-    keeping.do_what_is_due()
-
+@pytest.fixture
+def maintenance(controller, monkeypatch, tmp_path):
+    monkeypatch.setenv("OFFBEAT_JOBS_HEARTBEAT_FILE", str(tmp_path / "beat"))
+    monkeypatch.setenv("VERSION", "1.2")
     now = time.monotonic()
-    assert (beat.next_at - now < 2, other.next_at - now > 3000) == (True, True)
+    quiet = {
+        "broker_lost_at": None,
+        "is_stopping": False,
+        "has_left_ledger": False,
+        "is_killing_children": False,
+    }
+    for name, value in quiet.items():
+        monkeypatch.setattr(worker_state, name, value)
+    for name in ("task_started_at", "loop_turned_at", "maintained_at"):
+        monkeypatch.setattr(worker_state, name, now)
+    return WorkerMaintenance(controller)
 
 
-def test_a_failing_duty_does_not_stop_the_others():
-    """Redis away: the heartbeat goes on."""
-    done = []
-    keeping = Keeper([Duty("relay", 0.0, failing(*AWAY)), Duty("heartbeat", 0.0, lambda: done.append(1))])
+def test_it_beats_in_the_ledger_and_in_the_file(maintenance, tmp_path):
+    """Who it is, what it consumes, and that it is not busy."""
+    maintenance.write_heartbeat_file()
+    maintenance.beat()
 
-    keeping.do_what_is_due()
-
-    assert done == [1]
-
-
-def test_a_defect_is_logged_each_time_with_its_traceback(caplog):
-    """It is nobody's outage: somebody has to mend it; the keeper lives on."""
-    keeping = Keeper([Duty("epoch", 0.0, failing(KeyError("a"), KeyError("a")))])
-
-    for _ in range(3):
-        keeping.do_what_is_due()
-
-    assert lines(caplog) == 2 * ["epoch failed"]
-    assert caplog.records[0].exc_info[0] is KeyError
+    row = Worker.objects.get()
+    assert (row.queues, row.concurrency, row.version, row.busy) == (["default", "mail"], 2, "1.2", 0)
+    assert (tmp_path / "beat").exists()
 
 
-def test_a_record_is_kept_until_the_database_takes_it(caplog):
-    """What the main thread submits is tried again and again, and then done once."""
-    keeping = Keeper([])
-    done = []
-    outage = failing(*3 * [OperationalError("refused")])
+def test_a_hanging_event_loop_looks_dead_to_the_probe_only(maintenance, monkeypatch, tmp_path):
+    """Its running jobs are fine, so the ledger keeps them; the platform should restart it."""
+    monkeypatch.setattr(worker_state, "loop_turned_at", time.monotonic() - 61)
 
-    def record():
-        outage()
-        done.append(1)
+    maintenance.write_heartbeat_file()
+    maintenance.beat()
 
-    maintenance.submit(record)
-    for _ in range(5):
-        keeping.take_in(until=time.monotonic() + 0.02)
+    assert Worker.objects.count() == 1
+    assert not (tmp_path / "beat").exists()
 
-    assert done == [1]
-    assert maintenance.senses.inbox.empty()
-    assert lines(caplog) == ["records waits: OperationalError: refused"]
+
+def test_an_event_loop_that_waits_for_redis_does_not_hang(maintenance, monkeypatch, tmp_path):
+    """It stands still because the broker is away: that is told, and no reason to restart."""
+    monkeypatch.setattr(worker_state, "loop_turned_at", time.monotonic() - 61)
+    monkeypatch.setattr(worker_state, "broker_lost_at", time.monotonic() - 61)
+
+    maintenance.write_heartbeat_file()
+    maintenance.beat()
+
+    assert (tmp_path / "beat").exists()
+    assert Worker.objects.get().broker_away_since is not None
+
+
+def test_a_worker_that_has_left_beats_no_more(maintenance, monkeypatch, tmp_path):
+    """It would appear again, and be buried as lost."""
+    monkeypatch.setattr(worker_state, "has_left_ledger", True)
+
+    maintenance.write_heartbeat_file()
+    maintenance.beat()
+
+    assert Worker.objects.count() == 0
+    assert not (tmp_path / "beat").exists()
+
+
+@pytest.mark.parametrize("problem", ["no folder", "a folder"])
+def test_a_file_that_cannot_be_written_does_not_silence_the_worker(
+    maintenance, monkeypatch, tmp_path, caplog, problem
+):
+    """A full disk, or somebody else's file: the ledger hears of the worker all the same, and the log says why once."""
+    file = tmp_path / "none" / "beat" if problem == "no folder" else tmp_path
+    monkeypatch.setenv("OFFBEAT_JOBS_HEARTBEAT_FILE", str(file))
+    thread = MaintenanceThread(heartbeat_tasks(maintenance))
+
+    for _ in range(2):
+        for task in thread.tasks:
+            thread.try_once(task.name, task.act)
+
+    assert Worker.objects.count() == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert str(file) in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_of_the_clock_is_told(maintenance, monkeypatch, caplog):
+    """Whoever is silent since is not lost before everybody had the time for two beats; the log says how far, once."""
+    maintenance.beat()
+    maintenance.steady_since -= 3600
+    maintenance.clock.ahead = tuple(each - 300 for each in maintenance.clock.ahead)
+
+    for _ in range(2):
+        maintenance.beat()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "PostgreSQL's clock has been set 300 s forward"
+    ]
+    assert time.monotonic() - maintenance.steady_since < 60
+
+
+def test_after_a_step_no_message_is_taken_for_lost(maintenance, carrier):
+    """Which one is older is told by the clock; after a step back for as long as the clock shows times that were shown before."""
+    job = nothing.enqueue()
+    carrier.flushall()
+    maintenance.note_step(Step(-100.0, datetime.now(UTC)))
+    moment = maintenance.forged_until - time.monotonic()
+
+    maintenance.republish_lost_messages()
+
+    assert Job.objects.get(pk=job.pk).state == "published"
+    assert 129 < moment < 131
+
+
+def test_a_maintenance_thread_that_hangs_looks_dead_to_the_probe_only(maintenance, monkeypatch, tmp_path):
+    """Nothing relays and nothing recovers in this worker: the platform should restart it; others leave its jobs alone."""
+    monkeypatch.setattr(worker_state, "maintained_at", time.monotonic() - 301)
+
+    maintenance.write_heartbeat_file()
+    maintenance.beat()
+
+    assert Worker.objects.count() == 1
+    assert not (tmp_path / "beat").exists()
+
+
+@pytest.fixture
+def silent_worker(let_time_pass):
+    """A worker whose last beat is a minute old."""
+    Worker.objects.create(hostname="h", pid=1, queues=[], concurrency=1)
+    let_time_pass(60, "heartbeat_at", table="offbeat_jobs_worker")
+
+
+def test_who_beats_steadily_buries_the_lost(maintenance, silent_worker):
+    """Two beats' time is enough for everybody who lives to say so."""
+    maintenance.beat()
+    maintenance.steady_since -= 21
+
+    maintenance.recover_lost_workers()
+
+    assert Worker.objects.get().pk == workers.current()
+
+
+@pytest.mark.parametrize(("steady", "beaten"), [(19, 0), (3600, 21)], ids=["just begun", "late itself"])
+def test_who_does_not_beat_steadily_buries_nobody(maintenance, silent_worker, steady, beaten):
+    """PostgreSQL may have been away for everybody: those who live get the time to say so."""
+    maintenance.beat()
+    maintenance.steady_since -= steady
+    maintenance.beaten_at -= beaten
+
+    maintenance.recover_lost_workers()
+
+    assert Worker.objects.count() == 2
+
+
+def test_a_late_beat_is_a_new_beginning(maintenance, silent_worker):
+    """After a minute without a beat, its own was not to be had either."""
+    maintenance.beat()
+    maintenance.steady_since -= 3600
+    maintenance.beaten_at -= 60
+
+    maintenance.beat()
+    maintenance.recover_lost_workers()
+
+    assert Worker.objects.count() == 2
+
+
+class Process:
+    """A child of the pool, as billiard lists it."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+
+class Pool:
+    def __init__(self, *pids):
+        self._pool = self
+        self._pool = type("Inner", (), {"_pool": [Process(pid) for pid in pids]})()
+
+
+@pytest.fixture
+def running():
+    job = nothing.enqueue()
+    attempts.begin(job.pk, workers.current())
+    return job
+
+
+def believe_it(maintenance):
+    """Let the worker have missed them for as long as it takes."""
+    maintenance.missing_since = {each: since - 11 for each, since in maintenance.missing_since.items()}
+
+
+def test_the_job_of_a_child_that_is_gone_is_due_again(maintenance, running, row, monkeypatch):
+    """The pool lists other children now; one that has just been forked is given the benefit of the doubt."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(1))
+    maintenance.recover_dead_children()
+    young = row(running).state
+    believe_it(maintenance)
+
+    maintenance.recover_dead_children()
+
+    assert (young, row(running).state, row(running).reason) == ("running", "pending", "its process is gone")
+
+
+def test_a_child_that_is_in_the_list_again_was_never_gone(maintenance, running, row, monkeypatch):
+    """What was noted about it is forgotten."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(1))
+    maintenance.recover_dead_children()
+    believe_it(maintenance)
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(os.getpid()))
+    maintenance.recover_dead_children()
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(1))
+    maintenance.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
+def test_the_job_of_a_child_that_the_worker_killed_is_not_charged(maintenance, running, row, monkeypatch):
+    """The worker is about to hand it back."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(1))
+    maintenance.recover_dead_children()
+    believe_it(maintenance)
+    monkeypatch.setattr(worker_state, "is_killing_children", True)
+
+    maintenance.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
+def test_the_job_of_a_child_that_lives_runs_on(maintenance, running, row, let_time_pass, monkeypatch):
+    """However long."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(os.getpid()))
+    let_time_pass(36_000, "started_at")
+
+    maintenance.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
+def test_a_pool_without_processes_has_no_dead_ones(maintenance, running, row, let_time_pass, monkeypatch):
+    """A pool of threads tells nothing about them."""
+    monkeypatch.setattr(maintenance.worker, "pool", None)
+    let_time_pass(36_000, "started_at")
+
+    maintenance.recover_dead_children()
+
+    assert row(running).state == "running"
+
+
+@pytest.fixture
+def stuck(maintenance, monkeypatch):
+    """A worker that has been idle for six minutes while a message waits; gives the reasons for which it left."""
+    nothing.enqueue()
+    monkeypatch.setattr(worker_state, "task_started_at", time.monotonic() - 360)
+    return []
+
+
+def test_a_stuck_consumer_leaves(maintenance, stuck):
+    """Messages wait, processes are free, nothing starts at the second look either: the platform restarts what has left."""
+    maintenance.stop_if_stuck(stuck.append)
+    first = list(stuck)
+    maintenance.stop_if_stuck(stuck.append)
+
+    assert first == []
+    assert stuck == ["messages wait in default, processes are free, and nothing has started for 360 s"]
+
+
+def test_a_message_that_has_just_come_is_not_stuck(maintenance, stuck):
+    """At the next look it has been taken; another one that has just come begins anew."""
+    maintenance.stop_if_stuck(stuck.append)
+    broker.client().flushall()
+    maintenance.stop_if_stuck(stuck.append)
+    nothing.enqueue()
+    maintenance.stop_if_stuck(stuck.append)
+
+    assert stuck == []
 
 
 @pytest.mark.parametrize(
-    "error",
-    [KeyError("a"), DataError("NUL"), IntegrityError("twice")],
-    ids=lambda error: type(error).__name__,
+    ("name", "value"),
+    [("broker_lost_at", 1.0), ("is_stopping", True), ("task_started_at", None)],
+    ids=["broker away", "stopping", "started lately"],
 )
-def test_a_defective_record_is_dropped(caplog, error):
-    """Trying again would not help, also where the database is there and refuses it; those behind it are taken."""
-    keeping = Keeper([])
-    done = []
-    maintenance.submit(failing(error))
-    maintenance.submit(lambda: done.append(1))
+def test_it_stays_for_good_reason(maintenance, stuck, monkeypatch, name, value):
+    """While Redis is away, while it stops, and when something has started lately."""
+    monkeypatch.setattr(worker_state, name, value or time.monotonic() - 200)
 
-    keeping.take_in(until=time.monotonic() + 0.02)
+    maintenance.stop_if_stuck(stuck.append)
+    maintenance.stop_if_stuck(stuck.append)
 
-    assert done == [1]
-    assert maintenance.senses.inbox.empty()
-    assert lines(caplog) == ["records failed"]
+    assert stuck == []
 
 
-def test_a_refused_record_does_not_hold_up_the_others():
-    """They are tried in the same round."""
-    keeping = Keeper([])
-    done = []
-    maintenance.submit(failing(OperationalError("refused")))
-    maintenance.submit(lambda: done.append(1))
+def test_it_stays_when_nothing_waits(maintenance, stuck):
+    """Idle is not stuck."""
+    broker.client().flushall()
 
-    keeping.take_in(until=time.monotonic() + 0.02)
+    maintenance.stop_if_stuck(stuck.append)
+    maintenance.stop_if_stuck(stuck.append)
 
-    assert done == [1]
-    assert maintenance.senses.inbox.qsize() == 1
+    assert stuck == []
 
 
-def test_records_are_taken_however_long_the_duties_take():
-    """Duties that wait for locks leave no time between two rounds: what is there is taken all the same."""
-    keeping = Keeper([])
-    done = []
-    for number in range(3):
-        maintenance.submit(lambda number=number: done.append(number))
+def test_it_stays_when_it_is_busy(maintenance, stuck, monkeypatch):
+    """Two long jobs in two slots."""
+    monkeypatch.setattr(state, "reserved_requests", {1, 2})
 
-    keeping.take_in(until=time.monotonic() - 60)
+    maintenance.stop_if_stuck(stuck.append)
+    maintenance.stop_if_stuck(stuck.append)
 
-    assert done == [0, 1, 2]
+    assert stuck == []
 
 
-def test_a_record_that_stays_refused_is_told_once(caplog):
-    """Also while others are taken in between."""
-    keeping = Keeper([])
-    maintenance.submit(failing(*3 * [OperationalError("refused")]))
+def test_every_task_can_be_done(maintenance):
+    """On an idle worker each of them passes; those of other apps have a thread of their own."""
+    thread = MaintenanceThread([*heartbeat_tasks(maintenance), *maintenance_tasks(maintenance, pytest.fail)])
 
-    for _ in range(3):
-        maintenance.submit(list)
-        keeping.take_in(until=time.monotonic())
-
-    assert lines(caplog) == ["records waits: OperationalError: refused"]
-
-
-def test_a_lost_database_connection_is_replaced(ledger):
-    """The next turn gets a new one."""
-    keeping = Keeper([])
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        before = cursor.fetchone()[0]
-
-    def lose():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-
-    answers = [keeping.attempt("relay", act) for act in (lose, Job.objects.count)]
-
-    assert answers == [False, True]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        assert cursor.fetchone()[0] != before
+    assert [task.name for task in thread.tasks] == [
+        "heartbeat file", "heartbeat", "relay", "refused jobs", "dead children", "lost workers", "loss token", "lost messages",
+        "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
+    ]  # fmt: skip
+    for task in thread.tasks:
+        task.act()
 
 
-def test_the_thread_does_both(ledger):
-    """Started, it does its duties, and takes in what is submitted without waiting for the next of them.
+def test_the_intervals_are_settings(settings, maintenance):
+    """Seconds, as in OFFBEAT_JOBS."""
+    settings.OFFBEAT_JOBS = {"relay_interval": 0.5, "heartbeat_interval": 3, "reconcile_interval": 2}
 
-    It lives as long as its process: here it sleeps until the tests end.
-    """
-    done = []
-    duty = Duty("seldom", 3600, lambda: done.append("duty"))
-    keeping = Keeper([duty])
-    keeping.start()
-    wait_until(lambda: done == ["duty"])
+    intervals = {
+        task.name: task.interval
+        for task in [*heartbeat_tasks(maintenance), *maintenance_tasks(maintenance, print)]
+    }
 
-    maintenance.submit(lambda: (Broker.objects.count(), connection.close(), done.append("record")))
-    wait_until(lambda: done == ["duty", "record"])
-
-
-def test_redis_away_and_back_is_noted(quiet):
-    """Since when it has been away, the first time that it is told."""
-    maintenance.broker_is_away()
-    since = quiet.away_since
-    maintenance.broker_is_away()
-
-    assert quiet.away_since == since is not None
-    maintenance.broker_is_back()
-    assert quiet.away_since is None
-
-
-def test_other_apps_add_duties(monkeypatch):
-    """Each worker gets its own copy, and a name registered twice is one duty."""
-    monkeypatch.setattr("offbeat.jobs.worker.periodic_tasks._registered", {})
-
-    register("slots", 30, list)
-    register("slots", 60, dict)
-
-    (first,), (second,) = registered(), registered()
-    assert (first.name, first.interval, first.act) == ("slots", 60, dict)
-    assert first is not second
-
-
-def test_another_apps_slow_duty_keeps_nobody_waiting(monkeypatch):
-    """While the assistant is held up by one of its duties, the keeper goes on with its own, and takes records in."""
-    held_up, recorded, beaten = threading.Event(), threading.Event(), threading.Event()
-    slow = Duty("slow", 60, lambda: held_up.wait(30))
-    maintenance.Assistant([slow], name="assistant").start()
-    keeping = maintenance.Keeper([Duty("beat", 60, beaten.set)])
-
-    keeping.do_what_is_due()
-    maintenance.submit(recorded.set)
-    keeping.take_in(until=time.monotonic() + 0.2)
-
-    assert (beaten.is_set(), recorded.is_set()) == (True, True)
-    held_up.set()
+    assert (intervals["relay"], intervals["heartbeat"], intervals["loss token"]) == (0.5, 3, 2)

@@ -24,7 +24,7 @@ def read():
         channel = connection.channel()
 
         def read(raw):
-            message = LedgerMessage(message_shape.envelope(raw, "default"), channel)
+            message = LedgerMessage(message_shape.read_envelope(raw, "default"), channel)
             message.accept = {"application/json"}
             if message.headers.get("job"):
                 message_shape.check(message_shape.JOB, message.headers)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from offbeat.cronjobs import registration
+from offbeat.cronjobs import row_lock
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.jobs.models import Job
 from tests.offbeat.browser import stage
@@ -85,7 +85,7 @@ def test_a_backfill_that_cannot_be(client, digest, times, complaint):
 @pytest.mark.parametrize("act", ["pause", "run", "backfill"])
 def test_a_cronjob_that_somebody_holds_is_told(client, digest, monkeypatch, act):
     """Alice reads who keeps the cronjob from her, and that nothing was done; it is no error of the site."""
-    monkeypatch.setattr(registration, "LOCK", "100ms")
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
     times = between(21, 0) if act == "backfill" else {}
 
     with somebody("SELECT * FROM offbeat_cronjobs_cronjob FOR UPDATE") as pid:

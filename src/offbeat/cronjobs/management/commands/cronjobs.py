@@ -44,24 +44,26 @@ def show(options: Mapping[str, Any]) -> str:
 
 
 def pause(name: str, options: Mapping[str, Any]) -> str:
-    return f"{name}: {'paused' if decided(controls.pause, name, options['by']) else 'was paused already'}"
+    return (
+        f"{name}: {'paused' if decide_by_name(controls.pause, name, options['by']) else 'was paused already'}"
+    )
 
 
 def resume(name: str, options: Mapping[str, Any]) -> str:
-    return f"{name}: {'goes on' if decided(controls.resume, name) else 'was not paused'}"
+    return f"{name}: {'goes on' if decide_by_name(controls.resume, name) else 'was not paused'}"
 
 
 def run(name: str, options: Mapping[str, Any]) -> str:
-    return output.line(controls.run_now(entries.known(name), options["by"]))
+    return output.line(controls.run_now(entries.find_known(name), options["by"]))
 
 
 def forget(name: str, options: Mapping[str, Any]) -> str:
-    if decided(controls.forget, name):
+    if decide_by_name(controls.forget, name):
         return f"{name}: forgotten; its history stays"
     return f"{name}: is not a dashboard cronjob: remove it from platform.yaml"
 
 
-def decided(decide: Any, name: str, *arguments: str) -> bool:
+def decide_by_name(decide: Any, name: str, *arguments: str) -> bool:
     try:
         return bool(decide(name, *arguments))
     except CronJob.DoesNotExist:

@@ -1,4 +1,4 @@
-"""`manage.py check_platform`: starts nothing, and tells everything wrong with the deployment at once."""
+"""`manage.py check_platform`: starts nothing, and reports everything wrong with the deployment at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.deployment import spec
 from offbeat.deployment.committed_files import stale_files, write_files
-from offbeat.deployment.exporters import TARGETS, export_platform
+from offbeat.deployment.exporters import TARGETS, MissingKeyError, export_platform
 
 
 class Command(BaseCommand):
-    help = "Check platform.yaml by itself and against the code, and tell everything that is wrong."
+    help = "Check platform.yaml by itself and against the code, and report everything that is wrong."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             choices=TARGETS,
             default=[],
             metavar="PLATFORM",
-            help="tell what these cannot express",
+            help="report what these cannot express",
         )
 
     def handle(self, *, write: bool, targets: list[str], **_: Any) -> None:
@@ -46,9 +46,16 @@ class Command(BaseCommand):
             raise CommandError(f"{errors} to mend.", returncode=os.EX_CONFIG)
         platform = spec.read()
         for name in targets:
-            for warning in export_platform(name, platform).warnings:
-                self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
+            self._tell_limits(name, platform)
         self.stdout.write(self.style.SUCCESS(self._summary(platform)))
+
+    def _tell_limits(self, name: str, platform: spec.Platform) -> None:
+        try:
+            warnings = export_platform(name, platform).warnings
+        except MissingKeyError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None
+        for warning in warnings:
+            self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
 
     def _summary(self, platform: spec.Platform) -> str:
         return f"platform.yaml is well: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."

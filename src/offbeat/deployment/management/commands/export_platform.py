@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.deployment import spec
-from offbeat.deployment.exporters import TARGETS, Export, Options, export_platform
+from offbeat.deployment.exporters import TARGETS, Export, MissingKeyError, Options, export_platform
 from offbeat.deployment.exporters.files import drifted, write
 
 
 class Command(BaseCommand):
-    help = "Print platform.yaml in a platform's own terms; what it cannot express is told on the side."
+    help = "Print platform.yaml in a platform's own terms; what it cannot express is reported on stderr."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,10 +45,17 @@ class Command(BaseCommand):
         if (platform is None) == (all is None):
             raise CommandError("Name a platform, or --all DIR.", returncode=os.EX_USAGE)
         chosen = Options(tick=options["tick"], keda=options["keda"])
+        missing = []
         for name in [platform] if platform else TARGETS:
-            export = export_platform(name, self._spec(), chosen)
+            try:
+                export = export_platform(name, self._spec(), chosen)
+            except MissingKeyError as error:
+                missing.append(str(error))
+                continue
             folder = all / name if all else spec.PLATFORM_FILE.parent
             self._deliver(name, export, folder, check=options["check"], writes=bool(all) or options["write"])
+        if missing:
+            raise CommandError("\n".join(missing), returncode=os.EX_CONFIG)
 
     def _spec(self) -> spec.Platform:
         try:

@@ -11,8 +11,11 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.cronjobs.commands import EnqueueCommand
+from offbeat.deployment.cron import Cron, run_command
 from offbeat.deployment.spec import CronJob, PlatformError, read
-from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop, undisturbed
+from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
+
+NAP = 0.5  # seconds between two looks at the clock and at platform.yaml
 
 
 class Command(BaseCommand):
@@ -28,49 +31,47 @@ class Command(BaseCommand):
                 "Development only: DEBUG is false, and the platform runs the cronjobs.",
                 returncode=os.EX_USAGE,
             )
+        from offbeat.dev.environments import programs  # noqa: PLC0415  its libraries are not in the image
+        from offbeat.dev.servers import CHECKOUT  # noqa: PLC0415  as above
+
+        os.environ.update(programs(os.environ))
+        os.chdir(CHECKOUT)
         raise_when_asked_to_stop()
         try:
-            self._fire(fire) if fire else self._run()
+            self.fire(fire) if fire else self.run()
         except PlatformError as error:
             raise CommandError(str(error), returncode=os.EX_CONFIG) from None
+
+    def run(self) -> None:
+        self.stdout.write("Standing in for the platform's cron, in development only.")
+        try:
+            Cron(is_due_at_start=False, nap=NAP, say=self.say).run()
         except Stopped:
             return
 
-    def _run(self) -> None:
-        from offbeat.dev.cron import Cron  # noqa: PLC0415  its libraries are not in the image
-
-        self.stdout.write("Standing in for the platform's cron, in development only.")
-        Cron(self._say).run()
-
-    def _fire(self, name: str) -> None:
-        from offbeat.dev.cron import Wakeup  # noqa: PLC0415  as above
-        from offbeat.dev.with_servers import shell_code  # noqa: PLC0415  as above
-
-        cronjob = self._find(name)
-        wakeup = None
+    def fire(self, name: str) -> None:
+        cronjob = self.find(name)
         try:
-            with undisturbed():
-                wakeup = Wakeup(cronjob, self._say, ["--now"] if is_enqueueing(cronjob) else [])
-            code = shell_code(wakeup.wait())
-        except Stopped as stopped:
-            if wakeup:
-                wakeup.stop()
-            code = stopped.code  # it may not have enqueued
+            code, outcome = run_command(command_now(cronjob), limit=None)
+        except Stopped as stopped:  # it may not have enqueued
+            code, outcome = stopped.code, "stopped"
+        self.say(f"{name}: {outcome}")
         sys.exit(code)
 
-    def _find(self, name: str) -> CronJob:
+    def find(self, name: str) -> CronJob:
         try:
             return read().cronjob(name)
         except KeyError as error:
             raise CommandError(error.args[0], returncode=os.EX_USAGE) from None
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
 
 
-def is_enqueueing(cronjob: CronJob) -> bool:
-    """Whether it has slots: such a command does nothing between two of them, unless it is told to."""
+def command_now(cronjob: CronJob) -> list[str]:
+    """Return its command; one that has slots does nothing between two of them, unless it is told to."""
     name = cronjob.argv[2]  # python manage.py NAME
     app = get_commands().get(name)
-    return app is not None and isinstance(load_command_class(str(app), name), EnqueueCommand)
+    has_slots = app is not None and isinstance(load_command_class(str(app), name), EnqueueCommand)
+    return [*cronjob.argv, *(["--now"] if has_slots else [])]

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 from offbeat.jobs import decisions, queries
 from offbeat.jobs.management import messages, output
 from offbeat.jobs.models import Job
-from offbeat.jobs.queries import Wanted
+from offbeat.jobs.queries import JobFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"Redis did not answer: {error}", returncode=os.EX_UNAVAILABLE) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
-        jobs = queries.find_jobs(_wanted(options), limit + 1)
+        jobs = queries.find_jobs(_job_filter(options), limit + 1)
         if len(jobs) > limit:
             self.stderr.write(f"More jobs match: --limit shows up to {MOST}.")
             jobs = jobs[:limit]
@@ -125,8 +125,8 @@ def _filters(parser: CommandParser) -> None:
     )
 
 
-def _wanted(options: Mapping[str, Any]) -> Wanted:
-    return Wanted(**{name: options[name] for name in FILTERS})
+def _job_filter(options: Mapping[str, Any]) -> JobFilter:
+    return JobFilter(**{name: options[name] for name in FILTERS})
 
 
 def _by_filter(options: dict[str, Any], limit: int) -> tuple[list[uuid.UUID], int]:
@@ -136,7 +136,7 @@ def _by_filter(options: dict[str, Any], limit: int) -> tuple[list[uuid.UUID], in
             "Name the jobs by their ids, or by --state, --task, --queue or --key.", returncode=os.EX_USAGE
         )
     state = options["state"] or (None if options["key"] else Job.State.DEAD)
-    wanted = _wanted({**options, "state": state})
+    wanted = _job_filter({**options, "state": state})
     found = [job.id for job in queries.find_jobs(wanted, limit)]
     return found, max(0, queries.count_jobs(wanted) - len(found)) if len(found) == limit else 0
 

@@ -1,0 +1,1 @@
+"""Who can sign in: your own user model, from the first migration on."""

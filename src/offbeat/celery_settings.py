@@ -1,0 +1,97 @@
+"""The settings of Celery, of its broker and of jobs, each number with its reason and the bound that it must keep."""
+
+from __future__ import annotations
+
+from offbeat import redis_url
+from offbeat.container import WORKER
+from offbeat.env import env
+from offbeat.identity import PREFIX, platform_name
+from offbeat.jobs.conf import JobsConf
+
+# False only where the platform's certificates are self-signed (Heroku).
+REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
+REDIS = redis_url.read(
+    env.url(
+        "REDIS_URL",
+        ["redis", "rediss"],
+        hint="set it on the platform, or run ./run up for an embedded Redis.",
+    ),
+    verify=REDIS_TLS_VERIFY if env.text("REDIS_TLS_VERIFY", "") else None,
+    tell=env.problem,
+)
+REDIS_URL = REDIS.url
+
+# What every key of this deployment begins with; two deployments on one Redis, staging beside production, need two.
+REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
+
+# Seconds between SIGTERM and SIGKILL, the same number as the worker's `grace` in platform.yaml.
+WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
+VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
+
+CELERY_BROKER_URL = REDIS_URL
+if REDIS.tls:  # kombu verifies no certificate unless it is told to
+    CELERY_BROKER_USE_SSL = REDIS.tls
+
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]  # pickle would make write access to Redis the right to run code
+# A result costs two more Redis commands a publish, five a task; jobs keep their state in PostgreSQL.
+CELERY_TASK_IGNORE_RESULT = True
+
+CELERY_TASK_ACKS_LATE = True  # acknowledged early, a killed task is gone
+# A killed child gives its message back; the delivery cap of jobs ends the loop.
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A long task must not hold the messages of short ones; no cost in throughput.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 9 * 60  # raises SoftTimeLimitExceeded in the task, a minute before the kill
+CELERY_TASK_TIME_LIMIT = 10 * 60  # a task that needs longer says so itself
+# Else a dropped connection leaves two live copies.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# Seconds to wait for a dead child's answer; the default of 10 is time in which nobody works on it.
+CELERY_WORKER_LOST_WAIT = 0.5
+
+# One more try, at once: whoever publishes waits for it.
+PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+# The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
+    "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
+    "unacked_restore_interval": 10,  # seconds between looks for such messages
+    "unacked_restore_throttle": 1,
+    # Seconds after which others look when a worker died while it looked; kombu's five minutes would keep all messages waiting.
+    "unacked_mutex_expire": 10,
+    "socket_connect_timeout": 2,  # seconds; without these two a publish to a silent server hangs for ever
+    "socket_timeout": 3,  # above the one second for which BRPOP blocks
+    "socket_keepalive": True,
+    "health_check_interval": 5,  # seconds; a half-open socket is noticed within 20
+    **PUBLISH_RETRY,
+}
+CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is full
+# Connections that a process publishes through: small Redis plans allow about 20 in all.
+CELERY_BROKER_POOL_LIMIT = 2
+CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
+
+CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or WORKER.fitting_here()
+# A leak ends with its process; 100 would halve the throughput, 1000 is free.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+# Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
+# jobs checks a connection before a plain task uses it, and reconnects by itself where it was lost.
+CELERY_DB_REUSE_MAX = 500
+# Events cost 40 % of the throughput, and the ledger knows it all: for Flower and its like.
+CELERY_WORKER_SEND_TASK_EVENTS = env.boolean("WORKER_TASK_EVENTS", default=False)
+# Redis would carry commands to the worker.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
+    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False)
+)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
+
+# Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
+
+OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
+env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe

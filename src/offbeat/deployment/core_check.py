@@ -1,0 +1,59 @@
+"""A system check of `check --deploy` in a fork: the core is as it came."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's own name
+
+from offbeat.base import FILE, BaseFileError, read_base
+from offbeat.project import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from offbeat.base import Base
+
+
+@register("deployment", deploy=True)
+def check_core(**_: Any) -> list[CheckMessage]:
+    """Warn of a core that was edited (W001). An image, which holds no offbeat.toml, is not looked at."""
+    return core_messages(ROOT)
+
+
+def core_messages(root: Path) -> list[CheckMessage]:
+    try:
+        base = read_base(root)
+    except BaseFileError as error:
+        hint = f"Bring it back from git: git checkout HEAD -- {FILE}"
+        return [Error(str(error), hint=hint, id="offbeat.E001")]
+    folders = base.edited_folders(root) if base else []
+    if not (base and folders):
+        return []
+    return [
+        Warning(
+            f"the core was edited since it came with Offbeat {base.version}: {', '.join(edited_files(root, base, folders))}",
+            hint=f"Contribute the change to {base.upstream}; until it comes back, ./run update --keep-my-changes makes it "
+            'again to each newer core, and SILENCED_SYSTEM_CHECKS = ["offbeat.W001"] says that it is meant.',
+            id="offbeat.W001",
+        )
+    ]
+
+
+def edited_files(root: Path, base: Base, folders: Sequence[str]) -> list[str]:
+    """Return the files of the folders that differ, or the folders themselves where there is no git to ask."""
+    recorded = _git(root, "log", "-1", "--format=%H", "--", FILE)
+    for commit in (base.commit, *recorded):
+        if files := _git(root, "diff", "--name-only", commit, "--", *folders):
+            return files
+    return list(folders)
+
+
+def _git(root: Path, *arguments: str) -> list[str]:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return []
+    return [] if done.returncode else done.stdout.splitlines()

@@ -1,0 +1,46 @@
+"""Git, as a program: what is asked of a repository."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class GitError(Exception):
+    """Git refused: its own last words."""
+
+
+def git(folder: Path, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run git in a folder and return what it prints. Raises GitError."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=folder,
+            env=env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("there is no git here") from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or [f"git {arguments[0]} failed"]
+        raise GitError(words[-1].removeprefix("fatal: "))
+    return done.stdout
+
+
+def uncommitted_changes(checkout: Path) -> str:
+    """Return in which files git has uncommitted changes, or nothing. Raises GitError."""
+    changed = [line[3:] for line in git(checkout, "status", "--porcelain").splitlines()]
+    more = f" and {len(changed) - 1} more" if changed[1:] else ""
+    return f"{changed[0]}{more}" if changed else ""
+
+
+def tracked_files(checkout: Path) -> list[str]:
+    return git(checkout, "ls-files", "-z").split("\0")[:-1]

@@ -1,0 +1,64 @@
+"""Locked requirements, merged by package: two lists of pins never conflict."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?\s*(==|@|;|$)")
+
+
+def is_lock(path: str) -> bool:
+    return fnmatch(path, "requirements*.txt")
+
+
+def merge_locks(start: bytes, yours: bytes, new: bytes) -> bytes:
+    """Return the new lock with what the team has added, changed or dropped against the start.
+
+    Where both have changed a package it is upstream's; `./run lock` resolves them together.
+    """
+    before, own, after = (packages(lock.decode()) for lock in (start, yours, new))
+    merged = {}
+    for name in sorted({*own, *after} - {""}):
+        if name not in own and name in before:
+            continue  # the team has dropped it
+        is_own = name in own and own[name] != before.get(name) and after.get(name) == before.get(name)
+        if is_own:
+            merged[name] = own[name]
+        elif name in after:
+            merged[name] = after[name]
+    return "".join([after.get("", ""), *merged.values()]).encode()
+
+
+def packages(lock: str) -> dict[str, str]:
+    """Return the lines of each package of a lock, and those above the first one under an empty name."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in lock.splitlines(keepends=True):
+        if match := PACKAGE.match(line):
+            name = re.sub(r"[-_.]+", "-", match[1]).lower()
+        found[name] = found.get(name, "") + line
+    return found
+
+
+def resolve_locks(root: Path, changed: Iterable[str]) -> str:
+    """Have uv resolve the team's requirements and the core's together, where it is; returns what to say of it."""
+    locks = {path: (root / path).read_bytes() for path in changed if is_lock(path) and (root / path).exists()}
+    if not locks:
+        return ""
+    if not (shutil.which("uv") or Path(sys.executable).with_name("uv").exists()):
+        return "The locks are not resolved together, for want of uv: ./run lock does it, and takes newer versions."
+    from offbeat.dev.requirements import lock_requirements  # noqa: PLC0415
+
+    if lock_requirements() == 0:
+        return f"{', '.join(locks)}: resolved by uv"
+    for path, content in locks.items():
+        (root / path).write_bytes(content)
+    return "uv could not resolve the locks, see above: they are merged by package. ./run lock does it again."

@@ -1,0 +1,104 @@
+"""`./run test`: the project's tests, with those of the core where the core is made.
+
+The core's suite runs under settings of its own, so it has a pytest of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offbeat.dev.servers import CHECKOUT, IS_FORK
+from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
+from offbeat.dev.with_servers import call
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TESTS = CHECKOUT / "tests"
+CORE = TESTS / "offbeat"
+OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
+# Most tests wait for processes, so four at a time.
+SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+NO_TESTS = 5  # pytest's exit code where none was selected
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of pytest."""
+
+    name: str
+    arguments: Sequence[str]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sessions, one after the other; returns the exit code of the first that failed."""
+    raise_when_asked_to_stop()
+    chosen = sessions(arguments)
+    try:
+        results = [(session.name, *run(session)) for session in chosen]
+    except Stopped as stopped:
+        return stopped.code
+    if results[1:]:
+        sys.stdout.write("".join(f"{name:8} {told(code)} ({took:.0f} s)\n" for name, code, took in results))
+    codes = [code for _, code, _ in results if code != NO_TESTS] or [NO_TESTS]
+    return next((code for code in codes if code), 0)
+
+
+def sessions(arguments: Sequence[str]) -> list[Session]:
+    """Give those that the arguments ask for: paths decide, else the project's tests and, upstream or with --core, the core's."""
+    options = [each for each in arguments if each != "--core" and not is_path(each)]
+    paths = [each for each in arguments if is_path(each)]
+    if paths:
+        core = [each for each in paths if is_of_the_core(each)]
+        project = [each for each in paths if each not in core]
+        found = [("core", core, []), ("project", project, [])]
+    else:
+        with_core, with_project = not IS_FORK or "--core" in arguments, "--core" not in arguments
+        found = [
+            *(core_sessions(by_default=not options) if with_core else []),
+            *(
+                [("project", [str(TESTS), str(OF_THE_PROJECT)], SIDE_BY_SIDE if not options else ())]
+                if with_project
+                else []
+            ),
+        ]
+    return [Session(name, [*where, *more, *options]) for name, where, more in found if where]
+
+
+def core_sessions(*, by_default: bool) -> list[tuple[str, list[str], Sequence[str]]]:
+    """Give the core's: the storm needs every CPU, so it is alone."""
+    if not by_default:
+        return [("core", [str(CORE)], ())]
+    return [
+        ("storm", [str(CORE)], ("-m", "storm")),
+        ("core", [str(CORE)], ("-m", "not storm", *SIDE_BY_SIDE)),
+    ]
+
+
+def is_path(argument: str) -> bool:
+    return not argument.startswith("-") and Path(argument.partition("::")[0]).exists()
+
+
+def is_of_the_core(path: str) -> bool:
+    place = Path(path.partition("::")[0]).resolve()
+    return place.is_relative_to(CORE) and not place.is_relative_to(OF_THE_PROJECT)
+
+
+def run(session: Session) -> tuple[int, float]:
+    """Give its exit code, and the seconds that it took."""
+    started = time.monotonic()
+    code = call([sys.executable, "-m", "pytest", *session.arguments], os.environ)
+    return code, time.monotonic() - started
+
+
+def told(code: int) -> str:
+    return {0: "ok", NO_TESTS: "no tests"}.get(code, f"exit code {code}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

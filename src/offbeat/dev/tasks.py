@@ -1,0 +1,169 @@
+"""The tasks of `./run`. Works with any Python: what a task needs is installed before it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from offbeat.dev.python_environment import PYTHON, EnvironmentFailedError, prepare_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WITH_SERVERS = ["-m", "offbeat.dev.with_servers", "python"]
+# As a shell reads it: with quotes, comments and other variables in its values.
+ENV_FILE = 'set -ea; . ./.env; exec "$0" -c "import json, os; print(json.dumps({**os.environ}))"'
+
+
+@dataclass(frozen=True)
+class Task:
+    """What Python is called with, before the arguments of the person who types the task."""
+
+    name: str
+    arguments: str
+    help: str
+    command: Sequence[str]
+    reads_env_file: bool = True  # .env is a developer's: what is checked is what everybody gets
+
+
+TASKS = [
+    Task("up", "", "start everything, with the servers it needs, until Ctrl-C", ["-m", "offbeat.dev.up"]),
+    Task(
+        "test",
+        "[--core] [...]",
+        "run the tests on servers of their own; arguments go to pytest",
+        ["-m", "offbeat.dev.project_tests"],
+        reads_env_file=False,
+    ),
+    Task(
+        "check",
+        "[...]",
+        "lint, format, types, Django's checks, migrations, platform.yaml; or those that are named",
+        ["-m", "offbeat.dev.project_checks"],
+        reads_env_file=False,
+    ),
+    Task(
+        "manage",
+        "[...]",
+        "run a Django command, with the servers of ./run up or its own",
+        [*WITH_SERVERS, "manage.py"],
+    ),
+    Task(
+        "fire",
+        "NAME",
+        "run a cronjob of platform.yaml now",
+        [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
+    ),
+    Task(
+        "psql",
+        "[...]",
+        "open a PostgreSQL prompt on the database",
+        [*WITH_SERVERS, "-m", "offbeat.dev.prompts"],
+    ),
+    Task(
+        "lock",
+        "[...]",
+        "pin the newest allowed versions of all requirements; or of those that are named",
+        ["-m", "offbeat.dev.requirements"],
+        reads_env_file=False,
+    ),
+    Task(
+        "fork",
+        "NAME",
+        "make this checkout a project of that name, without the example (or --keep-example)",
+        ["-m", "offbeat.dev.fork"],
+        reads_env_file=False,
+    ),
+    Task(
+        "update",
+        "[VERSION]",
+        "take a newer core, and what changed around it; --check only tells whether there is one",
+        ["-m", "offbeat.dev.update"],
+        reads_env_file=False,
+    ),
+    Task(
+        "reset",
+        "[--all]",
+        "delete the data of the embedded servers; with --all also what was installed",
+        ["-m", "offbeat.dev.reset"],
+    ),
+]
+# Of those who make the core: a fork has neither the benchmarks nor a reason to build it.
+UPSTREAM_TASKS = [
+    Task(
+        "bench",
+        "NAME",
+        "measure what Offbeat costs beside its peers: jobs, cron or ops",
+        ["-m", "bench"],
+        reads_env_file=False,
+    ),
+    Task(
+        "wheel",
+        "",
+        "build the core as a wheel in dist/, for a project that is no fork",
+        ["-m", "offbeat.dev.wheel"],
+        reads_env_file=False,
+    ),
+]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Become the task; returns 64 where there is none of that name, 69 where its environment cannot be made."""
+    tasks = TASKS + (UPSTREAM_TASKS if Path("bench").is_dir() else [])
+    name, *rest = arguments or ["help"]
+    if name in {"help", "--help", "-h"}:
+        sys.stdout.write(listing(tasks))
+        return 0
+    task = next((task for task in tasks if task.name == name), None)
+    if task is None:
+        sys.stderr.write(
+            f'./run has no task "{name}".{did_you_mean(name, tasks)} Its tasks:\n{listing(tasks)}'
+        )
+        return os.EX_USAGE
+    try:
+        prepare_environment()
+    except EnvironmentFailedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
+    return execute(task, rest)
+
+
+def listing(tasks: Sequence[Task]) -> str:
+    lines = ((f"{task.name} {task.arguments}".strip(), task.help) for task in tasks)
+    return "".join(f"  ./run {usage:20} {text}\n" for usage, text in lines)
+
+
+def did_you_mean(name: str, tasks: Sequence[Task]) -> str:
+    nearest = get_close_matches(name, [task.name for task in tasks], n=1, cutoff=0.5)
+    return f" Did you mean ./run {nearest[0]}?" if nearest else ""
+
+
+def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
+    """Become the task's process."""
+    environment = (read_env_file() if task.reads_env_file else {}) | os.environ
+    environment["PYTHONPATH"] = str(Path("src").resolve())
+    os.execve(PYTHON, [str(PYTHON), *task.command, *arguments], environment)  # noqa: S606
+
+
+def read_env_file() -> dict[str, str]:
+    """Return the variables of .env; those that the terminal has set win over them."""
+    if not Path(".env").exists():
+        return {}
+    command = ["bash", "-c", ENV_FILE, sys.executable]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        sys.stderr.write(
+            "Error: .env: the shell cannot read it, see above. Right would be lines like NAME='a value'.\n"
+        )
+        sys.exit(os.EX_CONFIG)
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,299 @@
+"""`./run update`: a newer core, and what upstream has changed in the template, as an uncommitted change of this checkout.
+
+The core is replaced whole; a file of the template is merged three ways between the version that the fork was made from,
+the fork's, and the new one. The program of the new version does it, so that what it knows better holds at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, files_below, read_base, write_base
+from offbeat.dev.file_merge import File, Outcome, merge_file, read_file, write_outcome
+from offbeat.dev.git import GitError, uncommitted_changes
+from offbeat.dev.locks import resolve_locks
+from offbeat.dev.thin_files import MarkError, as_fork, is_core
+from offbeat.dev.update_report import changes_between, core_diff, migrations_between
+from offbeat.dev.upstream import Upstream, UpstreamError, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NO_BASE = (
+    f"there is no {FILE}: this is Offbeat itself, or a project made from it that has no name yet. "
+    "Hint: ./run fork NAME gives it one, and records which version it has; it works at any time."
+)
+UNDONE = ".local/update-unfinished"
+TAKE_BACK = "git restore --staged --worktree . && git clean -d --force src/offbeat tests/offbeat docs/offbeat"
+EDITED = """\
+the core was edited, in {files}; an update replaces it whole. The diff is above. Hint:
+  ./run update --keep-my-changes   makes the same changes to the new core
+  ./run update --drop-my-changes   forgets them
+What others need too is welcome at {upstream}"""
+NEXT = """
+Next:
+  git diff                    what has changed; {take_back}
+                              takes it all back
+  ./run check && ./run test   all is well
+  git add --all && git commit --message "Update Offbeat to {version}"
+"""
+
+
+class UpdateError(Exception):
+    """There is no update now; nothing has been changed. Its second argument is the exit code."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From one commit of upstream to another."""
+
+    base: Base
+    upstream: Upstream
+    start: str
+    name: str  # as a person types the new version
+    new: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The files of a step: as they were, as the team has them, as they will be."""
+
+    start: Path
+    root: Path
+    new: Path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Update; returns 0, or 1 for conflicts to solve and for `--check` when there is a newer version.
+
+    64 is for a version that cannot be taken, 65 for a file that does not read, 69 when upstream does not answer,
+    75 for uncommitted changes, and 77 for an edited core.
+    """
+    parser = argparse.ArgumentParser(prog="./run update", description=__doc__)
+    parser.add_argument(
+        "version", nargs="?", metavar="VERSION", help="like 1.2.3, or a branch; without it the newest"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only tell whether there is a newer version: then exit 1"
+    )
+    core = parser.add_mutually_exclusive_group()
+    core.add_argument(
+        "--keep-my-changes", action="store_true", help="make the core's edits again to the new core"
+    )
+    core.add_argument("--drop-my-changes", action="store_true", help="forget the core's edits")
+    parser.add_argument("--taken-over", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    try:
+        return update(Path.cwd(), options)
+    except (UpdateError, UpstreamError) as error:
+        sys.stderr.write(f"Error: {error.args[0]}\n")
+        return int(error.args[1])
+    except (BaseFileError, MarkError, GitError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_DATAERR
+
+
+def update(root: Path, options: argparse.Namespace) -> int:
+    base = read_base(root)
+    if base is None:
+        raise UpdateError(NO_BASE, os.EX_DATAERR)
+    upstream = Upstream(root, base.upstream)
+    if not options.taken_over:
+        upstream.fetch()
+    name = upstream.find(options.version)
+    if options.check:
+        return tell_newer(base, upstream.version_at(name))
+    refuse_uncommitted(root)
+    step = Step(
+        base, upstream, upstream.find_base(base), name, upstream.commit_of(name), upstream.version_at(name)
+    )
+    if step.new == step.start:
+        sys.stdout.write(f"Nothing to do: this is Offbeat {step.version} already.\n")
+        return 0
+    refuse_older(step)
+    with tempfile.TemporaryDirectory(prefix="offbeat-update-") as folder:
+        if not options.taken_over and (code := hand_over(step, Path(folder), options)) is not None:
+            return code
+        return take(step, root, Path(folder), options)
+
+
+def tell_newer(base: Base, version: str) -> int:
+    if number_of(version) > number_of(base.version):
+        sys.stdout.write(f"Offbeat {version} is there; this is {base.version}. ./run update takes it.\n")
+        return 1
+    sys.stdout.write(f"Offbeat {base.version} is the newest.\n")
+    return 0
+
+
+def refuse_uncommitted(root: Path) -> None:
+    try:
+        changes = uncommitted_changes(root)
+    except GitError as error:
+        raise UpdateError(f"{error}. Hint: git init && git add --all && git commit", os.EX_TEMPFAIL) from None
+    if not changes:
+        (root / UNDONE).unlink(missing_ok=True)
+    elif (root / UNDONE).exists():
+        raise UpdateError(
+            f"an update was interrupted. Hint: {TAKE_BACK} takes it back; then again.", os.EX_TEMPFAIL
+        )
+    else:
+        hint = "Hint: commit them, the last update's too, so that git can take an update back."
+        raise UpdateError(f"git has uncommitted changes, in {changes}. {hint}", os.EX_TEMPFAIL)
+
+
+def refuse_older(step: Step) -> None:
+    is_older = number_of(step.version) < number_of(step.base.version)
+    if is_older or step.upstream.is_ancestor(step.new, step.start):
+        why = "Migrations are not taken back: return to an older core by git, and to the database's backup."
+        raise UpdateError(
+            f"{step.name} is older than what this fork has, {step.base.version}. {why}", os.EX_USAGE
+        )
+
+
+def hand_over(step: Step, folder: Path, options: argparse.Namespace) -> int | None:
+    """Let the new version's own program go on, where it has one; returns its exit code."""
+    code = folder / "program"
+    step.upstream.export(step.new, code, "src/offbeat")
+    if not (code / "src/offbeat/dev/update.py").exists():
+        return None
+    flags = [f"--{flag}-my-changes" for flag in ("keep", "drop") if getattr(options, f"{flag}_my_changes")]
+    command = [sys.executable, "-m", "offbeat.dev.update", step.name, *flags, "--taken-over"]
+    environment = os.environ | {"PYTHONPATH": str(code / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+
+
+def take(step: Step, root: Path, folder: Path, options: argparse.Namespace) -> int:
+    """Change the checkout, which is the last thing: what fails before has changed nothing."""
+    folders = Folders(folder / "start", root, folder / "new")
+    step.upstream.export(step.start, folders.start)
+    step.upstream.export(step.new, folders.new)
+    if not (options.keep_my_changes or options.drop_my_changes):
+        refuse_edited(step, folders)
+    outcomes = thin_outcomes(step, folders)
+    outcomes += core_outcomes(step, folders) if options.keep_my_changes else []
+    report_new(step, folders)
+    (root / UNDONE).touch()
+    replace_core(folders)
+    for outcome in outcomes:
+        write_outcome(root, outcome)
+    trees = {name: tree for name, tree in core_trees(folders.new).items() if (root / name).exists()}
+    write_base(root, replace(step.base, version=step.version, commit=step.new, core=trees))
+    resolved = resolve_locks(root, [outcome.path for outcome in outcomes])
+    (root / UNDONE).unlink()
+    return report_files(step, outcomes, resolved)
+
+
+def refuse_edited(step: Step, folders: Folders) -> None:
+    if edited := edited_files(folders):
+        say(core_diff(folders.start, folders.root, edited))
+        raise UpdateError(EDITED.format(files=", ".join(edited), upstream=step.base.upstream), os.EX_NOPERM)
+
+
+def edited_files(folders: Folders) -> list[str]:
+    """Return the core's files that differ from those that the fork was made from."""
+    return [
+        path
+        for path in core_files(folders.start, folders.root)
+        if content_of(folders.start / path) != content_of(folders.root / path)
+    ]
+
+
+def core_files(start: Path, root: Path) -> list[str]:
+    """Return what is below the core's folders, but for those that the team has deleted as a whole."""
+    kept = [name for name in CORE if (root / name).is_dir()]
+    return sorted(
+        {f"{name}/{path}" for folder in (start, root) for name in kept for path in files_below(folder / name)}
+    )
+
+
+def content_of(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def labels_of(step: Step) -> tuple[str, str]:
+    return f"Offbeat {step.base.version}", f"Offbeat {step.name}"
+
+
+def thin_outcomes(step: Step, folders: Folders) -> list[Outcome]:
+    """Return what becomes of the template's files, as merges between what upstream's would be in this fork."""
+
+    def in_this_fork(folder: Path, path: str) -> File | None:
+        file = read_file(folder / path)
+        if file is None:
+            return None
+        content = as_fork(path, file.content, step.base.name, with_example=step.base.example)
+        return None if content is None else replace(file, content=content)
+
+    paths = {
+        path for folder in (folders.start, folders.new) for path in files_below(folder) if not is_core(path)
+    }
+    outcomes = (
+        merge_file(
+            path,
+            (
+                in_this_fork(folders.start, path),
+                read_file(folders.root / path),
+                in_this_fork(folders.new, path),
+            ),
+            labels_of(step),
+        )
+        for path in sorted(paths)
+    )
+    return [outcome for outcome in outcomes if outcome]
+
+
+def core_outcomes(step: Step, folders: Folders) -> list[Outcome]:
+    """Return the team's edits of the core, made again to the new one."""
+    outcomes = []
+    for path in edited_files(folders):
+        start, yours, new = (
+            read_file(folder / path) for folder in (folders.start, folders.root, folders.new)
+        )
+        again = Outcome(path, "your change, made again", yours)
+        outcomes.append(merge_file(path, (start, yours, new), labels_of(step)) or again)
+    return outcomes
+
+
+def replace_core(folders: Folders) -> None:
+    for name in core_trees(folders.root):
+        shutil.rmtree(folders.root / name)
+        shutil.copytree(folders.new / name, folders.root / name)
+
+
+def report_new(step: Step, folders: Folders) -> None:
+    say(f"Offbeat {step.base.version} -> {step.version}, from {step.base.upstream}\n")
+    say(changes_between(folders.start, folders.new))
+    say(migrations_between(folders.start, folders.new))
+
+
+def report_files(step: Step, outcomes: Iterable[Outcome], resolved: str) -> int:
+    """Say what became of each file; returns 1 if there are conflicts."""
+    say(f"{', '.join(CORE)}: replaced")
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.is_conflict):
+        say(f"{outcome.path}: {outcome.word}")
+    say(resolved)
+    conflicts = sum(outcome.is_conflict for outcome in outcomes)
+    say(NEXT.format(take_back=TAKE_BACK, version=step.version))
+    if conflicts:
+        say(
+            f"{conflicts} {'file has' if conflicts == 1 else 'files have'} conflicts, see above: solve them first."
+        )
+    return 1 if conflicts else 0
+
+
+def say(text: str) -> None:
+    if text:
+        sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

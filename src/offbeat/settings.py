@@ -1,0 +1,242 @@
+"""The safe part of a project's settings, in the order of Django's reference: `from offbeat.settings import *`, then your own.
+
+What differs between places is an environment variable. Production is the default: with nothing but the variables that a
+platform injects, nothing here is lax. Every number has its reason beside it, and the bound that it must keep.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import dj_database_url
+
+from offbeat import container
+from offbeat.cronjobs.conf import CronjobsConf
+from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
+from offbeat.hosts import platform_hosts, platform_origins
+from offbeat.identity import platform_name, platform_title
+from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.project import ROOT
+
+BASE_DIR = ROOT
+env.text("OFFBEAT_ROOT", "")  # which has been read: project.py
+PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
+PROJECT_TITLE = platform_title()
+
+# Core
+
+DEBUG = env.boolean("DEBUG", default=False)
+LOCAL_KEY = "local-development-only-never-in-production-0123456789abcdef"
+SECRET_KEY = env.text(
+    "SECRET_KEY",
+    LOCAL_KEY if DEBUG else None,
+    hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+)
+PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
+ALLOWED_HOSTS = [
+    *env.items(
+        "ALLOWED_HOSTS",
+        "*" if DEBUG else "" if PLATFORM_HOSTS else None,
+        hint="the names that people type, separated by commas: www.example.com,example.com",
+    ),
+    *PLATFORM_HOSTS,
+]
+# The address in the links of mails, which no request is there to tell.
+FIRST_HOST = next(iter(ALLOWED_HOSTS), "localhost").lstrip(".")
+LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
+BASE_URL = env.url("BASE_URL", ["https", "http"], default=LIKELY_URL).rstrip("/")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+OFFBEAT_APPS = [
+    "offbeat.ops",
+    "offbeat.ops.alerts",
+    "offbeat.ops.metrics",
+    "offbeat.cronjobs",
+    "offbeat.jobs",
+    "offbeat.deployment",
+    *(["offbeat.dev"] if DEBUG and find_spec("offbeat.dev") else []),  # no image for production holds it
+    "csp",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # the project's urls find the models' pages
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "offbeat.ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
+    "offbeat.ops.logs_context.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database
+
+DATABASE_URL = env.url(
+    "DATABASE_URL",
+    ["postgres", "postgresql"],
+    hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
+)
+DATABASES = {
+    "default": dj_database_url.parse(
+        DATABASE_URL or "postgres://",
+        # A new connection costs 5 to 30 ms, an idle one a slot: a minute keeps a busy process connected.
+        conn_max_age=60,
+        conn_health_checks=True,  # a database that restarted costs a reconnect, not an error
+    ),
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5,  # an unreachable server is told of in seconds; a container's network needs one at most
+    # A peer that vanished is noticed after 20 + 3 * 5 s instead of the kernel's two hours.
+    keepalives_idle=20,
+    keepalives_interval=5,
+    keepalives_count=3,
+    tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
+)
+# Whoever holds a lock that others wait for is named by it: "manage.py release", "celery", "gunicorn".
+PROCESS_NAME = " ".join(
+    [Path(sys.argv[0]).name, *(sys.argv[1:2] if sys.argv[0].endswith("manage.py") else [])]
+)
+DATABASES["default"]["OPTIONS"].setdefault("application_name", PROCESS_NAME)
+# A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
+# Not said: without them where a pooler is seen.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
+    env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
+    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
+    else None  # type: ignore[typeddict-item]
+)
+
+# Email
+
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
+EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
+ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS", "")]
+
+# Internationalisation: slots, logs, the ledger and its pages are in UTC; a cronjob names its own time zone.
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Security
+
+PROXY_TLS = not DEBUG  # every platform ends TLS at its router and says so in this header, which it overwrites
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_TLS else None
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=not DEBUG)
+MONTH = 30 * 24 * 3600  # seconds: enough to protect, short enough to regret
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0 if DEBUG else MONTH)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ",".join(platform_origins(os.environ)))
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "frame-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+LOGIN_URL = "admin:login"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Static files: hashed names, collected when the image is built, served by the web service itself
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Web: see gunicorn.py for what these mean
+
+PORT = env.integer("PORT", 8000, minimum=1)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
+WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
+
+# Celery
+
+from offbeat.celery_settings import *  # noqa: E402, F403  here, so that problems are told in this order
+
+# Logging
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "celery.utils.functional": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
+    },
+}
+
+# Alerts: mail to ADMINS, and JSON to a webhook (Slack, Mattermost, Teams and others show its "text").
+
+ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
+OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
+OFFBEAT_CRONJOBS = {
+    "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
+    **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
+}
+
+# Offbeat
+
+CRON_SECRET = env.text("CRON_SECRET", "")  # switches HTTP wake-ups on
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+SENTRY_DSN = env.text("SENTRY_DSN", "")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")  # its name by OpenTelemetry
+MAIL_SINK_DIR = Path(env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail")))  # development only

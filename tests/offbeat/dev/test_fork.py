@@ -1,0 +1,257 @@
+"""`./run fork NAME`, in a clone of this checkout."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from offbeat.base import core_trees, read_base, read_version
+from offbeat.dev.thin_files import EXAMPLE, MarkError, as_fork, unmarked
+from tests.offbeat.dev.repositories import Repository, clone, make_upstream, needs_upstream
+from tests.offbeat.support.running import CHECKOUT
+
+# Where the core's name may stand in a fork: its package, its folders, its variables, its metrics, its file.
+CORES_NAME = re.compile(
+    r"""(src|tests|docs)/offbeat\b | \boffbeat[._/][a-z\W_] | OFFBEAT_\w* | (from|import)\ offbeat\b
+        | "offbeat"(?=[,\]]) | /offbeat["']?$ | offbeat\.toml | offbeat\ \(src/ """,
+    re.VERBOSE | re.MULTILINE,
+)
+THIN_TEXT = ("*", ":!src/offbeat", ":!tests/offbeat", ":!docs/offbeat", ":!offbeat.toml")
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+    return make_upstream(tmp_path_factory.mktemp("upstream") / "offbeat")
+
+
+@pytest.fixture
+def checkout(upstream, tmp_path):
+    return clone(upstream, tmp_path / "checkout")
+
+
+@pytest.fixture(scope="module")
+def acme(upstream, tmp_path_factory):
+    """A fork, for tests that leave it as it is."""
+    fork = clone(upstream, tmp_path_factory.mktemp("acme") / "acme")
+    fork.said = fork.check("fork", "acme-shop")
+    fork.commit()
+    return fork
+
+
+@needs_upstream
+def test_nobody_sees_the_old_name(acme):
+    """Besides the core's own package, variables and documents, no file says Offbeat."""
+    files = acme.git("grep", "-liE", "offbeat", "--", *THIN_TEXT).split()
+
+    lines = [
+        f"{path}: {line}"
+        for path in files
+        for line in acme.read(path).splitlines()
+        if "offbeat" in CORES_NAME.sub("", line).lower()
+    ]
+
+    assert lines == []
+
+
+@needs_upstream
+def test_the_name_is_where_people_look(acme):
+    """The platform, the image, compose with its database, the package and the README have it."""
+    assert "\nname: acme-shop\n" in acme.read("platform.yaml")
+    assert "\nname: acme-shop\n" in acme.read("compose.yaml")
+    assert "@postgres:5432/acme-shop\n" in acme.read("compose.yaml")
+    assert 'image.title="Acme Shop"' in acme.read("Dockerfile")
+    assert 'name = "acme-shop"' in acme.read("pyproject.toml")
+    assert acme.read("README.md").startswith("# Acme Shop\n")
+
+
+@needs_upstream
+def test_the_example_is_gone(acme):
+    """Neither its files nor a line that names them or is marked as its own are left outside the core."""
+    traces = "# (example|upstream)( begins| ends)?$|newsletter"
+
+    assert acme.call(["git", "grep", "-nE", traces, "--", *THIN_TEXT]).stdout == ""
+    assert not [path for path in acme.tracked() if path.startswith(EXAMPLE)]
+
+
+@needs_upstream
+def test_what_speaks_of_upstream_is_gone(acme):
+    """A fork has no benchmarks and no licence of ours but the core's; it is small."""
+    own = [path for path in acme.tracked() if not re.match(r"(src|tests|docs)/offbeat/", path)]
+
+    assert not {path for path in own if path.startswith(("bench/", "CONTRIBUTING", "LICENSE", "CHANGELOG"))}
+    assert "src/offbeat/LICENSE" in acme.tracked()
+    assert "MIT" not in acme.read("pyproject.toml") + acme.read("Dockerfile")
+    assert len(own) <= 40, own
+
+
+@needs_upstream
+def test_the_base_is_recorded(acme, upstream):
+    """offbeat.toml has the version, its commit, where it is from, and the core's folders under git's names for them."""
+    base = read_base(acme.folder)
+
+    assert (base.name, base.version, base.example) == ("acme-shop", read_version(CHECKOUT), False)
+    assert base.commit == upstream.git("rev-parse", "HEAD").strip()
+    assert base.upstream == str(upstream.folder)
+    assert base.core == core_trees(acme.folder)
+    for folder, tree in base.core.items():
+        assert tree == acme.git("rev-parse", f"HEAD:{folder}").strip()
+
+
+@needs_upstream
+def test_it_says_what_it_did_and_what_comes_next(acme):
+    """A line for each file, then the commands to go on with."""
+    assert "src/newsletter/: removed\n" in acme.said
+    assert "README.md: changed\n" in acme.said
+    assert "git add --all && git commit" in acme.said
+    assert "./run update" in acme.said
+
+
+@needs_upstream
+def test_the_fork_is_well(acme):
+    """Lint, format, Django, its migrations and platform.yaml have nothing against it."""
+    acme.check("check", "lint", "format", "django", "migrations", "platform.yaml")
+
+
+@needs_upstream
+def test_once_is_enough(acme):
+    """The same command again changes nothing, and says so."""
+    assert (
+        acme.check("fork", "acme-shop") == "Nothing to do: this is the fork acme-shop, without the example.\n"
+    )
+    assert acme.changed() == ""
+
+
+@needs_upstream
+def test_a_fork_keeps_its_name(acme):
+    """Another name for a fork is refused, with what to do instead."""
+    refused = acme.run("fork", "globex")
+
+    assert refused.returncode == 64
+    assert "this is the fork acme-shop already. Hint: to rename it, change" in refused.stderr
+
+
+@needs_upstream
+def test_the_example_can_go_later(checkout):
+    """With --keep-example it stays, under the new name; without it the same command takes it away."""
+    checkout.check("fork", "acme", "--keep-example", "--upstream", "https://git.example.com/offbeat")
+    checkout.commit()
+    assert "Acme Letter" in checkout.call(["git", "grep", "-h", "Letter", "src/newsletter"]).stdout
+    assert read_base(checkout.folder).example is True
+    checkout.write("src/config/own.py", "OWN = 1\n")
+    checkout.commit()
+
+    checkout.check("fork", "acme")
+
+    checkout.git("add", "--all")
+    assert not [path for path in checkout.tracked() if path.startswith(EXAMPLE)]
+    assert "newsletter" not in checkout.read("src/config/settings.py")
+    base = read_base(checkout.folder)
+    assert (base.example, base.upstream) == (False, "https://git.example.com/offbeat")
+    assert checkout.read("src/config/own.py") == "OWN = 1\n"
+
+
+@needs_upstream
+def test_what_git_does_not_know_is_not_deleted(checkout):
+    """With uncommitted changes it says in which file, and changes nothing."""
+    checkout.write("src/newsletter/ideas.py", "")
+
+    refused = checkout.run("fork", "acme")
+
+    assert refused.returncode == 75
+    assert "git has uncommitted changes, in src/newsletter/ideas.py. Hint: commit" in refused.stderr
+    assert checkout.changed() == "?? src/newsletter/ideas.py\n"
+
+
+@needs_upstream
+@pytest.mark.parametrize("name", ["Acme", "a", "acme_shop", "offbeat", "9lives"])
+def test_a_name_that_platforms_refuse(acme, name):
+    """A name is refused before anything is changed, with what would be right."""
+    refused = acme.run("fork", name)
+
+    assert refused.returncode == 64
+    assert refused.stderr.startswith("Error: NAME: should be ")
+    assert acme.changed() == ""
+
+
+@needs_upstream
+def test_a_readme_of_their_own_stays(checkout):
+    """A team that has worked for a while before it forks keeps the README and the licence that it wrote."""
+    checkout.write("README.md", "# The shop\n")
+    checkout.write("LICENSE", "Ours.\n")
+    checkout.commit()
+
+    checkout.check("fork", "acme")
+
+    assert (checkout.read("README.md"), checkout.read("LICENSE")) == ("# The shop\n", "Ours.\n")
+
+
+@needs_upstream
+def test_a_folder_without_git(upstream, tmp_path):
+    """Where git cannot bring anything back, nothing is changed."""
+    folder = Repository(tmp_path / "folder")
+    for path in ("run", "requirements-dev.txt", "src/offbeat", "platform.yaml"):
+        folder.folder.mkdir(exist_ok=True)
+        upstream.call(["cp", "-r", "--parents", path, str(folder.folder)])
+
+    refused = folder.run("fork", "acme", GIT_CEILING_DIRECTORIES=str(tmp_path))
+
+    assert refused.returncode == 75
+    assert "Hint: git init && git add --all && git commit" in refused.stderr
+
+
+MARKED = """\
+kept = 1
+gone = 2  # example
+
+# example begins
+gone = 3
+# example ends
+
+kept = 4  # for example
+"""
+
+
+def test_only_marked_lines_go():
+    """Marked lines and blocks go with their marks and one of the gaps around; what speaks of an example stays."""
+    lines = MARKED.splitlines(keepends=True)
+
+    assert unmarked("a.py", lines, "example") == ["kept = 1\n", "\n", "kept = 4  # for example\n"]
+
+
+@pytest.mark.parametrize("marks", [["begins"], ["ends"], ["begins", "begins", "ends"]])
+def test_marks_that_do_not_pair(marks):
+    """A block without an end or a beginning is an error that names its line: nothing is guessed."""
+    lines = [f"# example {mark}\n" for mark in marks]
+
+    with pytest.raises(MarkError, match=r'^a\.py: line [12]: each "example begins" should have'):
+        unmarked("a.py", lines, "example")
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("platform.yaml", "image: registry.example/your-org/offbeat:latest", "image: registry.example/your-org/acme:latest"),
+        ("compose.yaml", "postgres://offbeat:x@postgres:5432/offbeat", "postgres://acme:x@postgres:5432/acme"),
+        ("compose.yaml", "./docs/offbeat/monitoring:/etc", "./docs/offbeat/monitoring:/etc"),
+        ("Procfile", "web: gunicorn --config src/offbeat/gunicorn.py", "web: gunicorn --config src/offbeat/gunicorn.py"),
+        ("run", "python -m offbeat.dev.up", "python -m offbeat.dev.up"),
+        (".env.example", "# REDIS_PREFIX=offbeat-staging", "# REDIS_PREFIX=acme-staging"),
+        ("src/config/settings.py", '"Offbeat <offbeat@localhost>"', '"Acme <acme@localhost>"'),
+        ("src/config/settings.py", 'include("offbeat.urls")', 'include("offbeat.urls")'),
+        ("src/config/settings.py", "from offbeat import env", "from offbeat import env"),
+        ("pyproject.toml", 'name = "offbeat"', 'name = "acme"'),
+        ("pyproject.toml", 'known-first-party = ["config", "offbeat"]', 'known-first-party = ["config", "offbeat"]'),
+        ("requirements.txt", "# via offbeat (pyproject.toml)", "# via acme (pyproject.toml)"),
+        ("requirements.txt", "# via offbeat (src/offbeat/pyproject.toml)", "# via offbeat (src/offbeat/pyproject.toml)"),
+        ("src/offbeat/gunicorn.py", "Offbeat", "Offbeat"),
+    ],
+)  # fmt: skip
+def test_the_name_changes_where_it_is_the_projects(path, before, after):
+    """The project's name changes, and the core's package keeps its own."""
+    assert as_fork(path, before.encode(), "acme", with_example=True).decode() == after
+
+
+def test_a_picture_is_left_alone():
+    """What is no text has no name in it."""
+    assert as_fork("docs/logo.png", b"\x89PNG\xff", "acme", with_example=False) == b"\x89PNG\xff"

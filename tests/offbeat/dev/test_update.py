@@ -1,0 +1,335 @@
+"""`./run update`: three forks take seven commits of upstream, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+
+import psycopg
+import pytest
+
+from offbeat.base import core_trees, read_base
+from offbeat.dev.thin_files import EXAMPLE
+from tests.offbeat.dev import releases
+from tests.offbeat.dev.repositories import clone, make_upstream, needs_upstream, use_template
+from tests.offbeat.support import servers
+
+pytestmark = needs_upstream
+# How each fork was made, and from which version.
+FORKS = {
+    "shared history": (clone, "v0.2.2"),
+    "no shared history": (use_template, "v0.2.2"),
+    "three versions behind": (use_template, "v0.2.0"),
+}
+MARK = f"{'<' * 7} yours"  # spelt so, it is not found in this file
+# What of the conflict is the team's, and what is upstream's: it takes both.
+ADJACENT = (
+    MARK
+    + """
+    instances: 4
+    cpu: 0.5
+||||||| Offbeat {version}
+    instances: 1
+    cpu: 0.5
+=======
+    instances: 1
+    cpu: 1
+>>>>>>> Offbeat v0.3.0
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+    """Four versions, of which the last has the seven commits."""
+    upstream = make_upstream(tmp_path_factory.mktemp("upstream") / "offbeat")
+    upstream.git("tag", "--force", "v0.2.0")
+    for version in ("0.2.1", "0.2.2"):
+        upstream.append("src/offbeat/ops/__init__.py", f"\nVERSION = '{version}'\n")
+        upstream.append("compose.yaml", f"# {version}\n")
+        releases.release(upstream, version)
+    releases.commit_seven(upstream)
+    releases.release(upstream, "0.3.0")
+    return upstream
+
+
+@pytest.fixture
+def make_fork(upstream, tmp_path):
+    """Make a fork with a life of its own, in which all is committed."""
+
+    def make(kind):
+        how, version = FORKS[kind]
+        fork = how(upstream, tmp_path / "acme", version)
+        fork.check("fork", "acme", "--upstream", str(upstream.folder))
+        releases.live_in(fork)
+        fork.commit("Our own")
+        return fork
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def plain_fork(upstream, tmp_path_factory):
+    fork = use_template(upstream, tmp_path_factory.mktemp("plain") / "acme", "v0.2.2")
+    fork.check("fork", "acme", "--upstream", str(upstream.folder))
+    fork.commit("Our own")
+    return fork
+
+
+@pytest.fixture
+def fork(plain_fork):
+    """A fork without shared history that has changed nothing; after the test it is as before."""
+    before = plain_fork.git("rev-parse", "HEAD").strip()
+    yield plain_fork
+    plain_fork.git("reset", "--quiet", "--hard", before)
+    plain_fork.git("clean", "--quiet", "-d", "--force")
+
+
+@pytest.fixture
+def database(postgres, redis, migrated_template):
+    """A database of the version before, with a job."""
+    with postgres.connect() as server:
+        server.execute("DROP DATABASE IF EXISTS updated WITH (FORCE)")
+        server.execute(f"CREATE DATABASE updated TEMPLATE {migrated_template}")
+    return {"DATABASE_URL": postgres.url_of("updated"), "REDIS_URL": redis.url}
+
+
+def manage(fork, *arguments, database):
+    environment = servers.settings | database | {"PYTHONPATH": str(fork.folder / "src")}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    done = fork.call([sys.executable, "manage.py", *arguments], **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("kind", FORKS)
+def test_a_fork_takes_seven_commits(make_fork, database, kind):
+    """No file of the example comes back, one adjacent line conflicts, and with both its lines the fork is well and migrates."""
+    fork = make_fork(kind)
+    version = read_base(fork.folder).version
+    manage(fork, "enqueue_prune_jobs", "--now", database=database)
+
+    done = fork.run("update")
+
+    conflicts = {path: fork.read(path).count(MARK) for path in fork.git("grep", "-l", MARK).split()}
+    print(f"{kind}: {sum(conflicts.values())} conflict, in {', '.join(conflicts) or 'no file'}")
+    assert conflicts == {"platform.yaml": 1}
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "platform.yaml: conflict in 1 place: choose between <<<<<<< and >>>>>>>\n" in done.stdout
+    fork.edit("platform.yaml", ADJACENT.format(version=version), "    instances: 4\n    cpu: 1\n")
+    has_what_is_the_teams(fork)
+    has_what_is_new(fork)
+    fork.check("check", "django", "migrations", "platform.yaml")
+    manage(fork, "migrate", "--verbosity", "0", database=database)
+    with psycopg.connect(database["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT DISTINCT note FROM offbeat_jobs_job").fetchall() == [
+            ("from before",)
+        ]
+
+
+def has_what_is_the_teams(fork):
+    fork.git("add", "--all")
+    assert not [path for path in fork.tracked() if path.startswith((*EXAMPLE, "bench/", ".editorconfig"))]
+    assert "newsletter" not in fork.read("src/config/urls.py") + fork.read("platform.yaml")
+    assert fork.read("README.md") == "# The shop of Acme\n"
+    assert 'LANGUAGE_CODE = "de"' in fork.read("src/config/settings.py")
+    assert "name: acme\n" in fork.read("platform.yaml")
+    assert fork.read("platform.yaml").endswith(releases.CRONJOB)
+    assert releases.OWN_PACKAGE in fork.read("requirements.txt")
+
+
+def has_what_is_new(fork):
+    assert 'EMAIL_SUBJECT_PREFIX = "[Acme] "' in fork.read("src/config/settings.py")
+    assert "  EMAIL_FILE: {}\n" in fork.read("platform.yaml")
+    assert "FIXED = True" in fork.read("src/offbeat/ops/__init__.py")
+    assert "\ntzdata==2099.1" in fork.read("requirements.txt")
+    assert "\nzzz-core==1.0" in fork.read("requirements-dev.txt")
+    assert read_base(fork.folder).version == "0.3.0"
+    assert read_base(fork.folder).core == core_trees(fork.folder)
+
+
+def test_it_says_what_is_new(fork):
+    """The changelog between the two versions, the migrations, each file, and what to do next; nothing is committed."""
+    said = fork.check("update")
+
+    assert "Offbeat 0.2.2 -> 0.3.0, from /" in said
+    assert f"## 0.3.0\n{releases.NEWS}" in said
+    assert "0.2.1" not in said
+    assert "Migrations that the next release applies:\n  offbeat_jobs 0002_note\n" in said
+    assert "platform.yaml: changed\n" in said
+    assert 'git commit --message "Update Offbeat to 0.3.0"' in said
+    assert " M offbeat.toml\n" in fork.changed()
+    assert fork.git("log", "--format=%s", "-1") == "Our own\n"
+
+
+def test_the_next_update_begins_where_this_one_ended(fork, upstream):
+    """A second update has nothing to do; the one after the next release merges against this one."""
+    refused = fork.run("update")
+    assert refused.returncode == 0
+    assert fork.run("update").stderr.startswith("Error: git has uncommitted changes, in ")
+    fork.commit("Update")
+
+    assert fork.check("update") == "Nothing to do: this is Offbeat 0.3.0 already.\n"
+    assert read_base(fork.folder).commit == upstream.git("rev-parse", "v0.3.0^{commit}").strip()
+
+
+def test_a_named_version(fork):
+    """A version by its number, not only the newest."""
+    fork.check("update", "v0.3.0")
+
+    assert read_base(fork.folder).version == "0.3.0"
+
+
+def test_check_tells_by_its_exit_code(fork):
+    """--check ends with 1 while there is something newer, changes nothing, and asks for no clean tree."""
+    fork.write("notes.txt", "")
+
+    newer = fork.run("update", "--check")
+
+    assert (newer.returncode, newer.stdout) == (
+        1,
+        "Offbeat 0.3.0 is there; this is 0.2.2. ./run update takes it.\n",
+    )
+    assert fork.changed() == "?? notes.txt\n"
+    (fork.folder / "notes.txt").unlink()
+    fork.check("update")
+    assert fork.check("update", "--check") == "Offbeat 0.3.0 is the newest.\n"
+
+
+def test_an_edited_core_is_refused_with_its_diff(fork):
+    """Nothing is changed, and the two ways out are told."""
+    fork.append("src/offbeat/ops/urls.py", "# ours\n")
+    fork.write("src/offbeat/ops/own.py", "OWN = 1\n")
+    fork.commit()
+
+    refused = fork.run("update")
+
+    assert refused.returncode == 77
+    assert "\n+# ours\n" in refused.stdout
+    assert "\n+OWN = 1\n" in refused.stdout
+    assert "the core was edited, in src/offbeat/ops/own.py, src/offbeat/ops/urls.py;" in refused.stderr
+    assert "./run update --keep-my-changes" in refused.stderr
+    assert fork.changed() == ""
+
+
+def test_edits_of_the_core_are_made_again(fork):
+    """With --keep-my-changes they are on top of the new core: changed, added and deleted files."""
+    fork.append("src/offbeat/ops/urls.py", "# ours\n")
+    fork.write("src/offbeat/ops/own.py", "OWN = 1\n")
+    (fork.folder / "docs/offbeat/deploy/fly.md").unlink()
+    fork.commit()
+
+    said = fork.check("update", "--keep-my-changes")
+
+    assert fork.read("src/offbeat/ops/urls.py").endswith("# ours\n")
+    assert fork.read("src/offbeat/ops/own.py") == "OWN = 1\n"
+    assert not (fork.folder / "docs/offbeat/deploy/fly.md").exists()
+    assert "FIXED = True" in fork.read("src/offbeat/ops/__init__.py")
+    assert "src/offbeat/ops/own.py: your change, made again\n" in said
+    assert read_base(fork.folder).edited_folders(fork.folder) == ["src/offbeat", "docs/offbeat"]
+
+
+def test_an_edit_of_what_upstream_changed_too(fork):
+    """Where both have changed the same lines of the core, the conflict is told, and marked in the file."""
+    fork.append("src/offbeat/ops/__init__.py", "\nFIXED = 'by us'\n")
+    fork.commit()
+
+    done = fork.run("update", "--keep-my-changes")
+
+    assert done.returncode == 1
+    assert "src/offbeat/ops/__init__.py: conflict in 1 place" in done.stdout
+    assert MARK in fork.read("src/offbeat/ops/__init__.py")
+
+
+def test_edits_of_the_core_can_be_forgotten(fork):
+    """With --drop-my-changes the core is the new one, as it came."""
+    fork.append("src/offbeat/ops/urls.py", "# ours\n")
+    fork.commit()
+
+    fork.check("update", "--drop-my-changes")
+
+    assert read_base(fork.folder).edited_folders(fork.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["v9.9.9"], 64, "has no version v9.9.9. There are: v0.3.0, v0.2.2, v0.2.1, v0.2.0."),
+        (["0.2.0"], 64, "v0.2.0 is older than what this fork has, 0.2.2. Migrations are not taken back"),
+    ],
+)
+def test_a_version_that_cannot_be(fork, arguments, code, words):
+    """A version that is unknown or older is refused, and nothing is changed."""
+    refused = fork.run("update", *arguments)
+
+    assert refused.returncode == code
+    assert words in refused.stderr
+    assert fork.changed() == ""
+
+
+def test_an_upstream_that_does_not_answer(fork):
+    """The address and git's own words are told, with where the address is written."""
+    text = fork.read("offbeat.toml")
+    fork.write("offbeat.toml", text.replace(read_base(fork.folder).upstream, "/nowhere/offbeat"))
+    fork.commit()
+
+    refused = fork.run("update")
+
+    assert refused.returncode == 69
+    assert refused.stderr.startswith("Error: /nowhere/offbeat: ")
+    assert "Hint: `upstream` in offbeat.toml should be" in refused.stderr
+
+
+def test_a_project_that_was_never_named(upstream, tmp_path):
+    """Without offbeat.toml it is told how to record the base, and that works for a project that has lived for long."""
+    project = use_template(upstream, tmp_path / "acme", "v0.2.2")
+    releases.live_in(project)
+    project.commit()
+
+    refused = project.run("update")
+    assert refused.returncode == 65
+    assert "there is no offbeat.toml" in refused.stderr
+    assert "Hint: ./run fork NAME" in refused.stderr
+
+    project.check("fork", "acme", "--upstream", str(upstream.folder))
+    project.commit()
+    done = project.run("update")
+    assert "Offbeat 0.2.2 -> 0.3.0" in done.stdout
+    assert project.git("grep", "-l", MARK).split() == ["platform.yaml"]
+
+
+def test_a_base_file_that_does_not_read(fork):
+    """What is wrong in offbeat.toml is told by its key."""
+    fork.edit("offbeat.toml", "example = false", 'example = "no"')
+    fork.commit()
+
+    refused = fork.run("update")
+
+    assert refused.returncode == 65
+    assert refused.stderr == "Error: offbeat.toml: example: should be true or false, got 'no'\n"
+
+
+def test_a_project_from_between_two_versions(upstream, tmp_path):
+    """A project that was made from no version is known again by its core, though nothing says so."""
+    between = upstream.git("rev-list", "--max-count=1", "--grep=A fix", "v0.3.0").strip()
+    project = use_template(upstream, tmp_path / "acme", between)
+    project.check("fork", "acme", "--upstream", str(upstream.folder))
+    project.commit()
+
+    said = project.check("update")
+
+    assert "platform.yaml: changed\n" in said
+    assert "src/config/settings.py: " not in said
+
+
+def test_an_interrupted_update(fork):
+    """Half done, it is not gone on with: how to take it back is told, and then it works."""
+    fork.edit("platform.yaml", "name: acme", "name: half-done")
+    fork.write(".local/update-unfinished", "")
+
+    refused = fork.run("update")
+
+    assert refused.returncode == 75
+    assert "an update was interrupted. Hint: git restore" in refused.stderr
+    fork.git("restore", ".")
+    fork.check("update")
+    assert not (fork.folder / ".local/update-unfinished").exists()

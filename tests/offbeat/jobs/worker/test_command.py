@@ -1,0 +1,103 @@
+"""`manage.py worker`: Celery's worker in the process that was started, with the flags that jobs needs."""
+
+import os
+import subprocess
+
+import pytest
+from celery.bin.celery import celery
+from django.core.management import get_commands, load_command_class
+
+from tests.offbeat.support.running import CHECKOUT
+from tests.offbeat.support.stack import MANAGE
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [*MANAGE, "worker", *arguments],
+        cwd=CHECKOUT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_everything_is_given_on(monkeypatch):
+    """What stands behind `worker` reaches Celery as it was typed, behind our flags, so that it wins."""
+    given = {}
+    monkeypatch.setattr(celery, "main", lambda args, **options: given.update(options, args=args))
+    command = load_command_class(get_commands()["worker"], "worker")
+
+    command.run_from_argv(["manage.py", "worker", "--queues", "default,mail", "--settings", "x", "-c1"])
+
+    assert given["args"] == [
+        "worker", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        "--queues", "default,mail", "--settings", "x", "-c1",
+    ]  # fmt: skip
+
+
+def test_the_options_are_celerys():
+    """--help is that of Celery's worker, and an option that it does not know is refused as there."""
+    shown, refused = run("--help"), run("--quues", "mail")
+
+    assert (shown.returncode, refused.returncode) == (0, 2)
+    assert "--max-tasks-per-child" in shown.stdout
+    assert "No such option '--quues'" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("pool", [["--pool", "solo"], ["-P", "threads"]])
+def test_another_pool_is_refused(pool):
+    """The worker does not start with a pool in which messages run twice, and exits with 78 (EX_CONFIG)."""
+    refused = run(*pool)
+
+    assert refused.returncode == os.EX_CONFIG
+    assert "should be prefork" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_pool_by_a_variable_is_refused():
+    """Celery's own variables reach this worker as they reach Celery's command line."""
+    refused = run(CELERY_WORKER_POOL="solo")
+
+    assert refused.returncode == os.EX_CONFIG
+    assert "without CELERY_WORKER_POOL" in refused.stderr
+
+
+@pytest.mark.faults
+def test_the_process_is_the_worker(stack):
+    """No process stands between the platform and the worker: SIGTERM to the one that was started stops it, with 0."""
+    worker = stack.worker()
+    children = {child.ppid() for child in worker.children()}
+
+    code = worker.stop()
+
+    assert children == {worker.pid}
+    assert code == 0
+    assert "stopping, with 0 tasks in hand" in worker.output
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0,
+    reason="needs the right to make a PID namespace",
+)
+def test_it_works_as_pid_1(stack):
+    """As the first process of a container it stops on SIGTERM as anywhere else."""
+    inside = stack.start(
+        "worker", ["unshare", "--pid", "--fork", "--mount-proc", *MANAGE, "worker", "--queues", "default"]
+    )
+    inside.wait_for(" ready.")
+    (worker, *_) = inside.children()
+
+    worker.terminate()
+
+    assert inside.wait() == 0
+    assert "stopping, with 0 tasks in hand" in inside.output
+
+
+@pytest.mark.faults
+def test_celerys_own_command_line_still_works(stack):
+    """A team that starts its worker by `celery -A config worker` gets the same worker."""
+    command = ["celery", "--workdir", "src", "-A", "config", "worker", "--queues", "default"]
+    worker = stack.start("celery", command)
+    worker.wait_for(" ready.")
+
+    assert worker.stop() == 0
+    assert "stopping, with 0 tasks in hand" in worker.output

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SmokeConfig(AppConfig):
+    name = "tests.offbeat.project.smoke"
+    label = "offbeat_smoke"

@@ -1,0 +1,96 @@
+"""What the Dockerfile promises, as far as reading and running its lines can tell without building it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from offbeat.deployment import spec
+from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
+from tests.offbeat.project.template.containers.serving import serving
+
+
+def test_command_is_webs() -> None:
+    """The image's command, in exec form, is the web command of platform.yaml."""
+    web = next(service for service in spec.read().services if service.name == "web")
+
+    command = stages()[-1].last_json("CMD")
+
+    assert command == shlex.split(web.command)
+
+
+def test_production_is_the_default() -> None:
+    """A build without a target makes the production image, which never meets the development requirements."""
+    final = stages()[-1]
+
+    used = {final.base} | set(re.findall(r"--from=(\S+)", " ".join(rest for _, rest in final.steps)))
+
+    assert final.name == ""
+    assert used == {"base", "requirements"}
+    assert not [step for step in final.steps if "requirements-dev" in step[1]]
+
+
+def test_user_is_a_number() -> None:
+    """Kubernetes' runAsNonRoot refuses a user that it would have to look up."""
+    user = stages()[-1].last("USER")
+
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
+
+
+def test_requirements_before_source() -> None:
+    """Requirements are installed in a stage that sees no source, so that no edit installs them again."""
+    by_name = {stage.name: stage for stage in stages()}
+
+    copied = [rest for word, rest in by_name["requirements"].steps if word == "COPY"]
+
+    assert copied == ["requirements.txt ./"]
+
+
+def test_no_secret_stays() -> None:
+    """The values that collecting static files needs are in no ENV or ARG, so in no image."""
+    kept = [rest for stage in stages() for word, rest in stage.steps if word in {"ENV", "ARG"}]
+
+    assert not [line for line in kept if re.search("SECRET|PASSWORD|TOKEN|_URL", line)]
+
+
+def test_nothing_enters_unasked() -> None:
+    """The ignore file shuts everything out and then names exactly what the Dockerfile copies."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    copies = [rest.split() for stage in stages() for word, rest in stage.steps if word == "COPY"]
+
+    copied = {source for words in copies if not words[0].startswith("--from") for source in words[:-1]}
+
+    assert rules[0] == "*"
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
+
+
+@pytest.mark.parametrize(("answer", "code"), [(200, 0), (301, 1), (400, 1), (500, 1)])
+def test_health_check_heeds_the_status(answer: int, code: int) -> None:
+    """The health check passes on 200 and fails on an error, or a redirect to elsewhere."""
+    with serving(answer) as port:
+        done = health_check(port)
+
+    assert done.returncode == code
+
+
+def test_health_check_without_server() -> None:
+    """The health check fails when nothing listens."""
+    with serving(200) as port:
+        pass
+
+    assert health_check(port).returncode == 1
+
+
+def health_check(port: int) -> subprocess.CompletedProcess[bytes]:
+    command = stages()[-1].last_json("HEALTHCHECK")
+    proxy = "http://127.0.0.1:9"  # a proxy for the outside is no way to oneself
+    environment = os.environ | {"PORT": str(port), "http_proxy": proxy, "HTTP_PROXY": proxy}
+    return subprocess.run(
+        [sys.executable, *command[1:]], env=environment, timeout=30, capture_output=True, check=False
+    )
