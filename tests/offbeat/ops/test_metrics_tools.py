@@ -114,7 +114,7 @@ def test_prometheus_fires_the_overdue_alert(stack, tmp_path):
 
     alerts = wait_until(lambda: firing(address, "OffbeatCronjobOverdue"), seconds=60)
 
-    assert [alert["labels"]["cronjob"] for alert in alerts] == ["prune-jobs"]
+    assert [alert["labels"]["subject"] for alert in alerts] == ["prune-jobs"]
     assert alerts[0]["annotations"]["summary"] == "The cronjob prune-jobs is overdue"
     wait_until(
         lambda: [each["health"] for each in targets(address)] == ["up"]
