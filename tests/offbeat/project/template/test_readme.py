@@ -21,9 +21,6 @@ from tests.offbeat.support.running import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
 FIRST_CRONJOB = README.partition("## Add your first cronjob")[2].partition("\n## ")[0]
-pytestmark = pytest.mark.skipif(
-    (CHECKOUT / "offbeat.toml").exists(), reason="this is a fork, with a README of its own"
-)
 
 STEP = re.compile(
     r"In `(?P<file>[^`]+)`(?:, under the line `(?P<line>[^`]+)`)?:\n\n```\w+\n(?P<code>.*?)```"
