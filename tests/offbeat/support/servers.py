@@ -59,8 +59,17 @@ os.environ.clear()
 os.environ.update(settings)
 
 
+MARKERS = (
+    "faults: real processes, real kills",
+    "browser: a real Chromium",
+    "storm: ten workers at once; runs alone, it uses every CPU there is",
+)
+
+
 def pytest_configure(config):
     """Bring the fixtures after pytest-django's, of which they replace one."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     config.pluginmanager.import_plugin("tests.offbeat.support.fixtures")
 
 
