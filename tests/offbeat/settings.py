@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import tests.offbeat.sample_project  # noqa: F401  for `manage.py worker`; `celery -A` is importing it already, so no name of it
+import tests.offbeat.sample_project  # noqa: F401  its Celery application, for `manage.py worker`
 from offbeat.settings import *  # noqa: F403
 from offbeat.settings import OFFBEAT_APPS, env
 
@@ -22,6 +22,6 @@ CELERY_TASK_ROUTES = {
 if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that have none of their own
     CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
 # The stand-ins of development are tested with production's settings.
-INSTALLED_APPS = [*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]
+INSTALLED_APPS = list(dict.fromkeys([*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]))
 
 env.complain()

@@ -29,7 +29,7 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def show_to_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # Not as decorators: theirs keep what to return to in one object, which the threads share.
         with translation.override("en"), timezone.override(UTC):
             return in_english(request, *args, **kwargs)
@@ -48,7 +48,7 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         response["Content-Language"] = "en"
         return response
 
-    return guarded
+    return show_to_staff
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
