@@ -212,7 +212,9 @@ def test_incidents_are_pruned(make):
     assert Incident.objects.get().signal == "no_success"
 
 
-PRUNE = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
+PRUNE = spec.CronJobSpec(
+    name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs"
+)
 
 
 @pytest.fixture
