@@ -72,9 +72,7 @@ def _merge_contents(
     if places > MOST_CONFLICTS:
         return _yours_stays(path, yours, "a file that is no text cannot be merged", labels)
     if places:
-        word = (
-            f"conflict in {places} {'place' if places == 1 else 'places'}: choose between <<<<<<< and >>>>>>>"
-        )
+        word = f"conflict in {places} {'place' if places == 1 else 'places'}"
         return Outcome(path, word, FileVersion(content, is_executable), is_conflict=True)
     return Outcome(path, "merged", FileVersion(content, is_executable))
 
