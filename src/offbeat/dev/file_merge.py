@@ -68,9 +68,7 @@ def _merge_contents(path: str, versions: tuple[File, File, File], labels: tuple[
     if places > MOST_CONFLICTS:
         return _yours_stays(path, yours, "a file that is no text cannot be merged", labels)
     if places:
-        word = (
-            f"conflict in {places} {'place' if places == 1 else 'places'}: choose between <<<<<<< and >>>>>>>"
-        )
+        word = f"conflict in {places} {'place' if places == 1 else 'places'}"
         return Outcome(path, word, File(content, is_executable), is_conflict=True)
     return Outcome(path, "merged", File(content, is_executable))
 

@@ -32,7 +32,7 @@ NO_BASE = (
     "Hint: ./run fork NAME gives it one, and records which version it has; it works at any time."
 )
 UNDONE = ".local/update-unfinished"
-TAKE_BACK = "git restore --staged --worktree . && git clean -d --force src/offbeat tests/offbeat docs/offbeat"
+TAKE_BACK = "git add --all && git reset --hard"
 EDITED = """\
 the core was edited, in {files}; an update replaces it whole. The diff is above. Hint:
   ./run update --keep-my-changes   makes the same changes to the new core
@@ -40,11 +40,12 @@ the core was edited, in {files}; an update replaces it whole. The diff is above.
 What others need too is welcome at {upstream}"""
 NEXT = """
 Next:
-  git diff                    what has changed; {take_back}
-                              takes it all back
-  ./run check && ./run test   all is well
+  git diff                          what has changed
+  ./run check && ./run test         all is well
   git add --all && git commit --message "Update Offbeat to {version}"
-"""
+  git add --all && git reset --hard takes it all back instead"""
+CONFLICTS = """
+Error: {count}, see above. Solve what is between <<<<<<< and >>>>>>> first: docs/offbeat/fork.md"""
 
 
 class UpdateError(Exception):
@@ -277,15 +278,17 @@ def report_new(step: Step, folders: Folders) -> None:
 
 def report_files(step: Step, outcomes: Iterable[Outcome], resolved: str) -> int:
     """Say what became of each file; returns 1 if there are conflicts."""
-    say(f"{', '.join(CORE)}: replaced")
+    say(f"\n{', '.join(CORE)}: replaced")
     for outcome in sorted(outcomes, key=lambda outcome: outcome.is_conflict):
         say(f"{outcome.path}: {outcome.word}")
     say(resolved)
+    say(NEXT.format(version=step.version))
     conflicts = sum(outcome.is_conflict for outcome in outcomes)
-    say(NEXT.format(take_back=TAKE_BACK, version=step.version))
     if conflicts:
         say(
-            f"{conflicts} {'file has' if conflicts == 1 else 'files have'} conflicts, see above: solve them first."
+            CONFLICTS.format(
+                count="1 file has conflicts" if conflicts == 1 else f"{conflicts} files have conflicts"
+            )
         )
     return 1 if conflicts else 0
 

@@ -80,7 +80,7 @@ def _where(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueTally:
+class Tally:
     """How many jobs of a queue are in a state, and when the first of them came into it (of pending ones: is or was due)."""
 
     queue: str
@@ -93,7 +93,7 @@ class QueueTally:
 class Statistics:
     """The ledger at a glance. Finished jobs other than dead letters are not counted but estimated: there may be millions."""
 
-    tallies: Sequence[QueueTally]
+    tallies: Sequence[Tally]
     finished_about: int | None  # as of the last ANALYZE or VACUUM; None before the first
     oldest_due_at: datetime | None  # of the jobs that could have been started by now
     waiting: dict[str, int] | None  # messages in Redis by queue; None while Redis is away
@@ -115,8 +115,8 @@ SINCE = {"pending": "due_at", "published": "published_at", "running": "started_a
 TALLIES = " UNION ALL ".join(TALLY.format(state=state, since=since) for state, since in SINCE.items())
 
 
-def _tallies() -> list[QueueTally]:
-    return [QueueTally(*row) for row in sql.fetch_all(f"{TALLIES} ORDER BY 1, 2")]
+def _tallies() -> list[Tally]:
+    return [Tally(*row) for row in sql.fetch_all(f"{TALLIES} ORDER BY 1, 2")]
 
 
 FINISHED_ABOUT = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'offbeat_jobs_finished_idx'::regclass"

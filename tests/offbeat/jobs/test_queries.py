@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, queries
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.queries import JobFilter, QueueTally, find_jobs, statistics
+from offbeat.jobs.queries import JobFilter, Tally, find_jobs, statistics
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
@@ -81,7 +81,7 @@ def test_statistics_count_what_is_open(jobs):
         ("default", "pending", 1),
         ("mail", "published", 1),
     ]
-    assert found.tallies[1] == QueueTally("default", "pending", 1, Job.objects.get(state="pending").due_at)
+    assert found.tallies[1] == Tally("default", "pending", 1, Job.objects.get(state="pending").due_at)
     assert found.oldest_due_at == Job.objects.get(state="published").due_at
 
 
