@@ -56,7 +56,9 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
     if paths:
         core = [each for each in paths if is_of_the_core(each)]
         project = [each for each in paths if each not in core]
-        return [Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some]
+        return [
+            Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
+        ]
     return [
         *(core_sessions(options) if not IS_FORK or "--core" in arguments else ()),
         *(() if "--core" in arguments else [project_session(options)]),
