@@ -22,13 +22,13 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except ImproperlyConfigured as error:
-        leave(os.EX_CONFIG, str(error))
+        exit_process(os.EX_CONFIG, str(error))
     except Exception as error:
         from django.db import OperationalError  # noqa: PLC0415  only who fails pays for the import
 
         if not isinstance(error, OperationalError):
             raise
-        leave(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
+        exit_process(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
 
 
 def read_settings() -> None:
@@ -48,6 +48,6 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def leave(code: int, message: str) -> NoReturn:
+def exit_process(code: int, message: str) -> NoReturn:
     sys.stderr.write("".join(f"Error: {line}\n" for line in message.splitlines()))
     sys.exit(code)

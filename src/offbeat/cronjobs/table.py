@@ -50,7 +50,7 @@ def renamed(report: Report) -> str:
     return f" (renamed to {', '.join(report.renamed_to)}?)" if report.renamed_to else ""
 
 
-def not_known_yet(cronjobs: Iterable[spec.CronJob], reports: Iterable[Report]) -> list[str]:
+def not_known_yet(cronjobs: Iterable[spec.CronJobSpec], reports: Iterable[Report]) -> list[str]:
     known = {each.name for each in reports}
     return [each.name for each in cronjobs if each.name not in known]
 

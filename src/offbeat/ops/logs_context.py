@@ -53,7 +53,7 @@ def connect() -> None:
     celery_signals.task_prerun.connect(begin)
     celery_signals.task_postrun.connect(end)
     signals.job_started.connect(on_start)
-    context.provide(carried)
+    context.provide(context_of_request)
     request_finished.connect(end)
 
 
@@ -71,7 +71,7 @@ def end(**_: Any) -> None:
     contextvars.clear_contextvars()
 
 
-def carried() -> dict[str, str]:
+def context_of_request() -> dict[str, str]:
     """Return what a job that is enqueued now takes along: the request that it comes from, over any number of jobs in between."""
     structlog = sys.modules.get("structlog")  # nobody has bound anything where it is not imported
     bound = structlog.contextvars.get_contextvars() if structlog else {}

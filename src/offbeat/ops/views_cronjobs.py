@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 @staff
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     now = database_now()
-    report, entry = reported(name, now)
-    day = a_day(request.GET.get("day", ""))
+    report, entry = load_report(name, now)
+    day = parse_day(request.GET.get("day", ""))
     values = {
         "report": report,
         "entry": entry,
@@ -59,7 +59,7 @@ def incidents_of(name: str) -> QuerySet[Incident]:
     return opened.order_by("-opened_at")[:5]
 
 
-def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
+def load_report(name: str, now: datetime) -> tuple[Report, Entry | None]:
     """Return how a cronjob is, and how the code knows it: None when it cannot be woken up, which its report explains.
 
     Raises Http404 for a name that the ledger does not know.
@@ -71,19 +71,19 @@ def reported(name: str, now: datetime) -> tuple[Report, Entry | None]:
     raise Http404(f"the ledger knows no cronjob {name}")
 
 
-def wakeable(name: str) -> Entry:
+def find_entry(name: str) -> Entry:
     try:
         return entries.find_known(name)
     except entries.ConfigurationError as error:
         raise Http404(str(error)) from None
 
 
-def exists(name: str) -> None:
+def require_cronjob(name: str) -> None:
     if not CronJob.objects.filter(pk=name).exists():
         raise Http404(f"the ledger knows no cronjob {name}")
 
 
-def a_day(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -99,7 +99,7 @@ def address(name: str) -> str:
 @staff
 def run_now(request: HttpRequest, name: str) -> HttpResponse:
     """Enqueue one job beside the schedule, after asking."""
-    entry = wakeable(name)
+    entry = find_entry(name)
     if request.method != "POST":
         text = f"One job of {entry.command.task.name} is enqueued at once, whatever the schedule says."
         return ask(
@@ -116,7 +116,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @staff
 def pause(request: HttpRequest, name: str) -> HttpResponse:
-    exists(name)
+    require_cronjob(name)
 
     def do() -> tuple[bool, str]:
         done = controls.pause(name, request.user.get_username())
@@ -128,7 +128,7 @@ def pause(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @staff
 def resume(request: HttpRequest, name: str) -> HttpResponse:
-    exists(name)
+    require_cronjob(name)
 
     def do() -> tuple[bool, str]:
         done = controls.resume(name)
@@ -141,7 +141,7 @@ def resume(request: HttpRequest, name: str) -> HttpResponse:
 @staff
 def backfill(request: HttpRequest, name: str) -> HttpResponse:
     """Show which slots of a time have no job; by POST, enqueue them."""
-    entry = wakeable(name)
+    entry = find_entry(name)
     given = request.POST if request.method == "POST" else request.GET
     form = BackfillForm(given) if given else BackfillForm()
     if not form.is_bound or not form.is_valid():
@@ -158,12 +158,12 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
         return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form, "plan": plan})
 
     def do() -> tuple[bool, str]:
-        return told(controls.backfill(entry, *times, is_dry=False))
+        return describe_result(controls.backfill(entry, *times, is_dry=False))
 
     return act(request, "backfill", f"cronjob {name}", address(name), do)
 
 
-def told(result: Any) -> tuple[bool, str]:
+def describe_result(result: Any) -> tuple[bool, str]:
     if not result.jobs:
         return False, "No slot there had to be made up for."
     slots = sorted(result.jobs)

@@ -101,7 +101,7 @@ def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate
     Those that have come since the question are left alone: nobody has seen them.
     """
     given = request.POST if request.method == "POST" else request.GET
-    task, until = given.get("task", ""), a_moment(given.get("until", "")) or database_now()
+    task, until = given.get("task", ""), parse_moment(given.get("until", "")) or database_now()
     back = f"{reverse('offbeat_ops:jobs')}?state=dead"
     found = dead_letters(task, until)
     if request.method != "POST":
@@ -112,12 +112,12 @@ def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate
         return ask(
             request, Question(title, text, f"{name.capitalize()} them", back, name == "discard", hidden)
         )
-    done = sum(recorded(request, name, job, decision) for job in found)
+    done = sum(decide_and_record(request, name, job, decision) for job in found)
     messages.success(request, f"{counted(done, 'dead letter')}: {name} done.")
     return redirect(back)
 
 
-def a_moment(text: str) -> datetime | None:
+def parse_moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -125,7 +125,9 @@ def a_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def recorded(request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]) -> bool:
+def decide_and_record(
+    request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]
+) -> bool:
     """Decide about one of many jobs and write that down, in one transaction; return whether it had an effect."""
     with transaction.atomic():
         done = decision(job_id)

@@ -30,7 +30,7 @@ def shipped(transactional_db, monkeypatch):
     """A platform.yaml with two cronjobs, both known and due."""
     line = "python manage.py enqueue_prune_jobs"
     cronjobs = [
-        spec.CronJob(name=name, schedule="* * * * *", command=f"{line} --name {name}")
+        spec.CronJobSpec(name=name, schedule="* * * * *", command=f"{line} --name {name}")
         for name in ("held", "free")
     ]
     monkeypatch.setattr(entries, "in_file", lambda: cronjobs)

@@ -201,7 +201,9 @@ def test_slots_are_pruned(make):
     assert plants.wake_up("2026-01-23 08:10:10").decisions == []
 
 
-PRUNE = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
+PRUNE = spec.CronJobSpec(
+    name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs"
+)
 
 
 @pytest.fixture

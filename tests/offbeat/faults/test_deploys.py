@@ -43,6 +43,9 @@ def test_a_deploy_that_begins_with_web(faults):
 
     with faults.stack.other_version(NEXT):
         faults.quick_worker()
+    wait_until(
+        lambda: Batch.objects.filter(finished_at__isnull=False).exists()
+    )  # then its follow-up is a job, too
     faults.wait_for_all()
 
     assert old.is_running

@@ -85,7 +85,7 @@ def look():
 
 
 def subjects():
-    return [each.subject.removeprefix("[Django] ") for each in mail.outbox]
+    return [each.subject.removeprefix("[Offbeat] ") for each in mail.outbox]
 
 
 def let_incidents_age(seconds):
@@ -509,7 +509,7 @@ def test_web_processes_tell_when_no_worker_is_left(stack, webhook):
     stack.worker(OFFBEAT_ALERTS_INTERVAL="600")
     wait_until(lambda: len(stack.mails()) == 2)
 
-    found = [str(each["Subject"]).removeprefix("[Django] ") for each in stack.mails()]
+    found = [str(each["Subject"]).removeprefix("[Offbeat] ") for each in stack.mails()]
     assert found == ["workers: no worker", "workers: over: no worker"]
     wait_until(lambda: [post["is_over"] for post in webhook.posts] == [False, True])  # each follows its mail
 

@@ -6,9 +6,7 @@ from django.db import migrations, models
 
 
 # The row that the ledger's id lives in, where no worker has made it.
-ROW = """
-    INSERT INTO offbeat_jobs_broker (id, token, ledger) VALUES (1, '', gen_random_uuid()) ON CONFLICT DO NOTHING
-"""
+ROW = "INSERT INTO offbeat_jobs_broker (id, token, ledger) VALUES (1, '', gen_random_uuid()) ON CONFLICT DO NOTHING"
 
 
 class Migration(migrations.Migration):
@@ -35,6 +33,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'batches',
+                'indexes': [
+                    models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['id'], name='offbeat_jobs_open_batches_idx'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -101,6 +102,24 @@ class Migration(migrations.Migration):
                 ('history', models.JSONField(db_default=models.Value([], models.JSONField()))),
                 ('batch', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='offbeat_jobs.batch')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'pending')), fields=['publish_at'], name='offbeat_jobs_pending_idx'),
+                    models.Index(condition=models.Q(('state', 'published')), fields=['queue', 'published_at'], name='offbeat_jobs_published_idx'),
+                    models.Index(condition=models.Q(('state', 'running')), fields=['worker'], name='offbeat_jobs_running_idx'),
+                    models.Index(condition=models.Q(('state', 'dead')), fields=['-finished_at'], name='offbeat_jobs_dead_idx'),
+                    models.Index(condition=models.Q(('state__in', ['succeeded', 'cancelled', 'expired'])), fields=['finished_at'], name='offbeat_jobs_finished_idx'),
+                    models.Index(condition=models.Q(('not_after__isnull', False), ('state__in', ['pending', 'published'])), fields=['not_after'], name='offbeat_jobs_expiring_idx'),
+                    models.Index(condition=models.Q(('reason', 'waits for another job of the same concurrency_key'), ('state', 'pending')), fields=['concurrency_key', 'id'], name='offbeat_jobs_waiting_idx'),
+                    models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='offbeat_jobs_batch_idx'),
+                    models.Index(condition=models.Q(('batch__isnull', False), ('state__in', ['pending', 'published', 'running'])), fields=['batch'], name='offbeat_jobs_unfinished_idx'),
+                    models.Index(condition=models.Q(('refused_at__isnull', False), ('state', 'pending')), fields=['refused_at'], name='offbeat_jobs_refused_idx'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('key',), name='offbeat_jobs_key'),
+                    models.UniqueConstraint(models.F('concurrency_key'), condition=models.Q(('concurrency_key__isnull', False), ('state', 'running')), name='offbeat_jobs_one_running'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='batch',
@@ -111,58 +130,6 @@ class Migration(migrations.Migration):
             model_name='batch',
             name='success_job',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='offbeat_jobs.job'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['publish_at'], name='offbeat_jobs_pending_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'published')), fields=['queue', 'published_at'], name='offbeat_jobs_published_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['worker'], name='offbeat_jobs_running_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'dead')), fields=['-finished_at'], name='offbeat_jobs_dead_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ['succeeded', 'cancelled', 'expired'])), fields=['finished_at'], name='offbeat_jobs_finished_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('not_after__isnull', False), ('state__in', ['pending', 'published'])), fields=['not_after'], name='offbeat_jobs_expiring_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('reason', 'waits for another job of the same concurrency_key'), ('state', 'pending')), fields=['concurrency_key', 'id'], name='offbeat_jobs_waiting_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='offbeat_jobs_batch_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('batch__isnull', False), ('state__in', ['pending', 'published', 'running'])), fields=['batch'], name='offbeat_jobs_unfinished_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('refused_at__isnull', False), ('state', 'pending')), fields=['refused_at'], name='offbeat_jobs_refused_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(condition=models.Q(('key__isnull', False)), fields=('key',), name='offbeat_jobs_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(models.F('concurrency_key'), condition=models.Q(('concurrency_key__isnull', False), ('state', 'running')), name='offbeat_jobs_one_running'),
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['id'], name='offbeat_jobs_open_batches_idx'),
         ),
         migrations.RunSQL(ROW, migrations.RunSQL.noop),
     ]

@@ -13,7 +13,7 @@ TOLERANCE = 2.0  # seconds by which the two may differ between two beats; a cloc
 
 
 @dataclass(frozen=True)
-class Step:
+class ClockStep:
     """PostgreSQL's clock was set between two beats."""
 
     seconds: float  # forward, or back if negative
@@ -27,7 +27,7 @@ class LedgerClock:
         self.ahead: tuple[float, float] | None = None  # seconds, Unix time
         self._told: datetime | None = None
 
-    def note(self, asked: float, told: datetime, answered: float) -> Step | None:
+    def note(self, asked: float, told: datetime, answered: float) -> ClockStep | None:
         """Take in what the clock showed between two moments, in monotonic seconds; return how far it was set, if it was."""
         before, self.ahead = self.ahead, (told.timestamp() - answered, told.timestamp() - asked)
         last, self._told = self._told, told
@@ -37,7 +37,7 @@ class LedgerClock:
         if max(forward, back) <= TOLERANCE:
             return None
         seconds = forward if forward > 0 else -back
-        return Step(seconds, last + timedelta(seconds=seconds))
+        return ClockStep(seconds, last + timedelta(seconds=seconds))
 
     def now(self) -> datetime:
         """Return what the clock shows now, unless it was set after the last beat. Before the first one: the beginning of time."""

@@ -33,7 +33,7 @@ from offbeat.jobs.worker.state import worker_state
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from offbeat.jobs.worker.clock import Step
+    from offbeat.jobs.worker.clock import ClockStep
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class WorkerMaintenance:
             self.note_step(step)
         self.note_beat()
 
-    def note_step(self, step: Step) -> None:
+    def note_step(self, step: ClockStep) -> None:
         """PostgreSQL's clock was set: trust no difference of its times until everybody has beaten by the new one."""
         now = time.monotonic()
         back = max(0.0, -step.seconds)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
@@ -32,6 +33,11 @@ NOTHING = "\N{EN DASH}"  # what stands where there is no value
 register = template.Library()
 register.filter("stamp", stamp)
 register.filter("duration", duration)
+
+
+@register.simple_tag
+def project_title() -> str:
+    return str(settings.PROJECT_TITLE)
 
 
 @register.filter

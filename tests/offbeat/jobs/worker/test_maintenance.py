@@ -10,7 +10,7 @@ from celery.worker import state
 
 from offbeat.jobs import attempts, broker, workers
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.worker.clock import Step
+from offbeat.jobs.worker.clock import ClockStep
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread
 from offbeat.jobs.worker.state import worker_state
@@ -125,7 +125,7 @@ def test_after_a_step_no_message_is_taken_for_lost(maintenance, carrier):
     """Which one is older is told by the clock; after a step back for as long as the clock shows times that were shown before."""
     job = nothing.enqueue()
     carrier.flushall()
-    maintenance.note_step(Step(-100.0, datetime.now(UTC)))
+    maintenance.note_step(ClockStep(-100.0, datetime.now(UTC)))
     moment = maintenance.forged_until - time.monotonic()
 
     maintenance.republish_lost_messages()
