@@ -119,7 +119,7 @@ def test_a_dead_letter_is_told_once(quiet, webhook):
 
     assert subjects() == ["tests.greet: dead letters"]
     assert (
-        "1 dead letter: waits for your decision; the newest: ValueError: it was told to"
+        "1 dead letter waits for your decision; the newest: ValueError: it was told to"
         in mail.outbox[0].body
     )
     assert [(post["kind"], post["subject"], post["is_over"]) for post in webhook.posts] == [
@@ -397,7 +397,7 @@ def test_a_message_put_aside_is_told_once(quiet):
 
     assert subjects() == ["Redis: messages that no worker can take"]
     assert (
-        "1 message put aside, because no worker can take them; the newest, of queue mail: no JSON"
+        "1 message put aside that no worker can take; the newest, of queue mail: no JSON"
         in mail.outbox[0].body
     )
     unreadable_store.drop(unreadable_store.kept()[0].id)
