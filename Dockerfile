@@ -10,7 +10,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       -x '/(site-packages|test|tests|idlelib|ensurepip|tkinter|turtledemo|lib2to3)/' /usr/local/lib/python3*
 # A number, so that Kubernetes can tell that it is not root.
-RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin offbeat
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
 WORKDIR /app
 
 
@@ -53,10 +53,7 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 
 ARG REVISION=unknown
-LABEL org.opencontainers.image.title="Offbeat" \
-      org.opencontainers.image.description="Django and Celery with the platform's own cronjobs" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.revision="${REVISION}"
+LABEL org.opencontainers.image.revision="${REVISION}"
 
 # Fails on any answer but 200, and on none. Of no use to a worker: give it a check of its own, as compose.yaml does.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import http.client, os; \

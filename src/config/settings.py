@@ -1,6 +1,6 @@
 """What you decide about this project; everything else comes from offbeat/settings.py, each number with its reason.
 
-What is set here wins. `env` reads environment variables; all that are wrong are told of at once, at the end.
+What is set here wins. `env` reads environment variables; all that are wrong are reported at once, at the end.
 """
 
 from offbeat.settings import *  # noqa: F403
@@ -26,9 +26,10 @@ TIME_ZONE = "UTC"  # of your pages; the database, the logs and Celery are in UTC
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{PROJECT_TITLE} <{PROJECT_NAME}@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# Queues. A queue belongs to the task; each is consumed by a service of platform.yaml.
+# Queues
 
 CELERY_TASK_ROUTES = {
+    # A queue belongs to the task; each is consumed by a service of platform.yaml.
     # example begins
     # Mail has a queue of its own: a mail server that is slow must hold up nothing else.
     "newsletter.tasks.send_confirmation": {"queue": "mail"},

@@ -140,6 +140,7 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
 EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
+EMAIL_SUBJECT_PREFIX = f"[{PROJECT_TITLE}] "  # of mails to ADMINS: who gets them has more than one project
 ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS", "")]
 
 # Internationalisation: slots, logs, the ledger and its pages are in UTC; a cronjob names its own time zone.
@@ -229,7 +230,6 @@ LOGGING = {
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
-    "alert_webhook": ALERT_WEBHOOK_URL,
     "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
     **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }

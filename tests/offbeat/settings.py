@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
+import tests.offbeat.sample_project  # noqa: F401  its Celery application, for `manage.py worker`
 from offbeat.settings import *  # noqa: F403
 from offbeat.settings import OFFBEAT_APPS, env
-from tests.offbeat.sample_project import celery_app  # noqa: F401  for `manage.py worker`
 
 STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
 ROOT_URLCONF = "tests.offbeat.sample_project.urls"
 WSGI_APPLICATION = "tests.offbeat.sample_project.wsgi.application"
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = "offbeat@localhost"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "offbeat@localhost")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
 CELERY_TASK_ROUTES = {
     name: {"queue": "mail"}
@@ -22,6 +22,6 @@ CELERY_TASK_ROUTES = {
 if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that have none of their own
     CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
 # The stand-ins of development are tested with production's settings.
-INSTALLED_APPS = [*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]
+INSTALLED_APPS = list(dict.fromkeys([*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]))
 
 env.complain()

@@ -17,6 +17,7 @@ from offbeat.cronjobs import EnqueueCommand
 from offbeat.jobs import Batch, Job, signals, testing
 from offbeat.jobs.task import DurableTask, Enqueuer
 from offbeat.ops.health import PATHS
+from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "offbeat" / "api.md").read_text()
@@ -152,6 +153,14 @@ def test_the_page_has_the_commands():
     assert set(own) <= set(names(section("Management commands")))
     everywhere = [path.stem for path in (CHECKOUT / "src" / "offbeat").rglob("management/commands/*.py")]
     assert sorted(names(section("Management commands"))) == sorted(set(everywhere) - {"__init__"})
+
+
+def test_the_page_has_what_tests_are_given(stack):
+    """Each attribute of the stack, and the function that polls."""
+    row = next(line for line in section("In tests").splitlines() if line.startswith("| `stack`"))
+
+    assert [name for name in quoted(row.split("|")[2]) if not hasattr(stack, name)] == []
+    assert names(section("In tests"))[1:] == [f"{wait_until.__module__}.{wait_until.__name__}"]
 
 
 @pytest.mark.parametrize("path", rows(section("Addresses")))

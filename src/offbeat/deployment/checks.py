@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's own name
 from django.core.management import get_commands
 
-from offbeat.deployment import spec
+from offbeat.deployment import other_files, spec
 from offbeat.deployment.beat import beats
 from offbeat.deployment.budget import overdrafts
 from offbeat.deployment.env_use import read_variables, required_variables
@@ -143,6 +143,17 @@ def only_prefork(platform: spec.Platform) -> Iterator[CheckMessage]:
         )
 
 
+def compose_has_the_name(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Warn of a compose file for a developer's machine that calls the project something else (W010)."""
+    for file, name in other_files.project_names(spec.PLATFORM_FILE.parent):
+        if name != platform.name:
+            yield Warning(
+                f'{file}: name: should be "{platform.name}", as platform.yaml has it, got "{name}"',
+                hint="Two projects of one name would share their containers and volumes.",
+                id="offbeat_deployment.W010",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     cronjob_commands,
     no_beat,
@@ -152,4 +163,5 @@ CHECKS: tuple[Check, ...] = (
     env_is_used,
     connections_suffice,
     only_prefork,
+    compose_has_the_name,
 )

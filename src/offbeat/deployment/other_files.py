@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment import strict_yaml
 
@@ -28,12 +28,24 @@ def _procfile(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path.name}: {process}", command
 
 
-def _compose(path: Path) -> Iterator[tuple[str, str]]:
+def project_names(root: Path) -> Iterator[tuple[str, str]]:
+    """Give what compose files call the project, and which file that is."""
+    for name in FILES:
+        if isinstance(given := _document(root / name).get("name"), str):
+            yield name, given
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Read a compose file; where there is none, or one that compose itself will complain about, it is empty."""
     try:
         document = strict_yaml.load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return  # no compose file, or one that compose itself will complain about
-    services = document.get("services") if isinstance(document, dict) else None
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _compose(path: Path) -> Iterator[tuple[str, str]]:
+    services = _document(path).get("services")
     for name, service in services.items() if isinstance(services, dict) else ():
         command = service.get("command", "") if isinstance(service, dict) else ""
         line = shlex.join(map(str, command)) if isinstance(command, list) else str(command)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+RESOLVE = "import sys; from offbeat.dev.requirements import lock_requirements; sys.exit(lock_requirements())"
 PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?\s*(==|@|;|$)")
 
 
@@ -29,8 +32,8 @@ def merge_locks(start: bytes, yours: bytes, new: bytes) -> bytes:
     for name in sorted({*own, *after} - {""}):
         if name not in own and name in before:
             continue  # the team has dropped it
-        is_own = name in own and own[name] != before.get(name) and after.get(name) == before.get(name)
-        if is_own:
+        is_changed = name in own and own[name] != before.get(name)
+        if is_changed and after.get(name) in {None, before.get(name)}:
             merged[name] = own[name]
         elif name in after:
             merged[name] = after[name]
@@ -55,9 +58,9 @@ def resolve_locks(root: Path, changed: Iterable[str]) -> str:
         return ""
     if not (shutil.which("uv") or Path(sys.executable).with_name("uv").exists()):
         return "The locks are not resolved together, for want of uv: ./run lock does it, and takes newer versions."
-    from offbeat.dev.requirements import lock_requirements  # noqa: PLC0415
-
-    if lock_requirements() == 0:
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}  # the new core's, in its place
+    command = [sys.executable, "-c", RESOLVE]
+    if subprocess.run(command, cwd=root, env=environment, check=False).returncode == 0:  # noqa: S603
         return f"{', '.join(locks)}: resolved by uv"
     for path, content in locks.items():
         (root / path).write_bytes(content)

@@ -323,3 +323,17 @@ def test_a_pool_by_a_variable_is_refused():
         'platform.yaml: env/CELERY_WORKER_POOL: should be "prefork" or left out, got "threads"',
         "platform.yaml: env/CELERY_CUSTOM_WORKER_POOL: should be left out",
     }
+
+
+def test_a_compose_file_of_another_name_is_a_warning(monkeypatch, tmp_path):
+    """Renamed in platform.yaml alone, a project would share containers and volumes with the one of its old name (W010)."""
+    (tmp_path / "compose.yaml").write_text("name: other\nservices: {}\n")
+    ours = platform()
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+
+    (warning,) = checks.compose_has_the_name(ours)
+    (tmp_path / "compose.yaml").write_text(f"name: {ours.name}\nservices: {{}}\n")
+
+    assert warning.id == "offbeat_deployment.W010"
+    assert warning.msg == f'compose.yaml: name: should be "{ours.name}", as platform.yaml has it, got "other"'
+    assert list(checks.compose_has_the_name(ours)) == []

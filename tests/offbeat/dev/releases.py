@@ -49,7 +49,7 @@ def a_setting(upstream):
     upstream.edit(
         "src/config/settings.py",
         "SERVER_EMAIL = DEFAULT_FROM_EMAIL\n",
-        'SERVER_EMAIL = DEFAULT_FROM_EMAIL\nEMAIL_SUBJECT_PREFIX = "[Offbeat] "\n',
+        'SERVER_EMAIL = DEFAULT_FROM_EMAIL\nEMAIL_SUBJECT_PREFIX = env.text("EMAIL_SUBJECT_PREFIX", "[Offbeat] ")\n',
     )
     if (upstream.folder / CORE_SETTINGS).exists():
         upstream.append(CORE_SETTINGS, "\nDATA_UPLOAD_MAX_NUMBER_FIELDS = 500\n")
@@ -80,7 +80,7 @@ def the_platform_file(upstream):
     upstream.edit(
         "platform.yaml",
         '  LOG_LEVEL: {default: "INFO"}\n',
-        '  LOG_LEVEL: {default: "WARNING"}\n  EMAIL_FILE: {}\n',
+        '  LOG_LEVEL: {default: "WARNING"}\n  EMAIL_SUBJECT_PREFIX: {}\n',
     )
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
-COREUTILS = ("bash", "cat", "cksum", "dirname", "env", "rm")
+COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
+# What runs before there is an environment.
+MODULES = ("__init__", "dev/__init__", "dev/python_environment", "dev/tasks")
 
 
 class Project:
@@ -23,8 +26,9 @@ class Project:
         self.folder = folder / "project"
         (self.folder / "src" / "offbeat" / "dev").mkdir(parents=True)
         shutil.copy(CHECKOUT / "run", self.folder)
+        for name in MODULES:
+            shutil.copy(CHECKOUT / f"src/offbeat/{name}.py", self.folder / f"src/offbeat/{name}.py")
         self.write("requirements-dev.txt", "# nothing\n")
-        self.write("src/offbeat/dev/__init__.py", "")
         self.write("src/offbeat/dev/project_checks.py", PRINTS_VARIABLES)
         self.write("src/offbeat/dev/with_servers.py", PRINTS_VARIABLES)
         self.programs = folder / "bin"
@@ -76,18 +80,28 @@ def installed(made):
     (made.folder / ".env").unlink(missing_ok=True)
 
 
+def tasks_of(listed):
+    return re.findall(r"^  \./run ([\w-]+) .*\w", listed.stdout, re.MULTILINE)
+
+
 def test_without_a_task_it_lists_them(project):
-    """Every task that there is has a line that says what it does."""
-    tasks = re.findall(r"^task_([\w-]+)\(\)", (CHECKOUT / "run").read_text(), re.MULTILINE)
+    """Every task has a line that says what it does, before anything is installed; those who make the core have two more."""
+    project.add_python()
 
     listed = project.run()
+    (project.folder / "bench").mkdir()
+    upstream = project.run("help")
 
-    assert listed.returncode == 0
-    assert re.findall(r"^  \./run ([\w-]+) .*\w", listed.stdout, re.MULTILINE) == tasks
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert tasks_of(listed) == [task.name for task in TASKS]
+    assert tasks_of(upstream) == [task.name for task in (*TASKS, *UPSTREAM_TASKS)]
+    assert not (project.folder / ".venv").exists()
 
 
 def test_an_unknown_task_names_the_nearest(project):
     """A slip of the finger is answered with what was meant, and all that there is."""
+    project.add_python()
+
     refused = project.run("chek")
 
     assert refused.returncode == 64
@@ -117,7 +131,8 @@ def test_the_python_that_is_named_is_the_only_one(project):
 
 def test_a_python_that_cannot_make_environments_is_told(project):
     """Debian's Python comes without venv: the error names the package."""
-    project.add_program("python3", '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\necho True\n')
+    project.add_python()
+    project.write("src/sitecustomize.py", "import sys; sys.modules['ensurepip'] = None\n")
 
     refused = project.run("check")
 
@@ -169,6 +184,16 @@ def test_the_terminal_wins_over_the_env_file(installed):
     task = installed.run("manage", PORT="8001")
 
     assert task.stdout == "8001 good day\n"
+
+
+def test_an_env_file_that_no_shell_reads_is_told(installed):
+    """What is wrong is said by the shell, and the file is named."""
+    installed.write(".env", "GREETING='good day\n")
+
+    refused = installed.run("manage")
+
+    assert refused.returncode == 78
+    assert "Error: .env: the shell cannot read it" in refused.stderr
 
 
 def test_checks_do_not_read_the_env_file(installed):

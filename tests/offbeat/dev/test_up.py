@@ -74,7 +74,8 @@ def test_a_second_one_is_refused(up):
 def test_ctrl_c_leaves_no_process(checkout):
     """After SIGINT the exit code is 130, and services, their children and the servers are gone."""
     running = checkout.up()
-    everything = {"postgres", "redis-server", "gunicorn", "celery"}
+    running.wait_for(" ready.")  # the worker's, whose process is called python
+    everything = {"postgres", "redis-server", "gunicorn"}
     wait_until(lambda: everything <= {process.info["name"] for process in checkout.processes()})
 
     running.signal(signal.SIGINT)

@@ -29,7 +29,7 @@ def own_values(target: Target, service: Service | None) -> dict[str, str]:
     if service is None:
         return {}
     values = {"PORT": str(service.port)} if service.port else {}
-    values |= _processes(target, (service,))
+    values |= processes(target, (service,))
     return values | ({"WORKER_GRACE": str(target.grace(service))} if service.queues else {})
 
 
@@ -48,12 +48,12 @@ def shared_values(target: Target) -> dict[str, str]:
     """
     platform = target.platform
     values = {each.name: each.default for each in platform.env if each.default is not None}
-    values |= _processes(target, platform.services)
+    values |= processes(target, platform.services)
     graces = [target.grace(each) for each in platform.services if each.queues]
     return values | ({"WORKER_GRACE": str(min(graces))} if graces else {})
 
 
-def _processes(target: Target, services: Iterable[Service]) -> dict[str, str]:
+def processes(target: Target, services: Iterable[Service]) -> dict[str, str]:
     """Give how many processes the services run, where their containers cannot tell; the least, where they share the variable."""
     if target.facts.shows_size:
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment.exporters.environment import fixed_values, own_values
+from offbeat.deployment.exporters.environment import fixed_values, own_values, processes
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.texts import comment, yaml_text
@@ -69,11 +69,12 @@ def _config(target: Target) -> dict[str, Any]:
 
 def _application(target: Target) -> dict[str, Any]:
     platform = target.platform
+    web = [each for each in platform.services if each.port]
     app: dict[str, Any] = {
         "type": "python:3.13",
         "source": {"root": "/"},
         "relationships": {kind: f"{kind}:{ENDPOINTS[kind]}" for kind in platform.resources.kinds},
-        "variables": {"env": fixed_values(target, None)},
+        "variables": {"env": fixed_values(target, None) | processes(target, web)},
         "hooks": _hooks(target),
     }
     for service in platform.services:

@@ -76,6 +76,13 @@ def test_every_link_leads_somewhere(page, link):
     assert not anchor or anchor in headings(target.read_text())
 
 
+def test_every_file_that_is_named_exists():
+    """A path of the core, of its tests or of a script, is one of this checkout."""
+    named = set(re.findall(r"\b((?:src|tests|docs)/offbeat/[\w./-]*\w)", "\n".join(PAGES.values())))
+
+    assert sorted(path for path in named if not (CHECKOUT / path).exists()) == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_can_be_found(page):
     """Each page is linked from another one."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from offbeat.deployment import spec
 from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
 from tests.offbeat.project.template.containers.serving import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_command_is_webs() -> None:
@@ -68,6 +73,28 @@ def test_nothing_enters_unasked() -> None:
 
     assert rules[0] == "*"
     assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
+
+
+@pytest.mark.parametrize("debug", ["false", "true"])
+@pytest.mark.parametrize("command", [["check"], ["worker", "--help"]], ids=" ".join)
+def test_the_stand_ins_of_development_stay_outside(tmp_path: Path, command: list[str], debug: str) -> None:
+    """No image holds offbeat.dev: without it everything is found, even where somebody switches DEBUG on."""
+    assert "src/offbeat/dev" in (ROOT / ".dockerignore").read_text().splitlines()
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("dev", "__pycache__"))
+    for name in ("manage.py", "platform.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = os.environ | {
+        "DEBUG": debug,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONPATH": "src",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("answer", "code"), [(200, 0), (301, 1), (400, 1), (500, 1)])

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
-from dataclasses import dataclass
 
 import pytest
 import yaml
 
 from offbeat.deployment import spec
-from offbeat.dev.environments import INHERITED
 from offbeat.jobs import Job
+from tests.offbeat.dev.repositories import Repository
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
 FIRST_CRONJOB = README.partition("## Add your first cronjob")[2].partition("\n## ")[0]
-pytestmark = pytest.mark.skipif(
-    (CHECKOUT / "offbeat.toml").exists(), reason="this is a fork, with a README of its own"
-)
 
 STEP = re.compile(
     r"In `(?P<file>[^`]+)`(?:, under the line `(?P<line>[^`]+)`)?:\n\n```\w+\n(?P<code>.*?)```"
@@ -31,91 +25,55 @@ STEP = re.compile(
     re.DOTALL,
 )
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".local", "__pycache__", ".*_cache", "staticfiles")
-WITHOUT_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
-@dataclass
-class Reader:
-    """Somebody with a copy of this checkout, in which he does what the README says."""
+class Reader(Repository):
+    """Somebody with a copy of this checkout, who does what the README says."""
 
-    folder: object
-    addresses: dict
+    def __init__(self, folder, variables):
+        shutil.copytree(CHECKOUT, folder, ignore=LEFT_OUT)
+        super().__init__(folder)
+        self.variables = variables
+        self.check()  # makes the environment that ./run looks for
 
     def follow(self, text):
-        """Do each step of a text in its order; a command that fails ends the test."""
+        """Do each step of a text in its order, and return the files that it was about; a command that fails ends the test."""
         steps = list(STEP.finditer(text))
         for step in steps:
             if step["commands"]:
                 for line in re.findall(r"^\$ (.+)$", step["commands"], re.MULTILINE):
-                    self.run(line)
+                    self.type(line)
+            elif step["line"]:
+                self.edit(step["file"], f"\n{step['line']}\n", f"\n{step['line']}\n{step['code']}")
             else:
-                self.write(step["file"], step["line"], step["code"])
-        return steps
+                assert not (self.folder / step["file"]).exists()
+                self.write(step["file"], step["code"])
+        return [step["file"] for step in steps if step["file"]]
 
-    def write(self, name, line, code):
-        """Write a block into a new file, or right under a line of a file that is there."""
-        path = self.folder / name
-        if line:
-            before, found, after = path.read_text().partition(f"\n{line}\n")
-            assert found, f'{name} has no line "{line}"'
-            path.write_text(f"{before}{found}{code}{after}")
-        else:
-            assert not path.exists()
-            path.write_text(code)
-
-    def run(self, line):
-        done = subprocess.run(
-            ["bash", "-euc", line],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=150,
-        )
+    def type(self, line):
+        done = self.call(["bash", "-euc", line], **self.variables)
         assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
         return done.stdout
-
-    @property
-    def environment(self):
-        inherited = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
-        return inherited | WITHOUT_BYTECODE | self.addresses
-
-    def add_python(self):
-        """Make the .venv that ./run looks for: a python that is ours, and the stamp of a complete one."""
-        python = self.folder / ".venv" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
-        python.chmod(0o755)
-        checksum = self.run("cksum requirements-dev.txt").strip()
-        (self.folder / ".venv" / "complete").write_text(f"{self.folder} {checksum}\n")
 
 
 @pytest.fixture
 def reader(stack, tmp_path):
-    """A copy of the checkout, with the servers of the stack."""
-    shutil.copytree(CHECKOUT, tmp_path / "clone", ignore=LEFT_OUT)
-    reader = Reader(
-        tmp_path / "clone",
-        {"DATABASE_URL": stack.environment["DATABASE_URL"], "REDIS_URL": stack.environment["REDIS_URL"]},
-    )
-    reader.add_python()
-    return reader
+    """Has the servers of the stack."""
+    variables = {name: stack.environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    return Reader(tmp_path / "clone", variables)
 
 
-@pytest.mark.faults
 def test_the_first_cronjob_runs(reader, stack):
     """Nothing but what the README says makes a project that passes its checks, and whose worker does the new job."""
-    steps = reader.follow(FIRST_CRONJOB)
+    files = reader.follow(FIRST_CRONJOB)
 
-    assert [step["file"] for step in steps if step["file"]] == [
+    assert files == [
         "src/config/settings.py",
         "src/shop/tasks.py",
         "src/shop/management/commands/enqueue_count_users.py",
         "platform.yaml",
     ]
-    reader.run("./run check lint format django migrations platform.yaml")
+    reader.type("./run check lint format django migrations platform.yaml")
     job = Job.objects.get(task="shop.tasks.count_users")
     stack.checkout = reader.folder
     stack.environment["PYTHONPATH"] = str(reader.folder / "src")
@@ -125,12 +83,11 @@ def test_the_first_cronjob_runs(reader, stack):
     assert "active users" in worker.output
 
 
-@pytest.mark.faults
 def test_the_first_cronjob_fires(reader):
     """The platform's own way, which `./run fire` takes, knows the new cronjob."""
     reader.follow(FIRST_CRONJOB.partition("`check_platform` says")[0])
 
-    assert "count-users" in reader.run("./run fire count-users")
+    assert "count-users" in reader.type("./run fire count-users")
 
 
 def run_tasks():

@@ -1,0 +1,76 @@
+"""Which tests `./run test` runs, and what it makes of their exit codes."""
+
+import pytest
+
+from offbeat.dev import project_tests
+from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, Session, main, sessions
+
+PROJECT = [str(TESTS), str(OF_THE_PROJECT)]
+
+
+@pytest.fixture
+def fork(monkeypatch):
+    monkeypatch.setattr(project_tests, "IS_FORK", True)
+
+
+@pytest.fixture
+def upstream(monkeypatch):
+    monkeypatch.setattr(project_tests, "IS_FORK", False)
+
+
+def names(*arguments):
+    return [session.name for session in sessions(arguments)]
+
+
+def test_upstream_everything_runs(upstream):
+    """The storm alone, then the rest of the core, then the project's."""
+    assert names() == ["storm", "core", "project"]
+
+
+def test_a_fork_runs_its_own(fork):
+    """Its own tests and the smoke test of the core, side by side."""
+    (session,) = sessions([])
+
+    assert session.arguments == [*PROJECT, *project_tests.SIDE_BY_SIDE]
+
+
+def test_a_fork_runs_the_core_when_asked(fork):
+    """--core runs the core's suite, and nothing else."""
+    assert names("--core") == ["storm", "core"]
+
+
+def test_options_go_to_every_session(upstream):
+    """A choice by name is looked for in the core and in the project, one test at a time."""
+    assert sessions(["-k", "prune", "-x"]) == [
+        Session("core", [str(CORE), "-k", "prune", "-x"]),
+        Session("project", [*PROJECT, "-k", "prune", "-x"]),
+    ]
+
+
+@pytest.mark.usefixtures("fork")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (CORE / "jobs", "core"),
+        (f"{CORE / 'dev' / 'test_run.py'}::test_it_works_from_any_folder", "core"),
+        (OF_THE_PROJECT / "test_smoke.py", "project"),
+        (TESTS, "project"),
+    ],
+)
+def test_a_path_decides_whose_settings_it_needs(path, name):
+    """In a fork, too, a path that is named is run."""
+    assert sessions([str(path), "-x"]) == [Session(name, [str(path), "-x"])]
+
+
+@pytest.mark.usefixtures("upstream")
+@pytest.mark.parametrize(
+    ("codes", "result"), [([0, 0, 0], 0), ([0, 5, 0], 0), ([5, 5, 5], 5), ([0, 1, 0], 1), ([0, 1, 2], 1)]
+)
+def test_the_exit_code_is_the_first_that_failed(monkeypatch, capsys, codes, result):
+    """A session without a test of that name is no failure, unless all are; each is told in a line."""
+    left = iter(codes)
+    monkeypatch.setattr(project_tests, "call", lambda *_: next(left))
+    monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
+
+    assert main([]) == result
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["storm", "core", "project"]
