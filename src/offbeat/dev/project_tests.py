@@ -61,11 +61,7 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
         with_core, with_project = not IS_FORK or "--core" in arguments, "--core" not in arguments
         found = [
             *(core_sessions(by_default=not options) if with_core else []),
-            *(
-                [("project", [str(TESTS), str(OF_THE_PROJECT)], SIDE_BY_SIDE if not options else ())]
-                if with_project
-                else []
-            ),
+            *([("project", [str(TESTS)], SIDE_BY_SIDE if not options else ())] if with_project else []),
         ]
     return [Session(name, [*where, *more, *options]) for name, where, more in found if where]
 
