@@ -56,17 +56,8 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
     if paths:
         core = [each for each in paths if is_of_the_core(each)]
         project = [each for each in paths if each not in core]
-<<<<<<< HEAD
         return [
             Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
-=======
-        found = [("core", core, []), ("project", project, [])]
-    else:
-        with_core, with_project = not IS_FORK or "--core" in arguments, "--core" not in arguments
-        found = [
-            *(core_sessions(by_default=not options) if with_core else []),
-            *([("project", [str(TESTS)], SIDE_BY_SIDE if not options else ())] if with_project else []),
->>>>>>> suite
         ]
     return [
         *(core_sessions(options) if not IS_FORK or "--core" in arguments else ()),
@@ -85,7 +76,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
 
 
 def project_session(options: Sequence[str]) -> Session:
-    return Session("project", [str(TESTS), str(OF_THE_PROJECT), *(options or SIDE_BY_SIDE)])
+    return Session("project", [str(TESTS), *(options or SIDE_BY_SIDE)])
 
 
 def is_path(argument: str) -> bool:
