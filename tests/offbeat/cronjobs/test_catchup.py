@@ -180,7 +180,7 @@ def test_a_broken_entry_does_not_stop_a_worker(platform, monkeypatch, caplog):
 
 
 def test_the_duty_is_registered():
-    """Every worker's keeper heals, looks for incidents, and prunes."""
+    """Every worker's maintenance catches up, looks for incidents, and prunes."""
     names = {each.name: each.interval for each in periodic_tasks.registered()}
 
     assert names["slots"] == 15.0
