@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -59,9 +60,21 @@ os.environ.clear()
 os.environ.update(settings)
 
 
+MARKERS = (
+    "faults: real processes, real kills",
+    "browser: a real Chromium",
+    "storm: ten workers at once; runs alone, it uses every CPU there is",
+)
+
+
 def pytest_configure(config):
     """Bring the fixtures after pytest-django's, of which they replace one."""
-    config.pluginmanager.import_plugin("tests.offbeat.support.fixtures")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    # Not import_plugin(): the conftest of a folder that is named on the command line has imported it already.
+    config.pluginmanager.register(
+        import_module("tests.offbeat.support.fixtures"), "tests.offbeat.support.fixtures"
+    )
 
 
 def pytest_sessionstart():
