@@ -119,8 +119,7 @@ def test_a_dead_letter_is_told_once(quiet, webhook):
 
     assert subjects() == ["tests.greet: dead letters"]
     assert (
-        "1 dead letter waits for your decision; the newest: ValueError: it was told to"
-        in mail.outbox[0].body
+        "1 dead letter waits for your decision; the newest: ValueError: it was told to" in mail.outbox[0].body
     )
     assert [(post["kind"], post["subject"], post["is_over"]) for post in webhook.posts] == [
         ("dead_letters", "tests.greet", False)
