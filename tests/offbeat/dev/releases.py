@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 CORE_SETTINGS = "src/offbeat/settings.py"
 MIGRATION = "src/offbeat/jobs/migrations/0002_note.py"
@@ -84,6 +85,11 @@ def the_platform_file(upstream):
     )
 
 
+def the_workflows(upstream):
+    upstream.write(".github/workflows/more.yml", "name: More\n")
+    upstream.append(".editorconfig", "\n[run]\nindent_size = 4\n")
+
+
 def the_requirements(upstream):
     for path in ("requirements.txt", "requirements-dev.txt"):
         text = upstream.read(path)
@@ -142,3 +148,4 @@ def live_in(fork):
     for path in ("requirements.txt", "requirements-dev.txt"):
         fork.edit(path, "\ntzdata==", f"\n{OWN_PACKAGE}tzdata==")
     (fork.folder / ".editorconfig").unlink()
+    shutil.rmtree(fork.folder / ".github")

@@ -157,7 +157,9 @@ def conflicted_files(fork):
 
 def has_what_is_the_teams(fork):
     fork.git("add", "--all")
-    assert not [path for path in fork.tracked() if path.startswith((*EXAMPLE, "bench/", ".editorconfig"))]
+    assert not [
+        path for path in fork.tracked() if path.startswith((*EXAMPLE, "bench/", ".editorconfig", ".github/"))
+    ]
     assert "newsletter" not in fork.read("src/config/urls.py") + fork.read("platform.yaml")
     assert fork.read("README.md") == "# The shop of Acme\n"
     assert 'LANGUAGE_CODE = "de"' in fork.read("src/config/settings.py")
