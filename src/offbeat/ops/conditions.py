@@ -77,6 +77,11 @@ KINDS = {
 OF_CRONJOBS = frozenset(kind.name for kind in of_cronjobs.KINDS)
 
 
+def kind_of(name: str) -> ConditionKind:
+    """Return a kind by its name; an incident may be of one that a deploy has removed."""
+    return KINDS.get(name) or ConditionKind(name, Severity.WARNING, name.replace("_", " "), "")
+
+
 @dataclass(frozen=True)
 class Account:
     """Everything that is wrong. Of `unknown` kinds nobody could tell: those are neither wrong nor over."""

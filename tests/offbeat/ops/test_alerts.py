@@ -178,7 +178,7 @@ def test_an_old_queue_is_told(quiet):
 
     assert subjects() == ["default: jobs wait too long"]
     assert "is behind: 1 job waiting" in mail.outbox[0].body
-    assert f"Since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
+    assert f"Warning since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
 
 
 def test_missing_workers_are_told_after_a_while(quiet):
@@ -317,6 +317,17 @@ def test_one_look_an_interval_is_enough(quiet):
     Turn.objects.update(at=Turn.objects.get().at - timedelta(seconds=30))
 
     assert ([*turns, incidents.is_our_turn()]) == [True, False, False, True]
+
+
+def test_an_incident_of_a_removed_kind_is_over(quiet):
+    """A deploy that knows a kind of condition no longer closes its incidents, and sends all others."""
+    Incident.objects.create(
+        kind="epoch_lost", subject="Redis", text="", opened_at=database_now(), mailed=1, posted=1
+    )
+    a_dead_letter()
+    look()
+
+    assert subjects() == ["Redis: over: epoch lost", "tests.greet: dead letters"]
 
 
 def test_incidents_are_not_kept_for_ever(quiet):
