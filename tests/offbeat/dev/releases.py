@@ -63,6 +63,7 @@ def a_migration(upstream):
 
 def a_fix(upstream):
     upstream.append("src/offbeat/ops/__init__.py", "\nFIXED = True\n")
+    upstream.edit("src/offbeat/dev/update.py", "}: replaced", "}: replaced whole")
     upstream.write("tests/offbeat/ops/test_the_fix.py", "def test_the_fix():\n    assert True\n")
     upstream.append("docs/offbeat/ops.md", "\nA thing is fixed.\n")
 

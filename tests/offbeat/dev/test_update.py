@@ -194,6 +194,11 @@ def test_it_says_what_is_new(fork):
     assert fork.git("log", "--format=%s", "-1") == "Our own\n"
 
 
+def test_the_new_versions_program_does_it(fork):
+    """What the update of the new version does better holds for the update to it."""
+    assert "docs/offbeat: replaced whole\n" in fork.check("update")
+
+
 def test_the_next_update_begins_where_this_one_ended(fork, upstream):
     """A second update has nothing to do; the one after the next release merges against this one."""
     refused = fork.run("update")
