@@ -10,6 +10,7 @@ from pathlib import Path
 from offbeat.dev.locks import is_lock, merge_locks
 
 MOST_CONFLICTS = 127  # what git merge-file counts up to; beyond are its errors
+BY_PACKAGE = "merged by package"
 YOURS_STAYS = (
     "conflict: yours stays, since {why}; compare with git --git-dir=.local/upstream.git show {new}:{path}"
 )
@@ -67,7 +68,7 @@ def _merge_contents(
     is_executable = new.is_executable if new.is_executable != start.is_executable else yours.is_executable
     if is_lock(path):
         content = merge_locks(start.content, yours.content, new.content)
-        return Outcome(path, "merged by package", FileVersion(content, is_executable))
+        return Outcome(path, BY_PACKAGE, FileVersion(content, is_executable))
     content, places = merge_lines(start.content, yours.content, new.content, labels)
     if places > MOST_CONFLICTS:
         return _yours_stays(path, yours, "a file that is no text cannot be merged", labels)

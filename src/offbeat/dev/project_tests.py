@@ -76,7 +76,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
 
 
 def project_session(options: Sequence[str]) -> Session:
-    return Session("project", [str(TESTS), str(OF_THE_PROJECT), *(options or SIDE_BY_SIDE)])
+    return Session("project", [str(TESTS), *(options or SIDE_BY_SIDE)])
 
 
 def is_path(argument: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, files_below, read_base, write_base
-from offbeat.dev.file_merge import FileVersion, Outcome, merge_file, read_file, write_outcome
+from offbeat.dev.file_merge import BY_PACKAGE, FileVersion, Outcome, merge_file, read_file, write_outcome
 from offbeat.dev.git import GitError, uncommitted_changes
 from offbeat.dev.locks import resolve_locks
 from offbeat.dev.thin_files import MarkError, as_fork, is_core
@@ -188,7 +188,7 @@ def take(step: UpdateStep, root: Path, folder: Path, options: argparse.Namespace
         write_outcome(root, outcome)
     trees = {name: tree for name, tree in core_trees(folders.new).items() if (root / name).exists()}
     write_base(root, replace(step.base, version=step.version, commit=step.new, core=trees))
-    resolved = resolve_locks(root, [outcome.path for outcome in outcomes])
+    resolved = resolve_locks(root, [outcome.path for outcome in outcomes if outcome.word == BY_PACKAGE])
     (root / UNDONE).unlink()
     return report_files(step, outcomes, resolved)
 

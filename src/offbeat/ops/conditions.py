@@ -77,6 +77,11 @@ KINDS = {
 OF_CRONJOBS = frozenset(kind.name for kind in of_cronjobs.KINDS)
 
 
+def kind_of(name: str) -> ConditionKind:
+    """Return a kind by its name; an incident may be of one that a deploy has removed."""
+    return KINDS.get(name) or ConditionKind(name, Severity.WARNING, name.replace("_", " "), "")
+
+
 @dataclass(frozen=True)
 class Account:
     """Everything that is wrong. Of `unknown` kinds nobody could tell: those are neither wrong nor over."""
@@ -86,7 +91,7 @@ class Account:
 
 
 def find(snapshot: Snapshot) -> Account:
-    """Find everything that is wrong; Redis is asked, PostgreSQL was."""
+    """Find everything that is wrong, the worst first; Redis is asked, PostgreSQL was."""
     unknown: list[ConditionKind] = []
     try:
         redis_conditions = list(in_redis(snapshot))
@@ -103,7 +108,7 @@ def find(snapshot: Snapshot) -> Account:
         *unknown_tasks(snapshot),
         *dead_letters(snapshot),
     ]
-    return Account(found, unknown)
+    return Account(sorted(found, key=lambda each: -each.kind.severity), unknown)
 
 
 def postgres_down() -> Condition:
@@ -149,7 +154,7 @@ def dead_letters(snapshot: Snapshot) -> Iterator[Condition]:
     for task in sorted({tally.task for tally in snapshot.tallies if tally.state == "dead"}):
         dead = [each for each in snapshot.tallies if each.task == task and each.state == "dead"]
         count = sum(each.jobs for each in dead)
-        text = f"{counted(count, 'dead letter')}: {'waits' if count == 1 else 'wait'} for your decision"
+        text = f"{counted(count, 'dead letter')} {'waits' if count == 1 else 'wait'} for your decision"
         if reason := snapshot.reasons.get(task):
             text += f"; the newest: {reason}"
         first = min(each.first_end_at for each in dead if each.first_end_at)
@@ -167,7 +172,7 @@ def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
             yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
     if newest := unreadable_store.kept(1):
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
-        text = f"{count} put aside, because no worker can take them; the newest, of queue {last.queue}: {last.reason}"
+        text = f"{count} put aside that no worker can take; the newest, of queue {last.queue}: {last.reason}"
         yield Condition(MESSAGES_PUT_ASIDE, "Redis", text, last_at=datetime.fromisoformat(last.at))
     for database in other_ledgers.others():
         yield Condition(FOREIGN_LEDGER, database, other_ledgers.text(database))

@@ -179,8 +179,8 @@ def test_a_broken_entry_does_not_stop_a_worker(platform, monkeypatch, caplog):
     assert 'the management command "check" is not an EnqueueCommand' in caplog.text
 
 
-def test_the_duty_is_registered():
-    """Every worker's keeper heals and prunes."""
+def test_the_periodic_tasks_are_registered():
+    """Every worker's maintenance catches up and prunes."""
     names = {each.name: each.interval for each in periodic_tasks.registered()}
 
     assert names["slots"] == 15.0

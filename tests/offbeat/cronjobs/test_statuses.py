@@ -256,7 +256,7 @@ def test_pause_resume_and_run_by_command(run, make):
 
 
 def test_forgetting_a_dashboards_cronjob(run, make):
-    """It counts as removed: no condition, no healing, its history stays; one of platform.yaml is removed there."""
+    """It counts as removed: no condition, no catching up, its history stays; one of platform.yaml is removed there."""
     make("0 3 * * *", name="prune-jobs").known("2026-01-01 00:30")
     make("0 * * * *", name="trial").known("2026-01-01 00:30")
     CronJob.objects.filter(pk="trial").update(is_in_file=False, command="enqueue_prune_jobs")

@@ -201,7 +201,7 @@ def test_buffer_one_goes_on_when_a_job_has_ended(make):
         ({"overlap": "skip", "catch_up": "all"}, ("cron:plants", "wait")),
     ],
 )
-def test_overlap_is_left_to_the_guard(make, policies, expected):
+def test_overlap_is_left_to_the_attempts(make, policies, expected):
     """Jobs carry a concurrency key unless they may overlap; where every slot counts, they wait for one another."""
     plants = make("0 * * * *", **policies).known("2026-11-23 07:30")
 

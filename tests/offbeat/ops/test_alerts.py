@@ -119,8 +119,7 @@ def test_a_dead_letter_is_told_once(quiet, webhook):
 
     assert subjects() == ["tests.greet: dead letters"]
     assert (
-        "1 dead letter: waits for your decision; the newest: ValueError: it was told to"
-        in mail.outbox[0].body
+        "1 dead letter waits for your decision; the newest: ValueError: it was told to" in mail.outbox[0].body
     )
     assert [(post["kind"], post["subject"], post["is_over"]) for post in webhook.posts] == [
         ("dead_letters", "tests.greet", False)
@@ -179,7 +178,7 @@ def test_an_old_queue_is_told(quiet):
 
     assert subjects() == ["default: jobs wait too long"]
     assert "is behind: 1 job waiting" in mail.outbox[0].body
-    assert f"Since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
+    assert f"Warning since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
 
 
 def test_missing_workers_are_told_after_a_while(quiet):
@@ -320,6 +319,17 @@ def test_one_look_an_interval_is_enough(quiet):
     assert ([*turns, incidents.is_our_turn()]) == [True, False, False, True]
 
 
+def test_an_incident_of_a_removed_kind_is_over(quiet):
+    """A deploy that knows a kind of condition no longer closes its incidents, and sends all others."""
+    Incident.objects.create(
+        kind="epoch_lost", subject="Redis", text="", opened_at=database_now(), mailed=1, posted=1
+    )
+    a_dead_letter()
+    look()
+
+    assert subjects() == ["Redis: over: epoch lost", "tests.greet: dead letters"]
+
+
 def test_incidents_are_not_kept_for_ever(quiet):
     """What was over three months ago is forgotten."""
     a_dead_letter()
@@ -397,7 +407,7 @@ def test_a_message_put_aside_is_told_once(quiet):
 
     assert subjects() == ["Redis: messages that no worker can take"]
     assert (
-        "1 message put aside, because no worker can take them; the newest, of queue mail: no JSON"
+        "1 message put aside that no worker can take; the newest, of queue mail: no JSON"
         in mail.outbox[0].body
     )
     unreadable_store.drop(unreadable_store.kept()[0].id)

@@ -22,6 +22,7 @@ from offbeat.dev.environments import private
 from offbeat.dev.redis_executable import redis_executable
 from offbeat.dev.servers import CHECKOUT, EXECUTABLES
 
+CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
 
 
@@ -75,6 +76,14 @@ def pytest_configure(config):
     config.pluginmanager.register(
         import_module("tests.offbeat.support.fixtures"), "tests.offbeat.support.fixtures"
     )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Keep two suites apart whose settings differ: the core's, and what is tested with the project's."""
+    if collection_path.parent != CORE:
+        return None
+    is_of_the_project = collection_path == CORE / "project"
+    return is_of_the_project == (config.inipath == CORE / "pytest.ini") or None
 
 
 def pytest_sessionstart():

@@ -87,13 +87,14 @@ def has_sent(way: Callable[[Incident], None], incident: Incident) -> bool:
 def mail(incident: Incident) -> None:
     if not settings.ADMINS:
         return
-    kind = conditions.KINDS[incident.kind]
+    kind = conditions.kind_of(incident.kind)
     body = [incident.text]
     if incident.closed_at and incident.opened_at:
         lasted = duration(incident.closed_at - incident.opened_at)
         body.append(f"Over since {stamp(incident.closed_at)}, after {lasted}.")
     else:
-        body += [f"Since {stamp(incident.since)}."] if incident.since else []
+        since = incident.since or incident.opened_at
+        body += [f"{kind.severity.word.capitalize()} since {stamp(since)}."] if since else []
         body.append(f"What to do: {kind.advice}")
     mail_admins(subject_of(incident), "\n\n".join([*body, link_of(incident)]))
 
@@ -112,7 +113,7 @@ def post(incident: Incident) -> None:
 
 def as_json(incident: Incident) -> dict[str, Any]:
     """Return what is posted; `text` is what chat programs show."""
-    kind = conditions.KINDS[incident.kind]
+    kind = conditions.kind_of(incident.kind)
     body = Condition(kind, incident.subject, incident.text, incident.since).as_json()
     body["text"] = f"{subject_of(incident)}: {incident.text}"
     if incident.kind in conditions.OF_CRONJOBS:
@@ -130,5 +131,5 @@ def link_of(incident: Incident) -> str:
 
 
 def subject_of(incident: Incident) -> str:
-    what = conditions.KINDS[incident.kind].title
+    what = conditions.kind_of(incident.kind).title
     return f"{incident.subject}: {f'over: {what}' if incident.closed_at else what}"

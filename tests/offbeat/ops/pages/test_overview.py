@@ -58,7 +58,7 @@ def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker)
     assert "2 things are wrong. The first since" in text
     assert "signup-report : has never been woken up since it is known" in text
     assert (
-        "newsletter.tasks.send_confirmation : 1 dead letter: waits for your decision; the newest: SMTPError: no"
+        "newsletter.tasks.send_confirmation : 1 dead letter waits for your decision; the newest: SMTPError: no"
         in text
     )
     assert "warning for 8 min → python manage.py jobs list --state dead; then retry or discard" in text
