@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Most tests wait for processes, so four at a time.
-SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+# Of the core's, most wait for processes, so four at a time. The project's may be few: each more of them starts servers.
+CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -55,14 +56,11 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
     paths = [each for each in arguments if is_path(each)]
     if paths:
         core = [each for each in paths if is_of_the_core(each)]
-        project = [each for each in paths if each not in core]
-        found = [("core", core, []), ("project", project, [])]
+        found = [("core", core, ()), ("project", [each for each in paths if each not in core], ())]
     else:
-        with_core, with_project = not IS_FORK or "--core" in arguments, "--core" not in arguments
-        found = [
-            *(core_sessions(by_default=not options) if with_core else []),
-            *([("project", [str(TESTS)], SIDE_BY_SIDE if not options else ())] if with_project else []),
-        ]
+        found = core_sessions(by_default=not options) if "--core" in arguments or not IS_FORK else []
+        if "--core" not in arguments:
+            found.append(("project", [str(TESTS)], () if options else SIDE_BY_SIDE))
     return [Session(name, [*where, *more, *options]) for name, where, more in found if where]
 
 
@@ -72,7 +70,7 @@ def core_sessions(*, by_default: bool) -> list[tuple[str, list[str], Sequence[st
         return [("core", [str(CORE)], ())]
     return [
         ("storm", [str(CORE)], ("-m", "storm")),
-        ("core", [str(CORE)], ("-m", "not storm", *SIDE_BY_SIDE)),
+        ("core", [str(CORE)], ("-m", "not storm", *CORE_SIDE_BY_SIDE)),
     ]
 
 
