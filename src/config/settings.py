@@ -1,6 +1,6 @@
 """What you decide about this project; everything else comes from offbeat/settings.py, each number with its reason.
 
-What is set here wins. `env` reads environment variables; all that are wrong are told of at once, at the end.
+What is set here wins. `env` reads environment variables; all that are wrong are reported at once, at the end.
 """
 
 from offbeat.settings import *  # noqa: F403

@@ -38,7 +38,7 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
     except entries.ConfigurationError as error:
         yield Error(
             str(error),
-            hint="Run a subclass of offbeat.cronjobs.commands.EnqueueCommand, with arguments that it takes.",
+            hint="Run a subclass of offbeat.cronjobs.EnqueueCommand, with arguments that it takes.",
             id="offbeat_cronjobs.E001",
         )
         return

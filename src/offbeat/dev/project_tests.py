@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Of the core's, most wait for processes, so four at a time. The project's may be few: each more of them starts servers.
+# Of the core's, most wait for processes, so four at a time. The project's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
@@ -52,30 +52,38 @@ def main(arguments: Sequence[str]) -> int:
 
 def sessions(arguments: Sequence[str]) -> list[Session]:
     """Give those that the arguments ask for: paths decide, else the project's tests and, upstream or with --core, the core's."""
-    options = [each for each in arguments if each != "--core" and not is_path(each)]
     paths = [each for each in arguments if is_path(each)]
+    options = [each for each in arguments if each != "--core" and each not in paths]
     if paths:
         core = [each for each in paths if is_of_the_core(each)]
-        found = [("core", core, ()), ("project", [each for each in paths if each not in core], ())]
-    else:
-        found = core_sessions(by_default=not options) if "--core" in arguments or not IS_FORK else []
-        if "--core" not in arguments:
-            found.append(("project", [str(TESTS)], () if options else SIDE_BY_SIDE))
-    return [Session(name, [*where, *more, *options]) for name, where, more in found if where]
-
-
-def core_sessions(*, by_default: bool) -> list[tuple[str, list[str], Sequence[str]]]:
-    """Give the core's: the storm needs every CPU, so it is alone."""
-    if not by_default:
-        return [("core", [str(CORE)], ())]
+        project = [each for each in paths if each not in core]
+        return [
+            Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
+        ]
     return [
-        ("storm", [str(CORE)], ("-m", "storm")),
-        ("core", [str(CORE)], ("-m", "not storm", *CORE_SIDE_BY_SIDE)),
+        *(core_sessions(options) if not IS_FORK or "--core" in arguments else ()),
+        *(() if "--core" in arguments else [project_session(options)]),
     ]
 
 
+def core_sessions(options: Sequence[str]) -> list[Session]:
+    """Give the core's: the storm needs every CPU, so it is alone."""
+    if options:
+        return [Session("core", [str(CORE), *options])]
+    return [
+        Session("storm", [str(CORE), "-m", "storm"]),
+        Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
+    ]
+
+
+def project_session(options: Sequence[str]) -> Session:
+    return Session("project", [str(TESTS), *(options or SIDE_BY_SIDE)])
+
+
 def is_path(argument: str) -> bool:
-    return not argument.startswith("-") and Path(argument.partition("::")[0]).exists()
+    """Tell a test's path from the value of an option: `-k run` names no file here."""
+    path = Path(argument.partition("::")[0]).resolve()
+    return not argument.startswith("-") and path.is_relative_to(TESTS) and path.exists()
 
 
 def is_of_the_core(path: str) -> bool:

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -71,7 +72,10 @@ def pytest_configure(config):
     """Bring the fixtures after pytest-django's, of which they replace one."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    config.pluginmanager.import_plugin("tests.offbeat.support.fixtures")
+    # Not import_plugin(): the conftest of a folder that is named on the command line has imported it already.
+    config.pluginmanager.register(
+        import_module("tests.offbeat.support.fixtures"), "tests.offbeat.support.fixtures"
+    )
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -101,12 +101,8 @@ def command_source(entry: BeatEntry, notes: list[str]) -> str:
     expires, arguments = entry.options.get("expires"), _arguments(entry, notes)
     has_deadline = isinstance(expires, int | float)
     lines = ["from datetime import timedelta\n"] if has_deadline else []
-    lines += [
-        "from offbeat.cronjobs.commands import EnqueueCommand",
-        f"from {module} import {attribute}",
-        "",
-        "",
-    ]
+    lines += sorted(["from offbeat.cronjobs import EnqueueCommand", f"from {module} import {attribute}"])
+    lines += ["", ""]
     lines += [
         "class Command(EnqueueCommand):",
         f"    help = {json.dumps(f'Enqueue {entry.name}.', ensure_ascii=False)}",
