@@ -28,7 +28,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Queues
 
-CELERY_TASK_ROUTES = {
+CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     # A queue belongs to the task; each is consumed by a service of platform.yaml.
     # example begins
     # Mail has a queue of its own: a mail server that is slow must hold up nothing else.

@@ -230,7 +230,6 @@ LOGGING = {
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
-    "alert_webhook": ALERT_WEBHOOK_URL,
     "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
     **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }

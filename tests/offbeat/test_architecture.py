@@ -111,6 +111,11 @@ def test_the_core_imports_nothing_of_the_project():
     } == set()
 
 
+def test_the_core_takes_any_user_model():
+    """Users are the project's: nothing asks for Django's own model of them."""
+    assert [path for path in modules() if "django.contrib.auth.models.User" in imports_of(path)] == []
+
+
 def test_no_module_is_a_drawer():
     """A file is named after the thing in it."""
     names = {path.name for path in modules()}

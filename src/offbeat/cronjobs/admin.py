@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 
 from offbeat.cronjobs import controls, entries
-from offbeat.cronjobs.models import CronJob, Incident, Slot
+from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.jobs.admin import ReadOnly
 
@@ -80,10 +80,3 @@ class SlotAdmin(ReadOnly):
     list_display = ["cronjob", "slot", "trigger", "outcome", "reason", "job_id", "decided_at"]
     list_filter = ["outcome", "trigger", "cronjob"]
     ordering = ["-slot"]
-
-
-@admin.register(Incident)
-class IncidentAdmin(ReadOnly):
-    list_display = ["cronjob", "signal", "text", "opened_at", "closed_at"]
-    list_filter = ["signal", "cronjob"]
-    ordering = ["-pk"]

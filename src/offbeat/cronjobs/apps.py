@@ -16,7 +16,6 @@ class CronjobsConfig(AppConfig):
 
         receivers.connect()
         periodic_tasks.register("slots", conf().heal_interval, catch_up)
-        periodic_tasks.register("cronjob signals", conf().signal_interval, alert)
         periodic_tasks.register("slot retention", 3600.0, prune)
 
 
@@ -32,12 +31,6 @@ def memory() -> Any:
 
 def catch_up() -> None:
     memory()()
-
-
-def alert() -> None:
-    from offbeat.cronjobs import alerts  # noqa: PLC0415
-
-    alerts.look()
 
 
 def prune() -> None:

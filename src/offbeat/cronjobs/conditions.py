@@ -1,4 +1,4 @@
-"""The five signals of a cronjob: not_fired, not_published, not_started, too_long, no_success."""
+"""The five conditions of a cronjob, because each has another cause and another cure, and that of one that cannot be run at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from celery import current_app
 
+from offbeat.condition import Condition, ConditionKind, Severity
 from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import Slot
 from offbeat.cronjobs.outcomes import EARLY
@@ -25,21 +26,39 @@ if TYPE_CHECKING:
 
 BY_HAND = {Slot.Trigger.BACKFILL, Slot.Trigger.RESUME}
 UNFINISHED = {Job.State.PENDING, Job.State.PUBLISHED, Job.State.RUNNING}
-KINDS = ("not_fired", "not_published", "not_started", "too_long", "no_success")
+NOT_FIRED = ConditionKind(
+    "not_fired",
+    Severity.ERROR,
+    "overdue",
+    "look at the platform's cron: python manage.py export_platform <platform> prints what it needs",
+)
+NOT_PUBLISHED = ConditionKind("not_published", Severity.ERROR, "not published", "is Redis down, or full?")
+NOT_STARTED = ConditionKind(
+    "not_started", Severity.ERROR, "not started", "is a worker alive that consumes its queue?"
+)
+TOO_LONG = ConditionKind(
+    "too_long",
+    Severity.WARNING,
+    "runs too long",
+    "look at its job's page: is it stuck, or its time limit too short?",
+)
+NO_SUCCESS = ConditionKind(
+    "no_success",
+    Severity.ERROR,
+    "no success",
+    "look at its dead letters: python manage.py jobs list --state dead",
+)
+MISCONFIGURED = ConditionKind(
+    "misconfigured", Severity.ERROR, "cannot be run", "correct platform.yaml or the command, and deploy"
+)  # fmt: skip
+KINDS = (NOT_FIRED, NOT_PUBLISHED, NOT_STARTED, TOO_LONG, NO_SUCCESS, MISCONFIGURED)
+# A slot was not worked on in time; the others tell of its job.
+OVERDUE = {NOT_FIRED, NOT_PUBLISHED, NOT_STARTED, MISCONFIGURED}
 
 
 @dataclass(frozen=True)
-class Signal:
-    """Something that is wrong with a cronjob, since when, in a sentence."""
-
-    kind: str
-    since: datetime
-    text: str
-
-
-@dataclass(frozen=True)
-class View:
-    """What the signals are computed from."""
+class Evidence:
+    """What the conditions of a cronjob are found from."""
 
     row: CronJob
     schedule: Schedule
@@ -73,37 +92,38 @@ class View:
         return self.fired_at is None and bool(self.unclaimed or self.healed)
 
 
-def signals_of(view: View) -> Iterator[Signal]:
-    if not view.row.paused_at:
-        yield from not_fired(view)
+def find(evidence: Evidence) -> Iterator[Condition]:
+    if not evidence.row.paused_at:
+        yield from not_fired(evidence)
     unfinished = [
-        slot for slot in view.slots if slot.state in UNFINISHED
+        slot for slot in evidence.slots if slot.state in UNFINISHED
     ]  # few; a page asks for hundreds of cronjobs
     for kind, check in (
-        ("not_published", not_published),
-        ("not_started", not_started),
-        ("too_long", too_long),
+        (NOT_PUBLISHED, not_published),
+        (NOT_STARTED, not_started),
+        (TOO_LONG, too_long),
     ):
-        told = ((slot.slot, text) for slot in unfinished if (text := check(view, slot)))
-        yield from (Signal(kind, slot, f"slot {stamp(slot)}: {text}") for slot, text in islice(told, 1))
-    yield from no_success(view)
+        told = ((slot.slot, text) for slot in unfinished if (text := check(evidence, slot)))
+        for slot, text in islice(told, 1):
+            yield Condition(kind, evidence.row.name, f"slot {stamp(slot)}: {text}", slot)
+    yield from no_success(evidence)
 
 
-def not_fired(view: View) -> Iterator[Signal]:
-    slot = view.unclaimed or (view.healed.slot if view.healed else None)
+def not_fired(evidence: Evidence) -> Iterator[Condition]:
+    slot = evidence.unclaimed or (evidence.healed.slot if evidence.healed else None)
     if slot is None:
         return
-    if view.has_never_fired:
-        text = f"has never been woken up since it is known ({stamp(view.row.known_since)}): is it set up on the platform?"
+    if evidence.has_never_fired:
+        text = f"has never been woken up since it is known ({stamp(evidence.row.known_since)}): is it set up on the platform?"
     else:
-        cure = "nobody has claimed it" if view.unclaimed else "a worker claimed it"
+        cure = "nobody has claimed it" if evidence.unclaimed else "a worker claimed it"
         text = f"the platform did not wake it up for its slot {stamp(slot)}; {cure}"
-    yield Signal("not_fired", slot, text)
+    yield Condition(NOT_FIRED, evidence.row.name, text, slot)
 
 
-def not_published(view: View, slot: PastSlot) -> str:
+def not_published(evidence: Evidence, slot: PastSlot) -> str:
     is_waiting = slot.state == Job.State.PENDING and not slot.attempt and slot.published_at is None
-    late = view.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
+    late = evidence.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
     return (
         f"its job is not in Redis after {duration(late)}"
         if late.total_seconds() > conf().unpublished_after
@@ -111,16 +131,16 @@ def not_published(view: View, slot: PastSlot) -> str:
     )
 
 
-def not_started(view: View, slot: PastSlot) -> str:
+def not_started(evidence: Evidence, slot: PastSlot) -> str:
     is_waiting = slot.state == Job.State.PUBLISHED and not slot.attempt
-    late = view.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
-    return f"no worker has started its job for {duration(late)}" if late > view.grace else ""
+    late = evidence.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
+    return f"no worker has started its job for {duration(late)}" if late > evidence.grace else ""
 
 
-def too_long(view: View, slot: PastSlot) -> str:
-    if slot.state != Job.State.RUNNING or slot.started_at is None or view.entry is None:
+def too_long(evidence: Evidence, slot: PastSlot) -> str:
+    if slot.state != Job.State.RUNNING or slot.started_at is None or evidence.entry is None:
         return ""
-    running, limit = view.now - slot.started_at, longest_run(view.entry)
+    running, limit = evidence.now - slot.started_at, longest_run(evidence.entry)
     return (
         f"its job runs for {duration(running)}, over {duration(limit)}" if limit and running > limit else ""
     )
@@ -137,16 +157,17 @@ def longest_run(entry: Entry) -> timedelta | None:
 ENDED = {Job.State.SUCCEEDED, Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
 
 
-def no_success(view: View) -> Iterator[Signal]:
-    """Yield a signal when the newest slots that came to an end, as many as the setting says, all failed."""
+def no_success(evidence: Evidence) -> Iterator[Condition]:
+    """Yield a condition when the newest slots that came to an end, as many as the setting says, all failed."""
     most = int(conf().no_success_slots)
     ended = (
-        each for each in reversed(view.slots) if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
+        each
+        for each in reversed(evidence.slots)
+        if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
     )
     newest = list(islice(ended, most))
     if len(newest) == most and all(each.state != Job.State.SUCCEEDED for each in newest):
-        last = view.row.last_success_at
+        last = evidence.row.last_success_at
         since = f"the last success was {stamp(last)}" if last else "it has never succeeded"
-        yield Signal(
-            "no_success", newest[-1].slot, f"{counted(most, 'slot')} in a row without success; {since}"
-        )
+        text = f"{counted(most, 'slot')} in a row without success; {since}"
+        yield Condition(NO_SUCCESS, evidence.row.name, text, newest[-1].slot)

@@ -16,7 +16,6 @@ class CronjobsConf(Conf):
 
     heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only reported
     heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
-    signal_interval: float = 30.0  # between two looks for incidents: a few queries
     unpublished_after: float = (
         60.0  # a due job that is not in Redis by then: longer than a restart of Redis takes
     )
@@ -24,7 +23,6 @@ class CronjobsConf(Conf):
     retention_days: float = 90  # slots are kept this long, and the newest thirty of each cronjob for ever
     ping_timeout: float = 5.0  # a watcher that hangs must not pile up threads
     ping_url: str = ""  # https://hc-ping.com/<key>/{name}: start, success and fail of each job are told there
-    alert_webhook: str = ""  # gets incidents as JSON
 
 
 conf = reader(CronjobsConf)

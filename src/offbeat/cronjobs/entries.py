@@ -59,7 +59,7 @@ class Entry:
         return self.command.arguments(slot, self.options)
 
 
-def in_file() -> tuple[spec.CronJob, ...]:
+def in_file() -> tuple[spec.CronJobSpec, ...]:
     """Return the cronjobs of platform.yaml. Raises ConfigurationError."""
     from offbeat.deployment import spec  # noqa: PLC0415  YAML costs 30 ms, and a dashboard's cronjob needs none
 
@@ -74,7 +74,7 @@ def find(name: str) -> Entry:
     return load_entry(pick_by_name(name, in_file()))
 
 
-def pick_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
+def pick_by_name(name: str, cronjobs: Sequence[spec.CronJobSpec]) -> spec.CronJobSpec:
     for each in cronjobs:
         if each.name == name:
             return each
@@ -82,18 +82,18 @@ def pick_by_name(name: str, cronjobs: Sequence[spec.CronJob]) -> spec.CronJob:
     raise UnknownCronjobError(f"platform.yaml: cronjobs: there is no {name}; there are: {known}")
 
 
-def management_line(cronjob: spec.CronJob) -> str:
+def management_line(cronjob: spec.CronJobSpec) -> str:
     """Return what follows manage.py: ``enqueue_weekly_digest --list 3``."""
     argv = cronjob.argv
     start = next((index + 1 for index, word in enumerate(argv) if word.endswith("manage.py")), len(argv))
     return shlex.join(argv[start:])
 
 
-def parse_schedule(cronjob: spec.CronJob) -> Schedule:
+def parse_schedule(cronjob: spec.CronJobSpec) -> Schedule:
     return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
 
 
-def load_entry(cronjob: spec.CronJob) -> Entry:
+def load_entry(cronjob: spec.CronJobSpec) -> Entry:
     """Return an entry of platform.yaml with its command. Raises ConfigurationError."""
     line = management_line(cronjob)
     command, options = load_command(cronjob.name, line)
@@ -165,7 +165,7 @@ def read_command_line(command: EnqueueCommand, line: str, options: Mapping[str, 
     return Entry(name, schedule, line, command, is_in_file=False, options=options)
 
 
-def pick_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob]) -> spec.CronJob:
+def pick_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJobSpec]) -> spec.CronJobSpec:
     """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
     lines = {each: shlex.split(management_line(each)) for each in cronjobs}
     candidates = [each for each, line in lines.items() if line[:1] == [word]]

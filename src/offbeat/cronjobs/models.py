@@ -93,25 +93,3 @@ class Tick(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%SZ}"
-
-
-class Incident(models.Model):
-    """Something that was wrong with a cronjob for a while: people are told when it begins and when it is over."""
-
-    cronjob = models.ForeignKey(CronJob, models.CASCADE, related_name="incidents")
-    signal = models.CharField(max_length=20)
-    text = models.CharField(max_length=255)
-    opened_at = models.DateTimeField(db_default=Now())
-    closed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["cronjob", "signal"],
-                name="offbeat_cronjobs_one_incident",
-                condition=Q(closed_at__isnull=True),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.cronjob_id} {self.signal}"

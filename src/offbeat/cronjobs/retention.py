@@ -1,4 +1,4 @@
-"""Retention of slots and incidents: safe at any time, because the cursor says what is decided, not the rows."""
+"""Retention of slots: safe at any time, because the cursor says what is decided, not the rows."""
 
 from __future__ import annotations
 
@@ -15,16 +15,10 @@ PRUNE = """
     )
 """
 
-PRUNE_INCIDENTS = "DELETE FROM offbeat_cronjobs_incident WHERE closed_at < now() - make_interval(days => %s)"
-
 
 def prune(days: int | None = None) -> int:
-    """Delete slots decided more than `days` ago (the setting `retention_days`), but for the newest thirty; return how many.
-
-    Incidents that are over go with them.
-    """
+    """Delete slots decided more than `days` ago (the setting `retention_days`), but for the newest thirty; return how many."""
     age = int(conf().retention_days) if days is None else days
     with connection.cursor() as cursor:
-        cursor.execute(PRUNE_INCIDENTS, [age])
         cursor.execute(PRUNE, [age, STRIP])
         return cursor.rowcount

@@ -1,8 +1,4 @@
-"""How the cronjobs are, computed in one place: pages, health paths, metrics, commands and alerts all read `reports()`.
-
-Five signals, because each has another cause and another cure: not fired (the platform), not published (Redis), not started (the
-workers), too long and no success (the task).
-"""
+"""How the cronjobs are, computed in one place: pages, health paths, metrics, commands and alerts all read `reports()`."""
 
 from __future__ import annotations
 
@@ -10,19 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from offbeat.cronjobs import entries, tick_wakeup
+from offbeat.condition import Condition
+from offbeat.cronjobs import conditions, entries, tick_wakeup
 from offbeat.cronjobs.clock import database_now
-from offbeat.cronjobs.conditions import Signal, View, signals_of
+from offbeat.cronjobs.conditions import MISCONFIGURED, Evidence
 from offbeat.cronjobs.history import STRIP, PastSlot, past_slots
 from offbeat.cronjobs.models import CronJob, Tick
 from offbeat.deployment.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from offbeat.cronjobs.entries import Entry
 
-__all__ = ["STRIP", "PastSlot", "Report", "Signal", "is_well", "report", "reports"]
+__all__ = ["STRIP", "PastSlot", "Report", "is_well", "report", "reports"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,10 @@ class Report:
     schedule: Schedule
     next_slot: datetime
     slots: tuple[PastSlot, ...]  # the newest thirty, oldest first, without manual runs
-    signals: tuple[Signal, ...]
+    conditions: tuple[Condition, ...]  # what is wrong
     has_never_fired: bool
     is_removed: bool  # no longer in platform.yaml: its history stays
     renamed_to: tuple[str, ...] = ()  # cronjobs that have its command now
-    problem: str = ""  # why it cannot be woken up at all
 
     @property
     def name(self) -> str:
@@ -57,13 +53,13 @@ class Report:
 
     @property
     def is_well(self) -> bool:
-        return not (self.signals or self.problem) or self.is_removed
+        return not self.conditions
 
 
 def reports(now: datetime | None = None) -> list[Report]:
     """Return how each cronjob is that the ledger knows, by name."""
-    facts = Facts.gather(now or database_now())
-    return [facts.report(row) for row in CronJob.objects.order_by("pk")]
+    observation = Observation.gather(now or database_now())
+    return [observation.report(row) for row in CronJob.objects.order_by("pk")]
 
 
 def report(name: str, now: datetime | None = None) -> Report:
@@ -77,7 +73,7 @@ def is_well(now: datetime | None = None) -> bool:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Observation:
     """What the reports are made from, asked for once for all of them."""
 
     now: datetime
@@ -88,28 +84,34 @@ class Facts:
     last_tick: datetime | None
 
     @classmethod
-    def gather(cls, now: datetime) -> Facts:
+    def gather(cls, now: datetime) -> Observation:
         known, problems = entries.all_known()
         last_tick = Tick.objects.order_by("-at").values_list("at", flat=True).first()
         return cls(now, known, problems, past_slots(), tick_wakeup.interval(now) or timedelta(0), last_tick)
 
     def report(self, row: CronJob) -> Report:
-        entry, problem = self.known.get(row.name), self.problems.get(row.name, "")
-        is_removed = row.is_in_file and entry is None and not problem
+        entry = self.known.get(row.name)
+        is_removed = row.is_in_file and entry is None and row.name not in self.problems
         schedule = entry.schedule if entry else Schedule.parse(row.schedule, row.timezone, row.name)
         slots = tuple(self.past.get(row.name, ()))
-        view = View(row, schedule, slots, self.now, self.fired_at(row), self.ticks, entry)
+        evidence = Evidence(row, schedule, slots, self.now, self.fired_at(row), self.ticks, entry)
         return Report(
             row=row,
             schedule=schedule,
             next_slot=schedule.next(max(self.now, row.cursor)),
             slots=slots,
-            signals=tuple(signals_of(view)) if entry else (),
-            has_never_fired=entry is not None and view.has_never_fired,
+            conditions=tuple(self.conditions(row, evidence)),
+            has_never_fired=entry is not None and evidence.has_never_fired,
             is_removed=is_removed,
             renamed_to=self.successors(row) if is_removed else (),
-            problem=problem,
         )
+
+    def conditions(self, row: CronJob, evidence: Evidence) -> Iterator[Condition]:
+        """Yield what is wrong with a cronjob: nothing can be with one that is no longer in platform.yaml."""
+        if problem := self.problems.get(row.name):
+            yield Condition(MISCONFIGURED, row.name, problem.removeprefix(f"{row.name}: "))
+        if evidence.entry:
+            yield from conditions.find(evidence)
 
     def fired_at(self, row: CronJob) -> datetime | None:
         """Return when something from outside last came by: a tick that found nothing to do counts too."""

@@ -21,7 +21,7 @@ def text(reports: Sequence[Report], unknown: Sequence[str]) -> str:
     lines += [f"{name}: is new in platform.yaml; no worker and no wake-up has run since" for name in unknown]
     lines += [f"{each.name}: {line}" for each in reports for line in remarks(each)]
     wrong = sum(not each.is_well for each in reports)
-    return "\n".join([*lines, f"{counted(len(reports), 'cronjob')}, {wrong or 'none'} with a signal."])
+    return "\n".join([*lines, f"{counted(len(reports), 'cronjob')}, {wrong or 'none'} with a condition."])
 
 
 def row(report: Report) -> tuple[str, ...]:
@@ -38,9 +38,7 @@ def row(report: Report) -> tuple[str, ...]:
 
 def remarks(report: Report) -> list[str]:
     """Return what is to be said of a cronjob beside its row."""
-    lines = [f"{each.kind.replace('_', ' ').upper()}: {each.text}" for each in report.signals]
-    if report.problem:
-        lines.append(report.problem.removeprefix(f"{report.name}: "))
+    lines = [f"{each.kind.name.replace('_', ' ').upper()}: {each.text}" for each in report.conditions]
     if report.is_removed:
         lines.append("is no longer in platform.yaml; its history stays" + renamed(report))
     if report.row.paused_at:
@@ -52,7 +50,7 @@ def renamed(report: Report) -> str:
     return f" (renamed to {', '.join(report.renamed_to)}?)" if report.renamed_to else ""
 
 
-def not_known_yet(cronjobs: Iterable[spec.CronJob], reports: Iterable[Report]) -> list[str]:
+def not_known_yet(cronjobs: Iterable[spec.CronJobSpec], reports: Iterable[Report]) -> list[str]:
     known = {each.name for each in reports}
     return [each.name for each in cronjobs if each.name not in known]
 
@@ -76,7 +74,7 @@ def as_json(reports: Iterable[Report]) -> list[dict[str, Any]]:
             "has_never_fired": each.has_never_fired,
             "is_removed": each.is_removed,
             "is_well": each.is_well,
-            "signals": [{"kind": s.kind, "since": s.since.isoformat(), "text": s.text} for s in each.signals],
+            "conditions": [condition.as_json() for condition in each.conditions],
             "last_slot": each.last.slot.isoformat() if each.last else None,
             "last_outcome": each.last.became if each.last else None,
             "late_seconds": each.last.lateness.total_seconds() if each.last else None,

@@ -68,13 +68,13 @@ def tick(now: datetime | None = None) -> TickResult:
     return result
 
 
-def due(cronjobs: Iterable[spec.CronJob], clock: datetime) -> list[spec.CronJob]:
+def due(cronjobs: Iterable[spec.CronJobSpec], clock: datetime) -> list[spec.CronJobSpec]:
     """Return the cronjobs that have a slot, or that the ledger does not know as they are."""
     rows = CronJob.objects.in_bulk()
     return [each for each in cronjobs if is_due(each, rows.get(each.name), clock)]
 
 
-def is_due(cronjob: spec.CronJob, row: CronJob | None, clock: datetime) -> bool:
+def is_due(cronjob: spec.CronJobSpec, row: CronJob | None, clock: datetime) -> bool:
     schedule = entries.parse_schedule(cronjob)
     return (
         row is None
@@ -83,7 +83,7 @@ def is_due(cronjob: spec.CronJob, row: CronJob | None, clock: datetime) -> bool:
     )
 
 
-def wake_up_one(cronjob: spec.CronJob, now: datetime | None, result: TickResult) -> None:
+def wake_up_one(cronjob: spec.CronJobSpec, now: datetime | None, result: TickResult) -> None:
     try:
         done = wake_up(entries.load_entry(cronjob), Slot.Trigger.TICK, now=now)
     except entries.ConfigurationError as error:

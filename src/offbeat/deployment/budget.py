@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.spec import Platform, Service
 
-# Its threads: one beats, one relays and reconciles, one does the duties of cronjobs and ops.
+# Its threads: one beats, one relays and reconciles, one does the periodic tasks of cronjobs and ops.
 POSTGRES_OF_A_WORKER = 3
 # Measured with Celery's gossip, mingle and heartbeat off: two connections idle, two more a child under load.
 REDIS_OF_A_WORKER = 6

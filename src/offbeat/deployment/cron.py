@@ -25,7 +25,7 @@ from offbeat.deployment.spec import PLATFORM_FILE, PlatformError, read
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from offbeat.deployment.spec import CronJob
+    from offbeat.deployment.spec import CronJobSpec
 
 LIMIT = 120
 """Seconds that a command may run: it enqueues and ends by itself after 30, so this one hangs."""
@@ -58,7 +58,7 @@ class Cron:
     ) -> None:
         self.file, self.nap, self.say, self.clock, self.pause = file, nap, say, clock, pause
         self.version: tuple[int, int] | None = None
-        self.due: dict[CronJob, datetime] = {}
+        self.due: dict[CronJobSpec, datetime] = {}
         self.read_file()
         if is_due_at_start:
             self.due = dict.fromkeys(self.due, clock())
@@ -102,7 +102,7 @@ class Cron:
         return found.st_mtime_ns, found.st_size
 
 
-def next_slot(cronjob: CronJob, now: datetime) -> datetime:
+def next_slot(cronjob: CronJobSpec, now: datetime) -> datetime:
     return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name).next(now)
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLATFORM_FILE",
-    "CronJob",
+    "CronJobSpec",
     "EnvVar",
     "Instances",
     "Platform",
@@ -131,7 +131,7 @@ class EnvVar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CronJob:
+class CronJobSpec:
     """A schedule and a management command; the platform runs it."""
 
     name: str = entry(CRONJOB_NAME, "What slots, logs and the platform call it. A new name is a new cronjob.")
@@ -168,14 +168,14 @@ class Platform:
     resources: Resources = entry(Record(Resources), "Servers that the platform runs for us.", Resources())
     release: str | None = entry(COMMAND, "Runs once per deploy, before the new services start.", None)
     env: tuple[EnvVar, ...] = entry(ByName(ENV_NAME, Record(EnvVar)), "Environment variables, by name.", ())
-    cronjobs: tuple[CronJob, ...] = entry(
-        NamedList(Record(CronJob)), "Schedules, each with a management command.", ()
+    cronjobs: tuple[CronJobSpec, ...] = entry(
+        NamedList(Record(CronJobSpec)), "Schedules, each with a management command.", ()
     )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         return platform_problems(self)
 
-    def cronjob(self, name: str) -> CronJob:
+    def cronjob(self, name: str) -> CronJobSpec:
         """Find a cronjob by its name; raises KeyError with the names that there are."""
         for each in self.cronjobs:
             if each.name == name:

@@ -10,13 +10,14 @@ from pathlib import Path
 from offbeat.dev.locks import is_lock, merge_locks
 
 MOST_CONFLICTS = 127  # what git merge-file counts up to; beyond are its errors
+BY_PACKAGE = "merged by package"
 YOURS_STAYS = (
     "conflict: yours stays, since {why}; compare with git --git-dir=.local/upstream.git show {new}:{path}"
 )
 
 
 @dataclass(frozen=True)
-class File:
+class FileVersion:
     """What a file holds, and whether it can be run."""
 
     content: bytes
@@ -29,17 +30,19 @@ class Outcome:
 
     path: str
     word: str
-    file: File | None = None
+    file: FileVersion | None = None
     is_conflict: bool = False
 
 
-Merge = tuple[File | None, File | None, File | None]  # the start, the team's, the new one
+Merge = tuple[
+    FileVersion | None, FileVersion | None, FileVersion | None
+]  # the start, the team's, the new one
 
 
-def read_file(path: Path) -> File | None:
+def read_file(path: Path) -> FileVersion | None:
     if not path.is_file():
         return None
-    return File(path.read_bytes(), bool(path.stat().st_mode & 0o100))
+    return FileVersion(path.read_bytes(), bool(path.stat().st_mode & 0o100))
 
 
 def merge_file(path: str, versions: Merge, labels: tuple[str, str]) -> Outcome | None:
@@ -58,19 +61,21 @@ def merge_file(path: str, versions: Merge, labels: tuple[str, str]) -> Outcome |
     return _merge_contents(path, (start, yours, new), labels)
 
 
-def _merge_contents(path: str, versions: tuple[File, File, File], labels: tuple[str, str]) -> Outcome:
+def _merge_contents(
+    path: str, versions: tuple[FileVersion, FileVersion, FileVersion], labels: tuple[str, str]
+) -> Outcome:
     start, yours, new = versions
     is_executable = new.is_executable if new.is_executable != start.is_executable else yours.is_executable
     if is_lock(path):
         content = merge_locks(start.content, yours.content, new.content)
-        return Outcome(path, "merged by package", File(content, is_executable))
+        return Outcome(path, BY_PACKAGE, FileVersion(content, is_executable))
     content, places = merge_lines(start.content, yours.content, new.content, labels)
     if places > MOST_CONFLICTS:
         return _yours_stays(path, yours, "a file that is no text cannot be merged", labels)
     if places:
         word = f"conflict in {places} {'place' if places == 1 else 'places'}"
-        return Outcome(path, word, File(content, is_executable), is_conflict=True)
-    return Outcome(path, "merged", File(content, is_executable))
+        return Outcome(path, word, FileVersion(content, is_executable), is_conflict=True)
+    return Outcome(path, "merged", FileVersion(content, is_executable))
 
 
 def merge_lines(start: bytes, yours: bytes, new: bytes, labels: tuple[str, str]) -> tuple[bytes, int]:
@@ -85,7 +90,7 @@ def merge_lines(start: bytes, yours: bytes, new: bytes, labels: tuple[str, str])
     return done.stdout, done.returncode
 
 
-def _yours_stays(path: str, yours: File, why: str, labels: tuple[str, str]) -> Outcome:
+def _yours_stays(path: str, yours: FileVersion, why: str, labels: tuple[str, str]) -> Outcome:
     new = labels[1].removeprefix("Offbeat ")
     return Outcome(path, YOURS_STAYS.format(why=why, new=new, path=path), yours, is_conflict=True)
 

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     except ForkError as error:
         sys.stderr.write(f"Error: {error.args[0]}\n")
         return int(error.args[1])
-    except (MarkError, BaseFileError) as error:
+    except (MarkError, BaseFileError, GitError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_DATAERR
     sys.stdout.write("\n".join(done) + "\n")
@@ -114,8 +114,8 @@ def refuse_uncommitted(root: Path) -> None:
 
 def first_version(path: str, content: bytes, name: str, *, with_example: bool) -> bytes | None:
     """Return a file of the checkout as the fork has it. A README or licence that the team wrote meanwhile is theirs."""
-    is_replaced = path == README or (path.startswith(UPSTREAM_ONLY) and "/" not in path)
-    if is_replaced and b"offbeat" not in content.lower():
+    is_theirs = path.startswith(UPSTREAM_ONLY) and "/" not in path and b"offbeat" not in content.lower()
+    if is_theirs or (path == README and not content.startswith(b"# Offbeat\n")):
         return content
     return as_fork(path, content, name, with_example=with_example)
 

@@ -51,9 +51,9 @@ def packages(lock: str) -> dict[str, str]:
     return found
 
 
-def resolve_locks(root: Path, changed: Iterable[str]) -> str:
+def resolve_locks(root: Path, merged: Iterable[str]) -> str:
     """Have uv resolve the team's requirements and the core's together, where it is; returns what to say of it."""
-    locks = {path: (root / path).read_bytes() for path in changed if is_lock(path) and (root / path).exists()}
+    locks = {path: (root / path).read_bytes() for path in merged}
     if not locks:
         return ""
     if not (shutil.which("uv") or Path(sys.executable).with_name("uv").exists()):

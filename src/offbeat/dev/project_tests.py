@@ -51,33 +51,32 @@ def main(arguments: Sequence[str]) -> int:
 
 def sessions(arguments: Sequence[str]) -> list[Session]:
     """Give those that the arguments ask for: paths decide, else the project's tests and, upstream or with --core, the core's."""
-    options = [each for each in arguments if each != "--core" and not is_path(each)]
     paths = [each for each in arguments if is_path(each)]
+    options = [each for each in arguments if each != "--core" and each not in paths]
     if paths:
         core = [each for each in paths if is_of_the_core(each)]
         project = [each for each in paths if each not in core]
-        found = [("core", core, []), ("project", project, [])]
-    else:
-        with_core, with_project = not IS_FORK or "--core" in arguments, "--core" not in arguments
-        found = [
-            *(core_sessions(by_default=not options) if with_core else []),
-            *(
-                [("project", [str(TESTS), str(OF_THE_PROJECT)], SIDE_BY_SIDE if not options else ())]
-                if with_project
-                else []
-            ),
+        return [
+            Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
         ]
-    return [Session(name, [*where, *more, *options]) for name, where, more in found if where]
-
-
-def core_sessions(*, by_default: bool) -> list[tuple[str, list[str], Sequence[str]]]:
-    """Give the core's: the storm needs every CPU, so it is alone."""
-    if not by_default:
-        return [("core", [str(CORE)], ())]
     return [
-        ("storm", [str(CORE)], ("-m", "storm")),
-        ("core", [str(CORE)], ("-m", "not storm", *SIDE_BY_SIDE)),
+        *(core_sessions(options) if not IS_FORK or "--core" in arguments else ()),
+        *(() if "--core" in arguments else [project_session(options)]),
     ]
+
+
+def core_sessions(options: Sequence[str]) -> list[Session]:
+    """Give the core's: the storm needs every CPU, so it is alone."""
+    if options:
+        return [Session("core", [str(CORE), *options])]
+    return [
+        Session("storm", [str(CORE), "-m", "storm"]),
+        Session("core", [str(CORE), "-m", "not storm", *SIDE_BY_SIDE]),
+    ]
+
+
+def project_session(options: Sequence[str]) -> Session:
+    return Session("project", [str(TESTS), *(options or SIDE_BY_SIDE)])
 
 
 def is_path(argument: str) -> bool:

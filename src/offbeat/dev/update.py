@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, files_below, read_base, write_base
-from offbeat.dev.file_merge import File, Outcome, merge_file, read_file, write_outcome
+from offbeat.dev.file_merge import BY_PACKAGE, FileVersion, Outcome, merge_file, read_file, write_outcome
 from offbeat.dev.git import GitError, uncommitted_changes
 from offbeat.dev.locks import resolve_locks
 from offbeat.dev.thin_files import MarkError, as_fork, is_core
@@ -53,7 +53,7 @@ class UpdateError(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class UpdateStep:
     """From one commit of upstream to another."""
 
     base: Base
@@ -114,7 +114,7 @@ def update(root: Path, options: argparse.Namespace) -> int:
     if options.check:
         return tell_newer(base, upstream.version_at(name))
     refuse_uncommitted(root)
-    step = Step(
+    step = UpdateStep(
         base, upstream, upstream.find_base(base), name, upstream.commit_of(name), upstream.version_at(name)
     )
     if step.new == step.start:
@@ -151,7 +151,7 @@ def refuse_uncommitted(root: Path) -> None:
         raise UpdateError(f"git has uncommitted changes, in {changes}. {hint}", os.EX_TEMPFAIL)
 
 
-def refuse_older(step: Step) -> None:
+def refuse_older(step: UpdateStep) -> None:
     is_older = number_of(step.version) < number_of(step.base.version)
     if is_older or step.upstream.is_ancestor(step.new, step.start):
         why = "Migrations are not taken back: return to an older core by git, and to the database's backup."
@@ -160,7 +160,7 @@ def refuse_older(step: Step) -> None:
         )
 
 
-def hand_over(step: Step, folder: Path, options: argparse.Namespace) -> int | None:
+def hand_over(step: UpdateStep, folder: Path, options: argparse.Namespace) -> int | None:
     """Let the new version's own program go on, where it has one; returns its exit code."""
     code = folder / "program"
     step.upstream.export(step.new, code, "src/offbeat")
@@ -172,7 +172,7 @@ def hand_over(step: Step, folder: Path, options: argparse.Namespace) -> int | No
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
 
 
-def take(step: Step, root: Path, folder: Path, options: argparse.Namespace) -> int:
+def take(step: UpdateStep, root: Path, folder: Path, options: argparse.Namespace) -> int:
     """Change the checkout, which is the last thing: what fails before has changed nothing."""
     folders = Folders(folder / "start", root, folder / "new")
     step.upstream.export(step.start, folders.start)
@@ -188,12 +188,12 @@ def take(step: Step, root: Path, folder: Path, options: argparse.Namespace) -> i
         write_outcome(root, outcome)
     trees = {name: tree for name, tree in core_trees(folders.new).items() if (root / name).exists()}
     write_base(root, replace(step.base, version=step.version, commit=step.new, core=trees))
-    resolved = resolve_locks(root, [outcome.path for outcome in outcomes])
+    resolved = resolve_locks(root, [outcome.path for outcome in outcomes if outcome.word == BY_PACKAGE])
     (root / UNDONE).unlink()
     return report_files(step, outcomes, resolved)
 
 
-def refuse_edited(step: Step, folders: Folders) -> None:
+def refuse_edited(step: UpdateStep, folders: Folders) -> None:
     if edited := edited_files(folders):
         say(core_diff(folders.start, folders.root, edited))
         raise UpdateError(EDITED.format(files=", ".join(edited), upstream=step.base.upstream), os.EX_NOPERM)
@@ -220,14 +220,14 @@ def content_of(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def labels_of(step: Step) -> tuple[str, str]:
+def labels_of(step: UpdateStep) -> tuple[str, str]:
     return f"Offbeat {step.base.version}", f"Offbeat {step.name}"
 
 
-def thin_outcomes(step: Step, folders: Folders) -> list[Outcome]:
+def thin_outcomes(step: UpdateStep, folders: Folders) -> list[Outcome]:
     """Return what becomes of the template's files, as merges between what upstream's would be in this fork."""
 
-    def in_this_fork(folder: Path, path: str) -> File | None:
+    def in_this_fork(folder: Path, path: str) -> FileVersion | None:
         file = read_file(folder / path)
         if file is None:
             return None
@@ -252,7 +252,7 @@ def thin_outcomes(step: Step, folders: Folders) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome]
 
 
-def core_outcomes(step: Step, folders: Folders) -> list[Outcome]:
+def core_outcomes(step: UpdateStep, folders: Folders) -> list[Outcome]:
     """Return the team's edits of the core, made again to the new one."""
     outcomes = []
     for path in edited_files(folders):
@@ -270,13 +270,13 @@ def replace_core(folders: Folders) -> None:
         shutil.copytree(folders.new / name, folders.root / name)
 
 
-def report_new(step: Step, folders: Folders) -> None:
+def report_new(step: UpdateStep, folders: Folders) -> None:
     say(f"Offbeat {step.base.version} -> {step.version}, from {step.base.upstream}\n")
     say(changes_between(folders.start, folders.new))
     say(migrations_between(folders.start, folders.new))
 
 
-def report_files(step: Step, outcomes: Iterable[Outcome], resolved: str) -> int:
+def report_files(step: UpdateStep, outcomes: Iterable[Outcome], resolved: str) -> int:
     """Say what became of each file; returns 1 if there are conflicts."""
     say(f"\n{', '.join(CORE)}: replaced")
     for outcome in sorted(outcomes, key=lambda outcome: outcome.is_conflict):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import redis
 from celery import current_app
@@ -81,42 +82,85 @@ def _where(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many jobs of a queue are in a state, and when the first of them came into it (of pending ones: is or was due)."""
+    """The unfinished jobs, or the dead letters, of one task in one queue and state."""
 
+    task: str
     queue: str
     state: str
     jobs: int
-    oldest_at: datetime | None
+    due: int  # how many of them could be running by now
+    due_since: datetime | None  # the first of those
+    first_end_at: datetime | None  # of dead letters
+    last_end_at: datetime | None
+
+
+# One partial index a state: asked for several states at once, PostgreSQL would read the whole table.
+TALLY = """
+    SELECT task, queue, '{state}', count(*), count(*) FILTER (WHERE due_at <= now()),
+        min(due_at) FILTER (WHERE due_at <= now()), min(finished_at), max(finished_at)
+    FROM offbeat_jobs_job WHERE state = '{state}' GROUP BY task, queue
+"""
+TALLIES = " UNION ALL ".join(TALLY.format(state=state) for state in ORDER)
+
+
+def tallies() -> list[Tally]:
+    """Count what is not finished, and the dead letters: the one question from which everybody knows how deep a queue is."""
+    return [Tally(*row) for row in sql.fetch_all(TALLIES)]
+
+
+@dataclass(slots=True)
+class Depth:
+    """The jobs of a queue. `waiting` are those that could start now; `later` have a due time ahead, retries among them."""
+
+    waiting: int = 0
+    later: int = 0
+    running: int = 0
+    dead: int = 0
+    oldest_at: datetime | None = None  # since when the first of the waiting ones has been due
+
+
+def depths(found: Iterable[Tally]) -> dict[str, Depth]:
+    """Return how deep each queue is that has a job which is not finished, or a dead letter, by its name."""
+    queues: dict[str, Depth] = defaultdict(Depth)
+    for tally in sorted(found, key=lambda each: each.queue):
+        depth = queues[tally.queue]
+        if tally.state in {"running", "dead"}:
+            setattr(depth, tally.state, getattr(depth, tally.state) + tally.jobs)
+            continue
+        depth.waiting += tally.due
+        depth.later += tally.jobs - tally.due
+        if tally.due_since:
+            depth.oldest_at = min(tally.due_since, depth.oldest_at or tally.due_since)
+    return dict(queues)
+
+
+# Of the newest thousand: an index has them in this order, and sorting all of them for a page would cost more than the page.
+REASONS = """
+    SELECT DISTINCT ON (task) task, reason FROM (
+        SELECT task, reason, finished_at FROM offbeat_jobs_job WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 1000
+    ) AS newest ORDER BY task, finished_at DESC
+"""
+
+
+def newest_reasons() -> dict[str, str]:
+    """Return by task why its newest dead letter is one."""
+    return dict(sql.fetch_all(REASONS))
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """The ledger at a glance. Finished jobs other than dead letters are not counted but estimated: there may be millions."""
 
-    tallies: Sequence[Tally]
+    queues: dict[str, Depth]
     finished_about: int | None  # as of the last ANALYZE or VACUUM; None before the first
-    oldest_due_at: datetime | None  # of the jobs that could have been started by now
-    waiting: dict[str, int] | None  # messages in Redis by queue; None while Redis is away
+    messages: dict[str, int] | None  # in Redis, by queue; None while it is down
     workers: Sequence[Worker]  # those whose heartbeat is young enough
 
 
 def statistics() -> Statistics:
-    tallies = _tallies()
-    workers = living_workers()
-    queues = {tally.queue for tally in tallies} | {queue for worker in workers for queue in worker.queues}
-    return Statistics(
-        tallies, _finished_about(), _oldest_due_at(), _waiting(queues | {_default_queue()}), workers
-    )
-
-
-TALLY = "SELECT queue, '{state}', count(*), min({since}) FROM offbeat_jobs_job WHERE state = '{state}' GROUP BY queue"
-SINCE = {"pending": "due_at", "published": "published_at", "running": "started_at", "dead": "finished_at"}
-# One partial index a state: asked for several states at once, PostgreSQL would read the whole table.
-TALLIES = " UNION ALL ".join(TALLY.format(state=state, since=since) for state, since in SINCE.items())
-
-
-def _tallies() -> list[Tally]:
-    return [Tally(*row) for row in sql.fetch_all(f"{TALLIES} ORDER BY 1, 2")]
+    queues, workers = depths(tallies()), living_workers()
+    names = {*queues, *(queue for worker in workers for queue in worker.queues), _default_queue()}
+    return Statistics(queues, _finished_about(), messages(names), workers)
 
 
 FINISHED_ABOUT = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'offbeat_jobs_finished_idx'::regclass"
@@ -127,19 +171,8 @@ def _finished_about() -> int | None:
     return None if about < 0 else about
 
 
-OLDEST_DUE = """
-    SELECT min(due_at) FROM (
-        SELECT due_at FROM offbeat_jobs_job WHERE state = 'pending' AND due_at <= now()
-        UNION ALL SELECT due_at FROM offbeat_jobs_job WHERE state = 'published'
-    ) AS due
-"""
-
-
-def _oldest_due_at() -> datetime | None:
-    return cast("datetime | None", sql.fetch_one(OLDEST_DUE)[0])
-
-
-def _waiting(queues: Iterable[str]) -> dict[str, int] | None:
+def messages(queues: Iterable[str]) -> dict[str, int] | None:
+    """Return how many messages wait in each queue of Redis, None while it does not answer."""
     try:
         return {queue: broker.waiting(queue) for queue in sorted(queues)}
     except redis.RedisError:

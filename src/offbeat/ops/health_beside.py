@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 STEP = 5.0  # seconds
 FLUSH = "offbeat.ops.metrics.request_metrics.flush"
-WATCH = "offbeat.ops.alerts.watch.turn"
+WATCH = "offbeat.ops.alerts.watch.start_check"
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None

@@ -5,75 +5,70 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from offbeat.cronjobs import statuses
+from offbeat.cronjobs.conditions import OVERDUE
+from offbeat.ops import conditions
 from offbeat.ops.health import has_token
+from offbeat.ops.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offbeat.cronjobs.statuses import Report
+    from offbeat.condition import Condition
 
 logger = logging.getLogger(__name__)
 
-FRESH = 5.0  # seconds for which an answer holds: anybody may ask, and each look costs a few queries
-OVERDUE = {"not_fired", "not_published", "not_started"}
+FRESH = 5.0  # seconds for which an answer holds: anybody may ask, and each costs a few queries
 
 
 def cron(request: HttpRequest) -> HttpResponse:
-    """Answer 200 "ok", 503 "overdue" (a slot was not worked on in time), "failing" (its job does not succeed) or "unknown"."""
-    status, details = look.now()
-    body = {"status": status} | ({"cronjobs": details} if details and has_token(request) else {})
+    """Answer 200 "ok", 503 "overdue" (a slot was not worked on in time), "failing" (its job does not succeed) or "unknown".
+
+    To those who bring the token it tells everything that is wrong, though only cronjobs decide the status.
+    """
+    status, found = remembered.answer()
+    details = [each.as_json() for each in found] if has_token(request) else []
+    body = {"status": status} | ({"conditions": details} if details else {})
     return JsonResponse(body, status=200 if status == "ok" else 503)
 
 
-class Look:
+class RememberedAnswer:
     """Remembers the last answer for a moment."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.until = float("-inf")
-        self.answer: tuple[str, list[dict[str, Any]]] = ("unknown", [])
+        self.last: tuple[str, Sequence[Condition]] = ("unknown", [])
 
-    def now(self) -> tuple[str, list[dict[str, Any]]]:
+    def answer(self) -> tuple[str, Sequence[Condition]]:
         with self.lock:
             if time.monotonic() >= self.until:
-                self.answer = ask()
+                self.last = ask()
                 self.until = time.monotonic() + FRESH
-            return self.answer
+            return self.last
 
     def forget(self) -> None:
         self.until = float("-inf")
 
 
-look = Look()
+remembered = RememberedAnswer()
 
 
-def ask() -> tuple[str, list[dict[str, Any]]]:
+def ask() -> tuple[str, Sequence[Condition]]:
     try:
-        unwell = [each for each in statuses.reports() if not each.is_well]
+        found = conditions.find(Snapshot.take()).conditions
     except DatabaseError:
-        logger.debug("the database is away", exc_info=True)
-        return "unknown", []
-    return status_of(unwell), [details_of(each) for each in unwell]
+        logger.debug("the database is down", exc_info=True)
+        return "unknown", [conditions.postgres_down()]
+    return status_of(found), found
 
 
-def status_of(unwell: Sequence[Report]) -> str:
-    kinds = {signal.kind for each in unwell for signal in each.signals}
-    if kinds & OVERDUE or any(each.problem for each in unwell):
+def status_of(found: Sequence[Condition]) -> str:
+    kinds = [each.kind for each in found if each.kind.name in conditions.OF_CRONJOBS]
+    if OVERDUE.intersection(kinds):
         return "overdue"
-    return "failing" if unwell else "ok"
-
-
-def details_of(report: Report) -> dict[str, Any]:
-    return {
-        "cronjob": report.name,
-        "signals": [
-            {"kind": each.kind, "since": each.since.isoformat(), "text": each.text} for each in report.signals
-        ],
-        "problem": report.problem,
-    }
+    return "failing" if kinds else "ok"

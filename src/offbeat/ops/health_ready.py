@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import redis
 from django.db import DatabaseError, connection
@@ -12,16 +11,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from offbeat.jobs import broker
+from offbeat.ops import conditions
 from offbeat.ops.health import has_token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200, 200 "degraded" without Redis, 503 while the database is away or not migrated."""
+    """Answer 200, 200 "degraded" without Redis, 503 while the database is down or not migrated."""
     if reason := unready_reason():
         logger.warning("not ready: %s", reason, extra={"action": "readyz_failed"})
         return answer(request, "unavailable", reason, 503)
@@ -41,25 +38,20 @@ def unready_reason() -> str:
     try:
         return "" if migrated() else "the database is not migrated: run python manage.py release"
     except DatabaseError:
-        logger.debug("the database is away", exc_info=True)
-        return "the database is away"
+        logger.debug("the database is down", exc_info=True)
+        return conditions.postgres_down().text
 
 
 def degraded_reason() -> str:
     """Return what does not work although requests may come; Redis costs a bounded time once a moment, then the breaker answers."""
-    text = "Redis is away: jobs wait in PostgreSQL"
     if broker.breaker.is_open:
-        return text
-    return "" if answers(broker.client().ping) else text
-
-
-def answers(ask: Callable[[], object]) -> bool:
+        return conditions.redis_down().text
     try:
-        ask()
+        broker.client().ping()
     except redis.RedisError:
         broker.breaker.open()
-        return False
-    return True
+        return conditions.redis_down().text
+    return ""
 
 
 _migrated = False

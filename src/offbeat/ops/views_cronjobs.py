@@ -11,11 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.clock import database_now
-from offbeat.cronjobs.models import CronJob, Incident
+from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.cronjobs.words import counted, stamp
 from offbeat.ops.access import staff
+from offbeat.ops.alerts.models import Incident
+from offbeat.ops.conditions import OF_CRONJOBS
 from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.forms import BackfillForm
 from offbeat.ops.models import AuditEntry
@@ -24,6 +26,7 @@ from offbeat.ops.pages.reports import reports
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
     from offbeat.cronjobs.entries import Entry
@@ -44,11 +47,16 @@ def cronjob(request: HttpRequest, name: str) -> HttpResponse:
         "weeks": calendar.weeks(report, now),
         "slots": calendar.slots_of(report, day),
         "coming": calendar.coming(report, now),
-        "incidents": Incident.objects.filter(cronjob=name).order_by("-opened_at")[:5],
+        "incidents": incidents_of(name),
         "acts": AuditEntry.objects.filter(subject=f"cronjob {name}").order_by("-id")[:5],
         "every": 5,
     }
     return show(request, "offbeat/ops/cronjob.html", values)
+
+
+def incidents_of(name: str) -> QuerySet[Incident]:
+    opened = Incident.objects.filter(kind__in=OF_CRONJOBS, subject=name, opened_at__isnull=False)
+    return opened.order_by("-opened_at")[:5]
 
 
 def load_report(name: str, now: datetime) -> tuple[Report, Entry | None]:

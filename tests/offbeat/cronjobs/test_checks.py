@@ -10,7 +10,7 @@ def found(monkeypatch):
     """Give the ids and messages of what the checks find for a cronjob with this command."""
 
     def check(command="enqueue_prune_jobs"):
-        cronjob = spec.CronJob(name="daily", schedule="0 3 * * *", command=f"python manage.py {command}")
+        cronjob = spec.CronJobSpec(name="daily", schedule="0 3 * * *", command=f"python manage.py {command}")
         monkeypatch.setattr(entries, "in_file", lambda: (cronjob,))
         return [(each.id, each.msg) for each in checks.check_cronjobs()]
 

@@ -15,7 +15,7 @@ from offbeat.deployment import spec
 from offbeat.jobs.models import Job
 
 NAME = "enqueue_prune_jobs"
-ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command=f"python manage.py {NAME}")
+ENTRY = spec.CronJobSpec(name="prune-jobs", schedule="0 3 * * *", command=f"python manage.py {NAME}")
 
 
 @pytest.fixture
@@ -126,7 +126,9 @@ def test_a_dashboards_cronjob_keeps_its_own_options(transactional_db, platform, 
 def test_quotes_in_platform_yaml_are_kept(platform, monkeypatch):
     """An argument of two words is one argument, for the platform as for a worker that heals."""
     monkeypatch.setattr("django.core.management.get_commands", lambda: LISTS)
-    quoted = spec.CronJob(name="quoted", schedule="0 4 * * *", command=f"python manage.py {NAME} 'two words'")
+    quoted = spec.CronJobSpec(
+        name="quoted", schedule="0 4 * * *", command=f"python manage.py {NAME} 'two words'"
+    )
 
     assert entries.load_entry(quoted).options["title"] == "two words"
 
@@ -157,12 +159,12 @@ def test_a_name_that_is_none_is_a_configuration_error(transactional_db, platform
 
 def test_the_command_line_tells_two_cronjobs_apart(transactional_db, platform, capsys):
     """Of two entries with one command, its arguments decide; where they do not, --name is asked for."""
-    long = spec.CronJob(name="long", schedule="0 4 * * *", command=f"python manage.py {NAME} --name long")
+    long = spec.CronJobSpec(name="long", schedule="0 4 * * *", command=f"python manage.py {NAME} --name long")
     platform(ENTRY, long)
 
     code = run("--name", "long")
     named = CronJob.objects.get().name
-    platform(ENTRY, spec.CronJob(name="twin", schedule="0 5 * * *", command=ENTRY.command))
+    platform(ENTRY, spec.CronJobSpec(name="twin", schedule="0 5 * * *", command=ENTRY.command))
 
     assert (code, named) == (0, "long")
     assert run() == os.EX_CONFIG

@@ -162,7 +162,7 @@ def test_whoever_decides_is_cut_off_when_frozen(make, monkeypatch):
 @pytest.fixture
 def run(transactional_db, monkeypatch, capsys):
     """Run the command of a cronjob in Berlin; give exit code and output."""
-    entry = spec.CronJob(
+    entry = spec.CronJobSpec(
         name="prune-jobs",
         schedule="0 3 * * *",
         timezone="Europe/Berlin",

@@ -43,9 +43,9 @@ def test_every_exit_code_is_told():
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)} == codes
 
 
-def test_every_signal_is_told():
+def test_every_condition_is_told():
     """By the name that people read."""
-    assert [kind for kind in KINDS if f"| {kind.replace('_', ' ')} |" not in PAGE] == []
+    assert [kind.name for kind in KINDS if f"| {kind.name.replace('_', ' ')} |" not in PAGE] == []
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda each: each.name)

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from offbeat.cronjobs import alerts, entries, output, receivers, row_lock, tick_wakeup
+from offbeat.cronjobs import entries, output, receivers, row_lock, tick_wakeup
 from offbeat.cronjobs.catchup import CatchUp
 from offbeat.cronjobs.management.commands.cronjobs import Command as Cronjobs
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
-from offbeat.cronjobs.models import CronJob, Incident, Slot
+from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.row_lock import CronJobHeldError, find_holder
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
@@ -30,7 +30,7 @@ def shipped(transactional_db, monkeypatch):
     """A platform.yaml with two cronjobs, both known and due."""
     line = "python manage.py enqueue_prune_jobs"
     cronjobs = [
-        spec.CronJob(name=name, schedule="* * * * *", command=f"{line} --name {name}")
+        spec.CronJobSpec(name=name, schedule="* * * * *", command=f"{line} --name {name}")
         for name in ("held", "free")
     ]
     monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
@@ -104,18 +104,6 @@ def test_a_worker_that_starts_meanwhile_heals_the_others(transactional_db, shipp
 
     assert (done, known) == (["free"], False)
     assert CronJob.objects.filter(pk="held").exists()
-
-
-def test_incidents_of_the_others_are_opened(shipped, monkeypatch, caplog):
-    """An incident refers to its cronjob's row: one that is held must not keep all other incidents from people."""
-    with somebody(FOR_UPDATE.format("held")) as pid:
-        alerts.look()
-        opened = set(Incident.objects.values_list("cronjob_id", flat=True))
-
-    assert opened == {"free"}
-    assert f"held is held by pid {pid}" in caplog.text
-    alerts.look()
-    assert set(Incident.objects.values_list("cronjob_id", flat=True)) == {"free", "held"}
 
 
 def test_a_success_does_not_wait_for_long(make, monkeypatch, caplog):

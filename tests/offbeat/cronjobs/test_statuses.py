@@ -6,7 +6,7 @@ import pytest
 from offbeat.cronjobs import controls, entries, retention, statuses
 from offbeat.cronjobs.catchup import claim_overdue
 from offbeat.cronjobs.management.commands.cronjobs import Command
-from offbeat.cronjobs.models import CronJob, Incident, Slot
+from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
@@ -20,8 +20,8 @@ def hourly(make, monkeypatch):
     return plants
 
 
-def signals(moment):
-    return {each.kind: each.text for each in statuses.report("plants", at(moment)).signals}
+def conditions(moment):
+    return {each.kind.name: each.text for each in statuses.report("plants", at(moment)).conditions}
 
 
 def set_jobs(**values):
@@ -33,13 +33,13 @@ def test_a_punctual_cronjob_is_well(hourly):
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="succeeded")
 
-    assert signals("2026-11-23 08:30") == signals("2026-11-23 09:04") == {}
+    assert conditions("2026-11-23 08:30") == conditions("2026-11-23 09:04") == {}
     assert statuses.is_well(at("2026-11-23 08:30"))
 
 
 def test_has_never_fired_is_loud(hourly):
     """A platform where nobody has set cron up is told apart from one that forgot once."""
-    unclaimed = signals("2026-11-23 08:06")
+    unclaimed = conditions("2026-11-23 08:06")
     claim_overdue([hourly.entry], at("2026-11-23 08:06"), at("2026-11-23 08:06"))
     set_jobs(state="succeeded")
 
@@ -47,32 +47,32 @@ def test_has_never_fired_is_loud(hourly):
 
     told = "has never been woken up since it is known (2026-11-23 07:30Z): is it set up on the platform?"
     assert unclaimed == {"not_fired": told}
-    assert [each.text for each in report.signals] == [told]
+    assert [each.text for each in report.conditions] == [told]
     assert report.has_never_fired
     assert not report.is_well
 
 
 def test_not_fired(hourly):
-    """A slot that the platform forgot is a signal until something from outside comes by, healed or not."""
+    """A slot that the platform forgot is wrong until something from outside comes by, healed or not."""
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="succeeded")
-    unclaimed = signals("2026-11-23 09:06")
+    unclaimed = conditions("2026-11-23 09:06")
     claim_overdue([hourly.entry], at("2026-11-23 09:06"), at("2026-11-23 09:06"))
     set_jobs(state="succeeded")
-    healed = signals("2026-11-23 09:07")
+    healed = conditions("2026-11-23 09:07")
     hourly.wake_up("2026-11-23 09:20")
 
     start = "the platform did not wake it up for its slot 2026-11-23 09:00Z; "
     assert unclaimed == {"not_fired": start + "nobody has claimed it"}
     assert healed == {"not_fired": start + "a worker claimed it"}
-    assert signals("2026-11-23 09:21") == {}
+    assert conditions("2026-11-23 09:21") == {}
 
 
 def test_a_paused_cronjob_need_not_fire(hourly):
-    """Pausing silences the signal that nothing fires."""
+    """Nothing fires, and nothing is wrong."""
     controls.pause("plants", "alice", at("2026-11-23 07:45"))
 
-    assert signals("2026-11-23 12:30") == {}
+    assert conditions("2026-11-23 12:30") == {}
 
 
 def test_not_published(hourly):
@@ -80,8 +80,8 @@ def test_not_published(hourly):
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="pending", published_at=None, due_at=at("2026-11-23 08:00:02"))
 
-    assert signals("2026-11-23 08:00:50") == {}
-    assert signals("2026-11-23 08:02:02") == {
+    assert conditions("2026-11-23 08:00:50") == {}
+    assert conditions("2026-11-23 08:02:02") == {
         "not_published": "slot 2026-11-23 08:00Z: its job is not in Redis after 2 min"
     }
 
@@ -91,8 +91,8 @@ def test_not_started(hourly):
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="published", due_at=at("2026-11-23 08:00:02"))
 
-    assert signals("2026-11-23 08:04") == {}
-    assert signals("2026-11-23 08:06:02") == {
+    assert conditions("2026-11-23 08:04") == {}
+    assert conditions("2026-11-23 08:06:02") == {
         "not_started": "slot 2026-11-23 08:00Z: no worker has started its job for 6 min"
     }
 
@@ -102,8 +102,8 @@ def test_too_long(hourly):
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="running", attempt=1, started_at=at("2026-11-23 08:00:05"))
 
-    assert signals("2026-11-23 08:01:00") == {}
-    assert signals("2026-11-23 08:02:05") == {
+    assert conditions("2026-11-23 08:01:00") == {}
+    assert conditions("2026-11-23 08:02:05") == {
         "too_long": "slot 2026-11-23 08:00Z: its job runs for 2 min, over 1 min"
     }
 
@@ -113,11 +113,11 @@ def test_no_success(hourly):
     for hour, state in ((8, "succeeded"), (9, "dead"), (10, "expired"), (11, "cancelled")):
         hourly.wake_up(f"2026-11-23 {hour:02}:00:02")
         Job.objects.filter(key=f"cron:plants:2026-11-23T{hour:02}:00Z").update(state=state)
-        told = signals(f"2026-11-23 {hour:02}:04")
+        told = conditions(f"2026-11-23 {hour:02}:04")
         assert ("no_success" in told) is (hour == 11)
 
     CronJob.objects.update(last_success_at=at("2026-11-23 08:01"))
-    assert signals("2026-11-23 11:05") == {
+    assert conditions("2026-11-23 11:05") == {
         "no_success": "3 slots in a row without success; the last success was 2026-11-23 08:01Z"
     }
 
@@ -127,7 +127,7 @@ def test_merged_slots_are_no_failures(hourly):
     hourly.wake_up("2026-11-23 12:00:02")
     set_jobs(state="succeeded")
 
-    assert signals("2026-11-23 12:01") == {}
+    assert conditions("2026-11-23 12:01") == {}
 
 
 def test_a_report_has_what_a_page_shows(hourly):
@@ -158,7 +158,7 @@ def test_a_pruned_job_leaves_its_slot(hourly):
 
 
 def test_a_removed_cronjob_keeps_its_history(make, monkeypatch, capsys):
-    """It is shown as removed, with its slots, and is no signal; a new one with its command is named."""
+    """It is shown as removed, with its slots, and nothing is wrong with it; a new one with its command is named."""
     old = make("0 * * * *", name="plants").known("2026-11-23 07:30")
     old.wake_up("2026-11-23 08:00:02")
     new = make("0 * * * *", name="flowers").known("2026-11-23 09:30")
@@ -201,18 +201,9 @@ def test_slots_are_pruned(make):
     assert plants.wake_up("2026-01-23 08:10:10").decisions == []
 
 
-def test_incidents_are_pruned(make):
-    """Those that have been over for long go; one that is open stays."""
-    make().known("2026-01-23 07:30")
-    for signal, closed_at in (("not_fired", at("2026-01-23 08:00")), ("no_success", None)):
-        Incident.objects.create(cronjob_id="plants", signal=signal, text="", closed_at=closed_at)
-
-    retention.prune(90)
-
-    assert Incident.objects.get().signal == "no_success"
-
-
-PRUNE = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
+PRUNE = spec.CronJobSpec(
+    name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs"
+)
 
 
 @pytest.fixture
@@ -248,7 +239,7 @@ def test_the_table(run, make):
     assert never.startswith(
         "prune-jobs: NOT FIRED: has never been woken up since it is known (2026-01-01 00:30Z)"
     )
-    assert summary == "1 cronjob, 1 with a signal."
+    assert summary == "1 cronjob, 1 with a condition."
     assert json.loads(run("--json")[1])[0]["has_never_fired"]
 
 
@@ -265,7 +256,7 @@ def test_pause_resume_and_run_by_command(run, make):
 
 
 def test_forgetting_a_dashboards_cronjob(run, make):
-    """It counts as removed: no signal, no healing, its history stays; one of platform.yaml is removed there."""
+    """It counts as removed: no condition, no catching up, its history stays; one of platform.yaml is removed there."""
     make("0 3 * * *", name="prune-jobs").known("2026-01-01 00:30")
     make("0 * * * *", name="trial").known("2026-01-01 00:30")
     CronJob.objects.filter(pk="trial").update(is_in_file=False, command="enqueue_prune_jobs")

@@ -1,16 +1,14 @@
-"""Incidents, pings and check-ins, received by a real HTTP server."""
+"""Pings and check-ins, received by a real HTTP server."""
 
 import json
 import uuid
 
 import pytest
-from django.core import mail
 
-from offbeat.cronjobs import alerts, entries, pings, receivers, tasks
-from offbeat.cronjobs.models import Incident, Slot
-from offbeat.jobs.models import Job
+from offbeat.cronjobs import entries, pings, receivers
+from offbeat.cronjobs.models import Slot
 from offbeat.jobs.signals import job_dead, job_started, job_succeeded
-from tests.offbeat.cronjobs.conftest import at, water_the_plants
+from tests.offbeat.cronjobs.conftest import water_the_plants
 from tests.offbeat.cronjobs.watcher import Watcher
 
 
@@ -29,63 +27,6 @@ def hourly(make, monkeypatch):
     monkeypatch.setattr(entries, "find_known", lambda _: plants.entry)
     monkeypatch.setattr(receivers, "_looked_at", float("-inf"))
     return plants
-
-
-def test_people_are_told_once_and_when_it_is_over(hourly, settings):
-    """However often workers look, an incident is two mails to ADMINS."""
-    settings.ADMINS = [("Alice", "alice@example.com")]
-    for moment in ("08:06", "08:07"):
-        alerts.look(at(f"2026-11-23 {moment}"))
-    hourly.wake_up("2026-11-23 08:08")
-    Job.objects.filter(task=water_the_plants.name).update(state="succeeded")
-    for moment in ("08:09", "08:10"):
-        alerts.look(at(f"2026-11-23 {moment}"))
-
-    for job in Job.objects.filter(task="offbeat.cronjobs.tasks.mail_incident").order_by("pk"):
-        tasks.mail_incident.run(*job.args)
-
-    assert [message.subject for message in mail.outbox] == [
-        f"{settings.EMAIL_SUBJECT_PREFIX}plants: not woken up by the platform",
-        f"{settings.EMAIL_SUBJECT_PREFIX}plants: over: not woken up by the platform",
-    ]
-    assert "has never been woken up since it is known" in mail.outbox[0].body
-    assert mail.outbox[0].to == ["alice@example.com"]
-    assert Incident.objects.get().closed_at is not None
-
-
-def test_an_incident_that_returns_is_a_new_one(hourly, settings):
-    """Over and back again is told again."""
-    settings.ADMINS = [("Alice", "alice@example.com")]
-    alerts.look(at("2026-11-23 08:06"))
-    hourly.wake_up("2026-11-23 08:08")
-    Job.objects.filter(task=water_the_plants.name).update(state="succeeded")
-    alerts.look(at("2026-11-23 08:09"))
-    alerts.look(at("2026-11-23 09:06"))
-
-    assert Incident.objects.count() == 2
-    assert Job.objects.filter(task="offbeat.cronjobs.tasks.mail_incident").count() == 3
-
-
-def test_a_webhook_gets_json(hourly, settings, watcher):
-    """With a text that chat programs show, and the facts beside it."""
-    settings.OFFBEAT_CRONJOBS = {"alert_webhook": f"http://{watcher.address}/hook"}
-    alerts.look(at("2026-11-23 08:06"))
-
-    tasks.post_incident.run(*Job.objects.get(task="offbeat.cronjobs.tasks.post_incident").args)
-
-    ((path, body),) = watcher.told
-    told = json.loads(body)
-    assert path == "/hook"
-    assert (told["cronjob"], told["signal"], told["is_over"]) == ("plants", "not_fired", False)
-    assert told["text"].startswith("plants: not woken up by the platform: has never been woken up")
-
-
-def test_nobody_to_tell(hourly):
-    """Without ADMINS and webhook the incident is recorded all the same."""
-    alerts.look(at("2026-11-23 08:06"))
-
-    assert Incident.objects.get().signal == "not_fired"
-    assert Job.objects.count() == 0
 
 
 def job_of(plants):

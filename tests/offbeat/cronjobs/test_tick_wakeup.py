@@ -21,7 +21,8 @@ def platform(transactional_db, monkeypatch):
 
     def have(since="2026-11-23 08:00", **schedules):
         cronjobs = tuple(
-            spec.CronJob(name=name, schedule=schedule, command=LINE) for name, schedule in schedules.items()
+            spec.CronJobSpec(name=name, schedule=schedule, command=LINE)
+            for name, schedule in schedules.items()
         )
         monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
         for cronjob in cronjobs:
@@ -66,7 +67,7 @@ def test_a_finer_schedule_is_merged_with_a_warning(platform, caplog):
 def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
     """The tick goes on, names what it could not wake up, and exits with 78."""
     platform(hourly="0 * * * *")
-    broken = spec.CronJob(name="broken", schedule="0 * * * *", command="python manage.py check")
+    broken = spec.CronJobSpec(name="broken", schedule="0 * * * *", command="python manage.py check")
     cronjobs = (broken, *entries.in_file())
     monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
 

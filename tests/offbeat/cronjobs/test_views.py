@@ -12,7 +12,9 @@ from tests.offbeat.cronjobs.conftest import BAD_QUERY
 urlpatterns = [path("", include("offbeat.cronjobs.urls"))]
 
 SECRET = "correct-horse-battery-staple"
-ENTRY = spec.CronJob(name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs")
+ENTRY = spec.CronJobSpec(
+    name="prune-jobs", schedule="0 3 * * *", command="python manage.py enqueue_prune_jobs"
+)
 
 
 @pytest.fixture

@@ -25,6 +25,16 @@ def test_a_wake_up_enqueues_its_slot(make):
     assert result.unpublished == 0
 
 
+def test_a_wake_up_costs_a_few_queries(make, django_assert_max_num_queries):
+    """A platform bills each: a slot with its job is a dozen statements, and a wake-up with nothing to do is five."""
+    plants = make("0 * * * *").known("2026-11-23 07:30")
+
+    with django_assert_max_num_queries(12):
+        plants.wake_up("2026-11-23 08:00:02")
+    with django_assert_max_num_queries(5):
+        plants.wake_up("2026-11-23 08:00:03")
+
+
 def test_a_second_wake_up_does_nothing(make):
     """A platform that fires twice gets one job."""
     plants = make("0 * * * *").known("2026-11-23 07:30")
@@ -191,7 +201,7 @@ def test_buffer_one_goes_on_when_a_job_has_ended(make):
         ({"overlap": "skip", "catch_up": "all"}, ("cron:plants", "wait")),
     ],
 )
-def test_overlap_is_left_to_the_guard(make, policies, expected):
+def test_overlap_is_left_to_the_attempts(make, policies, expected):
     """Jobs carry a concurrency key unless they may overlap; where every slot counts, they wait for one another."""
     plants = make("0 * * * *", **policies).known("2026-11-23 07:30")
 

@@ -83,11 +83,11 @@ def test_a_developers_is_not(stand, woken):
 def test_cronjobs_are_woken_at_their_slots(stand, woken):
     """Ten minutes of a clock bring ten of one, and two of the other, in their order."""
     stand.write(minutely="* * * * *", five="*/5 * * * *")
-    keeper = stand.start(is_due_at_start=False)
+    stand_in = stand.start(is_due_at_start=False)
 
     while stand.now < NOON + timedelta(minutes=10):
-        keeper.step()
-    keeper.step()
+        stand_in.step()
+    stand_in.step()
 
     assert stand.said.count("minutely: exit code 0") == 10
     assert stand.said.count("five: exit code 0") == 2
@@ -97,10 +97,10 @@ def test_cronjobs_are_woken_at_their_slots(stand, woken):
 def test_a_long_wait_is_cut_into_naps(stand, woken):
     """A clock that was set, or a machine that slept, is noticed within a minute."""
     stand.write(yearly="@yearly")
-    keeper = stand.start()
+    stand_in = stand.start()
 
     for _ in range(4):
-        keeper.step()
+        stand_in.step()
 
     assert stand.naps == [60, 60, 60]
     assert len(woken) == 1
@@ -109,26 +109,26 @@ def test_a_long_wait_is_cut_into_naps(stand, woken):
 def test_a_changed_file_is_read_again(stand, woken):
     """Adding or changing a cronjob needs no restart, and the last one may go."""
     stand.write(hourly="5 * * * *")
-    keeper = stand.start(is_due_at_start=False)
+    stand_in = stand.start(is_due_at_start=False)
 
     stand.write(hourly="30 * * * *")
-    keeper.step()
+    stand_in.step()
     stand.file.write_text(FILE.format(cronjobs="").replace("cronjobs:", ""))
-    keeper.step()
+    stand_in.step()
 
     assert stand.said == ["hourly: next at 2026-11-20 12:05 UTC", "hourly: next at 2026-11-20 12:30 UTC"]
-    assert keeper.due == {}
+    assert stand_in.due == {}
 
 
 def test_a_change_at_the_slot_does_not_lose_it(stand, woken):
     """Who saves the file in the second of a slot gets that slot as it was, and the next as the file says."""
     stand.write(hourly="5 * * * *")
-    keeper = stand.start(is_due_at_start=False)
+    stand_in = stand.start(is_due_at_start=False)
 
     stand.write(hourly="30 * * * *")
     stand.now += timedelta(minutes=5)
-    keeper.step()
-    keeper.step()
+    stand_in.step()
+    stand_in.step()
 
     assert stand.said[1:] == ["hourly: exit code 0", "hourly: next at 2026-11-20 12:30 UTC"]
 
@@ -136,27 +136,27 @@ def test_a_change_at_the_slot_does_not_lose_it(stand, woken):
 def test_a_file_that_is_gone_leaves_the_cronjobs_as_they_were(stand, woken):
     """While an editor replaces the file there is none for a moment."""
     stand.write(hourly="5 * * * *")
-    keeper = stand.start(is_due_at_start=False)
+    stand_in = stand.start(is_due_at_start=False)
 
     stand.file.unlink()
-    keeper.step()
+    stand_in.step()
 
-    assert [cronjob.name for cronjob in keeper.due] == ["hourly"]
+    assert [cronjob.name for cronjob in stand_in.due] == ["hourly"]
 
 
 def test_a_broken_file_leaves_the_cronjobs_as_they_were(stand, woken):
     """While somebody edits, a mistake is told once and what was known goes on."""
     stand.write(hourly="5 * * * *")
-    keeper = stand.start(is_due_at_start=False)
+    stand_in = stand.start(is_due_at_start=False)
 
     stand.write(hourly="61 * * * *")
-    keeper.step()
-    keeper.step()
+    stand_in.step()
+    stand_in.step()
 
     (said,) = stand.said[1:]
     assert "platform.yaml: cronjobs/hourly/schedule:" in said
     assert said.endswith("The cronjobs stay as they were.")
-    assert [cronjob.name for cronjob in keeper.due] == ["hourly"]
+    assert [cronjob.name for cronjob in stand_in.due] == ["hourly"]
 
 
 @pytest.mark.parametrize(

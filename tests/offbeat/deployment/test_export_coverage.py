@@ -16,7 +16,7 @@ from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, Options, export_platform, facts_of
 from offbeat.deployment.schedule import Schedule, ScheduleError
 from tests.offbeat.deployment.golden.variants import SHIPPED
-from tests.offbeat.deployment.wakings import APP, TICK, wakings
+from tests.offbeat.deployment.wakeups import APP, TICK, planned_wakeups
 
 YEAR = (date(2026, 12, 1), date(2027, 12, 1))
 ZONES = [
@@ -154,7 +154,7 @@ def check(target, platform, options):
     files = {file.path: file.text for file in export.files}
     for path, text in files.items():
         parse(path, text)
-    found = wakings(target, files)
+    found = planned_wakeups(target, files)
     if found is None:
         return
     for cronjob in platform.cronjobs:

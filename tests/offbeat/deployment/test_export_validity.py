@@ -16,9 +16,10 @@ import yaml
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
+from tests.offbeat.support.running import CHECKOUT
 
-NODE_MODULES = spec.PLATFORM_FILE.parent / ".local" / "tools" / "node_modules"
-"""Where .ci/run installs the npm packages: npm install --prefix .local/tools railway @heroku/mcp-server."""
+NODE_MODULES = CHECKOUT / ".local" / "tools" / "node_modules"
+"""Where support/install_tools puts the npm packages: npm install --prefix .local/tools railway @heroku/mcp-server."""
 SPECS = {"shipped": SHIPPED, "rich": spec.read(FOLDER / "platform.yaml")}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from offbeat.dev.locks import merge_locks, resolve_locks
+from offbeat.dev.locks import merge_locks
 
 HEADER = "# made by uv\n"
 CELERY = "celery==5.7.0 \\\n    --hash=sha256:aa\n    # via offbeat (src/offbeat/pyproject.toml)\n"
@@ -37,8 +37,3 @@ def merged(start, yours, new):
 def test_two_locks_become_one(start, yours, new, expected):
     """Upstream's pins, with what the team has added, dropped or changed."""
     assert merged(start, yours, new) == "".join([HEADER, *expected])
-
-
-def test_without_a_lock_that_changed_nobody_is_asked(tmp_path):
-    """It starts no uv for any other file."""
-    assert resolve_locks(tmp_path, ["platform.yaml"]) == ""

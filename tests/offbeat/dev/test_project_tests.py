@@ -5,7 +5,7 @@ import pytest
 from offbeat.dev import project_tests
 from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, Session, main, sessions
 
-PROJECT = [str(TESTS), str(OF_THE_PROJECT)]
+PROJECT = [str(TESTS)]
 
 
 @pytest.fixture

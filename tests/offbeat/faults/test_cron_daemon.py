@@ -40,7 +40,7 @@ def may_isolate():
 @pytest.fixture
 def crontab(faults, tmp_path):
     """The crontab that is exported for a cronjob of every minute, for this checkout and this test's servers."""
-    entry = spec.CronJob(name="every-minute", schedule="* * * * *", command=COMMAND)
+    entry = spec.CronJobSpec(name="every-minute", schedule="* * * * *", command=COMMAND)
     (exported,) = export_platform("crontab", replace(spec.read(), cronjobs=(entry,)), Options()).files
     variables = tmp_path / "offbeat.env"
     variables.write_text(

@@ -82,14 +82,14 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
         worker = faults.quick_worker()
         lost.kill()
         faults.wait_for_start("free", times=2)
-        worker.wait_for(f"held by {pid} (offbeat, idle in transaction for")
+        worker.wait_for(f"held by pid {pid} (offbeat, ")
         beats(worker)
         later = tasks.work.enqueue("later")
         faults.wait_for_state(later, "succeeded")
         assert Job.objects.get(pk=locked.pk).state == "running"
 
     faults.wait_for_start("locked", times=2)
-    assert worker.output.count(f"held by {pid}") == 1
+    assert worker.output.count(f"held by pid {pid}") == 1
     assert Job.objects.get(pk=free.pk).attempt == 2
 
 
@@ -105,7 +105,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
         for label in ("locked", "free"):
             os.kill(Effect.objects.get(label=label, what="start").pid, signal.SIGKILL)
         faults.wait_for_start("free", times=2)
-        worker.wait_for(f"held by {pid}")
+        worker.wait_for(f"held by pid {pid}")
         beats(worker)
 
     faults.wait_for_start("locked", times=2)
@@ -121,7 +121,7 @@ def test_a_locked_table(faults, held, table):
 
     with held(f"LOCK TABLE {table}") as pid:
         for worker in workers:
-            worker.wait_for(f"held by {pid}")
+            worker.wait_for(f"held by pid {pid}")
         stays(lambda: all(worker.is_running for worker in workers), seconds=6)
         if table == "offbeat_jobs_job":
             beats(workers[0])
@@ -137,7 +137,7 @@ def test_a_locked_worker(faults, held):
     pids = heartbeats().keys()
 
     with held("SELECT 1 FROM offbeat_jobs_worker WHERE pid = %s FOR UPDATE", worker.pid) as pid:
-        worker.wait_for(f"held by {pid}")
+        worker.wait_for(f"held by pid {pid}")
         stays(lambda: other.is_running, seconds=6)  # longer than a heartbeat may be late
 
     stays(lambda: heartbeats().keys() == pids, seconds=3)
@@ -154,7 +154,7 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     with held(ONE_JOB, locked.pk) as pid:
         assert worker.stop(15) == 0
         assert Job.objects.get(pk=free.pk).history[0]["outcome"] == "handed back"
-        assert f"held by {pid}" in worker.output
+        assert f"held by pid {pid}" in worker.output
 
     faults.quick_worker()
     faults.wait_for_start("locked", times=2)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, queries
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.queries import JobFilter, Tally, find_jobs, statistics
+from offbeat.jobs.queries import Depth, JobFilter, depths, find_jobs, newest_reasons, statistics, tallies
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
@@ -72,31 +72,49 @@ def test_the_latest_dead_letter_is_in_front():
     assert [job.args[0] for job in find_jobs(JobFilter(state="dead"), 2)] == [2, 1]
 
 
-def test_statistics_count_what_is_open(jobs):
-    """By queue and state, with the oldest of each."""
-    found = statistics()
+def test_a_queue_has_a_depth(jobs):
+    """What waits now, and since when; what is for later, what runs, and the dead letters."""
+    Job.objects.filter(pk=nothing.enqueue().pk).update(state="running")
 
-    assert [(tally.queue, tally.state, tally.jobs) for tally in found.tallies] == [
-        ("default", "dead", 1),
-        ("default", "pending", 1),
-        ("mail", "published", 1),
-    ]
-    assert found.tallies[1] == Tally("default", "pending", 1, Job.objects.get(state="pending").due_at)
-    assert found.oldest_due_at == Job.objects.get(state="published").due_at
+    assert (
+        statistics().queues
+        == depths(tallies())
+        == {
+            "default": Depth(later=1, running=1, dead=1),
+            "mail": Depth(waiting=1, oldest_at=jobs["published"].due_at),
+        }
+    )
+
+
+def test_a_depth_adds_up_tasks_and_states(jobs):
+    """A queue is as deep as all its tasks, published or not; its oldest is that of all of them."""
+    other = nothing.using(queue="mail", run_at=timezone.now() + timedelta(hours=1)).enqueue()
+    Job.objects.filter(pk=other.pk).update(due_at=other.created_at - timedelta(hours=1))
+
+    assert depths(tallies())["mail"] == Depth(waiting=2, oldest_at=other.created_at - timedelta(hours=1))
+
+
+def test_the_newest_dead_letter_says_why(jobs):
+    """By task."""
+    Job.objects.filter(state="dead").update(reason="older", finished_at=timezone.now() - timedelta(hours=1))
+    divide.enqueue(1, 0)
+    run_jobs()
+
+    assert newest_reasons() == {divide.name: "ZeroDivisionError: division by zero"}
 
 
 def test_a_job_that_is_not_due_is_not_late(jobs):
     """It waits for its time, not for a worker."""
     Job.objects.filter(state="published").delete()
 
-    assert statistics().oldest_due_at is None
+    assert statistics().queues["default"].oldest_at is None
 
 
 def test_statistics_tell_what_waits_in_redis(jobs, carrier):
     """In every queue that has jobs or a worker, and in the default one."""
     Worker.objects.create(hostname="h", pid=1, queues=["other"], concurrency=1)
 
-    assert statistics().waiting == {"default": carrier.llen(broker.key("default")), "mail": 1, "other": 0}
+    assert statistics().messages == {"default": carrier.llen(broker.key("default")), "mail": 1, "other": 0}
 
 
 def test_redis_away_is_unknown(jobs, redis):
@@ -105,8 +123,8 @@ def test_redis_away_is_unknown(jobs, redis):
 
     found = statistics()
 
-    assert found.waiting is None
-    assert len(found.tallies) == 3
+    assert found.messages is None
+    assert len(found.queues) == 2
 
 
 def test_only_workers_alive_are_told(let_time_pass):

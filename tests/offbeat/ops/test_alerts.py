@@ -5,6 +5,7 @@ import json
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,19 +13,25 @@ from django.core import mail
 from django.db import OperationalError, ProgrammingError, connection
 
 from offbeat.cronjobs.clock import database_now
+from offbeat.cronjobs.models import CronJob
+from offbeat.cronjobs.registration import register
+from offbeat.cronjobs.wakeup import wake_up
+from offbeat.cronjobs.words import stamp
 from offbeat.jobs import attempts, broker, decisions, other_ledgers, refusal, unreadable_store
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
-from offbeat.ops.alerts import conditions, incidents, notifications, outage, watch
-from offbeat.ops.alerts.conditions import Trouble
+from offbeat.ops import conditions
+from offbeat.ops.alerts import incidents, notifications, outage, watch
 from offbeat.ops.alerts.conf import AlertsConf
-from offbeat.ops.alerts.models import Incident, Look
+from offbeat.ops.alerts.models import Incident, Turn
 from offbeat.ops.alerts.outage import Outage
-from offbeat.ops.metrics.scrape import queues_of
-from tests.offbeat.ops.support import greet
+from offbeat.ops.conditions import Account
+from offbeat.ops.snapshot import Snapshot, expected_queues
+from tests.offbeat.ops.support import entry, greet
 from tests.offbeat.support.polling import wait_until
+from tests.offbeat.support.somebody import somebody
 
-ALL = queues_of()  # of platform.yaml
+ALL = sorted(expected_queues())
 
 
 class Webhook(http.server.BaseHTTPRequestHandler):
@@ -67,14 +74,14 @@ def people(settings, webhook):
 def quiet(ledger, carrier):
     """A ledger in which nothing is wrong: one worker consumes every queue."""
     Incident.objects.all().delete()
-    Look.objects.all().delete()
+    Turn.objects.all().delete()
     Worker.objects.create(hostname="here", pid=1, queues=ALL, concurrency=2, version="")
 
 
 def look():
     """Look as the watch does, whoever looked last."""
-    incidents.compare(conditions.all_troubles())
-    notifications.tell()
+    incidents.compare(conditions.find(Snapshot.take()))
+    notifications.send()
 
 
 def subjects():
@@ -111,8 +118,10 @@ def test_a_dead_letter_is_told_once(quiet, webhook):
     look()
 
     assert subjects() == ["tests.greet: dead letters"]
-    assert "1 dead letter; the newest: ValueError: it was told to" in mail.outbox[0].body
-    assert [(post["signal"], post["subject"], post["is_over"]) for post in webhook.posts] == [
+    assert (
+        "1 dead letter waits for your decision; the newest: ValueError: it was told to" in mail.outbox[0].body
+    )
+    assert [(post["kind"], post["subject"], post["is_over"]) for post in webhook.posts] == [
         ("dead_letters", "tests.greet", False)
     ]
 
@@ -145,16 +154,20 @@ def test_a_task_that_no_worker_knows_is_told(quiet, settings):
     assert "shop.gone: no worker knows the task" in subjects()
 
 
-def test_old_dead_letters_are_no_news(quiet):
-    """A dead letter that nobody decides about stops being an incident, so that the next one is told of again."""
+def test_the_next_dead_letter_after_a_quiet_hour_is_news(quiet):
+    """While nobody decides, the incident stays open; a dead letter that comes after an hour without one is told of again, once."""
     job = a_dead_letter()
     Job.objects.filter(pk=job.pk).update(finished_at=job.created_at - timedelta(hours=2))
     look()
+    look()
     a_dead_letter()
     look()
+    look()
 
-    assert subjects() == ["tests.greet: dead letters"]
-    assert "2 dead letters" in mail.outbox[0].body
+    assert subjects() == ["tests.greet: dead letters"] * 2
+    assert "1 dead letter" in mail.outbox[0].body
+    assert "2 dead letters" in mail.outbox[1].body
+    assert Incident.objects.get().closed_at is None
 
 
 def test_an_old_queue_is_told(quiet):
@@ -164,19 +177,39 @@ def test_an_old_queue_is_told(quiet):
     look()
 
     assert subjects() == ["default: jobs wait too long"]
-    assert "its first job has been due for 11 min" in mail.outbox[0].body
+    assert "is behind: 1 job waiting" in mail.outbox[0].body
+    assert f"Warning since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
 
 
 def test_missing_workers_are_told_after_a_while(quiet):
-    """A queue without a worker is an incident after a minute, not during a deploy."""
+    """No worker is an incident after a minute, not during a deploy."""
     Worker.objects.all().delete()
     look()
     before = subjects()
     let_incidents_age(61)
     look()
 
-    assert (before, sorted(subjects())) == ([], [f"{queue}: no worker" for queue in ALL])
-    assert "no worker is alive" in mail.outbox[0].body
+    assert (before, subjects()) == ([], ["workers: no worker"])
+    assert "no worker is alive: jobs are kept, and none is run" in mail.outbox[0].body
+
+
+def test_what_cannot_be_looked_at_is_not_over(quiet, redis, carrier):
+    """While Redis is down nobody says that its messages are decided about; without any worker, no queue has one again."""
+    unreadable_store.put_aside(b"hello", "no JSON", "mail")
+    Worker.objects.update(queues=ALL[:-1])
+    look()
+    let_incidents_age(61)
+    look()
+    before = subjects()
+    redis.stop()
+    Worker.objects.all().delete()
+    look()
+    redis.start()
+
+    assert sorted(before) == sorted(
+        ["Redis: messages that no worker can take", f"{ALL[-1]}: no worker consumes the queue"]
+    )
+    assert subjects() == before
 
 
 def test_what_was_short_is_never_told(quiet):
@@ -199,7 +232,7 @@ def test_redis_away_is_told_without_redis(quiet, redis):
     redis.start()
     look()
 
-    assert subjects() == ["redis: Redis is away", "redis: over: Redis is away"]
+    assert subjects() == ["Redis: Redis is down", "Redis: over: Redis is down"]
 
 
 def test_another_deployment_under_our_prefix_is_told(quiet, carrier):
@@ -239,7 +272,7 @@ def test_a_way_that_fails_is_tried_again(quiet, webhook, status):
     look()
 
     assert at_once == []
-    assert [post["signal"] for post in webhook.posts] == ["dead_letters"]
+    assert [post["kind"] for post in webhook.posts] == ["dead_letters"]
     assert subjects() == ["tests.greet: dead letters"]
 
 
@@ -248,13 +281,13 @@ def test_a_claim_is_for_one_incident(quiet, monkeypatch):
     claims = []
     for _ in range(3):
         Incident.objects.create(
-            kind="queue_age", subject=str(uuid.uuid4()), text="", opened_at=database_now()
+            kind="old_queue", subject=str(uuid.uuid4()), text="", opened_at=database_now()
         )
     monkeypatch.setattr(
         notifications, "mail", lambda _: claims.append(Incident.objects.exclude(claimed_until=None).count())
     )
 
-    notifications.tell()
+    notifications.send()
 
     assert claims == [1, 1, 1]
 
@@ -281,9 +314,20 @@ def test_many_processes_tell_once(quiet):
 def test_one_look_an_interval_is_enough(quiet):
     """Of all processes, one has its turn in an interval."""
     turns = [incidents.is_our_turn() for _ in range(3)]
-    Look.objects.update(at=Look.objects.get().at - timedelta(seconds=30))
+    Turn.objects.update(at=Turn.objects.get().at - timedelta(seconds=30))
 
     assert ([*turns, incidents.is_our_turn()]) == [True, False, False, True]
+
+
+def test_an_incident_of_a_removed_kind_is_over(quiet):
+    """A deploy that knows a kind of condition no longer closes its incidents, and sends all others."""
+    Incident.objects.create(
+        kind="epoch_lost", subject="Redis", text="", opened_at=database_now(), mailed=1, posted=1
+    )
+    a_dead_letter()
+    look()
+
+    assert subjects() == ["Redis: over: epoch lost", "tests.greet: dead letters"]
 
 
 def test_incidents_are_not_kept_for_ever(quiet):
@@ -293,7 +337,7 @@ def test_incidents_are_not_kept_for_ever(quiet):
     decisions.discard(Job.objects.get().id)
     look()
     Incident.objects.update(closed_at=Incident.objects.get().closed_at - timedelta(days=91))
-    incidents.compare([])
+    incidents.compare(Account([]))
 
     assert not Incident.objects.exists()
 
@@ -308,7 +352,7 @@ def test_an_outage_of_the_database_is_told(carrier, settings):
     for each in (third, first, second):
         each.note_back()
 
-    assert subjects() == ["PostgreSQL: PostgreSQL is away", "PostgreSQL: over: PostgreSQL is away"]
+    assert subjects() == ["PostgreSQL: PostgreSQL is down", "PostgreSQL: over: PostgreSQL is down"]
 
 
 def test_both_servers_away_are_told_by_each_process(carrier, settings, redis):
@@ -321,7 +365,7 @@ def test_both_servers_away_are_told_by_each_process(carrier, settings, redis):
     redis.start()
     outage.note_back()
 
-    assert subjects() == ["PostgreSQL: PostgreSQL is away", "PostgreSQL: over: PostgreSQL is away"]
+    assert subjects() == ["PostgreSQL: PostgreSQL is down", "PostgreSQL: over: PostgreSQL is down"]
 
 
 def test_a_short_outage_of_the_database_is_not_told(carrier):
@@ -340,12 +384,12 @@ def test_a_look_without_a_database_is_an_outage(carrier, settings, monkeypatch):
     monkeypatch.setattr(watch, "outage", Outage())
 
     monkeypatch.setattr(incidents, "is_our_turn", raising(ProgrammingError("no such table")))
-    watch.look_once()
+    watch.check_once()
     before = subjects()
     monkeypatch.setattr(incidents, "is_our_turn", raising(OperationalError("gone")))
-    watch.look_once()
+    watch.check_once()
 
-    assert (before, subjects()) == ([], ["PostgreSQL: PostgreSQL is away"])
+    assert (before, subjects()) == ([], ["PostgreSQL: PostgreSQL is down"])
 
 
 def raising(error):
@@ -356,16 +400,19 @@ def raising(error):
 
 
 def test_a_message_put_aside_is_told_once(quiet):
-    """At once, with its reason; when none has come for an hour, or somebody has decided, that is told too."""
+    """At once, with its reason; when somebody has decided, that is told too."""
     unreadable_store.put_aside(b"hello", "no JSON", "mail")
     look()
     look()
 
-    assert subjects() == ["redis: messages that no worker can take"]
-    assert "a message of queue mail was put aside: no JSON" in mail.outbox[0].body
+    assert subjects() == ["Redis: messages that no worker can take"]
+    assert (
+        "1 message put aside that no worker can take; the newest, of queue mail: no JSON"
+        in mail.outbox[0].body
+    )
     unreadable_store.drop(unreadable_store.kept()[0].id)
     look()
-    assert subjects()[1:] == ["redis: over: messages that no worker can take"]
+    assert subjects()[1:] == ["Redis: over: messages that no worker can take"]
 
 
 def test_shipped_values_are_a_minute():
@@ -373,19 +420,91 @@ def test_shipped_values_are_a_minute():
     assert (AlertsConf().patience, AlertsConf().interval) == (60.0, 30.0)
 
 
-def test_a_trouble_says_what_it_is():
-    """Every kind of trouble has words for people."""
-    assert set(notifications.SUBJECTS) == {
-        "dead_letters",
-        "queue_age",
-        "unknown_task",
-        "no_worker",
-        "messages_put_aside",
-        "redis_away",
-        "foreign_ledger",
-        "postgres_away",
-    }
-    assert Trouble("no_worker", "default", "text").patience == 0
+def test_every_kind_fits_its_column_and_has_its_patience():
+    """An incident can hold every kind of condition, and every patience is a setting."""
+    assert max(map(len, conditions.KINDS)) <= Incident._meta.get_field("kind").max_length  # noqa: SLF001  Django's documented way
+    assert {kind.patience for kind in conditions.KINDS.values()} <= {"", *AlertsConf.names()}
+
+
+# Of cronjobs
+
+
+@pytest.fixture
+def forgotten(quiet):
+    """A cronjob that the platform has never woken up."""
+    plants = replace(entry("0 * * * *", "plants"), line="enqueue_prune_jobs", is_in_file=False)
+    register(plants, database_now() - timedelta(hours=3))
+    return plants
+
+
+def wake(plants):
+    wake_up(plants, now=database_now())
+    Job.objects.update(state="succeeded")
+
+
+def test_a_cronjob_is_told_once_and_when_it_is_over(forgotten, webhook):
+    """However often processes look, an incident of a cronjob is two mails and two posts, and none of them is a job."""
+    for _ in range(2):
+        look()
+    jobs = Job.objects.count()
+    wake(forgotten)
+    for _ in range(2):
+        look()
+
+    assert subjects() == ["plants: overdue", "plants: over: overdue"]
+    assert "has never been woken up since it is known" in mail.outbox[0].body
+    assert "What to do: look at the platform's cron" in mail.outbox[0].body
+    assert mail.outbox[0].to == ["ops@example.com"]
+    assert [post["is_over"] for post in webhook.posts] == [False, True]
+    assert jobs == 0
+
+
+def test_a_cronjobs_incident_is_posted_with_its_facts(forgotten, webhook, settings):
+    """A text that chat programs show, and beside it the cronjob, what is wrong, how bad that is, since when, and where to look."""
+    settings.BASE_URL = "https://www.example.com"
+    look()
+
+    (post,) = webhook.posts
+    assert post["text"].startswith("plants: overdue: has never been woken up since it is known")
+    assert (post["kind"], post["severity"], post["cronjob"], post["is_over"]) == (
+        "not_fired",
+        "error",
+        "plants",
+        False,
+    )
+    assert post["link"] == "https://www.example.com/ops/cronjobs/plants/"
+    assert post["since"] < post["opened_at"]
+    assert post["closed_at"] is None
+
+
+def test_an_incident_that_returns_is_a_new_one(forgotten):
+    """Over and back again is told again."""
+    look()
+    wake(forgotten)
+    look()
+    CronJob.objects.update(
+        cursor=database_now() - timedelta(hours=3), last_fire_at=database_now() - timedelta(hours=3)
+    )
+    look()
+
+    assert subjects() == ["plants: overdue", "plants: over: overdue", "plants: overdue"]
+    assert Incident.objects.count() == 2
+
+
+def test_nobody_to_tell(forgotten, settings):
+    """Without ADMINS and webhook the incident is recorded all the same."""
+    settings.ADMINS, settings.ALERT_WEBHOOK_URL = [], ""
+    look()
+
+    assert Incident.objects.get().kind == "not_fired"
+
+
+def test_a_cronjob_that_somebody_holds_is_told_of(forgotten):
+    """A transaction that was left open on its row keeps nobody from looking at it."""
+    with somebody("SELECT * FROM offbeat_cronjobs_cronjob FOR UPDATE"):
+        look()
+
+    assert subjects() == ["plants: overdue"]
 
 
 def test_web_processes_tell_when_no_worker_is_left(stack, webhook):
@@ -396,29 +515,41 @@ def test_web_processes_tell_when_no_worker_is_left(stack, webhook):
     web = stack.web()
     web.browser.get("/healthz")
 
-    wait_until(lambda: len(stack.mails()) == len(ALL))
+    wait_until(lambda: len(stack.mails()) == 1)
     stack.worker(OFFBEAT_ALERTS_INTERVAL="600")
-    wait_until(lambda: len(stack.mails()) == 2 * len(ALL))
+    wait_until(lambda: len(stack.mails()) == 2)
 
-    found = {str(each["Subject"]).removeprefix("[Offbeat] ") for each in stack.mails()}
-    assert found == {f"{queue}: {what}no worker" for queue in ALL for what in ("", "over: ")}
-    wait_until(lambda: sum(post["is_over"] for post in webhook.posts) == len(ALL))  # each follows its mail
+    found = [str(each["Subject"]).removeprefix("[Offbeat] ") for each in stack.mails()]
+    assert found == ["workers: no worker", "workers: over: no worker"]
+    wait_until(lambda: [post["is_over"] for post in webhook.posts] == [False, True])  # each follows its mail
 
 
 def test_a_real_outage_of_the_database_is_told(stack, webhook):
-    """While PostgreSQL is stopped, a web process posts that it is, and afterwards that it is over."""
+    """While PostgreSQL is stopped all say so in the same words: webhook, doctor, metrics and health paths; and when it is over."""
     stack.environment |= {
         "ALERT_WEBHOOK_URL": webhook.url,
         "OFFBEAT_ALERTS_INTERVAL": "1",
         "OFFBEAT_ALERTS_PATIENCE": "1",
+        "METRICS_TOKEN": "a-token-of-the-tests",
     }
-    web = stack.web()
+    web, bearer = stack.web(), {"Authorization": "Bearer a-token-of-the-tests"}
     web.browser.get("/healthz")
 
     stack.postgres.stop()
-    wait_until(lambda: [post for post in webhook.posts if post["signal"] == "postgres_away"])
+    begun, *_ = wait_until(lambda: [post for post in webhook.posts if post["kind"] == "postgres_down"])
+    doctor = json.loads(stack.manage("doctor", "--json").stdout)["findings"]
+    metrics = web.browser.get("/metrics", **bearer).text
+    cron = web.browser.get("/healthz/cron", **bearer).json()["conditions"]
+    ready = web.browser.get("/readyz", **bearer).json()["reason"]
     stack.postgres.start()
-    wait_until(lambda: [p for p in webhook.posts if p["signal"] == "postgres_away" and p["is_over"]])
+    wait_until(lambda: [p for p in webhook.posts if p["kind"] == "postgres_down" and p["is_over"]])
 
-    told = [post["is_over"] for post in webhook.posts if post["signal"] == "postgres_away"]
+    down = conditions.postgres_down()
+    assert begun["text"] == f"PostgreSQL: PostgreSQL is down: {down.text}"
+    assert (begun["severity"], begun["subject"]) == ("error", "PostgreSQL")
+    (red,) = [each for each in doctor if each["name"] == "PostgreSQL"]
+    assert (red["level"], red["found"].startswith(down.text)) == ("red", True)
+    assert 'offbeat_condition{kind="postgres_down",severity="error",subject="PostgreSQL"} 1.0' in metrics
+    assert (cron, ready) == ([down.as_json()], down.text)
+    told = [post["is_over"] for post in webhook.posts if post["kind"] == "postgres_down"]
     assert told == [False, True]

@@ -10,8 +10,8 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.jobs import broker
-from offbeat.ops import health_cron, health_ready
-from offbeat.ops.health_cron import look
+from offbeat.ops import conditions, health_ready, snapshot
+from offbeat.ops.health_cron import remembered
 from tests.offbeat.ops.support import entry
 
 pytestmark = pytest.mark.django_db
@@ -22,10 +22,10 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 @pytest.fixture(autouse=True)
 def fresh():
     """Let no answer and no outage of an earlier test count."""
-    look.forget()
+    remembered.forget()
     broker.breaker.close()
     yield
-    look.forget()
+    remembered.forget()
     broker.breaker.close()
 
 
@@ -94,7 +94,7 @@ def test_without_redis_it_is_degraded_and_still_ready(client, token, redis_away)
     assert (stranger.status_code, stranger.json()) == (200, {"status": "degraded"})
     assert operator.json() == {
         "status": "degraded",
-        "reason": "Redis is away: jobs wait in PostgreSQL",
+        "reason": conditions.redis_down().text,
     }
 
 
@@ -106,11 +106,11 @@ def test_without_its_database_it_is_not_ready(client, token, monkeypatch):
     operator = client.get("/readyz", headers=BEARER)
 
     assert (stranger.status_code, stranger.json()) == (503, {"status": "unavailable"})
-    assert operator.json()["reason"] == "the database is away"
+    assert operator.json()["reason"] == conditions.postgres_down().text
 
 
 def test_cronjobs_that_are_well_answer_200(client):
-    """/healthz/cron is 200 while no cronjob gives a signal."""
+    """/healthz/cron is 200 while nothing is wrong with a cronjob."""
     answer = client.get("/healthz/cron")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -124,12 +124,12 @@ def test_an_overdue_cronjob_answers_503(client, token, overdue):
 
 
 def test_the_token_opens_the_details(client, token, overdue):
-    """With METRICS_TOKEN it says which cronjob, which signal, and since when."""
+    """With METRICS_TOKEN it says which cronjob, what is wrong, and since when."""
     answer = client.get("/healthz/cron", headers=BEARER)
 
-    (cronjob,) = answer.json()["cronjobs"]
-    assert cronjob["cronjob"] == "plants"
-    assert [signal["kind"] for signal in cronjob["signals"]] == ["not_fired"]
+    (condition,) = [each for each in answer.json()["conditions"] if each["subject"] == "plants"]
+    assert (condition["kind"], condition["severity"]) == ("not_fired", "error")
+    assert condition["since"] < database_now().isoformat()
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
@@ -153,7 +153,7 @@ def test_strangers_cannot_wear_the_database_out(client, django_assert_num_querie
 
 def test_cron_health_is_unknown_without_the_database(client, monkeypatch):
     """PostgreSQL away is 503 "unknown": an uptime monitor must not read it as well."""
-    monkeypatch.setattr(health_cron.statuses, "reports", Gone())
+    monkeypatch.setattr(snapshot, "database_now", Gone())
 
     answer = client.get("/healthz/cron")
 
@@ -175,14 +175,14 @@ def test_real_outages_are_answered(stack):
     alive = web.browser.get("/healthz")
     stack.postgres.start()
 
-    assert (away.status, away.json()["reason"]) == (503, "the database is away")
+    assert (away.status, away.json()["reason"]) == (503, conditions.postgres_down().text)
     assert alive.status == 200
     assert web.browser.get("/readyz").status == 200
 
 
 def test_the_database_is_asked_for_nothing_else(client, overdue, django_assert_max_num_queries):
     """A look at the cronjobs costs a handful of queries, however many cronjobs there are."""
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         answer = client.get("/healthz/cron")
 
     assert answer.status_code == 503

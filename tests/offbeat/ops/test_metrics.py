@@ -227,7 +227,7 @@ def test_messages_put_aside_are_counted(ledger, carrier, scrape):
 
 
 def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
-    """Lateness, slots by outcome and trigger, moments, and 1 where one is overdue."""
+    """Lateness, slots by outcome and trigger, moments, and a condition where one is overdue."""
     cronjob, now = entry(name="plants"), database_now()
     if now.minute in {59, 0}:  # around the hour there is one slot more, or less
         now -= timedelta(minutes=5)
@@ -241,14 +241,13 @@ def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
     assert found("slots_total", cronjob="plants", outcome="enqueued", trigger="schedule") == 1
     assert found("slots_total", cronjob="plants", outcome="skipped", trigger="schedule") == 2
     assert found("slots_total", cronjob="plants", outcome="enqueued", trigger="manual") == 1
-    assert found("cronjob_overdue", cronjob="plants") == 0
+    assert found("condition", kind="not_fired", subject="plants", severity="error") is None
     assert 0 <= found("cronjob_lateness_seconds", cronjob="plants") <= 3600
     assert found("cronjob_last_fire_timestamp_seconds", cronjob="plants") == pytest.approx(now.timestamp())
     assert found("cronjob_last_success_timestamp_seconds", cronjob="plants") is None
 
     CronJob.objects.update(cursor=now - timedelta(days=2))
-    assert scrape()("cronjob_overdue", cronjob="plants") == 1
-    assert scrape()("cronjob_signal", cronjob="plants", signal="not_fired") == 1
+    assert scrape()("condition", kind="not_fired", subject="plants", severity="error") == 1
 
 
 def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max_num_queries):
@@ -368,7 +367,7 @@ def test_a_real_worker_folds(stack):
     assert found("jobs_finished_total", task="offbeat.jobs.tasks.prune", state="succeeded") == 1
     assert found("workers") == 1
     assert found("queue_workers", queue="default") == 1
-    assert found("cronjob_overdue", cronjob="prune-jobs") == 0
+    assert found("condition", kind="not_fired", subject="prune-jobs", severity="error") is None
 
 
 def test_real_web_processes_add_up(stack):

@@ -97,7 +97,7 @@ def test_every_metric_is_documented(exported):
 
 def test_keda_scales_by_a_metric_that_is_there(exported):
     """The Kubernetes export asks Prometheus for the depth of the queues by the name that it has."""
-    source = (CHECKOUT / "src" / "offbeat" / "deployment" / "exporters" / "kubernetes_scaling.py").read_text()
+    source = (CHECKOUT / "src" / "offbeat" / "deployment" / "exporters" / "kubernetes_scalers.py").read_text()
 
     assert set(NAME.findall(source)) == {"offbeat_queue_depth"} <= exported
 
@@ -114,7 +114,7 @@ def test_prometheus_fires_the_overdue_alert(stack, tmp_path):
 
     alerts = wait_until(lambda: firing(address, "OffbeatCronjobOverdue"), seconds=60)
 
-    assert [alert["labels"]["cronjob"] for alert in alerts] == ["prune-jobs"]
+    assert [alert["labels"]["subject"] for alert in alerts] == ["prune-jobs"]
     assert alerts[0]["annotations"]["summary"] == "The cronjob prune-jobs is overdue"
     wait_until(
         lambda: [each["health"] for each in targets(address)] == ["up"]

@@ -1,4 +1,4 @@
-"""The project's own settings, quick to test with, and with what tests start: the mail sink, the tasks of the smoke test."""
+"""The project's own settings, quick to test with, and with the tasks of the smoke test."""
 
 import os
 from pathlib import Path
@@ -8,5 +8,5 @@ from config.settings import INSTALLED_APPS
 
 STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
-# Production's apps, and the mail sink that tests start.
-INSTALLED_APPS = [*INSTALLED_APPS, "offbeat.dev", "tests.offbeat.project.smoke"]
+# The mail sink of development is tested with production's settings.
+INSTALLED_APPS = list(dict.fromkeys([*INSTALLED_APPS, "offbeat.dev", "tests.offbeat.project.smoke"]))

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from offbeat.dev.environments import private
 from offbeat.dev.redis_executable import redis_executable
 from offbeat.dev.servers import CHECKOUT, EXECUTABLES
 
+CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
 
 
@@ -59,9 +61,29 @@ os.environ.clear()
 os.environ.update(settings)
 
 
+MARKERS = (
+    "faults: real processes, real kills",
+    "browser: a real Chromium",
+    "storm: ten workers at once; runs alone, it uses every CPU there is",
+)
+
+
 def pytest_configure(config):
     """Bring the fixtures after pytest-django's, of which they replace one."""
-    config.pluginmanager.import_plugin("tests.offbeat.support.fixtures")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    # Not import_plugin(): the conftest of a folder that is named on the command line has imported it already.
+    config.pluginmanager.register(
+        import_module("tests.offbeat.support.fixtures"), "tests.offbeat.support.fixtures"
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Keep two suites apart whose settings differ: the core's, and what is tested with the project's."""
+    if collection_path.parent != CORE:
+        return None
+    is_of_the_project = collection_path == CORE / "project"
+    return is_of_the_project == (config.inipath == CORE / "pytest.ini") or None
 
 
 def pytest_sessionstart():

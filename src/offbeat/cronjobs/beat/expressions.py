@@ -95,7 +95,7 @@ def _of_interval(seconds: float) -> str:
         return f"*/{seconds // MINUTE:.0f} * * * *" if seconds > MINUTE else "* * * * *"
     raise NotExpressibleError(
         f"every {_length(seconds)}: it divides neither an hour nor a day nor a week, so cron's steps would be uneven; "
-        f"choose {_neighbours(seconds)}"
+        f"choose {_adjacent(seconds)}"
     )
 
 
@@ -109,7 +109,7 @@ def _length(seconds: float) -> str:
     )
 
 
-def _neighbours(seconds: float) -> str:
+def _adjacent(seconds: float) -> str:
     """Return the next shorter and longer intervals that cron can say."""
     minutes = [each * MINUTE for each in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)]
     possible = [*minutes, *(each * HOUR for each in (1, 2, 3, 4, 6, 8, 12)), DAY, 7 * DAY]

@@ -40,20 +40,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Incident',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('signal', models.CharField(max_length=20)),
-                ('text', models.CharField(max_length=255)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('cronjob', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='incidents', to='offbeat_cronjobs.cronjob')),
-            ],
-            options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('cronjob', 'signal'), name='offbeat_cronjobs_one_incident')],
-            },
-        ),
-        migrations.CreateModel(
             name='Slot',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

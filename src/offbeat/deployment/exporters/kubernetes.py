@@ -7,7 +7,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment.exporters import kubernetes_network, kubernetes_scaling
+from offbeat.deployment.exporters import kubernetes_network, kubernetes_scalers
 from offbeat.deployment.exporters.environment import asked, fixed_values, particular_values, purpose
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -121,7 +121,7 @@ def _deployment(target: Target, service: Service) -> dict[str, Any]:
     low = max(service.instances.min, 1)
     # A web pod is replaced only after the new one is ready; a worker hands its jobs back either way.
     rolling = {"maxUnavailable": 0, "maxSurge": 1}
-    spec: dict[str, Any] = {} if kubernetes_scaling.scales(service) else {"replicas": low}
+    spec: dict[str, Any] = {} if kubernetes_scalers.scales(service) else {"replicas": low}
     spec |= {
         "revisionHistoryLimit": 3,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
@@ -156,7 +156,7 @@ def _around(target: Target, service: Service) -> list[dict[str, Any]]:
         component=service.name,
         spec={"maxUnavailable": 1, "selector": selector},
     )
-    around = [budget, *kubernetes_scaling.scalers(target, service)]
+    around = [budget, *kubernetes_scalers.scalers(target, service)]
     if service.port:
         ports = [{"name": "http", "port": 80, "targetPort": "http"}]
         spec = {"selector": labels(target, service.name), "ports": ports}

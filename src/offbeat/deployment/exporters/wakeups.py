@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from offbeat.deployment.exporters.facts import Facts
-    from offbeat.deployment.spec import CronJob, Platform
+    from offbeat.deployment.spec import CronJobSpec, Platform
 
 TICK = "python manage.py tick"
 UTC_ZONE = "UTC"
@@ -91,7 +91,7 @@ def _of_file(platform: Platform) -> Iterator[WakeUp]:
         yield WakeUp(cronjob.name, _schedule(cronjob).cron, cronjob.timezone, cronjob.command, cronjob.name)
 
 
-def _of(cronjob: CronJob, facts: Facts) -> Iterator[WakeUp]:
+def _of(cronjob: CronJobSpec, facts: Facts) -> Iterator[WakeUp]:
     lines, zone = _lines(_schedule(cronjob), facts)
     if any(shortest_interval(line) < facts.floor for line in lines):
         yield WakeUp(cronjob.name, every(facts.floor), UTC_ZONE, cronjob.command, cronjob.name, facts.floor)
@@ -100,7 +100,7 @@ def _of(cronjob: CronJob, facts: Facts) -> Iterator[WakeUp]:
         yield WakeUp(cronjob.name, line, zone, cronjob.command, cronjob.name)
 
 
-def _schedule(cronjob: CronJob) -> Schedule:
+def _schedule(cronjob: CronJobSpec) -> Schedule:
     return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
 
 

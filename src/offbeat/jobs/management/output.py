@@ -52,30 +52,31 @@ def lines(job: Job) -> Iterator[str]:
 
 def figures(found: Statistics) -> dict[str, Any]:
     return {
-        "jobs": [
-            {name: _value(value) for name, value in dataclasses.asdict(tally).items()}
-            for tally in found.tallies
-        ],
+        "queues": {
+            name: {key: _value(value) for key, value in dataclasses.asdict(depth).items()}
+            for name, depth in found.queues.items()
+        },
         "finished_about": found.finished_about,
-        "oldest_due_at": _value(found.oldest_due_at),
-        "oldest_due_seconds": _age(found.oldest_due_at),
-        "messages_waiting": found.waiting,
+        "messages_waiting": found.messages,
         "workers": [_worker(worker) for worker in found.workers],
     }
 
 
 def summary(found: Statistics) -> Iterator[str]:
-    for tally in found.tallies:
-        yield f"{tally.queue:20}  {tally.state:9}  {tally.jobs:>9,}  the oldest {_ago(tally.oldest_at)}"
+    for name, depth in found.queues.items():
+        oldest = f", the oldest due {_ago(depth.oldest_at)}" if depth.oldest_at else ""
+        yield (
+            f"{name:20}  {depth.waiting:,} waiting{oldest}; "
+            f"{depth.later:,} later, {depth.running:,} running, {depth.dead:,} dead"
+        )
     about = (
         "unknown until PostgreSQL analyses the table"
         if found.finished_about is None
         else f"about {found.finished_about:,}"
     )
     yield f"finished, apart from dead letters: {about}"
-    yield f"oldest due job: {_ago(found.oldest_due_at)}"
-    waiting = "unknown: Redis did not answer" if found.waiting is None else _by_queue(found.waiting)
-    yield f"messages that wait in Redis: {waiting}"
+    messages = "unknown: Redis did not answer" if found.messages is None else _by_queue(found.messages)
+    yield f"messages that wait in Redis: {messages}"
     yield f"workers alive: {len(found.workers)}"
     yield from map(_life, found.workers)
 

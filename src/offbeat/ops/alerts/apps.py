@@ -13,7 +13,7 @@ class AlertsConfig(AppConfig):
         from offbeat.jobs.worker import periodic_tasks  # noqa: PLC0415
         from offbeat.ops.alerts.conf import conf  # noqa: PLC0415
 
-        periodic_tasks.register("alerts", conf().interval, turn)
+        periodic_tasks.register("alerts", conf().interval, check)
 
 
 @register
@@ -23,7 +23,7 @@ def check_settings(**_: object) -> Iterator[Error]:
     yield from AlertsConf.find_errors("offbeat_alerts.E001")
 
 
-def turn() -> None:
+def check() -> None:
     from offbeat.ops.alerts import watch  # noqa: PLC0415  only workers and web processes watch
 
-    watch.turn()
+    watch.start_check()

@@ -15,36 +15,41 @@ from offbeat.ops.alerts.conf import conf
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from offbeat.ops.alerts.conditions import Trouble
+    from offbeat.condition import Condition
+    from offbeat.ops.conditions import Account
 
 logger = logging.getLogger(__name__)
 
 TURN = """
-    INSERT INTO offbeat_alerts_look (id, at) VALUES (1, now())
-    ON CONFLICT (id) DO UPDATE SET at = now() WHERE offbeat_alerts_look.at < now() - make_interval(secs => %s)
+    INSERT INTO offbeat_alerts_turn (id, at) VALUES (1, now())
+    ON CONFLICT (id) DO UPDATE SET at = now() WHERE offbeat_alerts_turn.at < now() - make_interval(secs => %s)
     RETURNING id
 """
-SEE = """
-    INSERT INTO offbeat_alerts_incident (kind, subject, text) VALUES (%s, %s, %s)
-    ON CONFLICT (kind, subject) WHERE closed_at IS NULL DO UPDATE SET text = excluded.text
-"""
+# After a quiet while the begin is news again: of a condition that nobody has decided about, and that goes on growing.
+NEWS = "excluded.last_at > incident.last_at + make_interval(secs => %(quiet)s)"
+SEE = f"""
+    INSERT INTO offbeat_alerts_incident AS incident (kind, subject, text, since, last_at)
+    VALUES (%(kind)s, %(subject)s, %(text)s, coalesce(%(since)s, now()), %(last_at)s)
+    ON CONFLICT (kind, subject) WHERE closed_at IS NULL DO UPDATE SET text = excluded.text, last_at = excluded.last_at,
+        mailed = CASE WHEN {NEWS} THEN 0 ELSE incident.mailed END, posted = CASE WHEN {NEWS} THEN 0 ELSE incident.posted END
+"""  # noqa: S608  a constant
 OPEN = """
     UPDATE offbeat_alerts_incident SET opened_at = now()
-    WHERE kind = %s AND subject = %s AND closed_at IS NULL AND opened_at IS NULL
-        AND seen_at <= now() - make_interval(secs => %s)
+    WHERE kind = %(kind)s AND subject = %(subject)s AND closed_at IS NULL AND opened_at IS NULL
+        AND seen_at <= now() - make_interval(secs => %(patience)s)
     RETURNING id, kind, subject, text
 """
-CLOSE = """
-    UPDATE offbeat_alerts_incident SET closed_at = now()
-    WHERE closed_at IS NULL AND opened_at IS NOT NULL
-        AND NOT (kind, subject) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+OVER = """
+    closed_at IS NULL AND kind <> ALL(%(unknown)s::text[])
+        AND NOT (kind, subject) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
+"""
+CLOSE = f"""
+    UPDATE offbeat_alerts_incident SET closed_at = now() WHERE opened_at IS NOT NULL AND {OVER}
     RETURNING id, kind, subject, text
-"""
-FORGET = """
-    DELETE FROM offbeat_alerts_incident WHERE (closed_at IS NULL AND opened_at IS NULL
-        AND NOT (kind, subject) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
-        OR closed_at < now() - interval '90 days'
-"""
+"""  # noqa: S608  a constant
+FORGET = f"""
+    DELETE FROM offbeat_alerts_incident WHERE (opened_at IS NULL AND {OVER}) OR closed_at < now() - interval '90 days'
+"""  # noqa: S608  a constant
 
 
 def is_our_turn() -> bool:
@@ -54,21 +59,32 @@ def is_our_turn() -> bool:
         return cursor.fetchone() is not None
 
 
-def compare(troubles: Sequence[Trouble]) -> None:
+def compare(account: Account) -> None:
     """Open what has lasted longer than its patience, close what is over, forget what was too short to tell."""
     with connection.cursor() as cursor:
-        for each in troubles:
-            cursor.execute(SEE, [each.kind, each.subject, each.text])
-            cursor.execute(OPEN, [each.kind, each.subject, each.patience])
+        for each in account.conditions:
+            values = vars(each) | {"kind": each.kind.name, "patience": patience(each), "quiet": conf().quiet}
+            cursor.execute(SEE, values)
+            cursor.execute(OPEN, values)
             note("incident_begin", cursor.fetchall())
-        wrong = [[each.kind for each in troubles], [each.subject for each in troubles]]
+        wrong = {
+            "kinds": [each.kind.name for each in account.conditions],
+            "subjects": [each.subject for each in account.conditions],
+            "unknown": [kind.name for kind in account.unknown],
+        }
         cursor.execute(CLOSE, wrong)
         note("incident_end", cursor.fetchall())
         cursor.execute(FORGET, wrong)
 
 
+def patience(condition: Condition) -> float:
+    """Return for how many seconds a condition must last before people are told."""
+    return float(getattr(conf(), condition.kind.patience)) if condition.kind.patience else 0.0
+
+
 def note(action: str, rows: Sequence[tuple[int, str, str, str]]) -> None:
     for incident, kind, subject, text in rows:
         logger.warning(
-            "%s", text, extra={"action": action, "incident": incident, "kind": kind, "subject": subject}
-        )
+            "%s: %s", subject, text,
+            extra={"action": action, "incident": incident, "kind": kind, "subject": subject},
+        )  # fmt: skip

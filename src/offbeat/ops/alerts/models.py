@@ -1,4 +1,4 @@
-"""Incidents of the whole: jobs, queues, workers and Redis. Those of cronjobs are in `cronjobs`."""
+"""Incidents: conditions that people are told of."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from django.db.models.functions import Now
 
 
 class Incident(models.Model):
-    """Something that was wrong for a while: people are told when it begins and when it is over.
+    """A condition that lasted: people are told when it begins and when it is over.
 
     `mailed` and `posted` say how much was told on each way: 0 nothing, 1 its begin, 2 its end.
     """
 
     kind = models.CharField(max_length=20)
-    subject = models.CharField(max_length=255)  # of the task, the queue, the server
+    subject = models.CharField(max_length=300)  # the name of the cronjob, task, queue, worker or server
     text = models.TextField()
+    since = models.DateTimeField(null=True)  # of the condition, as far as that is known
+    last_at = models.DateTimeField(null=True)  # when it happened last, of what happens again and again
     seen_at = models.DateTimeField(db_default=Now())
     opened_at = models.DateTimeField(null=True)  # when patience had an end
     closed_at = models.DateTimeField(null=True)
@@ -39,8 +41,8 @@ class Incident(models.Model):
         return f"{self.kind} {self.subject}"
 
 
-class Look(models.Model):
-    """The one row that says when somebody last looked: many processes watch, one look in an interval is enough."""
+class Turn(models.Model):
+    """The one row that says when somebody last had a turn: many processes watch, one look in an interval is enough."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     at = models.DateTimeField(db_default=Now())

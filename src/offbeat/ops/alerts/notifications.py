@@ -1,12 +1,12 @@
-"""Tells people of incidents: by mail to ADMINS and as JSON to ALERT_WEBHOOK_URL.
+"""Notifies people of incidents: by mail to ADMINS and as JSON to ALERT_WEBHOOK_URL.
 
 Not by jobs: what is wrong may be that no job runs.
 
-1. claim one incident that is not told of, for `retell_after` seconds;
-2. tell, and note it, each way by itself; then the next one.
+1. claim one incident that nobody was notified of, for `retell_after` seconds;
+2. send, and record it, each way by itself; then the next one.
 
-Death in between: another process tells when the claim is over. So each begin and each end is told at least once; twice only
-when a process died between a mail server's OK and the note of it.
+Death in between: another process sends when the claim is over. So each begin and each end is sent at least once; twice only
+when a process died between a mail server's OK and the record of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.mail import mail_admins
 
+from offbeat.condition import Condition
 from offbeat.cronjobs.words import duration, stamp
+from offbeat.ops import conditions
 from offbeat.ops.alerts.conf import conf
 from offbeat.ops.alerts.models import Incident
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEGUN, OVER = 1, 2
-MOST = 20  # incidents told of in one look: a mail server that hangs must not keep this process from looking again
+MOST = 20  # incidents of one check: a mail server that hangs must not keep this process from the next one
 CLAIM = """
     UPDATE offbeat_alerts_incident SET claimed_until = now() + make_interval(secs => %s)
     WHERE id = (
@@ -41,43 +43,33 @@ CLAIM = """
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING *
 """
-SUBJECTS = {
-    "dead_letters": "dead letters",
-    "queue_age": "jobs wait too long",
-    "unknown_task": "no worker knows the task",
-    "no_worker": "no worker",
-    "messages_put_aside": "messages that no worker can take",
-    "redis_away": "Redis is away",
-    "foreign_ledger": "another deployment takes our messages",
-    "postgres_away": "PostgreSQL is away",
-}
 
 
-def tell() -> None:
-    """Tell of everything that is not told of; a way that fails is tried again at a later look."""
-    for incident in islice(claimed(), MOST):
+def send() -> None:
+    """Send everything that is not sent yet; a way that fails is tried again at a later check."""
+    for incident in islice(claim_incidents(), MOST):
         stage = OVER if incident.closed_at else BEGUN
-        told = {
-            "mailed": incident.mailed >= stage or done(mail, incident),
-            "posted": incident.posted >= stage or done(post, incident),
+        sent = {
+            "mailed": incident.mailed >= stage or has_sent(mail, incident),
+            "posted": incident.posted >= stage or has_sent(post, incident),
         }
-        note(incident, {name: stage for name, is_told in told.items() if is_told})
+        record(incident, {name: stage for name, is_sent in sent.items() if is_sent})
 
 
-def claimed() -> Iterator[Incident]:
-    """Claim one incident after another: the claims of a whole batch would be over before its last one was told of."""
+def claim_incidents() -> Iterator[Incident]:
+    """Claim one incident after another: the claims of a whole batch would be over before its last one was sent."""
     while found := list(Incident.objects.raw(CLAIM, [conf().retell_after])):
         yield from found
 
 
-def note(incident: Incident, told: dict[str, int]) -> None:
-    """Note what was told; what failed stays claimed, so that it is not tried again at once."""
-    if len(told) == 2:  # both ways
-        told["claimed_until"] = None  # type: ignore[assignment]
-    Incident.objects.filter(pk=incident.pk).update(**told)
+def record(incident: Incident, sent: dict[str, int]) -> None:
+    """Record what was sent; what failed stays claimed, so that it is not tried again at once."""
+    if len(sent) == 2:  # both ways
+        sent["claimed_until"] = None  # type: ignore[assignment]
+    Incident.objects.filter(pk=incident.pk).update(**sent)
 
 
-def done(way: Callable[[Incident], None], incident: Incident) -> bool:
+def has_sent(way: Callable[[Incident], None], incident: Incident) -> bool:
     try:
         way(incident)
     # SMTP errors, refusals, timeouts, statuses; an address that is none; an answer that is not HTTP.
@@ -95,12 +87,16 @@ def done(way: Callable[[Incident], None], incident: Incident) -> bool:
 def mail(incident: Incident) -> None:
     if not settings.ADMINS:
         return
+    kind = conditions.kind_of(incident.kind)
     body = [incident.text]
     if incident.closed_at and incident.opened_at:
         lasted = duration(incident.closed_at - incident.opened_at)
         body.append(f"Over since {stamp(incident.closed_at)}, after {lasted}.")
-    body.append(f"python manage.py doctor   says what to do.\n{settings.BASE_URL}")
-    mail_admins(subject_of(incident), "\n\n".join(body))
+    else:
+        since = incident.since or incident.opened_at
+        body += [f"{kind.severity.word.capitalize()} since {stamp(since)}."] if since else []
+        body.append(f"What to do: {kind.advice}")
+    mail_admins(subject_of(incident), "\n\n".join([*body, link_of(incident)]))
 
 
 def post(incident: Incident) -> None:
@@ -116,17 +112,24 @@ def post(incident: Incident) -> None:
 
 
 def as_json(incident: Incident) -> dict[str, Any]:
-    """Return the incident as a cronjob's is posted; `text` is what chat programs show."""
-    return {
-        "text": f"{subject_of(incident)}: {incident.text}",
-        "signal": incident.kind,
-        "subject": incident.subject,
+    """Return what is posted; `text` is what chat programs show."""
+    kind = conditions.kind_of(incident.kind)
+    body = Condition(kind, incident.subject, incident.text, incident.since).as_json()
+    body["text"] = f"{subject_of(incident)}: {incident.text}"
+    if incident.kind in conditions.OF_CRONJOBS:
+        body["cronjob"] = incident.subject
+    return body | {
+        "link": link_of(incident),
         "is_over": incident.closed_at is not None,
         "opened_at": incident.opened_at.isoformat() if incident.opened_at else None,
         "closed_at": incident.closed_at.isoformat() if incident.closed_at else None,
     }
 
 
+def link_of(incident: Incident) -> str:
+    return f"{settings.BASE_URL.rstrip('/')}{conditions.path_of(incident.kind, incident.subject)}"
+
+
 def subject_of(incident: Incident) -> str:
-    what = SUBJECTS.get(incident.kind, incident.kind)
+    what = conditions.kind_of(incident.kind).title
     return f"{incident.subject}: {f'over: {what}' if incident.closed_at else what}"

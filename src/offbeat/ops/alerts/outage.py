@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from offbeat.jobs import broker
+from offbeat.ops import conditions
 from offbeat.ops.alerts import notifications
 from offbeat.ops.alerts.conf import conf
 from offbeat.ops.alerts.models import Incident
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEY = "ops:postgres_away"  # and where: the ledger's identity cannot be asked for while its database is away
+KEY = "ops:postgres_down"  # and where: the ledger's identity cannot be asked for while its database is away
 LONGEST = 7 * 24 * 3600  # seconds for which Redis remembers an outage
-TEXT = "PostgreSQL does not answer: pages fail, nothing can be enqueued, and running jobs cannot finish"
 
 
 class Outage:
@@ -79,12 +79,18 @@ def last(own: datetime | None) -> datetime | None:
 
 
 def tell(begun: datetime, over: datetime | None) -> None:
-    logger.warning("%s", TEXT, extra={"action": "incident_end" if over else "incident_begin"})
+    found = conditions.postgres_down()
+    logger.warning("%s", found.text, extra={"action": "incident_end" if over else "incident_begin"})
     incident = Incident(
-        kind="postgres_away", subject="PostgreSQL", text=TEXT, opened_at=begun, closed_at=over
+        kind=found.kind.name,
+        subject=found.subject,
+        text=found.text,
+        since=begun,
+        opened_at=begun,
+        closed_at=over,
     )
     for way in (notifications.mail, notifications.post):
-        notifications.done(way, incident)
+        notifications.has_sent(way, incident)
 
 
 outage = Outage()

@@ -1,4 +1,4 @@
-"""Looks every half minute, from workers and from web processes: those that are left see what is wrong with the others."""
+"""Checks every half minute, from workers and from web processes: those that are left see what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ import threading
 from django.db import InterfaceError, OperationalError, connection
 
 from offbeat.jobs import locks
-from offbeat.ops.alerts import conditions, incidents, notifications
+from offbeat.ops import conditions
+from offbeat.ops.alerts import incidents, notifications
 from offbeat.ops.alerts.outage import outage
+from offbeat.ops.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 
-_looking = threading.Lock()
+_checking = threading.Lock()
 
 
-def turn() -> None:
-    """Look from a thread of its own: a mail server that hangs must not hold up a worker's heartbeat."""
-    threading.Thread(target=look_once, name="ops-alerts", daemon=True).start()
+def start_check() -> None:
+    """Check from a thread of its own: a mail server that hangs must not hold up a worker's heartbeat."""
+    threading.Thread(target=check_once, name="ops-alerts", daemon=True).start()
 
 
-def look_once() -> None:
-    """Look, unless this process is still at the last look."""
-    if not _looking.acquire(blocking=False):
+def check_once() -> None:
+    """Check, unless this process is still at the last one."""
+    if not _checking.acquire(blocking=False):
         return
     try:
-        look()
+        check()
     except Exception:
-        logger.exception("a look for incidents failed", extra={"action": "alerts_failed"})
+        logger.exception("a check for incidents failed", extra={"action": "alerts_failed"})
     finally:
         connection.close()
-        _looking.release()
+        _checking.release()
 
 
-def look() -> None:
+def check() -> None:
     try:
         with locks.bound_statements():
             if incidents.is_our_turn():
-                incidents.compare(conditions.all_troubles())
-                notifications.tell()
+                incidents.compare(conditions.find(Snapshot.take()))
+                notifications.send()
     # Others, as a table that `release` has still to make, are no outage.
     except (OperationalError, InterfaceError) as error:
         if locks.is_held(error):

@@ -1,1 +1,1 @@
-"""What `manage.py doctor` looks at: one function a check, registered in `examining.CHECKS`."""
+"""What `manage.py doctor` looks at: one function a check, registered in `examination.CHECKS`."""

@@ -1,4 +1,4 @@
-"""Makes every check that can be made: of a server that is away, it says so once and passes what needs it."""
+"""Makes every check that can be made: of a server that is down, it says so once and passes what needs it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from django.db import Error as DatabaseFailure
 from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
-from offbeat.ops.doctor import cronjobs, ledger, limits, postgres, process, redis_server
+from offbeat.ops import conditions
+from offbeat.ops.doctor import limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 POSTGRES, REDIS = "PostgreSQL", "Redis"
-ADVICE = {
-    POSTGRES: "look at the platform's page of the database, and at DATABASE_URL",
-    REDIS: "look at the platform's page of Redis, and at REDIS_URL; jobs wait in PostgreSQL meanwhile",
-}
+DOWN = {POSTGRES: conditions.postgres_down, REDIS: conditions.redis_down}
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ CHECKS = (
     Check(process.variables),
     Check(process.system_checks),
     Check(process.disk),
-    Check(process.telling),
+    Check(process.recipients),
     Check(postgres.reachable, (POSTGRES,)),
     Check(postgres.version, (POSTGRES,)),
     Check(postgres.migrations, (POSTGRES,)),
@@ -52,20 +50,14 @@ CHECKS = (
     Check(redis_server.encryption),
     Check(redis_server.memory, (REDIS,)),
     Check(redis_server.clients, (REDIS,)),
-    Check(redis_server.known_epoch, (POSTGRES, REDIS)),
-    Check(redis_server.own_prefix, (POSTGRES, REDIS)),
+    Check(redis_server.known_token, (POSTGRES, REDIS)),
     Check(redis_server.old_queues, (POSTGRES, REDIS)),
     Check(redis_server.clock, (REDIS,)),
     Check(limits.grace),
     Check(limits.time_limits),
     Check(limits.visibility),
     Check(limits.slots, (POSTGRES,)),
-    Check(ledger.workers, (POSTGRES,)),
-    Check(ledger.queues, (POSTGRES,)),
-    Check(ledger.refused_jobs, (POSTGRES,)),
-    Check(ledger.dead_letters, (POSTGRES,)),
-    Check(ledger.messages, (REDIS,)),
-    Check(cronjobs.cronjobs, (POSTGRES,)),
+    Check(runtime.what_runs, (POSTGRES,)),
 )
 
 
@@ -92,7 +84,8 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
         connection.close()
         if is_away(error):
             away[server] = first_line(error)
-            return [red(server, f"does not answer: {first_line(error)}", ADVICE[server])]
+            down = DOWN[server]()
+            return [red(server, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
             yellow(f"{server}: {name}", f"could not be looked at: {first_line(error)}", "is it allowed to?")
         ]

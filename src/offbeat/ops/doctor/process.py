@@ -146,7 +146,7 @@ def disk() -> Iterator[Finding]:
         )
 
 
-def telling() -> Iterator[Finding]:
+def recipients() -> Iterator[Finding]:
     """Look whether anybody would hear of an incident."""
     ways = [f"mail to {len(settings.ADMINS)}"] if settings.ADMINS else []
     ways += ["a webhook"] if settings.ALERT_WEBHOOK_URL else []

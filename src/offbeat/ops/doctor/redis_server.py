@@ -9,11 +9,11 @@ from django.conf import settings
 
 from offbeat.cronjobs.words import counted
 from offbeat.deployment.servers import redis_address
-from offbeat.jobs import broker, ledger, loss_token, other_ledgers
+from offbeat.jobs import broker, ledger, loss_token
 from offbeat.jobs.models import Broker
 from offbeat.ops.doctor.findings import Finding, graded, green, red, yellow
 from offbeat.ops.doctor.postgres import demanded
-from offbeat.ops.metrics import scrape
+from offbeat.ops.snapshot import expected_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,34 +110,24 @@ def clients() -> Iterator[Finding]:
     )
 
 
-def known_epoch() -> Iterator[Finding]:
-    """Compare the broker's epoch with the ledger's: a worker renews it every few seconds."""
+def known_token() -> Iterator[Finding]:
+    """Compare the broker's loss token with the ledger's: a worker renews it every few seconds."""
     row = Broker.objects.filter(pk=1).first()
     token = cast("bytes | None", broker.client().get(ledger.key(loss_token.TOKEN)))
     if row is None or not row.token:
-        yield yellow("Redis epoch", "no worker has looked yet", "start a worker")
+        yield yellow("Redis loss token", "no worker has looked yet", "start a worker")
     elif token is not None and token.decode() == row.token:
-        yield green("Redis epoch", "the one that the ledger knows")
+        yield green("Redis loss token", "the one that the ledger knows")
     else:
         advice = "nothing, if it stays so for seconds only: a worker publishes again what was lost"
-        yield yellow("Redis epoch", "another one than the ledger knows: it was emptied or replaced", advice)
-
-
-def own_prefix() -> Iterator[Finding]:
-    """Tell of another ledger whose workers consume our queues."""
-    for each in other_ledgers.others():
-        yield red(
-            "Redis prefix",
-            other_ledgers.text(each),
-            "set REDIS_PREFIX in one of the two, for all its processes",
+        yield yellow(
+            "Redis loss token", "another one than the ledger knows: it was emptied or replaced", advice
         )
-    if not other_ledgers.others():
-        yield green("Redis prefix", f"{broker.prefix() or 'none'}: no other ledger uses it")
 
 
 def old_queues() -> Iterator[Finding]:
     """Tell of messages in queues of the same names without a prefix: of releases that had none, or of another program."""
-    for queue in scrape.queues_of() if broker.prefix() else ():
+    for queue in sorted(expected_queues()) if broker.prefix() else ():
         if count := broker.client().llen(queue):
             yield yellow(
                 f"Redis list {queue}",

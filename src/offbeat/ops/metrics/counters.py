@@ -8,6 +8,7 @@ Death in between: both are undone, and any worker counts them. Two workers at on
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
@@ -43,6 +44,19 @@ FOLD = f"""
     )
     SELECT count(*) FROM taken
 """  # noqa: S608  constants
+
+
+Labels = dict[str, float]
+
+
+def read() -> dict[str, dict[str, Labels]]:
+    """Return every counter as {name: {subject: {label: value}}}."""
+    found: dict[str, dict[str, Labels]] = defaultdict(lambda: defaultdict(dict))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, subject, label, value FROM offbeat_metrics_counter")
+        for name, subject, label, value in cursor.fetchall():
+            found[name][subject][label] = value
+    return found
 
 
 def fold() -> int:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offbeat.cronjobs import statuses
-from offbeat.cronjobs.conditions import KINDS
-from offbeat.ops.health_cron import OVERDUE
 from offbeat.ops.metrics.families import counter, gauge
 
 if TYPE_CHECKING:
@@ -16,11 +13,12 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from offbeat.cronjobs.statuses import Report
-    from offbeat.ops.metrics.scrape import Labels
+    from offbeat.ops.metrics.counters import Labels
+    from offbeat.ops.snapshot import Snapshot
 
 
-def families(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
-    reports = [report for report in statuses.reports() if not report.is_removed]
+def families(snapshot: Snapshot, counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
+    reports = [report for report in snapshot.reports if not report.is_removed]
     yield from of_reports(reports)
     yield from of_moments(reports)
     rows = (
@@ -37,23 +35,6 @@ def families(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
 
 
 def of_reports(reports: list[Report]) -> Iterator[Metric]:
-    yield gauge(
-        "cronjob_overdue",
-        "1 while a slot has not been fired, published or started in time.",
-        ["cronjob"],
-        (([each.name], is_overdue(each)) for each in reports),
-    )
-    signals = ({signal.kind for signal in each.signals} for each in reports)
-    yield gauge(
-        "cronjob_signal",
-        "1 while the signal is given.",
-        ["cronjob", "signal"],
-        (
-            ([each.name, kind], kind in given)
-            for each, given in zip(reports, signals, strict=True)
-            for kind in KINDS
-        ),
-    )
     yield gauge(
         "cronjob_paused",
         "1 while it is paused.",
@@ -91,7 +72,3 @@ def moments(name: str, text: str, found: Mapping[str, datetime | None]) -> Metri
     return gauge(
         name, text, ["cronjob"], (([cronjob], at.timestamp()) for cronjob, at in found.items() if at)
     )
-
-
-def is_overdue(report: Report) -> bool:
-    return any(signal.kind in OVERDUE for signal in report.signals)

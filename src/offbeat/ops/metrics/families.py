@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from offbeat.ops.metrics.scrape import Labels
+    from offbeat.ops.metrics.counters import Labels
 
 PREFIX = "offbeat_"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from offbeat.jobs.queries import living_workers
-from offbeat.ops.metrics import buckets, scrape
+from offbeat.jobs.queries import Depth
+from offbeat.ops.metrics import buckets
 from offbeat.ops.metrics.families import by_label, counter, gauge, histogram
 
 if TYPE_CHECKING:
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from offbeat.jobs.models import Worker
-    from offbeat.ops.metrics.scrape import Labels, Tally
+    from offbeat.jobs.queries import Tally
+    from offbeat.ops.metrics.counters import Labels
+    from offbeat.ops.snapshot import Snapshot
 
 
-def families(counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
-    tallies, workers = scrape.tallies(), living_workers()
-    yield from of_ledger(tallies)
-    yield from of_queues(tallies, workers)
-    yield from of_workers(workers)
+def families(snapshot: Snapshot, counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
+    yield from of_ledger(snapshot.tallies)
+    yield from of_queues(snapshot)
+    yield from of_workers(snapshot.alive)
     yield from of_attempts(counts)
 
 
@@ -34,27 +35,34 @@ def of_ledger(tallies: Sequence[Tally]) -> Iterator[Metric]:
     yield gauge("jobs", text, ["task", "state"], jobs.items())
 
 
-def of_queues(tallies: Sequence[Tally], workers: Sequence[Worker]) -> Iterator[Metric]:
-    consumed = Counter(queue for worker in workers if not worker.stopping for queue in worker.queues)
-    queues = scrape.queues_of([tally.queue for tally in tallies], list(consumed))
-    depth, oldest = scrape.depth(tallies), scrape.oldest(tallies)
+def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
+    consumed = Counter(snapshot.consumed)
+    # Those that nobody consumes must show too.
+    queues = {
+        name: snapshot.depths.get(name, Depth())
+        for name in sorted({*snapshot.expected, *snapshot.depths, *consumed})
+    }
+    ages = {
+        name: (snapshot.now - depth.oldest_at).total_seconds() if depth.oldest_at else 0.0
+        for name, depth in queues.items()
+    }
     yield gauge(
         "queue_depth",
         "Jobs that are due and not started.",
         ["queue"],
-        (([q], depth.get(q, 0)) for q in queues),
+        (([name], depth.waiting) for name, depth in queues.items()),
     )
     yield gauge(
         "queue_oldest_age_seconds",
         "How long the first job that is due and not started has been due.",
         ["queue"],
-        (([q], oldest.get(q, 0.0)) for q in queues),
+        (([name], age) for name, age in ages.items()),
     )
     yield gauge(
         "queue_workers",
         "Living workers that consume the queue.",
         ["queue"],
-        (([q], consumed[q]) for q in queues),
+        (([name], consumed[name]) for name in queues),
     )
 
 

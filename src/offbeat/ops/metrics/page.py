@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import redis
 from django.db import DatabaseError, transaction
@@ -12,12 +14,17 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client.core import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from offbeat.ops.metrics import cronjob_metrics, job_metrics, request_metrics, scrape, server_metrics
+from offbeat.ops import conditions
+from offbeat.ops.metrics import counters, cronjob_metrics, job_metrics, request_metrics, server_metrics
+from offbeat.ops.metrics.families import gauge
+from offbeat.ops.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client.core import Metric
+
+    from offbeat.condition import Condition
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +53,23 @@ class Collected:
 
 def families() -> list[Metric]:
     servers: dict[str, bool] = {}
+    wrong: list[Condition] = []
     found = [
-        *part("postgres", DatabaseError, of_database, servers),
+        *part("postgres", DatabaseError, partial(of_database, wrong), servers),
         *part("redis", redis.RedisError, of_redis, servers),
     ]
-    return [server_metrics.up(servers), *found]
+    down = {"postgres": conditions.postgres_down(), "redis": conditions.redis_down()}
+    wrong += [down[server] for server, is_up in servers.items() if not is_up]
+    return [server_metrics.up(servers), of_conditions(wrong), *found]
+
+
+def of_conditions(wrong: Iterable[Condition]) -> Metric:
+    return gauge(
+        "condition",
+        "1 while something is wrong.",
+        ["kind", "subject", "severity"],
+        {(each.kind.name, each.subject, each.kind.severity.word): 1 for each in wrong}.items(),
+    )
 
 
 def part(
@@ -69,14 +88,19 @@ def part(
     return found
 
 
-def of_database() -> Iterator[Metric]:
+def of_database(wrong: list[Condition]) -> Iterator[Metric]:
+    """Yield what the ledger knows, and add to `wrong` what is."""
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(PATIENCE)
-        counts: Any = scrape.counters()
-        yield from job_metrics.families(counts)
-        yield from cronjob_metrics.families(counts)
+        snapshot, counts = Snapshot.take(), counters.read()
+    wrong += conditions.find(snapshot).conditions
+    yield from job_metrics.families(snapshot, counts)
+    yield from cronjob_metrics.families(snapshot, counts)
 
 
 def of_redis() -> Iterator[Metric]:
     yield from server_metrics.of_redis()
-    yield from request_metrics.families()
+    with contextlib.suppress(
+        DatabaseError
+    ):  # a process that has just begun asks PostgreSQL whose counts these are
+        yield from request_metrics.families()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.jobs import broker, unreadable_store
-from offbeat.ops.metrics import scrape
 from offbeat.ops.metrics.families import counter, gauge
+from offbeat.ops.snapshot import expected_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def of_redis() -> Iterator[Metric]:
     """Yield how full Redis is, and how many messages wait: jobs' and those of plain `.delay()`. Raises redis.RedisError."""
     memory = broker.client().info("memory")
-    queues = scrape.queues_of()
+    queues = sorted(expected_queues())
     yield gauge(
         "redis_memory_used_bytes", "What Redis holds.", [], [([], float(memory.get("used_memory", 0)))]
     )

@@ -1,6 +1,6 @@
 """The reports of all cronjobs, quickly enough for a page that two hundred cronjobs are on and that asks every few seconds.
 
-`monitoring.reports()` reads platform.yaml and loads every command each time: right for a command that runs once, and most of the
+`statuses.reports()` reads platform.yaml and loads every command each time: right for a command that runs once, and most of the
 time of a page. A process that stays remembers both until the file, or a dashboard's cronjob, changes. The rules are cronjobs' own.
 """
 
@@ -18,7 +18,7 @@ from psycopg import Cursor
 from offbeat.cronjobs import entries, tick_wakeup
 from offbeat.cronjobs.history import NEWEST, PAST_SLOT, STRIP, WITH_JOBS, PastSlot
 from offbeat.cronjobs.models import CronJob, Tick
-from offbeat.cronjobs.statuses import Facts
+from offbeat.cronjobs.statuses import Observation
 from offbeat.deployment import spec
 from offbeat.deployment.schedule import Schedule
 
@@ -94,12 +94,12 @@ def reports(now: datetime) -> tuple[list[Report], Declared]:
     found = declared(rows)
     last_tick = Tick.objects.order_by("-at").values_list("at", flat=True).first()
     ticks = tick_wakeup.interval(now) or timedelta(0)
-    facts = Facts(now, found.known, found.problems, past_slots(), ticks, last_tick)
-    return [facts.report(row) for row in rows], found
+    observation = Observation(now, found.known, found.problems, past_slots(), ticks, last_tick)
+    return [observation.report(row) for row in rows], found
 
 
 def past_slots() -> dict[str, list[PastSlot]]:
-    """Return what `past.past_slots()` does, asking again only for slots that may have changed since the page before.
+    """Return what `history.past_slots()` does, asking again only for slots that may have changed since the page before.
 
     Of two hundred cronjobs these are six thousand slots with five moments each, nearly all of which have succeeded.
     """

@@ -14,6 +14,7 @@ from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
 
 from offbeat.cronjobs.words import duration, lateness, stamp
+from offbeat.ops.conditions import path_of
 from offbeat.ops.pages import figures
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.utils.safestring import SafeString
 
+    from offbeat.condition import Condition
     from offbeat.cronjobs.statuses import Report
     from offbeat.deployment.schedule import Schedule
     from offbeat.jobs.models import Job
@@ -111,19 +113,16 @@ def words(report: Report) -> str:
     return _words(report.schedule)
 
 
-HEADLINES = {
-    "not_fired": "overdue",
-    "not_published": "not published",
-    "not_started": "not started",
-    "too_long": "runs too long",
-    "no_success": "no success",
-}
+@register.filter
+def titles(report: Report) -> str:
+    """Return what is wrong with a cronjob in a few words."""
+    return ", ".join(condition.kind.title for condition in report.conditions)
 
 
 @register.filter
-def headline(report: Report) -> str:
-    """Return what is wrong with a cronjob in a word or two."""
-    return ", ".join(HEADLINES[signal.kind] for signal in report.signals) or "cannot be run"
+def path(condition: Condition) -> str:
+    """Return where to look."""
+    return path_of(condition.kind.name, condition.subject)
 
 
 @register.filter

@@ -95,7 +95,7 @@ def test_it_works_as_pid_1(stack):
 @pytest.mark.faults
 def test_celerys_own_command_line_still_works(stack):
     """A team that starts its worker by `celery -A config worker` gets the same worker."""
-    command = ["celery", "--workdir", "src", "-A", "config", "worker", "--queues", "default"]
+    command = ["celery", "-A", "tests.offbeat.sample_project", "worker", "--queues", "default"]
     worker = stack.start("celery", command)
     worker.wait_for(" ready.")
 

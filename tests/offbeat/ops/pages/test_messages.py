@@ -46,7 +46,7 @@ def test_the_overview_tells_of_them(client, two):
     """In its list of what is wrong, with a link."""
     answer = client.get("/ops/")
 
-    assert "2 messages put aside, because no worker can take them" in text_of(answer)
+    assert "Redis : 2 messages put aside that no worker can take; the newest, of queue" in text_of(answer)
     assert 'href="/ops/messages/"' in answer.content.decode()
 
 

@@ -10,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from offbeat.cronjobs.models import CronJob
-from offbeat.cronjobs.models import Incident as CronJobIncident
 from offbeat.jobs import broker, other_ledgers
 from offbeat.jobs.models import Job, Worker
 from offbeat.ops.alerts.models import Incident
@@ -31,22 +30,18 @@ def test_all_quiet(client, cronjobs, worker):
 def test_the_last_incident_is_remembered(client, cronjobs, worker):
     """In quiet times the page says what was wrong last, and since when it is over, be it a cronjob or the whole."""
     now = timezone.now()
-    CronJobIncident.objects.create(
-        cronjob_id="weekly-digest",
-        signal="not_fired",
-        text="was not woken up",
-        opened_at=now,
-        closed_at=now - timedelta(hours=2),
+    Incident.objects.create(
+        kind="not_fired", subject="weekly-digest", text="was not woken up", closed_at=now - timedelta(hours=2)
     )
     first = text_of(client.get("/ops/"))
     Incident.objects.create(
-        kind="redis_away", subject="redis", text="Redis was away", closed_at=now - timedelta(hours=1)
+        kind="redis_down", subject="Redis", text="it was down", closed_at=now - timedelta(hours=1)
     )
 
     second = text_of(client.get("/ops/"))
 
     assert "The last incident was over 2 h ago : weekly-digest: was not woken up" in first
-    assert "The last incident was over 1 h ago : Redis was away" in second
+    assert "The last incident was over 1 h ago : Redis: it was down" in second
 
 
 def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker):
@@ -61,8 +56,12 @@ def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker)
     text = text_of(client.get("/ops/"))
 
     assert "2 things are wrong. The first since" in text
-    assert "signup-report has never been woken up since it is known" in text
-    assert "1 dead letter waits for your decision for 8 min" in text
+    assert "signup-report : has never been woken up since it is known" in text
+    assert (
+        "newsletter.tasks.send_confirmation : 1 dead letter waits for your decision; the newest: SMTPError: no"
+        in text
+    )
+    assert "warning for 8 min → python manage.py jobs list --state dead; then retry or discard" in text
     assert "has never fired" in text
 
 
@@ -85,24 +84,24 @@ def test_no_worker(client, cronjobs):
 
     text = text_of(client.get("/ops/"))
 
-    assert "No worker is alive: jobs are kept, and none is run for 3 min" in text
+    assert "workers : no worker is alive: jobs are kept, and none is run error for 3 min" in text
     assert "web-7 (11) is silent since" in text
 
 
 def test_a_queue_without_consumer(client, cronjobs, worker):
     """Jobs in a queue that nobody consumes are told of, with how many they are."""
-    stage.job("reports.render", "published", timezone.now(), queue="slow")
+    stage.job("reports.render", "published", timezone.now() - timedelta(minutes=2), queue="slow")
 
     text = text_of(client.get("/ops/"))
 
-    assert "Queue slow is consumed by no worker: 1 job waiting" in text
+    assert "slow : no worker consumes this queue: 1 job waiting error for 2 min" in text
 
 
 def test_a_queue_that_is_behind(client, cronjobs, worker):
     """A queue whose oldest job waits for a quarter of an hour is told of, though workers consume it."""
     stage.job("reports.render", "published", timezone.now() - timedelta(minutes=15), queue="mail")
 
-    assert "Queue mail is behind: the oldest of 1 job has waited 15 min" in text_of(client.get("/ops/"))
+    assert "mail : is behind: 1 job waiting warning for 15 min" in text_of(client.get("/ops/"))
 
 
 def test_redis_away(client, cronjobs, worker, redis):
@@ -113,7 +112,7 @@ def test_redis_away(client, cronjobs, worker, redis):
     finally:
         redis.start()
 
-    assert "Redis does not answer: jobs are kept in PostgreSQL until it does" in text
+    assert "Redis : Redis does not answer: jobs are kept in PostgreSQL until it does" in text
 
 
 def test_a_worker_is_shown_with_what_it_does(client, cronjobs, worker):

@@ -24,11 +24,11 @@ def test_the_reports_are_those_of_cronjobs(cronjobs):
     for moment in moments:
         ours, theirs = reports.reports(moment)[0], statuses.reports(moment)
         shown = [
-            (each.name, each.next_slot, each.slots, each.signals, each.is_well, each.in_words)
+            (each.name, each.next_slot, each.slots, each.conditions, each.is_well, each.in_words)
             for each in ours
         ]
         assert shown == [
-            (each.name, each.next_slot, each.slots, each.signals, each.is_well, each.in_words)
+            (each.name, each.next_slot, each.slots, each.conditions, each.is_well, each.in_words)
             for each in theirs
         ]
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.deployment.cron import Cron, run_command
-from offbeat.deployment.spec import CronJob, PlatformError, read
+from offbeat.deployment.spec import CronJobSpec, PlatformError, read
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 
 NAP = 0.5  # seconds between two looks at the clock and at platform.yaml
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         self.say(f"{name}: {outcome}")
         sys.exit(code)
 
-    def find(self, name: str) -> CronJob:
+    def find(self, name: str) -> CronJobSpec:
         try:
             return read().cronjob(name)
         except KeyError as error:
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def command_now(cronjob: CronJob) -> list[str]:
+def command_now(cronjob: CronJobSpec) -> list[str]:
     """Return its command; one that has slots does nothing between two of them, unless it is told to."""
     name = cronjob.argv[2]  # python manage.py NAME
     app = get_commands().get(name)

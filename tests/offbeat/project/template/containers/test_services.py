@@ -59,7 +59,7 @@ def worker(database: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("cronjob", PLATFORM.cronjobs, ids=lambda cronjob: cronjob.name)
-def test_cronjob(cronjob: spec.CronJob, database: str, worker: str) -> None:
+def test_cronjob(cronjob: spec.CronJobSpec, database: str, worker: str) -> None:
     """A wake-up in a container of its own enqueues a job, which the worker in another finishes."""
     before = finished(database)
 

@@ -20,7 +20,7 @@ DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
 
 
 @dataclass(frozen=True)
-class Waking:
+class PlannedWakeUp:
     """When a command is run: five sets of numbers in a time zone, and how much later than that it may be."""
 
     command: str
@@ -76,7 +76,7 @@ def field(text: str, low: int, high: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> Waking:
+def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> PlannedWakeUp:
     """Read a portable cron line, of which at most one day field is restricted."""
     minute, hour, day, month, weekday = line.split()
     assert "*" in (day, weekday), f"not portable, both day fields are restricted: {line}"
@@ -87,10 +87,10 @@ def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> Waking:
         field(month, 1, 12),
         field(weekday, 0, 6),
     )
-    return Waking(command, *sets, zone, timedelta(minutes=late))
+    return PlannedWakeUp(command, *sets, zone, timedelta(minutes=late))
 
 
-def wakings(target: str, files: dict[str, str]) -> list[Waking] | None:
+def planned_wakeups(target: str, files: dict[str, str]) -> list[PlannedWakeUp] | None:
     """Give what an export makes the platform run; None where a stand-in reads platform.yaml itself."""
     return READERS[target](files)
 
@@ -210,7 +210,7 @@ def _calendar(command, text):
     ).groups()
     weekdays = frozenset(DAYS[each] for each in days.split(",")) if days else frozenset(range(7))
     sets = (_times(minutes, 0, 59), _times(hours, 0, 23), _times(monthdays, 1, 31), _times(months, 1, 12))
-    return Waking(command, *sets, weekdays, zone)
+    return PlannedWakeUp(command, *sets, weekdays, zone)
 
 
 def _times(text, low, high):
