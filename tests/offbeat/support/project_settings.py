@@ -1,4 +1,4 @@
-"""The project's own settings, quick to test with, and with what tests start: the mail sink, the tasks of the smoke test."""
+"""The project's own settings, quick to test with, and with the tasks of the smoke test."""
 
 import os
 from pathlib import Path
