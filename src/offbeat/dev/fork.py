@@ -176,7 +176,7 @@ def likely_upstream(root: Path) -> str:
         origin = git(root, "remote", "get-url", "origin").strip()
     except GitError:
         return UPSTREAM
-    return origin if re.search(r"\boffbeat(\.git)?/?$", origin) else UPSTREAM
+    return origin if re.search(r"(^|[/:])offbeat(\.git)?/?$", origin) else UPSTREAM
 
 
 if __name__ == "__main__":

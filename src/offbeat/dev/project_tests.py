@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Most tests wait for processes, so four at a time.
-SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+# Of the core's, most wait for processes, so four at a time. The project's may be few, and each process more starts servers.
+CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -71,7 +72,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
         return [Session("core", [str(CORE), *options])]
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
-        Session("core", [str(CORE), "-m", "not storm", *SIDE_BY_SIDE]),
+        Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
     ]
 
 
@@ -80,7 +81,9 @@ def project_session(options: Sequence[str]) -> Session:
 
 
 def is_path(argument: str) -> bool:
-    return not argument.startswith("-") and Path(argument.partition("::")[0]).exists()
+    """Tell a test's path from the value of an option: `-k run` names no file here."""
+    path = Path(argument.partition("::")[0]).resolve()
+    return not argument.startswith("-") and path.is_relative_to(TESTS) and path.exists()
 
 
 def is_of_the_core(path: str) -> bool:

@@ -1,8 +1,8 @@
 """A file of the template as a fork has it: under the fork's name, without what is the example's or upstream's.
 
 `./run fork` writes it, and `./run update` compares with it, so that neither the name nor the example makes a conflict.
-A line that ends in the comment `example` is the example's, and so is a block from `example begins` to `example ends`;
-`upstream` marks what no fork has. "Offbeat" in a file of the template is the project's own title; where it means
+A line that ends in `# example` is the example's, and so is a block from `# example begins` to `# example ends`;
+`# upstream` marks what no fork has. "Offbeat" in a file of the template is the project's own title; where it means
 the core, it says "the core".
 """
 
@@ -99,10 +99,7 @@ def without_marked(path: str, text: str, words: Sequence[str]) -> str:
 
 def unmarked(path: str, lines: Sequence[str], word: str) -> list[str]:
     """Return the lines that the word does not mark. Raises MarkError."""
-    mark, begin, end = (
-        re.compile(rf"(?:# {said}|<!-- {said} -->(?: \|)?)$")
-        for said in (word, f"{word} begins", f"{word} ends")
-    )
+    mark, begin, end = (re.compile(rf"# {said}$") for said in (word, f"{word} begins", f"{word} ends"))
     kept: list[str] = []
     begun = 0  # the number of the line that begins the block, counted from one
     is_gap = False  # the blank lines before a block are kept: those after it would add to them

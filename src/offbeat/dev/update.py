@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, files_below, read_base, write_base
-from offbeat.dev.file_merge import BY_PACKAGE, FileVersion, Outcome, merge_file, read_file, write_outcome
+from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, read_base, write_base
+from offbeat.dev.file_merge import BY_PACKAGE, Outcome, write_outcome
 from offbeat.dev.git import GitError, uncommitted_changes
 from offbeat.dev.locks import resolve_locks
-from offbeat.dev.thin_files import MarkError, as_fork, is_core
+from offbeat.dev.thin_files import MarkError
+from offbeat.dev.update_plan import Folders, core_outcomes, edited_files, replace_core, thin_outcomes
 from offbeat.dev.update_report import changes_between, core_diff, migrations_between
 from offbeat.dev.upstream import Upstream, UpstreamError, number_of
 
@@ -62,15 +62,6 @@ class UpdateStep:
     name: str  # as a person types the new version
     new: str
     version: str
-
-
-@dataclass(frozen=True)
-class Folders:
-    """The files of a step: as they were, as the team has them, as they will be."""
-
-    start: Path
-    root: Path
-    new: Path
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -179,8 +170,9 @@ def take(step: UpdateStep, root: Path, folder: Path, options: argparse.Namespace
     step.upstream.export(step.new, folders.new)
     if not (options.keep_my_changes or options.drop_my_changes):
         refuse_edited(step, folders)
-    outcomes = thin_outcomes(step, folders)
-    outcomes += core_outcomes(step, folders) if options.keep_my_changes else []
+    labels = (f"Offbeat {step.base.version}", f"Offbeat {step.name}")
+    outcomes = thin_outcomes(folders, step.base, labels)
+    outcomes += core_outcomes(folders, labels) if options.keep_my_changes else []
     report_new(step, folders)
     (root / UNDONE).touch()
     replace_core(folders)
@@ -197,77 +189,6 @@ def refuse_edited(step: UpdateStep, folders: Folders) -> None:
     if edited := edited_files(folders):
         say(core_diff(folders.start, folders.root, edited))
         raise UpdateError(EDITED.format(files=", ".join(edited), upstream=step.base.upstream), os.EX_NOPERM)
-
-
-def edited_files(folders: Folders) -> list[str]:
-    """Return the core's files that differ from those that the fork was made from."""
-    return [
-        path
-        for path in core_files(folders.start, folders.root)
-        if content_of(folders.start / path) != content_of(folders.root / path)
-    ]
-
-
-def core_files(start: Path, root: Path) -> list[str]:
-    """Return what is below the core's folders, but for those that the team has deleted as a whole."""
-    kept = [name for name in CORE if (root / name).is_dir()]
-    return sorted(
-        {f"{name}/{path}" for folder in (start, root) for name in kept for path in files_below(folder / name)}
-    )
-
-
-def content_of(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def labels_of(step: UpdateStep) -> tuple[str, str]:
-    return f"Offbeat {step.base.version}", f"Offbeat {step.name}"
-
-
-def thin_outcomes(step: UpdateStep, folders: Folders) -> list[Outcome]:
-    """Return what becomes of the template's files, as merges between what upstream's would be in this fork."""
-
-    def in_this_fork(folder: Path, path: str) -> FileVersion | None:
-        file = read_file(folder / path)
-        if file is None:
-            return None
-        content = as_fork(path, file.content, step.base.name, with_example=step.base.example)
-        return None if content is None else replace(file, content=content)
-
-    paths = {
-        path for folder in (folders.start, folders.new) for path in files_below(folder) if not is_core(path)
-    }
-    outcomes = (
-        merge_file(
-            path,
-            (
-                in_this_fork(folders.start, path),
-                read_file(folders.root / path),
-                in_this_fork(folders.new, path),
-            ),
-            labels_of(step),
-        )
-        for path in sorted(paths)
-    )
-    return [outcome for outcome in outcomes if outcome]
-
-
-def core_outcomes(step: UpdateStep, folders: Folders) -> list[Outcome]:
-    """Return the team's edits of the core, made again to the new one."""
-    outcomes = []
-    for path in edited_files(folders):
-        start, yours, new = (
-            read_file(folder / path) for folder in (folders.start, folders.root, folders.new)
-        )
-        again = Outcome(path, "your change, made again", yours)
-        outcomes.append(merge_file(path, (start, yours, new), labels_of(step)) or again)
-    return outcomes
-
-
-def replace_core(folders: Folders) -> None:
-    for name in core_trees(folders.root):
-        shutil.rmtree(folders.root / name)
-        shutil.copytree(folders.new / name, folders.root / name)
 
 
 def report_new(step: UpdateStep, folders: Folders) -> None:
@@ -296,6 +217,7 @@ def report_files(step: UpdateStep, outcomes: Iterable[Outcome], resolved: str) -
 def say(text: str) -> None:
     if text:
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()  # uv speaks for itself in between
 
 
 if __name__ == "__main__":

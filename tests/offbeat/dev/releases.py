@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 CORE_SETTINGS = "src/offbeat/settings.py"
 MIGRATION = "src/offbeat/jobs/migrations/0002_note.py"
@@ -62,6 +63,7 @@ def a_migration(upstream):
 
 def a_fix(upstream):
     upstream.append("src/offbeat/ops/__init__.py", "\nFIXED = True\n")
+    upstream.edit("src/offbeat/dev/update.py", "}: replaced", "}: replaced whole")
     upstream.write("tests/offbeat/ops/test_the_fix.py", "def test_the_fix():\n    assert True\n")
     upstream.append("docs/offbeat/ops.md", "\nA thing is fixed.\n")
 
@@ -82,6 +84,11 @@ def the_platform_file(upstream):
         '  LOG_LEVEL: {default: "INFO"}\n',
         '  LOG_LEVEL: {default: "WARNING"}\n  EMAIL_SUBJECT_PREFIX: {}\n',
     )
+
+
+def the_workflows(upstream):
+    upstream.write(".github/workflows/more.yml", "name: More\n")
+    upstream.append(".editorconfig", "\n[run]\nindent_size = 4\n")
 
 
 def the_requirements(upstream):
@@ -142,3 +149,4 @@ def live_in(fork):
     for path in ("requirements.txt", "requirements-dev.txt"):
         fork.edit(path, "\ntzdata==", f"\n{OWN_PACKAGE}tzdata==")
     (fork.folder / ".editorconfig").unlink()
+    shutil.rmtree(fork.folder / ".github")

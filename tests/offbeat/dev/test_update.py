@@ -157,7 +157,9 @@ def conflicted_files(fork):
 
 def has_what_is_the_teams(fork):
     fork.git("add", "--all")
-    assert not [path for path in fork.tracked() if path.startswith((*EXAMPLE, "bench/", ".editorconfig"))]
+    assert not [
+        path for path in fork.tracked() if path.startswith((*EXAMPLE, "bench/", ".editorconfig", ".github/"))
+    ]
     assert "newsletter" not in fork.read("src/config/urls.py") + fork.read("platform.yaml")
     assert fork.read("README.md") == "# The shop of Acme\n"
     assert 'LANGUAGE_CODE = "de"' in fork.read("src/config/settings.py")
@@ -190,6 +192,11 @@ def test_it_says_what_is_new(fork):
     assert 'git commit --message "Update Offbeat to 0.3.0"' in said
     assert " M offbeat.toml\n" in fork.changed()
     assert fork.git("log", "--format=%s", "-1") == "Our own\n"
+
+
+def test_the_new_versions_program_does_it(fork):
+    """What the update of the new version does better holds for the update to it."""
+    assert "docs/offbeat: replaced whole\n" in fork.check("update")
 
 
 def test_the_next_update_begins_where_this_one_ended(fork, upstream):

@@ -180,11 +180,14 @@ def test_a_frozen_worker(faults):
 
 
 def is_transaction_open():
-    """A worker's session wrote, and waits for its task to go on."""
+    """The session of the job's process wrote, and waits for the task to go on."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL"
-            " AND datname = current_database() AND application_name LIKE 'offbeat %')"
+            """
+            SELECT EXISTS (SELECT 1 FROM pg_stat_activity AS session JOIN offbeat_jobs_job AS job
+                ON application_name = format('offbeat %s %s', job.worker, job.pid)
+                WHERE job.state = 'running' AND session.state = 'idle in transaction' AND backend_xid IS NOT NULL)
+            """
         )
         return cursor.fetchone()[0]
 

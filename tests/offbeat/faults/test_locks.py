@@ -82,7 +82,7 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
         worker = faults.quick_worker()
         lost.kill()
         faults.wait_for_start("free", times=2)
-        worker.wait_for(f"held by pid {pid} (offbeat, ")
+        worker.wait_for(f"held by pid {pid} (")
         beats(worker)
         later = tasks.work.enqueue("later")
         faults.wait_for_state(later, "succeeded")

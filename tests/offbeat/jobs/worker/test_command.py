@@ -60,6 +60,19 @@ def test_a_pool_by_a_variable_is_refused():
     assert "without CELERY_WORKER_POOL" in refused.stderr
 
 
+def test_a_project_without_an_application_is_told(tmp_path):
+    """Where the project has made no Celery application, none of Celery's own is started in its place."""
+    (tmp_path / "bare_settings.py").write_text(
+        "from offbeat.settings import *\nINSTALLED_APPS = OFFBEAT_APPS\nenv.complain()\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
+
+    refused = run("--queues", "default", DJANGO_SETTINGS_MODULE="bare_settings", PYTHONPATH=path)
+
+    assert refused.returncode == os.EX_CONFIG
+    assert refused.stderr.startswith("Error: Celery has no application that runs jobs. Hint: make one with")
+
+
 @pytest.mark.faults
 def test_the_process_is_the_worker(stack):
     """No process stands between the platform and the worker: SIGTERM to the one that was started stops it, with 0."""

@@ -18,6 +18,9 @@ from tests.offbeat.support.running import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
 FIRST_CRONJOB = README.partition("## Add your first cronjob")[2].partition("\n## ")[0]
+MANUALS = (
+    (CHECKOUT / "docs/offbeat/cronjobs.md").read_text().partition("## Add one\n")[2].partition("\n### ")[0]
+)
 
 STEP = re.compile(
     r"In `(?P<file>[^`]+)`(?:, under the line `(?P<line>[^`]+)`)?:\n\n```\w+\n(?P<code>.*?)```"
@@ -63,9 +66,10 @@ def reader(stack, tmp_path):
     return Reader(tmp_path / "clone", variables)
 
 
-def test_the_first_cronjob_runs(reader, stack):
-    """Nothing but what the README says makes a project that passes its checks, and whose worker does the new job."""
-    files = reader.follow(FIRST_CRONJOB)
+@pytest.mark.parametrize("text", [FIRST_CRONJOB, MANUALS], ids=["README", "manual"])
+def test_the_first_cronjob_runs(reader, stack, text):
+    """Nothing but what the page says makes a project that passes its checks, and whose worker does the new job."""
+    files = reader.follow(text)
 
     assert files == [
         "src/config/settings.py",

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from celery import current_app
 from django.core.management.base import BaseCommand
 
+from offbeat.boot import exit_process
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Nobody listens to them, and without them the first job starts a second sooner, and a worker holds fewer connections.
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+LEASE = "offbeat.jobs.worker.lease:Lease"
+NO_APPLICATION = (
+    "Celery has no application that runs jobs. Hint: make one with offbeat.celery.create_app() beside the settings, "
+    "and import it in their package's __init__.py."
+)
 
 
 class Command(BaseCommand):
@@ -20,10 +27,12 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         """Become the worker; all that stands behind `worker` is Celery's to read, --help too."""
+        app = current_app._get_current_object()  # noqa: SLF001  the one behind the proxy
+        if LEASE not in app.steps["consumer"]:
+            exit_process(os.EX_CONFIG, NO_APPLICATION)
         from celery.bin.celery import celery  # noqa: PLC0415  a few tenths of a second, which no other command pays
 
-        os.environ.setdefault(
-            "CELERY_SKIP_CHECKS", "true"
-        )  # `manage.py release` has made them, and refused what is wrong
-        celery.params[0].default = current_app._get_current_object()  # noqa: SLF001  as Celery.start() does: -A without a name
+        # `manage.py release` has made the checks, and refused what is wrong.
+        os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
+        celery.params[0].default = app  # as Celery's own start() does, which loses the exit code
         celery.main([*argv[1:2], *FLAGS, *argv[2:]], prog_name="manage.py", auto_envvar_prefix="CELERY")
