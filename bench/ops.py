@@ -98,6 +98,7 @@ def fill():
     from django.utils import timezone
 
     from offbeat.cronjobs.catchup import load_file_entries
+    from offbeat.cronjobs.registration import register
 
     say(f"  ops: writing {JOBS:,} jobs ...")
     with connection.cursor() as cursor:
@@ -105,7 +106,8 @@ def fill():
         for state in ("pending", "published", "running"):
             cursor.execute(WAITING, [state])
         cursor.execute(ALIVE, [WORKERS])
-        load_file_entries(timezone.now())
+        for entry in load_file_entries():
+            register(entry, timezone.now())
         cursor.execute(SLOTS, [40])
         cursor.execute("UPDATE offbeat_cronjobs_cronjob SET last_fire_at = now()")
         cursor.execute("VACUUM ANALYZE offbeat_jobs_job")

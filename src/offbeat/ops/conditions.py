@@ -15,7 +15,7 @@ from django.urls import reverse
 from offbeat.condition import Condition, ConditionKind, Severity
 from offbeat.cronjobs import conditions as of_cronjobs
 from offbeat.cronjobs.words import counted
-from offbeat.jobs import broker, other_ledgers, unreadable_store
+from offbeat.jobs import other_ledgers, unreadable_store
 from offbeat.ops.alerts.conf import conf
 
 if TYPE_CHECKING:
@@ -165,12 +165,12 @@ def dead_letters(snapshot: Snapshot) -> Iterator[Condition]:
 
 def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
     """Yield what only Redis knows, and which workers do not reach it although we do. Raises redis.RedisError."""
-    broker.client().ping()
+    newest = unreadable_store.kept(1)
     for worker in snapshot.alive:
         if worker.broker_away_since:
             text = "cannot reach Redis, which answers here"
             yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
-    if newest := unreadable_store.kept(1):
+    if newest:
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
         text = f"{count} put aside that no worker can take; the newest, of queue {last.queue}: {last.reason}"
         yield Condition(MESSAGES_PUT_ASIDE, "Redis", text, last_at=datetime.fromisoformat(last.at))

@@ -74,7 +74,7 @@ def test_a_dead_letter_is_retried(stack, log_in):
     job = stage.job(prune.name, "dead", timezone.now() - timedelta(minutes=4), reason="SMTPError: no")
     page = log_in()
     expect(page.get_by_role("heading", level=1)).not_to_have_text("All quiet.")
-    is_seen = page.get_by_role("link", name="1 dead letter")
+    is_seen = page.get_by_text("1 dead letter waits for your decision")
     expect(is_seen).to_be_visible()
 
     page.get_by_role("button", name="Retry").click()

@@ -77,7 +77,7 @@ def test_the_pages_fit(pages, log_in):
 
 
 def test_the_keyboard_is_enough(pages, log_in):
-    """Tab goes from the skip link through the navigation to the first trouble, each with a visible outline."""
+    """Tab goes from the skip link through the navigation to the first condition, each with a visible outline."""
     page = log_in()
     seen = []
     for _ in range(12):

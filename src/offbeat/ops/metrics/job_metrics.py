@@ -69,13 +69,13 @@ def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
 def of_workers(workers: Sequence[Worker]) -> Iterator[Metric]:
     yield gauge("workers", "Workers whose heartbeat is young enough.", [], [([], len(workers))])
     yield gauge(
-        "worker_slots",
+        "worker_processes",
         "Jobs that the living workers can run at once.",
         [],
         [([], sum(worker.concurrency for worker in workers))],
     )
     yield gauge(
-        "worker_slots_busy",
+        "worker_processes_busy",
         "Jobs that they have in hand.",
         [],
         [([], sum(worker.busy for worker in workers))],
