@@ -236,9 +236,7 @@ def test_the_table(run, make):
     assert "prune-jobs: is new in platform.yaml; no worker and no wake-up has run since" in before
     assert (code, head.split()[:2]) == (0, ["cronjob", "schedule"])
     assert row.startswith("prune-jobs  At 03:00")
-    assert never.startswith(
-        "prune-jobs: NOT FIRED: has never fired since it is known (2026-01-01 00:30Z)"
-    )
+    assert never.startswith("prune-jobs: NOT FIRED: has never fired since it is known (2026-01-01 00:30Z)")
     assert summary == "1 cronjob, 1 with a condition."
     assert json.loads(run("--json")[1])[0]["has_never_fired"]
 
