@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -28,10 +29,10 @@ KINDS: dict[str, tuple[type, str]] = {
 }
 TEXT = """\
 # Which version of the core this project has, and where newer ones come from: `./run update` reads and writes it.
-name = "{name}"
-version = "{version}"
-commit = "{commit}"
-upstream = "{upstream}"
+name = {name}
+version = {version}
+commit = {commit}
+upstream = {upstream}
 example = {example}
 
 # What git calls the core's folders as they came: a folder with another name was edited.
@@ -56,8 +57,9 @@ class Base:
     core: dict[str, str]
 
     def as_text(self) -> str:
-        values = self.__dict__ | {
-            "example": str(self.example).lower(),
+        # A text of JSON is one of TOML, quotes and backslashes too.
+        values = {key: json.dumps(value, ensure_ascii=False) for key, value in self.__dict__.items()}
+        values |= {
             "core": "\n".join(f'"{folder}" = "{tree}"' for folder, tree in self.core.items()),
         }
         return TEXT.format_map(values)

@@ -23,7 +23,7 @@ from offbeat.dev.thin_files import (
     UPSTREAM_ONLY,
     MarkError,
     as_fork,
-    is_core,
+    is_thin,
     without_marked,
 )
 
@@ -130,10 +130,10 @@ def without_example(path: str, content: bytes) -> bytes | None:
 
 
 def rewrite(root: Path, change: Callable[[str, bytes], bytes | None]) -> list[str]:
-    """Change each file that is not the core's, and return a line for each. Raises MarkError before any."""
+    """Change each file of the template, and return a line for each. Raises MarkError before any."""
     changed: dict[str, bytes | None] = {}
     for path in tracked_files(root):
-        if is_core(path) or (root / path).is_symlink() or not (root / path).is_file():
+        if not is_thin(path) or (root / path).is_symlink() or not (root / path).is_file():
             continue
         before = (root / path).read_bytes()
         after = change(path, before)
@@ -171,11 +171,15 @@ def new_base(root: Path, name: str, upstream: str) -> Base:
 
 
 def likely_upstream(root: Path) -> str:
-    """Return where the checkout was cloned from if that is Offbeat by its name; else, as behind "Use this template", ours."""
+    """Return where the checkout was cloned from if that is Offbeat by its name; else, as behind "Use this template", ours.
+
+    The address will be committed, so a password in it stays behind.
+    """
     try:
         origin = git(root, "remote", "get-url", "origin").strip()
     except GitError:
         return UPSTREAM
+    origin = re.sub(r"^(https?://)[^/]*@", r"\1", origin)
     return origin if re.search(r"(^|[/:])offbeat(\.git)?/?$", origin) else UPSTREAM
 
 

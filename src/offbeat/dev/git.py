@@ -30,9 +30,14 @@ def git(folder: Path, *arguments: str, stdin: str | None = None, env: Mapping[st
     except FileNotFoundError:
         raise GitError("there is no git here") from None
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"git {arguments[0]} failed"]
-        raise GitError(words[-1].removeprefix("fatal: "))
+        raise GitError(reason_of(done.stderr) or f"git {arguments[0]} failed")
     return done.stdout
+
+
+def reason_of(said: str) -> str:
+    """Return why git refused, without the advice that it gives below a blank line."""
+    lines = said.strip().partition("\n\n")[0].splitlines()
+    return " ".join(line.removeprefix("fatal: ") for line in lines).rstrip(".")
 
 
 def uncommitted_changes(checkout: Path) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXAMPLE = ("src/newsletter/", "tests/newsletter/")
 # What speaks of Offbeat itself. Its licence goes on holding for the core, as src/offbeat/LICENSE.
 UPSTREAM_ONLY = ("bench/", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
+# Where else the template has files: all others are a team's own, with marks and names that mean something else.
+THIN_FOLDERS = (".ci/", ".github/", "src/accounts/", "src/config/")
 README = "README.md"
 README_TEXT = """\
 # {title}
@@ -48,10 +50,6 @@ NAMES = {
     "*": r"(?<![\w.])(?<!src/)(?<!tests/)(?<!docs/)(?<!from )(?<!import )offbeat(?![\w/]|\.[a-z])",
 }
 TITLE = re.compile(r"\bOffbeat\b")
-# A fork has no licence until it chooses one.
-LICENCE = re.compile(
-    r"""(?m)^(license = .*|classifiers = .*License.*|[ ]*org\.opencontainers\.image\.licenses=.*\\)\n"""
-)
 UNPAIRED = 'each "{word} begins" should have one "{word} ends" after it'
 
 
@@ -61,6 +59,11 @@ class MarkError(Exception):
 
 def is_core(path: str) -> bool:
     return path.startswith(tuple(f"{folder}/" for folder in CORE))
+
+
+def is_thin(path: str) -> bool:
+    """Tell whether a file may be one of the template's, so that `./run fork` has to look at it."""
+    return "/" not in path or path.startswith((*THIN_FOLDERS, *EXAMPLE, *UPSTREAM_ONLY))
 
 
 def as_fork(path: str, content: bytes, name: str, *, with_example: bool) -> bytes | None:
@@ -86,8 +89,7 @@ def title_of(name: str) -> str:
 def renamed(path: str, text: str, name: str) -> str:
     """Return a text with the name in place of ours."""
     pattern = next(pattern for files, pattern in NAMES.items() if fnmatch(path, files))
-    text = TITLE.sub(title_of(name), re.sub(pattern, name, text))
-    return LICENCE.sub("", text)
+    return TITLE.sub(title_of(name), re.sub(pattern, name, text))
 
 
 def without_marked(path: str, text: str, words: Sequence[str]) -> str:

@@ -93,6 +93,11 @@ def merge_all(
 
 
 def replace_core(folders: Folders) -> None:
+    """Put the new core in the place of the old one: copied beside it first, so that ./run works whenever this is killed."""
     for name in core_trees(folders.root):
-        shutil.rmtree(folders.root / name)
-        shutil.copytree(folders.new / name, folders.root / name)
+        place = folders.root / name
+        old, new = (place.with_name(f".{place.name}-{age}") for age in ("old", "new"))
+        shutil.copytree(folders.new / name, new)
+        place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old)

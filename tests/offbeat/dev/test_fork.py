@@ -10,9 +10,9 @@ import sys
 import pytest
 import yaml
 
-from offbeat.base import core_trees, read_base, read_version
+from offbeat.base import Base, core_trees, read_base, read_version, write_base
 from offbeat.dev.fork import UPSTREAM, likely_upstream
-from offbeat.dev.thin_files import EXAMPLE, MarkError, as_fork, unmarked
+from offbeat.dev.thin_files import EXAMPLE, MarkError, as_fork, is_core, is_thin, unmarked
 from tests.offbeat.dev.repositories import Repository, clone, make_upstream, needs_upstream
 from tests.offbeat.support.running import CHECKOUT
 
@@ -193,6 +193,32 @@ def test_a_readme_of_their_own_stays(checkout):
 
 
 @needs_upstream
+def test_files_of_their_own_stay(checkout):
+    """A team's own files keep what looks like a mark, our name or our licence, before the fork and when the example goes."""
+    own = 'KEY = "Offbeat"  # example\nlicense = "offbeat"\n# example begins\n'
+    files = ("src/shop/keys.py", "docs/plan.md", "tests/shop/test_keys.py")
+    for path in files:
+        checkout.write(path, own)
+    checkout.edit("pyproject.toml", 'version = "0"\n', 'version = "0"\nlicense = "Apache-2.0"\n')
+    checkout.commit()
+
+    checkout.check("fork", "acme", "--keep-example")
+    checkout.commit()
+    checkout.check("fork", "acme")
+
+    assert {checkout.read(path) for path in files} == {own}
+    assert 'license = "Apache-2.0"\n' in checkout.read("pyproject.toml")
+
+
+@needs_upstream
+def test_no_file_of_the_template_is_overlooked(upstream):
+    """Each file is the core's, or one that a fork looks at; the empty one of the tests needs no look."""
+    overlooked = [path for path in upstream.tracked() if not (is_core(path) or is_thin(path))]
+
+    assert overlooked == ["tests/__init__.py"]
+
+
+@needs_upstream
 def test_a_folder_without_git(upstream, tmp_path):
     """Where git cannot bring anything back, nothing is changed."""
     folder = Repository(tmp_path / "folder")
@@ -211,6 +237,8 @@ def test_a_folder_without_git(upstream, tmp_path):
     [
         ("https://github.com/somebody/offbeat.git", "https://github.com/somebody/offbeat.git"),
         ("git@git.example.com:offbeat", "git@git.example.com:offbeat"),
+        ("https://bob:secret@github.com/somebody/offbeat.git", "https://github.com/somebody/offbeat.git"),
+        ("ssh://git@git.example.com/offbeat", "ssh://git@git.example.com/offbeat"),
         ("https://github.com/acme/our-offbeat", UPSTREAM),
         ("https://github.com/acme/shop", UPSTREAM),
     ],
@@ -222,6 +250,15 @@ def test_where_updates_come_from(tmp_path, origin, expected):
     repository.git("remote", "add", "origin", origin)
 
     assert likely_upstream(tmp_path) == expected
+
+
+def test_any_address_can_be_read_again(tmp_path):
+    """A path with quotes, backslashes and letters of all kinds is in offbeat.toml as it is."""
+    base = Base("acme", "0.2.0", "", 'C:\\été "new"\\offbeat', example=True, core={"src/offbeat": "0"})
+
+    write_base(tmp_path, base)
+
+    assert read_base(tmp_path) == base
 
 
 def test_nothing_but_python_and_git_is_needed():

@@ -8,11 +8,13 @@ import psycopg
 import pytest
 
 from offbeat.base import core_trees, read_base
+from offbeat.dev import update_plan
 from offbeat.dev.servers import EXECUTABLES
 from offbeat.dev.thin_files import EXAMPLE
 from tests.offbeat.dev import releases
 from tests.offbeat.dev.repositories import clone, make_upstream, needs_upstream, use_template
 from tests.offbeat.support import servers
+from tests.offbeat.support.running import CHECKOUT
 
 pytestmark = needs_upstream
 # How each fork was made, and from which version.
@@ -310,7 +312,9 @@ def test_an_upstream_that_does_not_answer(fork):
     refused = fork.run("update")
 
     assert refused.returncode == 69
-    assert refused.stderr.startswith("Error: /nowhere/offbeat: ")
+    assert refused.stderr.startswith(
+        "Error: /nowhere/offbeat: '/nowhere/offbeat' does not appear to be a git repository"
+    )
     assert "Hint: `upstream` in offbeat.toml should be" in refused.stderr
 
 
@@ -368,3 +372,16 @@ def test_an_interrupted_update(fork):
     fork.git("restore", ".")
     fork.check("update")
     assert not (fork.folder / ".local/update-unfinished").exists()
+
+
+def test_a_killed_update_leaves_a_core(fork, monkeypatch):
+    """Killed while it copies, it leaves a core that ./run can start from, to tell how to go on."""
+
+    def be_killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(update_plan.shutil, "copytree", be_killed)
+    with pytest.raises(KeyboardInterrupt):
+        update_plan.replace_core(update_plan.Folders(CHECKOUT, fork.folder, CHECKOUT))
+
+    assert "Offbeat 0.3.0 is there" in fork.run("update", "--check").stdout
