@@ -18,7 +18,7 @@ INSTRUMENTORS = (
     ("opentelemetry.instrumentation.psycopg", "PsycopgInstrumentor"),
     ("opentelemetry.instrumentation.celery", "CeleryInstrumentor"),
 )
-HINT = "install opentelemetry-exporter-otlp-proto-http and the instrumentations (the extra `tracing` of pyproject.toml)"
+HINT = "install opentelemetry-exporter-otlp-proto-http and the instrumentations (the extra `tracing` of src/offbeat/pyproject.toml)"
 
 
 def start() -> None:
