@@ -114,7 +114,7 @@ def not_fired(evidence: Evidence) -> Iterator[Condition]:
     if slot is None:
         return
     if evidence.has_never_fired:
-        text = f"has never been woken up since it is known ({stamp(evidence.row.known_since)}): is it set up on the platform?"
+        text = f"has never fired since it is known ({stamp(evidence.row.known_since)}): is it set up on the platform?"
     else:
         cure = "nobody has claimed it" if evidence.unclaimed else "a worker claimed it"
         text = f"the platform did not wake it up for its slot {stamp(slot)}; {cure}"

@@ -139,7 +139,7 @@ def of_queues(snapshot: Snapshot) -> Iterator[Condition]:
     """Yield the queues whose first job has waited for too long, whether or not somebody consumes them."""
     for queue, depth in snapshot.depths.items():
         if depth.oldest_at and (snapshot.now - depth.oldest_at).total_seconds() > conf().queue_age:
-            text = f"is behind: {counted(depth.waiting, 'job')} waiting"
+            text = f"{counted(depth.waiting, 'job')} waiting: it is behind"
             yield Condition(OLD_QUEUE, queue, text, depth.oldest_at)
 
 

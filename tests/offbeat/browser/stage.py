@@ -20,7 +20,7 @@ from offbeat.jobs.models import Batch, Job
 CAST = {"signup-report": ("@hourly", "UTC"), "weekly-digest": ("0 9 * * MON", "Europe/Berlin")}
 REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
 TRACEBACK = """Traceback (most recent call last):
-  File "/app/src/jobs/execution.py", line 72, in _answer
+  File "/app/src/offbeat/jobs/execution.py", line 72, in _answer
     return task.run(*attempt.args, **attempt.kwargs)
   File "/app/src/newsletter/tasks.py", line 49, in send_confirmation
     mails.send(mails.confirmation(subscriber, self.request.id))

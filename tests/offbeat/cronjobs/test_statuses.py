@@ -45,7 +45,7 @@ def test_has_never_fired_is_loud(hourly):
 
     report = statuses.report("plants", at("2026-11-23 08:07"))
 
-    told = "has never been woken up since it is known (2026-11-23 07:30Z): is it set up on the platform?"
+    told = "has never fired since it is known (2026-11-23 07:30Z): is it set up on the platform?"
     assert unclaimed == {"not_fired": told}
     assert [each.text for each in report.conditions] == [told]
     assert report.has_never_fired
@@ -236,9 +236,7 @@ def test_the_table(run, make):
     assert "prune-jobs: is new in platform.yaml; no worker and no wake-up has run since" in before
     assert (code, head.split()[:2]) == (0, ["cronjob", "schedule"])
     assert row.startswith("prune-jobs  At 03:00")
-    assert never.startswith(
-        "prune-jobs: NOT FIRED: has never been woken up since it is known (2026-01-01 00:30Z)"
-    )
+    assert never.startswith("prune-jobs: NOT FIRED: has never fired since it is known (2026-01-01 00:30Z)")
     assert summary == "1 cronjob, 1 with a condition."
     assert json.loads(run("--json")[1])[0]["has_never_fired"]
 

@@ -44,7 +44,7 @@ def test_an_unknown_check_names_those_that_there_are():
 def test_all_run_even_when_one_fails(monkeypatch, capsys):
     """A failing check hides no other: each has its line, and the last one names those that failed."""
     python = [sys.executable, "-c"]
-    checks = {"first": [*python, "import sys; sys.exit('what is wrong')"], "second": [*python, "pass"]}
+    checks = {"first": [[*python, "import sys; sys.exit('what is wrong')"]], "second": [[*python, "pass"]]}
     monkeypatch.setattr(project_checks, "CHECKS", checks)
 
     code = project_checks.main([])

@@ -177,7 +177,7 @@ def test_an_old_queue_is_told(quiet):
     look()
 
     assert subjects() == ["default: jobs wait too long"]
-    assert "is behind: 1 job waiting" in mail.outbox[0].body
+    assert "1 job waiting: it is behind" in mail.outbox[0].body
     assert f"Warning since {stamp(job.created_at - timedelta(minutes=11))}." in mail.outbox[0].body
 
 
@@ -452,7 +452,7 @@ def test_a_cronjob_is_told_once_and_when_it_is_over(forgotten, webhook):
         look()
 
     assert subjects() == ["plants: overdue", "plants: over: overdue"]
-    assert "has never been woken up since it is known" in mail.outbox[0].body
+    assert "has never fired since it is known" in mail.outbox[0].body
     assert "What to do: look at the platform's cron" in mail.outbox[0].body
     assert mail.outbox[0].to == ["ops@example.com"]
     assert [post["is_over"] for post in webhook.posts] == [False, True]
@@ -465,7 +465,7 @@ def test_a_cronjobs_incident_is_posted_with_its_facts(forgotten, webhook, settin
     look()
 
     (post,) = webhook.posts
-    assert post["text"].startswith("plants: overdue: has never been woken up since it is known")
+    assert post["text"].startswith("plants: overdue: has never fired since it is known")
     assert (post["kind"], post["severity"], post["cronjob"], post["is_over"]) == (
         "not_fired",
         "error",

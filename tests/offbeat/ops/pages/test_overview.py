@@ -56,7 +56,7 @@ def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker)
     text = text_of(client.get("/ops/"))
 
     assert "2 things are wrong. The first since" in text
-    assert "signup-report : has never been woken up since it is known" in text
+    assert "signup-report : has never fired since it is known" in text
     assert (
         "newsletter.tasks.send_confirmation : 1 dead letter waits for your decision; the newest: SMTPError: no"
         in text
@@ -101,7 +101,7 @@ def test_a_queue_that_is_behind(client, cronjobs, worker):
     """A queue whose oldest job waits for a quarter of an hour is told of, though workers consume it."""
     stage.job("reports.render", "published", timezone.now() - timedelta(minutes=15), queue="mail")
 
-    assert "mail : is behind: 1 job waiting warning for 15 min" in text_of(client.get("/ops/"))
+    assert "mail : 1 job waiting: it is behind warning for 15 min" in text_of(client.get("/ops/"))
 
 
 def test_redis_away(client, cronjobs, worker, redis):
