@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +19,10 @@ from offbeat.deployment.env_use import read_variables, required_variables
 from offbeat.deployment.kinds import nearest
 from offbeat.deployment.pools import other_pools
 from offbeat.deployment.queues import routed_queues
+from offbeat.env import OURS
 
 Check = Callable[[spec.Platform], Iterator[CheckMessage]]
+ALIKE = 0.9  # LOG_LEVL is LOG_LEVEL, and DATABASE_URL_OF_READS is one of its own
 
 
 @register("deployment")
@@ -117,15 +121,25 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
 
 
 def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
-    """Warn of a variable that nothing reads (W007)."""
+    """Warn of a variable that nothing reads, and that looks like one that is read or begins like ours (W007).
+
+    Others are for libraries, like AWS_ACCESS_KEY_ID: their source is nobody's to search.
+    """
     used = read_variables()
     for variable in platform.env:
-        if variable.name not in used:
+        if variable.name not in used and (meant := _meant(variable.name, used)) is not None:
             yield Warning(
-                f"platform.yaml: env/{variable.name}: nothing reads it{nearest(variable.name, sorted(used))}",
+                f"platform.yaml: env/{variable.name}: nothing reads it{meant}",
                 hint="Remove it, or mend the name.",
                 id="offbeat_deployment.W007",
             )
+
+
+def _meant(name: str, used: AbstractSet[str]) -> str | None:
+    """Return what to say of the variable that is meant, None where none is."""
+    is_ours = name.startswith(OURS)
+    alike = get_close_matches(name, sorted(used), 1, 0.6 if is_ours else ALIKE)
+    return f" (did you mean {alike[0]}?)" if alike else "" if is_ours else None
 
 
 def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:

@@ -58,7 +58,7 @@ RULES = """\
 | `offbeat_deployment.E004` | a worker whose grace is not longer than it waits for its jobs |
 | `offbeat_deployment.E005` | a queue that a task is routed to and no service consumes |
 | `offbeat_deployment.E006` | a variable that the settings require and not every process gets |
-| `offbeat_deployment.W007` | (a warning) a variable that nothing reads |
+| `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is like that of one that is read, or ours |
 | `offbeat_deployment.E008` | more connections than a server's plan allows, where `connections` says how many those are |
 | `offbeat_deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
 

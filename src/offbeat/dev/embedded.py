@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil  # type: ignore[import-untyped]
 
 from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
-from offbeat.dev.ports import free_port
+from offbeat.dev.ports import hold_port
 from offbeat.dev.stop_signals import undisturbed
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class ServerFailedError(Exception):
 class EmbeddedServer:
     """A server with a folder and a port of its own, on 127.0.0.1 behind a password.
 
-    The folder holds `data/`, `log` and `pid`. The port stays the same from one start to the next.
+    The folder holds `data/`, `log` and `pid`. The port stays the same from one start to the next;
+    nobody else gets it meanwhile.
     """
 
     name: str
@@ -41,7 +43,9 @@ class EmbeddedServer:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
         self.durable = durable
-        self.port = free_port()
+        holder = hold_port()
+        self.port: int = holder.getsockname()[1]
+        weakref.finalize(self, holder.close)
         self._process: subprocess.Popen[bytes] | None = None
 
     # What each kind of server says

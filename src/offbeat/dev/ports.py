@@ -15,6 +15,17 @@ def free_port() -> int:
         return port
 
 
+def hold_port() -> socket.socket:
+    """Return a socket on a free port: while it is open, nobody is given that port, and servers that ask for it have it.
+
+    Linux lets a server listen there because both say SO_REUSEADDR, and the holder does not listen.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((LOOPBACK, 0))
+    return holder
+
+
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free

@@ -173,6 +173,14 @@ def test_a_variable_that_nothing_reads_is_a_warning():
     assert warning.msg == "platform.yaml: env/LOG_LEVL: nothing reads it (did you mean LOG_LEVEL?)"
 
 
+def test_a_variable_for_a_library_is_no_warning():
+    """What boto3 or New Relic read is not in our source; a name that is like none of ours is theirs."""
+    names = ("AWS_ACCESS_KEY_ID", "NEW_RELIC_LICENSE_KEY", "CRONJOBS_OWNER", "DATABASE_URL_OF_READS")
+    others = platform(lambda document: document["env"].update({name: {} for name in names}))
+
+    assert list(checks.env_is_used(others)) == []
+
+
 def test_a_variable_that_is_read_by_its_beginning_is_no_warning():
     """OFFBEAT_JOBS_<NAME> overrides an interval of the ledger, whatever its name."""
     override = platform(lambda document: document["env"].update(OFFBEAT_JOBS_RELAY_INTERVAL={"default": "2"}))

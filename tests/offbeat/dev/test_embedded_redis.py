@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import psutil
 import pytest
 import redis
@@ -33,6 +35,20 @@ def test_it_never_evicts(server):
     with server.connect() as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("bind") == {"bind": "127.0.0.1"}
+
+
+def test_nobody_takes_its_port_while_it_is_down(server):
+    """Between two starts, or before the first, the port is given to no other program."""
+    server.stop()
+
+    with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+        other.bind(("127.0.0.1", server.port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port))
+
+    server.start()
+    with server.connect() as client:
+        assert client.ping()
 
 
 def test_durable_it_keeps_its_data_over_a_restart(server):
