@@ -97,6 +97,4 @@ def test_a_team_lives_in_its_fork(stack, tmp_path):
     said = fork.type("./run test")
 
     print(f"the fork's own tests took {time.monotonic() - started:.0f} s")
-    assert (
-        int(re.search(r"(\d+) passed", said)[1]) > len(JOBS_APP["tests/test_jobs.py"].split("def test_")) - 1
-    )
+    assert int(re.search(r"(\d+) passed", said)[1]) >= 5  # two of its own, and the core's smoke test
