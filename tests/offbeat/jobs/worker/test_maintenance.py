@@ -22,9 +22,8 @@ pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 @pytest.fixture(scope="module")
 def controller():
-    with (
-        allow_join_result()
-    ):  # which puts back what a worker forbids in its process, and tests after these need
+    # A worker forbids in its process what tests after these need.
+    with allow_join_result():
         yield current_app.WorkController(queues="default,mail", concurrency=2)
     del current_app.amqp.queues  # narrowed to those two
 
