@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
+from django.core.management import get_commands
 
 from offbeat.base import Base, BaseFileError, core_trees, read_base, tree_of, write_base
-from offbeat.deployment.core_check import check_core, core_messages
+from offbeat.deployment.core_check import check_commands, check_core, core_messages
 
 SOMEBODY = ("-c", "user.name=Alice", "-c", "user.email=alice@example.com", "-c", "commit.gpgsign=false")
 
@@ -109,3 +111,44 @@ def test_a_folder_has_gits_name(fork):
     git(fork, "add", "--all")
 
     assert tree_of(fork / "src/offbeat") == git(fork, "rev-parse", f"{git(fork, 'write-tree')}:src/offbeat")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch, settings):
+    """An app of the project before the core's, with a command of the text."""
+
+    def make(name, text):
+        folder = tmp_path / "shop/management/commands"
+        folder.mkdir(parents=True)
+        (tmp_path / "shop/__init__.py").touch()
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        settings.INSTALLED_APPS = ["shop", *settings.INSTALLED_APPS]
+        get_commands.cache_clear()
+
+    yield make
+    get_commands.cache_clear()
+    for module in [each for each in sys.modules if each.partition(".")[0] == "shop"]:
+        del sys.modules[module]
+
+
+def test_the_cores_commands_run():
+    """No app hides one."""
+    assert check_commands() == []
+
+
+def test_a_command_that_hides_one_of_the_cores(shop):
+    """With an app's own `worker` no job would run, and nothing else would tell (E002)."""
+    shop("worker", "from django.core.management.base import BaseCommand as Command\n")
+
+    (error,) = check_commands()
+
+    assert error.id == "offbeat.E002"
+    assert error.msg == 'the command "worker" of shop hides the one of offbeat.jobs'
+
+
+def test_a_command_that_is_built_on_the_cores(shop):
+    """A project may add to a release what its deploys need."""
+    shop("release", "from offbeat.deployment.management.commands.release import Command\n")
+
+    assert check_commands() == []
