@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from celery import current_app
+from celery.result import allow_join_result
 from celery.worker import state
 
 from offbeat.jobs import attempts, broker, workers
@@ -21,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 @pytest.fixture(scope="module")
 def controller():
-    yield current_app.WorkController(queues="default,mail", concurrency=2)
+    with (
+        allow_join_result()
+    ):  # which puts back what a worker forbids in its process, and tests after these need
+        yield current_app.WorkController(queues="default,mail", concurrency=2)
     del current_app.amqp.queues  # narrowed to those two
 
 
