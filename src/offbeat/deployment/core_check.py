@@ -68,10 +68,11 @@ def core_messages(root: Path) -> list[CheckMessage]:
 def edited_files(root: Path, base: Base, folders: Sequence[str]) -> list[str]:
     """Return the files of the folders that differ, or the folders themselves where there is no git to ask."""
     recorded = _git(root, "log", "-1", "--format=%H", "--", FILE)
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "--", *folders)
     for commit in (base.commit, *recorded):
-        if files := _git(root, "diff", "--name-only", commit, "--", *folders):
-            return files
-    return list(folders)
+        if files := _git(root, "diff", "--name-only", "--relative", commit, "--", *folders):
+            return [*files, *new]
+    return new or list(folders)
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

@@ -37,6 +37,8 @@ def test_a_core_as_it_came(fork):
     (fork / "src/offbeat/jobs/__pycache__").mkdir()
     (fork / "src/offbeat/jobs/__pycache__/models.cpython-311.pyc").write_bytes(b"\0")
     (fork / "src/offbeat/empty").mkdir()
+    (fork / "src/offbeat/jobs/.models.py.swp").touch()
+    (fork / "src/offbeat/jobs/models.py~").touch()
 
     assert core_messages(fork) == []
 
@@ -66,10 +68,23 @@ def test_an_edited_core_with_git(fork):
     (fork / "src/offbeat/jobs/models.py").write_text("ours\n")
     (fork / "docs/offbeat/jobs.md").unlink()
     git(fork, "commit", "--quiet", "--all", "--message", "An edit")
+    (fork / "src/offbeat/jobs/new.py").touch()
 
     (warning,) = core_messages(fork)
 
-    assert warning.msg.endswith(": docs/offbeat/jobs.md, src/offbeat/jobs/models.py")
+    assert warning.msg.endswith(": docs/offbeat/jobs.md, src/offbeat/jobs/models.py, src/offbeat/jobs/new.py")
+
+
+def test_a_new_file_of_the_core_is_named(fork):
+    """One that is not committed yet is named too, also where the project is a folder of a repository."""
+    git(fork.parent, "init", "--quiet")
+    git(fork.parent, "add", "--all")
+    git(fork.parent, "commit", "--quiet", "--message", "A fork")
+    (fork / "src/offbeat/jobs/new.py").touch()
+
+    (warning,) = core_messages(fork)
+
+    assert warning.msg.endswith(": src/offbeat/jobs/new.py")
 
 
 def test_a_deleted_folder_is_no_edit(fork):
