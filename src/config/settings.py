@@ -39,6 +39,7 @@ CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     # example ends
 }
 
-# Your own variables. As in: set SHOP_API_URL to env.url("SHOP_API_URL", ["https"]), and name it under env in platform.yaml.
+# Your own variables. As in: set SHOP_API_URL to env.url("SHOP_API_URL", ["https"]), and name it under env in
+# platform.yaml; if it is required, give developers and tests a value in pyproject.toml, [tool.offbeat.variables].
 
 env.complain()

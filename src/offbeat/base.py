@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 FILE = "offbeat.toml"
 VERSION_FILE = "src/offbeat/VERSION"
 CORE = ("src/offbeat", "tests/offbeat", "docs/offbeat")
-# What tools leave between our files.
+# What tools and editors leave between our files, when somebody only reads them too.
 IGNORED_NAMES = {"__pycache__", ".DS_Store", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"}
-IGNORED_ENDS = (".pyc", ".egg-info")
+IGNORED_ENDS = (".pyc", ".egg-info", ".swp", "~")
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's own name for a folder without files
 KINDS: dict[str, tuple[type, str]] = {
     "name": (str, "a text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,12 @@ def development(environ: Mapping[str, str]) -> dict[str, str]:
         "WORKER_GRACE": "10",  # Ctrl-C is answered in seconds
         "PYTHONUNBUFFERED": "1",  # logs as they are written
     }
-    return defaults | {name: value for name, value in environ.items() if value} | programs(environ)
+    return (
+        defaults
+        | project_variables()
+        | {name: value for name, value in environ.items() if value}
+        | programs(environ)
+    )
 
 
 def private(environ: Mapping[str, str]) -> dict[str, str]:
@@ -50,7 +56,14 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         "SECURE_SSL_REDIRECT": "false",
         "WORKER_CONCURRENCY": "2",
     }
-    return inherited | settings | programs(environ)
+    return inherited | settings | project_variables() | programs(environ)
+
+
+def project_variables(folder: Path = CHECKOUT) -> dict[str, str]:
+    """Give what the project's own variables are where no platform sets them: [tool.offbeat.variables] of pyproject.toml."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    found = project.get("tool", {}).get("offbeat", {}).get("variables", {})
+    return {name: str(value) for name, value in found.items()}
 
 
 def programs(environ: Mapping[str, str]) -> dict[str, str]:

@@ -57,7 +57,7 @@ def merge_file(path: str, versions: Merge, labels: tuple[str, str]) -> Outcome |
     if new is None:
         return Outcome(path, "stays, with your changes; upstream has deleted it", yours)
     if start is None:
-        return _yours_stays(path, yours, "upstream has a new file of that name", labels)
+        return keep_yours(path, yours, "upstream has a new file of that name", labels)
     return _merge_contents(path, (start, yours, new), labels)
 
 
@@ -71,7 +71,7 @@ def _merge_contents(
         return Outcome(path, BY_PACKAGE, FileVersion(content, is_executable))
     content, places = merge_lines(start.content, yours.content, new.content, labels)
     if places > MOST_CONFLICTS:
-        return _yours_stays(path, yours, "a file that is no text cannot be merged", labels)
+        return keep_yours(path, yours, "a file that is no text cannot be merged", labels)
     if places:
         word = f"conflict in {places} {'place' if places == 1 else 'places'}"
         return Outcome(path, word, FileVersion(content, is_executable), is_conflict=True)
@@ -90,15 +90,21 @@ def merge_lines(start: bytes, yours: bytes, new: bytes, labels: tuple[str, str])
     return done.stdout, done.returncode
 
 
-def _yours_stays(path: str, yours: FileVersion, why: str, labels: tuple[str, str]) -> Outcome:
+def keep_yours(path: str, yours: FileVersion | None, why: str, labels: tuple[str, str]) -> Outcome:
     new = labels[1].removeprefix("Offbeat ")
     return Outcome(path, YOURS_STAYS.format(why=why, new=new, path=path), yours, is_conflict=True)
+
+
+def is_taken(path: Path) -> bool:
+    """Tell whether no file can be written there: the team has a folder of that name, or a file where a folder should be."""
+    return path.is_dir() or any(parent.is_file() for parent in path.parents)
 
 
 def write_outcome(root: Path, outcome: Outcome) -> None:
     path = root / outcome.path
     if outcome.file is None:
-        path.unlink(missing_ok=True)
+        if path.is_file():  # no folder that the team has there
+            path.unlink()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(outcome.file.content)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".venv")
 PYTHON = FOLDER / "bin" / "python"
+UV = FOLDER / "bin" / "uv"
 # Written last, and compared by `run` before each task: an environment without one is half made.
 STAMP = FOLDER / "complete"
 REQUIREMENTS = "requirements-dev.txt"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offbeat.dev.servers import CHECKOUT
+from offbeat.project import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def lock_requirements(options: Sequence[str] = ()) -> int:
     uv = str(ours) if ours.exists() else "uv"
     for file, groups in FILES.items():
         command = [uv, *COMPILE, *SOURCES, *ANYWHERE, *groups, *options, "--output-file", file]
-        if code := subprocess.run(command, cwd=CHECKOUT, check=False).returncode:  # noqa: S603
+        if code := subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
             return code
     return 0
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from offbeat.dev.python_environment import PYTHON, EnvironmentFailedError, prepare_environment
+from offbeat.dev.python_environment import PYTHON, UV, EnvironmentFailedError, prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,9 @@ class Task:
     help: str
     command: Sequence[str]
     reads_env_file: bool = True  # .env is a developer's: what is checked is what everybody gets
+    needs_packages: bool = (
+        True  # without, it runs also where the requirements cannot be installed, and mends them
+    )
 
 
 TASKS = [
@@ -72,6 +75,7 @@ TASKS = [
         "pin the newest allowed versions of all requirements; or of those that are named",
         ["-m", "offbeat.dev.requirements"],
         reads_env_file=False,
+        needs_packages=not UV.exists(),
     ),
     Task(
         "fork",
@@ -79,6 +83,7 @@ TASKS = [
         "make this checkout a project of that name, without the example (or --keep-example)",
         ["-m", "offbeat.dev.fork"],
         reads_env_file=False,
+        needs_packages=False,
     ),
     Task(
         "update",
@@ -86,6 +91,7 @@ TASKS = [
         "take a newer core, and what changed around it; --check only tells whether there is one",
         ["-m", "offbeat.dev.update"],
         reads_env_file=False,
+        needs_packages=False,
     ),
     Task(
         "reset",
@@ -127,7 +133,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         return os.EX_USAGE
     try:
-        prepare_environment()
+        if task.needs_packages:
+            prepare_environment()
     except EnvironmentFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_UNAVAILABLE
@@ -148,7 +155,8 @@ def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
     """Become the task's process."""
     environment = (read_env_file() if task.reads_env_file else {}) | os.environ
     environment["PYTHONPATH"] = str(Path("src").resolve())
-    os.execve(PYTHON, [str(PYTHON), *task.command, *arguments], environment)  # noqa: S606
+    python = str(PYTHON) if PYTHON.exists() else sys.executable
+    os.execve(python, [python, *task.command, *arguments], environment)  # noqa: S606
 
 
 def read_env_file() -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, core_trees, files_below
-from offbeat.dev.file_merge import FileVersion, Outcome, merge_file, read_file
+from offbeat.dev.file_merge import FileVersion, Outcome, is_taken, keep_yours, merge_file, read_file
 from offbeat.dev.thin_files import as_fork, is_core
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def merge_all(
             read_file(folder / path) for folder in (folders.start, folders.root, folders.new)
         )
         versions = (start and as_here(path, start), yours, new and as_here(path, new))
-        merged.append((path, merge_file(path, versions, labels)))
+        outcome = merge_file(path, versions, labels)
+        if outcome and outcome.file and is_taken(folders.root / path):
+            outcome = keep_yours(path, None, "there is something else in its place", labels)
+        merged.append((path, outcome))
     return merged
 
 

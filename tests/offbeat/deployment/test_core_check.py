@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
+from django.core.management import get_commands
 
 from offbeat.base import Base, BaseFileError, core_trees, read_base, tree_of, write_base
-from offbeat.deployment.core_check import check_core, core_messages
+from offbeat.deployment.core_check import check_commands, check_core, core_messages
 
 SOMEBODY = ("-c", "user.name=Alice", "-c", "user.email=alice@example.com", "-c", "commit.gpgsign=false")
 
@@ -35,6 +37,8 @@ def test_a_core_as_it_came(fork):
     (fork / "src/offbeat/jobs/__pycache__").mkdir()
     (fork / "src/offbeat/jobs/__pycache__/models.cpython-311.pyc").write_bytes(b"\0")
     (fork / "src/offbeat/empty").mkdir()
+    (fork / "src/offbeat/jobs/.models.py.swp").touch()
+    (fork / "src/offbeat/jobs/models.py~").touch()
 
     assert core_messages(fork) == []
 
@@ -64,10 +68,23 @@ def test_an_edited_core_with_git(fork):
     (fork / "src/offbeat/jobs/models.py").write_text("ours\n")
     (fork / "docs/offbeat/jobs.md").unlink()
     git(fork, "commit", "--quiet", "--all", "--message", "An edit")
+    (fork / "src/offbeat/jobs/new.py").touch()
 
     (warning,) = core_messages(fork)
 
-    assert warning.msg.endswith(": docs/offbeat/jobs.md, src/offbeat/jobs/models.py")
+    assert warning.msg.endswith(": docs/offbeat/jobs.md, src/offbeat/jobs/models.py, src/offbeat/jobs/new.py")
+
+
+def test_a_new_file_of_the_core_is_named(fork):
+    """One that is not committed yet is named too, also where the project is a folder of a repository."""
+    git(fork.parent, "init", "--quiet")
+    git(fork.parent, "add", "--all")
+    git(fork.parent, "commit", "--quiet", "--message", "A fork")
+    (fork / "src/offbeat/jobs/new.py").touch()
+
+    (warning,) = core_messages(fork)
+
+    assert warning.msg.endswith(": src/offbeat/jobs/new.py")
 
 
 def test_a_deleted_folder_is_no_edit(fork):
@@ -109,3 +126,44 @@ def test_a_folder_has_gits_name(fork):
     git(fork, "add", "--all")
 
     assert tree_of(fork / "src/offbeat") == git(fork, "rev-parse", f"{git(fork, 'write-tree')}:src/offbeat")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch, settings):
+    """An app of the project before the core's, with a command of the text."""
+
+    def make(name, text):
+        folder = tmp_path / "shop/management/commands"
+        folder.mkdir(parents=True)
+        (tmp_path / "shop/__init__.py").touch()
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        settings.INSTALLED_APPS = ["shop", *settings.INSTALLED_APPS]
+        get_commands.cache_clear()
+
+    yield make
+    get_commands.cache_clear()
+    for module in [each for each in sys.modules if each.partition(".")[0] == "shop"]:
+        del sys.modules[module]
+
+
+def test_the_cores_commands_run():
+    """No app hides one."""
+    assert check_commands() == []
+
+
+def test_a_command_that_hides_one_of_the_cores(shop):
+    """With an app's own `worker` no job would run, and nothing else would tell (E002)."""
+    shop("worker", "from django.core.management.base import BaseCommand as Command\n")
+
+    (error,) = check_commands()
+
+    assert error.id == "offbeat.E002"
+    assert error.msg == 'the command "worker" of shop hides the one of offbeat.jobs'
+
+
+def test_a_command_that_is_built_on_the_cores(shop):
+    """A project may add to a release what its deploys need."""
+    shop("release", "from offbeat.deployment.management.commands.release import Command\n")
+
+    assert check_commands() == []

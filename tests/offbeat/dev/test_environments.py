@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from offbeat.dev.environments import development, private
+from offbeat.dev.environments import development, private, project_variables
 
 
 def test_development_keeps_what_is_set():
@@ -28,3 +28,12 @@ def test_nothing_of_a_developer_reaches_the_tests():
     assert environment["DEBUG"] == "false"
     assert environment["HOME"] == "/h"
     assert not {"DATABASE_URL", "SENTRY_DSN"} & environment.keys()
+
+
+def test_a_project_says_what_its_own_variables_are(tmp_path):
+    """Those that its settings require have a value in tests and on developers' machines: without one nothing would start."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.offbeat.variables]\nSHOP_API_URL = "https://x"\nSHOPS = 2\n'
+    )
+
+    assert project_variables(tmp_path) == {"SHOP_API_URL": "https://x", "SHOPS": "2"}

@@ -219,6 +219,21 @@ def test_no_file_of_the_template_is_overlooked(upstream):
 
 
 @needs_upstream
+def test_no_requirement_is_installed_first(checkout):
+    """A fork is made in seconds, and an update can be taken too where the requirements cannot be installed."""
+    checkout.write("requirements-dev.txt", "no-such-package==1\n")
+    checkout.commit()
+
+    done = checkout.call(["./run", "fork", "acme", "--upstream", str(checkout.folder)])
+    checkout.commit()
+    check = checkout.call(["./run", "update", "--check"])
+
+    assert done.returncode == 0, done.stderr
+    assert "is the newest" in check.stdout
+    assert not (checkout.folder / ".venv").exists()
+
+
+@needs_upstream
 def test_a_folder_without_git(upstream, tmp_path):
     """Where git cannot bring anything back, nothing is changed."""
     folder = Repository(tmp_path / "folder")

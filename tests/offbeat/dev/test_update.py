@@ -385,3 +385,24 @@ def test_a_killed_update_leaves_a_core(fork, monkeypatch):
         update_plan.replace_core(update_plan.Folders(CHECKOUT, fork.folder, CHECKOUT))
 
     assert "Offbeat 0.3.0 is there" in fork.run("update", "--check").stdout
+
+
+def test_something_else_in_the_place_of_a_new_file(upstream, tmp_path):
+    """A folder where upstream adds a file, or a file where it adds a folder, is a conflict: the team's stays."""
+    newer = clone(upstream, tmp_path / "newer")
+    newer.write("notes", "of upstream\n")
+    newer.write("deploy/notes", "of upstream\n")
+    newer.commit()
+    releases.release(newer, "0.4.0")
+    project = use_template(upstream, tmp_path / "acme", "v0.3.0")
+    project.check("fork", "acme", "--upstream", str(newer.folder))
+    project.write("notes/first", "ours\n")
+    project.write("deploy", "ours\n")
+    project.commit()
+
+    done = project.run("update")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 files have conflicts" in done.stdout
+    assert "notes: conflict: yours stays, since there is something else in its place" in done.stdout
+    assert (project.read("notes/first"), project.read("deploy")) == ("ours\n", "ours\n")

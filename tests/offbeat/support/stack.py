@@ -13,6 +13,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from celery import current_app
+
 from offbeat.deployment.spec import read
 from offbeat.dev.ports import LOOPBACK, free_port
 from tests.offbeat.support.browser import Browser
@@ -56,9 +58,10 @@ class Stack:
         return process
 
     def worker(self, *arguments, **environment) -> Running:
-        """Start the worker of platform.yaml; returns when it consumes."""
+        """Start the worker of platform.yaml for the default queue; returns when it consumes."""
         consuming = self.consumers()
-        process = self.start("worker", [*read().service("worker").argv, *arguments], **environment)
+        service = worker_service()
+        process = self.start(service.name, [*service.argv, *arguments], **environment)
         self._wait_for(process, lambda: self.consumers() > consuming)
         return process
 
@@ -150,6 +153,13 @@ class Stack:
         assert process.is_running, (
             f"{process.name} ended with {process.process.returncode}:\n{process.output}"
         )
+
+
+def worker_service():
+    """Give the service that consumes the default queue, whatever it is called; else the first that consumes any."""
+    workers = [service for service in read().services if service.queues]
+    default = current_app.conf.task_default_queue
+    return next((service for service in workers if default in service.queues), workers[0])
 
 
 def listens(port) -> bool:

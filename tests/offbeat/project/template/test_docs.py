@@ -23,8 +23,9 @@ PRIVATE = re.compile(
 
 
 def links():
-    """Give (page, link) for each link to a file of the repository."""
-    for page, text in PAGES.items():
+    """Give (page, link) for each link to a file of the repository, of the pages and of the changelog."""
+    changelog = "../../src/offbeat/CHANGELOG.md"
+    for page, text in (PAGES | {changelog: (DOCS / changelog).read_text()}).items():
         for link in re.findall(r"\]\((?!https?:|mailto:)([^)]+)\)|src=\"(?!https?:)([^\"]+)\"", text):
             yield page, "".join(link)
 

@@ -57,10 +57,11 @@ def test_the_count_runs(db):
 }
 APPS = "INSTALLED_APPS = [\n"
 QUEUES = "--queues default,mail"
+VARIABLES = "[tool.offbeat.variables]\n"
 
 
 def make_theirs(fork):
-    """Give a fork what every team gives it: a README, a language, a queue, larger instances, an app called jobs."""
+    """Give a fork what every team gives it: a README, a language, a queue, a variable, larger instances, an app called jobs."""
     fork.write("README.md", "# The shop of Acme\n\nRead nothing else.\n")
     for path, text in JOBS_APP.items():
         fork.write(path, text)
@@ -74,6 +75,14 @@ def make_theirs(fork):
     for path in ("platform.yaml", "Procfile", "compose.yaml"):
         fork.edit(path, QUEUES, f"{QUEUES},reports")
     fork.edit("platform.yaml", "queues: [default, mail]", "queues: [default, mail, reports]")
+    # A variable that its settings require.
+    fork.edit(
+        "src/config/settings.py",
+        "\nenv.complain()",
+        '\nSHOP_API_URL = env.url("SHOP_API_URL", ["https"])\n\nenv.complain()',
+    )
+    fork.edit("platform.yaml", "  SECRET_KEY:", "  SHOP_API_URL: {required: true}\n  SECRET_KEY:")
+    fork.edit("pyproject.toml", VARIABLES, f'{VARIABLES}SHOP_API_URL = "https://shop.example"\n')
     fork.edit("platform.yaml", "memory: 512", "memory: 2048")
     fork.edit("platform.yaml", "instances: {min: 1, max: 3}", "instances: {min: 2, max: 8}")
 
