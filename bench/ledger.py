@@ -30,11 +30,11 @@ def statements():
 
     return {
         "relay: claim": (relay.CLAIM, [500]),
-        "guard: begin": (
+        "attempt: begin": (
             attempts.BEGIN_WITHOUT_KEY,
             {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
         ),
-        "guard: finish": (attempts.FINISH, [uuid.uuid4(), 1, None]),
+        "attempt: finish": (attempts.FINISH, [uuid.uuid4(), 1, None]),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues of published jobs": (reconciler.QUEUES, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
