@@ -5,6 +5,7 @@ import json
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from celery import current_app
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import mail
@@ -46,8 +47,9 @@ def test_the_asgi_entry_point_answers():
 
 
 def test_the_name_is_said_once(settings):
-    """Sender and subjects of mails are called after platform.yaml."""
+    """Sender and subjects of mails, and the Celery application, are called after platform.yaml."""
     name = spec.read().name
+    assert current_app.main == name
     settings.ADMINS = [("ops", "ops@example.com")]
 
     mail.mail_admins("late", "It is late.")
