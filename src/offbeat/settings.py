@@ -7,16 +7,13 @@ platform injects, nothing here is lax. Every number has its reason beside it, an
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
-
-import dj_database_url
 
 from offbeat import container
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
-from offbeat.hosts import platform_hosts, platform_origins
+from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
@@ -98,39 +95,7 @@ TEMPLATES = [
 
 # Database
 
-DATABASE_URL = env.url(
-    "DATABASE_URL",
-    ["postgres", "postgresql"],
-    hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
-)
-DATABASES = {
-    "default": dj_database_url.parse(
-        DATABASE_URL or "postgres://",
-        # A new connection costs 5 to 30 ms, an idle one a slot: a minute keeps a busy process connected.
-        conn_max_age=60,
-        conn_health_checks=True,  # a database that restarted costs a reconnect, not an error
-    ),
-}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    connect_timeout=5,  # an unreachable server is told of in seconds; a container's network needs one at most
-    # A peer that vanished is noticed after 20 + 3 * 5 s instead of the kernel's two hours.
-    keepalives_idle=20,
-    keepalives_interval=5,
-    keepalives_count=3,
-    tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
-)
-# Whoever holds a lock that others wait for is named by it: "manage.py release", "celery", "gunicorn".
-PROCESS_NAME = " ".join(
-    [Path(sys.argv[0]).name, *(sys.argv[1:2] if sys.argv[0].endswith("manage.py") else [])]
-)
-DATABASES["default"]["OPTIONS"].setdefault("application_name", PROCESS_NAME)
-# A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
-# Not said: without them where a pooler is seen.
-DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
-    env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
-    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
-    else None  # type: ignore[typeddict-item]
-)
+from offbeat.database_settings import *  # noqa: E402, F403  here, so that problems are told in this order
 
 # Email
 
@@ -150,37 +115,7 @@ USE_TZ = True
 
 # Security
 
-PROXY_TLS = not DEBUG  # every platform ends TLS at its router and says so in this header, which it overwrites
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXY_TLS else None
-SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=not DEBUG)
-MONTH = 30 * 24 * 3600  # seconds: enough to protect, short enough to regret
-SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 0 if DEBUG else MONTH)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
-SECURE_HSTS_PRELOAD = not DEBUG
-SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ",".join(platform_origins(os.environ)))
-X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "font-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "frame-src": ["'self'"],
-        "form-action": ["'self'"],
-        "base-uri": ["'none'"],
-        "frame-ancestors": ["'none'"],
-    },
-}
-LOGIN_URL = "admin:login"
-
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
+from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
 
@@ -205,7 +140,7 @@ WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
 # Celery
 
-from offbeat.celery_settings import *  # noqa: E402, F403  here, so that problems are told in this order
+from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
 

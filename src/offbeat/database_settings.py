@@ -1,0 +1,44 @@
+"""How a process is connected to PostgreSQL, each number with its reason."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import dj_database_url
+
+from offbeat.env import env
+
+DATABASE_URL = env.url(
+    "DATABASE_URL",
+    ["postgres", "postgresql"],
+    hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
+)
+DATABASES = {
+    "default": dj_database_url.parse(
+        DATABASE_URL or "postgres://",
+        # A new connection costs 5 to 30 ms, an idle one a slot: a minute keeps a busy process connected.
+        conn_max_age=60,
+        conn_health_checks=True,  # a database that restarted costs a reconnect, not an error
+    ),
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5,  # an unreachable server is told of in seconds; a container's network needs one at most
+    # A peer that vanished is noticed after 20 + 3 * 5 s instead of the kernel's two hours.
+    keepalives_idle=20,
+    keepalives_interval=5,
+    keepalives_count=3,
+    tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
+)
+# Whoever holds a lock that others wait for is named by it: "manage.py release", "celery", "gunicorn".
+PROCESS_NAME = " ".join(
+    [Path(sys.argv[0]).name, *(sys.argv[1:2] if sys.argv[0].endswith("manage.py") else [])]
+)
+DATABASES["default"]["OPTIONS"].setdefault("application_name", PROCESS_NAME)
+# A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
+# Not said: without them where a pooler is seen.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
+    env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
+    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
+    else None  # type: ignore[typeddict-item]
+)
