@@ -1,6 +1,7 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep."""
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.utils.log import configure_logging
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from offbeat.boot import read_settings
 from offbeat.container import WEB
@@ -49,6 +53,21 @@ control_socket_disable = True
 
 accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
+
+
+class LineLogger(Logger):
+    """Has gunicorn's lines printed as all others are: in JSON where those are, and without secrets."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+        if logging.getLogger().handlers:  # else the project has switched Django's configuration of logs off
+            for log in (self.error_log, self.access_log):
+                log.handlers.clear()
+                log.propagate = True
+
+
+logger_class = LineLogger
 
 
 def when_ready(_server: object) -> None:

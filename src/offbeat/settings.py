@@ -16,6 +16,7 @@ from offbeat.env import env as env  # noqa: PLC0414  a project reads its own var
 from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -149,11 +150,13 @@ LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; el
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"visitors": {"()": "offbeat.ops.logs_requests.VisitorFilter"}},
     "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        **{name: {"filters": ["visitors"]} for name in REQUEST_LOGGERS},  # a visitor's fault is a warning
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough

@@ -11,6 +11,8 @@ import redis
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from offbeat.redaction import first_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,14 +76,10 @@ def _wait(
             connection.close()
             if time.monotonic() + PAUSE > deadline:
                 raise ServerAwayError(
-                    f"{server} did not answer within {seconds:.0f} s: {_first_line(error)}"
+                    f"{server} did not answer within {seconds:.0f} s: {first_line(error).rstrip('.')}"
                 ) from None
             if attempt == 0:
                 on_wait(f"Waiting for {server}, {seconds:.0f} s at most.")
         else:
             return
         time.sleep(PAUSE)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -17,6 +17,7 @@ from django.utils import timezone
 from offbeat.jobs import attempts, leftovers, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import is_large, line
 from offbeat.jobs.execution import EndedError, attempt_of, execute, refuse_unrun
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
@@ -96,10 +97,12 @@ class DurableTask(Task):
         with leftovers.remove_leftovers(), soft_limit.hold_back(), soft_limit.let_through():
             try:
                 result = super().__call__(*args, **kwargs)
-            except Exception:
-                raise
             except BaseException as error:
-                raise EndedError(f"{type(error).__name__}: {error}") from error
+                if is_large(error):
+                    raise EndedError(line(error)).with_traceback(error.__traceback__) from None
+                if isinstance(error, Exception):
+                    raise
+                raise EndedError(line(error)) from error
         refuse_unrun(self, result)
         return result
 
