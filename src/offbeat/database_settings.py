@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import dj_database_url
 
 from offbeat.env import env
+from offbeat.process_name import application_name
 
 DATABASE_URL = env.url(
     "DATABASE_URL",
@@ -30,11 +28,8 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_count=3,
     tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
 )
-# Whoever holds a lock that others wait for is named by it: "manage.py release", "celery", "gunicorn".
-PROCESS_NAME = " ".join(
-    [Path(sys.argv[0]).name, *(sys.argv[1:2] if sys.argv[0].endswith("manage.py") else [])]
-)
-DATABASES["default"]["OPTIONS"].setdefault("application_name", PROCESS_NAME)
+# Whoever holds a lock that others wait for is named by it.
+DATABASES["default"]["OPTIONS"].setdefault("application_name", application_name())
 # A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
 # Not said: without them where a pooler is seen.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
