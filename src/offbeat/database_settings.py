@@ -5,7 +5,7 @@ from __future__ import annotations
 import dj_database_url
 
 from offbeat.env import env
-from offbeat.process_name import application_name
+from offbeat.process_name import name_process
 
 DATABASE_URL = env.url(
     "DATABASE_URL",
@@ -29,7 +29,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
 )
 # Whoever holds a lock that others wait for is named by it.
-DATABASES["default"]["OPTIONS"].setdefault("application_name", application_name())
+name_process(DATABASES["default"])
 # A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
 # Not said: without them where a pooler is seen.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
@@ -37,3 +37,10 @@ DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
     if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
     else None  # type: ignore[typeddict-item]
 )
+
+# Web: how long a statement may take, and a transaction wait for something else; in seconds, 0 is without end. Workers' are in
+# jobs/conf.py; all other processes have none.
+WEB_STATEMENT_TIMEOUT = env.integer("WEB_STATEMENT_TIMEOUT", 25)  # below the 30 s after which routers give up
+WEB_IDLE_TIMEOUT = env.integer(
+    "WEB_IDLE_TIMEOUT", 30
+)  # nobody waits for this request any more: its locks go, too

@@ -1,23 +1,18 @@
-"""How long a statement of a migration waits for somebody else's lock: a moment, because all who need the table queue up behind it."""
+"""How long a statement of a migration waits for somebody else's lock: a moment, because all others queue up behind it."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.pq import TransactionStatus
 
+from offbeat.statement_bounds import ALONE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-# They need no bound: nobody queues up behind one that waits, and an index whose build is ended has to be built anew. Nor can they
-# have one: it would take a transaction around them.
-ALONE = re.compile(
-    r"\bCONCURRENTLY\b|^\s*(?:VACUUM|REINDEX|CLUSTER|ALTER\s+SYSTEM|(?:CREATE|DROP)\s+DATABASE)\b", re.I
-)
 
 
 def is_locked_out(error: Exception) -> bool:
@@ -36,6 +31,7 @@ def bound_waits(seconds: float) -> Iterator[None]:
 
     def bound(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         if not connection.in_atomic_block and connection.get_autocommit():
+            # Nobody queues up behind one that waits, and an index whose build is ended has to be built anew.
             if ALONE.search(str(sql)):
                 return execute(sql, params, many, context)
             with transaction.atomic():

@@ -96,17 +96,23 @@ def migrate(seconds: float, bound: float, on_wait: Callable[[str], None], verbos
     name = application_name("migrating")
     with migration_lock(seconds, on_wait), watch_connection(name, on_wait) as watch, bound_waits(bound):
         for pause in _pauses():
-            try:
-                call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
+            if _is_migrated(verbosity):
                 return
-            except OperationalError as error:
-                if not is_locked_out(error):
-                    raise
-                holder = watch.holder
             if time.monotonic() + pause > deadline:
-                raise LockHeldError(_held(seconds, holder)) from None
+                raise LockHeldError(_held(seconds, watch.holder))
             on_wait(f"The migration is undone, so that nobody waits behind it. Next try in {pause:.0f} s.")
             time.sleep(pause)
+
+
+def _is_migrated(verbosity: int) -> bool:
+    """Migrate; tell whether all was done, and not undone for somebody else's lock."""
+    try:
+        call_command("migrate", interactive=False, verbosity=verbosity, skip_checks=True)
+    except OperationalError as error:
+        if not is_locked_out(error):
+            raise
+        return False
+    return True
 
 
 def _pauses() -> Iterator[float]:

@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 
+import psycopg
 import pytest
 
 from offbeat import process_name
@@ -48,3 +49,20 @@ def test_a_name_fits(monkeypatch, project, command, host):
     assert len(name.encode()) <= 63
     assert name.startswith(f"{project}/manage.py ")
     assert name.endswith(f" ({os.getpid()})")
+
+
+def test_each_process_of_the_web_service_says_which_it_is(stack):
+    """They are forked from one that has read the settings."""
+    web = stack.web()
+    web.browser.get("/readyz")
+    (child,) = web.children()
+
+    with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
+        rows = database.execute(
+            "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        names = {name for (name,) in rows}
+
+    assert {
+        name for name in names if name.startswith("offbeat/gunicorn on ") and name.endswith(f" ({child.pid})")
+    }
