@@ -8,7 +8,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
+from psycopg.errors import InsufficientPrivilege
 
 from offbeat import lock_holders
 from offbeat.deployment.lock_bound import bound_waits, is_locked_out
@@ -40,6 +41,10 @@ NAMED = "SELECT set_config('application_name', %s, true)"
 
 class LockHeldError(Exception):
     """Another session holds the lock of releases, or a table, for longer than one waits. Show the message: it names the session."""
+
+
+class NotPermittedError(Exception):
+    """The role of DATABASE_URL may not do what a migration does. Show the message: it says what to grant."""
 
 
 @contextmanager
@@ -112,7 +117,25 @@ def _is_migrated(verbosity: int) -> bool:
         if not is_locked_out(error):
             raise
         return False
+    except DatabaseError as error:
+        if not _is_forbidden(error):
+            raise
+        raise NotPermittedError(_not_permitted(error)) from None
     return True
+
+
+def _is_forbidden(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL's own error is about what a role may do; Django may have wrapped it twice."""
+    while error and not isinstance(error, InsufficientPrivilege):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _not_permitted(error: Exception) -> str:
+    said = next(iter(str(error).strip().splitlines()))
+    role = connection.settings_dict["USER"]
+    cure = f"let the owner of the tables release, or let that role say GRANT ALL ON SCHEMA public TO {role}"
+    return f"A migration is not permitted: {said}. Hint: {cure}"
 
 
 def _pauses() -> Iterator[float]:

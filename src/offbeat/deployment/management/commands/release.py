@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
-from offbeat.deployment.migration import LockHeldError, migrate
+from offbeat.deployment.migration import LockHeldError, NotPermittedError, migrate
 from offbeat.deployment.servers import ServerAwayError, wait_for_postgres, wait_for_redis
 
 
@@ -70,3 +70,5 @@ class Command(BaseCommand):
             migrate(seconds, bound, self.stdout.write, verbosity)
         except LockHeldError as error:
             raise CommandError(str(error), returncode=os.EX_TEMPFAIL) from None
+        except NotPermittedError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None
