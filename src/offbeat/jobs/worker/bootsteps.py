@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 
+from offbeat import statement_bounds
 from offbeat.jobs import (
     code,
     leftovers,
@@ -16,6 +17,7 @@ from offbeat.jobs import (
     sessions,
     workers,
 )
+from offbeat.jobs.conf import conf
 from offbeat.jobs.worker.graceful_stop import stop_worker
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
@@ -57,6 +59,12 @@ def ignore_sigterm(**_: Any) -> None:
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
     sessions.name_sessions(workers.current(), os.getpid())
+
+
+@signals.celeryd_after_setup.connect
+def bound_statements(**_: Any) -> None:
+    """Bound what the tasks' statements may take; the children inherit it."""
+    statement_bounds.bound_process(conf().statement_timeout, conf().task_idle_timeout)
 
 
 @signals.worker_process_init.connect
