@@ -39,7 +39,7 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             response = log_in(request)
         elif not (request.user.is_active and request.user.is_staff):
             response = render(request, "offbeat/ops/refused.html", status=403)
-        elif any("\0" in value for value in (*request.GET.values(), *request.POST.values())):
+        elif has_nul(request):
             raise BadRequest("a NUL character")
         else:
             response = view(request, *args, **kwargs)
@@ -49,6 +49,14 @@ def staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         return response
 
     return show_to_staff
+
+
+def has_nul(request: HttpRequest) -> bool:
+    """Whether the path, a parameter or a field has a NUL character."""
+    lists = (*request.GET.lists(), *request.POST.lists())
+    return any(
+        "\0" in value for value in (request.path_info, *(value for _, values in lists for value in values))
+    )
 
 
 def log_in(request: HttpRequest) -> HttpResponse:

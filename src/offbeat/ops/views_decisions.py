@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -18,10 +17,12 @@ from offbeat.jobs.models import Job
 from offbeat.ops import audit
 from offbeat.ops.access import staff
 from offbeat.ops.confirmation import Question, act, ask
+from offbeat.ops.moments import read_moment
 from offbeat.ops.pages.search import dead_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
@@ -119,10 +120,9 @@ def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate
 
 def parse_moment(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
 
 
 def decide_and_record(
