@@ -138,8 +138,9 @@ PORT = env.integer("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
-# Celery
+# Cache, Celery
 
+from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
