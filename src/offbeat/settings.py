@@ -32,6 +32,10 @@ SECRET_KEY = env.text(
     LOCAL_KEY if DEBUG else None,
     hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
+# Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
+if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
+    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
 ALLOWED_HOSTS = [
     *env.items(
@@ -113,8 +117,10 @@ ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Security
+# Security, and files that people upload
 
+from offbeat.media_settings import *  # noqa: E402, F403
+from offbeat.media_settings import MEDIA_STORAGE  # noqa: E402
 from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
@@ -122,7 +128,7 @@ from offbeat.security_settings import *  # noqa: E402, F403
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
