@@ -33,6 +33,10 @@ SECRET_KEY = env.text(
     LOCAL_KEY if DEBUG else None,
     hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
+# Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
+if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
+    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
 ALLOWED_HOSTS = [
     *env.items(
@@ -114,8 +118,10 @@ ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Security
+# Security, and files that people upload
 
+from offbeat.media_settings import *  # noqa: E402, F403
+from offbeat.media_settings import MEDIA_STORAGE  # noqa: E402
 from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
@@ -123,7 +129,7 @@ from offbeat.security_settings import *  # noqa: E402, F403
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -139,8 +145,9 @@ PORT = env.integer("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
-# Celery
+# Cache, Celery
 
+from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging

@@ -56,6 +56,7 @@ settings = private(os.environ) | {
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
+    "MEDIA_ROOT": tempfile.mkdtemp(prefix="media-", dir=folder),
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
     "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
 }
