@@ -141,4 +141,7 @@ def test_an_export_pulls_what_compose_pulls() -> None:
     resources = spec.read().resources
 
     for name in ("postgres", "redis"):
-        assert pin_image(f"docker.io/library/{name}:{getattr(resources, name).version}") == services[name]["image"]
+        assert (
+            pin_image(f"docker.io/library/{name}:{getattr(resources, name).version}")
+            == services[name]["image"]
+        )
