@@ -50,6 +50,8 @@ ALLOWED_HOSTS = [
 FIRST_HOST = next(iter(ALLOWED_HOSTS), "localhost").lstrip(".")
 LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
 BASE_URL = env.url("BASE_URL", ["https", "http"], default=LIKELY_URL).rstrip("/")
+# The site is closed and workers take no job, until it is false again: ops/maintenance_mode.py
+MAINTENANCE = env.boolean("MAINTENANCE", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OFFBEAT_APPS = [
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -32,6 +32,9 @@ class JobsConf(Conf):
     stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
+    # A worker that starts takes no job and no plain message: all of them wait, and it beats and maintains the ledger as ever.
+    hold: bool = False
+
     # Locks
     # A worker's maintenance waits this long for what somebody else has locked, and tries again later.
     lock_timeout: float = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from typing import Any
@@ -22,6 +23,8 @@ from offbeat.jobs.worker.graceful_stop import stop_worker
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
 from offbeat.jobs.worker.periodic_tasks import registered
+
+logger = logging.getLogger(__name__)
 
 
 class MaintenanceStep(bootsteps.StartStopStep):
@@ -52,6 +55,15 @@ def freeze_garbage_collector(**_: Any) -> None:
 def ignore_sigterm(**_: Any) -> None:
     """Let a child outlive the SIGTERM that some platforms send to every process: its parent decides when it has to stop."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@signals.celeryd_after_setup.connect
+def hold_jobs(instance: Any, **_: Any) -> None:
+    """Let a worker that is to take nothing consume no queue; what comes stays in Redis and in PostgreSQL."""
+    if conf().hold:
+        queues = instance.app.amqp.queues
+        queues.deselect(list(queues.consume_from))
+        logger.warning("jobs and messages wait: this worker takes none", extra={"action": "jobs_held_back"})
 
 
 @signals.celeryd_after_setup.connect
