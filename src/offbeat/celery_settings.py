@@ -6,6 +6,7 @@ from offbeat import redis_url
 from offbeat.certificate_authority import authority_file
 from offbeat.container import HINT, WORKER
 from offbeat.env import env
+from offbeat.env_values import LINE
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 
@@ -97,4 +98,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker to
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
 
 OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
-env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe
+env.text(
+    "OFFBEAT_JOBS_HEARTBEAT_FILE", "", form=LINE
+)  # read where there are no settings: by the worker's probe

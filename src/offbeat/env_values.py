@@ -6,6 +6,7 @@ A form is a function that returns what a value means; it raises ValueError with 
 from __future__ import annotations
 
 import json
+import os
 import re
 import string
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ SERVER = (
 )
 DSN = (
     "the DSN of the project's settings in Sentry: https://<key>@<host>/<number>",
-    r"https?://\w[^@/\s]*@[^/@\s]+/(\S+/)?\d+",
+    r"https?://\w[\w:.-]*@[\w.-]+(:\d+)?/([\w.-]+/)*\d+",
 )
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_SYNONYMS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
@@ -41,6 +42,11 @@ BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 LARGEST = 2**31 - 1  # no count, size or time of ours is larger, and PostgreSQL's integers end there
 WEB = frozenset({"http", "https"})
 ESCAPED = "in a user or a password, write / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B, ] as %5D, % as %25 and a space as %20"
+
+UNPRINTED = (
+    "it has a space, a line break or another character in it that no address has: remove it, "
+    "or write it as a browser does (%20 is a space)"
+)
 
 
 def cleaned(value: str) -> str:
@@ -56,10 +62,8 @@ def misplaced(name: str, value: str) -> str:
     """Return what is wrong with a value whatever its form, "" for nothing."""
     if re.match(rf"(export\s+|set\s+)?{name}\s*=", value):
         return "it begins with its own name: give only what stands behind the ="
-    if REFERENCE.fullmatch(value):
-        return (
-            f"{shown(value)} is a reference that nobody has replaced: give the value, or fix the name in it"
-        )
+    if REFERENCE.fullmatch(value) or re.fullmatch(r"<[^<>@]+>", value):
+        return f"{shown(value)} stands for a value that nobody has put there: give the value, or fix the name in it"
     return ""
 
 
@@ -109,12 +113,18 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], in
 def number(value: str) -> float:
     """Return a number that is not negative: whole where it is written so."""
     try:
-        found = int(value) if value.isdigit() else float(value)
+        found = int(value) if value.isascii() and value.isdigit() else float(value)
     except ValueError:
         found = -1
-    if 0 <= found <= LARGEST:
+    if 0 <= found <= LARGEST and value.isascii():
         return found
     raise ValueError("use a number of at least 0")
+
+
+def folder(value: str) -> str:
+    if os.path.isdir(value):  # noqa: PTH112  pathlib raises where a name is too long
+        return value
+    raise ValueError("there is no such folder")
 
 
 def choice(allowed: Sequence[str], synonyms: dict[str, str]) -> Callable[[str], str]:
@@ -145,6 +155,8 @@ def address(schemes: Sequence[str]) -> Callable[[str], str]:
         scheme, separator, behind = value.partition("://")
         if not separator or scheme.lower() not in schemes:
             raise ValueError(wanted)
+        if not re.fullmatch(r"[!-~]+", value):
+            raise ValueError(UNPRINTED)
         if REFERENCE.search(value) or re.search(r"<[^<>]*>", value):
             raise ValueError(
                 "a part of it stands for something else, like <password> or ${HOST}: put the value there"
@@ -176,4 +188,4 @@ def is_url(value: str) -> bool:
         is_port = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    return is_port and bool(parts.netloc or parts.query) and re.fullmatch(r"[!-~]+", value) is not None
+    return is_port and bool(parts.netloc or parts.query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offbeat.env_values import listed, shown
+from offbeat.env_values import NOTHING, listed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,9 @@ def _host(text: str) -> str:
         return f"[{name}]"  # IPv6, as it stands in an address
     name = re.sub(r":\d{1,5}$", "", name).removesuffix(".")
     name = re.sub(r"^\*\.", ".", name)
-    if not NAME.fullmatch(name) or ".." in name:
+    labels = name.removeprefix(".").split(".")
+    is_name = NAME.fullmatch(name) and all(0 < len(label) < 64 for label in labels)
+    if not is_name or name.isdigit() or re.fullmatch(f"{NOTHING}|nan", name):
         raise ValueError(
             f'"{shown(text)}" is no host name: use names like www.example.com, with commas between'
         )

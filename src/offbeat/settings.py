@@ -21,7 +21,7 @@ from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
-env.text("OFFBEAT_ROOT", "", form=env_values.LINE)  # which has been read: project.py
+env.parsed("OFFBEAT_ROOT", env_values.folder, "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 
@@ -184,7 +184,10 @@ OFFBEAT_CRONJOBS = {
 
 CRON_SECRET = env.secret("CRON_SECRET", "")  # switches HTTP wake-ups on
 METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
+VERSION = env.text("VERSION", "", form=env_values.LINE)  # what is deployed
 SENTRY_DSN = env.parsed("SENTRY_DSN", env_values.matching(env_values.DSN), "", is_secret=True)
 # Its name by OpenTelemetry.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", ["http", "https"], default="")
-MAIL_SINK_DIR = Path(env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail")))  # development only
+MAIL_SINK_DIR = Path(
+    env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail"), form=env_values.LINE)
+)  # development only
