@@ -27,7 +27,7 @@ class ServerAwayError(Exception):
 
 
 def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
-    """Return when PostgreSQL answers a query; raises ServerAwayError after so many seconds."""
+    """Return when PostgreSQL answers a query, and would take a write; raises ServerAwayError after so many seconds."""
     _wait(
         _ask_postgres,
         OperationalError,
@@ -55,8 +55,12 @@ def redis_address() -> str:
 
 
 def _ask_postgres() -> None:
+    """Raise OperationalError also where it answers and takes no writes: a standby may be about to become the primary."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW transaction_read_only")
+        (is_read_only,) = cursor.fetchone()
+    if is_read_only == "on":
+        raise OperationalError("it takes no writes: a standby, or default_transaction_read_only")
 
 
 def _ask_redis() -> None:

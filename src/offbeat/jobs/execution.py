@@ -31,6 +31,7 @@ from offbeat.jobs import (
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
 from offbeat.jobs.message import LEDGER_HEADER
+from offbeat.statement_bounds import statement_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +60,14 @@ def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     3. finish: by compare-and-set on the attempt.
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
-    with soft_limit.hold_back():
+    with soft_limit.hold_back(), bound_statements(task):
         return _execute(task, function)
+
+
+def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[None]:
+    """Bound the statements of a task that says how long they may take."""
+    seconds = task.statement_timeout
+    return contextlib.nullcontext() if seconds is None else statement_timeout(seconds)
 
 
 def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:

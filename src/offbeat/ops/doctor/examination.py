@@ -11,7 +11,7 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import limits, postgres, process, redis_server, runtime
+from offbeat.ops.doctor import cache_server, limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
 from offbeat.redaction import first_line
 
@@ -54,6 +54,7 @@ CHECKS = (
     Check(redis_server.known_token, (POSTGRES, REDIS)),
     Check(redis_server.old_queues, (POSTGRES, REDIS)),
     Check(redis_server.clock, (REDIS,)),
+    Check(cache_server.cache, (POSTGRES, REDIS)),
     Check(limits.grace),
     Check(limits.time_limits),
     Check(limits.visibility),

@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|show|retry|discard|stats|messages"
+            dest="action", required=True, metavar="list|show|retry|discard|stats|unfinished|messages"
         )
         _filters(
             actions.add_parser(
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         actions.add_parser(
             "stats", help="jobs by queue and state, messages that wait in Redis, workers alive"
         )
+        actions.add_parser("unfinished", help="how many jobs of which task are still to be run, or run")
         messages.add_arguments(
             actions.add_parser("messages", help="messages that no worker can take: list, show, requeue, drop")
         )
@@ -83,6 +84,10 @@ class Command(BaseCommand):
     def do_stats(self, **options: Any) -> None:
         found = queries.statistics()
         self._tell(options, output.figures(found), output.summary(found))
+
+    def do_unfinished(self, **options: Any) -> None:
+        found = [each for each in queries.tallies() if each.state != Job.State.DEAD]
+        self._tell(options, [output.tally(each) for each in found], output.tally_table(found))
 
     def do_retry(self, **options: Any) -> None:
         self._decide("retried", decisions.retry, **options)
