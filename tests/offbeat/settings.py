@@ -12,6 +12,7 @@ ROOT_URLCONF = "tests.offbeat.sample_project.urls"
 WSGI_APPLICATION = "tests.offbeat.sample_project.wsgi.application"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "offbeat@localhost")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
+OFFBEAT_UPLOADS = {"/uploads/": 4 * 1024 * 1024}
 CELERY_TASK_ROUTES = {
     name: {"queue": "mail"}
     for name in (
