@@ -16,6 +16,7 @@ from offbeat.env import env as env  # noqa: PLC0414  a project reads its own var
 from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logins.conf import LoginsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -77,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
 TEMPLATES = [
@@ -112,6 +114,14 @@ ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS"
 
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# Logins
+
+from offbeat.login_settings import *  # noqa: E402, F403
+
+OFFBEAT_LOGINS = env.numbers(
+    "OFFBEAT_LOGINS_", LoginsConf
+)  # how often a password may be tried: ops/logins/conf.py
 
 # Security
 

@@ -1,5 +1,6 @@
 """The core's pages, the admin, and an address that enqueues: what visitors press while the fault tests break things."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import JsonResponse
 from django.urls import include, path
@@ -17,6 +18,6 @@ def enqueue(request, label):
 
 urlpatterns = [
     path("faults/enqueue/<str:label>/", enqueue),
-    path("admin/", admin.site.urls),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("", include("offbeat.urls")),
 ]
