@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from offbeat.client_address import find_client_address
 from offbeat.ops.logins import trace
-from offbeat.ops.logins.brake import Attempt, network_of, same_name
+from offbeat.ops.logins.brake import LoginAttempt, network_of, same_name
 from offbeat.ops.logins.refusal import keep_attempt, mark_refused
 from offbeat.ops.logins.turn import NoTurnError, wait_for_turn
 
@@ -48,7 +48,7 @@ class LoginBackend(ModelBackend):
     @sensitive_variables()
     def _try(self, request: HttpRequest | None, name: str, **credentials: Any) -> Any:
         address = find_client_address(request) if request else ""
-        attempt = Attempt(same_name(name), network_of(address))
+        attempt = LoginAttempt(same_name(name), network_of(address))
         if bucket := attempt.take():
             trace.note_lockout(request, name, address, bucket)
             mark_refused(request, bucket.forgiven.total_seconds())
@@ -62,9 +62,15 @@ class LoginBackend(ModelBackend):
             attempt.succeed()
         return user
 
-    async def aauthenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+    async def aauthenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **others: Any,
+    ) -> Any:
         """Do the same: Django's own would hash beside the brake."""
-        return await sync_to_async(self.authenticate)(request, **credentials)
+        return await sync_to_async(self.authenticate)(request, username, password, **others)
 
 
 def is_text(name: str) -> bool:

@@ -56,7 +56,7 @@ class Bucket:
 
 
 @dataclass
-class Attempt:
+class LoginAttempt:
     """Somebody at an address who types a password for a name; either may be unknown, and is "" then."""
 
     name: str

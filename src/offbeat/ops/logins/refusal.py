@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
-    from offbeat.ops.logins.brake import Attempt
+    from offbeat.ops.logins.brake import LoginAttempt
 
 MARK = "offbeat_login_refused"
 ATTEMPT = "offbeat_login_attempt"
@@ -25,7 +25,7 @@ def mark_refused(request: HttpRequest | None, seconds: float) -> None:
         setattr(getattr(request, "_request", request), MARK, math.ceil(seconds))
 
 
-def keep_attempt(request: HttpRequest | None, attempt: Attempt) -> None:
+def keep_attempt(request: HttpRequest | None, attempt: LoginAttempt) -> None:
     """Remember what was taken for a password that was wrong here, and may be right for the next backend."""
     if request is not None:
         setattr(getattr(request, "_request", request), ATTEMPT, attempt)

@@ -17,7 +17,7 @@ from django.urls import path
 from django.utils import timezone
 
 from offbeat.ops.logins.backend import LoginBackend
-from offbeat.ops.logins.brake import Attempt, Bucket
+from offbeat.ops.logins.brake import LoginAttempt, Bucket
 from offbeat.ops.logins.checks import check_backends
 from offbeat.ops.logins.conf import conf
 from offbeat.ops.logins.refusal import LoginRefusalMiddleware
@@ -375,10 +375,10 @@ def test_numbers_are_settings(log_in, settings):
 
 def test_keys_depend_on_the_secret(settings):
     """A copy of the table is of no use without it."""
-    before = Attempt("alice", "192.0.2.1").known
+    before = LoginAttempt("alice", "192.0.2.1").known
     settings.SECRET_KEY = "another one, of the same length or not"
 
-    assert Attempt("alice", "192.0.2.1").known != before
+    assert LoginAttempt("alice", "192.0.2.1").known != before
 
 
 def test_a_new_session_begins_with_the_login(alice):
