@@ -19,6 +19,7 @@ from offbeat.identity import platform_name, platform_title
 from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.logs_requests import REQUEST_LOGGERS
+from offbeat.ops.logins.conf import LoginsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -87,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
 TEMPLATES = [
@@ -131,6 +133,14 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
 
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# Logins
+
+from offbeat.login_settings import *  # noqa: E402, F403
+
+OFFBEAT_LOGINS = env.numbers(
+    "OFFBEAT_LOGINS_", LoginsConf
+)  # how often a password may be tried: ops/logins/conf.py
 
 # Security, and files that people upload
 

@@ -2,6 +2,7 @@
 
 import time
 
+from django.conf import settings
 from django.contrib import admin
 from django.db import transaction
 from django.http import JsonResponse
@@ -62,6 +63,6 @@ urlpatterns = [
     path("uploads/", upload),
     path("echo/", echo),
     path("faults/enqueue/<str:label>/", enqueue),
-    path("admin/", admin.site.urls),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("", include("offbeat.urls")),
 ]
