@@ -16,6 +16,7 @@ from offbeat.env import env as env  # noqa: PLC0414  a project reads its own var
 from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -32,6 +33,10 @@ SECRET_KEY = env.text(
     LOCAL_KEY if DEBUG else None,
     hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
+# Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
+if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
+    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
 ALLOWED_HOSTS = [
     *env.items(
@@ -116,8 +121,10 @@ ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Security
+# Security, and files that people upload
 
+from offbeat.media_settings import *  # noqa: E402, F403
+from offbeat.media_settings import MEDIA_STORAGE  # noqa: E402
 from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
@@ -125,7 +132,7 @@ from offbeat.security_settings import *  # noqa: E402, F403
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -141,8 +148,9 @@ PORT = env.integer("PORT", 8000, minimum=1)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
-# Celery
+# Cache, Celery
 
+from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
@@ -152,11 +160,13 @@ LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; el
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"visitors": {"()": "offbeat.ops.logs_requests.VisitorFilter"}},
     "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        **{name: {"filters": ["visitors"]} for name in REQUEST_LOGGERS},  # a visitor's fault is a warning
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
         "ALLOWED_HOSTS": f"testserver,localhost,{LOOPBACK}",
         "BASE_URL": "http://testserver",
+        "MEDIA_ROOT": tempfile.gettempdir(),  # a project whose models keep files is tested, and checked, with a place for them
         "EMAIL_HOST": LOOPBACK,
         "EMAIL_PORT": str(free_port()),  # nobody listens there: a test that sends mail starts a sink
         "EMAIL_USE_TLS": "false",

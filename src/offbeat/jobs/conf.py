@@ -41,6 +41,10 @@ class JobsConf(Conf):
     # A machine that freezes in the middle of a transaction of ours loses its session after this long; well above a busy moment,
     # well below `heartbeat_timeout`.
     idle_timeout: float = 15.0
+    # No statement of a task takes longer, unless the task says so: half of the time limit that tasks have; 0 is for ever.
+    statement_timeout: float = 300.0
+    # A task's transaction that waits for something else than PostgreSQL for so long is ended, with its locks; 0 is for ever.
+    task_idle_timeout: float = 300.0
 
     # Broker
     # A published job older than its queue's oldest message by this much was popped and lost.

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection
 from django.test import override_settings
@@ -28,6 +27,7 @@ from offbeat.ops.health_cron import remembered
 from offbeat.ops.metrics import page as metrics
 from offbeat.ops.snapshot import Snapshot, expected_queues
 from tests.offbeat.ops.support import entry, greet
+from tests.offbeat.support.operators import make_operator
 
 ALL = sorted(expected_queues())
 TOKEN = "a-token-of-the-tests"
@@ -47,7 +47,7 @@ def quiet(ledger, carrier, settings):
 
 @pytest.fixture
 def alice(client):
-    client.force_login(get_user_model().objects.create_user("alice", is_staff=True))
+    client.force_login(make_operator("alice"))
     return client
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 
+from offbeat import statement_bounds
 from offbeat.jobs import (
     code,
     leftovers,
@@ -70,6 +71,12 @@ def hold_jobs(instance: Any, **_: Any) -> None:
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
     sessions.name_sessions(workers.current(), os.getpid())
+
+
+@signals.celeryd_after_setup.connect
+def bound_statements(**_: Any) -> None:
+    """Bound what the tasks' statements may take; the children inherit it."""
+    statement_bounds.bound_process(conf().statement_timeout, conf().task_idle_timeout)
 
 
 @signals.worker_process_init.connect

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from offbeat.jobs import decisions, queries
+from offbeat.jobs.error_text import one_line
 from offbeat.jobs.management import messages, output
 from offbeat.jobs.models import Job
 from offbeat.jobs.queries import JobFilter
@@ -60,10 +61,12 @@ class Command(BaseCommand):
         try:
             getattr(self, f"do_{action}")(**options)
         except (OperationalError, InterfaceError) as error:
-            line = " ".join(str(error).split())
+            line = one_line(str(error))
             raise CommandError(f"PostgreSQL did not answer: {line}", returncode=os.EX_UNAVAILABLE) from None
         except redis.RedisError as error:
-            raise CommandError(f"Redis did not answer: {error}", returncode=os.EX_UNAVAILABLE) from None
+            raise CommandError(
+                f"Redis did not answer: {one_line(str(error))}", returncode=os.EX_UNAVAILABLE
+            ) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
         jobs = queries.find_jobs(_job_filter(options), limit + 1)
