@@ -18,6 +18,7 @@ from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -30,6 +31,10 @@ PROJECT_TITLE = platform_title()
 DEBUG = env.boolean("DEBUG", default=False)
 LOCAL_KEY = weak_secrets.LOCAL_KEY
 SECRET_KEY = env.secret("SECRET_KEY", LOCAL_KEY if DEBUG else None, shortest=weak_secrets.SHORTEST_KEY)
+# Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
+if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
+    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
 # Django's own check of it asks for 50 characters, and Render makes 44: weak_secrets.py refuses what can be guessed.
 SILENCED_SYSTEM_CHECKS = ["security.W009"]
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
@@ -45,6 +50,8 @@ ALLOWED_HOSTS = [*ALLOWED_HOSTS, *PLATFORM_HOSTS]
 FIRST_HOST = min(ALLOWED_HOSTS or ["localhost"], key=lambda name: name.startswith(".")).lstrip(".")
 LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
 BASE_URL = env.parsed("BASE_URL", site, LIKELY_URL)
+# The site is closed and workers take no job, until it is false again: ops/maintenance_mode.py
+MAINTENANCE = env.boolean("MAINTENANCE", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OFFBEAT_APPS = [
@@ -71,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -122,8 +130,10 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# Security
+# Security, and files that people upload
 
+from offbeat.media_settings import *  # noqa: E402, F403
+from offbeat.media_settings import MEDIA_STORAGE  # noqa: E402
 from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
@@ -131,7 +141,7 @@ from offbeat.security_settings import *  # noqa: E402, F403
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -149,8 +159,9 @@ WEB_CONCURRENCY = env.integer(
 )  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 
-# Celery
+# Cache, Celery
 
+from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
@@ -160,11 +171,13 @@ LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; el
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"visitors": {"()": "offbeat.ops.logs_requests.VisitorFilter"}},
     "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        **{name: {"filters": ["visitors"]} for name in REQUEST_LOGGERS},  # a visitor's fault is a warning
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough

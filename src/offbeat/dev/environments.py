@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ALLOWED_HOSTS": f"testserver,localhost,{LOOPBACK}",
         "BASE_URL": "http://testserver",
+        "MEDIA_ROOT": tempfile.gettempdir(),  # a project whose models keep files is tested, and checked, with a place for them
         "EMAIL_HOST": LOOPBACK,
         "EMAIL_PORT": str(free_port()),  # nobody listens there: a test that sends mail starts a sink
         "EMAIL_USE_TLS": "false",

@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from offbeat.cache_table import create_cache_table
 
 
 class OpsConfig(AppConfig):
@@ -12,3 +15,4 @@ class OpsConfig(AppConfig):
         logs_context.connect()
         logs_sentry.start()
         logs_traces.start()
+        post_migrate.connect(create_cache_table, sender=self)

@@ -11,8 +11,9 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import encryption, limits, postgres, process, redis_server, runtime
+from offbeat.ops.doctor import cache_server, encryption, limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
+from offbeat.redaction import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +55,7 @@ CHECKS = (
     Check(redis_server.known_token, (POSTGRES, REDIS)),
     Check(redis_server.old_queues, (POSTGRES, REDIS)),
     Check(redis_server.clock, (REDIS,)),
+    Check(cache_server.cache, (POSTGRES, REDIS)),
     Check(limits.grace),
     Check(limits.time_limits),
     Check(limits.visibility),
@@ -106,7 +108,3 @@ def is_away(error: Exception) -> bool:
         "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
         "AuthenticationError", "BusyLoadingError",
     }  # fmt: skip
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
