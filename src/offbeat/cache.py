@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
@@ -96,6 +96,8 @@ class OptionalRedisCache(RedisCache):
         self._class = OptionalCacheClient
         self._options = {**PATIENCE, **self._options}
 
-    def clear(self) -> bool:
+    def clear(self) -> bool:  # type: ignore[override]  as in Django's own, which the base class does not know of
         """Delete what has our prefix; Django's own empties the server, with whatever else is in it."""
-        return bool(self._cache.delete_matching(self.make_key("*", version="*")))
+        return cast("OptionalCacheClient", self._cache).delete_matching(
+            self.key_func("*", self.key_prefix, "*")
+        )

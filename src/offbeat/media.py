@@ -41,9 +41,6 @@ class RefusingStorage(Storage):
     def size(self, name: str) -> NoReturn:
         self._refuse(name)
 
-    def listdir(self, path: str) -> NoReturn:
-        self._refuse(path)
-
     def _refuse(self, name: str) -> NoReturn:
         raise NoStorageError(
             f"{name}: files have no place, since the disk here goes with the process. {HINT}"

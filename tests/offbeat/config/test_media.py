@@ -75,9 +75,8 @@ def nowhere(settings):
         lambda storage: storage.url("a"),
         lambda storage: storage.delete("a"),
         lambda storage: storage.size("a"),
-        lambda storage: storage.listdir("a"),
     ],
-    ids=["save", "open", "url", "delete", "size", "listdir"],
+    ids=["save", "open", "url", "delete", "size"],
 )
 def test_every_use_is_refused_in_the_same_words(nowhere, use):
     """Nothing is done in silence, and nothing fails with a traceback that names no cure."""
