@@ -59,7 +59,7 @@ class OptionalCacheClient(RedisCacheClient):
     def delete(self, key: str) -> bool:
         return bool(self.ask(super().delete, False, key))
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+    def get_many(self, keys: Iterable[Any]) -> dict[str, Any]:
         return dict(self.ask(super().get_many, {}, keys))
 
     def has_key(self, key: str) -> bool:
@@ -74,7 +74,7 @@ class OptionalCacheClient(RedisCacheClient):
     def set_many(self, data: dict[str, Any], timeout: int | None) -> None:
         self.ask(super().set_many, None, data, timeout)
 
-    def delete_many(self, keys: Iterable[str]) -> None:
+    def delete_many(self, keys: Iterable[Any]) -> None:
         self.ask(super().delete_many, None, keys)
 
     def delete_matching(self, pattern: str) -> bool:
@@ -94,9 +94,9 @@ class OptionalRedisCache(RedisCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._class = OptionalCacheClient
-        self._options = {**PATIENCE, **self._options}
+        self._options = {**PATIENCE, **params.get("OPTIONS", {})}
 
-    def clear(self) -> bool:  # type: ignore[override]  as in Django's own, which the base class does not know of
+    def clear(self) -> bool:  # type: ignore[override]
         """Delete what has our prefix; Django's own empties the server, with whatever else is in it."""
         return cast("OptionalCacheClient", self._cache).delete_matching(
             self.key_func("*", self.key_prefix, "*")

@@ -93,5 +93,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker to
 
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
 
-OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
+OFFBEAT_JOBS = {
+    "drain": max(1, WORKER_GRACE - 10),
+    "hold": env.boolean("MAINTENANCE", default=False),
+    **env.numbers("OFFBEAT_JOBS_", JobsConf),
+}
 env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe

@@ -16,6 +16,7 @@ from offbeat.env import env as env  # noqa: PLC0414  a project reads its own var
 from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -49,6 +50,8 @@ ALLOWED_HOSTS = [
 FIRST_HOST = next(iter(ALLOWED_HOSTS), "localhost").lstrip(".")
 LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
 BASE_URL = env.url("BASE_URL", ["https", "http"], default=LIKELY_URL).rstrip("/")
+# The site is closed and workers take no job, until it is false again: ops/maintenance_mode.py
+MAINTENANCE = env.boolean("MAINTENANCE", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OFFBEAT_APPS = [
@@ -75,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -156,11 +160,13 @@ LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; el
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"visitors": {"()": "offbeat.ops.logs_requests.VisitorFilter"}},
     "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        **{name: {"filters": ["visitors"]} for name in REQUEST_LOGGERS},  # a visitor's fault is a warning
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough

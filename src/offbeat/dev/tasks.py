@@ -47,7 +47,7 @@ TASKS = [
     Task(
         "check",
         "[...]",
-        "lint, format, types, Django's checks, migrations, platform.yaml; or those that are named",
+        "lint, format, types, Django's checks, migrations and what they lock, platform.yaml; or those that are named",
         ["-m", "offbeat.dev.project_checks"],
         reads_env_file=False,
     ),

@@ -280,9 +280,9 @@ def test_sentry_gets_nobodys_data():
     found = logs_sentry.scrubbed(event, {})
 
     assert found["request"] == {
-        "url": "https://www.example.com/confirm/[hidden]/",
+        "url": "https://www.example.com/confirm/***/",
         "headers": {"User-Agent": "curl"},
     }
-    assert found["exception"]["values"][0]["value"] == "550 [hidden]: no such user"
-    assert found["extra"]["url"] == "postgres://[hidden]@db/x"
+    assert found["exception"]["values"][0]["value"] == "550 ***: no such user"
+    assert found["extra"]["url"] == "postgres://***@db/x"
     assert "user" not in found

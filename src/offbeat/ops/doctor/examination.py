@@ -13,6 +13,7 @@ from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
 from offbeat.ops.doctor import cache_server, limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
+from offbeat.redaction import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +107,3 @@ def is_away(error: Exception) -> bool:
         "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
         "AuthenticationError", "BusyLoadingError",
     }  # fmt: skip
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

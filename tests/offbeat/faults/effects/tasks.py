@@ -44,6 +44,19 @@ def work(label, seconds=0.0):
 
 
 @shared_task
+def write_line(path, text):
+    """Do what no backup of the database takes back."""
+    with open(path, "a") as file:  # noqa: PTH123
+        file.write(f"{text}\n")
+
+
+@shared_task
+def wait_for_file(path):
+    while not os.path.exists(path):  # noqa: PTH110
+        time.sleep(0.02)
+
+
+@shared_task
 def count_frozen(label):
     """Note how many objects the garbage collector passes over."""
     note(label, str(gc.get_freeze_count()))
@@ -295,3 +308,26 @@ def freeze_after_the_end(execute, sql, params, many, context):
             process.suspend()
         os.kill(os.getpid(), signal.SIGSTOP)
     return result
+
+
+def sleep_in_postgres(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+@shared_task
+def ask_slowly(label, seconds):
+    note(label, "start")
+    sleep_in_postgres(seconds)
+    note(label, "done")
+
+
+@shared_task(atomic=True)
+def ask_slowly_atomically(label, seconds):
+    sleep_in_postgres(seconds)
+
+
+@shared_task(statement_timeout=0)
+def ask_for_as_long_as_it_takes(label, seconds):
+    sleep_in_postgres(seconds)
+    note(label, "done")
