@@ -44,16 +44,16 @@ class OptionalCacheClient(RedisCacheClient):
             logger.warning("the cache does not answer: %s", error, extra={"action": "cache_down"})
             return otherwise
 
-    def add(self, key: str, value: Any, timeout: int | None) -> bool:
+    def add(self, key: str, value: Any, timeout: Any) -> bool:
         return bool(self.ask(super().add, False, key, value, timeout))  # whoever locks by it has no lock
 
     def get(self, key: str, default: Any) -> Any:
         return self.ask(super().get, default, key, default)
 
-    def set(self, key: str, value: Any, timeout: int | None) -> None:
+    def set(self, key: str, value: Any, timeout: Any) -> None:
         self.ask(super().set, None, key, value, timeout)
 
-    def touch(self, key: str, timeout: int | None) -> bool:
+    def touch(self, key: str, timeout: Any) -> bool:
         return bool(self.ask(super().touch, False, key, timeout))
 
     def delete(self, key: str) -> bool:
@@ -71,7 +71,7 @@ class OptionalCacheClient(RedisCacheClient):
             raise ValueError(f"Key '{key}' not found.")  # as Django says it of a key that is not there
         return int(count)
 
-    def set_many(self, data: dict[str, Any], timeout: int | None) -> None:
+    def set_many(self, data: Any, timeout: Any) -> None:
         self.ask(super().set_many, None, data, timeout)
 
     def delete_many(self, keys: Iterable[Any]) -> None:
