@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dj_database_url
 
+from offbeat import postgres_url
+from offbeat.certificate_authority import authority_file
 from offbeat.env import env
 from offbeat.process_name import name_process
 
@@ -12,6 +14,8 @@ DATABASE_URL = env.url(
     ["postgres", "postgresql"],
     hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
 )
+DATABASE_CA = env.parsed("DATABASE_CA", authority_file, "", is_secret=True)  # a file, whatever was given
+DATABASE_TLS = postgres_url.read(DATABASE_URL, authority=DATABASE_CA, tell=env.problem)
 DATABASES = {
     "default": dj_database_url.parse(
         DATABASE_URL or "postgres://",
@@ -27,6 +31,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_interval=5,
     keepalives_count=3,
     tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
+    **DATABASE_TLS,
 )
 # Whoever holds a lock that others wait for is named by it.
 name_process(DATABASES["default"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from offbeat.env import env
+from offbeat.host_names import origins
 from offbeat.hosts import platform_origins
 
 DEBUG = env.boolean("DEBUG", default=False)
@@ -20,7 +21,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ",".join(platform_origins(os.environ)))
+CSRF_TRUSTED_ORIGINS = env.parsed("CSRF_TRUSTED_ORIGINS", origins, platform_origins(os.environ))
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

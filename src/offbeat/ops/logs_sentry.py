@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from offbeat import redaction
+from offbeat.env import env
 from offbeat.ops.logs import REMEMBERED
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def start() -> None:
 
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
-        release=os.environ.get("VERSION") or None,
+        release=env.text("VERSION", "") or None,
         send_default_pii=False,
         include_local_variables=False,  # they hold addresses, tokens and bodies of mails
         max_request_body_size="never",

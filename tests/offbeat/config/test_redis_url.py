@@ -68,7 +68,7 @@ def test_the_certificates_requirements(spelling, level, value):
     text = spelling.format(level).removesuffix("-lower")
     text = text.lower() if spelling.endswith("-lower") else text
 
-    found, problems = read(f"rediss://h?ssl_cert_reqs={text}")
+    found, problems = read(f"rediss://h?ssl_cert_reqs={text}", None if value else False)
 
     assert problems == []
     assert found.tls["ssl_cert_reqs"] == value
