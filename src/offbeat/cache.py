@@ -34,7 +34,7 @@ class OptionalCacheClient(RedisCacheClient):
     asks_again_at: ClassVar[dict[str, float]] = {}  # by server, for all threads of the process
 
     def ask(self, method: Callable[..., Any], otherwise: Any, *arguments: Any) -> Any:
-        server = self._servers[0]
+        server = self._servers[0]  # type: ignore[attr-defined]
         if time.monotonic() < self.asks_again_at.get(server, 0):
             return otherwise
         try:
@@ -44,28 +44,28 @@ class OptionalCacheClient(RedisCacheClient):
             logger.warning("the cache does not answer: %s", error, extra={"action": "cache_down"})
             return otherwise
 
-    def add(self, key: str, value: Any, timeout: Any) -> bool:
+    def add(self, key: Any, value: Any, timeout: Any) -> bool:
         return bool(self.ask(super().add, False, key, value, timeout))  # whoever locks by it has no lock
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any) -> Any:
         return self.ask(super().get, default, key, default)
 
-    def set(self, key: str, value: Any, timeout: Any) -> None:
+    def set(self, key: Any, value: Any, timeout: Any) -> None:
         self.ask(super().set, None, key, value, timeout)
 
-    def touch(self, key: str, timeout: Any) -> bool:
+    def touch(self, key: Any, timeout: Any) -> bool:
         return bool(self.ask(super().touch, False, key, timeout))
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: Any) -> bool:
         return bool(self.ask(super().delete, False, key))
 
-    def get_many(self, keys: Iterable[Any]) -> dict[str, Any]:
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         return dict(self.ask(super().get_many, {}, keys))
 
-    def has_key(self, key: str) -> bool:
+    def has_key(self, key: Any) -> bool:
         return bool(self.ask(super().has_key, False, key))
 
-    def incr(self, key: str, delta: int) -> int:
+    def incr(self, key: Any, delta: int) -> int:
         count = self.ask(super().incr, None, key, delta)
         if count is None:
             raise ValueError(f"Key '{key}' not found.")  # as Django says it of a key that is not there

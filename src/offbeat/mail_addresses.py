@@ -37,7 +37,7 @@ def _people(value: str) -> list[tuple[str, str]]:
     text = value.strip(" ,;")
     while found := PERSON.match(text, position):
         people.append((found["quoted"] or found["name"] or "", found["at"] or found["bare"]))
-        position = BETWEEN.match(text, found.end()).end()  # type: ignore[union-attr]  it matches nothing, too
+        position = BETWEEN.match(text, found.end()).end()  # type: ignore[union-attr]  # it matches nothing, too
         if position == found.end() < len(text):
             return []
     return people if position == len(text) else []

@@ -55,4 +55,4 @@ class VolumeStorage(FileSystemStorage):
             raise NoStorageError(
                 f"{name}: MEDIA_ROOT={self.location} is no folder. Hint: mount its volume here."
             )
-        return super()._save(name, content)
+        return str(super()._save(name, content))  # type: ignore[misc]

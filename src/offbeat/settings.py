@@ -33,8 +33,12 @@ LOCAL_KEY = weak_secrets.LOCAL_KEY
 SECRET_KEY = env.secret("SECRET_KEY", LOCAL_KEY if DEBUG else None, shortest=weak_secrets.SHORTEST_KEY)
 # Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
-if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
-    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
+for _former in () if env.is_lax else SECRET_KEY_FALLBACKS:
+    if _weakness := weak_secrets.weakness("SECRET_KEY_FALLBACKS", _former, weak_secrets.SHORTEST_OLD_KEY):
+        env.problem(
+            f"SECRET_KEY_FALLBACKS: one can be guessed: {_weakness}.",
+            "remove it: it is believed as SECRET_KEY is.",
+        )
 # Django's own check of it asks for 50 characters, and Render makes 44: weak_secrets.py refuses what can be guessed.
 SILENCED_SYSTEM_CHECKS = ["security.W009"]
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
