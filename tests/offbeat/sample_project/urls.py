@@ -1,5 +1,7 @@
 """The core's pages, the admin, and an address that enqueues: what visitors press while the fault tests break things."""
 
+import time
+
 from django.contrib import admin
 from django.http import JsonResponse
 from django.urls import include, path
@@ -23,7 +25,8 @@ def upload(request):
 
 @csrf_exempt
 def echo(request):
-    """Say what a view sees of a request."""
+    """Say what a view sees of a request, after as many seconds as it asks for."""
+    time.sleep(float(request.GET.get("seconds", 0)))
     return JsonResponse(
         {
             "secure": request.is_secure(),
