@@ -125,7 +125,7 @@ def cookie(folder):
     settings.STATIC_ROOT = static_files(folder)
     call_command("collectstatic", interactive=False, verbosity=0)
     client = Client()
-    client.force_login(get_user_model().objects.create_user("alice", is_staff=True))
+    client.force_login(get_user_model().objects.create_superuser("alice"))
     return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 

@@ -1,6 +1,7 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep."""
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,9 +11,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.utils.log import configure_logging
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from offbeat.boot import read_settings
 from offbeat.container import WEB
+from offbeat.process_name import name_process
 
 read_settings()
 
@@ -63,6 +68,29 @@ accesslog = "-" if settings.DEBUG else None  # in production the platform's rout
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
 
 
+class LineLogger(Logger):
+    """Has gunicorn's lines printed as all others are: in JSON where those are, and without secrets."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+        if logging.getLogger().handlers:  # else the project has switched Django's configuration of logs off
+            for log in (self.error_log, self.access_log):
+                log.handlers.clear()
+                log.propagate = True
+
+
+logger_class = LineLogger
+
+
 def when_ready(_server: object) -> None:
     """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
     gc.freeze()
+
+
+def post_fork(_server: object, _worker: object) -> None:
+    """Let each process present itself, and bound what requests ask of PostgreSQL."""
+    from offbeat import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
+
+    statement_bounds.bound_process(settings.WEB_STATEMENT_TIMEOUT, settings.WEB_IDLE_TIMEOUT)
+    name_process(settings.DATABASES["default"])

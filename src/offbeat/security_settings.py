@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from offbeat.env import env
+from offbeat.host_names import origins
 from offbeat.hosts import platform_origins
 
 DEBUG = env.boolean("DEBUG", default=False)
@@ -29,7 +30,7 @@ if SECURE_HSTS_PRELOAD and not (SECURE_HSTS_INCLUDE_SUBDOMAINS and SECURE_HSTS_S
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for both
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", ",".join(platform_origins(os.environ)))
+CSRF_TRUSTED_ORIGINS = env.parsed("CSRF_TRUSTED_ORIGINS", origins, platform_origins(os.environ))
 X_FRAME_OPTIONS = "DENY"
 CROSS_ORIGIN_RESOURCE_POLICY = (
     "same-origin"  # other sites show none of our pages and answers; static files are for everybody

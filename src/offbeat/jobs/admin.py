@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.utils.functional import cached_property
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
 
 MOST = 100_000  # rows that one can page through; older ones are found by id or key
@@ -36,6 +37,23 @@ class ReadOnly(admin.ModelAdmin):
 
     paginator = Uncounted
     show_full_result_count = False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse what PostgreSQL cannot compare with anything, which Django's filters do not look at."""
+        given = [*request.GET.values(), *request.POST.values(), *request.POST.getlist("_selected_action")]
+        if any("\0" in value for value in given):
+            raise BadRequest("a NUL character")
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow the filters of the page; Django would filter by every column, and most have no index."""
+        filters = tuple(str(name) for name in self.list_filter)
+        return lookup.startswith(filters) and super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

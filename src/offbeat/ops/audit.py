@@ -9,6 +9,7 @@ from django.db.models.signals import post_save
 from django.urls import reverse
 
 from offbeat.ops.models import AuditEntry
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from django.contrib.admin.models import LogEntry
@@ -41,13 +42,22 @@ def from_admin(instance: LogEntry, created: bool, **_: Any) -> None:
         )
 
 
+def acts_on(subject: str, user: Any, most: int) -> list[AuditEntry]:
+    """Return the newest acts on a subject, for somebody who may read the trail; none for others."""
+    if not user.has_perm("offbeat_ops.view_auditentry"):
+        return []
+    return list(AuditEntry.objects.filter(subject=subject).order_by("-id")[:most])
+
+
 def record(request: HttpRequest, act: str, subject: str, link: str, result: str) -> None:
     """Write an act of the person who is logged in; call it in the transaction that does it. Acts without effect count too."""
     write(request.user.get_username(), act, subject, link, result)
 
 
 def write(who: str, act: str, subject: str, link: str, result: str) -> None:
-    AuditEntry.objects.create(who=who, act=act, subject=subject[:255], link=link[:255], result=result[:255])
+    AuditEntry.objects.create(
+        who=who, act=act, subject=subject[:255], link=link[:255], result=redact(result)[:255]
+    )
     logger.info(
         "%s: %s %s: %s", who, act, subject, result,
         extra={"action": "ops_act", "who": who, "act": act, "subject": subject},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.db import transaction
-from django.shortcuts import redirect
+from django.http import HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from offbeat.cronjobs.row_lock import CronJobHeldError
@@ -51,10 +51,11 @@ def act(
         messages.error(request, f"Nothing was done: {error}.")
     else:
         (messages.success if done else messages.warning)(request, result)
-    return redirect(destination(request) or link)
+    return HttpResponseRedirect(destination(request) or link)
 
 
 def destination(request: HttpRequest) -> str:
     """Return the page of ours that the act was asked for from."""
     address = request.POST.get("next", "")
-    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
+    is_ours = address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+    return address if is_ours else ""

@@ -7,9 +7,8 @@ from typing import Any
 from django import forms
 
 from offbeat.jobs.models import Job
+from offbeat.ops.moments import MomentField
 from offbeat.ops.pages.search import JobSearch
-
-MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class SearchForm(forms.Form):
@@ -20,8 +19,8 @@ class SearchForm(forms.Form):
     task = forms.CharField(required=False, max_length=255)
     key = forms.CharField(required=False, max_length=255, label="Key or id")
     argument = forms.CharField(required=False, max_length=255)
-    since = forms.DateTimeField(required=False, label="Created from (UTC)", widget=MOMENT)
-    until = forms.DateTimeField(required=False, label="until (UTC)", widget=MOMENT)
+    since = MomentField(required=False, label="Created from (UTC)")
+    until = MomentField(required=False, label="until (UTC)")
 
     def wanted(self) -> JobSearch:
         """Return the search; what is not valid is left out, and the form says so."""
@@ -32,8 +31,8 @@ class SearchForm(forms.Form):
 class BackfillForm(forms.Form):
     """From when to when slots are to be made up for; in UTC, as slots are."""
 
-    since = forms.DateTimeField(label="From (UTC)", widget=MOMENT)
-    until = forms.DateTimeField(label="Until (UTC)", widget=MOMENT)
+    since = MomentField(label="From (UTC)")
+    until = MomentField(label="Until (UTC)")
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.views.decorators.http import require_safe
 
-from offbeat.ops.access import staff
+from offbeat.ops.access import VIEW_AUDIT, staff
 from offbeat.ops.models import AuditEntry
 from offbeat.ops.response import show
 
@@ -17,7 +17,7 @@ PAGE = 50
 
 
 @require_safe
-@staff
+@staff(VIEW_AUDIT)
 def trail(request: HttpRequest) -> HttpResponse:
     after, who = request.GET.get("after", ""), request.GET.get("who", "")
     found = AuditEntry.objects.order_by("-id")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from offbeat.jobs.batches import count
 from offbeat.jobs.models import Batch, Job
-from offbeat.ops.access import staff
+from offbeat.ops.access import VIEW_BATCHES, staff
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PAGE = 50
 
 
 @require_safe
-@staff
+@staff(VIEW_BATCHES)
 def batches(request: HttpRequest) -> HttpResponse:
     after = place(request.GET.get("after", ""))
     found = Batch.objects.order_by("-id")
@@ -41,7 +41,7 @@ def place(text: str) -> UUID | None:
 
 
 @require_safe
-@staff
+@staff(VIEW_BATCHES)
 def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     (found,) = count(
         [get_object_or_404(Batch.objects.select_related("success_job", "failure_job"), pk=batch_id)]

@@ -15,12 +15,12 @@ from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.cronjobs.words import counted, stamp
-from offbeat.ops.access import staff
+from offbeat.ops.access import CHANGE_CRONJOBS, VIEW_CRONJOBS, staff
 from offbeat.ops.alerts.models import Incident
+from offbeat.ops.audit import acts_on
 from offbeat.ops.conditions import OF_CRONJOBS
 from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.forms import BackfillForm
-from offbeat.ops.models import AuditEntry
 from offbeat.ops.pages import calendar
 from offbeat.ops.pages.reports import reports
 from offbeat.ops.response import show
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @require_safe
-@staff
+@staff(VIEW_CRONJOBS)
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     now = database_now()
     report, entry = load_report(name, now)
@@ -48,7 +48,7 @@ def cronjob(request: HttpRequest, name: str) -> HttpResponse:
         "slots": calendar.slots_of(report, day),
         "coming": calendar.coming(report, now),
         "incidents": incidents_of(name),
-        "acts": AuditEntry.objects.filter(subject=f"cronjob {name}").order_by("-id")[:5],
+        "acts": acts_on(f"cronjob {name}", request.user, 5),
         "every": 5,
     }
     return show(request, "offbeat/ops/cronjob.html", values)
@@ -96,7 +96,7 @@ def address(name: str) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_CRONJOBS)
 def run_now(request: HttpRequest, name: str) -> HttpResponse:
     """Enqueue one job beside the schedule, after asking."""
     entry = find_entry(name)
@@ -114,7 +114,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@staff
+@staff(CHANGE_CRONJOBS)
 def pause(request: HttpRequest, name: str) -> HttpResponse:
     require_cronjob(name)
 
@@ -126,7 +126,7 @@ def pause(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@staff
+@staff(CHANGE_CRONJOBS)
 def resume(request: HttpRequest, name: str) -> HttpResponse:
     require_cronjob(name)
 
@@ -138,7 +138,7 @@ def resume(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_CRONJOBS)
 def backfill(request: HttpRequest, name: str) -> HttpResponse:
     """Show which slots of a time have no job; by POST, enqueue them."""
     entry = find_entry(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -16,12 +15,14 @@ from offbeat.cronjobs.words import counted
 from offbeat.jobs import decisions
 from offbeat.jobs.models import Job
 from offbeat.ops import audit
-from offbeat.ops.access import staff
+from offbeat.ops.access import CHANGE_JOBS, staff
 from offbeat.ops.confirmation import Question, act, ask
+from offbeat.ops.moments import read_moment
 from offbeat.ops.pages.search import dead_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
@@ -30,14 +31,14 @@ TOO_LATE = "Nothing was done: the job is {} by now."
 
 
 @require_POST
-@staff
+@staff(CHANGE_JOBS)
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Make a dead, cancelled or expired job due again."""
     return decide(request, "retry", job_id, lambda: decisions.retry(job_id), "Retried: the job is due again.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_JOBS)
 def discard(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Cancel a dead letter or a job that waits, after asking."""
     job = get_object_or_404(Job, pk=job_id)
@@ -49,7 +50,7 @@ def discard(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_JOBS)
 def run_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Enqueue a copy of a job, after asking: its effects may happen a second time."""
     job = get_object_or_404(Job, pk=job_id)
@@ -83,13 +84,13 @@ def address(job_id: UUID) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_JOBS)
 def retry_all(request: HttpRequest) -> HttpResponse:
     return many(request, "retry", decisions.retry, "will be due again, the oldest first")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_JOBS)
 def discard_all(request: HttpRequest) -> HttpResponse:
     reason = f"discarded by {request.user.get_username()}"
     return many(request, "discard", lambda job: decisions.discard(job, reason), "will be cancelled")
@@ -119,10 +120,9 @@ def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate
 
 def parse_moment(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return read_moment(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
 
 
 def decide_and_record(

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 
 from offbeat.cronjobs.models import Slot
 from offbeat.jobs.models import Job, Worker
-from offbeat.ops.access import staff
+from offbeat.ops.access import VIEW_JOBS, staff
+from offbeat.ops.audit import acts_on
 from offbeat.ops.forms import SearchForm
-from offbeat.ops.models import AuditEntry
 from offbeat.ops.pages import search, timeline
 from offbeat.ops.response import show
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @require_safe
-@staff
+@staff(VIEW_JOBS)
 def jobs(request: HttpRequest) -> HttpResponse:
     form = SearchForm(request.GET)
     wanted = form.wanted()
@@ -47,10 +47,10 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@staff
+@staff(VIEW_JOBS)
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     found = get_object_or_404(Job.objects.select_related("batch"), pk=job_id)
-    acts = list(AuditEntry.objects.filter(subject=f"job {job_id}").order_by("-id")[:20])
+    acts = acts_on(f"job {job_id}", request.user, 20)
     values = {
         "job": found,
         "attempts": timeline.attempts(found),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from offbeat.cronjobs.words import counted
 from offbeat.jobs import unreadable_store
-from offbeat.ops.access import staff
+from offbeat.ops.access import CHANGE_JOBS, VIEW_JOBS, staff
 from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.response import show
 
@@ -26,7 +26,7 @@ AWAY = "Nothing was done: Redis does not answer."
 
 
 @require_safe
-@staff
+@staff(VIEW_JOBS)
 def unreadable_messages(request: HttpRequest) -> HttpResponse:
     try:
         found, total = unreadable_store.kept(PAGE), unreadable_store.how_many()
@@ -36,14 +36,14 @@ def unreadable_messages(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@staff
+@staff(CHANGE_JOBS)
 def requeue(request: HttpRequest, entry: UUID) -> HttpResponse:
     """Send a message back to the queue that it came from."""
     return decide(request, "requeue", entry, unreadable_store.requeue, "Sent back to its queue.")
 
 
 @require_POST
-@staff
+@staff(CHANGE_JOBS)
 def drop(request: HttpRequest, entry: UUID) -> HttpResponse:
     return decide(request, "drop", entry, unreadable_store.drop, "Dropped.")
 
@@ -61,7 +61,7 @@ def decide(
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff
+@staff(CHANGE_JOBS)
 def drop_all(request: HttpRequest) -> HttpResponse:
     """Drop all that were put aside, after asking."""
     back = reverse("offbeat_ops:messages")

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from offbeat.cronjobs import table
 from offbeat.cronjobs.clock import database_now
-from offbeat.ops.access import staff
+from offbeat.ops.access import VIEW_CRONJOBS, VIEW_JOBS, staff
 from offbeat.ops.pages import overview
 from offbeat.ops.pages.reports import reports
 from offbeat.ops.response import show
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @require_safe
-@staff
+@staff(VIEW_JOBS, VIEW_CRONJOBS)
 def index(request: HttpRequest) -> HttpResponse:
     return show(request, "offbeat/ops/overview.html", {"overview": overview.gather(), "every": 5})
 
 
 @require_safe
-@staff
+@staff(VIEW_CRONJOBS)
 def cronjobs(request: HttpRequest) -> HttpResponse:
     found, declared = reports(database_now())
     unknown = table.not_known_yet(declared.platform.cronjobs, found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import connection
 
 from tests.offbeat.support.chromium import launched, watch
+from tests.offbeat.support.operators import make_operator
 
 PASSWORD = "alice has the pager"
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -18,7 +18,7 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 def alice(stack, monkeypatch):
     """Who is on call. Playwright keeps a loop in this thread, which Django must not take for its own."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    return get_user_model().objects.create_user("alice", password=PASSWORD, is_staff=True)
+    return make_operator("alice", password=PASSWORD)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ MISTAKES = {
     "no hosts": ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set."),
     "sqlite": (
         {"DATABASE_URL": "sqlite:///x"},
-        "Unexpected value DATABASE_URL=sqlite:///x: should be postgres://",
+        "Unexpected value DATABASE_URL=sqlite://…: should be postgres://",
     ),
     "no redis": ({"REDIS_URL": ""}, "REDIS_URL is not set. Hint:"),
     "a query": (
@@ -37,6 +37,7 @@ MISTAKES = {
         {"OFFBEAT_CRONJOBS_HEAL": "yes"},
         "Unexpected value OFFBEAT_CRONJOBS_HEAL=yes: use a number of at least 0.",
     ),
+    "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=…: should be redis://"),
     "an address with a port": (
         {"BIND": "127.0.0.1:8000"},
         "Unexpected value BIND=127.0.0.1:8000: use an address like 0.0.0.0",
@@ -53,7 +54,6 @@ MISTAKES = {
         {"SECURE_HSTS_PRELOAD": "true"},
         "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists take names with all their subdomains, for a year. Hint:",
     ),
-    "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=nonsense: should be redis://"),
 }
 
 

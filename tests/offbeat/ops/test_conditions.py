@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import connection
+from django.test import override_settings
 
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
@@ -27,6 +27,7 @@ from offbeat.ops.health_cron import remembered
 from offbeat.ops.metrics import page as metrics
 from offbeat.ops.snapshot import Snapshot, expected_queues
 from tests.offbeat.ops.support import entry, greet
+from tests.offbeat.support.operators import make_operator
 
 ALL = sorted(expected_queues())
 TOKEN = "a-token-of-the-tests"
@@ -46,7 +47,7 @@ def quiet(ledger, carrier, settings):
 
 @pytest.fixture
 def alice(client):
-    client.force_login(get_user_model().objects.create_user("alice", is_staff=True))
+    client.force_login(make_operator("alice"))
     return client
 
 
@@ -142,9 +143,15 @@ def misconfigured():
     return lambda: CronJob.objects.update(command="enqueue_prune_jobs")
 
 
+def maintenance():
+    closed = override_settings(MAINTENANCE=True)
+    closed.enable()
+    return closed.disable
+
+
 SCENES = [
     dead_letters, old_queue, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue, messages_put_aside,
-    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured,
+    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
 ]  # fmt: skip
 
 # What each tells: {(subject, severity, text)}.

@@ -11,6 +11,7 @@ from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts, plain_http
 from offbeat.deployment.exporters.texts import comment, yaml_text
+from offbeat.deployment.pins import pin_image
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -133,7 +134,10 @@ def _environment(target: Target, service: Service | None) -> dict[str, str]:
 
 def _server(target: Target, kind: str) -> dict[str, Any]:
     resource = getattr(target.platform.resources, kind)
-    entry: dict[str, Any] = {"image": f"{IMAGES[kind]}:{resource.version}", "restart": "unless-stopped"}
+    entry: dict[str, Any] = {
+        "image": pin_image(f"{IMAGES[kind]}:{resource.version}"),
+        "restart": "unless-stopped",
+    }
     if kind == "postgres":
         entry["environment"] = {
             "POSTGRES_USER": USER,

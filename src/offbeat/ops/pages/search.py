@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs.models import Job
+from offbeat.ops.moments import read_moment
 from offbeat.ops.pages.flow import CLOCKS_DIFFER, first_id
 
 if TYPE_CHECKING:
@@ -178,8 +179,7 @@ def parsed(place: str, order: Order) -> tuple[Any, ...]:
     if len(parts) != len(order.columns):
         raise ValueError(f"a place in this order has {len(order.columns)} parts, got {len(parts)}")
     return tuple(
-        READERS.get(column, datetime.fromisoformat)(part)
-        for column, part in zip(order.columns, parts, strict=True)
+        READERS.get(column, read_moment)(part) for column, part in zip(order.columns, parts, strict=True)
     )
 
 

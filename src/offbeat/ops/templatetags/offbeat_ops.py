@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
 
 from offbeat.cronjobs.words import duration, lateness, stamp
+from offbeat.ops.access import is_open_to
 from offbeat.ops.conditions import path_of
 from offbeat.ops.pages import figures
 
@@ -33,6 +35,29 @@ NOTHING = "\N{EN DASH}"  # what stands where there is no value
 register = template.Library()
 register.filter("stamp", stamp)
 register.filter("duration", duration)
+
+# What the navigation leads to, by the names of the addresses.
+PAGES = {
+    "index": "Overview",
+    "jobs": "Jobs",
+    "cronjobs": "Cronjobs",
+    "batches": "Batches",
+    "audit": "Audit trail",
+}
+
+
+@register.filter(name="is_open_to")
+def is_page_open_to(address: str, user: Any) -> bool:
+    return is_open_to(user, address)
+
+
+@register.simple_tag
+def pages_open_to(user: Any) -> list[dict[str, str]]:
+    found = [
+        {"name": name, "title": title, "path": reverse(f"offbeat_ops:{name}")}
+        for name, title in PAGES.items()
+    ]
+    return [page for page in found if is_open_to(user, page["path"])]
 
 
 @register.simple_tag

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
@@ -12,6 +11,7 @@ from offbeat.cronjobs.registration import register
 from offbeat.jobs.models import Worker
 from offbeat.ops.pages import flow
 from tests.offbeat.browser import stage
+from tests.offbeat.support.operators import make_operator
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def forget(monkeypatch):
 
 @pytest.fixture
 def alice():
-    return get_user_model().objects.create_user("alice", is_staff=True)
+    return make_operator("alice")
 
 
 @pytest.fixture
