@@ -1,9 +1,8 @@
 # One image for every service, cronjob and the release: they differ in nothing but their command.
 # docs/offbeat/containers.md says why each step is as it is.
 
-ARG PYTHON_VERSION=3.13
-
-FROM docker.io/library/python:${PYTHON_VERSION}-slim AS base
+# The digest is what is pulled; dependabot renews it, and follows the tag.
+FROM docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
 # Bytecode is compiled here, once, and not at every start on a file system that may be read-only. The public image comes
 # without that of the standard library: 11 MB, which spare every start and every wake-up half a second.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
-from newsletter.models import Delivery, Issue, Note, SignupReport, Subscriber
+from newsletter.models import Budget, Delivery, Issue, Note, SignupReport, Subscriber
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -72,3 +72,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
 @admin.register(SignupReport)
 class SignupReportAdmin(ReadOnlyAdmin):
     list_display = ["until", "since", "requested", "confirmed", "unsubscribed"]
+
+
+@admin.register(Budget)
+class BudgetAdmin(ReadOnlyAdmin):
+    """Who asks for many mails, and whether the whole list's limit is near; deleting a row lifts its limit."""
+
+    list_display = ["key", "used", "forget_at"]
+    search_fields = ["key"]
+
+    @admin.display(description="used")
+    def used(self, budget: Budget) -> int:
+        return len(budget.spent)

@@ -1,9 +1,10 @@
-"""The list: who reads it, what is written, what has been sent to whom, and what was reported."""
+"""The list: who reads it, what was asked of it, what is written, what has been sent to whom, and what was reported."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -11,6 +12,7 @@ from django.utils import timezone
 CONFIRM_WITHIN = timedelta(days=7)  # then the nightly purge forgets an address that never answered
 # Asking again sooner is the same request and sends no second mail: nobody fills an inbox through the form.
 SAME_REQUEST_WITHIN = timedelta(minutes=15)
+NEVER = datetime.fromtimestamp(0, UTC)
 
 models.EmailField.register_lookup(Lower)  # email__lower, which the unique index below serves
 
@@ -33,7 +35,7 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
         """Return the row of an address, made when there is none, locked until the transaction ends."""
         same = models.Q(email__lower=Lower(models.Value(email)))
         while True:
-            self.bulk_create([self.model(email=email)], ignore_conflicts=True)
+            self.bulk_create([self.model(email=email, requested_at=NEVER)], ignore_conflicts=True)
             if subscriber := self.select_for_update().filter(same).first():
                 return subscriber
             # It existed, and the purge took it between the two statements: make it anew.
@@ -71,15 +73,19 @@ class Subscriber(models.Model):
     def confirm_until(self) -> datetime:
         return self.requested_at + CONFIRM_WITHIN
 
-    def request(self, now: datetime) -> None:
-        """Note that somebody asked for mails to this address; whoever had left starts over, unconfirmed."""
+    def request(self, now: datetime) -> bool:
+        """Note that somebody asked for mails to this address, and tell whether that is a new request.
+
+        Whoever had left starts over, unconfirmed.
+        """
         has_left = self.state == self.State.UNSUBSCRIBED
         if not has_left and now - self.requested_at < SAME_REQUEST_WITHIN:
-            return
+            return False
         if has_left:
             self.confirmed_at = self.unsubscribed_at = None
         self.requested_at = now
         self.save()
+        return True
 
     def confirm(self, now: datetime) -> None:
         """Put the address on the list; a second time, or after unsubscribing, changes nothing."""
@@ -90,6 +96,20 @@ class Subscriber(models.Model):
         """Take the address off the list; the first time counts."""
         Subscriber.objects.filter(pk=self.pk, unsubscribed_at=None).update(unsubscribed_at=now)
         self.refresh_from_db()
+
+
+class Budget(models.Model):
+    """What one client, one inbox or the list has used of its limit: see budgets.py."""
+
+    key = models.TextField(primary_key=True, help_text="the limit, and whose it is")
+    spent = ArrayField(models.DateTimeField(), help_text="when, the oldest first")
+    forget_at = models.DateTimeField(db_index=True)  # then nothing of it counts any more
+
+    class Meta:
+        ordering = ["-forget_at"]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Issue(models.Model):

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from newsletter import digest, mails
+from newsletter import budgets, digest, mails
 from newsletter.models import Issue, SignupReport, Subscriber
 from offbeat.jobs import open_batch
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOBODY = 0  # the id of no subscriber
 MAIL: dict[str, Any] = {
     "bind": True,
     "autoretry_for": (OSError,),  # every SMTPException is one, and so are refused connections and timeouts
@@ -53,23 +54,38 @@ def send_reminder(self: Task, subscriber_id: int) -> None:
 
 
 @transaction.atomic
-def subscribe(email: str) -> Job:
+def subscribe(email: str, client: str | None = None) -> Job:
     """Note the request and the job that mails its owner; both are there, or neither.
 
-    Whether the address was known shows in the mail alone: the answer is a job in every case.
+    Whether the address was known shows in the mail alone: the answer is a job in every case, after the same statements.
     A request that is repeated within SAME_REQUEST_WITHIN has the same key, and gets the job that exists.
+    `client` is the address of whoever asks, None for code of ours. Raises BudgetSpentError, and then has noted nothing.
     """
+    now = timezone.now()
+    if client is not None:
+        budgets.CLIENT.spend(budgets.client_key(client), now)
     subscriber = Subscriber.objects.lock(email)
-    subscriber.request(timezone.now())
+    if subscriber.request(now):
+        budgets.INBOX.spend(budgets.inbox_key(email), now)
+        budgets.LIST.spend("all", now)
     task = send_reminder if subscriber.state == Subscriber.State.CONFIRMED else send_confirmation
     key = f"subscribe/{subscriber.pk}/{subscriber.requested_at.isoformat()}"
     return task.using(key=key).enqueue(subscriber.pk)
 
 
+@transaction.atomic
+def subscribe_nobody(client: str) -> Job:
+    """Answer a program that fills in every field as if it had subscribed: with a job, which mails nobody."""
+    budgets.CLIENT.spend(budgets.client_key(client), timezone.now())
+    return send_confirmation.enqueue(NOBODY)
+
+
 @shared_task(atomic=True, soft_time_limit=240, time_limit=300)
 def purge_unconfirmed() -> None:
-    """Forget the addresses whose owners did not confirm in time."""
-    purged, _ = Subscriber.objects.lapsed(timezone.now()).delete()
+    """Forget the addresses whose owners did not confirm in time, and the budgets that are whole again."""
+    now = timezone.now()
+    purged, _ = Subscriber.objects.lapsed(now).delete()
+    budgets.prune(now)
     logger.info(
         "purged %d subscribers who never confirmed",
         purged,

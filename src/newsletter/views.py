@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,15 +16,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from newsletter.budgets import BudgetSpentError
 from newsletter.mails import DeadLinkError, find_by_confirm_token, find_by_unsubscribe_token
 from newsletter.models import Subscriber
-from newsletter.tasks import subscribe
+from newsletter.tasks import subscribe, subscribe_nobody
+from offbeat.client_address import find_client_address
 from offbeat.jobs import Job
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
+
+logger = logging.getLogger(__name__)
 
 
 class SubscribeForm(forms.Form):
@@ -38,6 +43,38 @@ class SubscribeForm(forms.Form):
             attrs={"placeholder": "name@example.com", "autocomplete": "email", "spellcheck": "false"}
         ),
     )
+    # A trap: people neither see it nor reach it, and browsers and password managers are told to leave it alone.
+    website = forms.CharField(
+        label="Leave this empty",
+        required=False,
+        widget=forms.TextInput(
+            attrs={"tabindex": "-1", "autocomplete": "off", "data-1p-ignore": "", "data-lpignore": "true"}
+        ),
+    )
+
+    def clean_email(self) -> str:
+        """Refuse name@[192.0.2.1]: no list needs it, and it makes our mail server connect wherever a stranger says."""
+        email = self.cleaned_data["email"]
+        if email.endswith("]"):
+            raise forms.ValidationError(self.fields["email"].error_messages["invalid"], "invalid")
+        return email
+
+
+def enqueue_mail(request: HttpRequest, form: SubscribeForm) -> Job:
+    """Return the job that mails whoever a valid form names. Raises BudgetSpentError."""
+    client = find_client_address(request)
+    try:
+        if form.cleaned_data["website"]:
+            return subscribe_nobody(client)
+        return subscribe(form.cleaned_data["email"], client)
+    except BudgetSpentError as error:
+        name = error.limit.name
+        logger.warning(
+            "no sign-up: the budget of the %s is spent",
+            name,
+            extra={"action": "signup_refused", "budget": name},
+        )
+        raise
 
 
 # Pages
@@ -54,7 +91,13 @@ def home(request: HttpRequest) -> HttpResponse:
         return page(request, "home", form=form)
     if not form.is_valid():
         return page(request, "home", form=form, status=400)
-    return redirect("newsletter:subscription", subscribe(form.cleaned_data["email"]).pk)
+    try:
+        return redirect("newsletter:subscription", enqueue_mail(request, form).pk)
+    except BudgetSpentError as error:
+        form.add_error(None, str(error))
+        answer = page(request, "home", form=form, status=429)
+        answer["Retry-After"] = error.seconds
+        return answer
 
 
 @require_safe
@@ -94,7 +137,7 @@ def follow_link(request: HttpRequest, token: str, action: str) -> HttpResponse:
 @never_cache
 @require_POST
 def subscribers(request: HttpRequest) -> JsonResponse:
-    """Take {"email": …} and answer 202 with the job that mails it."""
+    """Take {"email": …} and answer 202 with the job that mails it, or 429 with Retry-After."""
     if request.content_type != "application/json":
         found = request.content_type or "no content type"
         return problem(415, "body", f"should be application/json, got {found}")
@@ -107,7 +150,10 @@ def subscribers(request: HttpRequest) -> JsonResponse:
     form = SubscribeForm(values)
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=400)
-    new = subscribe(form.cleaned_data["email"])
+    try:
+        new = enqueue_mail(request, form)
+    except BudgetSpentError as error:
+        return problem(429, "budget", str(error), {"Retry-After": error.seconds})
     url = reverse("newsletter:job", args=[new.pk])
     return JsonResponse({"job": new.pk, "url": url}, status=202, headers={"Location": url})
 
@@ -125,5 +171,5 @@ def job(_request: HttpRequest, job_id: UUID) -> JsonResponse:
     )
 
 
-def problem(status: int, field: str, message: str) -> JsonResponse:
-    return JsonResponse({"errors": {field: [message]}}, status=status)
+def problem(status: int, field: str, message: str, headers: dict[str, Any] | None = None) -> JsonResponse:
+    return JsonResponse({"errors": {field: [message]}}, status=status, headers=headers)

@@ -28,6 +28,8 @@ def clear_errors() -> Iterator[None]:
 
         if not isinstance(error, OperationalError):
             raise
+        from offbeat.redaction import first_line  # noqa: PLC0415  as above
+
         exit_process(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
 
 
@@ -43,10 +45,6 @@ def database() -> str:
     """Name the database as an operator knows it, without the password."""
     values = settings.DATABASES["default"]
     return f"DATABASE_URL (PostgreSQL at {values['HOST'] or 'a local socket'}:{values['PORT'] or 5432}, database {values['NAME']})"
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def exit_process(code: int, message: str) -> NoReturn:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from offbeat import redis_url
-from offbeat.container import WORKER
+from offbeat.certificate_authority import authority_file
+from offbeat.container import HINT, WORKER
 from offbeat.env import env
+from offbeat.env_values import LINE
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
+REDIS_CA = env.parsed("REDIS_CA", authority_file, "", is_secret=True)  # a file, whatever was given
 REDIS = redis_url.read(
     env.url(
         "REDIS_URL",
         ["redis", "rediss"],
         hint="set it on the platform, or run ./run up for an embedded Redis.",
     ),
-    verify=REDIS_TLS_VERIFY if env.text("REDIS_TLS_VERIFY", "") else None,
+    verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
+    authority=REDIS_CA,
     tell=env.problem,
 )
 REDIS_URL = REDIS.url
@@ -77,7 +81,7 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is 
 CELERY_BROKER_POOL_LIMIT = 2
 CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
 
-CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0) or WORKER.fitting_here()
+CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0, hint=HINT) or WORKER.fitting_here()
 # A leak ends with its process; 100 would halve the throughput, 1000 is free.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
@@ -93,5 +97,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker to
 
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.
 
-OFFBEAT_JOBS = {"drain": max(1, WORKER_GRACE - 10), **env.numbers("OFFBEAT_JOBS_", JobsConf)}
-env.text("OFFBEAT_JOBS_HEARTBEAT_FILE", "")  # read where there are no settings: by the worker's probe
+OFFBEAT_JOBS = {
+    "drain": max(1, WORKER_GRACE - 10),
+    "hold": env.boolean("MAINTENANCE", default=False),
+    **env.numbers("OFFBEAT_JOBS_", JobsConf),
+}
+env.text(
+    "OFFBEAT_JOBS_HEARTBEAT_FILE", "", form=LINE
+)  # read where there are no settings: by the worker's probe

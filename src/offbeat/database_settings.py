@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import dj_database_url
 
+from offbeat import postgres_url
+from offbeat.certificate_authority import authority_file
 from offbeat.env import env
+from offbeat.process_name import name_process
 
 DATABASE_URL = env.url(
     "DATABASE_URL",
     ["postgres", "postgresql"],
     hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
 )
+DATABASE_CA = env.parsed("DATABASE_CA", authority_file, "", is_secret=True)  # a file, whatever was given
+DATABASE_TLS = postgres_url.read(DATABASE_URL, authority=DATABASE_CA, tell=env.problem)
 DATABASES = {
     "default": dj_database_url.parse(
         DATABASE_URL or "postgres://",
@@ -29,16 +31,21 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_interval=5,
     keepalives_count=3,
     tcp_user_timeout=20_000,  # ms until sent data must be acknowledged
+    **DATABASE_TLS,
 )
-# Whoever holds a lock that others wait for is named by it: "manage.py release", "celery", "gunicorn".
-PROCESS_NAME = " ".join(
-    [Path(sys.argv[0]).name, *(sys.argv[1:2] if sys.argv[0].endswith("manage.py") else [])]
-)
-DATABASES["default"]["OPTIONS"].setdefault("application_name", PROCESS_NAME)
+# Whoever holds a lock that others wait for is named by it.
+name_process(DATABASES["default"])
 # A cursor of .iterator() belongs to a session, and behind a pooler in transaction mode the next batch is another's to fetch.
 # Not said: without them where a pooler is seen.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
     env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
-    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
+    if env.is_set("DISABLE_SERVER_SIDE_CURSORS")
     else None  # type: ignore[typeddict-item]
 )
+
+# Web: how long a statement may take, and a transaction wait for something else; in seconds, 0 is without end. Workers' are in
+# jobs/conf.py; all other processes have none.
+WEB_STATEMENT_TIMEOUT = env.integer("WEB_STATEMENT_TIMEOUT", 25)  # below the 30 s after which routers give up
+WEB_IDLE_TIMEOUT = env.integer(
+    "WEB_IDLE_TIMEOUT", 30
+)  # nobody waits for this request any more: its locks go, too

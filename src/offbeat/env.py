@@ -1,33 +1,46 @@
-"""Typed readers for environment variables that collect every problem before complaining, once, about all of them."""
+"""Typed readers for environment variables that collect every problem before complaining, once, about all of them.
+
+What a value may look like is in env_values.py: each reader says where, what was found and what would be right.
+"""
 
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
+import sys
 from dataclasses import fields
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from offbeat import env_files, env_values, weak_secrets
 
-BOOLEANS = {"true": True, "false": False}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Value = TypeVar("Value")
+
 OURS = "OFFBEAT_"  # whoever types this means us: what begins with it and is not known is a mistake
 # Kubernetes and Docker name the services beside a container in its variables, and one of them may be called offbeat.
 LINKED = re.compile(
     r"OFFBEAT_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
+# EMAIL_PORT of a service that is called email: nobody has set it.
+LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 ANYTHING = ("anything", r"(?s:.*)")
+FORMS_OF_NUMBERS: dict[str, Callable[[str], float]] = {
+    "int": env_values.whole_number(0),
+    "float": env_values.number,
+}
+BUILD = ["collectstatic"]  # it serves nobody: an image is built with values that stand for secrets
 
 
 class Environment:
     """Reads variables; a missing or malformed one yields a harmless value and is remembered for `complain()`.
 
-    An empty variable counts as one that is not set: dashboards and compose files leave empty strings behind.
+    An empty variable counts as one that is not set: dashboards and compose files leave empty strings behind. Spaces,
+    invisible characters and quotes around a value are not part of it. NAME_FILE names a file that has the value.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -35,58 +48,100 @@ class Environment:
         self.known: set[str] = set()
         self.problems: list[str] = []
 
+    def parsed(
+        self,
+        name: str,
+        form: Callable[[str], Value],
+        default: Value,
+        *,
+        hint: str = "",
+        is_required: bool = False,
+        is_secret: bool = False,
+    ) -> Value:
+        """Return what `form` makes of the variable, the default where it is not set or wrong; a secret is in no message."""
+        value = self._given(name)
+        if value:
+            try:
+                return form(value)
+            except ValueError as error:
+                found = env_values.hidden(value) if is_secret else env_values.shown(value)
+                self.problem(f"Unexpected value {name}={found}: {error}.", hint)
+        elif value is not None and is_required:
+            self.problem(f"{name} is not set.", hint)
+        return default
+
     def text(
         self, name: str, default: str | None = None, *, hint: str = "", form: tuple[str, str] = ANYTHING
     ) -> str:
         """Return the variable; without a default it is required. `form` is what it must be, in words and as a pattern."""
-        self.known.add(name)
-        value = self.variables.get(name, "").strip()
-        if value and not re.fullmatch(form[1], value):
-            self.problem(f"Unexpected value {name}={value}: use {form[0]}.", hint)
-            return default or ""
-        if value:
-            return value
-        if default is None:
-            self.problem(f"{name} is not set.", hint)
-        return default or ""
+        parse = env_values.matching(form)
+        return self.parsed(name, parse, default or "", hint=hint, is_required=default is None)
+
+    def secret(
+        self,
+        name: str,
+        default: str | None = None,
+        *,
+        hint: str = "",
+        shortest: int = weak_secrets.SHORTEST_TOKEN,
+    ) -> str:
+        """Return a secret of one line; without DEBUG one that can be guessed is refused."""
+        hint = hint or f"make one with: {weak_secrets.COMMAND}"
+        form = env_values.matching(env_values.LINE)
+        value = self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
+        if value and not self.is_lax and (weakness := weak_secrets.weakness(name, value, shortest)):
+            self.problem(f"{name} can be guessed: {weakness}.", hint)
+        return value
+
+    def secrets(self, name: str, *, shortest: int = weak_secrets.SHORTEST_TOKEN) -> list[str]:
+        """Return a list of secrets, with commas between; without DEBUG none of them may be one that can be guessed."""
+        values = self.items(name, "")
+        for weakness in (weak_secrets.weakness(name, value, shortest) for value in values):
+            if weakness and not self.is_lax:
+                self.problem(f"{name}: one {weakness.removeprefix('it ')}.", "remove it.")
+        return values
+
+    @property
+    def is_lax(self) -> bool:
+        """Whether secrets may be weak: on a developer's machine, and while an image is built."""
+        return sys.argv[1:2] == BUILD or self.boolean("DEBUG", default=False)
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        value = self.text(name, str(default).lower())
-        if value not in BOOLEANS:
-            self.problem(f'Unexpected value {name}={value}: use "true" or "false".')
-        return BOOLEANS.get(value, default)
+        return self.parsed(name, env_values.boolean, default)
 
-    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
-        value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or int(value) < minimum:
-            self.problem(f"Unexpected value {name}={value}: use a whole number of at least {minimum}.")
+    def integer(
+        self, name: str, default: int, *, minimum: int = 0, maximum: int | None = None, hint: str = ""
+    ) -> int:
+        """Return a whole number. An address that Kubernetes gives a variable of this name is none that somebody has set."""
+        if name.endswith("_PORT") and LINK.fullmatch(self.variables.get(name, "")):
             return default
-        return int(value)
+        return self.parsed(name, env_values.whole_number(minimum, maximum), default, hint=hint)
 
     def items(self, name: str, default: str | None = None, *, hint: str = "") -> list[str]:
-        """Return a comma-separated variable as a list."""
-        value = self.text(name, default, hint=hint)
-        return [item.strip() for item in value.split(",") if item.strip()]
+        """Return a list: with commas between, or as JSON."""
+        given = env_values.listed(default or "")
+        return self.parsed(name, env_values.listed, given, hint=hint, is_required=default is None)
 
     def numbers(self, prefix: str, conf: type) -> dict[str, float]:
         """Return the variables that are set of those that begin with `prefix` and go on like a number of the dataclass `conf`."""
-        names = {
-            f"{prefix}{field.name.upper()}": field.name
-            for field in fields(conf)
-            if field.type in {"int", "float"}
-        }
-        self.known |= names.keys()
-        given = {name: self.variables.get(name, "").strip() for name in names}
-        return {names[name]: self._number(name, value) for name, value in given.items() if value}
+        found: dict[str, float] = {}
+        for field in fields(conf):
+            name = f"{prefix}{field.name.upper()}"
+            form = FORMS_OF_NUMBERS.get(str(field.type))
+            if form and self.is_set(name):
+                found[field.name] = self.parsed(name, form, 0.0)
+            elif form:
+                self.known.add(name)
+        return found
 
     def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
-        """Return a URL with one of `schemes`; its password is never part of a message."""
-        value = self.text(name, default, hint=hint)
-        if value and not self._is_url(value, schemes):
-            wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
-            self.problem(f"Unexpected value {name}={redacted(value)}: should be {wanted}.", hint)
-            return ""
-        return value
+        """Return a URL with one of `schemes`; nothing behind its scheme is ever part of a message."""
+        form = env_values.address(schemes)
+        return self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
+
+    def is_set(self, name: str) -> bool:
+        """Whether the variable, or its file, is there and not empty."""
+        return any(self.variables.get(each, "").strip() for each in (name, name + env_files.SUFFIX))
 
     def complain(self) -> None:
         """Raise ImproperlyConfigured with every problem, one a line; a variable of ours that nobody reads is one."""
@@ -96,34 +151,28 @@ class Environment:
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems))
 
-    def _number(self, name: str, value: str) -> float:
-        try:
-            number = int(value) if value.isdigit() else float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < math.inf:
-            self.problem(f"Unexpected value {name}={value}: use a number of at least 0.")
-            return 0
-        return number
-
-    def _nearest(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.known, n=1)
-        return f"did you mean {near[0]}?" if near else "remove it."
-
-    @staticmethod
-    def _is_url(value: str, schemes: Sequence[str]) -> bool:
-        try:
-            parts = urlsplit(value)
-            parts.port  # noqa: B018  a property that raises on a port that is no number
-        except ValueError:
-            return False
-        return parts.scheme in schemes and bool(parts.netloc or parts.query)
-
     def problem(self, message: str, hint: str = "") -> None:
         """Remember a problem for `complain()`; a variable that two settings read has it once."""
         sentence = f"{message} Hint: {hint}" if hint else message
         if sentence not in self.problems:
             self.problems.append(sentence)
+
+    def _given(self, name: str) -> str | None:
+        """Return the variable as it was meant, "" where it is not set, None where that is no value at all."""
+        self.known |= {name} | ({name + env_files.SUFFIX} & self.variables.keys())
+        try:
+            value = env_values.cleaned(env_files.value_of(self.variables, name))
+        except ValueError as error:
+            self.problem(str(error))
+            return None
+        if mistake := env_values.misplaced(name, value):
+            self.problem(f"Unexpected value of {name}: {mistake}.")
+            return None
+        return value
+
+    def _nearest(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.known, n=1)
+        return f"did you mean {near[0]}?" if near else "remove it."
 
 
 def redacted(url: str) -> str:

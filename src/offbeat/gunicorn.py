@@ -1,6 +1,7 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep."""
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,20 +11,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.utils.log import configure_logging
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from offbeat.boot import read_settings
 from offbeat.container import WEB
+from offbeat.process_name import name_process
 
 read_settings()
 
 wsgi_app = settings.WSGI_APPLICATION.replace(".application", ":application")
-bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every platform routes IPv4
+address = f"[{settings.BIND}]" if ":" in settings.BIND else settings.BIND
+bind = settings.BIND if settings.BIND.startswith("unix:") else f"{address}:{settings.PORT}"
 
 # One thread waits on PostgreSQL while another works, so threads are cheap and processes are not: a process costs
 # about 70 MiB, less when it shares the parent's pages. Threads x processes must stay below the database's connections.
-worker_class = "gthread"
+worker_class = "offbeat.web.worker.ClientWorker"  # gthread, and slow clients hold no thread
 workers = settings.WEB_CONCURRENCY or WEB.fitting_here()
 threads = settings.WEB_THREADS
+# Of a process, waiting ones included: with the files that it has open, below the 1,024 that many systems allow.
+worker_connections = 500
+sendfile = False  # it waits for the client on its own, without a deadline
 
 # A process whose main loop is silent for so long is replaced. A slow request is not: it holds one thread, and the
 # platforms' routers give up on it after 30 s (Heroku) to 100 s.
@@ -38,6 +47,14 @@ keepalive = 100
 max_requests = 1000
 max_requests_jitter = 100
 
+# Who is believed is Django's to decide, by TRUSTED_PROXIES: nobody is here, whatever FORWARDED_ALLOW_IPS says. A proxy on the
+# same machine, or behind a socket, would hand on a client's SCRIPT_NAME. Headers with an underscore are dropped: they could
+# be taken for those with a hyphen.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"
+
 # In development each process must see the changed file; in production they share the memory of one import.
 reload = settings.DEBUG
 preload_app = not settings.DEBUG
@@ -51,6 +68,29 @@ accesslog = "-" if settings.DEBUG else None  # in production the platform's rout
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
 
 
+class LineLogger(Logger):
+    """Has gunicorn's lines printed as all others are: in JSON where those are, and without secrets."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+        if logging.getLogger().handlers:  # else the project has switched Django's configuration of logs off
+            for log in (self.error_log, self.access_log):
+                log.handlers.clear()
+                log.propagate = True
+
+
+logger_class = LineLogger
+
+
 def when_ready(_server: object) -> None:
     """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
     gc.freeze()
+
+
+def post_fork(_server: object, _worker: object) -> None:
+    """Let each process present itself, and bound what requests ask of PostgreSQL."""
+    from offbeat import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
+
+    statement_bounds.bound_process(settings.WEB_STATEMENT_TIMEOUT, settings.WEB_IDLE_TIMEOUT)
+    name_process(settings.DATABASES["default"])

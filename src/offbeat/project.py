@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from offbeat.env import env
 
 
 def find_root() -> Path:
@@ -11,7 +12,7 @@ def find_root() -> Path:
 
     Where there is none, as in a project that installed the core as a wheel, it is the working directory.
     """
-    if named := os.environ.get("OFFBEAT_ROOT"):
+    if named := env.text("OFFBEAT_ROOT", ""):
         return Path(named).resolve()
     starts = (Path(__file__).resolve().parent, Path.cwd())
     above = (folder for start in starts for folder in (start, *start.parents))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from offbeat.env_values import ESCAPED, is_unescaped
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -29,15 +31,21 @@ class Address:
 
     @property
     def is_verified(self) -> bool:
-        return self.tls.get("ssl_cert_reqs", ssl.CERT_NONE) != ssl.CERT_NONE
+        """Whether the certificate is verified, and is one for the host."""
+        return (
+            self.tls.get("ssl_cert_reqs", ssl.CERT_NONE) != ssl.CERT_NONE and self.tls["ssl_check_hostname"]
+        )
 
 
-def read(url: str, *, verify: bool | None, tell: Callable[[str], None]) -> Address:
-    """Read an address; `verify` is REDIS_TLS_VERIFY, None where it is not set. Tells each problem, without any secret in it."""
+def read(url: str, *, verify: bool | None, tell: Callable[[str], None], authority: str = "") -> Address:
+    """Read an address; tells each problem, without any secret in it.
+
+    `verify` is REDIS_TLS_VERIFY, None where it is not set; `authority` is the file of REDIS_CA, "" where it is not set.
+    """
     if not url:
         return Address()
     parts = urlsplit(url)
-    if found := list(_problems(parts, verify)):
+    if found := list(_problems(parts, verify, authority)):
         for problem in found:
             tell(f"REDIS_URL: {problem}")
         return Address()
@@ -45,42 +53,71 @@ def read(url: str, *, verify: bool | None, tell: Callable[[str], None]) -> Addre
     database = options.pop("db", "") or parts.path.strip("/") or "0"
     return Address(
         f"{parts.scheme}://{_credentials(parts)}{_host(parts)}:{parts.port or 6379}/{int(database)}",
-        _tls(options, verify) if parts.scheme == "rediss" else {},
+        _tls(options, verify, authority) if parts.scheme == "rediss" else {},
     )
 
 
-def _problems(parts: SplitResult, verify: bool | None) -> Iterator[str]:
-    behind = f"{parts.path}?{parts.query}#{parts.fragment}"
-    if parts.fragment or "@" in behind:
-        yield "in a user or a password, write / as %2F, ? as %3F, # as %23 and @ as %40."
+def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterator[str]:
+    if is_unescaped(f"{parts.netloc}{parts.path}?{parts.query}{parts.fragment and '#'}"):
+        yield f"{ESCAPED}."
         return
     options = _options(parts)
-    for name in sorted(options.keys() - set(KNOWN)):
-        yield f"knows no {name} behind the question mark; it knows {', '.join(KNOWN)}."
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     for name in sorted(options):
+        if name not in KNOWN:
+            yield f"knows no {name} behind the question mark; it knows {', '.join(KNOWN)}."
+        elif names.count(name) > 1:
+            yield f"{name} stands behind the question mark twice: remove one."
         if name.startswith("ssl_") and parts.scheme != "rediss":
             yield f"{name} is for rediss://…, which is TLS; redis://… is not."
     path = parts.path.strip("/")
     for database in filter(None, (path, options.get("db"))):
-        if not (database.isascii() and database.isdigit()):
+        if not (database.isascii() and database.isdigit() and len(database) < 6):
             yield f'"{database}" is no number of a database: use 0, or leave it out.'
     if path and (options.get("db") or path) != path:
         yield f"names two databases, {path} and {options['db']}: leave one out."
     yield from _wrong_values(options, verify)
+    yield from _wrong_authority(parts.scheme, options, verify, authority)
 
 
 def _wrong_values(options: dict[str, str], verify: bool | None) -> Iterator[str]:
+    """Find what switches verification off: only the variable may do so, for all to see."""
     if "ssl_cert_reqs" in options:
         level = _level(options)
         if level is None:
             yield f"ssl_cert_reqs={options['ssl_cert_reqs']}: use CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE."
-        elif verify is not None and verify == (level == ssl.CERT_NONE):
+        elif (verify is not False) == (level == ssl.CERT_NONE):
+            variable = (
+                f"REDIS_TLS_VERIFY={str(verify is not False).lower()}{' (its default)' * (verify is None)}"
+            )
             yield (
-                f"ssl_cert_reqs={options['ssl_cert_reqs']} contradicts REDIS_TLS_VERIFY={str(verify).lower()}: "
+                f"ssl_cert_reqs={options['ssl_cert_reqs']} contradicts {variable}: "
                 "take it off the address, or set the variable to the same."
             )
-    if options.get("ssl_check_hostname", "true").lower() not in BOOLEANS:
+    check = options.get("ssl_check_hostname", "true").lower()
+    if check not in BOOLEANS:
         yield f'ssl_check_hostname={options["ssl_check_hostname"]}: use "true" or "false".'
+    elif verify is True and not BOOLEANS[check]:
+        yield (
+            "ssl_check_hostname=false contradicts REDIS_TLS_VERIFY=true: take it off the address, or unset the variable."
+        )
+
+
+def _wrong_authority(
+    scheme: str, options: dict[str, str], verify: bool | None, authority: str
+) -> Iterator[str]:
+    if authority and scheme != "rediss":
+        yield "REDIS_CA is for rediss://…, which is TLS; redis://… is not."
+    if authority and verify is False:
+        yield "REDIS_CA contradicts REDIS_TLS_VERIFY=false: remove one."
+    if authority and options.get("ssl_ca_certs"):
+        yield "ssl_ca_certs and REDIS_CA both name an authority: remove one."
+    is_public = not (authority or options.get("ssl_ca_certs") or verify is False)
+    if is_public and options.get("ssl_check_hostname", "").lower() == "false":
+        yield (
+            "ssl_check_hostname=false believes every certificate that any public authority has signed: "
+            "take it off the address, or give the server's own authority as REDIS_CA."
+        )
 
 
 def _options(parts: SplitResult) -> dict[str, str]:
@@ -91,13 +128,15 @@ def _level(options: dict[str, str]) -> ssl.VerifyMode | None:
     return LEVELS.get(options["ssl_cert_reqs"].lower().removeprefix("cert_"))
 
 
-def _tls(options: dict[str, str], verify: bool | None) -> dict[str, Any]:
+def _tls(options: dict[str, str], verify: bool | None, authority: str) -> dict[str, Any]:
     """Return what both libraries are told in words of their own; neither is left to its default, for these differ."""
     level = _level(options) if "ssl_cert_reqs" in options else None
     if level is None:
         level = ssl.CERT_NONE if verify is False else ssl.CERT_REQUIRED
     checks = BOOLEANS[options.get("ssl_check_hostname", "true").lower()] and level != ssl.CERT_NONE
     paths = {name: options[name] for name in PATHS if options.get(name)}
+    if authority:
+        paths["ssl_ca_certs"] = authority
     return {"ssl_cert_reqs": level, "ssl_check_hostname": checks, **paths}
 
 

@@ -10,42 +10,47 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from offbeat import container
+from offbeat import container, env_values, weak_secrets
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
+from offbeat.host_names import host_names, site
 from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
+from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.logins.conf import LoginsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
-env.text("OFFBEAT_ROOT", "")  # which has been read: project.py
+env.parsed("OFFBEAT_ROOT", env_values.folder, "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 
 # Core
 
 DEBUG = env.boolean("DEBUG", default=False)
-LOCAL_KEY = "local-development-only-never-in-production-0123456789abcdef"
-SECRET_KEY = env.text(
-    "SECRET_KEY",
-    LOCAL_KEY if DEBUG else None,
-    hint="generate one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
-)
+LOCAL_KEY = weak_secrets.LOCAL_KEY
+SECRET_KEY = env.secret("SECRET_KEY", LOCAL_KEY if DEBUG else None, shortest=weak_secrets.SHORTEST_KEY)
+# Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS", shortest=weak_secrets.SHORTEST_OLD_KEY)
+# Django's own check of it asks for 50 characters, and Render makes 44: weak_secrets.py refuses what can be guessed.
+SILENCED_SYSTEM_CHECKS = ["security.W009"]
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
-ALLOWED_HOSTS = [
-    *env.items(
-        "ALLOWED_HOSTS",
-        "*" if DEBUG else "" if PLATFORM_HOSTS else None,
-        hint="the names that people type, separated by commas: www.example.com,example.com",
-    ),
-    *PLATFORM_HOSTS,
-]
-# The address in the links of mails, which no request is there to tell.
-FIRST_HOST = next(iter(ALLOWED_HOSTS), "localhost").lstrip(".")
+ALLOWED_HOSTS = env.parsed(
+    "ALLOWED_HOSTS",
+    host_names(is_lax=DEBUG),
+    ["*"] if DEBUG else [],
+    is_required=not (DEBUG or PLATFORM_HOSTS),
+    hint="the names that people type, separated by commas: www.example.com,example.com",
+)
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, *PLATFORM_HOSTS]
+# The address in the links of mails, which no request is there to tell. A name that begins with a dot is many.
+FIRST_HOST = min(ALLOWED_HOSTS or ["localhost"], key=lambda name: name.startswith(".")).lstrip(".")
 LIKELY_URL = "http://localhost:8000" if DEBUG else f"https://{FIRST_HOST}"
-BASE_URL = env.url("BASE_URL", ["https", "http"], default=LIKELY_URL).rstrip("/")
+BASE_URL = env.parsed("BASE_URL", site, LIKELY_URL)
+# The site is closed and workers take no job, until it is false again: ops/maintenance_mode.py
+MAINTENANCE = env.boolean("MAINTENANCE", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 OFFBEAT_APPS = [
@@ -66,12 +71,15 @@ OFFBEAT_APPS = [
 ]
 
 MIDDLEWARE = [
-    "offbeat.ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "offbeat.web.headers.HeadersMiddleware",  # outermost: whoever answers, its headers are there
+    "offbeat.web.body_limit.BodyLimitMiddleware",  # before anybody reads a body: CSRF's reads forms
+    "offbeat.ops.health.HealthMiddleware",  # before the others: a probe knows no host name and no HTTPS
     "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
     "offbeat.ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.web.static_files.StaticFilesMiddleware",
+    "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -101,14 +109,23 @@ from offbeat.database_settings import *  # noqa: E402, F403  here, so that probl
 
 # Email
 
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
-EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1)
-EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
-EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost", form=env_values.SERVER)
+EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.parsed("EMAIL_HOST_USER", env_values.matching(env_values.LINE), "", is_secret=True)
+EMAIL_HOST_PASSWORD = env.parsed(
+    "EMAIL_HOST_PASSWORD", env_values.matching(env_values.LINE), "", is_secret=True
+)
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
+# At port 465 TLS is there from the first byte, and STARTTLS never comes (RFC 8314): Django would wait for it.
+EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=EMAIL_USE_TLS and EMAIL_PORT == 465)
+EMAIL_USE_TLS = EMAIL_USE_TLS and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
 EMAIL_SUBJECT_PREFIX = f"[{PROJECT_TITLE}] "  # of mails to ADMINS: who gets them has more than one project
-ADMINS = [(address.partition("@")[0], address) for address in env.items("ADMINS", "")]
+NOBODY: list[tuple[str, str]] = []
+ADMINS = env.parsed("ADMINS", recipients, NOBODY)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
+    "DEFAULT_FROM_EMAIL", sender, f"{PROJECT_TITLE} <{PROJECT_NAME}@localhost>"
+)
 
 # Internationalisation: slots, logs, the ledger and its pages are in UTC; a cronjob names its own time zone.
 
@@ -123,8 +140,10 @@ OFFBEAT_LOGINS = env.numbers(
     "OFFBEAT_LOGINS_", LoginsConf
 )  # how often a password may be tried: ops/logins/conf.py
 
-# Security
+# Security, and files that people upload
 
+from offbeat.media_settings import *  # noqa: E402, F403
+from offbeat.media_settings import MEDIA_STORAGE  # noqa: E402
 from offbeat.security_settings import *  # noqa: E402, F403
 
 # Static files: hashed names, collected when the image is built, served by the web service itself
@@ -132,7 +151,7 @@ from offbeat.security_settings import *  # noqa: E402, F403
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": MEDIA_STORAGE,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -144,26 +163,53 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 # Web: see gunicorn.py for what these mean
 
-PORT = env.integer("PORT", 8000, minimum=1)
-WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0)  # processes; 0 = what fits the container
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
+WEB_CONCURRENCY = env.integer(
+    "WEB_CONCURRENCY", 0, hint=container.HINT
+)  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
+# Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
+BIND = env.text(
+    "BIND",
+    "0.0.0.0",  # noqa: S104  a container is reached from outside
+    form=(
+        "an address like 0.0.0.0, 127.0.0.1 or ::, or unix:/run/web.sock; PORT has the port",
+        r"[0-9.]+|(?=.*:.*:)[0-9a-fA-F:.]+|unix:/.+",
+    ),
+)
+# Seconds for a request to arrive, head and body, and for its answer to be taken; more for large ones: web/client_socket.py.
+# Below the 30 s after which routers give up, so that it is us who say why.
+WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 20, minimum=1)
+# Bytes of a request's body: forms and JSON need kilobytes. The largest that is gathered without a thread: web/frame.py.
+WEB_MAX_BODY = env.integer("WEB_MAX_BODY", 1024 * 1024, minimum=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEB_MAX_BODY  # of what is not a file; Django's own limit, behind the first
+DATA_UPLOAD_MAX_NUMBER_FIELDS = (
+    1000  # the admin's largest forms have hundreds; a field costs microseconds, a million seconds
+)
+DATA_UPLOAD_MAX_NUMBER_FILES = 20  # of one request, where files are taken at all
+# Paths that take files, each with the bytes that a request may have: {"/photos/": 5 * 1024 * 1024}. None, so no file is taken.
+OFFBEAT_UPLOADS: dict[str, int] = {}
+FILE_UPLOAD_HANDLERS = ["offbeat.web.upload_refusal.UploadRefusal"]  # everywhere else
 
-# Celery
+# Cache, Celery
 
+from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+LOG_LEVEL = env.parsed("LOG_LEVEL", env_values.choice(env_values.LOG_LEVELS, env_values.LOG_SYNONYMS), "INFO")
 LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"visitors": {"()": "offbeat.ops.logs_requests.VisitorFilter"}},
     "formatters": {"line": {"()": "offbeat.ops.logs.Formatter", "as_json": LOG_JSON}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        **{name: {"filters": ["visitors"]} for name in REQUEST_LOGGERS},  # a visitor's fault is a warning
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
@@ -175,14 +221,18 @@ LOGGING = {
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
-    "ping_url": env.text("CRON_PING_URL", ""),  # it holds {name}, so it is no URL yet
+    "ping_url": env.url("CRON_PING_URL", ["https", "http"], default=""),  # with {name} in it
     **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }
 
 # Offbeat
 
-CRON_SECRET = env.text("CRON_SECRET", "")  # switches HTTP wake-ups on
-METRICS_TOKEN = env.text("METRICS_TOKEN", "")
-SENTRY_DSN = env.text("SENTRY_DSN", "")
-OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")  # its name by OpenTelemetry
-MAIL_SINK_DIR = Path(env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail")))  # development only
+CRON_SECRET = env.secret("CRON_SECRET", "")  # switches HTTP wake-ups on
+METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
+VERSION = env.text("VERSION", "", form=env_values.LINE)  # what is deployed
+SENTRY_DSN = env.parsed("SENTRY_DSN", env_values.matching(env_values.DSN), "", is_secret=True)
+# Its name by OpenTelemetry.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", ["http", "https"], default="")
+MAIL_SINK_DIR = Path(
+    env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail"), form=env_values.LINE)
+)  # development only

@@ -2,6 +2,7 @@
 
 from django.apps import apps
 from django.conf import settings
+from django.conf.urls.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -14,3 +15,4 @@ urlpatterns = [
 
 if settings.DEBUG and apps.is_installed("offbeat.dev"):
     urlpatterns.append(path("local/", include("offbeat.dev.urls")))
+    urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import timedelta
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from aiosmtpd.controller import Controller
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from newsletter.mails import unsubscribe_link
 from newsletter.models import Delivery, Issue, Note, Subscriber
 from offbeat.jobs import Batch, Job
 from tests.offbeat.support.chromium import fits, launched, watch
@@ -93,6 +95,18 @@ def test_a_web_without_a_worker_loses_nothing(stack):
 
     assert finished(browser, accepted)["state"] == "succeeded"
     assert [mail["To"] for mail in stack.mails()] == ["alice@example.com"]
+
+
+def test_an_old_mail_still_works_after_a_rotation_of_the_key(stack):
+    """The key that signed its link is a fallback now; once it is removed the link is dead."""
+    link = unsubscribe_link(Subscriber.objects.create(email="alice@example.com", confirmed_at=timezone.now()))
+    new = {"SECRET_KEY": secrets.token_urlsafe(50)}
+
+    after_removal = stack.web(**new).browser.get(link)
+    rotated = stack.web(**new, SECRET_KEY_FALLBACKS=stack.environment["SECRET_KEY"]).browser.get(link)
+
+    assert (rotated.status, after_removal.status) == (200, 404)
+    assert "Leave the list?" in rotated.text
 
 
 class Greylisting:

@@ -231,3 +231,22 @@ def test_without_admins_nobody_is_mailed(everybody, now, at, settings, run):
 
     assert SignupReport.objects.count() == 1
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize(
+    ("make", "find"),
+    [
+        (mails.confirm_link, mails.find_by_confirm_token),
+        (mails.unsubscribe_link, mails.find_by_unsubscribe_token),
+    ],
+    ids=["confirm", "unsubscribe"],
+)
+def test_a_link_outlives_its_key_while_that_is_a_fallback(bob, settings, make, find):
+    """After a rotation of SECRET_KEY old mails still work, until their key is removed from SECRET_KEY_FALLBACKS."""
+    token = token_of(make(bob))
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new-key" * 8, [settings.SECRET_KEY]
+    assert find(token) == bob
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(mails.DeadLinkError):
+        find(token)

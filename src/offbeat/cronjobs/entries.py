@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 
 from offbeat.cronjobs.policies import Policies, PolicyError
 from offbeat.deployment.schedule import Schedule, ScheduleError
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,8 +131,9 @@ def import_command(name: str, word: str) -> object:
     except (
         Exception
     ) as error:  # whatever importing it raises: one broken command must not take the others with it
+        why = redact(f"{type(error).__name__}: {error}")
         raise ConfigurationError(
-            f'{name}: the management command "{word}" cannot be imported: {type(error).__name__}: {error}'
+            f'{name}: the management command "{word}" cannot be imported: {why}'
         ) from error
 
 

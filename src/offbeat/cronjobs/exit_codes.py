@@ -14,6 +14,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable, Un
 
 from offbeat.cronjobs.entries import ConfigurationError
 from offbeat.cronjobs.policies import TooManySlotsError
+from offbeat.redaction import first_line, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,11 +101,11 @@ def as_exit_codes(
     except Exception as error:
         if is_unmigrated(error):
             raise CommandError(f"{name}: {UNMIGRATED_TEXT}", returncode=AWAY) from None
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        line = first_line(error)
         if is_held(error):
             raise CommandError(f"{name}: {HELD_TEXT[away]}: {line}", returncode=HELD) from None
         if is_away(error):
             text, code = (LOST_SIGHT_TEXT, UNPUBLISHED) if is_committed() else (away, AWAY)
             raise CommandError(f"{name}: {text} ({line})", returncode=code) from None
         logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
-        raise CommandError(f"{name}: {type(error).__name__}: {error}", returncode=BUG) from None
+        raise CommandError(redact(f"{name}: {type(error).__name__}: {error}"), returncode=BUG) from None

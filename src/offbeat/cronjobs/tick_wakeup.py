@@ -18,6 +18,7 @@ from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.outcomes import SKIPPED
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.cronjobs.words import counted
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +99,10 @@ def wake_up_one(cronjob: spec.CronJobSpec, now: datetime | None, result: TickRes
         logger.exception(
             "%s: a bug", cronjob.name, extra={"action": "wake_up_failed", "cronjob": cronjob.name}
         )
-        result.problems[cronjob.name], result.code = f"{type(error).__name__}: {error}", exit_codes.BUG
+        result.problems[cronjob.name], result.code = (
+            redact(f"{type(error).__name__}: {error}"),
+            exit_codes.BUG,
+        )
     else:
         result.wake_ups.append(done)
         warn_of_merging(done)

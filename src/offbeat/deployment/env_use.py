@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FOLDERS = (ROOT / "src", HERE.parent)  # the project's, and the core's, which may be installed elsewhere
 VARIABLE = re.compile(r"""["']([A-Z][A-Z0-9_]*)["']""")
-READERS = {"text", "boolean", "integer", "items", "url"}
+READERS = {"text", "secret", "parsed", "boolean", "integer", "items", "url"}
 
 
 def required_variables(module: str = "") -> set[str]:
@@ -64,6 +64,8 @@ def _reader(call: ast.Call) -> str:
 
 def _has_default(call: ast.Call) -> bool:
     """Tell whether a value is always given: a default that may be None makes a variable required."""
+    if _reader(call) == "parsed":
+        return "is_required" not in {keyword.arg for keyword in call.keywords}
     before = 2 if _reader(call) == "url" else 1
     given = [*call.args[before:], *(keyword.value for keyword in call.keywords if keyword.arg == "default")]
     return bool(given) and not any(_is_none(node) for each in given for node in ast.walk(each))

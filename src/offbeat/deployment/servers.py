@@ -11,6 +11,8 @@ import redis
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from offbeat.redaction import first_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,7 @@ class ServerAwayError(Exception):
 
 
 def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
-    """Return when PostgreSQL answers a query; raises ServerAwayError after so many seconds."""
+    """Return when PostgreSQL answers a query, and would take a write; raises ServerAwayError after so many seconds."""
     _wait(
         _ask_postgres,
         OperationalError,
@@ -53,8 +55,12 @@ def redis_address() -> str:
 
 
 def _ask_postgres() -> None:
+    """Raise OperationalError also where it answers and takes no writes: a standby may be about to become the primary."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW transaction_read_only")
+        (is_read_only,) = cursor.fetchone()
+    if is_read_only == "on":
+        raise OperationalError("it takes no writes: a standby, or default_transaction_read_only")
 
 
 def _ask_redis() -> None:
@@ -74,14 +80,10 @@ def _wait(
             connection.close()
             if time.monotonic() + PAUSE > deadline:
                 raise ServerAwayError(
-                    f"{server} did not answer within {seconds:.0f} s: {_first_line(error)}"
+                    f"{server} did not answer within {seconds:.0f} s: {first_line(error).rstrip('.')}"
                 ) from None
             if attempt == 0:
                 on_wait(f"Waiting for {server}, {seconds:.0f} s at most.")
         else:
             return
         time.sleep(PAUSE)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

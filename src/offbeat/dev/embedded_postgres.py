@@ -32,6 +32,10 @@ class EmbeddedPostgres(EmbeddedServer):
     name = "PostgreSQL"
     stop_signals = (signal.SIGINT, signal.SIGQUIT)  # "fast": clients are cut off; "immediate"
 
+    def __init__(self, folder: Path, *, durable: bool = True, locale: str = "C") -> None:
+        super().__init__(folder, durable=durable)
+        self.locale = locale  # the same on every machine: it decides the order of texts
+
     @property
     def url(self) -> str:
         return self.url_of(DATABASE)
@@ -102,7 +106,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"--pwfile={password}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
-                "--locale=C",
+                f"--locale={self.locale}",
                 *([] if self.durable else ["--no-sync"]),
             ],
             capture_output=True,

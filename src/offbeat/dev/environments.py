@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.dev.ports import LOOPBACK, free_port
 from offbeat.dev.servers import CHECKOUT, FOLDER
+from offbeat.env_values import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +24,9 @@ INHERITED = MACHINE + TOOLS
 
 def development(environ: Mapping[str, str]) -> dict[str, str]:
     """Give what is already set, and development's values for what is not."""
-    port = environ.get("PORT") or "8000"
+    port = cleaned(environ.get("PORT", "")) or "8000"
     defaults = {
         "DEBUG": "true",
-        "PORT": port,
         "BASE_URL": f"http://localhost:{port}",
         "OFFBEAT_JOBS_HEARTBEAT_FILE": str(FOLDER / "worker-heartbeat"),  # another checkout has its own
         "MAIL_SINK_DIR": str(FOLDER / "mail"),
@@ -38,6 +40,7 @@ def development(environ: Mapping[str, str]) -> dict[str, str]:
         defaults
         | project_variables()
         | {name: value for name, value in environ.items() if value}
+        | {"PORT": port}
         | programs(environ)
     )
 
@@ -47,9 +50,10 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in environ.items() if name.startswith(INHERITED)}
     settings = {
         "DEBUG": "false",
-        "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
+        "SECRET_KEY": secrets.token_urlsafe(50),
         "ALLOWED_HOSTS": f"testserver,localhost,{LOOPBACK}",
         "BASE_URL": "http://testserver",
+        "MEDIA_ROOT": tempfile.gettempdir(),  # a project whose models keep files is tested, and checked, with a place for them
         "EMAIL_HOST": LOOPBACK,
         "EMAIL_PORT": str(free_port()),  # nobody listens there: a test that sends mail starts a sink
         "EMAIL_USE_TLS": "false",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offbeat.dev.locks import is_lock, merge_locks
+from offbeat.dev.pin_merge import agree_on_pins
 
 MOST_CONFLICTS = 127  # what git merge-file counts up to; beyond are its errors
 BY_PACKAGE = "merged by package"
@@ -69,7 +70,7 @@ def _merge_contents(
     if is_lock(path):
         content = merge_locks(start.content, yours.content, new.content)
         return Outcome(path, BY_PACKAGE, FileVersion(content, is_executable))
-    content, places = merge_lines(start.content, yours.content, new.content, labels)
+    content, places = merge_lines(*agree_on_pins(start.content, yours.content, new.content), labels)
     if places > MOST_CONFLICTS:
         return keep_yours(path, yours, "a file that is no text cannot be merged", labels)
     if places:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 import redis
 
 from offbeat import redis_url
+from offbeat.certificate_authority import authority_file
 from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
 from offbeat.dev.ports import LOOPBACK, free_port, is_free
 from offbeat.dev.servers import MANAGE
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
-from offbeat.env import redacted
+from offbeat.env import Environment, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,10 @@ def take(claim: Claim) -> None:
 
 def check_port(environment: Mapping[str, str]) -> None:
     """Raise RefusedError when somebody listens on PORT, or it is no port."""
-    text = environment["PORT"]
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise RefusedError(f"Unexpected value PORT={text}: use a number from 1 to 65535.", os.EX_CONFIG)
-    port = int(text)
+    env = Environment(environment)
+    port = env.integer("PORT", 8000, minimum=1, maximum=65535)
+    if env.problems:
+        raise RefusedError(env.problems[0], os.EX_CONFIG)
     if not is_free(port):
         nearby = range(port + 1, min(port + 1000, 65536))
         other = next((each for each in nearby if is_free(each)), 8000)
@@ -57,9 +58,14 @@ def check_port(environment: Mapping[str, str]) -> None:
 
 def check_redis(environment: Mapping[str, str]) -> None:
     """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
-    url, verify = environment["REDIS_URL"], environment.get("REDIS_TLS_VERIFY")
+    env = Environment(environment)
+    url = env.url("REDIS_URL", ["redis", "rediss"], default="")
+    verify = env.boolean("REDIS_TLS_VERIFY", default=True) if env.is_set("REDIS_TLS_VERIFY") else None
+    authority = env.parsed("REDIS_CA", authority_file, "")
+    if env.problems:
+        return  # the settings say it better
     try:
-        at = redis_url.read(url, verify=verify != "false" if verify else None, tell=_refuse)
+        at = redis_url.read(url, verify=verify, authority=authority, tell=_refuse)
         with redis.Redis.from_url(at.url, socket_connect_timeout=5, socket_timeout=5, **at.tls) as client:
             client.ping()
     except ValueError:
@@ -84,7 +90,7 @@ def mail_sink() -> dict[str, str]:
 def prepare(environment: Mapping[str, str]) -> None:
     """Migrate, and make the demo user; raises RefusedError with what the command said and its exit code."""
     manage(["migrate", "--verbosity", "0"], environment)
-    if environment["DEBUG"] == "true":
+    if Environment(environment).boolean("DEBUG", default=False):
         manage(["create_demo_user"], environment)
 
 

@@ -30,6 +30,7 @@ CHECKS = {
     "types": [[*MODULE, "mypy", "--no-error-summary"], *CORE_TYPES],
     "django": [[*MANAGE, "check", "--deploy", "--fail-level", "WARNING"]],
     "migrations": [[*MANAGE, "makemigrations", "--check", "--dry-run"]],
+    "locks": [[*MODULE, "offbeat.dev.migration_locks"]],
     "platform.yaml": [[*MODULE, "check_jsonschema", *SCHEMA]],
 }
 # Nobody listens on port 1: a check that asks a server fails.

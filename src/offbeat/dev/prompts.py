@@ -8,6 +8,7 @@ import sys
 from psycopg.conninfo import conninfo_to_dict
 
 from offbeat.dev.embedded_postgres import executables
+from offbeat.env import env
 
 # Not on the command line, which every user of the machine can read.
 VARIABLES = {
@@ -22,7 +23,7 @@ VARIABLES = {
 
 def main() -> None:
     psql = executables() / "psql"
-    found = conninfo_to_dict(os.environ["DATABASE_URL"])
+    found = conninfo_to_dict(env.text("DATABASE_URL", ""))
     address = {VARIABLES[name]: str(value) for name, value in found.items() if name in VARIABLES}
     os.execve(psql, [str(psql), *sys.argv[1:]], os.environ | address)  # noqa: S606
 

@@ -21,6 +21,7 @@ from offbeat.dev.child_processes import dies_with_parent, end_leftovers, stop_by
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.stop_signals import SIGNALS
 from offbeat.dev.with_servers import shell_code
+from offbeat.env import env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class ReloadedService:
         """Ask it to stop; end it and its children by force when its grace is over."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            stop_by(time.monotonic() + float(os.environ.get("WORKER_GRACE") or 10), self.process)
+            stop_by(time.monotonic() + env.integer("WORKER_GRACE", 10), self.process)
 
     def exit_code(self) -> int | None:
         """Return its exit code when it has ended by itself; None while it runs, or waits for a change that mends it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
+from offbeat.env import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,5 +33,7 @@ def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Ite
         "REDIS_URL": EmbeddedRedis(folder / "redis", executables=EXECUTABLES),
     }
     with ExitStack() as stack:
-        missing = {name: server for name, server in servers.items() if not environment.get(name)}
+        missing = {
+            name: server for name, server in servers.items() if not Environment(environment).is_set(name)
+        }
         yield {name: stack.enter_context(server).url for name, server in missing.items()}

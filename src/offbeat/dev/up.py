@@ -17,6 +17,7 @@ from offbeat.dev.processes import Processes
 from offbeat.dev.servers import CHECKOUT, FOLDER, MANAGE, needed_servers
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 from offbeat.dev.with_servers import shell_code
+from offbeat.env import Environment
 
 # What the processes of another terminal need to know: `./run manage` asks for it.
 SHARED = ("DATABASE_URL", "REDIS_URL", "PORT", "BASE_URL", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_USE_TLS")
@@ -49,7 +50,7 @@ def up() -> int:
         check_port(environment)
         environment |= stack.enter_context(needed_servers(environment))
         check_redis(environment)
-        if not environment.get("EMAIL_HOST"):
+        if not Environment(environment).is_set("EMAIL_HOST"):
             environment |= mail_sink()
             processes["mail"] = [*MANAGE, "mailsink"]
         prepare(environment)
@@ -59,7 +60,7 @@ def up() -> int:
 
 def run(processes: Processes, commands: dict[str, list[str]]) -> int:
     """Start the processes and wait; returns when one of them has ended, with its exit code or 1."""
-    grace = float(processes.environment["WORKER_GRACE"])
+    grace = Environment(processes.environment).integer("WORKER_GRACE", 10)
     for name, command in commands.items():
         processes.start(name, command, grace=grace + 2)
     announce_in_background(processes, processes.environment)

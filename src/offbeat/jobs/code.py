@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
+
+from offbeat.env import env
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def version() -> str:
     """Return what the platform or the image calls this version of the code: the variable VERSION, "" for none."""
-    return os.environ.get("VERSION", "")[:100]
+    return env.text("VERSION", "")[:100]
 
 
 def tasks() -> list[str]:

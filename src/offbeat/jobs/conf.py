@@ -32,12 +32,19 @@ class JobsConf(Conf):
     stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
+    # A worker that starts takes no job and no plain message: all of them wait, and it beats and maintains the ledger as ever.
+    hold: bool = False
+
     # Locks
     # A worker's maintenance waits this long for what somebody else has locked, and tries again later.
     lock_timeout: float = 2.0
     # A machine that freezes in the middle of a transaction of ours loses its session after this long; well above a busy moment,
     # well below `heartbeat_timeout`.
     idle_timeout: float = 15.0
+    # No statement of a task takes longer, unless the task says so: half of the time limit that tasks have; 0 is for ever.
+    statement_timeout: float = 300.0
+    # A task's transaction that waits for something else than PostgreSQL for so long is ended, with its locks; 0 is for ever.
+    task_idle_timeout: float = 300.0
 
     # Broker
     # A published job older than its queue's oldest message by this much was popped and lost.

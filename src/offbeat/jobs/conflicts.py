@@ -29,10 +29,24 @@ def is_excusable(error: BaseException) -> bool:
         return is_excusable(error.__cause__)  # the task went on after what broke its transaction
     if not isinstance(error.__cause__, psycopg.Error):
         return False  # of another database, or made up
+    if took_too_long(error.__cause__):
+        return False
     code = _code(error)
     if code is None:  # PostgreSQL did not answer
         return isinstance(error, OperationalError | InterfaceError)
     return code in CONFLICTS or code.startswith(OUTAGES)
+
+
+def took_too_long(error: psycopg.Error) -> bool:
+    """Tell whether a statement was ended by its own statement_timeout, and not while it waited for a row that another held.
+
+    The code is that of a person's cancel, too; PostgreSQL tells in English unless it was set up for another language.
+    """
+    return (
+        isinstance(error, psycopg.errors.QueryCanceled)
+        and "statement timeout" in str(error)
+        and not error.diag.context
+    )
 
 
 def pause_seconds(excused: int) -> float:

@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import time
-import traceback
 import uuid
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -30,7 +29,9 @@ from offbeat.jobs import (
     workers,
 )
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
 from offbeat.jobs.message import LEDGER_HEADER
+from offbeat.statement_bounds import statement_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +60,14 @@ def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     3. finish: by compare-and-set on the attempt.
     Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
     """
-    with soft_limit.hold_back():
+    with soft_limit.hold_back(), bound_statements(task):
         return _execute(task, function)
+
+
+def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[None]:
+    """Bound the statements of a task that says how long they may take."""
+    seconds = task.statement_timeout
+    return contextlib.nullcontext() if seconds is None else statement_timeout(seconds)
 
 
 def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
@@ -115,6 +122,8 @@ def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> A
         if isinstance(error, Retry):
             attempt.again = attempt.again or attempts.Again(_seconds(error))
             _retry(task, attempt, error)
+            if is_large(error):
+                raise Retry(exc=EndedError(line(error.exc)), when=error.when) from None
             raise
         _fail(task, attempt, error)
     if attempt.again:
@@ -161,7 +170,7 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if asked else None
     reason = line(cause) if cause else "asked for a retry"
-    text = _traceback(cause) if isinstance(cause, BaseException) else ""
+    text = written_traceback(cause) if isinstance(cause, BaseException) else ""
     record(lambda: attempts.retry(attempt, again, reason, text))
     signals.job_retried.send_robust(
         task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
@@ -183,6 +192,8 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
         record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
     else:
         _bury(task, attempt, error)
+    if is_large(error):
+        raise EndedError(line(error)).with_traceback(error.__traceback__) from None
     if isinstance(error, Exception):
         raise error
     raise EndedError(line(error)) from error
@@ -191,7 +202,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
 def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     """Write down what failed after the success was committed: the task's own on_commit functions, of which the rest did not run."""
     reason = f"succeeded, but after its commit: {line(error)}"
-    text = _traceback(error)
+    text = written_traceback(error)
     logger.error(
         "%s %s %s",
         task.name,
@@ -204,8 +215,8 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
-    reason = storable(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
-    record(lambda: attempts.bury(attempt, reason, _traceback(error)))
+    reason = one_line(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
+    record(lambda: attempts.bury(attempt, reason, written_traceback(error)))
     signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
 
 
@@ -255,24 +266,3 @@ def patiently(act: Callable[[], Answer]) -> Answer:
 
 def _seconds(asked: Retry) -> float:
     return float(asked.when) if isinstance(asked.when, int | float) else 0.0
-
-
-def line(error: Any) -> str:
-    """Return an error in one line: its class and its message."""
-    try:
-        message = " ".join(str(error).split())
-    except BaseException:  # noqa: BLE001  code of the task's
-        message = "its message cannot be shown"
-    return storable(f"{type(error).__name__}: {message}"[:500] if message else type(error).__name__)
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return storable("".join(traceback.format_exception(error)))
-    except BaseException:  # noqa: BLE001  code of the task's
-        return storable("".join(traceback.format_tb(error.__traceback__)))
-
-
-def storable(text: str) -> str:
-    """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -86,7 +86,11 @@ def _lost(*, known: bool) -> datetime | None:
     now, count = sql.fetch_one(PUBLISHED)
     if not count:
         return None
-    why = "Redis lost its data" if known else "nobody has looked at this Redis before"
+    why = (
+        "Redis lost its data, or a backup of PostgreSQL was restored"
+        if known
+        else "nobody has looked at this Redis before"
+    )
     logger.warning(
         "%s: %d jobs are published again", why, count, extra={"action": "redis_lost_data", "jobs": count}
     )

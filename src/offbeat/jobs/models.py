@@ -118,6 +118,13 @@ class Job(models.Model):
                 name="offbeat_jobs_refused_idx",
                 condition=Q(state="pending", refused_at__isnull=False),
             ),
+            # How a key begins: where texts sort as people sort them, the constraint's index below cannot tell.
+            models.Index(
+                fields=["key"],
+                name="offbeat_jobs_key_prefix_idx",
+                opclasses=["varchar_pattern_ops"],
+                condition=Q(key__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             # In part, so that the many jobs without a key pay for no index at each change of state.

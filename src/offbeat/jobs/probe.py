@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> tuple[str, int]:
         limit = max_age(arguments)
     except ValueError:
         return f"Unexpected arguments {' '.join(arguments)}: use --max-age SECONDS", os.EX_USAGE
-    path = os.environ.get("OFFBEAT_JOBS_HEARTBEAT_FILE") or tempfile.gettempdir() + "/jobs-worker-heartbeat"
+    given = os.environ.get("OFFBEAT_JOBS_HEARTBEAT_FILE", "").strip().strip("\"'")
+    path = given or tempfile.gettempdir() + "/jobs-worker-heartbeat"
     try:
         with open(path) as file:  # noqa: PTH123  pathlib costs 5 ms
             beat = json.load(file)

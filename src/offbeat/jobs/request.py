@@ -13,10 +13,12 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from offbeat.jobs import deliveries, recovery, sessions, workers
-from offbeat.jobs.execution import EndedError, line, storable
+from offbeat.jobs.error_text import line, storable
+from offbeat.jobs.execution import EndedError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.state import worker_state
+from offbeat.redaction import LONGEST_TRACEBACK, redact
 
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
@@ -62,6 +64,12 @@ class JobRequest(Request):
         if not self.is_job:
             super().cancel(pool, signal or "SIGQUIT", emit_retry)
 
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
+        """Send an event to Flower and its like; what it says of an error has no secrets."""
+        super().send_event(
+            type, **{name: redact(each) if isinstance(each, str) else each for name, each in fields.items()}
+        )
+
     def on_timeout(self, soft: bool, timeout: float) -> None:
         super().on_timeout(soft, timeout)
         if not soft:
@@ -74,7 +82,7 @@ class JobRequest(Request):
         is_lost = isinstance(error, WorkerLostError) and not is_alive(self.worker_pid)
         if isinstance(error, MemoryError | WorkerLostError) and not is_lost:
             # Of the task, whose child lives. Celery would end the whole worker, or take the child for dead.
-            exc_info.exception = EndedError(f"{type(error).__name__}: {error}")
+            exc_info.exception = EndedError(line(error))
         if is_lost:
             how = KILLED.search(str(error))
             self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
@@ -90,8 +98,8 @@ class JobRequest(Request):
         """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
         if not isinstance(error, Ignore | Retry):
             job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
-            reason, text = line(error), str(exc_info.traceback)
-            worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, storable(text)))
+            reason, text = line(error), storable(redact(str(exc_info.traceback), LONGEST_TRACEBACK))
+            worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, text))
 
     def _crashed(self, reason: str) -> None:
         """Record it, from the maintenance thread: the event loop must not wait for PostgreSQL.

@@ -17,7 +17,8 @@ from django.utils import timezone
 from offbeat.jobs import attempts, leftovers, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
-from offbeat.jobs.execution import EndedError, attempt_of, execute, refuse_unrun
+from offbeat.jobs.error_text import is_large, line
+from offbeat.jobs.execution import EndedError, attempt_of, bound_statements, execute, refuse_unrun
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
@@ -35,12 +36,14 @@ class DurableTask(Task):
 
     `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
     `atomic`: run in one transaction with the recording of success, so that effects in PostgreSQL happen exactly once.
+    `statement_timeout`: seconds that one of its statements may take, where that is not what others may; 0 is without end.
     """
 
     abstract = True
     Request = "offbeat.jobs.request:JobRequest"
     max_attempts: int | None = None
     atomic = False
+    statement_timeout: float | None = None
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
@@ -93,13 +96,20 @@ class DurableTask(Task):
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
-        with leftovers.remove_leftovers(), soft_limit.hold_back(), soft_limit.let_through():
+        with (
+            bound_statements(self),
+            leftovers.remove_leftovers(),
+            soft_limit.hold_back(),
+            soft_limit.let_through(),
+        ):
             try:
                 result = super().__call__(*args, **kwargs)
-            except Exception:
-                raise
             except BaseException as error:
-                raise EndedError(f"{type(error).__name__}: {error}") from error
+                if is_large(error):
+                    raise EndedError(line(error)).with_traceback(error.__traceback__) from None
+                if isinstance(error, Exception):
+                    raise
+                raise EndedError(line(error)) from error
         refuse_unrun(self, result)
         return result
 

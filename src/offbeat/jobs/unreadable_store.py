@@ -17,6 +17,7 @@ import redis
 from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,9 @@ class Unreadable:
 def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = LONGEST) -> None:
     """Keep a message that was taken from its queue, and count it. Redis away or full: the log has what is lost. Never raises."""
     text, is_whole = _text(raw, longest)
-    one = Unreadable(str(uuid7()), queue, _shown(reason, 500), datetime.now(UTC).isoformat(), text, is_whole)
+    one = Unreadable(
+        str(uuid7()), queue, _shown(redact(reason), 500), datetime.now(UTC).isoformat(), text, is_whole
+    )
     told = {"queue": queue, "entry": one.id}
     try:
         _keep(one)

@@ -1,6 +1,9 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from offbeat.cache_table import create_cache_table
 
 
 class OpsConfig(AppConfig):
@@ -18,6 +21,7 @@ class OpsConfig(AppConfig):
         signals.ledger_pruned.connect(prune)
         logs_sentry.start()
         logs_traces.start()
+        post_migrate.connect(create_cache_table, sender=self)
 
 
 def prune(**_: Any) -> None:

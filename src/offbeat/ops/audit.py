@@ -9,6 +9,7 @@ from django.db.models.signals import post_save
 from django.urls import reverse
 
 from offbeat.ops.models import AuditEntry
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from django.contrib.admin.models import LogEntry
@@ -54,7 +55,9 @@ def record(request: HttpRequest, act: str, subject: str, link: str, result: str)
 
 
 def write(who: str, act: str, subject: str, link: str, result: str) -> None:
-    AuditEntry.objects.create(who=who, act=act, subject=subject[:255], link=link[:255], result=result[:255])
+    AuditEntry.objects.create(
+        who=who, act=act, subject=subject[:255], link=link[:255], result=redact(result)[:255]
+    )
     logger.info(
         "%s: %s %s: %s", who, act, subject, result,
         extra={"action": "ops_act", "who": who, "act": act, "subject": subject},

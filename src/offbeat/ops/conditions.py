@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import redis
+from django.conf import settings
 from django.urls import reverse
 
 from offbeat.condition import Condition, ConditionKind, Severity
@@ -65,15 +66,22 @@ FOREIGN_LEDGER = ConditionKind(
     "foreign_ledger", Severity.ERROR, "another deployment takes our messages",
     "set REDIS_PREFIX in one of the two, for all its processes", "patience",
 )  # fmt: skip
+MAINTENANCE = ConditionKind(
+    "maintenance", Severity.WARNING, "maintenance mode",
+    "set MAINTENANCE to false in web and workers, when the site may open and jobs may run", "queue_age",
+)  # fmt: skip
 
 OF_WORKERS = (NO_WORKER, SILENT_WORKER, UNCONSUMED_QUEUE)
 IN_REDIS = (WORKER_WITHOUT_REDIS, MESSAGES_PUT_ASIDE, FOREIGN_LEDGER)
 KINDS = {
     kind.name: kind
     for kind in (
-        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, *IN_REDIS, *of_cronjobs.KINDS,
+        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, MAINTENANCE, *IN_REDIS,
+        *of_cronjobs.KINDS,
     )
 }  # fmt: skip
+# As it should be while jobs are held.
+OF_WAITING = {UNCONSUMED_QUEUE, OLD_QUEUE, of_cronjobs.NOT_STARTED, of_cronjobs.NO_SUCCESS}
 OF_CRONJOBS = frozenset(kind.name for kind in of_cronjobs.KINDS)
 
 
@@ -108,6 +116,8 @@ def find(snapshot: Snapshot) -> Account:
         *unknown_tasks(snapshot),
         *dead_letters(snapshot),
     ]
+    if settings.MAINTENANCE:
+        found = [in_maintenance(), *(each for each in found if each.kind not in OF_WAITING)]
     return Account(sorted(found, key=lambda each: -each.kind.severity), unknown)
 
 
@@ -119,6 +129,11 @@ def postgres_down() -> Condition:
 def redis_down() -> Condition:
     text = "Redis does not answer: jobs are kept in PostgreSQL until it does, and none is lost"
     return Condition(REDIS_DOWN, "Redis", text)
+
+
+def in_maintenance() -> Condition:
+    text = "MAINTENANCE is true: visitors get 503, and jobs are kept, but none is run"
+    return Condition(MAINTENANCE, "MAINTENANCE", text)
 
 
 def of_workers(snapshot: Snapshot) -> Iterator[Condition]:

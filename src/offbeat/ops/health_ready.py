@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import redis
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,7 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200, 200 "degraded" without Redis, 503 while the database is down or not migrated."""
+    """Answer 200, 200 "degraded" without Redis, 503 while the database is down or not migrated.
+
+    In maintenance mode this process has one answer for everybody, and is ready to give it, also without a database.
+    """
+    if settings.MAINTENANCE:
+        return JsonResponse({"status": "maintenance"})
     if reason := unready_reason():
         logger.warning("not ready: %s", reason, extra={"action": "readyz_failed"})
         return answer(request, "unavailable", reason, 503)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from offbeat import redaction
+from offbeat.ops import logs_values
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping
 
-    Event = MutableMapping[str, Any]
+    from offbeat.ops.logs_values import Event
 
-CREDENTIALS = re.compile(r"(\w+://)[^/@\s:]*:[^/@\s]+@")  # scheme://user:password@
 # Of Django: an object whose text has the query string, and a time that we have. Of Celery: what a task was called with.
 DROPPED = ("request", "server_time", "data")
+OF_REQUESTS = ("gunicorn.", "django.server")  # loggers whose lines have a path, and no request beside it
 REMEMBERED = ("request_id", "job", "task", "attempt", "cronjob", "slot")
 
 
@@ -31,7 +33,12 @@ class Formatter(logging.Formatter):
         self.as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.inner.format(record)
+        """Return a record as text; one whose arguments do not fit, or cannot be shown, is a line too."""
+        try:
+            return self.inner.format(record)
+        except Exception as error:  # noqa: BLE001  code of whoever logs
+            message = f"{logs_values.text_of(record.msg)} (cannot be shown as meant: {type(error).__name__})"
+            return self.inner.format(logging.makeLogRecord(vars(record) | {"msg": message, "args": ()}))
 
     @cached_property
     def inner(self) -> logging.Formatter:
@@ -58,9 +65,8 @@ def as_json() -> list[Any]:
 
     processors = structlog.processors
     return [
-        processors.format_exc_info,
+        logs_values.protect,
         processors.EventRenamer("message"),
-        redact,
         in_order,
         processors.JSONRenderer(default=str),
     ]
@@ -70,11 +76,10 @@ def as_lines() -> list[Any]:
     import structlog  # noqa: PLC0415  see above
 
     return [
-        redact,
+        logs_values.protect,
+        logs_values.escape_controls,
         structlog.dev.ConsoleRenderer(
-            colors=wants_colours(os.environ, sys.stderr.isatty()),
-            timestamp_key="time",
-            exception_formatter=structlog.dev.plain_traceback,
+            colors=wants_colours(os.environ, sys.stderr.isatty()), timestamp_key="time"
         ),
     ]
 
@@ -91,8 +96,11 @@ def in_order(logger: Any, method: str, event: Event) -> Event:
 
 
 def drop(logger: Any, method: str, event: Event) -> Event:
+    is_of_request = "request" in event or event["logger"].startswith(OF_REQUESTS)
     for name in DROPPED:
         event.pop(name, None)
+    if is_of_request:  # a dead link may still hold a token that works
+        event["event"] = redaction.hide_tokens(str(event["event"]))
     return event
 
 
@@ -101,12 +109,4 @@ def add_trace(logger: Any, method: str, event: Event) -> Event:
     from offbeat.ops import logs_traces  # noqa: PLC0415  it imports nothing that was not imported before
 
     event.update(logs_traces.current())
-    return event
-
-
-def redact(logger: Any, method: str, event: Event) -> Event:
-    """Take passwords out of addresses: drivers put the whole URL into their errors."""
-    for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = CREDENTIALS.sub(r"\1***@", value)
     return event

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from offbeat.ops.logs import CREDENTIALS, REMEMBERED
+from offbeat import redaction
+from offbeat.env import env
+from offbeat.ops.logs import REMEMBERED
 
 if TYPE_CHECKING:
     import uuid
 
-ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-# A path may hold what a mail's link is signed with.
-TOKEN = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_-]{5,}:[A-Za-z0-9_-]{20,}|[A-Za-z0-9_-]{40,}")
-HIDDEN = "[hidden]"
+ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]++")  # somebody's, of e-mail
+IDENTITIES = ("release", "dist")  # the hash of a commit is no token
 
 
 def start() -> None:
@@ -25,17 +24,20 @@ def start() -> None:
     if not settings.SENTRY_DSN:
         return
     import sentry_sdk  # noqa: PLC0415  40 ms that most processes need not pay
+    from django.http import UnreadablePostError  # noqa: PLC0415
     from sentry_sdk.integrations.logging import ignore_logger  # noqa: PLC0415
 
     from offbeat.jobs import signals  # noqa: PLC0415
 
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
-        release=os.environ.get("VERSION") or None,
+        release=env.text("VERSION", "") or None,
         send_default_pii=False,
         include_local_variables=False,  # they hold addresses, tokens and bodies of mails
         max_request_body_size="never",
+        ignore_errors=[UnreadablePostError],  # a client that went away
         before_send=scrubbed,
+        before_send_transaction=scrubbed,
         before_breadcrumb=lambda crumb, _: without_data(crumb),
     )
     for name in ("celery.app.trace", "celery.worker.job"):
@@ -72,13 +74,13 @@ def scrubbed(event: Any, hint: Any) -> Any:
         if name.lower() in {"host", "user-agent", "x-request-id"}
     }
     event.pop("user", None)
-    return without_data(event)
+    return without_data(event) | {name: event[name] for name in IDENTITIES if event.get(name)}
 
 
 def without_data(value: Any) -> Any:
-    """Return the value with e-mail addresses, passwords in URLs and signed tokens hidden, however deep."""
+    """Return the value with e-mail addresses, secrets and tokens of links hidden, and long texts cut, however deep."""
     if isinstance(value, str):
-        return TOKEN.sub(HIDDEN, ADDRESS.sub(HIDDEN, CREDENTIALS.sub(rf"\1{HIDDEN}@", value)))
+        return ADDRESS.sub(redaction.HIDDEN, redaction.hide_tokens(redaction.redact(value)))
     if isinstance(value, dict):
         return {key: without_data(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -56,14 +56,21 @@ def test_a_list_forgives_spaces_and_a_trailing_comma():
 
 
 @pytest.mark.parametrize(
-    "value", ["nonsense", "http://redis:6379", "redis://", "redis://host:port", "redis://[::1"]
+    ("value", "shown"),
+    [
+        ("hunter2", "…"),
+        ("http://hunter2:6379", "http://…"),
+        ("redis://", "redis://…"),
+        ("redis://host:hunter2", "redis://…"),
+        ("redis://hunter2:70000", "redis://…"),
+    ],
 )
-def test_a_url_that_is_none(value):
-    """A URL of another scheme, without a host or with a port that is no number is refused."""
+def test_a_url_that_is_none(value, shown):
+    """A URL of another scheme, without a host or with a port that is no number is refused; its scheme alone is shown."""
     env = Environment({"REDIS_URL": value})
 
     assert env.url("REDIS_URL", ["redis", "rediss"]) == ""
-    assert env.problems == [f"Unexpected value REDIS_URL={value}: should be redis://… or rediss://…."]
+    assert env.problems == [f"Unexpected value REDIS_URL={shown}: should be redis://… or rediss://…."]
 
 
 def test_a_password_is_never_part_of_a_message():

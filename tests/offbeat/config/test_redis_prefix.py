@@ -48,8 +48,9 @@ def test_a_prefix(value):
 def test_a_prefix_that_is_none(value):
     """It is refused by name, with what would be right."""
     env = Environment({"REDIS_PREFIX": value})
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in value)
 
     assert env.text("REDIS_PREFIX", "default", form=PREFIX) == "default"
     assert env.problems == [
-        f"Unexpected value REDIS_PREFIX={value}: use 1 to 64 of a-z, A-Z, 0-9 and . _ - : between them."
+        f"Unexpected value REDIS_PREFIX={shown}: use 1 to 64 of a-z, A-Z, 0-9 and . _ - : between them."
     ]

@@ -148,3 +148,50 @@ def test_what_the_checks_refuse_is_not_released(empty):
     assert done.returncode == 78
     assert "offbeat_jobs.E004" in done.stderr
     assert tables(empty) == set()
+
+
+@pytest.fixture
+def modest(empty):
+    """The empty stack, used by a role that may do nothing but connect, twice at most."""
+    with psycopg.connect(empty.postgres.url_of(EMPTY), autocommit=True) as server:
+        server.execute("DROP ROLE IF EXISTS modest")
+        server.execute("CREATE ROLE modest LOGIN PASSWORD 'modest' CONNECTION LIMIT 2")
+        empty.environment["DATABASE_URL"] = (
+            f"postgres://modest:modest@{LOOPBACK}:{empty.postgres.port}/{EMPTY}"
+        )
+        yield server
+        server.execute("DROP OWNED BY modest")
+        server.execute("DROP ROLE modest")
+
+
+def test_a_role_that_may_not_create_tables_is_told_what_it_needs(empty, modest):
+    """As on a PostgreSQL 15 whose schema belongs to somebody else: a line, and the statement that helps."""
+    done = empty.manage("release")
+
+    assert done.returncode == 78
+    assert "permission denied for schema public" in done.stderr
+    assert "say GRANT ALL ON SCHEMA public TO modest" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_connection_left_is_said_in_a_line(empty, modest):
+    """The release needs three; the platform sees an outage, and may try again."""
+    modest.execute("GRANT ALL ON SCHEMA public TO modest")
+    with psycopg.connect(empty.environment["DATABASE_URL"]):
+        done = empty.manage("release")
+
+    assert done.returncode == 69
+    assert 'too many connections for role "modest"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_takes_no_writes_is_waited_for(empty):
+    """A standby becomes the primary, or does not: then the release says what it found."""
+    with psycopg.connect(empty.postgres.url_of(EMPTY), autocommit=True) as server:
+        server.execute(f"ALTER DATABASE {EMPTY} SET default_transaction_read_only = on")
+
+        done = empty.manage("release", "--wait", "1")
+
+    assert done.returncode == 69
+    assert "did not answer within 1 s: it takes no writes" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -84,7 +84,11 @@ def test_what_speaks_of_upstream_is_gone(acme):
     """A fork has no benchmarks and no licence of ours but the core's; it is small."""
     own = [path for path in acme.tracked() if not re.match(r"(src|tests|docs)/offbeat/", path)]
 
-    assert not {path for path in own if path.startswith(("bench/", "CONTRIBUTING", "LICENSE", "CHANGELOG"))}
+    assert not {
+        path
+        for path in own
+        if path.startswith(("bench/", "CONTRIBUTING", "LICENSE", "CHANGELOG", "SECURITY"))
+    }
     assert "src/offbeat/LICENSE" in acme.tracked()
     assert "MIT" not in acme.read("pyproject.toml") + acme.read("Dockerfile")
     assert len(own) <= 40, own

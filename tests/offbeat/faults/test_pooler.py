@@ -57,7 +57,7 @@ def test_a_release_keeps_others_out(pooled):
     assert done.returncode == os.EX_TEMPFAIL
     assert "Another release is migrating: waiting for pid " in done.stdout
     assert "After 1 s the lock of releases is still held by pid " in done.stderr
-    assert "(release on " in done.stderr
+    assert "/release on " in done.stderr
 
 
 def test_releases_at_once_take_turns(pooled):

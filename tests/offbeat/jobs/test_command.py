@@ -208,6 +208,25 @@ def test_stats_as_json(dead):
     assert (found["messages_waiting"], found["workers"]) == ({"default": 1}, [])
 
 
+def test_unfinished(dead):
+    """How many of which task are still to be run, and since when; dead letters are another matter."""
+    assert jobs("unfinished") == "every job has finished\n"
+    job = nothing.enqueue()
+    nothing.enqueue()
+
+    (row,) = jobs("unfinished").splitlines()[1:]
+    (found,) = json.loads(jobs("unfinished", "--json"))
+
+    assert row.split() == [
+        "2",
+        "published",
+        "default",
+        *f"{job.due_at:%Y-%m-%d %H:%MZ}".split(),
+        nothing.name,
+    ]
+    assert (found["jobs"], found["state"], found["task"]) == (2, "published", nothing.name)
+
+
 def test_stats_without_redis(redis_away):
     """What PostgreSQL knows is told, and the exit code is 0."""
     assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test import override_settings
 
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
@@ -142,9 +143,15 @@ def misconfigured():
     return lambda: CronJob.objects.update(command="enqueue_prune_jobs")
 
 
+def maintenance():
+    closed = override_settings(MAINTENANCE=True)
+    closed.enable()
+    return closed.disable
+
+
 SCENES = [
     dead_letters, old_queue, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue, messages_put_aside,
-    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured,
+    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
 ]  # fmt: skip
 
 # What each tells: {(subject, severity, text)}.

@@ -135,7 +135,13 @@ def test_debug_is_red_in_public(settings, debug, address, level):
 
 @pytest.mark.parametrize(
     ("key", "level"),
-    [("x" * 60, "red"), ("short", "red"), (django_settings.LOCAL_KEY, "red"), ("aB3$e" * 12, "green")],
+    [
+        ("x" * 60, "red"),
+        ("short", "red"),
+        (django_settings.LOCAL_KEY, "red"),
+        ("aB3$eaB3$eaB3$e" * 4, "red"),
+        ("kT9w-_2LqxZr7pYb4mVh8sNc1dFg6jQa", "green"),
+    ],
 )
 def test_a_weak_key_is_red(settings, key, level):
     """A key that can be guessed, or that everybody knows, is red in production."""

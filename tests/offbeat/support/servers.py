@@ -21,6 +21,7 @@ from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.redis_executable import redis_executable
 from offbeat.dev.servers import CHECKOUT, EXECUTABLES
+from tests.offbeat.support.locales import find_locale
 
 CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
@@ -46,7 +47,8 @@ remove_leftovers()
 fetch_redis()
 folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
-postgres = EmbeddedPostgres(folder / "postgres", durable=False)
+locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
+postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
 
 settings = private(os.environ) | {
@@ -54,11 +56,12 @@ settings = private(os.environ) | {
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
+    "MEDIA_ROOT": tempfile.mkdtemp(prefix="media-", dir=folder),
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
     "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
 }
 os.environ.clear()
-os.environ.update(settings)
+os.environ.update(settings | locale_path)
 
 
 MARKERS = (
@@ -84,6 +87,10 @@ def pytest_ignore_collect(collection_path, config):
         return None
     is_of_the_project = collection_path == CORE / "project"
     return is_of_the_project == (config.inipath == CORE / "pytest.ini") or None
+
+
+def pytest_report_header():
+    return f"database: PostgreSQL with the locale {locale}"
 
 
 def pytest_sessionstart():

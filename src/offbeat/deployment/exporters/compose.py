@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment import budget
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts, plain_http
 from offbeat.deployment.exporters.texts import comment, yaml_text
+from offbeat.deployment.pins import pin_image
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -113,7 +115,7 @@ def _process(target: Target, service: Service | None, command: str) -> dict[str,
         "restart": "unless-stopped",
         "healthcheck": {"disable": True},  # the image's own is for web
         "read_only": True,
-        "tmpfs": [SCRATCH],
+        "tmpfs": [f"{SCRATCH}:size={budget.SCRATCH}m"],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
@@ -132,7 +134,10 @@ def _environment(target: Target, service: Service | None) -> dict[str, str]:
 
 def _server(target: Target, kind: str) -> dict[str, Any]:
     resource = getattr(target.platform.resources, kind)
-    entry: dict[str, Any] = {"image": f"{IMAGES[kind]}:{resource.version}", "restart": "unless-stopped"}
+    entry: dict[str, Any] = {
+        "image": pin_image(f"{IMAGES[kind]}:{resource.version}"),
+        "restart": "unless-stopped",
+    }
     if kind == "postgres":
         entry["environment"] = {
             "POSTGRES_USER": USER,

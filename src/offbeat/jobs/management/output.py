@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from offbeat.jobs.models import Job, Worker
-    from offbeat.jobs.queries import Statistics
+    from offbeat.jobs.queries import Statistics, Tally
 
 BRIEF = ("id", "state", "task", "queue", "key", "attempt", "due_at", "started_at", "finished_at", "reason")
 ROW = "{:36}  {:9}  {:>7}  {:12}  {}"
+TALLY = "{:>7}  {:9}  {:12}  {:17}  {}"
 REASON = 100  # characters in a table; `show` has the rest
 
 
@@ -48,6 +49,21 @@ def lines(job: Job) -> Iterator[str]:
     if job.traceback:
         yield ""
         yield job.traceback.rstrip()
+
+
+def tally(found: Tally) -> dict[str, Any]:
+    names = ("task", "queue", "state", "jobs", "due", "due_since")
+    return {name: _value(getattr(found, name)) for name in names}
+
+
+def tally_table(found: Sequence[Tally]) -> Iterator[str]:
+    if not found:
+        yield "every job has finished"
+        return
+    yield TALLY.format("jobs", "state", "queue", "due since", "task")
+    for each in sorted(found, key=lambda each: (each.task, each.state)):
+        since = f"{each.due_since:%Y-%m-%d %H:%MZ}" if each.due_since else "later"
+        yield TALLY.format(f"{each.jobs:,}", each.state, each.queue, since, each.task)
 
 
 def figures(found: Statistics) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from typing import Any
 
 from celery import bootsteps, signals
 
+from offbeat import statement_bounds
 from offbeat.jobs import (
     code,
     leftovers,
@@ -16,10 +18,13 @@ from offbeat.jobs import (
     sessions,
     workers,
 )
+from offbeat.jobs.conf import conf
 from offbeat.jobs.worker.graceful_stop import stop_worker
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
 from offbeat.jobs.worker.periodic_tasks import registered
+
+logger = logging.getLogger(__name__)
 
 
 class MaintenanceStep(bootsteps.StartStopStep):
@@ -53,10 +58,25 @@ def ignore_sigterm(**_: Any) -> None:
 
 
 @signals.celeryd_after_setup.connect
+def hold_jobs(instance: Any, **_: Any) -> None:
+    """Let a worker that is to take nothing consume no queue; what comes stays in Redis and in PostgreSQL."""
+    if conf().hold:
+        queues = instance.app.amqp.queues
+        queues.deselect(list(queues.consume_from))
+        logger.warning("jobs and messages wait: this worker takes none", extra={"action": "jobs_held_back"})
+
+
+@signals.celeryd_after_setup.connect
 @signals.worker_process_init.connect
 def name_sessions(**_: Any) -> None:
     """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
     sessions.name_sessions(workers.current(), os.getpid())
+
+
+@signals.celeryd_after_setup.connect
+def bound_statements(**_: Any) -> None:
+    """Bound what the tasks' statements may take; the children inherit it."""
+    statement_bounds.bound_process(conf().statement_timeout, conf().task_idle_timeout)
 
 
 @signals.worker_process_init.connect

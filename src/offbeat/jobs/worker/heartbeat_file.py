@@ -9,12 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from offbeat.env import env
+
 VARIABLE = "OFFBEAT_JOBS_HEARTBEAT_FILE"
 
 
 def path() -> Path:
     """Return the file's path: one worker a container needs no setting, several on one machine need one each."""
-    return Path(os.environ.get(VARIABLE) or Path(tempfile.gettempdir()) / "jobs-worker-heartbeat")
+    return Path(env.text(VARIABLE, "") or Path(tempfile.gettempdir()) / "jobs-worker-heartbeat")
 
 
 def write(broker_away_since: float | None) -> None:

@@ -17,6 +17,7 @@ from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseFailure
 
 from offbeat.jobs import broker, locks
+from offbeat.jobs.error_text import one_line
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class PeriodicThread(threading.Thread):
         if name in self.waiting:
             return
         self.waiting.add(name)
-        line = " ".join(str(error).split())
+        line = one_line(str(error))
         if locks.is_held(error):
             line += f"; held by {locks.holders() or 'nobody that can be seen'}"
         logger.warning(

@@ -11,8 +11,9 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import limits, postgres, process, redis_server, runtime
+from offbeat.ops.doctor import cache_server, encryption, limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
+from offbeat.redaction import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,17 +43,19 @@ CHECKS = (
     Check(postgres.migrations, (POSTGRES,)),
     Check(postgres.connections, (POSTGRES,)),
     Check(postgres.pooler, (POSTGRES,)),
+    Check(encryption.postgres_tls, (POSTGRES,)),
     Check(postgres.clock, (POSTGRES,)),
     Check(redis_server.reachable, (REDIS,)),
     Check(redis_server.version, (REDIS,)),
     Check(redis_server.eviction, (REDIS,)),
     Check(redis_server.persistence, (REDIS,)),
-    Check(redis_server.encryption),
+    Check(encryption.redis_tls, (REDIS,)),
     Check(redis_server.memory, (REDIS,)),
     Check(redis_server.clients, (REDIS,)),
     Check(redis_server.known_token, (POSTGRES, REDIS)),
     Check(redis_server.old_queues, (POSTGRES, REDIS)),
     Check(redis_server.clock, (REDIS,)),
+    Check(cache_server.cache, (POSTGRES, REDIS)),
     Check(limits.grace),
     Check(limits.time_limits),
     Check(limits.visibility),
@@ -105,7 +108,3 @@ def is_away(error: Exception) -> bool:
         "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
         "AuthenticationError", "BusyLoadingError",
     }  # fmt: skip
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

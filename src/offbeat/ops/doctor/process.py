@@ -18,15 +18,15 @@ from django.conf import settings
 from django.core.checks import ERROR, WARNING, run_checks
 
 from offbeat.deployment.env_use import read_variables
+from offbeat.env import env
 from offbeat.jobs.worker.transport import LedgerTransport
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
+from offbeat.weak_secrets import COMMAND, SHORTEST_KEY, SHORTEST_TOKEN, weakness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = ("django", "celery", "kombu", "redis", "psycopg", "gunicorn")
-SHORTEST_KEY = 50  # characters, and five different ones at least: Django's security.W009
-SHORTEST_TOKEN = 20
 
 
 def versions() -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def versions() -> Iterator[Finding]:
         yield red("versions", text, "; ".join(wrong))
     else:
         yield green("versions", text)
-    deployed = os.environ.get("VERSION", "")
+    deployed = env.text("VERSION", "")
     yield green("deployed", deployed or "VERSION is not set: the workers' page cannot tell old from new")
 
 
@@ -87,24 +87,27 @@ def debug() -> Iterator[Finding]:
 
 
 def secrets() -> Iterator[Finding]:
-    key = settings.SECRET_KEY
-    weak = len(key) < SHORTEST_KEY or len(set(key)) < 5 or key == settings.LOCAL_KEY
-    yield graded(
-        "SECRET_KEY",
-        f"{len(key)} characters" + (", the one that everybody knows" if key == settings.LOCAL_KEY else ""),
-        is_red=weak and not settings.DEBUG,
-        is_yellow=weak,
-        advice="python -c 'import secrets; print(secrets.token_urlsafe(50))'",
-    )
+    """Look whether somebody could guess them; production does not start with one of these, but a project may set its own."""
+    yield secret("SECRET_KEY", settings.SECRET_KEY, SHORTEST_KEY)
+    for old in getattr(settings, "SECRET_KEY_FALLBACKS", ()):
+        if weak := weakness("SECRET_KEY_FALLBACKS", old, SHORTEST_KEY):
+            yield yellow(
+                "SECRET_KEY_FALLBACKS", f"one can be guessed: {weak}", "remove it soon: it is believed"
+            )
     for name in ("METRICS_TOKEN", "CRON_SECRET"):
         token = getattr(settings, name)
-        yield graded(
-            name,
-            f"{len(token)} characters" if token else "not set: what it opens is off",
-            is_red=0 < len(token) < SHORTEST_TOKEN,
-            is_yellow=False,
-            advice=f"{SHORTEST_TOKEN} characters at least: whoever guesses it gets in",
-        )
+        yield secret(name, token, SHORTEST_TOKEN) if token else green(name, "not set: what it opens is off")
+
+
+def secret(name: str, value: str, shortest: int) -> Finding:
+    weak = weakness(name, value, shortest)
+    return graded(
+        name,
+        f"can be guessed: {weak}" if weak else f"{len(value)} characters",
+        is_red=bool(weak) and not settings.DEBUG,
+        is_yellow=bool(weak),
+        advice=COMMAND,
+    )
 
 
 def variables() -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from offbeat.ops.doctor.findings import Level
-from offbeat.ops.logs import CREDENTIALS
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def text(findings: Sequence[Finding], colour: Callable[[str, Level], str]) -> st
 def rows(finding: Finding, widest: int, colour: Callable[[str, Level], str]) -> list[str]:
     margin = " " * (widest + 9)
     mark = colour(MARKS[finding.level].ljust(5), finding.level)
-    found = textwrap.wrap(redacted(finding.found), WIDTH - len(margin)) or [""]
+    found = textwrap.wrap(redact(finding.found), WIDTH - len(margin)) or [""]
     advice = textwrap.wrap(f"→ {finding.advice}", WIDTH - len(margin)) if finding.advice else []
     first = f"{mark}  {finding.name.ljust(widest)}  {found[0]}"
     return [first, *(margin + line for line in [*found[1:], *advice])]
@@ -51,13 +51,9 @@ def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
             {
                 "name": each.name,
                 "level": each.level.word,
-                "found": redacted(each.found),
+                "found": redact(each.found),
                 "advice": each.advice,
             }
             for each in findings
         ],
     }
-
-
-def redacted(text: str) -> str:
-    return CREDENTIALS.sub(r"\1***@", text)

@@ -29,6 +29,12 @@ def nothing():
 
 
 @shared_task
+def raise_at_length(shape, characters):
+    """Raise an error that says very much, and then its point."""
+    raise ValueError(shape * characters + "the end")
+
+
+@shared_task
 def nothing_by_mail():
     """Do nothing, in the queue that no task of the core uses."""
 
@@ -41,6 +47,19 @@ def work(label, seconds=0.0):
     while time.monotonic() < deadline:
         time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
     note(label, "done")
+
+
+@shared_task
+def write_line(path, text):
+    """Do what no backup of the database takes back."""
+    with open(path, "a") as file:  # noqa: PTH123
+        file.write(f"{text}\n")
+
+
+@shared_task
+def wait_for_file(path):
+    while not os.path.exists(path):  # noqa: PTH110
+        time.sleep(0.02)
 
 
 @shared_task
@@ -295,3 +314,26 @@ def freeze_after_the_end(execute, sql, params, many, context):
             process.suspend()
         os.kill(os.getpid(), signal.SIGSTOP)
     return result
+
+
+def sleep_in_postgres(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+@shared_task
+def ask_slowly(label, seconds):
+    note(label, "start")
+    sleep_in_postgres(seconds)
+    note(label, "done")
+
+
+@shared_task(atomic=True)
+def ask_slowly_atomically(label, seconds):
+    sleep_in_postgres(seconds)
+
+
+@shared_task(statement_timeout=0)
+def ask_for_as_long_as_it_takes(label, seconds):
+    sleep_in_postgres(seconds)
+    note(label, "done")

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
-from offbeat.deployment.migration import LockHeldError, migrate
+from offbeat.deployment.migration import LockHeldError, NotPermittedError, migrate
 from offbeat.deployment.servers import ServerAwayError, wait_for_postgres, wait_for_redis
 
 
@@ -30,10 +30,17 @@ class Command(BaseCommand):
             type=float,
             default=600,
             metavar="SECONDS",
-            help="how long to wait for another release, or for a table that a migration needs (default: 600)",
+            help="how long to wait for another release, or to try for a table that a migration needs (default: 600)",
+        )
+        parser.add_argument(
+            "--lock-timeout",
+            type=float,
+            default=3,
+            metavar="SECONDS",
+            help="how long a migration waits for a table at a time, while all others wait behind it (default: 3; 0: for ever)",
         )
 
-    def handle(self, *, wait: float, lock_wait: float, verbosity: int, **_: Any) -> None:
+    def handle(self, *, wait: float, lock_wait: float, lock_timeout: float, verbosity: int, **_: Any) -> None:
         deadline = time.monotonic() + wait
         try:
             wait_for_postgres(wait, self.stdout.write)
@@ -41,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=os.EX_UNAVAILABLE) from None
         self._redis(max(0, deadline - time.monotonic()))
         self._check()
-        self._migrate(lock_wait, verbosity)
+        self._migrate(lock_wait, lock_timeout, verbosity)
         self.stdout.write(self.style.SUCCESS("Released: the database is up to date."))
 
     def _redis(self, seconds: float) -> None:
@@ -58,8 +65,10 @@ class Command(BaseCommand):
         except SystemCheckError as error:
             raise CommandError(str(error), returncode=os.EX_CONFIG) from None
 
-    def _migrate(self, seconds: float, verbosity: int) -> None:
+    def _migrate(self, seconds: float, bound: float, verbosity: int) -> None:
         try:
-            migrate(seconds, self.stdout.write, verbosity)
+            migrate(seconds, bound, self.stdout.write, verbosity)
         except LockHeldError as error:
             raise CommandError(str(error), returncode=os.EX_TEMPFAIL) from None
+        except NotPermittedError as error:
+            raise CommandError(str(error), returncode=os.EX_CONFIG) from None

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from offbeat.jobs import decisions, queries
+from offbeat.jobs.error_text import one_line
 from offbeat.jobs.management import messages, output
 from offbeat.jobs.models import Job
 from offbeat.jobs.queries import JobFilter
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|show|retry|discard|stats|messages"
+            dest="action", required=True, metavar="list|show|retry|discard|stats|unfinished|messages"
         )
         _filters(
             actions.add_parser(
@@ -49,6 +50,7 @@ class Command(BaseCommand):
         actions.add_parser(
             "stats", help="jobs by queue and state, messages that wait in Redis, workers alive"
         )
+        actions.add_parser("unfinished", help="how many jobs of which task are still to be run, or run")
         messages.add_arguments(
             actions.add_parser("messages", help="messages that no worker can take: list, show, requeue, drop")
         )
@@ -59,10 +61,12 @@ class Command(BaseCommand):
         try:
             getattr(self, f"do_{action}")(**options)
         except (OperationalError, InterfaceError) as error:
-            line = " ".join(str(error).split())
+            line = one_line(str(error))
             raise CommandError(f"PostgreSQL did not answer: {line}", returncode=os.EX_UNAVAILABLE) from None
         except redis.RedisError as error:
-            raise CommandError(f"Redis did not answer: {error}", returncode=os.EX_UNAVAILABLE) from None
+            raise CommandError(
+                f"Redis did not answer: {one_line(str(error))}", returncode=os.EX_UNAVAILABLE
+            ) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
         jobs = queries.find_jobs(_job_filter(options), limit + 1)
@@ -80,6 +84,10 @@ class Command(BaseCommand):
     def do_stats(self, **options: Any) -> None:
         found = queries.statistics()
         self._tell(options, output.figures(found), output.summary(found))
+
+    def do_unfinished(self, **options: Any) -> None:
+        found = [each for each in queries.tallies() if each.state != Job.State.DEAD]
+        self._tell(options, [output.tally(each) for each in found], output.tally_table(found))
 
     def do_retry(self, **options: Any) -> None:
         self._decide("retried", decisions.retry, **options)

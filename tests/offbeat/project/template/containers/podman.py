@@ -8,15 +8,19 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.offbeat.project.template.containers.dockerfile import ROOT
+import yaml
+
+from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-PYTHON = "docker.io/library/python:3.13-slim"
-POSTGRES = "docker.io/library/postgres:17"
-REDIS = "docker.io/library/redis:8"
+PYTHON = stages()[0].base
+POSTGRES, REDIS = (
+    yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][name]["image"]
+    for name in ("postgres", "redis")
+)
 IMAGE = "localhost/offbeat-under-test"
 
 # Buildah's own default needs a runtime that may unshare; chroot does wherever root is allowed.

@@ -1,0 +1,297 @@
+"""Variables as people paste them into dashboards: read with the meaning that they have, or refused by name and in clear words."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+
+import pytest
+
+from tests.offbeat.support.fresh_settings import NEEDED, load
+from tests.offbeat.support.running import CHECKOUT
+
+SECRET = "kT9w-2LqxZr7pYb4mVh8sNc1dFg6jQaX3eRu5"
+# Of each variable of the manual a value that is right, and is not its default. A SECRET is shown in no message.
+RIGHT = {
+    "SECRET_KEY": SECRET,
+    "SECRET_KEY_FALLBACKS": SECRET,
+    "ALLOWED_HOSTS": "shop.example,.shop.example",
+    "DATABASE_URL": f"postgresql://app:{SECRET}@db.shop.example:5433/shop?sslmode=require",
+    "DATABASE_CA": "/etc/ssl/certs/ca-certificates.crt",
+    "DISABLE_SERVER_SIDE_CURSORS": "true",
+    "REDIS_URL": f"rediss://:{SECRET}@cache.shop.example:6380/2",
+    "REDIS_CA": "/etc/ssl/certs/ca-certificates.crt",
+    "CACHE_URL": f"rediss://:{SECRET}@entries.shop.example:6380",
+    "MEDIA_BUCKET": "shop-uploads",
+    "MEDIA_ENDPOINT_URL": "https://account.r2.cloudflarestorage.com",
+    "AWS_ACCESS_KEY_ID": SECRET,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_REGION": "eu-central-1",
+    "MEDIA_ROOT": "/data/media",
+    "BASE_URL": "https://shop.example",
+    "DEBUG": "true",
+    "MAINTENANCE": "true",
+    "LOG_LEVEL": "WARNING",
+    "LOG_JSON": "false",
+    "EMAIL_HOST": "smtp.shop.example",
+    "EMAIL_PORT": "2525",
+    "EMAIL_HOST_USER": SECRET,
+    "EMAIL_HOST_PASSWORD": SECRET,
+    "EMAIL_USE_TLS": "false",
+    "EMAIL_USE_SSL": "true",
+    "DEFAULT_FROM_EMAIL": "Shop <news@shop.example>",
+    "ADMINS": "alice@shop.example, Bob <bob@shop.example>",
+    "SECURE_SSL_REDIRECT": "false",
+    "SECURE_HSTS_SECONDS": "60",
+    "CSRF_TRUSTED_ORIGINS": "https://shop.example,https://*.shop.example",
+    "TRUSTED_PROXIES": "2",
+    "PORT": "8001",
+    "WEB_CONCURRENCY": "3",
+    "WEB_THREADS": "5",
+    "WORKER_CONCURRENCY": "7",
+    "WORKER_GRACE": "45",
+    "WORKER_REMOTE_CONTROL": "true",
+    "WORKER_TASK_EVENTS": "true",
+    "VISIBILITY_TIMEOUT": "90",
+    "REDIS_PREFIX": "shop-staging",
+    "REDIS_TLS_VERIFY": "false",
+    "OFFBEAT_JOBS_DRAIN": "12.5",
+    "OFFBEAT_JOBS_MAX_ATTEMPTS": "3",
+    "OFFBEAT_JOBS_HEARTBEAT_FILE": "/run/beat",
+    "VERSION": "2026.11",
+    "OFFBEAT_ROOT": str(CHECKOUT),
+    "MAIL_SINK_DIR": "/run/mails",
+    "CRON_SECRET": SECRET,
+    "METRICS_TOKEN": SECRET,
+    "CRON_PING_URL": f"https://hc-ping.example/{SECRET}/{{name}}",
+    "OFFBEAT_CRONJOBS_HEAL": "0",
+    "ALERT_WEBHOOK_URL": f"https://hooks.example/{SECRET}",
+    "OFFBEAT_ALERTS_QUEUE_AGE": "60",
+    "SENTRY_DSN": f"https://{SECRET}@sentry.example/1",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel.example:4318",
+}
+# Around a value: what a clipboard, a .env file or Docker's --env-file adds, and nobody means.
+AROUND = ["  {} ", "{}\n", "{}\r\n", '"{}"', "'{}'", "“{}”", "\u00a0{}", "{}\u200b", "\ufeff{}", '"{} "']
+# What no value is: some are told apart from a right one, none ends in a traceback.
+INSTEAD = [
+    "{name}={}", "export {name}={}", '{name}="{}"', "${{{{Postgres.{name}}}}}", "${{{name}}}", "$({name})", "null", "undefined",
+    "{half}\n{rest}", "{half}\u200b{rest}", "{half} {rest}", '["{}"]', '{{"value": "{}"}}', "<{name}>", "{};", "{}#{}", "{}@{}",
+    "%", "[", "\u0661", "9" * 5000, "-1", "1e400", "NaN", "tcp://10.0.0.1:80", "http://[", "postgres://u:" + SECRET + "#p@h/db",
+]  # fmt: skip
+
+
+# Another platform's spelling, and what it means: (variable, value, setting, its value).
+MEANT = [
+    ("LOG_LEVEL", "info", "LOG_LEVEL", "INFO"),
+    ("LOG_LEVEL", "Warn", "LOG_LEVEL", "WARNING"),
+    ("LOG_JSON", "False", "LOG_JSON", False),
+    ("DEBUG", "TRUE", "DEBUG", True),
+    ("DEBUG", "0", "DEBUG", False),
+    ("EMAIL_USE_TLS", "1", "EMAIL_USE_TLS", True),
+    ("ALLOWED_HOSTS", "https://shop.example", "ALLOWED_HOSTS", ["shop.example"]),
+    ("ALLOWED_HOSTS", "https://shop.example/", "BASE_URL", "https://shop.example"),
+    ("ALLOWED_HOSTS", "Shop.Example:8000", "ALLOWED_HOSTS", ["shop.example"]),
+    ("ALLOWED_HOSTS", "shop.example.", "ALLOWED_HOSTS", ["shop.example"]),
+    ("ALLOWED_HOSTS", "a.example;b.example c.example", "ALLOWED_HOSTS", ["a.example", "b.example", "c.example"]),
+    ("ALLOWED_HOSTS", '["a.example", "b.example"]', "ALLOWED_HOSTS", ["a.example", "b.example"]),
+    ("ALLOWED_HOSTS", "'a.example','b.example'", "ALLOWED_HOSTS", ["a.example", "b.example"]),
+    ("ALLOWED_HOSTS", "*.shop.example", "ALLOWED_HOSTS", [".shop.example"]),
+    ("ALLOWED_HOSTS", "*.shop.example", "BASE_URL", "https://shop.example"),
+    ("ALLOWED_HOSTS", "*.shop.example,www.shop.example", "BASE_URL", "https://www.shop.example"),
+    ("ALLOWED_HOSTS", "b\u00fccher.example", "ALLOWED_HOSTS", ["xn--bcher-kva.example"]),
+    ("ALLOWED_HOSTS", "::1,[::2]:8000,10.0.0.1", "ALLOWED_HOSTS", ["[::1]", "[::2]", "10.0.0.1"]),
+    ("BASE_URL", "https://Shop.Example/", "BASE_URL", "https://shop.example"),
+    ("BASE_URL", "https://shop.example:443", "BASE_URL", "https://shop.example"),
+    ("BASE_URL", "http://localhost:8000", "BASE_URL", "http://localhost:8000"),
+    ("CSRF_TRUSTED_ORIGINS", '["https://a.example","https://b.example/"]', "CSRF_TRUSTED_ORIGINS",
+     ["https://a.example", "https://b.example"]),
+    ("CSRF_TRUSTED_ORIGINS", "https://*.shop.example https://shop.example:443", "CSRF_TRUSTED_ORIGINS",
+     ["https://*.shop.example", "https://shop.example"]),
+    ("ADMINS", "alice@shop.example; Bob <bob@shop.example>", "ADMINS",
+     [("alice", "alice@shop.example"), ("Bob", "bob@shop.example")]),
+    ("ADMINS", '["alice@shop.example"]', "ADMINS", [("alice", "alice@shop.example")]),
+    ("ADMINS", '"Acme, Inc." <ops@shop.example>,,', "ADMINS", [("Acme, Inc.", "ops@shop.example")]),
+    ("DEFAULT_FROM_EMAIL", '"Acme, Inc." <news@shop.example>', "SERVER_EMAIL", '"Acme, Inc." <news@shop.example>'),
+    ("EMAIL_PORT", "465", "EMAIL_USE_SSL", True),
+    ("EMAIL_PORT", "465", "EMAIL_USE_TLS", False),
+    ("EMAIL_PORT", "587", "EMAIL_USE_SSL", False),
+    ("EMAIL_USE_SSL", "true", "EMAIL_USE_TLS", False),
+    ("EMAIL_PORT", "tcp://10.96.0.7:587", "EMAIL_PORT", 587),  # of a Kubernetes service called email
+    ("REDIS_URL", "REDISS://:p@cache.example:6379/0", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
+    ("REDIS_URL", "rediss://:p@cache.example  ", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
+    ("MEDIA_ENDPOINT_URL", "https://a.r2.example/shop-uploads/", "MEDIA_ENDPOINT_URL", "https://a.r2.example"),
+    ("MEDIA_ENDPOINT_URL", "https://shop-uploads.fra1.example", "MEDIA_ENDPOINT_URL", "https://fra1.example"),
+    ("SENTRY_DSN", "https://0a1b@o1.ingest.de.sentry.io/42", "SENTRY_DSN", "https://0a1b@o1.ingest.de.sentry.io/42"),
+]  # fmt: skip
+# What has no meaning, and what the message says: (variable, value, a part of the message).
+REFUSED = [
+    ("LOG_LEVEL", "verbose", "LOG_LEVEL=verbose: use DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+    ("LOG_LEVEL", "20", "use DEBUG, INFO"),
+    ("DEBUG", "on please", 'use "true" or "false"'),
+    ("ALLOWED_HOSTS", "*", '"*" answers to any name'),
+    ("ALLOWED_HOSTS", "shop.example,*", '"*" answers to any name'),
+    ("ALLOWED_HOSTS", "https://shop.example/path", "is no host name"),
+    ("ALLOWED_HOSTS", "10.0.0.0/8", '"10.0.0.0/8" is no host name'),
+    ("ALLOWED_HOSTS", "null", '"null" is no host name'),
+    ("BASE_URL", "shop.example", "it should begin with https://"),
+    ("BASE_URL", "https://*", "BASE_URL=https://…"),
+    ("BASE_URL", "https://shop.example/shop?x=1", "nothing may stand behind the name"),
+    ("CSRF_TRUSTED_ORIGINS", "shop.example", "it should begin with https://"),
+    ("CSRF_TRUSTED_ORIGINS", "https://shop.example/login", "nothing may stand behind the name"),
+    ("ADMINS", "alice", "use mail addresses like ops@example.com"),
+    ("ADMINS", "Acme, Inc. <ops@shop.example>", "use mail addresses like"),
+    ("DEFAULT_FROM_EMAIL", "Acme, Inc. <ops@shop.example>", "a name with a comma in it stands in quotes"),
+    ("DEFAULT_FROM_EMAIL", "Acme <news@shop.example", "use one mail address"),
+    ("PORT", "tcp://10.0.0.1:80", "PORT=tcp://…: use a whole number from 1 to 65535."),
+    ("PORT", "70000", "use a whole number from 1 to 65535."),
+    ("EMAIL_PORT", "587/tcp", "EMAIL_PORT=587/tcp: use a whole number from 1 to 65535."),
+    ("EMAIL_HOST", "smtp://mail.example:587", "EMAIL_HOST=smtp://…: use the name or the address of a server"),
+    ("WEB_CONCURRENCY", "auto", "Hint: leave it empty for as many as the container has room for."),
+    ("WEB_CONCURRENCY", "2.0", "use a whole number"),
+    ("WORKER_CONCURRENCY", "1_000", "use a whole number"),
+    ("WORKER_GRACE", "60s", "WORKER_GRACE=60s: use a whole number of at least 10."),
+    ("OFFBEAT_JOBS_DRAIN", "30 s", "use a number of at least 0."),
+    ("OFFBEAT_JOBS_MAX_ATTEMPTS", "2.5", "use a whole number"),
+    ("OFFBEAT_JOBS_RETENTION_DAYS", "1e300", "use a whole number"),
+    ("OFFBEAT_ALERTS_QUEUE_AGE", "1e300", "use a number"),
+    ("SENTRY_DSN", "sentry.io", "the DSN of the project's settings in Sentry: https://<key>@<host>/<number>"),
+    (
+        "ALERT_WEBHOOK_URL",
+        "hooks.slack.com/services/" + SECRET,
+        "ALERT_WEBHOOK_URL=…: should be https://… or http://….",
+    ),
+    ("CRON_PING_URL", "https://hc-ping.com/<key>/{name}", "a part of it stands for something else"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4317", "should be http://… or https://…."),
+    ("DATABASE_URL", "${{Postgres.DATABASE_URL}}", "stands for a value that nobody has put there"),
+    ("DATABASE_URL", "postgres://${USER}:${PASSWORD}@h/db", "a part of it stands for something else"),
+    (
+        "SECRET_KEY",
+        "SECRET_KEY=" + SECRET,
+        "it begins with its own name: give only what stands behind the =.",
+    ),
+    ("METRICS_TOKEN", SECRET[:20] + "\n" + SECRET[20:], "use one line of text without invisible characters"),
+    ("REDIS_URL", "redis://h/jobs", '"jobs" is no number of a database'),
+    ("REDIS_URL", "unix:///run/redis.sock", "REDIS_URL=unix://…: should be redis://… or rediss://…."),
+    ("REDIS_URL", "redis+socket:///run/redis.sock", "should be redis://… or rediss://…."),
+    ("CACHE_URL", "memcached://cache:11211", "CACHE_URL=memcached://…: should be redis://… or rediss://…."),
+    ("CACHE_URL", "redis://cache/jobs", 'CACHE_URL: "jobs" is no number of a database'),
+    ("MEDIA_BUCKET", "s3://shop", "use the name of a bucket, without an address"),
+    ("AWS_REGION", "EU (Frankfurt)", "use a region, like eu-central-1"),
+    ("OFFBEAT_ROOT", "/nowhere", "OFFBEAT_ROOT=/nowhere: there is no such folder."),
+]
+
+
+@pytest.fixture(autouse=True)
+def django_storages(monkeypatch):
+    """Have it look installed, as MEDIA_BUCKET wants it."""
+    monkeypatch.setitem(sys.modules, "storages", module_from_spec(ModuleSpec("storages", None)))
+
+
+def documented():
+    page = (CHECKOUT / "docs/offbeat/configuration.md").read_text()
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    return set(re.findall(r"`([A-Z_]+(?:_<NAME>)?)`", " ".join(cells)))
+
+
+def meaning(settings):
+    """Give all settings of plain values, to compare."""
+    return {name: repr(value) for name, value in vars(settings).items() if name.isupper()}
+
+
+def test_every_variable_is_tried():
+    """A new row of the manual's table gets a right value above."""
+    prefixes = {name.removesuffix("<NAME>") for name in documented() if name.endswith("<NAME>")}
+
+    assert {name for name in documented() - RIGHT.keys() if not name.endswith("<NAME>")} == set()
+    assert {name for name in RIGHT.keys() - documented() if not name.startswith(tuple(prefixes))} == set()
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_a_clipboard_adds(name):
+    """Spaces, line feeds, invisible characters and quotes around a value are no part of it, for every variable."""
+    wanted, problems = given(name, RIGHT[name])
+    assert problems == []
+
+    for damage in AROUND:
+        found, problems = given(name, damage.format(RIGHT[name]))
+
+        assert problems == [], damage
+        assert meaning(found) == meaning(wanted), damage
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_no_value(name):
+    """It is read as what was meant, or refused by name; no message has a secret in it, or more than one line."""
+    right = RIGHT[name]
+    half, rest = right[: len(right) // 2], right[len(right) // 2 :]
+    for damage in INSTEAD:
+        value = damage if damage.isdigit() else damage.format(right, right, name=name, half=half, rest=rest)
+
+        _, problems = given(name, value)
+
+        assert all(name in problem for problem in problems), (damage, problems)
+        assert SECRET[:8] not in "".join(problems), damage
+        assert all(len(problem) < 600 and problem.isprintable() for problem in problems), damage
+
+
+@pytest.mark.parametrize(("name", "value", "setting", "meant"), MEANT)
+def test_another_spelling(name, value, setting, meant):
+    """What can mean one thing only is read so."""
+    settings, problems = given(name, value)
+
+    assert problems == []
+    assert getattr(settings, setting) == meant
+
+
+@pytest.mark.parametrize(("name", "value", "said"), REFUSED)
+def test_what_is_refused(name, value, said):
+    """The message names the variable and says what would be right, once."""
+    _, problems = given(name, value)
+
+    assert len(problems) == 1
+    assert problems[0].startswith(("Unexpected value ", f"{name}: "))
+    assert name in problems[0].split(":")[0]
+    assert said in problems[0]
+
+
+def test_star_on_a_developers_machine():
+    """With DEBUG any name may be answered."""
+    settings, problems = load(DEBUG="true", ALLOWED_HOSTS="*")
+
+    assert (problems, settings.ALLOWED_HOSTS) == ([], ["*"])
+
+
+def test_a_service_of_kubernetes():
+    """Variables that Kubernetes adds for services called jobs, email, redis, web or offbeat are nobody's mistake."""
+    links = {}
+    for service in (
+        "JOBS",
+        "EMAIL",
+        "REDIS",
+        "WEB",
+        "WORKER",
+        "OFFBEAT",
+        "OFFBEAT_JOBS",
+        "SECRET",
+        "DATABASE",
+        "SENTRY",
+        "LOG",
+    ):
+        address = "tcp://10.96.0.7:80"
+        links |= {f"{service}_PORT": address, f"{service}_SERVICE_HOST": "10.96.0.7", f"{service}_SERVICE_PORT": "80",
+                  f"{service}_PORT_80_TCP": address, f"{service}_PORT_80_TCP_PROTO": "tcp"}  # fmt: skip
+
+    linked, problems = load(**links)
+
+    assert problems == []
+    assert meaning(linked) == meaning(load()[0])
+
+
+def given(name, value):
+    needs = {
+        "REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")},
+        "MEDIA_ENDPOINT_URL": {"MEDIA_BUCKET": "shop-uploads"},
+    }.get(name, {})
+    return load(**needs, **{name: value})
