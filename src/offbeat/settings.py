@@ -18,6 +18,7 @@ from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
+from offbeat.ops.logins.conf import LoginsConf
 from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
@@ -70,12 +71,14 @@ OFFBEAT_APPS = [
 ]
 
 MIDDLEWARE = [
-    "offbeat.ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "offbeat.web.headers.HeadersMiddleware",  # outermost: whoever answers, its headers are there
+    "offbeat.web.body_limit.BodyLimitMiddleware",  # before anybody reads a body: CSRF's reads forms
+    "offbeat.ops.health.HealthMiddleware",  # before the others: a probe knows no host name and no HTTPS
     "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
     "offbeat.ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.web.static_files.StaticFilesMiddleware",
     "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -83,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
 TEMPLATES = [
@@ -128,6 +132,14 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# Logins
+
+from offbeat.login_settings import *  # noqa: E402, F403
+
+OFFBEAT_LOGINS = env.numbers(
+    "OFFBEAT_LOGINS_", LoginsConf
+)  # how often a password may be tried: ops/logins/conf.py
+
 # Security, and files that people upload
 
 from offbeat.media_settings import *  # noqa: E402, F403
@@ -157,6 +169,28 @@ WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0, hint=container.HINT)
 if WEB_CONCURRENCY and not os.environ.get("WEB_CONCURRENCY", "1").strip().isdigit():
     env.problem("WEB_CONCURRENCY: gunicorn reads it before we do: use digits alone.", container.HINT)
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
+# Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
+BIND = env.text(
+    "BIND",
+    "0.0.0.0",  # noqa: S104  a container is reached from outside
+    form=(
+        "an address like 0.0.0.0, 127.0.0.1 or ::, or unix:/run/web.sock; PORT has the port",
+        r"[0-9.]+|(?=.*:.*:)[0-9a-fA-F:.]+|unix:/.+",
+    ),
+)
+# Seconds for a request to arrive, head and body, and for its answer to be taken; more for large ones: web/client_socket.py.
+# Below the 30 s after which routers give up, so that it is us who say why.
+WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 20, minimum=1)
+# Bytes of a request's body: forms and JSON need kilobytes. The largest that is gathered without a thread: web/frame.py.
+WEB_MAX_BODY = env.integer("WEB_MAX_BODY", 1024 * 1024, minimum=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEB_MAX_BODY  # of what is not a file; Django's own limit, behind the first
+DATA_UPLOAD_MAX_NUMBER_FIELDS = (
+    1000  # the admin's largest forms have hundreds; a field costs microseconds, a million seconds
+)
+DATA_UPLOAD_MAX_NUMBER_FILES = 20  # of one request, where files are taken at all
+# Paths that take files, each with the bytes that a request may have: {"/photos/": 5 * 1024 * 1024}. None, so no file is taken.
+OFFBEAT_UPLOADS: dict[str, int] = {}
+FILE_UPLOAD_HANDLERS = ["offbeat.web.upload_refusal.UploadRefusal"]  # everywhere else
 
 # Cache, Celery
 

@@ -78,6 +78,13 @@ TASKS = [
         needs_packages=not UV.exists(),
     ),
     Task(
+        "sbom",
+        "[FILE]",
+        "list what production consists of, in dist/sbom.json or FILE, and its licences",
+        ["-m", "offbeat.dev.bill_of_materials"],
+        reads_env_file=False,
+    ),
+    Task(
         "fork",
         "NAME",
         "make this checkout a project of that name, without the example (or --keep-example)",
@@ -105,7 +112,7 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "measure what Offbeat costs beside its peers: jobs, cron or ops",
+        "measure what Offbeat costs beside its peers: jobs, cron, ops or connections",
         ["-m", "bench"],
         reads_env_file=False,
     ),
