@@ -98,7 +98,7 @@ class Environment:
         values = self.items(name, "")
         for weakness in (weak_secrets.weakness(name, value, shortest) for value in values):
             if weakness and not self.is_lax:
-                self.problem(f"{name}: one {weakness.removeprefix('it ')}.", "remove it.")
+                self.problem(f"{name}: one can be guessed: {weakness}.", "remove it.")
         return values
 
     @property

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from psycopg import pq
-
 from offbeat.env_values import ESCAPED
 
 if TYPE_CHECKING:
@@ -58,14 +56,21 @@ def read(url: str, *, authority: str, tell: Callable[[str], None]) -> dict[str, 
 def _problems(authority: str, given: list[tuple[str, str]], ca: str) -> Iterator[str]:
     if authority.count("@") > 1:
         yield f"psql and Django read two hosts in it: {ESCAPED}."
-    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | DJANGOS
     names = [name for name, _ in given]
+    known = _known() if names else DJANGOS
     for name in dict.fromkeys(names):
         if name not in known:
             yield f"PostgreSQL knows no {_word(name)} behind the question mark: {ADVICE.get(name, 'remove it')}."
         elif names.count(name) > 1:
             yield f"{name} stands behind the question mark twice: remove one."
     yield from _tls_problems(dict(given), ca)
+
+
+def _known() -> set[str]:
+    """Return the parameters that libpq knows, whichever it is, and Django's own."""
+    from psycopg import pq  # noqa: PLC0415  settings are read by processes that open no connection, too
+
+    return {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | DJANGOS
 
 
 def _tls_problems(options: dict[str, str], ca: str) -> Iterator[str]:

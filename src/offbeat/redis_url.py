@@ -76,7 +76,8 @@ def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterat
             yield f'"{database}" is no number of a database: use 0, or leave it out.'
     if path and (options.get("db") or path) != path:
         yield f"names two databases, {path} and {options['db']}: leave one out."
-    yield from _wrong_values(options, verify)
+    if parts.scheme == "rediss":
+        yield from _wrong_values(options, verify)
     yield from _wrong_authority(parts.scheme, options, verify, authority)
 
 

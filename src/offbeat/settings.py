@@ -164,9 +164,10 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # Web: see gunicorn.py for what these mean
 
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
-WEB_CONCURRENCY = env.integer(
-    "WEB_CONCURRENCY", 0, hint=container.HINT
-)  # processes; 0 = what fits the container
+# Processes; 0 = what fits the container.
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0, hint=container.HINT)
+if WEB_CONCURRENCY and not os.environ.get("WEB_CONCURRENCY", "1").strip().isdigit():
+    env.problem("WEB_CONCURRENCY: gunicorn reads it before we do: use digits alone.", container.HINT)
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
 # Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
 BIND = env.text(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.dev.servers import needed_servers
 from offbeat.env import Environment
 from tests.offbeat.support.fresh_settings import NEEDED, load
 from tests.offbeat.support.running import CHECKOUT
@@ -181,10 +182,21 @@ def test_a_process_with_a_missing_file():
     )
 
 
-def test_what_else_reads_variables(file):
-    """The version that workers announce, and Redis' authority, come from files as well."""
-    _, problems = load(
-        DATABASE_URL="", DATABASE_URL_FILE=file(NEEDED["DATABASE_URL"], "url"), WORKER_GRACE="", WORKER_GRACE_FILE=file("45")
-    )  # fmt: skip
+def test_a_file_in_place_of_an_address(file):
+    """The settings read it, and ./run starts no server of its own beside it."""
+    files = {f"{name}_FILE": file(NEEDED[name], name) for name in ("DATABASE_URL", "REDIS_URL")}
+
+    settings, problems = load(DATABASE_URL="", REDIS_URL="", **files)
 
     assert problems == []
+    assert settings.DATABASES["default"]["HOST"] == "db.internal"
+    assert NEEDED["REDIS_URL"] == settings.REDIS_URL
+    with needed_servers(files) as started:
+        assert started == {}
+
+
+def test_processes_of_the_web_service_in_a_file(file):
+    """gunicorn, which reads the variable by itself, gets what the file says from our configuration."""
+    settings, problems = load(WEB_CONCURRENCY_FILE=file("3\n"))
+
+    assert (settings.WEB_CONCURRENCY, problems) == (3, [])

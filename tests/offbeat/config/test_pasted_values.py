@@ -50,6 +50,9 @@ RIGHT = {
     "PORT": "8001",
     "WEB_CONCURRENCY": "3",
     "WEB_THREADS": "5",
+    "WEB_STATEMENT_TIMEOUT": "20",
+    "WEB_IDLE_TIMEOUT": "20",
+    "ADMIN_PATH": "backstage/",
     "WORKER_CONCURRENCY": "7",
     "WORKER_GRACE": "45",
     "WORKER_REMOTE_CONTROL": "true",
@@ -148,7 +151,7 @@ REFUSED = [
     ("PORT", "70000", "use a whole number from 1 to 65535."),
     ("EMAIL_PORT", "587/tcp", "EMAIL_PORT=587/tcp: use a whole number from 1 to 65535."),
     ("EMAIL_HOST", "smtp://mail.example:587", "EMAIL_HOST=smtp://…: use the name or the address of a server"),
-    ("WEB_CONCURRENCY", "auto", "Hint: leave it empty for as many as the container has room for."),
+    ("WEB_CONCURRENCY", "auto", "Hint: unset it for as many as the container has room for."),
     ("WEB_CONCURRENCY", "2.0", "use a whole number"),
     ("WORKER_CONCURRENCY", "1_000", "use a whole number"),
     ("WORKER_GRACE", "60s", "WORKER_GRACE=60s: use a whole number of at least 10."),
@@ -181,6 +184,9 @@ REFUSED = [
     ("AWS_REGION", "EU (Frankfurt)", "use a region, like eu-central-1"),
     ("OFFBEAT_ROOT", "/nowhere", "OFFBEAT_ROOT=/nowhere: there is no such folder."),
 ]
+
+
+EXACT = {"WEB_CONCURRENCY"}  # read by a library, too, that takes no quotes
 
 
 @pytest.fixture(autouse=True)
@@ -217,6 +223,11 @@ def test_what_a_clipboard_adds(name):
     for damage in AROUND:
         found, problems = given(name, damage.format(RIGHT[name]))
 
+        if name in EXACT and problems:
+            assert problems[0].startswith(f"{name}: gunicorn reads it before we do: use digits alone."), (
+                damage
+            )
+            continue
         assert problems == [], damage
         assert meaning(found) == meaning(wanted), damage
 

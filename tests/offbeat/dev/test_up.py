@@ -144,8 +144,8 @@ def test_a_busy_port_names_the_way_out(checkout):
             69,
             "DATABASE_URL (PostgreSQL at 127.0.0.1:1",
         ),
-        ({"DATABASE_URL": "sqlite:///x"}, 78, "Unexpected value DATABASE_URL=sqlite:///x"),
-        ({"REDIS_URL": "nonsense"}, 78, "Unexpected value REDIS_URL=nonsense"),
+        ({"DATABASE_URL": "sqlite:///x"}, 78, "Unexpected value DATABASE_URL=sqlite://…"),
+        ({"REDIS_URL": "nonsense"}, 78, "Unexpected value REDIS_URL=…"),
         ({"PORT": "http"}, 78, "Unexpected value PORT=http"),
     ],
 )
