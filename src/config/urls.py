@@ -1,5 +1,6 @@
 """Every address of the site: yours, then the core's: /ops/, /cron/, and / where nobody else answers."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -7,6 +8,6 @@ admin.autodiscover()  # here and not at start: a wake-up, which has no pages, is
 
 urlpatterns = [
     path("", include("newsletter.urls")),  # example
-    path("admin/", admin.site.urls),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("", include("offbeat.urls")),
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from offbeat import redis_url
-from offbeat.celery_settings import REDIS, REDIS_PREFIX, REDIS_TLS_VERIFY
+from offbeat.celery_settings import REDIS, REDIS_CA, REDIS_PREFIX, REDIS_TLS_VERIFY
 from offbeat.env import env
 
 _SAME = "a table in PostgreSQL is the cache where CACHE_URL is not set; a Redis for it has maxmemory-policy allkeys-lru."
@@ -21,9 +21,11 @@ def _server(url: str) -> tuple[str, int | None]:
     return "localhost" if is_here else parts.hostname or "", parts.port
 
 
+CACHE_URL = env.url("CACHE_URL", ["redis", "rediss"], default="", hint=_SAME)
 CACHE_REDIS = redis_url.read(
-    env.url("CACHE_URL", ["redis", "rediss"], default="", hint=_SAME),
-    verify=REDIS_TLS_VERIFY if env.text("REDIS_TLS_VERIFY", "") else None,
+    CACHE_URL,
+    verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
+    authority=REDIS_CA if CACHE_URL.lower().startswith("rediss:") else "",
     tell=lambda problem: env.problem(problem.replace("REDIS_URL", "CACHE_URL", 1)),
 )
 if CACHE_REDIS.url and _server(CACHE_REDIS.url) == _server(REDIS.url):

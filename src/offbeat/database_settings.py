@@ -39,7 +39,7 @@ name_process(DATABASES["default"])
 # Not said: without them where a pooler is seen.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
     env.boolean("DISABLE_SERVER_SIDE_CURSORS", default=False)
-    if env.text("DISABLE_SERVER_SIDE_CURSORS", "")
+    if env.is_set("DISABLE_SERVER_SIDE_CURSORS")
     else None  # type: ignore[typeddict-item]
 )
 

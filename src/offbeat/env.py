@@ -93,6 +93,14 @@ class Environment:
             self.problem(f"{name} can be guessed: {weakness}.", hint)
         return value
 
+    def secrets(self, name: str, *, shortest: int = weak_secrets.SHORTEST_TOKEN) -> list[str]:
+        """Return a list of secrets, with commas between; without DEBUG none of them may be one that can be guessed."""
+        values = self.items(name, "")
+        for weakness in (weak_secrets.weakness(name, value, shortest) for value in values):
+            if weakness and not self.is_lax:
+                self.problem(f"{name}: one {weakness.removeprefix('it ')}.", "remove it.")
+        return values
+
     @property
     def is_lax(self) -> bool:
         """Whether secrets may be weak: on a developer's machine, and while an image is built."""

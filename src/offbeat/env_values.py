@@ -28,6 +28,10 @@ LINE = (
     "one line of text without invisible characters, or leave it empty",
     rf"(?!{NOTHING}\Z)[^\x00-\x1f\x7f-\xa0\u2028\u2029\u202f\u3000{INVISIBLE}]+",
 )
+NAME = (
+    "a name of a-z, A-Z, 0-9 and . _ - between them",
+    rf"(?!{NOTHING}\Z)[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+)
 SERVER = (
     "the name or the address of a server, without scheme and port",
     rf"(?!{NOTHING}\Z)[A-Za-z0-9_.-]+|[0-9a-fA-F:.]+",

@@ -22,13 +22,17 @@ from offbeat.process_name import name_process
 read_settings()
 
 wsgi_app = settings.WSGI_APPLICATION.replace(".application", ":application")
-bind = f"0.0.0.0:{settings.PORT}"  # a container is reached from outside; every platform routes IPv4
+address = f"[{settings.BIND}]" if ":" in settings.BIND else settings.BIND
+bind = settings.BIND if settings.BIND.startswith("unix:") else f"{address}:{settings.PORT}"
 
 # One thread waits on PostgreSQL while another works, so threads are cheap and processes are not: a process costs
 # about 70 MiB, less when it shares the parent's pages. Threads x processes must stay below the database's connections.
-worker_class = "gthread"
+worker_class = "offbeat.web.worker.ClientWorker"  # gthread, and slow clients hold no thread
 workers = settings.WEB_CONCURRENCY or WEB.fitting_here()
 threads = settings.WEB_THREADS
+# Of a process, waiting ones included: with the files that it has open, below the 1,024 that many systems allow.
+worker_connections = 500
+sendfile = False  # it waits for the client on its own, without a deadline
 
 # A process whose main loop is silent for so long is replaced. A slow request is not: it holds one thread, and the
 # platforms' routers give up on it after 30 s (Heroku) to 100 s.
@@ -42,6 +46,14 @@ keepalive = 100
 # A leak ends with the process that has it; the jitter keeps the processes from restarting together.
 max_requests = 1000
 max_requests_jitter = 100
+
+# Who is believed is Django's to decide, by TRUSTED_PROXIES: nobody is here, whatever FORWARDED_ALLOW_IPS says. A proxy on the
+# same machine, or behind a socket, would hand on a client's SCRIPT_NAME. Headers with an underscore are dropped: they could
+# be taken for those with a hyphen.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"
 
 # In development each process must see the changed file; in production they share the memory of one import.
 reload = settings.DEBUG

@@ -6,11 +6,11 @@ import re
 
 from offbeat.env_values import listed
 
-ADDRESS = r"[\w.!#$%&'*+=?^{|}~-]+@[\w-]+(?:\.[\w-]+)*"
+# Bounded, so that a value of any length is read in no time.
+ADDRESS = r"[\w.!#$%&'*+=?^{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
 PERSON = re.compile(
-    rf"""\s*(?:(?:"(?P<quoted>[^"]*)"|(?P<name>[^",;<>@]*?))\s*<\s*(?P<at>{ADDRESS})\s*>|(?P<bare>{ADDRESS}))\s*"""
+    rf"""(?:"(?P<quoted>[^"]{{0,200}})"|(?P<name>[^",;<>@]{{0,200}}))<\s?(?P<at>{ADDRESS})\s?>|(?P<bare>{ADDRESS})"""
 )
-BETWEEN = re.compile(r"[,;\s]*")
 EXAMPLES = "ops@example.com or Ops <ops@example.com>"
 
 
@@ -33,11 +33,11 @@ def sender(value: str) -> str:
 
 def _people(value: str) -> list[tuple[str, str]]:
     """Return names and addresses, none where anything else is between them."""
-    people, position = [], 0
-    text = value.strip(" ,;")
-    while found := PERSON.match(text, position):
-        people.append((found["quoted"] or found["name"] or "", found["at"] or found["bare"]))
-        position = BETWEEN.match(text, found.end()).end()  # type: ignore[union-attr]  it matches nothing, too
-        if position == found.end() < len(text):
-            return []
-    return people if position == len(text) else []
+    text = re.sub(r'"\s*<', '"<', value)
+    rest = PERSON.sub("\n", text)  # a line for each, and what is between them
+    if rest.strip(" ,;\n") or not all(each.strip() for each in rest.split("\n")[1:-1]):
+        return []
+    return [
+        (each["quoted"] or (each["name"] or "").strip(), each["at"] or each["bare"])
+        for each in PERSON.finditer(text)
+    ]

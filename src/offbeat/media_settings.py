@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from offbeat.env import env
+from offbeat.env_values import LINE, NAME, matching
 from offbeat.project import ROOT
 from offbeat.security_settings import CONTENT_SECURITY_POLICY, DEBUG
 
@@ -16,11 +17,13 @@ MEDIA_URL = "media/"
 MEDIA_ROOT = env.text(
     "MEDIA_ROOT", str(ROOT / ".local" / "media") if DEBUG else "", form=("a folder, like /data/media", r"/.+")
 )
-MEDIA_BUCKET = env.text("MEDIA_BUCKET", "")  # wins over MEDIA_ROOT
+MEDIA_BUCKET = env.text("MEDIA_BUCKET", "", form=NAME)  # wins over MEDIA_ROOT
 MEDIA_ENDPOINT_URL = env.url("MEDIA_ENDPOINT_URL", ["https", "http"], default="")  # of any but Amazon's S3
-AWS_REGION = env.text("AWS_REGION", "")
-AWS_ACCESS_KEY_ID = env.text("AWS_ACCESS_KEY_ID", "")  # without keys: those of the machine's role
-AWS_SECRET_ACCESS_KEY = env.text("AWS_SECRET_ACCESS_KEY", "")
+AWS_REGION = env.text("AWS_REGION", "", form=NAME)
+AWS_ACCESS_KEY_ID = env.parsed(
+    "AWS_ACCESS_KEY_ID", matching(LINE), "", is_secret=True
+)  # without keys: those of the machine's role
+AWS_SECRET_ACCESS_KEY = env.parsed("AWS_SECRET_ACCESS_KEY", matching(LINE), "", is_secret=True)
 
 if MEDIA_ENDPOINT_URL and not MEDIA_BUCKET:
     env.problem("MEDIA_ENDPOINT_URL is set, and MEDIA_BUCKET is not.", "it is the name of the bucket there.")

@@ -21,9 +21,10 @@ LONGEST_TRACEBACK = 24_000  # some two hundred frames
 # Characters looked at beyond a cut and then thrown away: half a secret is not recognised as one.
 MARGIN = 1_024
 
-# scheme://user:password@ and scheme://token@. What follows the colon is no port; a password may hold an unescaped / or @.
+# scheme://user:password@ and scheme://token@. A password may hold an unescaped / or @; on the web, digits are a port.
+USER, PASSWORD = r"""[^\s/:@?#"'<>,;]""", r"(?:(?!://)\S)*@"
 CREDENTIALS = re.compile(
-    r"""://(?:[^\s/:@?#"'<>,;]*+:(?!\d{1,5}(?:[^\w@]|\Z))(?:(?!://)\S)*@|[^\s/:@?#"'<>,;]++@)"""
+    rf"://(?:(?<!http://|ttps://){USER}*+:{PASSWORD}|{USER}*+:(?!\d{{1,5}}(?:[^\w@]|\Z)){PASSWORD}|{USER}++@)"
 )
 # password=… of libpq, of a query, of a call; "password": … of JSON and of Python's dictionaries.
 WORDS = (
@@ -71,8 +72,8 @@ def redact(text: str, longest: int = LONGEST) -> str:
         return hide(text)
     head, tail = longest // 4, longest - longest // 4
     return (
-        f"{hide(text[: head + MARGIN])[:-MARGIN]}… {len(text) - longest} characters cut …"
-        f"{hide(text[-tail - MARGIN :])[MARGIN:]}"
+        f"{hide(text[: head + MARGIN])[:-MARGIN][:head]}… {len(text) - longest} characters cut …"
+        f"{hide(text[-tail - MARGIN :])[MARGIN:][-tail:]}"
     )
 
 

@@ -19,6 +19,7 @@ from offbeat.identity import platform_name, platform_title
 from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.logs_requests import REQUEST_LOGGERS
+from offbeat.ops.logins.conf import LoginsConf
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT
@@ -32,9 +33,7 @@ DEBUG = env.boolean("DEBUG", default=False)
 LOCAL_KEY = weak_secrets.LOCAL_KEY
 SECRET_KEY = env.secret("SECRET_KEY", LOCAL_KEY if DEBUG else None, shortest=weak_secrets.SHORTEST_KEY)
 # Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
-SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "")
-if LOCAL_KEY in SECRET_KEY_FALLBACKS and not DEBUG:
-    env.problem("SECRET_KEY_FALLBACKS: one is an example that everybody can read.", "remove it.")
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS", shortest=weak_secrets.SHORTEST_OLD_KEY)
 # Django's own check of it asks for 50 characters, and Render makes 44: weak_secrets.py refuses what can be guessed.
 SILENCED_SYSTEM_CHECKS = ["security.W009"]
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
@@ -72,12 +71,14 @@ OFFBEAT_APPS = [
 ]
 
 MIDDLEWARE = [
-    "offbeat.ops.health.HealthMiddleware",  # first: a probe knows no host name and no HTTPS
+    "offbeat.web.headers.HeadersMiddleware",  # outermost: whoever answers, its headers are there
+    "offbeat.web.body_limit.BodyLimitMiddleware",  # before anybody reads a body: CSRF's reads forms
+    "offbeat.ops.health.HealthMiddleware",  # before the others: a probe knows no host name and no HTTPS
     "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
     "offbeat.ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "offbeat.web.static_files.StaticFilesMiddleware",
     "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -85,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
 TEMPLATES = [
@@ -130,6 +132,14 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+# Logins
+
+from offbeat.login_settings import *  # noqa: E402, F403
+
+OFFBEAT_LOGINS = env.numbers(
+    "OFFBEAT_LOGINS_", LoginsConf
+)  # how often a password may be tried: ops/logins/conf.py
+
 # Security, and files that people upload
 
 from offbeat.media_settings import *  # noqa: E402, F403
@@ -158,6 +168,28 @@ WEB_CONCURRENCY = env.integer(
     "WEB_CONCURRENCY", 0, hint=container.HINT
 )  # processes; 0 = what fits the container
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
+# Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
+BIND = env.text(
+    "BIND",
+    "0.0.0.0",  # noqa: S104  a container is reached from outside
+    form=(
+        "an address like 0.0.0.0, 127.0.0.1 or ::, or unix:/run/web.sock; PORT has the port",
+        r"[0-9.]+|(?=.*:.*:)[0-9a-fA-F:.]+|unix:/.+",
+    ),
+)
+# Seconds for a request to arrive, head and body, and for its answer to be taken; more for large ones: web/client_socket.py.
+# Below the 30 s after which routers give up, so that it is us who say why.
+WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 20, minimum=1)
+# Bytes of a request's body: forms and JSON need kilobytes. The largest that is gathered without a thread: web/frame.py.
+WEB_MAX_BODY = env.integer("WEB_MAX_BODY", 1024 * 1024, minimum=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEB_MAX_BODY  # of what is not a file; Django's own limit, behind the first
+DATA_UPLOAD_MAX_NUMBER_FIELDS = (
+    1000  # the admin's largest forms have hundreds; a field costs microseconds, a million seconds
+)
+DATA_UPLOAD_MAX_NUMBER_FILES = 20  # of one request, where files are taken at all
+# Paths that take files, each with the bytes that a request may have: {"/photos/": 5 * 1024 * 1024}. None, so no file is taken.
+OFFBEAT_UPLOADS: dict[str, int] = {}
+FILE_UPLOAD_HANDLERS = ["offbeat.web.upload_refusal.UploadRefusal"]  # everywhere else
 
 # Cache, Celery
 

@@ -11,7 +11,9 @@ STATIC_ROOT = Path(os.environ.get("TESTS_STATIC_ROOT", "staticfiles"))
 ROOT_URLCONF = "tests.offbeat.sample_project.urls"
 WSGI_APPLICATION = "tests.offbeat.sample_project.wsgi.application"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "offbeat@localhost")
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the shipped one is slow on purpose
+if "TESTS_REAL_HASHES" not in os.environ:  # the shipped ones are slow on purpose
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+OFFBEAT_UPLOADS = {"/uploads/": 4 * 1024 * 1024}
 CELERY_TASK_ROUTES = {
     name: {"queue": "mail"}
     for name in (

@@ -114,6 +114,16 @@ def test_the_page_has_what_tests_use():
     assert own.keys() == set(names(section("`offbeat.jobs.testing`")))
 
 
+def test_the_page_has_what_is_for_the_database():
+    """Each name is there, and is called as the page says."""
+    for row in rows(section("For the database")):
+        path, _, given = row.partition("(")
+        module, _, name = path.rpartition(".")
+        found = inspect.signature(getattr(import_module(module), name)).parameters
+
+        assert set(given.rstrip(")").split(", ")) <= set(found)
+
+
 def test_the_page_has_the_attributes_of_a_command():
     """A cronjob's command is set up by these attributes and methods."""
     attributes, _, methods = (

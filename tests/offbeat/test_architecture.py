@@ -19,6 +19,7 @@ BELOW = {
     "cronjobs": {"jobs", "deployment"},
     "jobs": set(),
     "deployment": set(),
+    "web": set(),
     "dev": {"ops", "cronjobs", "jobs", "deployment"},
     "": set(),  # the modules beside the parts
 }
@@ -26,7 +27,8 @@ BELOW = {
 SHARED_CLASSES = {"Command", "Migration"}
 # Named by nobody here, but by Django, gunicorn, kombu, PyYAML, or put together: `do_` and the command line's word.
 CALLED_FROM_OUTSIDE = (
-    r"__\w+__|\w+Config|has_\w+_permission|do_\w+|when_ready|post_fork|_brpop_read|ignore_aliases"
+    r"__\w+__|\w+Config|has_\w+_permission|process_\w+|do_\w+|when_ready|post_fork|new_file|murder_pending"
+    r"|_brpop_read|_constraint_names|ignore_aliases"
 )
 GERUNDS = {"testing.py", "logging.py"}  # as the field calls them
 # Private words, with those of the field.

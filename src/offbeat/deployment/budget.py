@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 POSTGRES_OF_A_WORKER = 3
 # Measured with Celery's gossip, mingle and heartbeat off: two connections idle, two more a child under load.
 REDIS_OF_A_WORKER = 6
+# Of /tmp, where a platform lets us say so: heartbeats and small files. Without a limit, whatever fills it takes the memory of all.
+SCRATCH = 64  # MiB
 REDIS_OF_A_WEB_PROCESS = 2
 """The size of Celery's broker pool (CELERY_BROKER_POOL_LIMIT)."""
 

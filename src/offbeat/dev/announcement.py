@@ -20,21 +20,20 @@ PAGES = {
     "/": "the site",
     "/ops/": "what runs, waits and went wrong",
     "/local/mail/": "every mail that it sends",
-    "/admin/": "the tables",
 }
 PAUSE = 0.2  # seconds between two looks
 ANSWER = 10  # seconds that the answer may take
 
 
 def announce_in_background(processes: Processes, environment: Mapping[str, str]) -> None:
-    port = environment["PORT"]
-    threading.Thread(target=_announce, args=(processes, port), daemon=True).start()
+    pages = PAGES | {f"/{environment.get('ADMIN_PATH', 'admin').strip('/')}/": "the tables"}
+    threading.Thread(target=_announce, args=(processes, environment["PORT"], pages), daemon=True).start()
 
 
-def _announce(processes: Processes, port: str) -> None:
+def _announce(processes: Processes, port: str, pages: Mapping[str, str]) -> None:
     while not _answers(int(port)):
         time.sleep(PAUSE)
-    lines = [f"http://localhost:{port}{path:13} {what}" for path, what in PAGES.items()]
+    lines = [f"http://localhost:{port}{path:13} {what}" for path, what in pages.items()]
     lines.append(f'Sign in as "{NAME}" with the password "{PASSWORD}". Ctrl-C stops everything.')
     processes.say("\n".join(["", *lines, ""]))
 

@@ -112,7 +112,7 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "measure what Offbeat costs beside its peers: jobs, cron or ops",
+        "measure what Offbeat costs beside its peers: jobs, cron, ops or connections",
         ["-m", "bench"],
         reads_env_file=False,
     ),

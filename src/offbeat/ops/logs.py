@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # Of Django: an object whose text has the query string, and a time that we have. Of Celery: what a task was called with.
 DROPPED = ("request", "server_time", "data")
 OF_REQUESTS = ("gunicorn.", "django.server")  # loggers whose lines have a path, and no request beside it
-STANDARD = frozenset(vars(logging.makeLogRecord({})))  # of a record: everything but what was given as `extra`
 REMEMBERED = ("request_id", "job", "task", "attempt", "cronjob", "slot")
 
 
@@ -38,9 +37,8 @@ class Formatter(logging.Formatter):
         try:
             return self.inner.format(record)
         except Exception as error:  # noqa: BLE001  code of whoever logs
-            message = f"{record.msg} (cannot be shown as it is: {type(error).__name__})"
-            kept = {name: value for name, value in vars(record).items() if name in STANDARD}
-            return self.inner.format(logging.makeLogRecord(kept | {"msg": message, "args": ()}))
+            message = f"{logs_values.text_of(record.msg)} (cannot be shown as meant: {type(error).__name__})"
+            return self.inner.format(logging.makeLogRecord(vars(record) | {"msg": message, "args": ()}))
 
     @cached_property
     def inner(self) -> logging.Formatter:

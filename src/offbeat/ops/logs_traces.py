@@ -6,10 +6,13 @@ Everything else is said by OpenTelemetry's own variables (OTEL_SERVICE_NAME, OTE
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 
 from django.conf import settings
+
+from offbeat.env import env
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,10 @@ def provide() -> None:
     sdk = import_module("opentelemetry.sdk.trace")
     export = import_module("opentelemetry.sdk.trace.export")
     otlp = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    # The exporter reads them by itself, and knows nothing of quotes or of files.
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"):
+        if value := env.text(name, ""):
+            os.environ[name] = value
     provider = sdk.TracerProvider()
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

@@ -61,7 +61,9 @@ def traceback_of(raised: Any) -> str:
     """Return what is printed of an exception, in each of the forms that logging takes it in."""
     info = sys.exc_info() if raised is True else raised
     error, frames = info[1:] if isinstance(info, tuple) else (info, None)
-    return encodable(redaction.format_traceback(error, frames)) if isinstance(error, BaseException) else ""
+    if not isinstance(error, BaseException):
+        return ""
+    return encodable(redaction.format_traceback(error, frames)).rstrip()
 
 
 def is_plain(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What people did on the ops pages, and to jobs and cronjobs in Django's admin."""
+"""What people did on the ops pages, and to jobs and cronjobs in Django's admin; and how often they may try to log in."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%MZ} {self.who}: {self.act} {self.subject}"
+
+
+class LoginAllowance(models.Model):
+    """A bucket of attempts to log in, which is full again at `until`; or an address that a name is known at until then."""
+
+    key = models.CharField(max_length=64, primary_key=True)  # a keyed hash: of whom is nobody's business
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()  # nobody looks at them
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} until {self.until:%Y-%m-%d %H:%M:%SZ}"

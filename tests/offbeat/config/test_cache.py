@@ -136,7 +136,7 @@ def test_the_brokers_redis_is_refused(stack, address):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("memcached://x", "Unexpected value CACHE_URL=memcached://x: should be redis://… or rediss://…."),
+        ("memcached://x", "Unexpected value CACHE_URL=memcached://…: should be redis://… or rediss://…."),
         ("redis://h?timeout=5", "CACHE_URL: knows no timeout behind the question mark"),
         ("redis://h?ssl_cert_reqs=none", "CACHE_URL: ssl_cert_reqs is for rediss://…, which is TLS"),
     ],

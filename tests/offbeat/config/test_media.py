@@ -216,7 +216,7 @@ def test_nothing_of_it_is_imported_without_a_bucket():
         ({"MEDIA_ENDPOINT_URL": "https://s3.example"}, "MEDIA_ENDPOINT_URL is set, and MEDIA_BUCKET is not."),
         (
             {"MEDIA_ENDPOINT_URL": "s3.example"},
-            "Unexpected value MEDIA_ENDPOINT_URL=s3.example: should be https://",
+            "Unexpected value MEDIA_ENDPOINT_URL=…: should be https://",
         ),
         ({"MEDIA_ROOT": "media"}, "Unexpected value MEDIA_ROOT=media: use a folder, like /data/media"),
         (

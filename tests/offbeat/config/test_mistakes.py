@@ -38,6 +38,22 @@ MISTAKES = {
         "Unexpected value OFFBEAT_CRONJOBS_HEAL=yes: use a number of at least 0.",
     ),
     "nonsense": ({"REDIS_URL": "nonsense"}, "Unexpected value REDIS_URL=…: should be redis://"),
+    "an address with a port": (
+        {"BIND": "127.0.0.1:8000"},
+        "Unexpected value BIND=127.0.0.1:8000: use an address like 0.0.0.0",
+    ),
+    "a name for an address": (
+        {"BIND": "localhost"},
+        "Unexpected value BIND=localhost: use an address like 0.0.0.0",
+    ),
+    "a body of words": (
+        {"WEB_MAX_BODY": "1MB"},
+        "Unexpected value WEB_MAX_BODY=1MB: use a whole number of at least 1.",
+    ),
+    "a preload of a month": (
+        {"SECURE_HSTS_PRELOAD": "true"},
+        "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists take names with all their subdomains, for a year. Hint:",
+    ),
 }
 
 

@@ -15,9 +15,9 @@ VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 UNVERIFIED = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
 
 
-def read(url, verify=None):
+def read(url, verify=None, authority=""):
     problems = []
-    return redis_url.read(url, verify=verify, tell=problems.append), problems
+    return redis_url.read(url, verify=verify, authority=authority, tell=problems.append), problems
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,46 @@ def test_the_variable_and_the_address_must_agree(verify, level, is_right):
 
     assert (problems == []) is is_right
     assert is_right or f"contradicts REDIS_TLS_VERIFY={str(verify).lower()}" in problems[0]
+
+
+@pytest.mark.parametrize("verify", [None, True])
+@pytest.mark.parametrize(
+    "query",
+    ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_cert_reqs=None", "ssl_check_hostname=false", "ssl_check_hostname=False",
+     "%73sl_cert_reqs=none", "ssl_cert_reqs=%6Eone", "ssl_cert_reqs=required&ssl_cert_reqs=none", "db=1&ssl_cert_reqs=none",
+     "ssl_cert_reqs=none&ssl_cert_reqs=required", "SSL_CERT_REQS=none", "ssl_cert_reqs=", "ssl_cert_reqs=0", "ssl_cert_reqs=false"],
+)  # fmt: skip
+def test_an_address_does_not_switch_verification_off(query, verify):
+    """However it is spelt: where the variable does not say false, nothing does."""
+    found, problems = read(f"rediss://h?{query}", verify)
+
+    assert found == redis_url.Address()
+    assert problems
+
+
+def test_a_name_that_does_not_fit():
+    """With an authority of one's own the name may be left out, and that is not called verified."""
+    found, problems = read("rediss://h?ssl_check_hostname=false", authority="/ca.pem")
+
+    assert problems == []
+    assert found.tls == VERIFIED | {"ssl_check_hostname": False, "ssl_ca_certs": "/ca.pem"}
+    assert not found.is_verified
+
+
+@pytest.mark.parametrize(
+    ("url", "verify", "said"),
+    [
+        ("redis://h", None, "REDIS_CA is for rediss://…"),
+        ("rediss://h", False, "REDIS_CA contradicts REDIS_TLS_VERIFY=false"),
+        ("rediss://h?ssl_ca_certs=/b.pem", None, "ssl_ca_certs and REDIS_CA both name an authority"),
+    ],
+)
+def test_an_authority_that_would_not_be_asked(url, verify, said):
+    """REDIS_CA is used, or refused."""
+    _, problems = read(url, verify, "/a.pem")
+
+    assert len(problems) == 1
+    assert said in problems[0]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from offbeat.deployment.spec import read
 from offbeat.jobs.models import Job
-from tests.offbeat.faults.tls import TLS, certificate
+from tests.offbeat.faults.tls import TLS, certificate, signed
 from tests.offbeat.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
@@ -23,6 +26,19 @@ def certificates(tmp_path_factory):
 
 
 @pytest.fixture
+def authority(faults, tmp_path):
+    """A private authority, and a Redis whose certificate it has signed."""
+    ours = certificate(tmp_path, "authority")
+    return ours, TLS(faults.redis.url, *signed(tmp_path, "server", ours))
+
+
+def doctor(stack):
+    """Return what the doctor finds: level and text, by name."""
+    found = json.loads(stack.manage("doctor", "--json").stdout)["findings"]
+    return {each["name"]: (each["level"], each["found"]) for each in found}
+
+
+@pytest.fixture
 def tls(faults, certificates):
     return TLS(faults.redis.url, *certificates[0])
 
@@ -33,11 +49,14 @@ def tls(faults, certificates):
         "ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={ca}",
         "ssl_cert_reqs=required&ssl_ca_certs={ca}",
         "ssl_ca_certs={ca}",
+        "ssl_cert_reqs=optional&ssl_ca_certs={ca}",
         "ssl_cert_reqs=CERT_NONE",
     ],
 )
 def test_a_job_over_tls(faults, tls, certificates, options):
     """It is published, taken and done, whichever library's spelling the address has."""
+    if options.endswith("NONE"):  # which the variable must say, too
+        faults.stack.environment["REDIS_TLS_VERIFY"] = "false"
     faults.stack.environment["REDIS_URL"] = tls.url(options.format(ca=certificates[0][0]))
     faults.worker(
         OFFBEAT_JOBS_RELAY_INTERVAL="600", OFFBEAT_JOBS_LOST_MESSAGE_AFTER="600"
@@ -66,6 +85,52 @@ def test_a_certificate_that_does_not_fit(faults, tls, certificates, mistake):
     with faults.redis.connect() as client:
         assert client.keys("*") == []
     wait_until(lambda: Job.objects.get().state == "pending")
+
+
+def test_an_authority_of_ones_own(faults, authority):
+    """REDIS_CA names it, as a dashboard of one line holds it: a job is done, and the doctor says verified."""
+    (certificate_file, _), server = authority
+    given = certificate_file.read_text().replace("\n", "\\n")
+    faults.stack.environment |= {"REDIS_URL": server.url(), "REDIS_CA": given}
+    faults.worker()
+
+    done = faults.stack.manage("shell", "-c", ENQUEUE)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() == 1, seconds=60)
+    assert doctor(faults.stack)["Redis TLS"] == ("green", "TLSv1.3, verified")
+
+
+def test_an_authority_that_has_not_signed_it(faults, authority, certificates):
+    """Nothing connects, and the doctor says why."""
+    faults.stack.environment |= {"REDIS_URL": authority[1].url(), "REDIS_CA": certificates[1][0].read_text()}
+
+    assert REFUSED in doctor(faults.stack)["Redis"][1]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "found"),
+    [
+        ("", {"REDIS_TLS_VERIFY": "false"}, "its certificate is not verified"),
+        ("ssl_check_hostname=false&ssl_ca_certs={ca}", {}, "its certificate is verified, its name is not"),
+    ],
+)
+def test_the_doctor_says_what_is_in_force(faults, authority, query, variables, found):
+    """What it reports is that of a connection, not of a setting."""
+    (certificate_file, _), server = authority
+    faults.stack.environment |= {"REDIS_URL": server.url(query.format(ca=certificate_file))} | variables
+
+    assert doctor(faults.stack)["Redis TLS"] == ("yellow", f"TLSv1.3, {found}")
+
+
+def test_an_address_does_not_switch_it_off(faults, authority):
+    """Verification ends by the variable alone, for all to see; an address that says so ends the process with 78."""
+    faults.stack.environment["REDIS_URL"] = authority[1].url("ssl_cert_reqs=none")
+
+    done = faults.stack.manage("check")
+
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr.startswith("Error: REDIS_URL: ssl_cert_reqs=none contradicts REDIS_TLS_VERIFY=true")
 
 
 def test_tls_to_a_server_that_speaks_none(faults):

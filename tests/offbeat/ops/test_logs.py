@@ -1,10 +1,7 @@
 """Logs, and what Sentry gets: which request and job each line is for, and no secret in any."""
 
-import gzip
-import http.server
 import json
 import logging
-import threading
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -27,28 +24,6 @@ def line():
         return json.loads(Formatter(as_json=True).format(record))
 
     return read
-
-
-@pytest.fixture
-def printed():
-    """Collect what is logged while the test runs, as production prints it."""
-
-    class Kept(logging.Handler):
-        def __init__(self):
-            super().__init__()
-            self.lines = []
-            self.setFormatter(Formatter(as_json=True))
-
-        def emit(self, record):
-            self.lines.append(json.loads(self.format(record)))
-
-    handler, root = Kept(), logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler.lines
-    root.removeHandler(handler)
-    root.setLevel(before)
 
 
 def test_a_line_is_json(line):
@@ -188,34 +163,6 @@ def test_a_slot_is_named_in_its_jobs_lines(stack):
 def lines(process):
     """Give the lines of a process that are JSON."""
     return [json.loads(text) for text in process.output.splitlines() if text.startswith("{")]
-
-
-class Sentry(http.server.BaseHTTPRequestHandler):
-    """Takes what the SDK sends."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        if "/envelope" in self.path:
-            self.server.events += [json.loads(each) for each in body.splitlines() if b'"event_id"' in each]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Print nothing."""
-
-
-@pytest.fixture
-def sentry():
-    """Stand where Sentry is, and keep the events."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sentry)
-    server.events = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    server.dsn = f"http://key@127.0.0.1:{server.server_port}/1"
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def test_sentry_gets_a_jobs_error(stack, sentry):

@@ -2,12 +2,14 @@
 
 import time
 
+from django.conf import settings
 from django.contrib import admin
 from django.db import transaction
 from django.http import JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from offbeat.client_address import find_client_address
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.effects.tasks import sleep_in_postgres, work
 
@@ -31,10 +33,36 @@ def stand_idle(request, seconds):
     return JsonResponse({"effects": Effect.objects.count()})
 
 
+@csrf_exempt
+def upload(request):
+    return JsonResponse({name: file.size for name, file in request.FILES.items()})
+
+
+@csrf_exempt
+def echo(request):
+    """Say what a view sees of a request."""
+    return JsonResponse(
+        {
+            "secure": request.is_secure(),
+            "host": request.get_host(),
+            "client": find_client_address(request),
+            "path": request.path,
+            "size": len(request.body),
+        }
+    )
+
+
+def broken(request):
+    raise RuntimeError("meant to be")
+
+
 urlpatterns = [
     path("faults/ask-slowly/<int:seconds>/", ask_slowly),
     path("faults/stand-idle/<int:seconds>/", stand_idle),
+    path("broken/", broken),
+    path("uploads/", upload),
+    path("echo/", echo),
     path("faults/enqueue/<str:label>/", enqueue),
-    path("admin/", admin.site.urls),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("", include("offbeat.urls")),
 ]

@@ -6,11 +6,12 @@ import os
 import secrets
 import sys
 from importlib import import_module
+from pathlib import Path
 from unittest import mock
 
 import offbeat
 
-NAMES = ("env", "settings", "database_settings", "security_settings", "celery_settings")
+NAMES = ["env", *(path.stem for path in Path(offbeat.__path__[0]).glob("*settings.py"))]
 NEEDED = {
     "PATH": os.environ["PATH"],
     "SECRET_KEY": secrets.token_urlsafe(50),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment import budget
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
@@ -114,7 +115,7 @@ def _process(target: Target, service: Service | None, command: str) -> dict[str,
         "restart": "unless-stopped",
         "healthcheck": {"disable": True},  # the image's own is for web
         "read_only": True,
-        "tmpfs": [SCRATCH],
+        "tmpfs": [f"{SCRATCH}:size={budget.SCRATCH}m"],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }

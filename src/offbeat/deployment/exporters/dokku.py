@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.budget import SCRATCH
 from offbeat.deployment.exporters.environment import needed, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -92,6 +93,7 @@ def _commands(target: Target) -> Iterator[str]:
     for service in target.platform.services:
         memory = f"--memory {service.memory} --cpu {service.cpu:g}"
         yield f"dokku resource:limit {memory} --process-type {service.name} {app}"
+    yield f'dokku docker-options:add {app} deploy,run "--tmpfs /tmp:size={SCRATCH}m"'
     yield from _config(target)
 
 

@@ -7,6 +7,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment import budget
 from offbeat.deployment.exporters import kubernetes_network, kubernetes_scalers
 from offbeat.deployment.exporters.environment import asked, fixed_values, particular_values, purpose
 from offbeat.deployment.exporters.export import File
@@ -171,7 +172,7 @@ def _pod(target: Target, containers: list[dict[str, Any]]) -> dict[str, Any]:
         "enableServiceLinks": False,
         "securityContext": POD_SECURITY,
         "containers": containers,
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": f"{budget.SCRATCH}Mi"}}],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.budget import SCRATCH
 from offbeat.deployment.exporters.environment import fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts, plain_http
@@ -31,13 +32,14 @@ FACTS = Facts(
     resources="yours: their addresses go into /etc/<name>.env",
     servers="own",
     notes=(
-        plain_http("on every address of the machine") + ", and let nobody else reach its port",
+        plain_http("on 127.0.0.1") + "; BIND=0.0.0.0 in /etc/<name>.env is for one on another machine",
         "the timers are not persistent: after the machine was off, the ledger catches up by each cronjob's catch_up",
     ),
     sources=("man 5 systemd.exec, systemd.timer, systemd.kill",),
 )
 
 FOLDER = "deploy/systemd"
+LOOPBACK = "127.0.0.1"  # a machine of its own is on the internet, and its proxy beside the web service
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 Section = dict[str, list[tuple[str, str]]]
 
@@ -68,6 +70,8 @@ HARDENING = {
     "SystemCallArchitectures": "native",
     "SystemCallFilter": "@system-service",
     "UMask": "0077",
+    # Nothing but its own /tmp can be written, which may be a disk: no file there fills it.
+    "LimitFSIZE": f"{SCRATCH}M",
 }
 
 
@@ -175,9 +179,8 @@ def _run(target: Target, service: Service | None, command: str) -> list[tuple[st
     name = target.platform.name
     folder = f"/srv/{name}"
     program, _, arguments = command.partition(" ")
-    values = [
-        ("Environment", f'"{key}={_escaped(value)}"') for key, value in fixed_values(target, service).items()
-    ]
+    fixed = ({"BIND": LOOPBACK} if service and service.port else {}) | fixed_values(target, service)
+    values = [("Environment", f'"{key}={_escaped(value)}"') for key, value in fixed.items()]
     return [
         ("WorkingDirectory", folder),
         *values,

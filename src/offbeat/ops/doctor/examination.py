@@ -11,7 +11,7 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import cache_server, limits, postgres, process, redis_server, runtime
+from offbeat.ops.doctor import cache_server, encryption, limits, postgres, process, redis_server, runtime
 from offbeat.ops.doctor.findings import Finding, red, yellow
 from offbeat.redaction import first_line
 
@@ -43,12 +43,13 @@ CHECKS = (
     Check(postgres.migrations, (POSTGRES,)),
     Check(postgres.connections, (POSTGRES,)),
     Check(postgres.pooler, (POSTGRES,)),
+    Check(encryption.postgres_tls, (POSTGRES,)),
     Check(postgres.clock, (POSTGRES,)),
     Check(redis_server.reachable, (REDIS,)),
     Check(redis_server.version, (REDIS,)),
     Check(redis_server.eviction, (REDIS,)),
     Check(redis_server.persistence, (REDIS,)),
-    Check(redis_server.encryption),
+    Check(encryption.redis_tls, (REDIS,)),
     Check(redis_server.memory, (REDIS,)),
     Check(redis_server.clients, (REDIS,)),
     Check(redis_server.known_token, (POSTGRES, REDIS)),

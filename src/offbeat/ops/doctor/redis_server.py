@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from django.conf import settings
-
 from offbeat.cronjobs.words import counted
 from offbeat.deployment.servers import redis_address
 from offbeat.jobs import broker, ledger, loss_token
@@ -72,16 +70,6 @@ def persistence() -> Iterator[Finding]:
     else:
         advice = "nothing, for jobs: they are in PostgreSQL. Plain .delay() messages would be lost with it"
         yield yellow("Redis persistence", "none seen", advice)
-
-
-def encryption() -> Iterator[Finding]:
-    if not settings.REDIS_URL.startswith("rediss://"):
-        yield green("Redis TLS", "none: only for a private network")
-    elif settings.REDIS.is_verified:
-        yield green("Redis TLS", "verified")
-    else:
-        advice = "REDIS_TLS_VERIFY=true, unless the platform signs its own certificates, as Heroku does"
-        yield yellow("Redis TLS", "its certificate is not verified", advice)
 
 
 def memory() -> Iterator[Finding]:

@@ -29,6 +29,12 @@ def nothing():
 
 
 @shared_task
+def raise_at_length(shape, characters):
+    """Raise an error that says very much, and then its point."""
+    raise ValueError(shape * characters + "the end")
+
+
+@shared_task
 def nothing_by_mail():
     """Do nothing, in the queue that no task of the core uses."""
 

@@ -16,6 +16,7 @@ dokku ps:set bakery stop-timeout-seconds 120
 dokku resource:limit --memory 1024 --cpu 1 --process-type web bakery
 dokku resource:limit --memory 768 --cpu 0.5 --process-type worker bakery
 dokku resource:limit --memory 512 --cpu 0.5 --process-type mailer bakery
+dokku docker-options:add bakery deploy,run "--tmpfs /tmp:size=64m"
 dokku config:set --no-restart bakery LOG_LEVEL=INFO
 dokku config:set --no-restart bakery GREETING='He said "50 % off", and left $5 \ more'
 dokku config:set --no-restart bakery WEB_THREADS=8

@@ -1,0 +1,90 @@
+"""Where a request ends, as far as it has arrived: by its Content-Length, or by its last chunk.
+
+Only gunicorn judges whether a request is well formed. What is not is called complete here, for it refuses that without
+waiting for more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from offbeat.web.body_limit import find_limit
+
+WHOLE = (
+    1024 * 1024
+)  # bytes of a body that wait in memory until they are complete; a larger one is read by a thread
+SMALL = 16 * 1024  # bytes of a body that need no reservation: all connections together have room for them
+HEAD = 64 * 1024  # bytes; the routers of platforms take 8 to 32 KiB
+OVERHEAD = 2  # how much more than its bytes a body in chunks may take
+SIZE_LINE = 8190  # bytes, as gunicorn's limit
+HEX = re.compile(rb"[0-9A-Fa-f]{1,16}")
+
+
+@dataclass
+class Frame:
+    """A body of known length, 0 where there is none."""
+
+    start: int
+    length: int = 0
+    limit: int = WHOLE
+    """What its path takes."""
+    is_upload: bool = False
+    """Whether a thread has to read it from the client: it is taken there, and too large to wait for."""
+
+    @property
+    def reserved(self) -> int:
+        """How much memory it may need."""
+        return self.length if SMALL < self.length <= WHOLE else 0
+
+    def is_too_large(self, data: bytearray) -> bool:
+        """Tell whether it is refused here; Django answers one that announces its size, and reads none of it."""
+        return False
+
+    def is_complete(self, data: bytearray) -> bool:
+        """Tell whether all is there; nobody waits for what is refused anyway, or is read by a thread."""
+        return self.length > min(self.limit, WHOLE) or len(data) >= self.start + self.length
+
+
+@dataclass
+class Chunks(Frame):
+    """A body in chunks, each of which says its own size: complete with the last one, which is empty."""
+
+    size: int = 0
+    """Bytes in the chunks that are known so far."""
+
+    @property
+    def reserved(self) -> int:
+        return min(self.limit, WHOLE)
+
+    def is_too_large(self, data: bytearray) -> bool:
+        # Chunks of a byte each, or trailers without end, are larger than what they bring.
+        return self.size > self.reserved or len(data) > OVERHEAD * self.reserved + HEAD
+
+    def is_complete(self, data: bytearray) -> bool:
+        while (end := data.find(b"\r\n", self.start)) >= 0:
+            digits = bytes(data[self.start : end]).partition(b";")[0].rstrip(b" \t")
+            size = int(digits, 16) if HEX.fullmatch(digits) else None
+            if size is None:
+                return True
+            if size == 0:
+                return data.startswith(b"\r\n", end + 2) or data.find(b"\r\n\r\n", end) >= 0
+            self.size += size
+            self.start = end + 2 + size + 2
+            if self.size > self.reserved:
+                return False
+        return len(data) - self.start > SIZE_LINE
+
+
+def read_frame(head: bytes, start: int) -> Frame:
+    """Read what a head says about the body that begins at `start`."""
+    line, *fields = head.split(b"\r\n")
+    path = unquote((line.split(b" ")[1:2] or [b""])[0].partition(b"?")[0].decode("latin-1"))
+    pairs = (field.partition(b":") for field in fields)
+    values = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    length, limit = values.get(b"content-length", b"0"), find_limit(path)
+    if b"transfer-encoding" in values:
+        return Chunks(start, limit=limit) if b"content-length" not in values else Frame(start)
+    size = int(length) if length.isdigit() and len(length) < 20 else 0
+    return Frame(start, size, limit, WHOLE < size <= limit)

@@ -1,0 +1,250 @@
+"""Gunicorn's threaded worker for the open internet: a client gets a thread once its request is complete, and not before.
+
+Gunicorn gives a new connection to a thread at once, which then waits for the client: as many slow clients as there are threads
+stop a process. Here the main loop gathers what arrives, without waiting for anybody. What a client may still delay in a
+thread (a large upload, an answer that it does not read) has a deadline: client_socket.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import time
+from functools import partial
+from http import HTTPStatus
+from selectors import EVENT_READ
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from offbeat.web.arrival import Arrival
+from offbeat.web.client_socket import ClientSocket
+
+BUDGET = 32 * 1024 * 1024  # bytes that bodies on their way in may take, all together, of a process
+LINGER = 2.0  # seconds that a client has to read its answer while it still sends, and to finish when we stop
+DRAINED = (
+    1024 * 1024
+)  # bytes of a refused body that are thrown away meanwhile; the rest stays with the client
+PATIENCE = 1.0  # seconds without a byte after which a client has to give its thread to those who wait for one
+LOOK_EVERY = 0.5  # seconds between two looks for those who are late
+GONE = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}
+TEXTS = {
+    HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at once: try again in a moment.",
+}
+
+
+class Client(TConn):
+    """A connection, with the request that arrives on it."""
+
+    def __init__(self, worker: ClientWorker, sock: ClientSocket, address: Any, server: Any) -> None:
+        super().__init__(worker.cfg, sock, address, server)
+        self.worker = worker
+        self.arrival: Arrival
+        self.is_whole = False  # whether its request has nothing left to read
+        self.drained = 0
+
+    def expect(self) -> None:
+        """Begin a request, with what a client has sent already behind its last one."""
+        self.arrival = Arrival(self.cfg.keepalive, settings.WEB_REQUEST_SECONDS)
+        self.sock.setblocking(False)
+        if self.parser and (ahead := self.parser.unreader.take_buffered()):
+            self.arrival.add(ahead)
+
+    def hand_over(self) -> None:
+        """Give gunicorn's parser what has arrived, in the thread that will answer it."""
+        self.data_ready = True
+        self.sock.grant(settings.WEB_REQUEST_SECONDS)
+        self.init()
+        self.is_whole = self.arrival.is_whole
+        self.parser.unreader.unread(bytes(self.arrival.data))
+        self.arrival.data.clear()
+
+    def close(self, graceful: bool = False) -> None:
+        """Close; gracefully, without gunicorn's wait for the client, which would stop the main loop."""
+        if graceful:
+            self.worker.linger(self)
+        else:
+            super().close()
+
+
+class ClientWorker(ThreadWorker):
+    """Its main loop owns `arriving` and `closing`; threads see complete requests only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.arriving: dict[Client, None] = {}  # the oldest first
+        self.closing: dict[Client, float] = {}  # until when
+        self.busy: dict[Client, None] = {}  # those that have a thread, or wait for one
+        self.look_at = 0.0
+
+    # Connections
+
+    def accept(self, listener: Any) -> None:
+        try:
+            accepted, address = listener.accept()
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            return
+        self.make_room()
+        self.nr_conns += 1
+        self.enqueue_req(Client(self, ClientSocket.adopt(accepted), address, listener.getsockname()))
+
+    def make_room(self) -> None:
+        """Close a connection where there are too many: the oldest of what there is most of, which none that acts is for long."""
+        if self.nr_conns < self.worker_connections - 1:
+            return
+        groups = [list(self.arriving), list(self.closing), list(self.keepalived_conns)]
+        if oldest := max(groups, key=len)[:1]:
+            self.forget(oldest[0])
+
+    def forget(self, client: Client, *, graceful: bool = False) -> None:
+        """Close a connection that the main loop watches."""
+        self.release(client)
+        self.nr_conns -= 1
+        client.close(graceful)
+
+    def release(self, client: Client) -> None:
+        """Watch a connection no more."""
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            self.poller.unregister(client.sock)
+        self.arriving.pop(client, None)
+        self.closing.pop(client, None)
+        with contextlib.suppress(ValueError):
+            self.keepalived_conns.remove(client)
+
+    # Requests
+
+    def enqueue_req(self, conn: Client) -> None:
+        """Gather a request; gunicorn calls this where it would give the connection to a thread."""
+        conn.expect()
+        self.arriving[conn] = None
+        self.watch(conn, self.receive)
+        if conn.arrival.data:
+            self.proceed(conn)
+
+    def watch(self, client: Client, callback: Any) -> None:
+        self.poller.register(client.sock, EVENT_READ, partial(callback, client))
+
+    def receive(self, client: Client, sock: ClientSocket) -> None:
+        try:
+            data = sock.take()
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.forget(client)
+            return
+        client.arrival.add(data)
+        self.proceed(client)
+
+    def proceed(self, client: Client) -> None:
+        """Give a request to a thread as soon as it is complete, and refuse it as soon as it cannot be."""
+        refusal = client.arrival.refusal()
+        if refusal is None and client.arrival.is_complete():
+            refusal = self.submit(client)
+        elif refusal is None and client.arrival.reserved and self.is_short():
+            refusal = HTTPStatus.SERVICE_UNAVAILABLE
+        if refusal is not None:
+            self.refuse(client, refusal)
+
+    def submit(self, client: Client) -> HTTPStatus | None:
+        """Give a request to a thread. Uploads, which occupy one as long as they last, get half of them."""
+        uploads = sum(each.arrival.is_upload for each in self.busy)
+        if client.arrival.is_upload and uploads >= max(1, self.cfg.threads // 2):
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        self.release(client)
+        self.busy[client] = None
+        super().enqueue_req(client)
+        return None
+
+    def is_short(self) -> bool:
+        """Tell whether the bodies that are on their way need more memory than there is for them."""
+        return sum(client.arrival.reserved for client in self.arriving) > BUDGET
+
+    def refuse(self, client: Client, status: HTTPStatus) -> None:
+        """Answer without a thread, as far as the connection takes it at once."""
+        text = f"{TEXTS[status]}\n"
+        head = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Length: {len(text)}",
+            "X-Content-Type-Options: nosniff",
+            "Connection: close",
+        ]
+        with contextlib.suppress(OSError):
+            client.sock.offer("\r\n".join([*head, "", text]).encode())
+        self.log.debug("Refused a request with %s.", status.value)
+        self.forget(client, graceful=True)
+
+    # Threads
+
+    def handle(self, conn: Client) -> Any:
+        conn.hand_over()
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Client) -> Any:
+        if not conn.is_whole:
+            req.force_close()  # gunicorn would wait for the rest of a body that nobody has read
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Client, fs: Any) -> None:
+        self.busy.pop(conn, None)
+        super().finish_request(conn, fs)
+
+    # The end of a connection
+
+    def linger(self, client: Client) -> None:
+        """Close for writing and, for a moment, read what still comes: a client that gets a reset may lose its answer."""
+        try:
+            client.sock.shutdown(socket.SHUT_WR)
+            client.sock.setblocking(False)
+            self.watch(client, self.drain)
+        except (OSError, ValueError, KeyError):
+            client.close()
+            return
+        self.nr_conns += 1
+        self.closing[client] = time.monotonic() + LINGER
+
+    def drain(self, client: Client, sock: ClientSocket) -> None:
+        try:
+            data = sock.take()
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        client.drained += len(data)
+        if not data or client.drained > DRAINED:
+            self.forget(client)
+
+    def murder_pending(self) -> None:
+        """Close the connections of those who are late; gunicorn calls it about once a second, also while it stops."""
+        now = time.monotonic()
+        if now < self.look_at:
+            return
+        self.look_at = now + LOOK_EVERY
+        for client in list(self.arriving):
+            self.end_if_late(client, now)
+        for client, until in list(self.closing.items()):
+            if until < now:
+                self.forget(client)
+        if len(self.busy) > self.cfg.threads:
+            for client in self.busy:
+                client.sock.cut_off(PATIENCE)
+
+    def end_if_late(self, client: Client, now: float) -> None:
+        arrival = client.arrival
+        if not self.alive:
+            arrival.deadline = min(arrival.deadline, now + LINGER)
+        if arrival.deadline >= now:
+            return
+        if arrival.data:
+            self.refuse(client, HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.forget(client)

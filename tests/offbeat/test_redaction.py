@@ -1,0 +1,244 @@
+"""Secrets are found in any text, and no text takes longer than its length."""
+
+import ast
+import importlib
+import json
+import logging
+import re
+
+import pytest
+
+from offbeat import known_secrets, redaction
+from offbeat.jobs import error_text
+from offbeat.ops import logs_sentry
+from offbeat.ops.logs import Formatter
+from tests.offbeat.support.running import CHECKOUT
+from tests.offbeat.support.shapes_of_text import SHAPES, growth, of_length, seconds
+
+CORE = CHECKOUT / "src" / "offbeat"
+# What these read is the team's own: its files, its command lines, its variables.
+OF_THE_TEAM = ("dev", "deployment")
+NOT_IMPORTED = ("gunicorn.py", "migrations")  # the first one reads settings and command lines when it is
+LIMIT = 9  # times, for a text that is four times as long: 4 where it is linear, 16 where it is quadratic
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("cannot reach redis://default:hunter2@redis:6379/0", "hunter2"),
+        ("redis://:hunter2@redis", "hunter2"),
+        ("postgres://u:hun@ter2@db/x", "ter2"),
+        ("postgres://u:hun/ter2@db:5432/x", "ter2"),
+        ("postgres://u:hun%40ter2@db/x", "ter2"),
+        ("postgres://u:1/hunter2@db/x", "hunter2"),
+        ("postgres://u:hun?ter2#3@db/x", "ter2"),
+        ("https://ghp_hunter2@github.com/x.git", "hunter2"),
+        ("rediss://:a@h1:1;rediss://:hunter2@h2:2", "hunter2"),
+        ('("amqp://u:hunter2@mq//")', "hunter2"),
+        ("host=db user=u password=hunter2 port=1", "hunter2"),
+        ("host=db password='hun ter2' port=1", "ter2"),
+        (r"password = 'hun\' ter2' port=1", "ter2"),
+        ("password=hun&t,e)r2 port=1", "r2"),
+        ("connect(host='db', password='hunter2')", "hunter2"),
+        ("{'user': 'u', 'password': 'hunter2'}", "hunter2"),
+        ('{"user":"u","password":"hunter2","x":1}', "hunter2"),
+        ("EMAIL_HOST_PASSWORD=hunter2", "hunter2"),
+        ("AWS_SECRET_ACCESS_KEY=hunter2", "hunter2"),
+        ("GET https://api/x?page=1&api_key=hunter2", "hunter2"),
+        ("url: /services?access_token=hunter2 (caused by", "hunter2"),
+        ("Authorization: Bearer hunter", "hunter"),
+        ("Authorization: Basic aHVudGVyMg==", "aHVudGVyMg"),
+        ("{'Authorization': 'Bearer hunter'}", "hunter'"),
+        ("{b'authorization': b'Basic hunter'}", "hunter'"),
+        ("X-Api-Key: hunter2", "hunter2"),
+        ("sent with bearer eyJhbGciOi.x.y", "eyJhbGciOi"),
+        ("Cookie: sessionid=hunter; csrftoken=hunter2", "hunter"),
+        ("/confirm/MTIz:1abcde:kSuZ7gYcF4c1yTqHbJ0o9c8XwVt0/", "kSuZ7g"),
+        ("/confirm/MTIz%3A1abcde%3AkSuZ7gYcF4c1yTqHbJ0o9c8XwVt0/", "kSuZ7g"),
+        ("/reset/MQ/c8x1b2-0f1e2d3c4b5a69788796a5b4c3d2e1f0/", "0f1e2d"),
+    ],
+)
+def test_a_secret_is_hidden(text, secret):
+    """However it is written: in an address, a DSN, a call, a header, a link."""
+    found = redaction.redact(text)
+
+    assert secret in text
+    assert secret not in found
+    assert redaction.HIDDEN in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://www.example.com:8000/@me?page=2",
+        "see http://example.com/a@b.c, or mail me@example.com",
+        'FATAL:  password authentication failed for user "app"',
+        "InvalidTokenError: Signature has expired",
+        "Basic authentication is off; Bearer token required",
+        "expected 17 tokens: max_tokens=500",
+        "job 0193a1b2-7777-7777-7777-123456789abc of newsletter.tasks.send_chunk at 2026-11-26T07:21:46Z",
+        "KeyError: 'password'",
+        'connection to server at "10.0.0.5", port 5432 failed: Connection refused',
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    """Who reads an error needs all the rest of it."""
+    assert redaction.redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("SECRET_KEY", "correct horse battery", "it was correct horse battery, was it"),
+        ("SECRET_KEY_FALLBACKS", ["older-horse-battery"], "signed with older-horse-battery"),
+        ("CRON_SECRET", "cron-s3cret", "got cron-s3cret"),
+        ("EMAIL_HOST_PASSWORD", "mail p4ss'word", "AUTH u mail p4ss'word"),
+        ("REDIS_URL", "redis://:r%40dis-pw@redis:1/0", "AUTH r@dis-pw"),
+        ("REDIS_URL", "redis://:r%40dis-pw@redis:1/0", "as it was typed: r%40dis-pw"),
+        ("ALERT_WEBHOOK_URL", "https://hooks.example/services/T0/B0/xyz", "url: /services/T0/B0/xyz (caused"),
+        ("OFFBEAT_CRONJOBS", {"ping_url": "https://hc.example/p1ngk3y-0/{name}"}, "404 for /p1ngk3y-0/prune"),
+        ("SENTRY_DSN", "https://0123456789abcdef@sentry.example/1", "sentry_key=0123456789abcdef"),
+        ("CACHES", {"default": {"LOCATION": "redis://:c4che-pw@r/1"}}, "AUTH c4che-pw"),
+        ("SHOP_API_KEY", "sk_live_0123", "charged with sk_live_0123"),
+    ],
+)
+def test_our_own_secrets_are_hidden_word_for_word(settings, name, value, text):
+    """Whatever is around them: a setting that is a secret by its name, its key or its place in an address."""
+    setattr(settings, name, value)
+
+    found = redaction.redact(text)
+
+    assert redaction.HIDDEN in found
+    assert json.dumps(value)[-6:-2] not in found
+
+
+def test_a_name_is_no_secret(settings):
+    """A password that is also the user's or the project's name would hide half of each line."""
+    settings.EMAIL_HOST_PASSWORD = settings.PROJECT_NAME
+
+    assert redaction.redact(f"started {settings.PROJECT_NAME}") == f"started {settings.PROJECT_NAME}"
+
+
+def test_a_variable_is_known_before_settings_are(monkeypatch):
+    """What fails while the settings are read is shown without the secrets of the environment."""
+    monkeypatch.setenv("SHOP_API_TOKEN", "s4op-t0ken")
+    monkeypatch.setattr(known_secrets, "_known", None)
+    monkeypatch.setattr(type(known_secrets.settings), "configured", False)
+
+    assert redaction.redact("refused s4op-t0ken") == "refused ***"
+
+
+@pytest.mark.parametrize("shift", range(0, 40, 3))
+def test_no_half_of_a_secret_is_left_at_a_cut(shift):
+    """A long text is cut in its middle; a secret that lies there is not shown in part."""
+    secret = "postgres://app:hunter2hunter2hunter2@db"
+    head, tail = redaction.LONGEST // 4, redaction.LONGEST - redaction.LONGEST // 4
+
+    found = redaction.redact("x " * (head // 2 - 20) + "y" * shift + secret + " z" * 50_000)
+    other = redaction.redact("x " * 50_000 + secret + "y" * shift + " z" * (tail // 2 - 20))
+
+    assert "hunter" not in found + other
+    assert len(found) < redaction.LONGEST + 100
+
+
+def test_of_a_traceback_the_last_line_is_kept():
+    """Nobody can do anything with a traceback without its error."""
+    error = ValueError("x" * 500_000 + "the end")
+    error.__cause__ = KeyError("y " * 500_000)
+
+    found = redaction.format_traceback(error)
+
+    assert len(found) < redaction.LONGEST_TRACEBACK + 100
+    assert found.endswith("the end\n")
+    assert "ValueError: xxx" in found
+
+
+def write_record(text, *, as_json):
+    record = logging.makeLogRecord({"msg": text, "name": "x", "levelno": 30, "levelname": "WARNING"})
+    record.deep = {"one": [text]}
+    return Formatter(as_json=as_json).format(record)
+
+
+FILTERS = {
+    "all of a text": redaction.hide,
+    "paths": redaction.hide_tokens,
+    "a cut text": redaction.redact,
+    "sentry": logs_sentry.without_data,
+    "mail addresses": lambda text: logs_sentry.ADDRESS.sub("", text),
+    "the ledger": lambda text: error_text.line(ValueError(text)),
+    "tracebacks": lambda text: error_text.written_traceback(ValueError(text)),
+    "lines of json": lambda text: write_record(text, as_json=True),
+    "lines for people": lambda text: write_record(text, as_json=False),
+}
+
+
+@pytest.mark.parametrize("act", FILTERS.values(), ids=FILTERS)
+def test_filters_are_linear(act):
+    """A text four times as long takes about four times as long, whatever it is made of."""
+    found = {shape: growth(act, shape, short=10_000) for shape in SHAPES}
+
+    assert {shape: times for shape, times in found.items() if times > LIMIT} == {}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_megabyte_is_a_short_line(shape):
+    """What is logged is cut before it is looked at: a megabyte costs no more than copying it a few times."""
+    text = of_length(shape, 1_000_000)
+
+    line = write_record(text, as_json=True)
+
+    assert len(json.loads(line)["message"]) < redaction.LONGEST + 100
+    assert len(line) < 100_000
+    assert (
+        seconds(lambda given: write_record(given, as_json=True), text)
+        < 100 * seconds(str.swapcase, text) + 0.2
+    )
+
+
+def patterns():
+    """Give every pattern of the core that may see a text from outside, by the place where it stands."""
+    for path in sorted(CORE.rglob("*.py")):
+        parts = path.relative_to(CORE).parts
+        if parts[0] in OF_THE_TEAM or {*parts} & {*NOT_IMPORTED}:
+            continue
+        name = ".".join(("offbeat", *parts)).removesuffix(".py").removesuffix(".__init__")
+        for attribute, value in vars(importlib.import_module(name)).items():
+            if isinstance(value, re.Pattern):
+                yield f"{name}.{attribute}", value
+        for node in ast.walk(ast.parse(path.read_text())):
+            if is_inline(node):
+                yield f"{name}:{node.lineno}", re.compile(node.args[0].value)
+
+
+def is_inline(node):
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "re"
+        and node.func.attr in {"search", "match", "fullmatch", "sub", "findall", "split"}
+        and isinstance(node.args[0], ast.Constant)
+    )
+
+
+def test_patterns_are_linear():
+    """Every pattern that the core applies to a text from outside looks at each character a bounded number of times."""
+    found = dict(patterns())
+
+    # An exponential one is slow for a hundred characters already: a longer text is not tried with it.
+    patience = 50 * seconds(str.swapcase, "a" * 1_000_000)
+    wrong = {
+        (name, shape)
+        for name, pattern in found.items()
+        for shape in SHAPES
+        if is_slow(pattern, shape, patience)
+    }
+
+    assert "offbeat.redaction.CREDENTIALS" in found
+    assert wrong == set()
+
+
+def is_slow(pattern, shape, patience):
+    if any(seconds(pattern.search, of_length(shape, length)) > patience for length in (60, 72, 80, 88, 100)):
+        return True
+    return growth(pattern.search, shape, short=3_000) > LIMIT
