@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
@@ -34,7 +34,7 @@ class OptionalCacheClient(RedisCacheClient):
     asks_again_at: ClassVar[dict[str, float]] = {}  # by server, for all threads of the process
 
     def ask(self, method: Callable[..., Any], otherwise: Any, *arguments: Any) -> Any:
-        server = self._servers[0]
+        server = self._servers[0]  # type: ignore[attr-defined]
         if time.monotonic() < self.asks_again_at.get(server, 0):
             return otherwise
         try:
@@ -44,37 +44,37 @@ class OptionalCacheClient(RedisCacheClient):
             logger.warning("the cache does not answer: %s", error, extra={"action": "cache_down"})
             return otherwise
 
-    def add(self, key: str, value: Any, timeout: int | None) -> bool:
+    def add(self, key: Any, value: Any, timeout: Any) -> bool:
         return bool(self.ask(super().add, False, key, value, timeout))  # whoever locks by it has no lock
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any) -> Any:
         return self.ask(super().get, default, key, default)
 
-    def set(self, key: str, value: Any, timeout: int | None) -> None:
+    def set(self, key: Any, value: Any, timeout: Any) -> None:
         self.ask(super().set, None, key, value, timeout)
 
-    def touch(self, key: str, timeout: int | None) -> bool:
+    def touch(self, key: Any, timeout: Any) -> bool:
         return bool(self.ask(super().touch, False, key, timeout))
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: Any) -> bool:
         return bool(self.ask(super().delete, False, key))
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         return dict(self.ask(super().get_many, {}, keys))
 
-    def has_key(self, key: str) -> bool:
+    def has_key(self, key: Any) -> bool:
         return bool(self.ask(super().has_key, False, key))
 
-    def incr(self, key: str, delta: int) -> int:
+    def incr(self, key: Any, delta: int) -> int:
         count = self.ask(super().incr, None, key, delta)
         if count is None:
             raise ValueError(f"Key '{key}' not found.")  # as Django says it of a key that is not there
         return int(count)
 
-    def set_many(self, data: dict[str, Any], timeout: int | None) -> None:
+    def set_many(self, data: Any, timeout: Any) -> None:
         self.ask(super().set_many, None, data, timeout)
 
-    def delete_many(self, keys: Iterable[str]) -> None:
+    def delete_many(self, keys: Iterable[Any]) -> None:
         self.ask(super().delete_many, None, keys)
 
     def delete_matching(self, pattern: str) -> bool:
@@ -94,8 +94,10 @@ class OptionalRedisCache(RedisCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._class = OptionalCacheClient
-        self._options = {**PATIENCE, **self._options}
+        self._options = {**PATIENCE, **params.get("OPTIONS", {})}
 
-    def clear(self) -> bool:
+    def clear(self) -> bool:  # type: ignore[override]
         """Delete what has our prefix; Django's own empties the server, with whatever else is in it."""
-        return bool(self._cache.delete_matching(self.make_key("*", version="*")))
+        return cast("OptionalCacheClient", self._cache).delete_matching(
+            self.key_func("*", self.key_prefix, "*")
+        )

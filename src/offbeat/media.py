@@ -41,9 +41,6 @@ class RefusingStorage(Storage):
     def size(self, name: str) -> NoReturn:
         self._refuse(name)
 
-    def listdir(self, path: str) -> NoReturn:
-        self._refuse(path)
-
     def _refuse(self, name: str) -> NoReturn:
         raise NoStorageError(
             f"{name}: files have no place, since the disk here goes with the process. {HINT}"
@@ -58,4 +55,4 @@ class VolumeStorage(FileSystemStorage):
             raise NoStorageError(
                 f"{name}: MEDIA_ROOT={self.location} is no folder. Hint: mount its volume here."
             )
-        return super()._save(name, content)
+        return str(super()._save(name, content))  # type: ignore[misc]

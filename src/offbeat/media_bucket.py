@@ -22,7 +22,7 @@ class BucketStorage(S3Storage):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.client_config = self.client_config.merge(LIMITS)
+        self.client_config: Config = self.client_config.merge(LIMITS)
 
     def get_default_settings(self) -> dict[str, Any]:
         own = {

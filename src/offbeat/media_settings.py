@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from offbeat import env_values
 from offbeat.env import env
-from offbeat.env_values import LINE, NAME, matching
 from offbeat.project import ROOT
 from offbeat.security_settings import CONTENT_SECURITY_POLICY, DEBUG
 
@@ -17,13 +17,19 @@ MEDIA_URL = "media/"
 MEDIA_ROOT = env.text(
     "MEDIA_ROOT", str(ROOT / ".local" / "media") if DEBUG else "", form=("a folder, like /data/media", r"/.+")
 )
-MEDIA_BUCKET = env.text("MEDIA_BUCKET", "", form=NAME)  # wins over MEDIA_ROOT
-MEDIA_ENDPOINT_URL = env.url("MEDIA_ENDPOINT_URL", ["https", "http"], default="")  # of any but Amazon's S3
-AWS_REGION = env.text("AWS_REGION", "", form=NAME)
+BUCKET_NAME = ("the name of a bucket, without an address", r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+MEDIA_BUCKET = env.text("MEDIA_BUCKET", "", form=BUCKET_NAME)  # wins over MEDIA_ROOT
+MEDIA_ENDPOINT_URL = env.url("MEDIA_ENDPOINT_URL", ["https", "http"], default="").rstrip("/")
+if MEDIA_BUCKET:  # dashboards show the bucket's own address: in front of the host, or behind it
+    MEDIA_ENDPOINT_URL = MEDIA_ENDPOINT_URL.removesuffix(f"/{MEDIA_BUCKET}").replace(
+        f"://{MEDIA_BUCKET}.", "://", 1
+    )
+AWS_REGION = env.text("AWS_REGION", "", form=("a region, like eu-central-1", r"[a-z0-9-]+"))
+_LINE = env_values.matching(env_values.LINE)
 AWS_ACCESS_KEY_ID = env.parsed(
-    "AWS_ACCESS_KEY_ID", matching(LINE), "", is_secret=True
+    "AWS_ACCESS_KEY_ID", _LINE, "", is_secret=True
 )  # without keys: those of the machine's role
-AWS_SECRET_ACCESS_KEY = env.parsed("AWS_SECRET_ACCESS_KEY", matching(LINE), "", is_secret=True)
+AWS_SECRET_ACCESS_KEY = env.parsed("AWS_SECRET_ACCESS_KEY", _LINE, "", is_secret=True)
 
 if MEDIA_ENDPOINT_URL and not MEDIA_BUCKET:
     env.problem("MEDIA_ENDPOINT_URL is set, and MEDIA_BUCKET is not.", "it is the name of the bucket there.")

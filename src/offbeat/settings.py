@@ -18,8 +18,8 @@ from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
 from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
-from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.ops.logins.conf import LoginsConf
+from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 
 BASE_DIR = ROOT

@@ -220,8 +220,9 @@ def test_no_modules_import_each_other():
 
 
 def test_nothing_is_dead():
-    """What is named only where it is defined goes; tests do not count."""
+    """What is named only where it is defined goes; tests do not count, and what projects may call does."""
     texts = [path.read_text() for kind in ("py", "html") for path in CORE.rglob(f"*.{kind}")]
+    texts.append((CHECKOUT / "docs/offbeat/api.md").read_text())
     times = Counter(word for text in texts for word in re.findall(r"\w+", text))
     found = {
         (str(path.relative_to(CORE)), node.name)

@@ -19,7 +19,8 @@ REFUSING = "offbeat.media.RefusingStorage"
 @register("deployment")
 def check_media(**_: Any) -> list[CheckMessage]:
     """Warn of fields for files where nothing says where those are kept (offbeat.W002)."""
-    fields = sorted(homeless_fields()) if settings.STORAGES["default"]["BACKEND"] == REFUSING else []
+    backend: Any = settings.STORAGES["default"]
+    fields = sorted(homeless_fields()) if backend["BACKEND"] == REFUSING else []
     return [
         Warning(
             f"{', '.join(fields)}: files have no place, and saving one is an error",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from offbeat import cache as module
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.servers import EXECUTABLES
 from offbeat.ops.doctor import cache_server
+from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.running import CHECKOUT
 
 SAYS = """
@@ -52,13 +54,6 @@ def redis_cache(cache_redis, settings):
     module.OptionalCacheClient.asks_again_at.clear()
     yield caches["default"]
     module.OptionalCacheClient.asks_again_at.clear()
-
-
-def manage(*arguments, **changes):
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=os.environ | changes, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
 
 
 def test_by_default_all_processes_share_one_cache(stack):
@@ -118,19 +113,28 @@ BROKERS = {
 
 
 @pytest.mark.parametrize("address", BROKERS.values(), ids=BROKERS)
-def test_the_brokers_redis_is_refused(stack, address):
+def test_the_brokers_redis_is_refused(address):
     """The same server is refused, whatever the database: its policy of eviction is for all of them."""
-    url = stack.environment["REDIS_URL"]
-    port = url.rpartition(":")[2].partition("/")[0]
-    told = manage(
-        "check", CACHE_URL=address.format(url=url, server=url.rpartition("/")[0], port=port), REDIS_URL=url
+    url = "redis://:secret@127.0.0.1:6379/0"
+    _, problems = load(
+        CACHE_URL=address.format(url=url, server=url.rpartition("/")[0], port=6379), REDIS_URL=url
     )
 
-    assert told.returncode == os.EX_CONFIG
-    assert told.stderr.startswith(
-        "Error: CACHE_URL is the broker's server, 127.0.0.1: a cache evicts, and a broker must not."
+    (problem,) = problems
+    assert problem.startswith(
+        "CACHE_URL is the broker's server, 127.0.0.1: a cache evicts, and a broker must not."
     )
-    assert len(told.stderr.splitlines()) == 1
+
+
+def test_such_an_address_ends_the_process():
+    """It exits with 78 before it does anything, as for any wrong variable."""
+    told = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env=os.environ | {"CACHE_URL": os.environ["REDIS_URL"]}, cwd=CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert told.returncode == os.EX_CONFIG
+    assert told.stderr.startswith("Error: CACHE_URL is the broker's server")
 
 
 @pytest.mark.parametrize(
@@ -142,12 +146,23 @@ def test_the_brokers_redis_is_refused(stack, address):
     ],
 )
 def test_a_wrong_address_is_named(url, message):
-    """CACHE_URL is read as REDIS_URL is, and exits with 78."""
-    told = manage("check", CACHE_URL=url)
+    """CACHE_URL is read as REDIS_URL is."""
+    _, (problem,) = load(CACHE_URL=url)
 
-    assert told.returncode == os.EX_CONFIG
-    assert told.stderr.startswith(f"Error: {message}")
-    assert "Traceback" not in told.stderr
+    assert problem.startswith(message)
+
+
+def test_tls_is_that_of_the_broker():
+    """One authority and one decision for both servers; without TLS there is nothing to decide."""
+    secure = {"REDIS_URL": "rediss://h", "REDIS_CA": "/etc/ssl/certs/ca-certificates.crt"}
+    over_tls, none = load(CACHE_URL="rediss://c", **secure), load(CACHE_URL="redis://c", **secure)
+    lax, _ = load(CACHE_URL="rediss://c", REDIS_URL="rediss://h", REDIS_TLS_VERIFY="false")
+
+    assert (over_tls[1], none[1]) == ([], [])
+    assert over_tls[0].CACHES["default"]["OPTIONS"] == over_tls[0].REDIS.tls
+    assert over_tls[0].CACHES["default"]["OPTIONS"]["ssl_ca_certs"] == secure["REDIS_CA"]
+    assert none[0].CACHES["default"]["OPTIONS"] == {}
+    assert lax.CACHES["default"]["OPTIONS"]["ssl_cert_reqs"] == ssl.CERT_NONE
 
 
 @pytest.mark.django_db

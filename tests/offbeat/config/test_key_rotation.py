@@ -131,5 +131,7 @@ def test_a_fallback_that_everybody_knows_is_refused(settings):
     told = manage("check", SECRET_KEY_FALLBACKS=f"{SECRET},{settings.LOCAL_KEY}")
 
     assert told.returncode == os.EX_CONFIG
-    assert told.stderr.startswith("Error: SECRET_KEY_FALLBACKS: one is an example that everybody can read.")
+    assert told.stderr.startswith(
+        "Error: SECRET_KEY_FALLBACKS: one can be guessed: it is an example that everybody can read."
+    )
     assert settings.LOCAL_KEY not in told.stderr

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 
 import pytest
 
@@ -13,12 +16,20 @@ SECRET = "kT9w-2LqxZr7pYb4mVh8sNc1dFg6jQaX3eRu5"
 # Of each variable of the manual a value that is right, and is not its default. A SECRET is shown in no message.
 RIGHT = {
     "SECRET_KEY": SECRET,
+    "SECRET_KEY_FALLBACKS": SECRET,
     "ALLOWED_HOSTS": "shop.example,.shop.example",
     "DATABASE_URL": f"postgresql://app:{SECRET}@db.shop.example:5433/shop?sslmode=require",
     "DATABASE_CA": "/etc/ssl/certs/ca-certificates.crt",
     "DISABLE_SERVER_SIDE_CURSORS": "true",
     "REDIS_URL": f"rediss://:{SECRET}@cache.shop.example:6380/2",
     "REDIS_CA": "/etc/ssl/certs/ca-certificates.crt",
+    "CACHE_URL": f"rediss://:{SECRET}@entries.shop.example:6380",
+    "MEDIA_BUCKET": "shop-uploads",
+    "MEDIA_ENDPOINT_URL": "https://account.r2.cloudflarestorage.com",
+    "AWS_ACCESS_KEY_ID": SECRET,
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_REGION": "eu-central-1",
+    "MEDIA_ROOT": "/data/media",
     "BASE_URL": "https://shop.example",
     "DEBUG": "true",
     "MAINTENANCE": "true",
@@ -111,6 +122,8 @@ MEANT = [
     ("EMAIL_PORT", "tcp://10.96.0.7:587", "EMAIL_PORT", 587),  # of a Kubernetes service called email
     ("REDIS_URL", "REDISS://:p@cache.example:6379/0", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
     ("REDIS_URL", "rediss://:p@cache.example  ", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
+    ("MEDIA_ENDPOINT_URL", "https://a.r2.example/shop-uploads/", "MEDIA_ENDPOINT_URL", "https://a.r2.example"),
+    ("MEDIA_ENDPOINT_URL", "https://shop-uploads.fra1.example", "MEDIA_ENDPOINT_URL", "https://fra1.example"),
     ("SENTRY_DSN", "https://0a1b@o1.ingest.de.sentry.io/42", "SENTRY_DSN", "https://0a1b@o1.ingest.de.sentry.io/42"),
 ]  # fmt: skip
 # What has no meaning, and what the message says: (variable, value, a part of the message).
@@ -163,8 +176,18 @@ REFUSED = [
     ("REDIS_URL", "redis://h/jobs", '"jobs" is no number of a database'),
     ("REDIS_URL", "unix:///run/redis.sock", "REDIS_URL=unix://…: should be redis://… or rediss://…."),
     ("REDIS_URL", "redis+socket:///run/redis.sock", "should be redis://… or rediss://…."),
+    ("CACHE_URL", "memcached://cache:11211", "CACHE_URL=memcached://…: should be redis://… or rediss://…."),
+    ("CACHE_URL", "redis://cache/jobs", 'CACHE_URL: "jobs" is no number of a database'),
+    ("MEDIA_BUCKET", "s3://shop", "use the name of a bucket, without an address"),
+    ("AWS_REGION", "EU (Frankfurt)", "use a region, like eu-central-1"),
     ("OFFBEAT_ROOT", "/nowhere", "OFFBEAT_ROOT=/nowhere: there is no such folder."),
 ]
+
+
+@pytest.fixture(autouse=True)
+def django_storages(monkeypatch):
+    """Have it look installed, as MEDIA_BUCKET wants it."""
+    monkeypatch.setitem(sys.modules, "storages", module_from_spec(ModuleSpec("storages", None)))
 
 
 def documented():
@@ -268,5 +291,8 @@ def test_a_service_of_kubernetes():
 
 
 def given(name, value):
-    needs = {"REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")}}.get(name, {})
+    needs = {
+        "REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")},
+        "MEDIA_ENDPOINT_URL": {"MEDIA_BUCKET": "shop-uploads"},
+    }.get(name, {})
     return load(**needs, **{name: value})

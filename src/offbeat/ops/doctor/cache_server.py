@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
@@ -26,11 +26,11 @@ def cache() -> Iterator[Finding]:
         if isinstance(found, DatabaseCache):
             yield in_table(f"cache {alias}", found)
         elif isinstance(found, RedisCache):
-            yield in_redis(f"cache {alias}", cast("Redis", found._cache.get_client()))  # noqa: SLF001  it shows its client nowhere else
+            yield in_redis(f"cache {alias}", found._cache.get_client())  # noqa: SLF001  it shows its client nowhere else
 
 
 def in_table(name: str, found: DatabaseCache) -> Finding:
-    table = found._table  # noqa: SLF001
+    table = found._table  # type: ignore[attr-defined]  # noqa: SLF001
     if table in connection.introspection.table_names():
         return green(name, f"the table {table} in PostgreSQL")
     return red(name, f"there is no table {table}", "python manage.py release")

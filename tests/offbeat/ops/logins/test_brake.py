@@ -17,7 +17,7 @@ from django.urls import path
 from django.utils import timezone
 
 from offbeat.ops.logins.backend import LoginBackend
-from offbeat.ops.logins.brake import LoginAttempt, Bucket
+from offbeat.ops.logins.brake import Bucket, LoginAttempt
 from offbeat.ops.logins.checks import check_backends
 from offbeat.ops.logins.conf import conf
 from offbeat.ops.logins.refusal import LoginRefusalMiddleware
