@@ -22,6 +22,7 @@ from celery import current_app, signals
 from offbeat.jobs import attempts, code, sql
 from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import one_line
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.relay import ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
@@ -99,7 +100,7 @@ def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
 
 def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
     """Make a job wait for a worker whose code takes its arguments. Raises nothing where the attempt is no longer current."""
-    reason = f"waits for a worker that knows it: {misfit}"
+    reason = one_line(f"waits for a worker that knows it: {misfit}")
     values = {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()}
     sql.execute(REFUSE_BEGUN, values)
     attempts.follow(None, attempt.concurrency_key)

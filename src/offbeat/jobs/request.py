@@ -66,9 +66,9 @@ class JobRequest(Request):
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  Celery's name
         """Send an event to Flower and its like; what it says of an error has no secrets."""
-        super().send_event(
-            type, **{name: redact(each) if isinstance(each, str) else each for name, each in fields.items()}
-        )
+        if self._eventer and self._eventer.enabled:
+            fields = {name: redact(each) if isinstance(each, str) else each for name, each in fields.items()}
+        super().send_event(type, **fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         super().on_timeout(soft, timeout)

@@ -267,3 +267,40 @@ def test_a_start_is_noted(monkeypatch):
     Received(work).request.execute_using_pool(RunningPool())
 
     assert worker_state.task_started_at > 0
+
+
+class Eventer:
+    """Keeps the events that would go to Redis."""
+
+    enabled = True
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, kind, **fields):
+        self.sent.append((kind, fields))
+
+
+def test_events_have_no_password(job, monkeypatch):
+    """Where events are on, for Flower, they tell of a failure without the secrets in it."""
+    _, received = job
+    eventer = Eventer()
+    monkeypatch.setattr(received.request, "_eventer", eventer)
+
+    received.request.on_failure(failed_with("no answer of postgres://app:hunter2@db"))
+
+    ((kind, fields),) = eventer.sent
+    assert kind == "task-failed"
+    assert "postgres://***@db" in fields["traceback"]
+    assert "hunter2" not in str(fields)
+
+
+def failed_with(message):
+    try:
+        raise_error(message)
+    except ValueError:
+        return ExceptionInfo()
+
+
+def raise_error(message):
+    raise ValueError(message)
