@@ -322,3 +322,14 @@ def test_the_keyboard_is_enough(open_page):
 
     assert page.evaluate("document.activeElement.textContent") == "Subscribe"
     assert outlines == ["solid"] * 4
+
+
+@pytest.mark.browser
+def test_the_trap_is_for_programs_only(open_page):
+    """Whoever listens to the page hears of one field, and whoever sees it sees one."""
+    page = open_page()
+
+    assert page.get_by_role("textbox").count() == 1
+    assert "Leave this empty" not in page.locator("main").aria_snapshot()
+    trap = page.locator("input[name=website]").bounding_box()
+    assert trap["x"] + trap["width"] < 0
