@@ -91,14 +91,16 @@ def test_an_authority_of_ones_own(faults, authority):
     """REDIS_CA names it, as a dashboard of one line holds it: a job is done, and the doctor says verified."""
     (certificate_file, _), server = authority
     given = certificate_file.read_text().replace("\n", "\\n")
-    faults.stack.environment |= {"REDIS_URL": server.url(), "REDIS_CA": given}
+    cache = TLS(faults.redis.url, *signed(certificate_file.parent, "cache", authority[0]))
+    faults.stack.environment |= {"REDIS_URL": server.url(), "CACHE_URL": cache.url(), "REDIS_CA": given}
     faults.worker()
 
     done = faults.stack.manage("shell", "-c", ENQUEUE)
 
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == 1, seconds=60)
-    assert doctor(faults.stack)["Redis TLS"] == ("green", "TLSv1.3, verified")
+    found = doctor(faults.stack)
+    assert found["Redis TLS"] == found["cache default TLS"] == ("green", "TLSv1.3, verified")
 
 
 def test_an_authority_that_has_not_signed_it(faults, authority, certificates):
