@@ -112,7 +112,7 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "measure what Offbeat costs beside its peers: jobs, cron, ops or connections",
+        "measure what Offbeat costs beside its peers: jobs, cron, ops, connections or web",
         ["-m", "bench"],
         reads_env_file=False,
     ),

@@ -12,7 +12,7 @@ from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from offbeat import known_secrets, redaction
+from offbeat import redaction
 
 Event = MutableMapping[str, Any]
 
@@ -22,6 +22,11 @@ MOST, DEEPEST, LONGEST_ITEM = (
     5,
     1_000,
 )  # of what a dictionary or a list holds: items in all, levels, characters of each
+# Not every key: a job's concurrency_key is what one searches for.
+SECRET_NAME = re.compile(
+    r"(passw(or)?d|passphrase|secret|token|(api|secret|private|access)_?key|authorization|cookie)$",
+    re.IGNORECASE,
+)
 # Those that move a cursor, ring, colour, or turn the direction of writing; and line breaks, which forge a line.
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -76,7 +81,7 @@ def is_plain(value: Any) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
-    return bool(known_secrets.NAME.search(name))
+    return bool(SECRET_NAME.search(name))
 
 
 def encodable(text: str) -> str:

@@ -57,10 +57,6 @@ class Arrival:
     def is_upload(self) -> bool:
         return self.frame is not None and self.frame.is_upload
 
-    @property
-    def reserved(self) -> int:
-        return self.frame.reserved if self.frame else 0
-
     def refusal(self) -> HTTPStatus | None:
         """Return the status to refuse it with, if it has to be."""
         if self.frame is None:

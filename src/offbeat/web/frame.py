@@ -15,7 +15,6 @@ from offbeat.web.body_limit import find_limit
 WHOLE = (
     1024 * 1024
 )  # bytes of a body that wait in memory until they are complete; a larger one is read by a thread
-SMALL = 16 * 1024  # bytes of a body that need no reservation: all connections together have room for them
 HEAD = 64 * 1024  # bytes; the routers of platforms take 8 to 32 KiB
 OVERHEAD = 2  # how much more than its bytes a body in chunks may take
 SIZE_LINE = 8190  # bytes, as gunicorn's limit
@@ -33,11 +32,6 @@ class Frame:
     is_upload: bool = False
     """Whether a thread has to read it from the client: it is taken there, and too large to wait for."""
 
-    @property
-    def reserved(self) -> int:
-        """How much memory it may need."""
-        return self.length if SMALL < self.length <= WHOLE else 0
-
     def is_too_large(self, data: bytearray) -> bool:
         """Tell whether it is refused here; Django answers one that announces its size, and reads none of it."""
         return False
@@ -54,13 +48,9 @@ class Chunks(Frame):
     size: int = 0
     """Bytes in the chunks that are known so far."""
 
-    @property
-    def reserved(self) -> int:
-        return min(self.limit, WHOLE)
-
     def is_too_large(self, data: bytearray) -> bool:
         # Chunks of a byte each, or trailers without end, are larger than what they bring.
-        return self.size > self.reserved or len(data) > OVERHEAD * self.reserved + HEAD
+        return self.size > self.limit or len(data) > OVERHEAD * self.limit + HEAD
 
     def is_complete(self, data: bytearray) -> bool:
         while (end := data.find(b"\r\n", self.start)) >= 0:
@@ -72,7 +62,7 @@ class Chunks(Frame):
                 return data.startswith(b"\r\n", end + 2) or data.find(b"\r\n\r\n", end) >= 0
             self.size += size
             self.start = end + 2 + size + 2
-            if self.size > self.reserved:
+            if self.size > self.limit:
                 return False
         return len(data) - self.start > SIZE_LINE
 
@@ -85,6 +75,6 @@ def read_frame(head: bytes, start: int) -> Frame:
     values = {name.strip().lower(): value.strip() for name, _, value in pairs}
     length, limit = values.get(b"content-length", b"0"), find_limit(path)
     if b"transfer-encoding" in values:
-        return Chunks(start, limit=limit) if b"content-length" not in values else Frame(start)
+        return Chunks(start, limit=min(limit, WHOLE)) if b"content-length" not in values else Frame(start)
     size = int(length) if length.isdigit() and len(length) < 20 else 0
     return Frame(start, size, limit, WHOLE < size <= limit)

@@ -22,7 +22,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from offbeat.web.arrival import Arrival
 from offbeat.web.client_socket import ClientSocket
 
-BUDGET = 32 * 1024 * 1024  # bytes that bodies on their way in may take, all together, of a process
+BUDGET = 32 * 1024 * 1024  # bytes that large requests on their way in may take, all together, of a process
+SMALL = 16 * 1024  # bytes of a request that count for nothing: all connections together have room for them
 LINGER = 2.0  # seconds that a client has to read its answer while it still sends, and to finish when we stop
 DRAINED = (
     1024 * 1024
@@ -146,11 +147,13 @@ class ClientWorker(ThreadWorker):
 
     def proceed(self, client: Client) -> None:
         """Give a request to a thread as soon as it is complete, and refuse it as soon as it cannot be."""
+        if len(client.arrival.data) > SMALL:
+            self.make_memory()
+        if client not in self.arriving:
+            return  # it was the one to give way
         refusal = client.arrival.refusal()
         if refusal is None and client.arrival.is_complete():
             refusal = self.submit(client)
-        elif refusal is None and client.arrival.reserved and self.is_short():
-            refusal = HTTPStatus.SERVICE_UNAVAILABLE
         if refusal is not None:
             self.refuse(client, refusal)
 
@@ -164,9 +167,16 @@ class ClientWorker(ThreadWorker):
         super().enqueue_req(client)
         return None
 
-    def is_short(self) -> bool:
-        """Tell whether the bodies that are on their way need more memory than there is for them."""
-        return sum(client.arrival.reserved for client in self.arriving) > BUDGET
+    def make_memory(self) -> None:
+        """Refuse the oldest of the large requests on their way where they, and those that wait for a thread, take too much.
+
+        Whoever is slow has been here longest.
+        """
+        waiting, arriving = (
+            [each for each in group if len(each.arrival.data) > SMALL] for group in (self.busy, self.arriving)
+        )
+        if sum(len(each.arrival.data) for each in (*waiting, *arriving)) > BUDGET and arriving:
+            self.refuse(arriving[0], HTTPStatus.SERVICE_UNAVAILABLE)
 
     def refuse(self, client: Client, status: HTTPStatus) -> None:
         """Answer without a thread, as far as the connection takes it at once."""

@@ -147,9 +147,9 @@ def test_such_an_address_ends_the_process():
 )
 def test_a_wrong_address_is_named(url, message):
     """CACHE_URL is read as REDIS_URL is."""
-    _, (problem,) = load(CACHE_URL=url)
+    _, problems = load(CACHE_URL=url)
 
-    assert problem.startswith(message)
+    assert problems[0].startswith(message)
 
 
 def test_tls_is_that_of_the_broker():

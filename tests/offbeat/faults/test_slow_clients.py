@@ -162,17 +162,28 @@ def test_more_connections_than_there_is_room_for(stack, crowd):
 
 
 def test_bodies_that_need_more_memory_than_there_is(stack, crowd):
-    """Bodies that are on their way are bounded together; whoever needs little is answered."""
+    """Bodies that are on their way are bounded together: the oldest give way, and whoever sends a whole one is served."""
     web = stack.web(WEB_REQUEST_SECONDS="60")
-    beginning = request("POST", "/admin/login/", f"Content-Length: {WHOLE}", body=b"x")
-    members = crowd(web, beginning, count=40)
+    begun = request("POST", "/echo/", f"Content-Length: {WHOLE}", body=b"x" * (WHOLE - 1))
+    members = crowd(web, begun, count=40)
 
-    wait_until(lambda: any(each.is_closed() for each in members))
+    wait_until(members[0].is_closed)
 
-    refused = [each for each in members if each.received]
-    assert {status_of(each.received.decode()) for each in refused} == {503}
-    assert len(refused) < 40
-    assert answers(web)
+    assert status_of(members[0].received.decode()) == 503
+    assert not members[-1].is_closed()
+    (honest,) = crowd(web, begun + b"x", count=1)
+    assert honest.socket.recv(12) == b"HTTP/1.1 200"
+
+
+def test_whole_bodies_that_wait_for_a_thread(stack, crowd):
+    """They count as well: a view that hangs fills no memory with those behind it."""
+    web = stack.web(WEB_THREADS="1")
+    crowd(web, request("GET", "/echo/?seconds=5"), count=1)
+
+    members = crowd(web, request("POST", "/echo/", f"Content-Length: {WHOLE}", body=b"x" * WHOLE), count=40)
+
+    wait_until(lambda: sum(each.is_closed() for each in members) >= 5)
+    assert {status_of(each.received.decode()) for each in members if each.received} == {503}
 
 
 def test_a_stop_waits_for_nobody_who_has_only_begun(stack, crowd):

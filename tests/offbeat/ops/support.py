@@ -11,7 +11,7 @@ from offbeat.deployment.schedule import Schedule
 def greet(fail=False):
     """Do what the jobs of these tests are for."""
     if fail:
-        raise ValueError("it was told to")
+        raise ValueError(fail if isinstance(fail, str) else "it was told to")
 
 
 @shared_task(name="tests.stumble", bind=True, max_retries=3, time_limit=60)

@@ -20,6 +20,7 @@ from offbeat.cronjobs.words import stamp
 from offbeat.jobs import attempts, broker, decisions, other_ledgers, refusal, unreadable_store
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
+from offbeat.jobs.testing import run_jobs
 from offbeat.ops import conditions
 from offbeat.ops.alerts import incidents, notifications, outage, watch
 from offbeat.ops.alerts.conf import AlertsConf
@@ -124,6 +125,18 @@ def test_a_dead_letter_is_told_once(quiet, webhook):
     assert [(post["kind"], post["subject"], post["is_over"]) for post in webhook.posts] == [
         ("dead_letters", "tests.greet", False)
     ]
+
+
+def test_no_password_is_told(quiet, webhook):
+    """A dead letter whose error had an address in it is told of without the password."""
+    greet.enqueue(fail="no answer of postgres://app:hunter2@db")
+
+    run_jobs()
+    look()
+
+    assert "no answer of postgres://***@db" in mail.outbox[0].body
+    assert "no answer of postgres://***@db" in webhook.posts[0]["text"]
+    assert "hunter2" not in mail.outbox[0].body + json.dumps(webhook.posts)
 
 
 def test_its_end_is_told_once(quiet, webhook):

@@ -156,7 +156,15 @@ def test_long_values_keep_their_ends():
 
 def test_usual_values_stay_as_they_are():
     """Numbers, nothing, truth, lists and dictionaries are those of JSON."""
-    given = {"one": 1, "half": 0.5, "none": None, "yes": True, "list": [1, "a"], "dict": {"a": {"b": None}}}
+    given = {
+        "concurrency_key": "a",
+        "one": 1,
+        "half": 0.5,
+        "none": None,
+        "yes": True,
+        "list": [1, "a"],
+        "dict": {"a": {"b": None}},
+    }
 
     assert as_json("hello", given=given)["given"] == given
 

@@ -40,7 +40,8 @@ def upload(request):
 
 @csrf_exempt
 def echo(request):
-    """Say what a view sees of a request."""
+    """Say what a view sees of a request, after as many seconds as it asks for."""
+    time.sleep(float(request.GET.get("seconds", 0)))
     return JsonResponse(
         {
             "secure": request.is_secure(),

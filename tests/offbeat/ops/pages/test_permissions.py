@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
@@ -171,6 +172,14 @@ def test_an_open_page_that_one_may_no_longer_open_reloads_itself(address_of):
     answer = account("dave", is_staff=True).get("/ops/", headers={"HX-Request": "true"})
 
     assert (answer.status_code, answer["HX-Refresh"], answer.content) == (403, "true", b"")
+
+
+def test_what_the_admin_site_asks_for_is_asked_for_here(address_of, monkeypatch):
+    """A second factor, for one: who has given only a password is led to the site's login, and so is an open page."""
+    client = account("olga", group="operators", is_staff=True)
+    monkeypatch.setattr(site, "has_permission", lambda _: False)
+
+    assert answers(client, address_of("jobs")) == {302, 401}
 
 
 def targets(answer):
