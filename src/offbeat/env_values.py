@@ -168,7 +168,7 @@ def address(schemes: Sequence[str]) -> Callable[[str], str]:
         if scheme.lower() not in WEB and is_unescaped(behind):
             raise ValueError(ESCAPED)
         if not is_url(value):
-            raise ValueError(wanted)
+            raise ValueError(f"{wanted} with the name of one host, and digits alone as its port")
         return value
 
     return parse

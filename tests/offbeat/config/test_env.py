@@ -60,17 +60,27 @@ def test_a_list_forgives_spaces_and_a_trailing_comma():
     [
         ("hunter2", "…"),
         ("http://hunter2:6379", "http://…"),
-        ("redis://", "redis://…"),
-        ("redis://host:hunter2", "redis://…"),
-        ("redis://hunter2:70000", "redis://…"),
     ],
 )
 def test_a_url_that_is_none(value, shown):
-    """A URL of another scheme, without a host or with a port that is no number is refused; its scheme alone is shown."""
+    """A URL of another scheme is refused; its scheme alone is shown."""
     env = Environment({"REDIS_URL": value})
 
     assert env.url("REDIS_URL", ["redis", "rediss"]) == ""
     assert env.problems == [f"Unexpected value REDIS_URL={shown}: should be redis://… or rediss://…."]
+
+
+@pytest.mark.parametrize(
+    "value", ["redis://", "redis://host:hunter2", "redis://hunter2:70000", "redis://hunter2:1,hunter2:2"]
+)
+def test_a_url_without_a_host(value):
+    """Without one host, or with a port that is no number, it is refused."""
+    env = Environment({"REDIS_URL": value})
+
+    assert env.url("REDIS_URL", ["redis", "rediss"]) == ""
+    (problem,) = env.problems
+    assert problem.startswith("Unexpected value REDIS_URL=redis://…: should be redis://… or rediss://…")
+    assert problem.endswith("with the name of one host, and digits alone as its port.")
 
 
 def test_a_password_is_never_part_of_a_message():

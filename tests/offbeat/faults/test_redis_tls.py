@@ -49,7 +49,6 @@ def tls(faults, certificates):
         "ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={ca}",
         "ssl_cert_reqs=required&ssl_ca_certs={ca}",
         "ssl_ca_certs={ca}",
-        "ssl_cert_reqs=optional&ssl_ca_certs={ca}",
         "ssl_cert_reqs=CERT_NONE",
     ],
 )
@@ -72,7 +71,8 @@ def test_a_job_over_tls(faults, tls, certificates, options):
 def test_a_certificate_that_does_not_fit(faults, tls, certificates, mistake):
     """Neither library connects, and both say why: the job waits in PostgreSQL."""
     wrong = mistake == "another authority"
-    query = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificates[wrong][0]}"
+    level = "optional" if wrong else "CERT_REQUIRED"  # a client verifies with either
+    query = f"ssl_cert_reqs={level}&ssl_ca_certs={certificates[wrong][0]}"
     faults.stack.environment["REDIS_URL"] = tls.url(query, host="127.0.0.1" if wrong else "localhost")
     worker = faults.stack.start("worker", read().service("worker").argv)
 
@@ -91,14 +91,16 @@ def test_an_authority_of_ones_own(faults, authority):
     """REDIS_CA names it, as a dashboard of one line holds it: a job is done, and the doctor says verified."""
     (certificate_file, _), server = authority
     given = certificate_file.read_text().replace("\n", "\\n")
-    faults.stack.environment |= {"REDIS_URL": server.url(), "REDIS_CA": given}
+    cache = TLS(faults.redis.url, *signed(certificate_file.parent, "cache", authority[0]))
+    faults.stack.environment |= {"REDIS_URL": server.url(), "CACHE_URL": cache.url(), "REDIS_CA": given}
     faults.worker()
 
     done = faults.stack.manage("shell", "-c", ENQUEUE)
 
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == 1, seconds=60)
-    assert doctor(faults.stack)["Redis TLS"] == ("green", "TLSv1.3, verified")
+    found = doctor(faults.stack)
+    assert found["Redis TLS"] == found["cache default TLS"] == ("green", "TLSv1.3, verified")
 
 
 def test_an_authority_that_has_not_signed_it(faults, authority, certificates):

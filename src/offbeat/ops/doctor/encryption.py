@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
 from django.db import connection
+from redis import RedisError
 
 from offbeat.jobs import broker
 from offbeat.ops.doctor.findings import Finding, green, yellow
@@ -17,20 +21,28 @@ if TYPE_CHECKING:
 
 
 def redis_tls() -> Iterator[Finding]:
-    """Look at the socket of a connection that is like all others to the broker."""
-    pool = broker.client().connection_pool
+    """Look at the socket of a connection that is like all others to the broker, and to each cache in Redis."""
+    yield _of_redis("Redis TLS", broker.client())
+    for alias in caches.settings:
+        if isinstance(caches[alias], RedisCache):
+            # That one is down is said by the check of caches.
+            with contextlib.suppress(RedisError):
+                yield _of_redis(f"cache {alias} TLS", caches[alias]._cache.get_client())  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _of_redis(name: str, client: Any) -> Finding:
+    pool = client.connection_pool
     one = pool.get_connection()
     try:
         one.connect()
-        yield _redis_finding(one._sock)  # noqa: SLF001  redis-py tells of it nowhere else
+        return _redis_finding(name, one._sock)  # noqa: SLF001  redis-py tells of it nowhere else
     finally:
         pool.release(one)
 
 
-def _redis_finding(sock: Any) -> Finding:
-    name = "Redis TLS"
+def _redis_finding(name: str, sock: Any) -> Finding:
     if not isinstance(sock, ssl.SSLSocket):
-        advice = "rediss:// in REDIS_URL: others on the way read the messages, and the password"
+        advice = f"rediss:// in {'REDIS_URL' if name == 'Redis TLS' else 'CACHE_URL'}: others on the way read along"
         return unencrypted(name, str(sock.getpeername()[0]), advice)
     if sock.context.verify_mode == ssl.CERT_NONE:
         advice = "REDIS_TLS_VERIFY=true, and REDIS_CA where the platform signs its own certificates"
