@@ -46,6 +46,5 @@ DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = (
 # Web: how long a statement may take, and a transaction wait for something else; in seconds, 0 is without end. Workers' are in
 # jobs/conf.py; all other processes have none.
 WEB_STATEMENT_TIMEOUT = env.integer("WEB_STATEMENT_TIMEOUT", 25)  # below the 30 s after which routers give up
-WEB_IDLE_TIMEOUT = env.integer(
-    "WEB_IDLE_TIMEOUT", 30
-)  # nobody waits for this request any more: its locks go, too
+# Nobody waits for such a request any more: its locks go, too.
+WEB_IDLE_TIMEOUT = env.integer("WEB_IDLE_TIMEOUT", 30)

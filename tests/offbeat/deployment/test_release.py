@@ -8,6 +8,7 @@ import pytest
 from offbeat.deployment.migration import LOCK
 from offbeat.dev.ports import LOOPBACK, free_port
 from tests.offbeat.support.polling import wait_until
+from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 from tests.offbeat.support.somebody import somebody
 from tests.offbeat.support.stack import MANAGE
 
@@ -66,6 +67,20 @@ def test_a_release_waits_for_the_one_that_migrates(empty):
     assert release.process.returncode == 0
     assert f"waiting for pid {pid} (somebody, from " in release.output
     assert "offbeat_jobs_job" in tables(empty)
+
+
+@pytest.mark.parametrize("way", ["direct", pytest.param("pooled", marks=needs_pgbouncer)])
+def test_of_releases_at_once_one_migrates(empty, way):
+    """Three replicas, three deploys: the others wait, and find nothing to do."""
+    if way == "pooled":
+        empty.environment["DATABASE_URL"] = start_pooler(empty, default_pool_size=8)
+    releases = [empty.start("release", [*MANAGE, "release"]) for _ in range(3)]
+
+    codes = [release.wait(120) for release in releases]
+
+    assert codes == [0, 0, 0]
+    assert sum("Applying offbeat_jobs.0001_initial... OK" in each.output for each in releases) == 1
+    assert sum("No migrations to apply." in each.output for each in releases) == 2
 
 
 def test_a_migration_that_waits_for_a_table_says_for_whom(stack):

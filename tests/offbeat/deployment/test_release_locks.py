@@ -22,10 +22,7 @@ WAITING = (
 def unmigrated(stack):
     """A stack whose next release alters one table that is in use."""
     with psycopg.connect(stack.environment["DATABASE_URL"]) as database:
-        database.execute(
-            "DELETE FROM django_migrations WHERE app = 'auth' AND name = '0012_alter_user_first_name_max_length'"
-        )
-        database.execute("ALTER TABLE auth_user ALTER COLUMN first_name TYPE varchar(30)")
+        database.execute("DELETE FROM django_migrations WHERE app = 'effects' AND name = '0002_default'")
     return stack
 
 
@@ -39,7 +36,7 @@ class Readers:
     def read(self):
         with psycopg.connect(self.url, autocommit=True, application_name="reader") as database:
             while not self.over.wait(0.05):
-                database.execute("SELECT count(*) FROM auth_user")
+                database.execute("SELECT count(*) FROM effects_effect")
                 self.answers += 1
 
     def __enter__(self):
@@ -56,7 +53,7 @@ class Readers:
 def test_others_go_on_while_a_migration_cannot_have_its_table(unmigrated):
     """A long transaction has it: who reads waits for moments, and is served between the tries."""
     with (
-        somebody("SELECT count(*) FROM auth_user") as pid,
+        somebody("SELECT count(*) FROM effects_effect") as pid,
         Readers(unmigrated.environment["DATABASE_URL"]) as readers,
     ):
         release = unmigrated.start("release", [*MANAGE, "release", "--lock-timeout", "1"])
@@ -72,7 +69,7 @@ def test_others_go_on_while_a_migration_cannot_have_its_table(unmigrated):
 
 def test_a_release_gives_up_after_a_bounded_time(unmigrated):
     """It names who had the table, changes nothing, and ends as one that may be tried again."""
-    with somebody("SELECT count(*) FROM auth_user") as pid:
+    with somebody("SELECT count(*) FROM effects_effect") as pid:
         done = unmigrated.manage("release", "--lock-timeout", "0.5", "--lock-wait", "1")
 
     assert done.returncode == 75
@@ -83,14 +80,14 @@ def test_a_release_gives_up_after_a_bounded_time(unmigrated):
 
 def test_a_release_that_is_killed_while_it_waits_keeps_nobody_waiting(unmigrated):
     """PostgreSQL ends the wait by itself: a statement does not notice that its client is gone."""
-    with somebody("SELECT count(*) FROM auth_user"), unmigrated.postgres.connect() as server:
+    with somebody("SELECT count(*) FROM effects_effect"), unmigrated.postgres.connect() as server:
         release = unmigrated.start("release", [*MANAGE, "release", "--lock-timeout", "2"])
         wait_until(lambda: server.execute(WAITING).fetchone()[0])
         release.kill()
         wait_until(lambda: not server.execute(WAITING).fetchone()[0])
 
         with psycopg.connect(unmigrated.environment["DATABASE_URL"], options="-c lock_timeout=1s") as reader:
-            reader.execute("SELECT count(*) FROM auth_user")
+            reader.execute("SELECT count(*) FROM effects_effect")
 
 
 def test_an_index_whose_build_was_interrupted_is_built_anew(stack):

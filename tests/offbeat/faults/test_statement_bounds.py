@@ -26,6 +26,9 @@ def way(request, stack):
         stack.environment["DATABASE_URL"] = start_pooler(stack, default_pool_size=3)
     with connected_to(stack.environment["DATABASE_URL"]):
         yield request.param
+    connection.execute_wrappers[:] = [
+        each for each in connection.execute_wrappers if each is not statement_bounds.within_bounds
+    ]
 
 
 def setting(name):
