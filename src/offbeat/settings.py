@@ -34,8 +34,6 @@ LOCAL_KEY = weak_secrets.LOCAL_KEY
 SECRET_KEY = env.secret("SECRET_KEY", LOCAL_KEY if DEBUG else None, shortest=weak_secrets.SHORTEST_KEY)
 # Former keys: what they signed stays good until they are removed. Nothing new is signed with them.
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS", shortest=weak_secrets.SHORTEST_OLD_KEY)
-# Django's own check of it asks for 50 characters, and Render makes 44: weak_secrets.py refuses what can be guessed.
-SILENCED_SYSTEM_CHECKS = ["security.W009"]
 PLATFORM_HOSTS = platform_hosts(os.environ)  # what the platform calls this service; nobody need type it
 ALLOWED_HOSTS = env.parsed(
     "ALLOWED_HOSTS",

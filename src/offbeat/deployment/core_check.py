@@ -59,7 +59,7 @@ def core_messages(root: Path) -> list[CheckMessage]:
         Warning(
             f"the core was edited since it came with Offbeat {base.version}: {', '.join(edited_files(root, base, folders))}",
             hint=f"Contribute the change to {base.upstream}; until it comes back, ./run update --keep-my-changes makes it "
-            'again to each newer core, and SILENCED_SYSTEM_CHECKS = ["offbeat.W001"] says that it is meant.',
+            'again to each newer core, and SILENCED_SYSTEM_CHECKS += ["offbeat.W001"] says that it is meant.',
             id="offbeat.W001",
         )
     ]
