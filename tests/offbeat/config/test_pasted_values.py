@@ -43,7 +43,6 @@ RIGHT = {
     "EMAIL_USE_SSL": "true",
     "DEFAULT_FROM_EMAIL": "Shop <news@shop.example>",
     "ADMINS": "alice@shop.example, Bob <bob@shop.example>",
-    "MAINTENANCE": "true",
     "SECURE_SSL_REDIRECT": "false",
     "SECURE_HSTS_SECONDS": "60",
     "CSRF_TRUSTED_ORIGINS": "https://shop.example,https://*.shop.example",
