@@ -26,10 +26,8 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN = "(unknown)"  # no name of an account has brackets
 AGENT = 120  # characters of what a browser says it is
-ROWS, ROW_AGAIN = (
-    10,
-    timedelta(minutes=6),
-)  # rows of failures at once for one account, and until there is a further one
+ROWS = 10  # of failures at once, for one account
+ROW_AGAIN = timedelta(minutes=6)  # until there is a further one
 AGAIN = timedelta(minutes=10)  # until one that is still locked out is reported again
 BUSY_AGAIN = 10.0  # seconds between lines that say that there are too many logins
 
@@ -46,9 +44,14 @@ def on_login(request: HttpRequest, user: Any, **_: Any) -> None:
     from offbeat.ops.logins.refusal import succeed  # noqa: PLC0415  no wake-up pays for it
 
     succeed(request)
-    if user.is_staff:
+    if is_staff(user):
         limit_session(request)
     note(request, "log in", user)
+
+
+def is_staff(user: Any) -> bool:
+    """Whether an account is one; a project's own model need not know the word."""
+    return bool(getattr(user, "is_staff", False))
 
 
 def limit_session(request: HttpRequest) -> None:
@@ -66,7 +69,7 @@ def on_logout(request: HttpRequest, user: Any, **_: Any) -> None:
 def note(request: HttpRequest, act: str, user: Any) -> None:
     """Write down what an account did; not of tests, whose `client.login` makes up a request that nobody sent."""
     if request.method:
-        write(request, act, user.get_username(), find_address(request), is_in_trail=user.is_staff)
+        write(request, act, user.get_username(), find_address(request), is_in_trail=is_staff(user))
 
 
 def on_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
@@ -95,8 +98,8 @@ def note_busy() -> None:
 def write_failure(request: HttpRequest | None, act: str, name: str, address: str) -> None:
     from offbeat.ops.logins.brake import Bucket, key  # noqa: PLC0415
 
-    who, is_staff = find_account(name)
-    rows = Bucket(key("rows", who if is_staff else UNKNOWN), ROWS, ROW_AGAIN)
+    who, of_staff = find_account(name)
+    rows = Bucket(key("rows", who if of_staff else UNKNOWN), ROWS, ROW_AGAIN)
     write(request, act, who, address, is_in_trail=request is not None and rows.take(), is_well=False)
 
 
@@ -108,7 +111,7 @@ def find_account(name: str) -> tuple[str, bool]:
     if not name or not is_text(name):
         return UNKNOWN, False
     found = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()  # noqa: SLF001  as Django's own backend
-    return (name, found.is_staff) if found else (UNKNOWN, False)
+    return (name, is_staff(found)) if found else (UNKNOWN, False)
 
 
 def find_address(request: HttpRequest | None) -> str:
