@@ -50,6 +50,11 @@ RIGHT = {
     "PORT": "8001",
     "WEB_CONCURRENCY": "3",
     "WEB_THREADS": "5",
+    "WEB_MAX_BODY": "2048",
+    "WEB_REQUEST_SECONDS": "20",
+    "BIND": "127.0.0.1",
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": "true",
+    "SECURE_HSTS_PRELOAD": "true",
     "WEB_STATEMENT_TIMEOUT": "20",
     "WEB_IDLE_TIMEOUT": "20",
     "ADMIN_PATH": "backstage/",
@@ -300,9 +305,13 @@ def test_a_service_of_kubernetes():
     assert meaning(linked) == meaning(load()[0])
 
 
+# What a variable needs beside it.
+BESIDE = {
+    "REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")},
+    "MEDIA_ENDPOINT_URL": {"MEDIA_BUCKET": "shop-uploads"},
+    "SECURE_HSTS_PRELOAD": {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_SECONDS": "31536000"},
+}
+
+
 def given(name, value):
-    needs = {
-        "REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")},
-        "MEDIA_ENDPOINT_URL": {"MEDIA_BUCKET": "shop-uploads"},
-    }.get(name, {})
-    return load(**needs, **{name: value})
+    return load(**BESIDE.get(name, {}), **{name: value})
