@@ -34,7 +34,7 @@ from gunicorn.glogging import Logger
 
 from offbeat.boot import read_settings
 from offbeat.container import WEB
-from offbeat.process_name import name_process
+from offbeat.database.process_name import name_process
 
 read_settings()
 
@@ -107,7 +107,7 @@ def when_ready(_server: object) -> None:
 
 def post_fork(_server: object, _worker: object) -> None:
     """Let each process present itself, and bound what requests ask of PostgreSQL."""
-    from offbeat import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
+    from offbeat.database import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
 
     statement_bounds.bound_process(settings.WEB_STATEMENT_TIMEOUT, settings.WEB_IDLE_TIMEOUT)
     name_process(settings.DATABASES["default"])

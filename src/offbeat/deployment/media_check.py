@@ -13,7 +13,7 @@ from django.db.models import FileField
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REFUSING = "offbeat.media.RefusingStorage"
+REFUSING = "offbeat.storage.media.RefusingStorage"
 
 
 @register("deployment")

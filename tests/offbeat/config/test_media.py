@@ -14,7 +14,7 @@ from django.test.utils import isolate_apps
 
 from offbeat.deployment import media_check
 from offbeat.dev.ports import LOOPBACK, free_port
-from offbeat.media import NoStorageError
+from offbeat.storage.media import NoStorageError
 from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
@@ -56,7 +56,7 @@ def test_a_file_without_a_place_is_refused():
 
     assert told.stdout == ""
     assert told.stderr.strip().splitlines()[-1] == (
-        "offbeat.media.NoStorageError: photos/a.txt: files have no place, since the disk here goes with the process. "
+        "offbeat.storage.media.NoStorageError: photos/a.txt: files have no place, since the disk here goes with the process. "
         "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/configuration.md)."
     )
 
@@ -64,7 +64,7 @@ def test_a_file_without_a_place_is_refused():
 @pytest.fixture
 def nowhere(settings):
     """The storage of a production that names no place."""
-    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "offbeat.media.RefusingStorage"}}
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "offbeat.storage.media.RefusingStorage"}}
     return storages["default"]
 
 
