@@ -1,10 +1,27 @@
-"""Gunicorn's settings, each number with its reason and the bound that it must keep."""
+"""Gunicorn's settings, each number with its reason and the bound that it must keep; `python src/offbeat/gunicorn.py` starts it."""
 
 import gc
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
+
+
+def start() -> NoReturn:
+    """Run gunicorn with the settings below. It reads WEB_CONCURRENCY while it is imported, and any word there is a traceback."""
+    given = os.environ.pop("WEB_CONCURRENCY", None)
+    from gunicorn.app.wsgiapp import run  # noqa: PLC0415  only now
+
+    if given is not None:
+        os.environ["WEB_CONCURRENCY"] = given
+    sys.argv[1:1] = ["--config", __file__]
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder, which has modules of the names gunicorn and celery
+    start()
 
 # So that the project is found from anywhere.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
