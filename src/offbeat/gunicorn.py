@@ -1,4 +1,5 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep; `python src/offbeat/gunicorn.py` starts it."""
+# ruff: noqa: E402  as a program it begins before the imports
 
 import gc
 import logging
