@@ -12,8 +12,6 @@ import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
-
 from offbeat.variables import files, values, weak_secrets
 
 if TYPE_CHECKING:
@@ -149,6 +147,8 @@ class Environment:
             if name.startswith(OURS) and self.variables[name].strip() and not LINKED.fullmatch(name):
                 self.problem(f"Nothing reads {name}.", self._nearest(name))
         if self.problems:
+            from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415  platform.yaml is read without Django
+
             raise ImproperlyConfigured("\n".join(self.problems))
 
     def problem(self, message: str, hint: str = "") -> None:

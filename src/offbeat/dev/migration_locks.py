@@ -104,6 +104,11 @@ def main() -> int:
     read_settings()
     django.setup()
     stay_offline()
+    return report()
+
+
+def report() -> int:
+    """Print what the migrations of this project lock; return 1 if that is anything."""
     scripts = [write_script(each, path_of(each)) for each in own_migrations()]
     problems = sorted(find_problems(scripts))
     if problems:

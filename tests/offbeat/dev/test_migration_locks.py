@@ -154,7 +154,7 @@ def test_the_check_says_where_and_what_would_be_right(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(migration_locks, "path_of", lambda _: None)
     monkeypatch.setattr(migration_locks, "write_script", lambda *_: script)
 
-    code = migration_locks.main()
+    code = migration_locks.report()
 
     first, hint = capsys.readouterr().out.splitlines()
     assert code == 1

@@ -194,7 +194,7 @@ def test_it_says_what_is_new(fork):
     assert "Offbeat 0.2.2 -> 0.3.0, from /" in said
     assert f"## 0.3.0\n{releases.NEWS}" in said
     assert "0.2.1" not in said
-    assert "Migrations that the next release applies:\n  offbeat_jobs 0002_note\n" in said
+    assert "Migrations that the next release applies:\n  offbeat_jobs 0099_note\n" in said
     assert "platform.yaml: changed\n" in said
     assert 'git commit --message "Update Offbeat to 0.3.0"' in said
     assert " M offbeat.toml\n" in fork.changed()
