@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from offbeat import known_secrets
 
 if TYPE_CHECKING:
+    import re
     from types import ModuleType, TracebackType
 
 HIDDEN = "***"
@@ -49,6 +50,12 @@ def hide(text: str) -> str:
             text = text.replace(secret, HIDDEN)
     if "://" in text:
         text = known.CREDENTIALS.sub(f"://{HIDDEN}@", text)
+    if "%" in text or "\\/" in text:
+        text = known.ENCODED_CREDENTIALS.sub(rf"\1{HIDDEN}@", text)
+    for start in known.MAYBE_ISSUED:
+        if start in text:
+            text = known.ISSUED.sub(HIDDEN, text)
+            break
     lower = text.lower()
     for word in known.WORDS:
         if word in lower:
@@ -59,9 +66,15 @@ def hide(text: str) -> str:
 
 def _hide_named(text: str) -> str:
     known = patterns()
-    for pattern, kept in ((known.HEADER, r"\1\2"), (known.NAMED, r"\1"), (known.SCHEME, r"\1")):
-        text = pattern.sub(kept + HIDDEN, text)
+    for pattern in known.NAMED_ONES:
+        text = pattern.sub(keep_name, text)
     return text
+
+
+def keep_name(found: re.Match[str]) -> str:
+    """Hide what is behind the groups of a pattern: the name of a secret, and what is between them."""
+    end = max(found.end(group) for group in range(1, found.re.groups + 1))
+    return f"{found.string[found.start() : end]}{HIDDEN}"
 
 
 def hide_tokens(path: str) -> str:
