@@ -59,4 +59,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", 
 c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
 c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
 # The web command of platform.yaml.
-CMD ["gunicorn", "--config", "src/offbeat/gunicorn.py", "config.wsgi"]
+CMD ["python", "src/offbeat/gunicorn.py"]

@@ -1,4 +1,4 @@
-"""The WSGI entry point: `gunicorn --config src/offbeat/gunicorn.py config.wsgi`."""
+"""The WSGI entry point: `python src/offbeat/gunicorn.py`."""
 
 import os
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from offbeat import redis_url
 from offbeat.celery_settings import REDIS, REDIS_CA, REDIS_PREFIX, REDIS_TLS_VERIFY
 from offbeat.env import env
+from offbeat.variables import redis_url
 
 _SAME = "a table in PostgreSQL is the cache where CACHE_URL is not set; a Redis for it has maxmemory-policy allkeys-lru."
 
@@ -36,7 +36,7 @@ if CACHE_REDIS.url and _server(CACHE_REDIS.url) == _server(REDIS.url):
 
 CACHES = {
     "default": {
-        "BACKEND": "offbeat.cache.OptionalRedisCache",
+        "BACKEND": "offbeat.storage.cache.OptionalRedisCache",
         "LOCATION": CACHE_REDIS.url,
         "OPTIONS": CACHE_REDIS.tls,
     }

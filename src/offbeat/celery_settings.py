@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from offbeat import redis_url
-from offbeat.certificate_authority import authority_file
 from offbeat.container import HINT, WORKER
 from offbeat.env import env
-from offbeat.env_values import LINE
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
+from offbeat.variables import redis_url
+from offbeat.variables.certificate_authority import authority_file
+from offbeat.variables.values import LINE
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dj_database_url
 
-from offbeat import postgres_url
-from offbeat.certificate_authority import authority_file
+from offbeat.database.process_name import name_process
 from offbeat.env import env
-from offbeat.process_name import name_process
+from offbeat.variables import postgres_url
+from offbeat.variables.certificate_authority import authority_file
 
 DATABASE_URL = env.url(
     "DATABASE_URL",

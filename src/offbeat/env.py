@@ -1,6 +1,6 @@
 """Typed readers for environment variables that collect every problem before complaining, once, about all of them.
 
-What a value may look like is in env_values.py: each reader says where, what was found and what would be right.
+What a value may look like is in variables/values.py: each reader says where, what was found and what would be right.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from offbeat import env_files, env_values, weak_secrets
+from offbeat.variables import files, values, weak_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,8 @@ LINKED = re.compile(
 LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 ANYTHING = ("anything", r"(?s:.*)")
 FORMS_OF_NUMBERS: dict[str, Callable[[str], float]] = {
-    "int": env_values.whole_number(0),
-    "float": env_values.number,
+    "int": values.whole_number(0),
+    "float": values.number,
 }
 BUILD = ["collectstatic"]  # it serves nobody: an image is built with values that stand for secrets
 
@@ -64,7 +64,7 @@ class Environment:
             try:
                 return form(value)
             except ValueError as error:
-                found = env_values.hidden(value) if is_secret else env_values.shown(value)
+                found = values.hidden(value) if is_secret else values.shown(value)
                 self.problem(f"Unexpected value {name}={found}: {error}.", hint)
         elif value is not None and is_required:
             self.problem(f"{name} is not set.", hint)
@@ -74,7 +74,7 @@ class Environment:
         self, name: str, default: str | None = None, *, hint: str = "", form: tuple[str, str] = ANYTHING
     ) -> str:
         """Return the variable; without a default it is required. `form` is what it must be, in words and as a pattern."""
-        parse = env_values.matching(form)
+        parse = values.matching(form)
         return self.parsed(name, parse, default or "", hint=hint, is_required=default is None)
 
     def secret(
@@ -87,7 +87,7 @@ class Environment:
     ) -> str:
         """Return a secret of one line; without DEBUG one that can be guessed is refused."""
         hint = hint or f"make one with: {weak_secrets.COMMAND}"
-        form = env_values.matching(env_values.LINE)
+        form = values.matching(values.LINE)
         value = self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
         if value and not self.is_lax and (weakness := weak_secrets.weakness(name, value, shortest)):
             self.problem(f"{name} can be guessed: {weakness}.", hint)
@@ -95,11 +95,11 @@ class Environment:
 
     def secrets(self, name: str, *, shortest: int = weak_secrets.SHORTEST_TOKEN) -> list[str]:
         """Return a list of secrets, with commas between; without DEBUG none of them may be one that can be guessed."""
-        values = self.items(name, "")
-        for weakness in (weak_secrets.weakness(name, value, shortest) for value in values):
+        given = self.items(name, "")
+        for weakness in (weak_secrets.weakness(name, value, shortest) for value in given):
             if weakness and not self.is_lax:
                 self.problem(f"{name}: one can be guessed: {weakness}.", "remove it.")
-        return values
+        return given
 
     @property
     def is_lax(self) -> bool:
@@ -107,7 +107,7 @@ class Environment:
         return sys.argv[1:2] == BUILD or self.boolean("DEBUG", default=False)
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        return self.parsed(name, env_values.boolean, default)
+        return self.parsed(name, values.boolean, default)
 
     def integer(
         self, name: str, default: int, *, minimum: int = 0, maximum: int | None = None, hint: str = ""
@@ -115,12 +115,12 @@ class Environment:
         """Return a whole number. An address that Kubernetes gives a variable of this name is none that somebody has set."""
         if name.endswith("_PORT") and LINK.fullmatch(self.variables.get(name, "")):
             return default
-        return self.parsed(name, env_values.whole_number(minimum, maximum), default, hint=hint)
+        return self.parsed(name, values.whole_number(minimum, maximum), default, hint=hint)
 
     def items(self, name: str, default: str | None = None, *, hint: str = "") -> list[str]:
         """Return a list: with commas between, or as JSON."""
-        given = env_values.listed(default or "")
-        return self.parsed(name, env_values.listed, given, hint=hint, is_required=default is None)
+        given = values.listed(default or "")
+        return self.parsed(name, values.listed, given, hint=hint, is_required=default is None)
 
     def numbers(self, prefix: str, conf: type) -> dict[str, float]:
         """Return the variables that are set of those that begin with `prefix` and go on like a number of the dataclass `conf`."""
@@ -136,12 +136,12 @@ class Environment:
 
     def url(self, name: str, schemes: Sequence[str], *, hint: str = "", default: str | None = None) -> str:
         """Return a URL with one of `schemes`; nothing behind its scheme is ever part of a message."""
-        form = env_values.address(schemes)
+        form = values.address(schemes)
         return self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
 
     def is_set(self, name: str) -> bool:
         """Whether the variable, or its file, is there and not empty."""
-        return any(self.variables.get(each, "").strip() for each in (name, name + env_files.SUFFIX))
+        return any(self.variables.get(each, "").strip() for each in (name, name + files.SUFFIX))
 
     def complain(self) -> None:
         """Raise ImproperlyConfigured with every problem, one a line; a variable of ours that nobody reads is one."""
@@ -159,13 +159,13 @@ class Environment:
 
     def _given(self, name: str) -> str | None:
         """Return the variable as it was meant, "" where it is not set, None where that is no value at all."""
-        self.known |= {name} | ({name + env_files.SUFFIX} & self.variables.keys())
+        self.known |= {name} | ({name + files.SUFFIX} & self.variables.keys())
         try:
-            value = env_values.cleaned(env_files.value_of(self.variables, name))
+            value = values.cleaned(files.value_of(self.variables, name))
         except ValueError as error:
             self.problem(str(error))
             return None
-        if mistake := env_values.misplaced(name, value):
+        if mistake := values.misplaced(name, value):
             self.problem(f"Unexpected value of {name}: {mistake}.")
             return None
         return value

@@ -1,10 +1,28 @@
-"""Gunicorn's settings, each number with its reason and the bound that it must keep."""
+"""Gunicorn's settings, each number with its reason and the bound that it must keep; `python src/offbeat/gunicorn.py` starts it."""
+# ruff: noqa: E402  as a program it begins before the imports
 
 import gc
 import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
+
+
+def start() -> NoReturn:
+    """Run gunicorn with the settings below. It reads WEB_CONCURRENCY while it is imported, and any word there is a traceback."""
+    given = os.environ.pop("WEB_CONCURRENCY", None)
+    from gunicorn.app.wsgiapp import run  # noqa: PLC0415  only now
+
+    if given is not None:
+        os.environ["WEB_CONCURRENCY"] = given
+    sys.argv[1:1] = ["--config", __file__]
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder, which has modules of the names gunicorn and celery
+    start()
 
 # So that the project is found from anywhere.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -17,7 +35,7 @@ from gunicorn.glogging import Logger
 
 from offbeat.boot import read_settings
 from offbeat.container import WEB
-from offbeat.process_name import name_process
+from offbeat.database.process_name import name_process
 
 read_settings()
 
@@ -90,7 +108,7 @@ def when_ready(_server: object) -> None:
 
 def post_fork(_server: object, _worker: object) -> None:
     """Let each process present itself, and bound what requests ask of PostgreSQL."""
-    from offbeat import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
+    from offbeat.database import statement_bounds  # noqa: PLC0415  what the processes share is loaded by now
 
     statement_bounds.bound_process(settings.WEB_STATEMENT_TIMEOUT, settings.WEB_IDLE_TIMEOUT)
     name_process(settings.DATABASES["default"])

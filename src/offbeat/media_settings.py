@@ -8,10 +8,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from offbeat import env_values
 from offbeat.env import env
 from offbeat.project import ROOT
 from offbeat.security_settings import CONTENT_SECURITY_POLICY, DEBUG
+from offbeat.variables import values
 
 MEDIA_URL = "media/"
 MEDIA_ROOT = env.text(
@@ -25,7 +25,7 @@ if MEDIA_BUCKET:  # dashboards show the bucket's own address: in front of the ho
         f"://{MEDIA_BUCKET}.", "://", 1
     )
 AWS_REGION = env.text("AWS_REGION", "", form=("a region, like eu-central-1", r"[a-z0-9-]+"))
-_LINE = env_values.matching(env_values.LINE)
+_LINE = values.matching(values.LINE)
 AWS_ACCESS_KEY_ID = env.parsed(
     "AWS_ACCESS_KEY_ID", _LINE, "", is_secret=True
 )  # without keys: those of the machine's role
@@ -43,7 +43,7 @@ if MEDIA_BUCKET and not find_spec("storages"):
 
 if MEDIA_BUCKET:
     MEDIA_STORAGE = {
-        "BACKEND": "offbeat.media_bucket.BucketStorage",
+        "BACKEND": "offbeat.storage.media_bucket.BucketStorage",
         "OPTIONS": {
             "bucket_name": MEDIA_BUCKET,
             "endpoint_url": MEDIA_ENDPOINT_URL or None,
@@ -63,6 +63,6 @@ if MEDIA_BUCKET:
 elif DEBUG:
     MEDIA_STORAGE = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 elif MEDIA_ROOT:
-    MEDIA_STORAGE = {"BACKEND": "offbeat.media.VolumeStorage"}
+    MEDIA_STORAGE = {"BACKEND": "offbeat.storage.media.VolumeStorage"}
 else:
-    MEDIA_STORAGE = {"BACKEND": "offbeat.media.RefusingStorage"}
+    MEDIA_STORAGE = {"BACKEND": "offbeat.storage.media.RefusingStorage"}

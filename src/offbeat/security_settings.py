@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from offbeat.env import env
-from offbeat.host_names import origins
-from offbeat.hosts import platform_origins
+from offbeat.variables.host_names import origins
+from offbeat.variables.platform_hosts import platform_origins
 
 DEBUG = env.boolean("DEBUG", default=False)
 

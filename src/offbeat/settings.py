@@ -10,20 +10,21 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from offbeat import container, env_values, weak_secrets
+from offbeat import container
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
-from offbeat.host_names import host_names, site
-from offbeat.hosts import platform_hosts
 from offbeat.identity import platform_name, platform_title
-from offbeat.mail_addresses import recipients, sender
 from offbeat.ops.alerts.conf import AlertsConf
 from offbeat.ops.logins.conf import LoginsConf
 from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
+from offbeat.variables import values, weak_secrets
+from offbeat.variables.host_names import host_names, site
+from offbeat.variables.mail_addresses import recipients, sender
+from offbeat.variables.platform_hosts import platform_hosts
 
 BASE_DIR = ROOT
-env.parsed("OFFBEAT_ROOT", env_values.folder, "")  # which has been read: project.py
+env.parsed("OFFBEAT_ROOT", values.folder, "")  # which has been read: project.py
 PROJECT_NAME = platform_name()  # `name` of platform.yaml, the one place that says it
 PROJECT_TITLE = platform_title()
 
@@ -107,12 +108,10 @@ from offbeat.database_settings import *  # noqa: E402, F403  here, so that probl
 
 # Email
 
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost", form=env_values.SERVER)
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost", form=values.SERVER)
 EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1, maximum=65535)
-EMAIL_HOST_USER = env.parsed("EMAIL_HOST_USER", env_values.matching(env_values.LINE), "", is_secret=True)
-EMAIL_HOST_PASSWORD = env.parsed(
-    "EMAIL_HOST_PASSWORD", env_values.matching(env_values.LINE), "", is_secret=True
-)
+EMAIL_HOST_USER = env.parsed("EMAIL_HOST_USER", values.matching(values.LINE), "", is_secret=True)
+EMAIL_HOST_PASSWORD = env.parsed("EMAIL_HOST_PASSWORD", values.matching(values.LINE), "", is_secret=True)
 EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
 # At port 465 TLS is there from the first byte, and STARTTLS never comes (RFC 8314): Django would wait for it.
 EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=EMAIL_USE_TLS and EMAIL_PORT == 465)
@@ -197,7 +196,7 @@ from offbeat.celery_settings import *  # noqa: E402, F403
 
 # Logging
 
-LOG_LEVEL = env.parsed("LOG_LEVEL", env_values.choice(env_values.LOG_LEVELS, env_values.LOG_SYNONYMS), "INFO")
+LOG_LEVEL = env.parsed("LOG_LEVEL", values.choice(values.LOG_LEVELS, values.LOG_SYNONYMS), "INFO")
 LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
 LOGGING = {
     "version": 1,
@@ -228,10 +227,10 @@ OFFBEAT_CRONJOBS = {
 
 CRON_SECRET = env.secret("CRON_SECRET", "")  # switches HTTP wake-ups on
 METRICS_TOKEN = env.secret("METRICS_TOKEN", "")
-VERSION = env.text("VERSION", "", form=env_values.LINE)  # what is deployed
-SENTRY_DSN = env.parsed("SENTRY_DSN", env_values.matching(env_values.DSN), "", is_secret=True)
+VERSION = env.text("VERSION", "", form=values.LINE)  # what is deployed
+SENTRY_DSN = env.parsed("SENTRY_DSN", values.matching(values.DSN), "", is_secret=True)
 # Its name by OpenTelemetry.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", ["http", "https"], default="")
 MAIL_SINK_DIR = Path(
-    env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail"), form=env_values.LINE)
+    env.text("MAIL_SINK_DIR", str(BASE_DIR / ".local" / "mail"), form=values.LINE)
 )  # development only

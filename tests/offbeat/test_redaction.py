@@ -9,10 +9,11 @@ import re
 
 import pytest
 
-from offbeat import known_secrets, redaction
+from offbeat import redaction
 from offbeat.jobs import error_text
 from offbeat.ops import logs_sentry
 from offbeat.ops.logs import Formatter
+from offbeat.redaction import known_secrets
 from tests.offbeat.support.running import CHECKOUT
 from tests.offbeat.support.shapes_of_text import SHAPES, growth, of_length, seconds
 
@@ -272,7 +273,7 @@ def test_patterns_are_linear():
         name for name, pattern in found.items() if any(is_slow(pattern, shape, patience) for shape in SHAPES)
     }
 
-    assert "offbeat.redaction_patterns.CREDENTIALS" in found
+    assert "offbeat.redaction.patterns.CREDENTIALS" in found
     assert wrong == set()
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import LockNotAvailable
 
-from offbeat import lock_holders
 from offbeat.cronjobs.models import CronJob
+from offbeat.database import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from offbeat.lock_holders import Holder
+    from offbeat.database.lock_holders import Holder
 
 logger = logging.getLogger(__name__)
 

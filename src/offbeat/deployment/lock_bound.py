@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.pq import TransactionStatus
 
-from offbeat.statement_bounds import ALONE
+from offbeat.database.statement_bounds import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
 
-from offbeat import lock_holders
+from offbeat.database import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,10 +11,10 @@ from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import InsufficientPrivilege
 
-from offbeat import lock_holders
+from offbeat.database import lock_holders
+from offbeat.database.process_name import application_name
 from offbeat.deployment.lock_bound import bound_waits, is_locked_out
 from offbeat.deployment.lock_watch import watch_connection
-from offbeat.process_name import application_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

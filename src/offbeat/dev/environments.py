@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.dev.ports import LOOPBACK, free_port
 from offbeat.dev.servers import CHECKOUT, FOLDER
-from offbeat.env_values import cleaned
+from offbeat.variables.values import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

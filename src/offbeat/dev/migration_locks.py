@@ -35,7 +35,7 @@ BEHIND = "docs/offbeat/migrations.md"
 OLD_CODE = "the code that runs beside the new schema until the deploy is over"
 # What squawk knows, and what Django has for it. Its other rules are matters of taste, or what `release` does for each migration.
 REFUSED = {
-    "require-concurrent-index-creation": "BuildIndex of offbeat.index_operations, in a migration with atomic = False",
+    "require-concurrent-index-creation": "BuildIndex of offbeat.database.index_operations, in a migration with atomic = False",
     "require-concurrent-index-deletion": "RemoveIndexConcurrently, in a migration with atomic = False",
     "require-concurrent-reindex": "REINDEX … CONCURRENTLY, in a migration with atomic = False",
     "ban-concurrent-index-creation-in-transaction": "atomic = False in a migration of its own",

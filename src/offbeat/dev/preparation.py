@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import redis
 
-from offbeat import redis_url
-from offbeat.certificate_authority import authority_file
 from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
 from offbeat.dev.ports import LOOPBACK, free_port, is_free
 from offbeat.dev.servers import MANAGE
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
 from offbeat.env import Environment, redacted
+from offbeat.variables import redis_url
+from offbeat.variables.certificate_authority import authority_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,6 +16,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseFailure
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
     code,
@@ -31,7 +32,6 @@ from offbeat.jobs import (
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
 from offbeat.jobs.message import LEDGER_HEADER
-from offbeat.statement_bounds import statement_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
-from offbeat import lock_holders
+from offbeat.database import lock_holders
 from offbeat.jobs.conf import conf
 
 if TYPE_CHECKING:

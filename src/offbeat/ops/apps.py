@@ -3,7 +3,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from offbeat.cache_table import create_cache_table
+from offbeat.storage.cache_table import create_cache_table
 
 
 class OpsConfig(AppConfig):

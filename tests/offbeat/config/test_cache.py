@@ -13,10 +13,10 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection
 
-from offbeat import cache as module
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.servers import EXECUTABLES
 from offbeat.ops.doctor import cache_server
+from offbeat.storage import cache as module
 from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.running import CHECKOUT
 
@@ -46,7 +46,7 @@ def redis_cache(cache_redis, settings):
     """The cache that CACHE_URL switches on, in this process."""
     settings.CACHES = {
         "default": {
-            "BACKEND": "offbeat.cache.OptionalRedisCache",
+            "BACKEND": "offbeat.storage.cache.OptionalRedisCache",
             "LOCATION": cache_redis.url,
             "KEY_PREFIX": "shop",
         }
@@ -212,7 +212,9 @@ def test_a_cache_that_is_down_is_an_empty_one(redis_cache, cache_redis, caplog):
 
     assert up == [1, True, {"a": 1, "b": 1}, [], True, True, 4, True, None, True, None]
     assert down == ["none", False, {}, [], False, False, 4, False, None, False, None]
-    assert [record.action for record in caplog.records if record.name == "offbeat.cache"] == ["cache_down"]
+    assert [record.action for record in caplog.records if record.name == "offbeat.storage.cache"] == [
+        "cache_down"
+    ]
     assert list(everything(redis_cache)) == up
 
 

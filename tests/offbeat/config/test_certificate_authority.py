@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from offbeat.certificate_authority import authority_file
+from offbeat.variables.certificate_authority import authority_file
 from tests.offbeat.faults.tls import certificate
 
 

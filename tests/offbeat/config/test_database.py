@@ -10,7 +10,7 @@ import sys
 import psycopg
 import pytest
 
-from offbeat import process_name
+from offbeat.database import process_name
 
 CODE = "from django.db import connection as c; u = c.cursor(); u.execute('SHOW application_name'); print(u.fetchone()[0])"
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from offbeat.hosts import platform_hosts, platform_origins
+from offbeat.variables.platform_hosts import platform_hosts, platform_origins
 
 ROUTES = {
     "https://www.example.com/": {"type": "redirect", "to": "https://example.com/"},

@@ -8,8 +8,8 @@ import pytest
 from kombu import Connection
 from redis import Redis
 
-from offbeat import redis_url
-from offbeat.redis_url import KNOWN
+from offbeat.variables import redis_url
+from offbeat.variables.redis_url import KNOWN
 
 VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 UNVERIFIED = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}

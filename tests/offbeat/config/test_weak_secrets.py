@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from offbeat.weak_secrets import LOCAL_KEY, SHORTEST_KEY, SHORTEST_OLD_KEY, SHORTEST_TOKEN, weakness
+from offbeat.variables.weak_secrets import LOCAL_KEY, SHORTEST_KEY, SHORTEST_OLD_KEY, SHORTEST_TOKEN, weakness
 from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.running import CHECKOUT
 

@@ -16,9 +16,9 @@ from django.contrib.postgres.operations import (
 from django.db import connection, migrations, models
 from django.db.models import Q
 
+from offbeat.database.index_operations import BuildIndex
 from offbeat.dev import migration_locks
 from offbeat.dev.servers import IS_FORK
-from offbeat.index_operations import BuildIndex
 from tests.offbeat.support.running import CHECKOUT
 
 INDEX = models.Index(fields=["pid"], name="by_pid")
@@ -162,7 +162,8 @@ def test_the_check_says_where_and_what_would_be_right(monkeypatch, capsys, tmp_p
         "src/offbeat/jobs/migrations/0001_initial.py: AddIndex: During normal index creation"
     )
     assert (
-        "(require-concurrent-index-creation) Right would be: BuildIndex of offbeat.index_operations" in first
+        "(require-concurrent-index-creation) Right would be: BuildIndex of offbeat.database.index_operations"
+        in first
     )
     assert "# accepts RULE: why" in hint
 

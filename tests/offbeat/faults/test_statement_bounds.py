@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from offbeat import statement_bounds
+from offbeat.database import statement_bounds
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from offbeat.index_operations import BuildIndex
+from offbeat.database.index_operations import BuildIndex
 
 
 class Migration(migrations.Migration):

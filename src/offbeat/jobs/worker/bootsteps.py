@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 
-from offbeat import statement_bounds
+from offbeat.database import statement_bounds
 from offbeat.jobs import (
     code,
     leftovers,

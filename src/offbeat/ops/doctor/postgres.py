@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from offbeat.database.pooler import SETTING, is_pooled
 from offbeat.deployment import budget, spec
 from offbeat.deployment.servers import postgres_address
 from offbeat.ops.doctor.findings import Finding, graded, green, red
-from offbeat.pooler import SETTING, is_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

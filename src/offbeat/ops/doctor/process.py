@@ -21,7 +21,7 @@ from offbeat.deployment.env_use import read_variables
 from offbeat.env import env
 from offbeat.jobs.worker.transport import LedgerTransport
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
-from offbeat.weak_secrets import COMMAND, SHORTEST_KEY, SHORTEST_TOKEN, weakness
+from offbeat.variables.weak_secrets import COMMAND, SHORTEST_KEY, SHORTEST_TOKEN, weakness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

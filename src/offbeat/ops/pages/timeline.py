@@ -92,10 +92,10 @@ def _again(job: Job) -> str:
 def _work(job: Job) -> Iterator[Event]:
     for attempt in attempts(job):
         if attempt.started_at:
-            yield Event(attempt.started_at, "running", f"AttemptRow {attempt.number} started")
+            yield Event(attempt.started_at, "running", f"Attempt {attempt.number} started")
         if attempt.ended_at and attempt.outcome != job.state:
             yield Event(
-                attempt.ended_at, "ended", f"AttemptRow {attempt.number}: {attempt.outcome}", attempt.reason
+                attempt.ended_at, "ended", f"Attempt {attempt.number}: {attempt.outcome}", attempt.reason
             )
 
 

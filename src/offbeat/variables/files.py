@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offbeat.env_values import cleaned, shown
+from offbeat.variables.values import cleaned, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from offbeat.env_values import ESCAPED
+from offbeat.variables.values import ESCAPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from psycopg.pq import TransactionStatus
 
-from offbeat.pooler import is_pooled
+from offbeat.database.pooler import is_pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,4 +123,4 @@ def _status(connection: Any) -> TransactionStatus:
     return status
 
 
-connection_created.connect(bound_session, dispatch_uid="offbeat.statement_bounds")
+connection_created.connect(bound_session, dispatch_uid="offbeat.database.statement_bounds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from offbeat.env_values import NOTHING, listed, shown
+from offbeat.variables.values import NOTHING, listed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

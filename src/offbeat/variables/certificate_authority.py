@@ -10,7 +10,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from offbeat.env_values import shown
+from offbeat.variables.values import shown
 
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 RIGHT = "use the text of a certificate (-----BEGIN CERTIFICATE-----…), or the path of a file that has it"

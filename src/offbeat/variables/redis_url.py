@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-from offbeat.env_values import ESCAPED, is_unescaped
+from offbeat.variables.values import ESCAPED, is_unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

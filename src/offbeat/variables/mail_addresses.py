@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from offbeat.env_values import listed
+from offbeat.variables.values import listed
 
 # Bounded, so that a value of any length is read in no time.
 ADDRESS = r"[\w.!#$%&'*+=?^{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"

@@ -10,7 +10,7 @@ import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from offbeat import known_secrets
+from offbeat.redaction import known_secrets
 
 if TYPE_CHECKING:
     import re
@@ -24,11 +24,11 @@ MARGIN = 1_024
 
 
 @lru_cache(maxsize=1)
-def patterns() -> ModuleType:
+def load_patterns() -> ModuleType:
     """Return the module of patterns: to compile them costs a wake-up that logs nothing some 5 ms."""
-    from offbeat import redaction_patterns  # noqa: PLC0415  see above
+    from offbeat.redaction import patterns  # noqa: PLC0415  see above
 
-    return redaction_patterns
+    return patterns
 
 
 def redact(text: str, longest: int = LONGEST) -> str:
@@ -44,7 +44,7 @@ def redact(text: str, longest: int = LONGEST) -> str:
 
 def hide(text: str) -> str:
     """Return the whole text without secrets; the caller has bounded it. Of most texts a few searches say that there are none."""
-    known = patterns()
+    known = load_patterns()
     for secret in known_secrets.known():
         if secret in text:
             text = text.replace(secret, HIDDEN)
@@ -65,7 +65,7 @@ def hide(text: str) -> str:
 
 
 def _hide_named(text: str) -> str:
-    known = patterns()
+    known = load_patterns()
     for pattern in known.NAMED_ONES:
         text = pattern.sub(keep_name, text)
     return text
@@ -79,7 +79,7 @@ def keep_name(found: re.Match[str]) -> str:
 
 def hide_tokens(path: str) -> str:
     """Return a path, or a text with one, without the long random parts that links are made of."""
-    return patterns().UNSIGNED.sub(HIDDEN, patterns().SIGNED.sub(HIDDEN, path))
+    return load_patterns().UNSIGNED.sub(HIDDEN, load_patterns().SIGNED.sub(HIDDEN, path))
 
 
 def first_line(error: BaseException) -> str:
