@@ -20,7 +20,7 @@ HIDDEN = "***"
 LONGEST = 8_000  # characters of one value: platforms cut a line at 16 KB, most of them
 LONGEST_TRACEBACK = 24_000  # some two hundred frames
 # Characters looked at beyond a cut and then thrown away: half a secret is not recognised as one.
-MARGIN = 1_024
+MARGIN = 4_096  # a key in PEM
 
 
 @lru_cache(maxsize=1)
