@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from offbeat.env import env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 
 @contextlib.contextmanager
@@ -35,10 +37,30 @@ def clear_errors() -> Iterator[None]:
 
 def read_settings() -> None:
     """Read the settings now: what is wrong with them is told before anything starts, and ends the process with 78."""
+    sys.excepthook = show_exception
+    threading.excepthook = show_exception_of_thread
     with clear_errors():
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
         if "offbeat.settings" in sys.modules:
             env.complain()  # for a project whose settings take in the core's, and forget it
+
+
+def show_exception(kind: type[BaseException], error: BaseException, frames: TracebackType | None) -> None:
+    """Print what nobody has caught as Python does, but without the secrets in it."""
+    if not issubclass(kind, Exception):
+        sys.__excepthook__(kind, error, frames)
+        return
+    from offbeat.redaction import format_traceback  # noqa: PLC0415  only who fails pays for the import
+
+    sys.stderr.write(format_traceback(error, frames))
+
+
+def show_exception_of_thread(of: threading.ExceptHookArgs) -> None:
+    if isinstance(of.exc_value, Exception):
+        sys.stderr.write(f"Exception in thread {of.thread.name if of.thread else ''}:\n")
+        show_exception(of.exc_type, of.exc_value, of.exc_traceback)
+    else:
+        threading.__excepthook__(of)
 
 
 def database() -> str:

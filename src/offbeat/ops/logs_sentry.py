@@ -11,6 +11,7 @@ from django.conf import settings
 from offbeat import redaction
 from offbeat.env import env
 from offbeat.ops.logs import REMEMBERED
+from offbeat.ops.logs_values import is_secret_name
 
 if TYPE_CHECKING:
     import uuid
@@ -82,7 +83,10 @@ def without_data(value: Any) -> Any:
     if isinstance(value, str):
         return ADDRESS.sub(redaction.HIDDEN, redaction.hide_tokens(redaction.redact(value)))
     if isinstance(value, dict):
-        return {key: without_data(each) for key, each in value.items()}
+        return {
+            key: redaction.HIDDEN if is_secret_name(str(key)) else without_data(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [without_data(each) for each in value]
     return value

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from offbeat.redaction import known_secrets
 
 if TYPE_CHECKING:
+    import re
     from types import ModuleType, TracebackType
 
 HIDDEN = "***"
 LONGEST = 8_000  # characters of one value: platforms cut a line at 16 KB, most of them
 LONGEST_TRACEBACK = 24_000  # some two hundred frames
 # Characters looked at beyond a cut and then thrown away: half a secret is not recognised as one.
-MARGIN = 1_024
+MARGIN = 4_096  # a key in PEM
 
 
 @lru_cache(maxsize=1)
@@ -49,6 +50,12 @@ def hide(text: str) -> str:
             text = text.replace(secret, HIDDEN)
     if "://" in text:
         text = known.CREDENTIALS.sub(f"://{HIDDEN}@", text)
+    if "%" in text or "\\/" in text:
+        text = known.ENCODED_CREDENTIALS.sub(rf"\1{HIDDEN}@", text)
+    for start in known.MAYBE_ISSUED:
+        if start in text:
+            text = known.ISSUED.sub(HIDDEN, text)
+            break
     lower = text.lower()
     for word in known.WORDS:
         if word in lower:
@@ -59,9 +66,15 @@ def hide(text: str) -> str:
 
 def _hide_named(text: str) -> str:
     known = load_patterns()
-    for pattern, kept in ((known.HEADER, r"\1\2"), (known.NAMED, r"\1"), (known.SCHEME, r"\1")):
-        text = pattern.sub(kept + HIDDEN, text)
+    for pattern in known.NAMED_ONES:
+        text = pattern.sub(keep_name, text)
     return text
+
+
+def keep_name(found: re.Match[str]) -> str:
+    """Hide what is behind the groups of a pattern: the name of a secret, and what is between them."""
+    end = max(found.end(group) for group in range(1, found.re.groups + 1))
+    return f"{found.string[found.start() : end]}{HIDDEN}"
 
 
 def hide_tokens(path: str) -> str:

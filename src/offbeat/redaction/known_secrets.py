@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -25,6 +26,7 @@ SHORTEST = 7  # characters; a shorter one is part of too many words
 DEEPEST = 4  # settings in settings: CACHES/default/OPTIONS/password
 # Passwords that are no secret: hiding them would hide the server's name in every line of a developer's machine.
 PUBLIC = {"password", "postgres", "postgresql", "default", "localhost", "offbeat", "changeme", "local-only"}
+PERCENT = re.compile(r"%[0-9A-F]{2}")
 NAMES = ("NAME", "USER", "HOST")
 
 
@@ -93,9 +95,17 @@ def _of_address(name: str, value: str) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return how a secret is written in addresses, in Python's texts and in JSON."""
+    """Return how a secret is written in addresses, in Python's texts, in JSON and in HTML."""
     plain = unquote(secret)
-    return {secret, plain, quote(plain, safe=""), repr(plain)[1:-1], json.dumps(plain)[1:-1]}
+    quoted = quote(plain, safe="")
+    return {
+        secret,
+        plain,
+        *(quoted, quote(plain), quote_plus(plain), PERCENT.sub(lambda found: found[0].lower(), quoted)),
+        *(repr(plain)[1:-1], repr(plain.encode("utf-8", "surrogateescape"))[2:-1]),
+        *(json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]),
+        escape(plain),
+    }
 
 
 def _forget(**_: Any) -> None:

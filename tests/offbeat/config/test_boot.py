@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import django.db
 import kombu.exceptions
@@ -24,3 +26,31 @@ def test_another_librarys_error_is_not_the_databases():
     """Kombu has an OperationalError too: a Redis that is away is not blamed on PostgreSQL."""
     with pytest.raises(kombu.exceptions.OperationalError, match="redis is away"), clear_errors():
         raise kombu.exceptions.OperationalError("redis is away")
+
+
+UNCAUGHT = """
+import threading
+from offbeat.boot import read_settings
+read_settings()
+def fail():
+    try:
+        raise KeyError("redis://:hunter2@redis")
+    except KeyError as error:
+        error.add_note("password: hunter2")
+        raise RuntimeError("token=hunter2") from error
+thread = threading.Thread(target=fail)
+thread.start(); thread.join()
+fail()
+"""
+
+
+def test_what_nobody_catches_is_printed_without_secrets():
+    """By a command, as by a thread of any process: the traceback is there, with its causes, and no password."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("RuntimeError: token=***") == 2
+    assert "redis://***@redis" in done.stderr
+    assert "hunter2" not in "".join(line for line in done.stderr.splitlines() if "raise" not in line)

@@ -221,7 +221,7 @@ def test_sentry_gets_nobodys_data():
         },
         "user": {"ip_address": "10.0.0.1"},
         "exception": {"values": [{"value": "550 someone@example.com: no such user"}]},
-        "extra": {"url": "postgres://u:p4ss@db/x"},
+        "extra": {"url": "postgres://u:p4ss@db/x", "given": [{"api_key": "p4ss"}]},
     }
 
     found = logs_sentry.scrubbed(event, {})
@@ -231,5 +231,5 @@ def test_sentry_gets_nobodys_data():
         "headers": {"User-Agent": "curl"},
     }
     assert found["exception"]["values"][0]["value"] == "550 ***: no such user"
-    assert found["extra"]["url"] == "postgres://***@db/x"
+    assert found["extra"] == {"url": "postgres://***@db/x", "given": [{"api_key": "***"}]}
     assert "user" not in found

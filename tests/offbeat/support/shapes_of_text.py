@@ -61,6 +61,17 @@ SHAPES = (
     ),
     *("bearer ", "basic a", "Bearer A", "authorization: ", "authorization: basic ", "cookie", "cookie: a; "),
     *("/**/", "--\n", "/*", ";set ", "set_config(", "signal 1", "-P", "SERVICE_PORT_", "H(1-", "L-1"),
+    *(
+        "password: ",
+        "--password ",
+        "password%3D",
+        "%3A%2F%2Fa",
+        "('token', '",
+        "Key (token",
+        "-----BEGIN PRIVATE KEY-----",
+        r"token\": \"",
+    ),
+    *("eyJaaaaaaaa.", "ghp_", "<secret>", "('a_", "--a-", "%253A"),
     base64.b64encode(bytes(range(256))).decode(),
 )
 FLOOR = 0.0005  # seconds below which a clock measures itself
