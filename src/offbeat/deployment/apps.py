@@ -9,6 +9,11 @@ class DeploymentConfig(AppConfig):
 
     def ready(self) -> None:
         from offbeat.database import pooler  # noqa: PLC0415  the settings are ready now
-        from offbeat.deployment import checks, core_check, media_check  # noqa: F401, PLC0415 - checks register; the app registry is ready now
+        from offbeat.deployment import (  # noqa: F401, PLC0415 - checks register; the app registry is ready now
+            checks,
+            core_check,
+            media_check,
+            middleware_check,
+        )
 
         pooler.connect()

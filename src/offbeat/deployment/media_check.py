@@ -1,4 +1,4 @@
-"""A system check: models that keep files need a place for them."""
+"""System checks: models that keep files need a place for them, and a path that takes them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REFUSING = "offbeat.storage.media.RefusingStorage"
+REFUSAL = "offbeat.web.upload_refusal.UploadRefusal"
 
 
 @register("deployment")
 def check_media(**_: Any) -> list[CheckMessage]:
     """Warn of fields for files where nothing says where those are kept (offbeat.W002)."""
-    backend: Any = settings.STORAGES["default"]
-    fields = sorted(homeless_fields()) if backend["BACKEND"] == REFUSING else []
+    backend: Any = settings.STORAGES.get("default", {})
+    fields = sorted(homeless_fields()) if backend.get("BACKEND") == REFUSING else []
     return [
         Warning(
             f"{', '.join(fields)}: files have no place, and saving one is an error",
@@ -31,9 +32,29 @@ def check_media(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("deployment")
+def check_uploads(**_: Any) -> list[CheckMessage]:
+    """Warn of fields for files where no path takes any (offbeat.W003)."""
+    is_refused = REFUSAL in settings.FILE_UPLOAD_HANDLERS and not settings.OFFBEAT_UPLOADS
+    fields = sorted(label for label, field in file_fields() if field.editable) if is_refused else []
+    return [
+        Warning(
+            f"{', '.join(fields)}: OFFBEAT_UPLOADS names no path, so a form that sends a file is answered with 400",
+            hint='Name each path that takes files, also in the admin: OFFBEAT_UPLOADS = {"/photos/": 5 * 1024 * 1024} in '
+            "src/config/settings.py (docs/offbeat/requests.md). A field that no form fills has editable=False.",
+            id="offbeat.W003",
+        )
+        for _ in fields[:1]
+    ]
+
+
 def homeless_fields() -> Iterator[str]:
     """Give the fields for files that name no storage of their own."""
+    return (label for label, field in file_fields() if field.storage is default_storage)
+
+
+def file_fields() -> Iterator[tuple[str, FileField]]:
     for model in apps.get_models():
         for field in model._meta.local_fields:  # noqa: SLF001  Django's own name for it
-            if isinstance(field, FileField) and field.storage is default_storage:
-                yield f"{model._meta.label}.{field.name}"  # noqa: SLF001
+            if isinstance(field, FileField):
+                yield f"{model._meta.label}.{field.name}", field  # noqa: SLF001

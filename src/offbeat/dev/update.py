@@ -194,7 +194,7 @@ def refuse_edited(step: UpdateStep, folders: Folders) -> None:
 def report_new(step: UpdateStep, folders: Folders) -> None:
     say(f"Offbeat {step.base.version} -> {step.version}, from {step.base.upstream}\n")
     say(changes_between(folders.start, folders.new))
-    say(migrations_between(folders.start, folders.new))
+    say(migrations_between(folders.start, folders.new, with_example=step.base.example))
 
 
 def report_files(step: UpdateStep, outcomes: Iterable[Outcome], resolved: str) -> int:

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from offbeat.base import files_below
+from offbeat.dev.thin_files import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +37,11 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def migrations_between(start: Path, new: Path) -> str:
-    """Return a line for each migration that the new core brings."""
+def migrations_between(start: Path, new: Path, *, with_example: bool) -> str:
+    """Return a line for each migration that the new version brings."""
     added = sorted({*files_below(new / "src")} - {*files_below(start / "src")})
-    found = [match for path in added if (match := MIGRATION.fullmatch(path))]
+    wanted = [path for path in added if with_example or not f"src/{path}".startswith(EXAMPLE)]
+    found = [match for path in wanted if (match := MIGRATION.fullmatch(path))]
     if not found:
         return "\nNo migrations."
     lines = [f"  {match['app'].replace('/', '_')} {match['name']}" for match in found]

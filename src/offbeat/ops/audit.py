@@ -56,7 +56,11 @@ def record(request: HttpRequest, act: str, subject: str, link: str, result: str)
 
 def write(who: str, act: str, subject: str, link: str, result: str) -> None:
     AuditEntry.objects.create(
-        who=who, act=act, subject=subject[:255], link=link[:255], result=redact(result)[:255]
+        who=who[:150],  # where a project's names are addresses they may be longer
+        act=act[:40],
+        subject=subject[:255],
+        link=link[:255],
+        result=redact(result)[:255],
     )
     logger.info(
         "%s: %s %s: %s", who, act, subject, result,

@@ -47,6 +47,13 @@ class Arrival:
         """Tell whether a thread can take it: it need not wait for the client, or the client sends more than may wait here."""
         return self.frame is not None and self.frame.is_complete(self.data)
 
+    def is_asked_for(self) -> bool:
+        """Tell, once, whether the client waits to be told that it may send the body."""
+        asks = self.frame is not None and self.frame.is_asked_for and len(self.data) == self.frame.start
+        if asks and self.frame is not None:
+            self.frame.is_asked_for = False
+        return asks
+
     @property
     def is_whole(self) -> bool:
         """Whether the thread that takes it has nothing to read from the client."""

@@ -44,10 +44,16 @@ class BodyLimitMiddleware(MiddlewareMixin):
             return refuse(400, "Content-Length should be a number of bytes.")
         if int(length) > limit:
             return refuse(413, f"The body is too large: {limit} bytes are the most that is taken here.")
-        if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and not take_chunks(request):
-            return refuse(
-                413, f"The body is too large: {settings.WEB_MAX_BODY} bytes in chunks, or a Content-Length."
-            )
+        if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+            try:
+                is_small = take_chunks(request)
+            except UnreadablePostError:
+                return refuse(400, "The body should be in chunks, and is not.")
+            if not is_small:
+                return refuse(
+                    413,
+                    f"The body is too large: {settings.WEB_MAX_BODY} bytes in chunks, or a Content-Length.",
+                )
         if find_uploads(request.path_info) is not None:
             request.upload_handlers = [load_handler(name, request) for name in FILE_HANDLERS]
         return None
@@ -62,7 +68,10 @@ def take_chunks(request: HttpRequest) -> bool:
     source = request.META.get("wsgi.input")
     if source is None:
         return True  # under ASGI, Django has read it, and asgi.py has counted
-    body = source.read(settings.WEB_MAX_BODY + 1)
+    try:
+        body = source.read(settings.WEB_MAX_BODY + 1)
+    except Exception as error:  # each server has its own for chunks that are none
+        raise UnreadablePostError(*error.args) from error
     request._stream = BytesIO(body)  # noqa: SLF001  the one way to put a body into a request
     request.META["CONTENT_LENGTH"] = str(len(body))
     return len(body) <= settings.WEB_MAX_BODY

@@ -26,6 +26,7 @@ class ClientSocket(socket.socket):
     There are `seconds` for each request with its answer, and one more for each RATE bytes that went through.
     """
 
+    may_read = True
     seconds: float = 0
     waited: float = 0
     passed: int = 0
@@ -39,9 +40,9 @@ class ClientSocket(socket.socket):
         own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return own
 
-    def grant(self, seconds: float) -> None:
-        """Begin the time of a new request."""
-        self.seconds, self.waited, self.passed = seconds, 0, 0
+    def grant(self, seconds: float, *, may_read: bool) -> None:
+        """Begin the time of a new request. Of most, all that a thread needs has arrived."""
+        self.seconds, self.waited, self.passed, self.may_read = seconds, 0, 0, may_read
 
     def take(self) -> bytes:
         """Return what is there; raises BlockingIOError when that is nothing."""
@@ -52,6 +53,8 @@ class ClientSocket(socket.socket):
         super().send(data, socket.MSG_DONTWAIT)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        if not self.may_read:  # gunicorn asks for more than was announced, or drains what nobody wants
+            raise ConnectionResetError(errno.ECONNRESET, "no thread waits for this client")
         data: bytes = self._in_time(super().recv, size, flags)
         self.passed += len(data)
         return data

@@ -6,9 +6,12 @@ waiting for more.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+from gunicorn.util import split_request_uri
 
 from offbeat.web.body_limit import find_limit
 
@@ -31,6 +34,8 @@ class Frame:
     """What its path takes."""
     is_upload: bool = False
     """Whether a thread has to read it from the client: it is taken there, and too large to wait for."""
+    is_asked_for: bool = False
+    """Whether the client waits to be told that it may send the body."""
 
     def is_too_large(self, data: bytearray) -> bool:
         """Tell whether it is refused here; Django answers one that announces its size, and reads none of it."""
@@ -69,12 +74,23 @@ class Chunks(Frame):
 
 def read_frame(head: bytes, start: int) -> Frame:
     """Read what a head says about the body that begins at `start`."""
-    line, *fields = head.split(b"\r\n")
-    path = unquote((line.split(b" ")[1:2] or [b""])[0].partition(b"?")[0].decode("latin-1"))
+    line, *fields = head.removeprefix(b"\r\n").split(b"\r\n")  # gunicorn skips one empty line, too
     pairs = (field.partition(b":") for field in fields)
     values = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length, limit = values.get(b"content-length", b"0"), find_limit(path)
+    length, limit = values.get(b"content-length", b"0"), find_limit(path_of(line))
+    is_asked_for = values.get(b"expect", b"").lower() == b"100-continue" and line.endswith(b"1.1")
     if b"transfer-encoding" in values:
-        return Chunks(start, limit=min(limit, WHOLE)) if b"content-length" not in values else Frame(start)
-    size = int(length) if length.isdigit() and len(length) < 20 else 0
-    return Frame(start, size, limit, WHOLE < size <= limit)
+        chunks = Chunks(start, limit=min(limit, WHOLE), is_asked_for=is_asked_for)
+        return chunks if b"content-length" not in values else Frame(start)
+    size = int(length.lstrip(b"0")[:20] or b"0") if length.isdigit() else 0
+    return Frame(start, size, limit, WHOLE < size <= limit, is_asked_for)
+
+
+def path_of(line: bytes) -> str:
+    """Return the path as Django will see it: a target may also be a whole address."""
+    target = (line.split(b" ")[1:2] or [b""])[0].decode("latin-1")
+    try:
+        path = split_request_uri(target).path
+    except ValueError:
+        return ""
+    return unquote(path.removeprefix(os.environ.get("SCRIPT_NAME", "")))

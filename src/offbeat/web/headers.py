@@ -30,6 +30,8 @@ class HeadersMiddleware(SecurityMiddleware):
         if not (response.streaming or response.has_header("Content-Length")):
             # As CommonMiddleware does, which is further in.
             response.headers["Content-Length"] = str(len(response.content))
+        if request.method == "HEAD" and not response.streaming:
+            response.content = b""  # gunicorn would throw it away, with a warning for each
         if self.permissions_policy:
             response.headers.setdefault("Permissions-Policy", self.permissions_policy)
         if not getattr(response, "xframe_options_exempt", False):

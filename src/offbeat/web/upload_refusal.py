@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NoReturn
 
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParserError
+
+logger = logging.getLogger(__name__)
 
 
 class UploadRefusal(FileUploadHandler):
@@ -13,4 +16,6 @@ class UploadRefusal(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> NoReturn:
         path = getattr(self.request, "path_info", "this path")
-        raise MultiPartParserError(f"{path} takes no files: OFFBEAT_UPLOADS names those that do")
+        text = f"{path} takes no files: OFFBEAT_UPLOADS names those that do"
+        logger.warning("%s", text)  # Django's line of the refusal does not say why
+        raise MultiPartParserError(text)

@@ -30,6 +30,7 @@ DRAINED = (
 )  # bytes of a refused body that are thrown away meanwhile; the rest stays with the client
 PATIENCE = 1.0  # seconds without a byte after which a client has to give its thread to those who wait for one
 LOOK_EVERY = 0.5  # seconds between two looks for those who are late
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 GONE = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}
 TEXTS = {
     HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
@@ -59,7 +60,7 @@ class Client(TConn):
     def hand_over(self) -> None:
         """Give gunicorn's parser what has arrived, in the thread that will answer it."""
         self.data_ready = True
-        self.sock.grant(settings.WEB_REQUEST_SECONDS)
+        self.sock.grant(settings.WEB_REQUEST_SECONDS, may_read=self.arrival.is_upload)
         self.init()
         self.is_whole = self.arrival.is_whole
         self.parser.unreader.unread(bytes(self.arrival.data))
@@ -154,6 +155,9 @@ class ClientWorker(ThreadWorker):
         refusal = client.arrival.refusal()
         if refusal is None and client.arrival.is_complete():
             refusal = self.submit(client)
+        elif refusal is None and client.arrival.is_asked_for():
+            with contextlib.suppress(OSError):
+                client.sock.offer(CONTINUE)
         if refusal is not None:
             self.refuse(client, refusal)
 
@@ -200,6 +204,8 @@ class ClientWorker(ThreadWorker):
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Client) -> Any:
+        if not conn.arrival.is_upload:
+            req._expected_100_continue = False  # noqa: SLF001  it was told, or there is no use for its body
         if not conn.is_whole:
             req.force_close()  # gunicorn would wait for the rest of a body that nobody has read
         return super().handle_request(req, conn)

@@ -89,15 +89,15 @@ def test_every_use_is_refused_in_the_same_words(nowhere, use):
 def check(monkeypatch):
     """Tells what the check says of a model that has a picture, in a storage of its own or not."""
 
-    def check_model(storage=None):
+    def check_model(storage=None, *, asked=media_check.check_media, **options):
         with isolate_apps("tests.offbeat.faults.effects") as apps:
             type("Photo", (models.Model,), {
-                "picture": models.FileField(storage=storage),
+                "picture": models.FileField(storage=storage, **options),
                 "Meta": type("Meta", (), {"app_label": "effects"}),
                 "__module__": __name__,
             })  # fmt: skip
             monkeypatch.setattr(media_check, "apps", apps)
-            return [(each.id, each.msg) for each in media_check.check_media()]
+            return [(each.id, each.msg) for each in asked()]
 
     return check_model
 
@@ -117,6 +117,24 @@ def test_a_field_with_a_storage_of_its_own(nowhere, check):
 def test_with_a_place_there_is_nothing_to_say(check):
     """A bucket or a volume is enough."""
     assert check() == []
+
+
+def test_the_check_of_a_project_that_names_no_storage(settings, check):
+    """Its own STORAGES may have static files only."""
+    settings.STORAGES = {"staticfiles": settings.STORAGES["staticfiles"]}
+
+    assert check(InMemoryStorage()) == []
+
+
+def test_a_field_for_files_needs_a_path_that_takes_them(settings, check):
+    """A project that took files before an update reads what to write, and not only its visitors (W003)."""
+    settings.OFFBEAT_UPLOADS = {}
+    words = "effects.Photo.picture: OFFBEAT_UPLOADS names no path, so a form that sends a file is answered with 400"
+
+    assert check(asked=media_check.check_uploads) == [("offbeat.W003", words)]
+    assert check(asked=media_check.check_uploads, editable=False) == []
+    settings.OFFBEAT_UPLOADS = {"/photos/": 1}
+    assert check(asked=media_check.check_uploads) == []
 
 
 # On a disk

@@ -11,6 +11,7 @@ from offbeat.base import core_trees, read_base
 from offbeat.dev import update_plan
 from offbeat.dev.servers import EXECUTABLES
 from offbeat.dev.thin_files import EXAMPLE
+from offbeat.dev.update_report import migrations_between
 from tests.offbeat.dev import releases
 from tests.offbeat.dev.repositories import clone, make_upstream, needs_upstream, use_template
 from tests.offbeat.support import servers
@@ -198,6 +199,16 @@ def test_it_says_what_is_new(fork):
     assert 'git commit --message "Update Offbeat to 0.3.0"' in said
     assert " M offbeat.toml\n" in fork.changed()
     assert fork.git("log", "--format=%s", "-1") == "Our own\n"
+
+
+def test_the_examples_migrations_are_the_examples(tmp_path):
+    """A fork without it reads of none."""
+    (tmp_path / "new/src/newsletter/migrations").mkdir(parents=True)
+    (tmp_path / "new/src/newsletter/migrations/0002_budget.py").touch()
+    versions = tmp_path / "old", tmp_path / "new"
+
+    assert migrations_between(*versions, with_example=False) == "\nNo migrations."
+    assert "newsletter 0002_budget" in migrations_between(*versions, with_example=True)
 
 
 def test_the_new_versions_program_does_it(fork):

@@ -99,3 +99,40 @@ def test_an_upload_that_comes(stack):
         answer = client.answer()
 
     assert f'{{"f": {size}}}' in answer
+
+
+def test_chunks_that_are_none(stack):
+    """Whoever sends them is at fault: 400, and no error in the log."""
+    web = stack.web()
+
+    for body in (b"1\r\naXX0\r\n\r\n", b"0x5\r\nab", b"3\r\nabcd\r\n0\r\n\r\n", b";\r\n", b"0\r\n:x\r\n\r\n"):
+        with RawClient(web.browser.address) as client:
+            client.send(request("POST", "/", "Transfer-Encoding: chunked", body=body))
+            assert status_of(client.answer()) == 400
+
+    assert '"error"' not in web.output
+
+
+def test_a_client_that_asks_before(stack):
+    """It is told to go on as soon as its head is there, once, and nothing but the refusal where there is one."""
+    web = stack.web()
+    expect = "Expect: 100-continue"
+
+    with RawClient(web.browser.address) as client:
+        client.send(request("POST", "/admin/login/", "Content-Length: 3", "Connection: close", expect))
+        assert client.socket.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(b"a=b")
+        assert client.answer().startswith("HTTP/1.1 403")
+
+    with RawClient(web.browser.address) as client:
+        client.send(request("POST", "/admin/login/", f"Content-Length: {2 * LIMIT}", expect))
+        assert client.answer().startswith("HTTP/1.1 413")
+
+
+def test_a_body_longer_than_any(stack):
+    """Gunicorn would drain what is left of it; no thread waits for that."""
+    web = stack.web(WEB_REQUEST_SECONDS="60")
+
+    with RawClient(web.browser.address) as client:
+        client.send(request("POST", "/", f"Content-Length: {'9' * 30}"))
+        assert "Connection: close" in client.answer()

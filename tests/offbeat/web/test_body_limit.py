@@ -93,13 +93,14 @@ def test_chunks_within_the_limit():
     assert b'"size": 1000' in content
 
 
-def test_files_where_none_are_taken(no_files):
+def test_files_where_none_are_taken(no_files, caplog):
     """A file for a path that takes none is answered with 400 before a byte of it is kept, by CSRF's reading or a view's."""
     client = Client(enforce_csrf_checks=True)
     client.cookies["csrftoken"] = "a" * 32
     form = {"file": SimpleUploadedFile("a.bin", b"x" * 1000)}
 
     assert client.post("/admin/login/", form).status_code == 400
+    assert "/admin/login/ takes no files: OFFBEAT_UPLOADS names those that do" in caplog.messages
     assert Client().post("/cron/tick", form).status_code == 404
 
 

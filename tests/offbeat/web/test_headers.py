@@ -106,3 +106,18 @@ def test_headers_under_asgi(settings):
 
     assert answer.status_code == 200
     assert "camera=()" in answer.headers["Permissions-Policy"]
+
+
+def test_the_headers_alone(stack):
+    """HEAD, which monitors send all day, is answered with the length of what GET brings, and logs nothing."""
+    web = stack.web()
+
+    with RawClient(web.browser.address) as client:
+        client.send(request("HEAD", "/healthz") + request("GET", "/healthz", "Connection: close"))
+        head, get = client.answer().split("HTTP/1.1 ")[1:]
+
+    def length(answer):
+        return next(line for line in answer.splitlines() if line.startswith("Content-Length"))
+
+    assert length(head) == length(get) != "Content-Length: 0"
+    assert "warning" not in web.output

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.views.decorators.debug import sensitive_variables
@@ -71,6 +72,13 @@ class LoginBackend(ModelBackend):
     ) -> Any:
         """Do the same: Django's own would hash beside the brake."""
         return await sync_to_async(self.authenticate)(request, username, password, **others)
+
+
+def name_djangos_backend(request: HttpRequest) -> None:
+    """Have a session name Django's backend, not ours: an older release, which knows no other, takes it for nobody's."""
+    ours, djangos = (f"{each.__module__}.{each.__qualname__}" for each in (LoginBackend, ModelBackend))
+    if request.session.get(BACKEND_SESSION_KEY) == ours and djangos in settings.AUTHENTICATION_BACKENDS:
+        request.session[BACKEND_SESSION_KEY] = djangos
 
 
 def is_text(name: str) -> bool:

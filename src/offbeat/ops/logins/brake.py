@@ -35,6 +35,7 @@ PRUNE = """
         ORDER BY until LIMIT %s FOR UPDATE SKIP LOCKED
     )
 """
+LONGEST_NAME = 254  # characters, as of an e-mail address: to normalise accents upon accents takes the square of their number
 AT_ONCE = 10  # an attempt adds five rows at most, so these keep the table as short as the last quarter of an hour was
 
 
@@ -121,7 +122,7 @@ def key(*parts: str) -> str:
 
 def same_name(text: str) -> str:
     """Return a name as it is counted: in another spelling it may be the same account."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
+    return unicodedata.normalize("NFKC", text[:LONGEST_NAME]).casefold().strip()
 
 
 def network_of(address: str) -> str:

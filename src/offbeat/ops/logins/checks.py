@@ -25,11 +25,21 @@ def check_backends(**_: object) -> Iterator[CheckMessage]:
 
     from offbeat.ops.logins.backend import LoginBackend  # noqa: PLC0415
 
-    first = next(iter(settings.AUTHENTICATION_BACKENDS), "")
-    if not first or not issubclass(import_string(first), LoginBackend):
+    names = list(settings.AUTHENTICATION_BACKENDS)
+    first = next(iter(names), "")
+    try:
+        is_braked = bool(first) and issubclass(import_string(first), LoginBackend)
+    except ImportError as error:
+        yield Error(f"AUTHENTICATION_BACKENDS: {error}.", id="offbeat_ops.E003")
+        return
+    if not is_braked:
+        others = [name for name in names if name != "django.contrib.auth.backends.ModelBackend"]
         yield Warning(
             f'AUTHENTICATION_BACKENDS begins with "{first}": nothing slows down who guesses passwords.',
-            hint='Put "offbeat.ops.logins.backend.LoginBackend" first, in place of django.contrib.auth.backends.ModelBackend.',
+            hint="Add to the list of offbeat.settings instead of writing your own, which ends sessions: "
+            f"AUTHENTICATION_BACKENDS += {others}."
+            if others
+            else "Leave AUTHENTICATION_BACKENDS as offbeat.settings has it.",
             id="offbeat_ops.W001",
         )
 

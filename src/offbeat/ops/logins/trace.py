@@ -41,9 +41,11 @@ def connect() -> None:
 
 
 def on_login(request: HttpRequest, user: Any, **_: Any) -> None:
-    from offbeat.ops.logins.refusal import succeed  # noqa: PLC0415  no wake-up pays for it
+    from offbeat.ops.logins.backend import name_djangos_backend  # noqa: PLC0415  no wake-up pays for it
+    from offbeat.ops.logins.refusal import succeed  # noqa: PLC0415
 
     succeed(request)
+    name_djangos_backend(request)
     if is_staff(user):
         limit_session(request)
     note(request, "log in", user)

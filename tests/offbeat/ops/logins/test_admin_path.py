@@ -16,7 +16,7 @@ from tests.offbeat.support.running import CHECKOUT
 NONSENSE = (
     "a b",
     "admin?x",
-    "<admin>",
+    "admin>",
     "//",
     "/",
     "a//b",

@@ -17,7 +17,7 @@ from django.urls import path
 from django.utils import timezone
 
 from offbeat.ops.logins.backend import LoginBackend
-from offbeat.ops.logins.brake import Bucket, LoginAttempt
+from offbeat.ops.logins.brake import Bucket, LoginAttempt, same_name
 from offbeat.ops.logins.checks import check_backends
 from offbeat.ops.logins.conf import conf
 from offbeat.ops.logins.refusal import LoginRefusalMiddleware
@@ -360,6 +360,51 @@ def test_a_project_without_the_brake_is_warned(settings, backends, ids):
     assert [message.id for message in check_backends()] == ids
 
 
+@pytest.mark.parametrize(
+    ("backends", "hint"),
+    [
+        (
+            [f"{__name__}.Directory", "django.contrib.auth.backends.ModelBackend"],
+            f"AUTHENTICATION_BACKENDS += ['{__name__}.Directory'].",
+        ),
+        (
+            ["django.contrib.auth.backends.ModelBackend"],
+            "Leave AUTHENTICATION_BACKENDS as offbeat.settings has it.",
+        ),
+    ],
+)
+def test_the_warning_says_what_ends_no_session(settings, backends, hint):
+    """A list that is written anew knows the backend no more that the sessions name."""
+    settings.AUTHENTICATION_BACKENDS = backends
+
+    (warning,) = check_backends()
+
+    assert warning.hint.endswith(hint)
+
+
+def test_a_backend_that_is_not_there(settings):
+    """It is named by the check, and not by a traceback of it."""
+    settings.AUTHENTICATION_BACKENDS = ["shop.backends.Gone"]
+
+    assert [(each.id, each.msg) for each in check_backends()] == [
+        ("offbeat_ops.E003", "AUTHENTICATION_BACKENDS: No module named 'shop'.")
+    ]
+
+
+def test_a_session_is_good_for_the_release_before(log_in, settings):
+    """While a release rolls out, and after a rollback, processes that know no LoginBackend answer somebody who logged in here."""
+    client = log_in().client
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+
+    assert client.get("/admin/").status_code == 200
+
+
+@override_settings(AUTHENTICATION_BACKENDS=["offbeat.ops.logins.backend.LoginBackend"])
+def test_a_list_without_djangos_backend(log_in):
+    """The session names the one that is in it."""
+    assert log_in().client.get("/admin/").status_code == 200
+
+
 def test_other_credentials_are_not_counted(db):
     """A token is no password that somebody could guess."""
     assert LoginBackend().authenticate(RequestFactory().get("/"), token="x") is None
@@ -398,3 +443,8 @@ def test_a_new_session_begins_with_the_login(alice):
     )
     assert client.get("/admin/").status_code == 200
     assert other.get("/admin/").status_code == 302
+
+
+def test_a_name_without_end_is_cut_first():
+    """A hundred thousand accents upon one letter would take half a minute, in which no other thread runs."""
+    assert len(same_name("\u0301\u0316" * 50_000)) < 1_000

@@ -103,3 +103,11 @@ def test_the_trail_can_be_read(client):
         f"job {n}" for n in reversed(range(60))
     ]
     assert {each.who for each in bobs["entries"]} == {"bob"}
+
+
+@pytest.mark.django_db
+def test_a_long_name_hinders_no_act():
+    """A project whose names are mail addresses has some that the trail's column has no room for."""
+    audit.write("a" * 254, "b" * 99, "c" * 999, "d" * 999, "e" * 999)
+
+    assert AuditEntry.objects.get().who == "a" * 150
