@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -33,9 +34,16 @@ def missing(*images: str) -> str:
         if shutil.which(tool) is None:
             return f"{tool} is not installed"
     for image in images:
-        if podman("image", "exists", image).returncode:
+        if not find_local(image):
             return f"{image} is not on this machine: podman pull {image}"
     return ""
+
+
+@functools.cache
+def find_local(image: str) -> str:
+    """Return the image as this machine knows it: by its digest, else by its tag (made here, or for want of a registry); or ""."""
+    names = (image, image.partition("@")[0])
+    return next((name for name in names if podman("image", "exists", name).returncode == 0), "")
 
 
 def podman(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,6 +61,7 @@ def build(context: Path = ROOT, image: str = IMAGE) -> str:
         "--layers",
         "--format",
         "docker",
+        *(["--from", find_local(PYTHON)] if f"FROM {PYTHON}" in (context / "Dockerfile").read_text() else []),
         "--tag",
         image,
         str(context),

@@ -38,6 +38,10 @@ def compose(tmp_path):
     podman.build(tmp_path, f"localhost/{PROJECT}")
     list(write(export_platform("compose", spec.parse(source)), tmp_path))
     folder = tmp_path / "deploy" / "compose"
+    exported = (folder / "compose.yaml").read_text()
+    for pinned in (podman.POSTGRES, podman.REDIS):
+        exported = exported.replace(pinned, podman.find_local(pinned))
+    (folder / "compose.yaml").write_text(exported)
     values = {"IMAGE": f"localhost/{PROJECT}", "HTTP_PORT": str(free_port()), "ALLOWED_HOSTS": "localhost"}
     values |= {"POSTGRES_PASSWORD": secrets.token_hex(8), "SECRET_KEY": secrets.token_hex(32)}
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))

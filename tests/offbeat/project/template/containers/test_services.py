@@ -37,8 +37,10 @@ def database() -> Iterator[str]:
         pytest.skip(reason)
     password = ["--env", "POSTGRES_PASSWORD=of-a-test"]
     with (
-        podman.started("--pull", "never", "--network", "none", *password, podman.POSTGRES) as database,
-        podman.started("--pull", "never", *beside(database), podman.REDIS),
+        podman.started(
+            "--pull", "never", "--network", "none", *password, podman.find_local(podman.POSTGRES)
+        ) as database,
+        podman.started("--pull", "never", *beside(database), podman.find_local(podman.REDIS)),
     ):
         released = run("python manage.py release --wait 60", database)
         assert released.returncode == 0, released.stderr
