@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from offbeat.container import HINT, WORKER
+from offbeat.container import HINT, MOST, WORKER
 from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
@@ -81,7 +81,9 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # else the worker exits when Redis is 
 CELERY_BROKER_POOL_LIMIT = 2
 CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
 
-CELERY_WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 0, hint=HINT) or WORKER.fitting_here()
+CELERY_WORKER_CONCURRENCY = (
+    env.integer("WORKER_CONCURRENCY", 0, maximum=MOST, hint=HINT) or WORKER.fitting_here()
+)
 # A leak ends with its process; 100 would halve the throughput, 1000 is free.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.

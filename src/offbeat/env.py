@@ -12,8 +12,6 @@ import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
-
 from offbeat.variables import files, values, weak_secrets
 
 if TYPE_CHECKING:
@@ -29,10 +27,7 @@ LINKED = re.compile(
 # EMAIL_PORT of a service that is called email: nobody has set it.
 LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 ANYTHING = ("anything", r"(?s:.*)")
-FORMS_OF_NUMBERS: dict[str, Callable[[str], float]] = {
-    "int": values.whole_number(0),
-    "float": values.number,
-}
+CENTURY = {"days": 36_500, "hours": 876_000}  # for ever: calendars of Python and PostgreSQL end somewhere
 BUILD = ["collectstatic"]  # it serves nobody: an image is built with values that stand for secrets
 
 
@@ -87,7 +82,7 @@ class Environment:
     ) -> str:
         """Return a secret of one line; without DEBUG one that can be guessed is refused."""
         hint = hint or f"make one with: {weak_secrets.COMMAND}"
-        form = values.matching(values.LINE)
+        form = values.secret
         value = self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
         if value and not self.is_lax and (weakness := weak_secrets.weakness(name, value, shortest)):
             self.problem(f"{name} can be guessed: {weakness}.", hint)
@@ -95,7 +90,8 @@ class Environment:
 
     def secrets(self, name: str, *, shortest: int = weak_secrets.SHORTEST_TOKEN) -> list[str]:
         """Return a list of secrets, with commas between; without DEBUG none of them may be one that can be guessed."""
-        given = self.items(name, "")
+        nothing: list[str] = []
+        given = self.parsed(name, values.secrets, nothing, is_secret=True)
         for weakness in (weak_secrets.weakness(name, value, shortest) for value in given):
             if weakness and not self.is_lax:
                 self.problem(f"{name}: one can be guessed: {weakness}.", "remove it.")
@@ -127,7 +123,7 @@ class Environment:
         found: dict[str, float] = {}
         for field in fields(conf):
             name = f"{prefix}{field.name.upper()}"
-            form = FORMS_OF_NUMBERS.get(str(field.type))
+            form = form_of(field.name, str(field.type))
             if form and self.is_set(name):
                 found[field.name] = self.parsed(name, form, 0.0)
             elif form:
@@ -141,7 +137,7 @@ class Environment:
 
     def is_set(self, name: str) -> bool:
         """Whether the variable, or its file, is there and not empty."""
-        return any(self.variables.get(each, "").strip() for each in (name, name + files.SUFFIX))
+        return any(values.cleaned(self.variables.get(each, "")) for each in (name, name + files.SUFFIX))
 
     def complain(self) -> None:
         """Raise ImproperlyConfigured with every problem, one a line; a variable of ours that nobody reads is one."""
@@ -149,6 +145,8 @@ class Environment:
             if name.startswith(OURS) and self.variables[name].strip() and not LINKED.fullmatch(name):
                 self.problem(f"Nothing reads {name}.", self._nearest(name))
         if self.problems:
+            from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415  platform.yaml is read without Django
+
             raise ImproperlyConfigured("\n".join(self.problems))
 
     def problem(self, message: str, hint: str = "") -> None:
@@ -173,6 +171,12 @@ class Environment:
     def _nearest(self, name: str) -> str:
         near = difflib.get_close_matches(name, self.known, n=1)
         return f"did you mean {near[0]}?" if near else "remove it."
+
+
+def form_of(name: str, kind: str) -> Callable[[str], float] | None:
+    """Return the form of a number of the name and type, None where it is no number."""
+    most = CENTURY.get(name.rpartition("_")[2])
+    return {"int": values.whole_number(0, most), "float": values.number(most)}.get(kind)
 
 
 def redacted(url: str) -> str:

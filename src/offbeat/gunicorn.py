@@ -1,6 +1,8 @@
 """Gunicorn's settings, each number with its reason and the bound that it must keep; `python src/offbeat/gunicorn.py` starts it."""
 # ruff: noqa: E402  as a program it begins before the imports
 
+# ruff: noqa: E402  what is imported below needs the path that is set above
+
 import gc
 import logging
 import os

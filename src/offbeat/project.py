@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
-from offbeat.env import env
+from offbeat.variables.files import value_of
+from offbeat.variables.values import cleaned
 
 
 def find_root() -> Path:
@@ -12,8 +15,11 @@ def find_root() -> Path:
 
     Where there is none, as in a project that installed the core as a wheel, it is the working directory.
     """
-    if named := env.text("OFFBEAT_ROOT", ""):
-        return Path(named).resolve()
+    with contextlib.suppress(
+        ValueError
+    ):  # of OFFBEAT_ROOT_FILE, which the settings report; Django is not needed here
+        if named := cleaned(value_of(os.environ, "OFFBEAT_ROOT")):
+            return Path(named).resolve()
     starts = (Path(__file__).resolve().parent, Path.cwd())
     above = (folder for start in starts for folder in (start, *start.parents))
     return next((folder for folder in above if (folder / "platform.yaml").is_file()), Path.cwd())

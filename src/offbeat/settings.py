@@ -162,19 +162,10 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 # Processes; 0 = what fits the container.
-WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0, hint=container.HINT)
-if WEB_CONCURRENCY and not os.environ.get("WEB_CONCURRENCY", "1").strip().isdigit():
-    env.problem("WEB_CONCURRENCY: gunicorn reads it before we do: use digits alone.", container.HINT)
-WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0, maximum=container.MOST, hint=container.HINT)
+WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1, maximum=container.MOST)
 # Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
-BIND = env.text(
-    "BIND",
-    "0.0.0.0",  # noqa: S104  a container is reached from outside
-    form=(
-        "an address like 0.0.0.0, 127.0.0.1 or ::, or unix:/run/web.sock; PORT has the port",
-        r"[0-9.]+|(?=.*:.*:)[0-9a-fA-F:.]+|unix:/.+",
-    ),
-)
+BIND = env.parsed("BIND", values.listening, "0.0.0.0")  # noqa: S104  a container is reached from outside
 # Seconds for a request to arrive, head and body, and for its answer to be taken; more for large ones: web/client_socket.py.
 # Below the 30 s after which routers give up, so that it is us who say why.
 WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 20, minimum=1)
@@ -219,7 +210,7 @@ LOGGING = {
 ALERT_WEBHOOK_URL = env.url("ALERT_WEBHOOK_URL", ["https", "http"], default="")
 OFFBEAT_ALERTS = env.numbers("OFFBEAT_ALERTS_", AlertsConf)  # when people are told: ops/alerts/conf.py
 OFFBEAT_CRONJOBS = {
-    "ping_url": env.url("CRON_PING_URL", ["https", "http"], default=""),  # with {name} in it
+    "ping_url": env.parsed("CRON_PING_URL", values.ping_address, "", is_secret=True),
     **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }
 

@@ -44,7 +44,10 @@ class Bounds:
 
     def _milliseconds(self) -> dict[str, int | None]:
         values = {"statement_timeout": self.statement, "idle_in_transaction_session_timeout": self.idle}
-        return {name: None if value is None else round(value * 1000) for name, value in values.items()}
+        return {
+            name: None if value is None else min(round(value * 1000), LONGEST)
+            for name, value in values.items()
+        }
 
 
 # What PostgreSQL runs in no transaction, and so in no message with other statements.
@@ -52,6 +55,8 @@ ALONE = re.compile(
     r"\bCONCURRENTLY\b|^\s*(?:VACUUM|REINDEX|CLUSTER|ALTER\s+SYSTEM|(?:CREATE|DROP)\s+DATABASE)\b",
     re.IGNORECASE,
 )
+
+LONGEST = 2**31 - 1  # milliseconds that PostgreSQL knows: 24 days
 
 _process = Bounds()
 _here: ContextVar[Bounds | None] = ContextVar("statement_bounds", default=None)

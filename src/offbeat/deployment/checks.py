@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
@@ -168,6 +169,19 @@ def compose_has_the_name(platform: spec.Platform) -> Iterator[CheckMessage]:
             )
 
 
+def gunicorn_starts(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a WEB_CONCURRENCY that gunicorn itself would read, and fail to (E011)."""
+    given = os.environ.get("WEB_CONCURRENCY", "1").strip()
+    for service in platform.services:
+        if service.argv[0].endswith("gunicorn") and not given.isdigit():
+            yield Error(
+                f"platform.yaml: services/{service.name}/command: gunicorn reads WEB_CONCURRENCY before we do, and "
+                "takes digits alone",
+                hint="Start it by: python src/offbeat/gunicorn.py. Or unset the variable.",
+                id="offbeat_deployment.E011",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     cronjob_commands,
     no_beat,
@@ -178,4 +192,5 @@ CHECKS: tuple[Check, ...] = (
     connections_suffice,
     only_prefork,
     compose_has_the_name,
+    gunicorn_starts,
 )

@@ -61,6 +61,7 @@ RULES = """\
 | `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is like that of one that is read, or ours |
 | `offbeat_deployment.E008` | more connections than a server's plan allows, where `connections` says how many those are |
 | `offbeat_deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
+| `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
 It runs the cronjobs' own checks as well (`offbeat_cronjobs.E001` to `E005`, `W001`): commands that take no part in slots or have no
 task, policies that are none, tasks that may run for ever, unknown settings, a secret that is short.

@@ -25,6 +25,7 @@ RESERVED = {
 ENDLESS = {
     "celery",
     "gunicorn",
+    "gunicorn.py",
     "uvicorn",
     "daphne",
     "honcho",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.rules import programs
 from offbeat.deployment.spec import read
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.servers import MANAGE
@@ -25,6 +26,8 @@ def commands(environment: Mapping[str, str]) -> dict[str, list[str]]:
 
 def development_command(service: Service, environment: Mapping[str, str]) -> list[str]:
     """Give a service's command, with what a developer needs: reloading, and no port open to the network."""
-    if service.argv[0] == "gunicorn":  # it reloads by itself, and keeps the browser waiting meanwhile
+    if {"gunicorn", "gunicorn.py"} & set(
+        programs(service.command)
+    ):  # it reloads by itself, and keeps the browser waiting meanwhile
         return [*service.argv, "--bind", f"{LOOPBACK}:{environment['PORT']}"]
     return [*RELOADING, *service.argv]

@@ -23,7 +23,7 @@ def changes_between(start: Path, new: Path) -> str:
     added: list[str] = []
     for line in lines_of(new / CHANGELOG):
         if line.startswith("#"):
-            while added and added[-1].startswith("#"):
+            while added and added[-1].startswith("#" * depth_of(line)):
                 added.pop()  # nothing was new below it
             added.append(line)
         elif line.strip() and line not in old_lines:
@@ -31,6 +31,10 @@ def changes_between(start: Path, new: Path) -> str:
     while added and added[-1].startswith("#"):
         added.pop()
     return "\n".join(added[1:] if added[:1] == ["# Changelog"] else added)
+
+
+def depth_of(heading: str) -> int:
+    return len(heading) - len(heading.lstrip("#"))
 
 
 def lines_of(path: Path) -> list[str]:

@@ -14,6 +14,14 @@ SEPARATORS = re.compile(r"[,;\s]+")
 NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 ORIGIN = re.compile(r"(https?)://([^/?#@]+?)(:\d{1,5})?/*")
 PORTS = {"http": ":80", "https": ":443"}  # a browser leaves these out of an origin
+PRIVATE = {
+    "localhost",
+    "local",
+    "internal",
+    "lan",
+    "test",
+    "example",
+}  # top-level domains in which nobody buys a name
 EVERYTHING = (
     '"*" answers to any name, also to a forged one that ends up in links: '
     "use names, like www.example.com,example.com"
@@ -60,6 +68,8 @@ def _host(text: str) -> str:
     name = re.sub(r":\d{1,5}$", "", name).removesuffix(".")
     name = re.sub(r"^\*\.", ".", name)
     labels = name.removeprefix(".").split(".")
+    if name.startswith(".") and len(labels) == 1 and labels[0] not in PRIVATE:
+        raise ValueError(f'"{shown(text)}" is every name below a top-level domain: use .example.com')
     is_name = NAME.fullmatch(name) and all(0 < len(label) < 64 for label in labels)
     if not is_name or name.isdigit() or re.fullmatch(f"{NOTHING}|nan", name):
         raise ValueError(
@@ -76,6 +86,8 @@ def _origin(text: str) -> str:
         raise ValueError("nothing may stand behind the name, as in https://www.example.com")
     scheme, host, port = found.groups()
     name = _host(host)
+    if name == "*" or int((port or ":0")[1:]) > 65535:
+        raise ValueError("use the name of one host, with a port up to 65535, as in https://www.example.com")
     wildcard = "*" if name.startswith(".") else ""
     return f"{scheme}://{wildcard}{name}{'' if port == PORTS[scheme] else port or ''}"
 

@@ -15,7 +15,6 @@ DJANGOS = {
     "assume_role",
     "currentSchema",
     "isolation_level",
-    "pool",
     "prepare_threshold",
     "server_side_binding",
 }
@@ -31,6 +30,7 @@ BELIEVING = MODES[:3]  # which encrypt if the server likes to, and verify nobody
 # What other programs put there.
 ADVICE = {
     "pgbouncer": "remove it: a pooler is noticed by itself, see DISABLE_SERVER_SIDE_CURSORS",
+    "pool": "remove it: connections are persistent, or a pooler has them",
     "schema": "write options=-csearch_path%3D<schema> instead",
     "ssl": "write sslmode=require instead",
     "sslaccept": "write sslmode=require instead",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-from offbeat.variables.values import ESCAPED, is_unescaped
+from offbeat.variables.values import ESCAPED, is_unescaped, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,14 @@ def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterat
         yield f"names two databases, {path} and {options['db']}: leave one out."
     if parts.scheme == "rediss":
         yield from _wrong_values(options, verify)
+    yield from _wrong_files(options)
     yield from _wrong_authority(parts.scheme, options, verify, authority)
+
+
+def _wrong_files(options: dict[str, str]) -> Iterator[str]:
+    for name in PATHS:
+        if options.get(name) and not Path(options[name]).is_file():
+            yield f"{name}={shown(options[name])}: there is no such file."
 
 
 def _wrong_values(options: dict[str, str], verify: bool | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import string
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,8 +65,8 @@ def cleaned(value: str) -> str:
 
 def misplaced(name: str, value: str) -> str:
     """Return what is wrong with a value whatever its form, "" for nothing."""
-    if re.match(rf"(export\s+|set\s+)?{name}\s*=", value):
-        return "it begins with its own name: give only what stands behind the ="
+    if re.match(rf"(export\s+|set\s+)?{name}\s*(=|:\s)", value):
+        return "it begins with its own name: give only what stands behind it"
     if REFERENCE.fullmatch(value) or re.fullmatch(r"<[^<>@]+>", value):
         return f"{shown(value)} stands for a value that nobody has put there: give the value, or fix the name in it"
     return ""
@@ -96,6 +97,21 @@ def matching(form: tuple[str, str]) -> Callable[[str], str]:
     return parse
 
 
+def secret(value: str) -> str:
+    """Return a secret as it is sent: on one line, and without what stands before it in a header."""
+    if re.match(r"(authorization:|bearer\s)", value, re.IGNORECASE):
+        raise ValueError('give it without "Bearer": that is sent before it')
+    return matching(LINE)(value)
+
+
+def secrets(value: str) -> list[str]:
+    """Return a list of secrets. One of several lines, or that begins as a list of JSON does, is several that nobody has parted."""
+    found = [secret(each) for each in listed(value)]
+    if any(each.startswith(('["', "['")) for each in found):
+        raise ValueError("use commas between them, or a list of JSON")
+    return found
+
+
 def boolean(value: str) -> bool:
     if value.lower() in BOOLEANS:
         return BOOLEANS[value.lower()]
@@ -114,15 +130,32 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], in
     return parse
 
 
-def number(value: str) -> float:
-    """Return a number that is not negative: whole where it is written so."""
+def number(maximum: int | None = None) -> Callable[[str], float]:
+    """Return a form: a number that is not negative, whole where it is written so."""
+    words = f"from 0 to {maximum}" if maximum else "of at least 0"
+
+    def parse(value: str) -> float:
+        try:
+            found = int(value) if value.isascii() and value.isdigit() else float(value)
+        except ValueError:
+            found = -1
+        if 0 <= found <= (maximum or LARGEST) and value.isascii():
+            return found
+        raise ValueError(f"use a number {words}")
+
+    return parse
+
+
+def listening(value: str) -> str:
+    """Return what a server may listen on: an address of this machine, or a socket in its file system."""
+    if re.fullmatch(r"unix:/.+", value):
+        return value
     try:
-        found = int(value) if value.isascii() and value.isdigit() else float(value)
+        return str(ip_address(value))
     except ValueError:
-        found = -1
-    if 0 <= found <= LARGEST and value.isascii():
-        return found
-    raise ValueError("use a number of at least 0")
+        raise ValueError(
+            "use an address like 0.0.0.0, 127.0.0.1 or ::, or unix:/run/web.sock; PORT has the port"
+        ) from None
 
 
 def folder(value: str) -> str:
@@ -172,6 +205,13 @@ def address(schemes: Sequence[str]) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def ping_address(value: str) -> str:
+    """Return an address in which {name} stands for a cronjob's, and nothing else for anything."""
+    if re.search(r"[{}]", value.replace("{name}", "")):
+        raise ValueError("{name} stands for the cronjob's name, and nothing else may be in braces")
+    return address(["https", "http"])(value)
 
 
 def is_unescaped(behind: str) -> bool:

@@ -17,7 +17,7 @@ FEWEST_SHORT = 6  # of a token: 20 such digits, once in 3 million
 # Words of placeholders; what remains without them must be long enough. All are so long that chance does not write them.
 WORDS = re.compile(
     r"django-insecure-|replace|change[-_ ]?(me|this)|placeholder|insecure|example|insert|password|passwd|secret|your[-_ ]"
-    r"|production|development|unused|todo[-_ ]",
+    r"|production|development|unused|todo[-_ ]|qwertyuiop|asdfghjkl|zxcvbnm|1234567890",
     re.IGNORECASE,
 )
 COMMAND = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"

@@ -14,7 +14,13 @@ COMMANDS = {
     "manage": [sys.executable, "manage.py", "migrate"],
     "worker": [sys.executable, "manage.py", "worker", "--queues", "default"],
     "celery": ["celery", "-A", "tests.offbeat.sample_project", "worker"],
-    "web": ["gunicorn", "--config", "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
+    "web": [sys.executable, "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
+    "web, as gunicorn": [
+        "gunicorn",
+        "--config",
+        "src/offbeat/gunicorn.py",
+        "tests.offbeat.sample_project.wsgi",
+    ],
 }
 MISTAKES = {
     "no key": ({"SECRET_KEY": ""}, "SECRET_KEY is not set."),
@@ -75,6 +81,22 @@ def test_a_wrong_variable(command, mistake):
     assert done.returncode == os.EX_CONFIG
     assert done.stderr.startswith(f"Error: {message}")
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("", ""),
+        ('"2"', ""),
+        ("auto", "Error: Unexpected value WEB_CONCURRENCY=auto: use a whole number from 0 to 1000. Hint:"),
+    ],
+)
+def test_a_variable_that_gunicorn_reads_itself(given, problem):
+    """It is read as every other: gunicorn, which takes digits alone and reads it as it is imported, does not see it."""
+    done = run([*COMMANDS["web"], "--check-config"], WEB_CONCURRENCY=given)
+
+    assert (done.returncode, done.stderr.startswith(problem)) == (os.EX_CONFIG if problem else 0, True)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_variable_of_the_projects_own():

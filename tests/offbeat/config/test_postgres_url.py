@@ -84,7 +84,7 @@ def test_a_parameter_that_libpq_does_not_know(query, said):
 @pytest.mark.parametrize(
     "query",
     ["sslmode=require&channel_binding=require", "connect_timeout=3", "application_name=mine", "options=-csearch_path%3Dshop",
-     "currentSchema=shop", "target_session_attrs=read-write", "sslrootcert=system&sslmode=verify-full", "pool=true"],
+     "currentSchema=shop", "target_session_attrs=read-write", "sslrootcert=system&sslmode=verify-full"],
 )  # fmt: skip
 def test_a_parameter_that_is_known(query):
     """What libpq, Django or dj-database-url read is left to them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 import pytest
 from kombu import Connection
@@ -76,9 +77,12 @@ def test_the_certificates_requirements(spelling, level, value):
     assert "?" not in found.url
 
 
-def test_files_and_the_host_name():
+def test_files_and_the_host_name(tmp_path):
     """They reach both libraries under the names that these share."""
-    query = "ssl_ca_certs=/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem&ssl_check_hostname=false"
+    authority, certificate, key = (str(tmp_path / name) for name in "abc")
+    for path in (authority, certificate, key):
+        Path(path).touch()
+    query = f"ssl_ca_certs={authority}&ssl_certfile={certificate}&ssl_keyfile={key}&ssl_check_hostname=false"
 
     found, problems = read(f"rediss://h?{query}")
 
@@ -86,9 +90,9 @@ def test_files_and_the_host_name():
     assert found.tls == {
         "ssl_cert_reqs": ssl.CERT_REQUIRED,
         "ssl_check_hostname": False,
-        "ssl_ca_certs": "/ca.pem",
-        "ssl_certfile": "/c.pem",
-        "ssl_keyfile": "/k.pem",
+        "ssl_ca_certs": authority,
+        "ssl_certfile": certificate,
+        "ssl_keyfile": key,
     }
 
 
@@ -140,7 +144,7 @@ def test_a_name_that_does_not_fit():
     [
         ("redis://h", None, "REDIS_CA is for rediss://…"),
         ("rediss://h", False, "REDIS_CA contradicts REDIS_TLS_VERIFY=false"),
-        ("rediss://h?ssl_ca_certs=/b.pem", None, "ssl_ca_certs and REDIS_CA both name an authority"),
+        (f"rediss://h?ssl_ca_certs={__file__}", None, "ssl_ca_certs and REDIS_CA both name an authority"),
     ],
 )
 def test_an_authority_that_would_not_be_asked(url, verify, said):

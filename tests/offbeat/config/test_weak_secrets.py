@@ -133,7 +133,7 @@ def test_the_build_of_an_image():
 
 def test_every_process_refuses_them():
     """Web, worker and commands end with 78, before anything starts."""
-    for command in (["gunicorn", "--config", "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
+    for command in ([sys.executable, "src/offbeat/gunicorn.py", "tests.offbeat.sample_project.wsgi"],
                     [sys.executable, "manage.py", "worker", "--queues", "default"]):  # fmt: skip
         done = run(command, **WEAK)
 

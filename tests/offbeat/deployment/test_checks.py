@@ -1,6 +1,7 @@
 """The system checks: platform.yaml against the code."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -345,3 +346,18 @@ def test_a_compose_file_of_another_name_is_a_warning(monkeypatch, tmp_path):
     assert warning.id == "offbeat_deployment.W010"
     assert warning.msg == f'compose.yaml: name: should be "{ours.name}", as platform.yaml has it, got "other"'
     assert list(checks.compose_has_the_name(ours)) == []
+
+
+@pytest.mark.parametrize(("given", "refused"), [("auto", 1), ("", 1), ('"2"', 1), ("2", 0), (None, 0)])
+def test_what_gunicorn_cannot_read(monkeypatch, given, refused):
+    """A command that begins with gunicorn hands it WEB_CONCURRENCY as it is (E011); ours does not."""
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("WEB_CONCURRENCY", given)
+    ours, theirs = (
+        SimpleNamespace(services=[SimpleNamespace(name="web", argv=command.split())])
+        for command in ("python src/offbeat/gunicorn.py", ".venv/bin/gunicorn config.wsgi")
+    )
+
+    assert list(checks.gunicorn_starts(ours)) == []
+    assert len(list(checks.gunicorn_starts(theirs))) == refused

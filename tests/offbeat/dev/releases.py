@@ -6,7 +6,7 @@ import re
 import shutil
 
 CORE_SETTINGS = "src/offbeat/settings.py"
-MIGRATION = "src/offbeat/jobs/migrations/0002_note.py"
+MIGRATION = "src/offbeat/jobs/migrations/0099_note.py"
 MIGRATION_TEXT = '''\
 """A column for notes, with a value for the jobs that are there."""
 
@@ -57,8 +57,8 @@ def a_setting(upstream):
 
 
 def a_migration(upstream):
-    (first,) = (upstream.folder / MIGRATION).parent.glob("0001_*.py")
-    upstream.write(MIGRATION, MIGRATION_TEXT.format(before=first.stem))
+    last = max((upstream.folder / MIGRATION).parent.glob("0*.py"))
+    upstream.write(MIGRATION, MIGRATION_TEXT.format(before=last.stem))
 
 
 def a_fix(upstream):

@@ -15,6 +15,7 @@ from django.contrib.postgres.operations import (
 )
 from django.db import connection, migrations, models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from offbeat.database.index_operations import BuildIndex
 from offbeat.dev import migration_locks
@@ -71,6 +72,16 @@ def rules(tmp_path, *operations, atomic=True, source=""):
         (add(models.IntegerField(db_index=True, null=True)), "require-concurrent-index-creation"),
         (alter("pid", models.TextField()), "changing-column-type"),
         (alter("pid", models.BigIntegerField(db_index=True)), "require-concurrent-index-creation"),
+        (alter("what", models.CharField(max_length=5)), "changing-column-type"),
+        (alter("what", models.CharField(max_length=50, unique=True)), "disallowed-unique-constraint"),
+        (
+            add(models.ForeignKey("effects.effect", models.CASCADE, null=True)),
+            "require-concurrent-index-creation",
+        ),
+        (
+            add(models.ForeignKey("effects.effect", models.CASCADE, db_default=1)),
+            "adding-foreign-key-constraint",
+        ),
         (migrations.AddIndex("effect", INDEX), "require-concurrent-index-creation"),
         (migrations.AddConstraint("effect", POSITIVE), "constraint-missing-not-valid"),
         (migrations.RemoveField("effect", "pid"), "ban-drop-column"),
@@ -94,6 +105,11 @@ def test_what_locks_a_table_or_breaks_old_code_is_refused(tmp_path, operation, r
         add(models.IntegerField(null=True)),
         add(models.IntegerField(null=True, default=3)),
         add(models.IntegerField(db_default=3)),
+        add(models.DateTimeField(db_default=Now())),
+        add(models.ForeignKey("effects.effect", models.CASCADE, null=True, db_index=False)),
+        add(models.ManyToManyField("effects.effect")),
+        alter("what", models.CharField(max_length=500)),
+        alter("what", models.CharField(max_length=20, null=True)),
         AddConstraintNotValid("effect", POSITIVE),
         migrations.RunPython(migrations.RunPython.noop),
         HStoreExtension(),
@@ -154,7 +170,7 @@ def test_the_check_says_where_and_what_would_be_right(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(migration_locks, "path_of", lambda _: None)
     monkeypatch.setattr(migration_locks, "write_script", lambda *_: script)
 
-    code = migration_locks.main()
+    code = migration_locks.report()
 
     first, hint = capsys.readouterr().out.splitlines()
     assert code == 1

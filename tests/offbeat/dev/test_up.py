@@ -75,8 +75,9 @@ def test_ctrl_c_leaves_no_process(checkout):
     """After SIGINT the exit code is 130, and services, their children and the servers are gone."""
     running = checkout.up()
     running.wait_for(" ready.")  # the worker's, whose process is called python
-    everything = {"postgres", "redis-server", "gunicorn"}
+    everything = {"postgres", "redis-server"}
     wait_until(lambda: everything <= {process.info["name"] for process in checkout.processes()})
+    assert any("src/offbeat/gunicorn.py" in process.info["cmdline"] for process in checkout.processes())
 
     running.signal(signal.SIGINT)
     code = running.wait()

@@ -11,7 +11,7 @@ from offbeat.base import core_trees, read_base
 from offbeat.dev import update_plan
 from offbeat.dev.servers import EXECUTABLES
 from offbeat.dev.thin_files import EXAMPLE
-from offbeat.dev.update_report import migrations_between
+from offbeat.dev.update_report import CHANGELOG, changes_between, migrations_between
 from tests.offbeat.dev import releases
 from tests.offbeat.dev.repositories import clone, make_upstream, needs_upstream, use_template
 from tests.offbeat.support import servers
@@ -194,11 +194,21 @@ def test_it_says_what_is_new(fork):
     assert "Offbeat 0.2.2 -> 0.3.0, from /" in said
     assert f"## 0.3.0\n{releases.NEWS}" in said
     assert "0.2.1" not in said
-    assert "Migrations that the next release applies:\n  offbeat_jobs 0002_note\n" in said
+    assert "Migrations that the next release applies:\n  offbeat_jobs 0099_note\n" in said
     assert "platform.yaml: changed\n" in said
     assert 'git commit --message "Update Offbeat to 0.3.0"' in said
     assert " M offbeat.toml\n" in fork.changed()
     assert fork.git("log", "--format=%s", "-1") == "Our own\n"
+
+
+def test_what_is_to_be_done_stands_under_its_version(tmp_path):
+    """Headings stay where something is new below them, also below a heading of their own."""
+    old = "# Changelog\n\n## 1\n\n### To do\n\n- a\n\n## 0\n\n- c\n"
+    for version, text in {"old": old, "new": old.replace("- a\n", "- a\n- b\n")}.items():
+        (tmp_path / version / "src/offbeat").mkdir(parents=True)
+        (tmp_path / version / CHANGELOG).write_text(text)
+
+    assert changes_between(tmp_path / "old", tmp_path / "new") == "## 1\n### To do\n- b"
 
 
 def test_the_examples_migrations_are_the_examples(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 
 import psycopg
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.faults, needs_pgbouncer]
 
 SECONDS = float(os.environ.get("PYTEST_POOLER_SECONDS", "8"))
 SESSIONS = 3
+SECRET = secrets.token_urlsafe(30)
 PAGES = ["/ops/", "/ops/jobs/", "/ops/cronjobs/prune-jobs/", "/readyz", "/healthz/cron"]
 LEFT = """
     SELECT (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors),
@@ -62,7 +64,7 @@ class Visitors:
         return Browser(self.address).get(PAGES[self.seen % len(PAGES)], Cookie=self.cookie)
 
     def fire(self):
-        return Browser(self.address).post_json("/cron/prune-jobs", {}, Authorization="Bearer fire")
+        return Browser(self.address).post_json("/cron/prune-jobs", {}, Authorization=f"Bearer {SECRET}")
 
     def __enter__(self):
         for each in self.threads:
@@ -91,7 +93,7 @@ def test_everything_at_once_behind_a_small_pool(faults, stack):
     cookie = staff_cookie()
     direct = stack.environment["DATABASE_URL"]
     stack.environment["DATABASE_URL"] = url = start_pooler(stack, default_pool_size=SESSIONS)
-    web = stack.web("--threads", "8", CRON_SECRET="fire", SECURE_SSL_REDIRECT="false")
+    web = stack.web("--threads", "8", CRON_SECRET=SECRET, SECURE_SSL_REDIRECT="false")
     workers = [faults.quick_worker(WORKER_CONCURRENCY="4"), faults.quick_worker(WORKER_CONCURRENCY="4")]
     load = Load(web.browser.address, 25)
 

@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from offbeat.dev.unprivileged import let_read
+
 SOURCES = Path("/usr/share/i18n/locales")  # of Debian's package `locales`
 
 
@@ -21,8 +23,7 @@ def find_locale(wanted, folder):
     made = folder / "locales" / wanted
     if not made.exists() and not _make(wanted, made):
         return "C", {}
-    for each in (made.parent, *list(made.parents)[:3]):
-        each.chmod(each.stat().st_mode | 0o011)  # started by root, PostgreSQL runs as nobody
+    let_read(made)  # started by root, PostgreSQL runs as nobody
     return wanted, {"LOCPATH": str(made.parent)}
 
 
