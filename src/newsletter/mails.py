@@ -94,7 +94,7 @@ def letter(
     """Make a mail to a subscriber, as text and as HTML, with a way out of the list."""
     leave = unsubscribe_link(subscriber)
     message = EmailMultiAlternatives(
-        subject,
+        " ".join(subject.split()),  # a line break would be the end of a header, and is refused
         "\n\n".join(filter(None, [text, link, f"To leave the list: {leave}\n"])),
         to=[subscriber.email],
         headers={

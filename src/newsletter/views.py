@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
+from django.core.validators import validate_email
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.encoding import punycode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -53,11 +55,23 @@ class SubscribeForm(forms.Form):
     )
 
     def clean_email(self) -> str:
-        """Refuse name@[192.0.2.1]: no list needs it, and it makes our mail server connect wherever a stranger says."""
+        """Refuse name@[192.0.2.1]: no list needs it, and it makes our mail server connect wherever a stranger says.
+
+        Of other alphabets a domain is refused that has no form in ASCII, and a name at all: no mail would reach it.
+        """
         email = self.cleaned_data["email"]
-        if email.endswith("]"):
+        if email.endswith("]") or not is_mailable(email):
             raise forms.ValidationError(self.fields["email"].error_messages["invalid"], "invalid")
         return email
+
+
+def is_mailable(email: str) -> bool:
+    name, _, domain = email.rpartition("@")
+    try:
+        validate_email(f"{name}@{punycode(domain)}")
+    except (UnicodeError, forms.ValidationError):
+        return False
+    return name.isascii()
 
 
 def enqueue_mail(request: HttpRequest, form: SubscribeForm) -> Job:

@@ -29,7 +29,7 @@ def read_address(text: str) -> str:
     host = text[1:].partition("]")[0] if text.startswith("[") else text
     host = host.partition(":")[0] if host.count(":") == 1 else host
     try:
-        address = ip_address(host)
+        address = ip_address(host.partition("%")[0])  # behind it is the name of a network card, any text
     except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)

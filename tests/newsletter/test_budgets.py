@@ -291,3 +291,25 @@ def test_the_limits_hold_exactly_between_processes(stack):
     assert answers == {(1, 202): 20, (1, 429): 40, (0, 202): 3, (0, 429): 57}
     assert Job.objects.count() == 23
     assert Subscriber.objects.count() == 23
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        f"bob@{'ä' * 60}.de",  # longer than a label may be, in ASCII
+        "bob@\xad.de",  # nothing is left of it
+        "bob@\u2024com.de",  # nor of the first label
+        "bob@\u0627a.de",  # two directions of writing
+        "bob@xn--ä.de",
+        "bob@x\ud800.de",
+        "\u017fam@example.com",  # a long s, which is an s where case does not count
+        "\u212a@example.com",
+    ],
+    ids=ascii,
+)
+def test_addresses_that_no_mail_reaches_are_wrong(db, ask, email):
+    """They are answered like any other that is mistyped, as a form and as JSON."""
+    answer = ask(email)
+
+    assert answer.status_code == 400
+    assert "name@example.com" in answer.content.decode()

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail, signing
 
 from newsletter import mails
-from newsletter.models import SignupReport
+from newsletter.models import Issue, SignupReport
 from newsletter.tasks import send_signup_report
 
 HOUR = timedelta(hours=1)
@@ -69,6 +69,17 @@ def test_the_reminder_has_no_link_to_confirm(alice):
     assert "You are on the list already" in message.body
     assert confirm_links(message.body + html_of(message)) == []
     assert "https://letter.example.com/unsubscribe/" in message.body
+
+
+def test_nothing_smuggles_a_header_into_the_mail(alice, now):
+    """A headline that a form let through with a line break makes a subject, and no copy for somebody else."""
+    issue = Issue.objects.create(week="2026-W48")
+    issue.notes.create(headline="News\nBcc: mallory@example.com", text="x")
+
+    sent = mails.digest(issue, alice).message()
+
+    assert sent["Subject"] == "News Bcc: mallory@example.com"
+    assert sent["Bcc"] is None
 
 
 def test_nothing_smuggles_markup_into_the_mail(bob):

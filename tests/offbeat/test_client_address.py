@@ -19,6 +19,8 @@ from offbeat.client_address import find_client_address
         (1, "203.0.113.9:4711", "203.0.113.9"),
         (1, "[2001:db8::1]:4711", "2001:db8::1"),
         (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        (1, f"fe80::1%{'x' * 300}", "fe80::1"),
     ],
 )
 def test_client_address(settings, trusted, forwarded, expected):

@@ -56,8 +56,8 @@ ENCODED = (
     rf"""((?:{PERCENT}2[27])?{PERCENT}3[AD](?:{PERCENT}2[027]|\+){{0,3}})"""
     rf"""(?:(?!{PERCENT}2[267C])[^\s&"'<>]){{1,2000}}+"""
 )
-# --password … of a command line.
-OPTION = rf"""(?(dash)(\s{{1,3}}+(?![-\s]))(?:{QUOTED}|\S++)|(?!))"""
+# --password … of a command line, also as the list that it is made of.
+OPTION = rf"""(?(dash)(\s{{1,3}}+(?![-\s])|["'],\s{{0,3}}+(?=["']))(?:{QUOTED}|\S++)|(?!))"""
 NAMED = re.compile(
     rf"((?P<dash>-)?{SECRET}[\w-]{{0,30}}+)(?:{ASSIGNED}|{PLAIN}|{ENCODED}|{OPTION})",
     re.IGNORECASE | re.DOTALL,

@@ -85,15 +85,17 @@ class LoginAttempt:
     def take(self) -> Bucket | None:
         """Count this attempt; return the bucket that has none left, None when it may go on.
 
+        Whom others share an address or a name with is not held up where he has logged in before.
         The narrow ones first: what they refuse is not counted against others of the address, or against the name.
         """
         sql.execute(PRUNE, [AT_ONCE])
-        here = [self.same, self.of_address] if self.name else [self.of_address]
-        for bucket in here if self.address else []:
-            if not self.take_from(bucket):
+        same = [self.same] if self.name and self.address else []
+        wider = [
+            bucket for bucket, owner in ((self.of_address, self.address), (self.of_name, self.name)) if owner
+        ]
+        for bucket in (*same, *wider):
+            if not self.take_from(bucket) and (bucket in same or not self.is_known()):
                 return bucket
-        if self.name and not self.take_from(self.of_name) and not self.is_known():
-            return self.of_name
         return None
 
     def take_from(self, bucket: Bucket) -> bool:
@@ -103,7 +105,7 @@ class LoginAttempt:
         return False
 
     def is_known(self) -> bool:
-        return bool(self.address) and sql.fetch_one(IS_KNOWN, [self.known]) is not None
+        return bool(self.name and self.address) and sql.fetch_one(IS_KNOWN, [self.known]) is not None
 
     def succeed(self) -> None:
         """Give back what was taken, and remember where this name logs in from."""

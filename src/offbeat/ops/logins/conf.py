@@ -17,7 +17,7 @@ class LoginsConf(Conf):
     # Of one name from one address: somebody who mistypes; nobody else is held up.
     same_failures: int = 5
     same_forgiven: float = 60.0
-    # Of one address, whatever the names: an office behind one router, or one password tried on many names.
+    # Of one address, for names that never logged in from it: an office behind one router, or one password tried on many names.
     address_failures: int = 20
     address_forgiven: float = 30.0
     # Of one name from addresses that it never logged in from: many machines on one account. Others cannot lock out its owner.

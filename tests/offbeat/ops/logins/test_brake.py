@@ -448,3 +448,13 @@ def test_a_new_session_begins_with_the_login(alice):
 def test_a_name_without_end_is_cut_first():
     """A hundred thousand accents upon one letter would take half a minute, in which no other thread runs."""
     assert len(same_name("\u0301\u0316" * 50_000)) < 1_000
+
+
+def test_a_stranger_behind_the_same_router_locks_out_nobody_who_is_known(log_in):
+    """An office, a mobile network, or a router that TRUSTED_PROXIES does not count: all have one address."""
+    log_in()
+    for number in range(conf().address_failures):
+        log_in("wrong", name=f"guess-{number}")
+
+    assert log_in("wrong", name="guess-again").status_code == 429
+    assert log_in().status_code == 302
