@@ -48,7 +48,7 @@ def test_headers_of_an_answer(path, status, options, db):
     assert answer.headers["Strict-Transport-Security"] == "max-age=2592000"
 
 
-def test_headers_of_static_files(client):
+def test_headers_of_static_files(db, client):
     """They have them too, and may be shown by other sites: mails refer to them."""
     answer = client.get(STYLE)
     answer.close()
