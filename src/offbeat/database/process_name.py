@@ -31,5 +31,5 @@ def name_process(database: Any) -> None:
 
 def process() -> str:
     """Return what was started: ``gunicorn``, ``celery``, ``manage.py release``."""
-    program = Path(sys.argv[0]).name
-    return " ".join([program, *sys.argv[1:2]]) if program == "manage.py" else program
+    program = Path(sys.argv[0])
+    return " ".join([program.name, *sys.argv[1:2]]) if program.name == "manage.py" else program.stem

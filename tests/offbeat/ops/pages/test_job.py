@@ -23,7 +23,7 @@ def test_the_page_of_a_job(client):
 
     assert "Enqueued: committed to PostgreSQL" in text
     assert re.search(
-        r"AttemptRow 1 started .* AttemptRow 1: retried .* AttemptRow 3: failed .* Became a dead letter", text
+        r"Attempt 1 started .* Attempt 1: retried .* Attempt 3: failed .* Became a dead letter", text
     )
     assert "[ 4711 ]" in text
     assert "Traceback (most recent call last):" in text
