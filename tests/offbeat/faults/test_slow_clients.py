@@ -124,7 +124,8 @@ def test_readers_that_do_not_read(stack, crowd):
     for _ in range(3):
         assert answers(web)
 
-    assert all(len(each.answer()) < LARGE for each in members)
+    # Who still has a thread when we begin to read gets all of it.
+    assert sum(len(each.answer()) < LARGE for each in members) >= CLIENTS - THREADS
     assert "Traceback" not in web.output
 
 
@@ -178,7 +179,7 @@ def test_bodies_that_need_more_memory_than_there_is(stack, crowd):
 def test_whole_bodies_that_wait_for_a_thread(stack, crowd):
     """They count as well: a view that hangs fills no memory with those behind it."""
     web = stack.web(WEB_THREADS="1")
-    crowd(web, request("GET", "/echo/?seconds=5"), count=1)
+    crowd(web, request("GET", "/echo/?seconds=60"), count=1)
 
     members = crowd(web, request("POST", "/echo/", f"Content-Length: {WHOLE}", body=b"x" * WHOLE), count=40)
 
