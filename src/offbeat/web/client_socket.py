@@ -45,8 +45,13 @@ class ClientSocket(socket.socket):
         self.seconds, self.waited, self.passed, self.may_read = seconds, 0, 0, may_read
 
     def take(self) -> bytes:
-        """Return what is there; raises BlockingIOError when that is nothing."""
-        return super().recv(TAKEN, socket.MSG_DONTWAIT)
+        """Return what is there, b"" when the client has gone; raises BlockingIOError when there is nothing yet."""
+        try:
+            return super().recv(TAKEN, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return b""
 
     def offer(self, data: bytes) -> None:
         """Send as much as the connection takes at once."""

@@ -14,13 +14,16 @@ import time
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from offbeat.web.arrival import Arrival
 from offbeat.web.client_socket import ClientSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BUDGET = 32 * 1024 * 1024  # bytes that large requests on their way in may take, all together, of a process
 SMALL = 16 * 1024  # bytes of a request that count for nothing: all connections together have room for them
@@ -130,16 +133,18 @@ class ClientWorker(ThreadWorker):
         if conn.arrival.data:
             self.proceed(conn)
 
-    def watch(self, client: Client, callback: Any) -> None:
-        self.poller.register(client.sock, EVENT_READ, partial(callback, client))
+    def watch(self, client: Client, callback: Callable[[Client, bytes], None]) -> None:
+        """Call back with what a client sends, and with b"" once it has gone."""
+        self.poller.register(client.sock, EVENT_READ, partial(self.read, client, callback))
 
-    def receive(self, client: Client, sock: ClientSocket) -> None:
+    def read(self, client: Client, callback: Callable[[Client, bytes], None], sock: ClientSocket) -> None:
         try:
             data = sock.take()
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
+        callback(client, data)
+
+    def receive(self, client: Client, data: bytes) -> None:
         if not data:
             self.forget(client)
             return
@@ -228,13 +233,7 @@ class ClientWorker(ThreadWorker):
         self.nr_conns += 1
         self.closing[client] = time.monotonic() + LINGER
 
-    def drain(self, client: Client, sock: ClientSocket) -> None:
-        try:
-            data = sock.take()
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+    def drain(self, client: Client, data: bytes) -> None:
         client.drained += len(data)
         if not data or client.drained > DRAINED:
             self.forget(client)
