@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from offbeat.env import env
 from offbeat.project import ROOT
-from offbeat.security_settings import CONTENT_SECURITY_POLICY, DEBUG
+from offbeat.security_settings import DEBUG, SECURE_CSP
 from offbeat.variables import values
 
 MEDIA_URL = "media/"
@@ -57,9 +57,7 @@ if MEDIA_BUCKET:
     # Pages may show the pictures in it.
     _PLACE = urlsplit(MEDIA_ENDPOINT_URL)
     _AWS = f"https://{MEDIA_BUCKET}.s3.{AWS_REGION}.amazonaws.com".replace("..", ".")
-    CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"].append(
-        f"{_PLACE.scheme}://{_PLACE.netloc}" if MEDIA_ENDPOINT_URL else _AWS
-    )
+    SECURE_CSP["img-src"].append(f"{_PLACE.scheme}://{_PLACE.netloc}" if MEDIA_ENDPOINT_URL else _AWS)
 elif DEBUG:
     MEDIA_STORAGE = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 elif MEDIA_ROOT:

@@ -10,6 +10,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
+
 from offbeat import container
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
@@ -60,7 +62,6 @@ OFFBEAT_APPS = [
     "offbeat.jobs",
     "offbeat.deployment",
     *(["offbeat.dev"] if DEBUG and find_spec("offbeat.dev") else []),  # no image for production holds it
-    "csp",
     "django.contrib.admin.apps.SimpleAdminConfig",  # the project's urls find the models' pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -76,7 +77,9 @@ MIDDLEWARE = [
     "offbeat.ops.metrics.request_metrics.RequestsMiddleware",
     "offbeat.ops.logs_context.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware"
+    if django.VERSION >= (6, 0)
+    else "csp.middleware.CSPMiddleware",
     "offbeat.web.static_files.StaticFilesMiddleware",
     "offbeat.ops.maintenance_mode.MaintenanceMiddleware",  # before whatever asks the database
     "django.contrib.sessions.middleware.SessionMiddleware",

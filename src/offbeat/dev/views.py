@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from csp.decorators import csp
+import django
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from offbeat.dev.mails import Mail, MailNotFoundError, find, newest
+
+if django.VERSION >= (6, 0):
+    from django.views.decorators.csp import csp_override
+else:
+    from csp.decorators import csp as csp_override  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -37,7 +42,7 @@ def mail(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_safe
 @xframe_options_sameorigin
-@csp(MAIL_POLICY)  # type: ignore[arg-type]  # its annotation forgets what else a view takes
+@csp_override(MAIL_POLICY)
 def html_part(request: HttpRequest, key: str) -> HttpResponse:
     """Show the mail's HTML, for the sandboxed frame of the mail's page."""
     return HttpResponse(OPEN_LINKS_OUTSIDE + _find(key).html)

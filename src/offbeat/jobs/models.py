@@ -44,6 +44,12 @@ class Job(models.Model):
     kwargs = models.JSONField(db_default=models.Value({}, models.JSONField()))
     context = models.JSONField(db_default=models.Value({}, models.JSONField()))  # see offbeat.jobs.context
     queue = models.CharField(max_length=100)
+    priority = models.SmallIntegerField(db_default=0)  # -100 to 100, higher first within its queue
+    runner = models.CharField(
+        max_length=255, db_default=""
+    )  # the Celery task that runs it; "" for `task` itself
+    # What the runner has to know besides.
+    options = models.JSONField(db_default=models.Value({}, models.JSONField()))
     state = models.CharField(max_length=10, choices=State, db_default=State.PENDING)
 
     key = models.CharField(max_length=255, null=True)
@@ -75,6 +81,7 @@ class Job(models.Model):
 
     progress_done = models.PositiveBigIntegerField(db_default=0)
     progress_total = models.PositiveBigIntegerField(db_default=0)
+    result = models.JSONField(null=True)  # what the task returned, where it is kept
     reason = models.TextField(db_default="")  # why it is where it is, in one line
     traceback = models.TextField(db_default="")
     # Attempts that did not succeed.

@@ -203,7 +203,7 @@ def test_its_addresses_are_signed_and_pages_may_show_them(bucket):
     told = run(
         SAVE + "from urllib.request import urlopen\nfrom django.conf import settings\n"
         "url = default_storage.url('photos/a.txt')\n"
-        "print(url, urlopen(url).read(), settings.CONTENT_SECURITY_POLICY['DIRECTIVES']['img-src'])",
+        "print(url, urlopen(url).read(), settings.SECURE_CSP['img-src'])",
         **bucket,
     )  # fmt: skip
 
