@@ -22,6 +22,7 @@ def install(app: Celery) -> None:
         }
     )
     app.steps["consumer"].update({"offbeat.jobs.worker.lease:Lease", "offbeat.jobs.worker.lease:BrokerWatch"})
+    app.control_cls = "offbeat.jobs.revocation:JobsControl"
     app.amqp_cls = "offbeat.jobs.worker.connection:SteadyAMQP"
     logging.getLogger("celery.worker.consumer.consumer").addFilter(is_true_of_jobs)
 
