@@ -13,7 +13,7 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, celery_options, leftovers, levels, soft_limit
+from offbeat.jobs import attempts, celery_options, event_loop, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
@@ -108,9 +108,33 @@ class DurableTask(DjangoTask):
         if not (self.request.called_directly or self.request.is_eager):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
             return self._run_plain(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        result = super().__call__(*args, **kwargs)
+        # Called as a function it is one: an async one gives a coroutine.
+        return result if self.request.called_directly else event_loop.await_result(self.name, result)
 
     __call__.is_durable = True  # type: ignore[attr-defined]
+
+    @property
+    def _orig_run(self) -> Callable[..., Any]:
+        """What Celery's `autoretry_for` has wrapped: of an async task it would else see the coroutine, and no error."""
+        try:
+            run = self.__dict__["_orig_run"]
+        except KeyError:
+            raise AttributeError("_orig_run") from None
+        return partial(self._run_to_retry, run)
+
+    @_orig_run.setter
+    def _orig_run(self, run: Callable[..., Any]) -> None:
+        self.__dict__["_orig_run"] = run
+
+    def _run_to_retry(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        is_message = any(not each.called_directly for each in self.request_stack.stack)
+        return (
+            event_loop.await_result(self.name, result)
+            if is_message and not event_loop.is_running()
+            else result
+        )
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
@@ -121,7 +145,7 @@ class DurableTask(DjangoTask):
             soft_limit.let_through(),
         ):
             try:
-                result = super().__call__(*args, **kwargs)
+                result = event_loop.await_result(self.name, super().__call__(*args, **kwargs))
             except BaseException as error:
                 if is_large(error):
                     raise EndedError(line(error)).with_traceback(error.__traceback__) from None
@@ -182,7 +206,9 @@ class DurableTask(DjangoTask):
         now = time.monotonic()
         if attempt and (done >= total or now - attempt.progress_told_at >= 1):
             attempt.progress_told_at = now
-            attempts.record_progress(attempt, done, total)
+            record = partial(attempts.record_progress, attempt, done, total)
+            run = event_loop.innermost() if event_loop.is_running() else None
+            run.submit_unawaited(record) if run else record()
 
 
 @dataclass(frozen=True, slots=True)
