@@ -32,9 +32,11 @@ JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
 FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 
 
-def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "") -> str:
-    """Return the JSON that the transport's list holds for one job."""
-    return _envelope(task, queue, ledger) % {
+def job_message(
+    job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "", *, level: int = 0
+) -> str:
+    """Return the JSON that the transport's list holds for one job; `level` says which of the queue's lists."""
+    return _envelope(task, queue, ledger, level) % {
         "job_id": job_id,
         "published_at": published_at.timestamp(),
         "delivery_tag": uuid.uuid4(),
@@ -42,7 +44,7 @@ def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledg
 
 
 @lru_cache(maxsize=1024)
-def _envelope(task: str, queue: str, ledger: str) -> str:
+def _envelope(task: str, queue: str, ledger: str, level: int) -> str:
     """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
     envelope = json.dumps(
         {
@@ -55,7 +57,7 @@ def _envelope(task: str, queue: str, ledger: str) -> str:
                 "reply_to": "",
                 "delivery_mode": 2,
                 "delivery_info": {"exchange": "", "routing_key": queue},
-                "priority": 0,
+                "priority": level,
                 "body_encoding": "base64",
                 "delivery_tag": DELIVERY_TAG,
             },
@@ -110,6 +112,15 @@ def published_at(raw: bytes) -> float | None:
         return (_moment(told) or None) if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def priority_in(raw: str) -> int:
+    """Return the number by which a message's list was chosen, Celery's or a job's level; 0 where it says none."""
+    try:
+        value = json.loads(raw)["properties"]["priority"]
+        return value if isinstance(value, int) else 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _moment(told: Mapping[str, Any]) -> float:
