@@ -96,7 +96,7 @@ class JobRequest(Request):
         super().send_event(type, **fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Note a time limit that has passed. Celery would say that a job has failed, which may be tried again, and without arguments."""
+        """Note a time limit that has passed. Of a job Celery would say that it has failed, and it may be tried again."""
         if soft or not self.is_job:
             super().on_timeout(soft, timeout)
         else:
