@@ -33,7 +33,9 @@ def run(name, scratch):
     report = scratch / "report.json"
     environment = {
         "DJANGO_SETTINGS_MODULE": "bench.conformance.settings",
-        "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]) if name != "django" else os.environ["PYTHONPATH"],
+        "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
+        if name != "django"
+        else os.environ["PYTHONPATH"],
         "CONFORMANCE_CHECKOUT": str(CHECKOUT),
         "CONFORMANCE_REPORT": str(report),
     }

@@ -40,7 +40,9 @@ def django_tests():
     from bench.conformance import adapters
 
     dummy.DummyBackend, immediate.ImmediateBackend = adapters.WaitingBackend, adapters.PromptBackend
-    modules = [import_module(f"tasks.test_{name}") for name in ("tasks", "dummy_backend", "immediate_backend")]
+    modules = [
+        import_module(f"tasks.test_{name}") for name in ("tasks", "dummy_backend", "immediate_backend")
+    ]
     base.BaseTaskBackend = adapters.Backend  # of the backends that the last one makes
     yield [*modules, import_module("tasks.test_custom_backend")]
 
