@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
 from celery.contrib.django.task import DjangoTask
 from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
@@ -63,6 +64,14 @@ class DurableTask(DjangoTask):
     def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         """Write one job for each `(args, kwargs)`, streamed; return how many."""
         return Enqueuer(self).enqueue_many(calls)
+
+    async def aenqueue(self, *args: Any, **kwargs: Any) -> Job:
+        """Do the same for async code: where its synchronous calls run, so in their transaction, while the loop goes on."""
+        return await Enqueuer(self).aenqueue(*args, **kwargs)
+
+    async def aenqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        """Write many from async code; the iterable is gone through where synchronous calls run, so it may query."""
+        return await Enqueuer(self).aenqueue_many(calls)
 
     def using(self, **options: Any) -> Enqueuer:
         """Return an enqueuer with options: those of `Enqueuer`. Raises TypeError for one of Celery's, with what says the same."""
@@ -251,6 +260,12 @@ class Enqueuer:
 
     def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
+
+    async def aenqueue(self, *args: Any, **kwargs: Any) -> Job:
+        return await sync_to_async(self.enqueue)(*args, **kwargs)
+
+    async def aenqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        return await sync_to_async(self.enqueue_many)(calls)
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
         if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
