@@ -17,7 +17,9 @@ from django.db import IntegrityError, connection, transaction
 
 from offbeat.jobs import batches, concurrency_keys, locks, sql
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import storable
 from offbeat.jobs.models import BUSY, Job
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     import uuid
@@ -39,11 +41,16 @@ class Attempt:
     args: list[Any]
     kwargs: dict[str, Any]
     context: dict[str, str]
+    options: dict[str, Any]  # of whoever runs it for another: see `task`
+    task: str  # that of the job, which another one of Celery's may run
     retries: int
     excused: int
     max_attempts: int
     batch_id: uuid.UUID | None
     concurrency_key: str | None
+    is_atomic: bool = False  # one transaction with the recording of its success
+    keeps_result: bool = False
+    result: str | None = None  # JSON
     again: Again | None = None  # set by `self.retry`
     is_committed: bool = False  # the transaction of an `atomic` task
     progress_told_at: float = 0.0  # monotonic seconds
@@ -53,17 +60,18 @@ class Attempt:
 
 
 # What is published was due when it was: a database whose clock steps back must not refuse it.
+RUN_BY = "coalesce(nullif(offbeat_jobs_job.runner, ''), offbeat_jobs_job.task)"  # the task of Celery that runs a job
 STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
 KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
     WHERE other.state = 'running' AND other.concurrency_key = offbeat_jobs_job.concurrency_key)"""
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
-    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND CASE state
+    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now())
     END AND {{key}}
-    RETURNING attempt, args, kwargs, context, retries, excused, max_attempts, batch_id, concurrency_key
+    RETURNING attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key
 """  # noqa: S608  constants
 # To plan the look at the key costs a third of the whole statement, and most jobs have none.
 BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
@@ -73,7 +81,7 @@ BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'ru
 def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
     """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
 
-    `task` is what the message says: one that names another task than the job's starts nothing.
+    `task` is what the message says: one that names another task than what runs the job starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
@@ -83,8 +91,8 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) 
         if not _step_back(job_id, task):
             expire(job_id)
         return None
-    number, args, kwargs, context, *rest = row
-    return Attempt(job_id, number, json.loads(args), json.loads(kwargs), json.loads(context), *rest)
+    number, *texts = row[:5]
+    return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
 
 
 def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
@@ -98,7 +106,7 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 FINISH = """
-    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = ''
+    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '', result = %s::jsonb
     WHERE id = %s AND state = 'running' AND attempt = %s
     RETURNING set_config(
         'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
@@ -110,7 +118,7 @@ def finish(attempt: Attempt) -> None:
     # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
     is_committing = connection.in_atomic_block and not connection.savepoint_ids
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
-    _end(FINISH, [attempt.job_id, attempt.number, idle], attempt)
+    _end(FINISH, [attempt.result, attempt.job_id, attempt.number, idle], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -122,14 +130,24 @@ def note(attempt: Attempt, reason: str, traceback: str) -> None:
     _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
 
 
-# Appends the attempt that ends to the job's history; takes its outcome and its reason. A job that retries for ever keeps its first
-# attempt and its last ones: the row is written anew at each of them.
+# Appends the attempt that ends to the job's history; takes its `ending`. A job that retries for ever keeps its first attempt and its
+# last ones: the row is written anew at each of them.
 LONGEST_HISTORY = 50
+# Characters of a past attempt's traceback: fifty of them are some 200 kB, which PostgreSQL packs to a tenth.
+LONGEST_PAST = 4_000
 HISTORY = f"""
     history = CASE WHEN jsonb_array_length(history) < {LONGEST_HISTORY} THEN history ELSE history - 1 END
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
-            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
+            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
+
+
+
+def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> list[str]:
+    """Return what the history takes of an attempt's end; `error` is the path of its exception's class, "" where there was none."""
+    raised = {"error": error, "traceback": storable(redact(traceback, LONGEST_PAST))} if error else {}
+    return [outcome, reason, json.dumps(raised)]
+
 
 # Of a job that has begun: the code that begins it the next time is asked anew.
 ACCEPTED = "refused_at = NULL, refused_by = '[]'"
@@ -140,9 +158,10 @@ BURY = f"""
 """  # noqa: S608  a constant
 
 
-def bury(attempt: Attempt, reason: str, traceback: str) -> None:
+def bury(attempt: Attempt, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task failed for good: a dead letter, until a person retries or discards it."""
-    _end(BURY, [reason, traceback, "failed", reason, attempt.job_id, attempt.number], attempt)
+    past = ending("failed", reason, error, traceback)
+    _end(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -166,7 +185,7 @@ class Again:
     kwargs: str | None = None
 
 
-def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
+def retry(attempt: Attempt, again: Again, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task asks for another attempt; it waits in PostgreSQL."""
     wait = min(max(0.0, again.countdown), LONGEST_WAIT)
     _end(
@@ -174,8 +193,7 @@ def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
         [
             reason,
             traceback,
-            "retried",
-            reason,
+            *ending("retried", reason, error, traceback),
             again.args,
             again.kwargs,
             wait,
@@ -229,7 +247,7 @@ STEP_BACK = f"""
         state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
-    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND {STARTABLE} AND concurrency_key IS NOT NULL
+    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND (not_after IS NULL OR not_after > now())
     RETURNING state, batch_id, concurrency_key
 """  # noqa: S608  constants

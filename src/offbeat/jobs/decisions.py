@@ -50,5 +50,15 @@ def run_again(job_id: uuid.UUID) -> Job:
     """Enqueue a new job with the task and arguments of an old one. Raises Job.DoesNotExist."""
     old = Job.objects.get(pk=job_id)
     return enqueue(
-        Call(old.task, old.queue, old.max_attempts, old.args, old.kwargs, concurrency_key=old.concurrency_key)
+        Call(
+            old.task,
+            old.queue,
+            old.max_attempts,
+            old.args,
+            old.kwargs,
+            concurrency_key=old.concurrency_key,
+            priority=old.priority,
+            runner=old.runner,
+            options=old.options,
+        )
     )

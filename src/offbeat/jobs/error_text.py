@@ -41,6 +41,12 @@ def written_traceback(error: BaseException) -> str:
     return storable(format_traceback(error))
 
 
+def class_path(error: BaseException) -> str:
+    """Return by which path an error's class is imported."""
+    kind = type(error)
+    return storable(f"{kind.__module__}.{kind.__qualname__}")[:LONGEST_LINE]
+
+
 def storable(text: str) -> str:
     """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

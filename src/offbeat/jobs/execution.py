@@ -19,7 +19,6 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
-    code,
     conflicts,
     ledger,
     leftovers,
@@ -29,8 +28,9 @@ from offbeat.jobs import (
     soft_limit,
     workers,
 )
+from offbeat.jobs.arguments import encode_result
 from offbeat.jobs.conf import conf
-from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
+from offbeat.jobs.error_text import class_path, is_large, line, one_line, written_traceback
 from offbeat.jobs.message import LEDGER_HEADER
 
 if TYPE_CHECKING:
@@ -76,20 +76,21 @@ def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
     if attempt is None:
         _log_dropped(task, job_id)
         raise Ignore
-    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
-        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
+    if misfit := task._prepare(attempt):  # noqa: SLF001  for this
+        record(lambda: refusal.refuse_begun(attempt, attempt.task, misfit))
         raise Ignore
     request = task.request
     request.attempt, request.retries = attempt, attempt.retries
+    request.shadow = attempt.task  # the name that Celery logs
     request.args, request.kwargs = attempt.args, attempt.kwargs
-    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
+    signals.job_started.send_robust(attempt.task, job_id=job_id, attempt=attempt.number, context=attempt.context)
     try:
         result = _run(task, attempt, function)
     except attempts.FencedError as error:  # a lost race: another attempt has replaced this one
-        logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
+        logger.warning("%s: %s", attempt.task, error, extra={"action": "job_fenced", "job": str(job_id)})
         raise Ignore from error
     if not attempt.again:
-        signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
+        signals.job_succeeded.send_robust(attempt.task, job_id=job_id, attempt=attempt.number)
     return result
 
 
@@ -109,9 +110,9 @@ def _log_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
 def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
     result = None
     try:
-        with leftovers.remove_leftovers(), _transaction(task, attempt):
+        with leftovers.remove_leftovers(), _transaction(attempt):
             result = _answer(task, attempt, function)
-            if attempt.again is None and task.atomic:
+            if attempt.again is None and attempt.is_atomic:
                 attempts.finish(attempt)
     except BaseException as error:  # whatever ends a task is its answer
         if attempt.is_committed:
@@ -128,15 +129,15 @@ def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> A
         _fail(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
-    elif not task.atomic:
+    elif not attempt.is_atomic:
         record(lambda: attempts.finish(attempt))
     return result
 
 
 @contextlib.contextmanager
-def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
+def _transaction(attempt: Attempt) -> Iterator[None]:
     """Open the transaction of an `atomic` task; whether it is committed is known before its own on_commit functions run."""
-    if not task.atomic:
+    if not attempt.is_atomic:
         yield
         return
     with transaction.atomic():
@@ -151,6 +152,8 @@ def _answer(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -
     except Ignore:  # the task's own way to say that there was nothing to do
         return None
     refuse_unrun(task, result)
+    if attempt.keeps_result and attempt.again is None:
+        attempt.result = encode_result(attempt.task, result)
     return result
 
 
@@ -170,10 +173,12 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if asked else None
     reason = line(cause) if cause else "asked for a retry"
-    text = written_traceback(cause) if isinstance(cause, BaseException) else ""
-    record(lambda: attempts.retry(attempt, again, reason, text))
+    raised = (
+        (written_traceback(cause), class_path(cause)) if isinstance(cause, BaseException) else ("", "")
+    )
+    record(lambda: attempts.retry(attempt, again, reason, *raised))
     signals.job_retried.send_robust(
-        task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
+        attempt.task, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
     )
 
 
@@ -189,7 +194,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+        record(
+            lambda: recovery.excuse_attempt(
+                attempt.job_id, workers.current(), os.getpid(), reason, wait, error
+            )
+        )
     else:
         _bury(task, attempt, error)
     if is_large(error):
@@ -205,7 +214,7 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     text = written_traceback(error)
     logger.error(
         "%s %s %s",
-        task.name,
+        attempt.task,
         attempt.job_id,
         reason,
         exc_info=error,
@@ -216,8 +225,8 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     reason = one_line(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
-    record(lambda: attempts.bury(attempt, reason, written_traceback(error)))
-    signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
+    record(lambda: attempts.bury(attempt, reason, written_traceback(error), class_path(error)))
+    signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
 
 
 def record(act: Callable[[], Answer]) -> Answer:

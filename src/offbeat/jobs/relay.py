@@ -31,13 +31,15 @@ class ClaimedJob(NamedTuple):
     """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
-    task: str
+    task: str  # that of Celery
     queue: str
     priority: int
     published_at: datetime  # the database's clock; the message carries the same time
+    limits: str | None = None  # JSON: the hard and the soft time limit, where they are the job's own
 
 
-CLAIMED = ", ".join(ClaimedJob._fields)  # what a statement returns of them
+# What a statement returns of them.
+CLAIMED = "id, coalesce(nullif(runner, ''), task), queue, priority, published_at, options->>'timelimit'"
 
 
 CLAIM = f"""
@@ -124,7 +126,7 @@ def publish(batch: Sequence[ClaimedJob]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
+        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own, one.limits))
     try:
         refused = broker.publish(messages)
     except broker.BrokerAwayError:

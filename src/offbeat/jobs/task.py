@@ -14,7 +14,7 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, leftovers, levels, soft_limit
+from offbeat.jobs import attempts, code, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
@@ -44,6 +44,7 @@ class DurableTask(Task):
     max_attempts: int | None = None
     atomic = False
     statement_timeout: float | None = None
+    _keeps_result = False
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
@@ -64,9 +65,19 @@ class DurableTask(Task):
         """Return what `enqueue` would write, for a batch's follow-up."""
         return Enqueuer(self).call(*args, **kwargs)
 
+    def _prepare(self, attempt: attempts.Attempt) -> str:
+        """Say of an attempt that has begun how it is to run; return why this code cannot run it, "" where it can."""
+        attempt.is_atomic, attempt.keeps_result = self.atomic, self._keeps_result
+        return code.misfit(self, attempt.args, attempt.kwargs)
+
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
+        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt.
+
+        The result of a job is kept where its task says so itself: what Celery's setting says is set later.
+        """
         super().__init_subclass__(**options)
+        if (ignores := cls.__dict__.get("ignore_result")) is not None:
+            cls._keeps_result = not ignores
         _check_priority(cls)
         if own := cls.__dict__.get("__call__"):
 
