@@ -40,7 +40,7 @@ LARGEST_RESULT = 1_000_000
 
 
 def encode_result(task: str, value: Any) -> str:
-    """Return what a task returned as a JSON text; raise ArgumentError naming the place that is not JSON, ValueError for too much."""
+    """Return what a task returned as JSON; raise ArgumentError naming the place that is not JSON, ValueError for too much."""
     _check(task, "its result", value)
     text = json.dumps(value)
     if len(text) > LARGEST_RESULT:

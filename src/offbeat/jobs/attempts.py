@@ -52,6 +52,8 @@ class Attempt:
     keeps_result: bool = False
     result: str | None = None  # JSON
     again: Again | None = None  # set by `self.retry`
+    is_executed: bool = False  # its task has been called: whoever called it records the end
+    is_ignored: bool = False  # the task has raised Ignore
     is_committed: bool = False  # the transaction of an `atomic` task
     progress_told_at: float = 0.0  # monotonic seconds
 
@@ -106,7 +108,8 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 FINISH = """
-    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '', result = %s::jsonb
+    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
+        result = %s::jsonb
     WHERE id = %s AND state = 'running' AND attempt = %s
     RETURNING set_config(
         'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
@@ -130,8 +133,8 @@ def note(attempt: Attempt, reason: str, traceback: str) -> None:
     _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
 
 
-# Appends the attempt that ends to the job's history; takes its `ending`. A job that retries for ever keeps its first attempt and its
-# last ones: the row is written anew at each of them.
+# Appends the attempt that ends to the job's history; takes its `ending`. A job that retries for ever keeps its first attempt and
+# its last ones: the row is written anew at each of them.
 LONGEST_HISTORY = 50
 # Characters of a past attempt's traceback: fifty of them are some 200 kB, which PostgreSQL packs to a tenth.
 LONGEST_PAST = 4_000
@@ -140,7 +143,6 @@ HISTORY = f"""
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
             'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
-
 
 
 def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> list[str]:

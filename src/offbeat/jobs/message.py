@@ -33,7 +33,7 @@ FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG
 
 
 def job_message(
-    job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "", limits: str | None = None
+    job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "", *, limits: str | None = None
 ) -> str:
     """Return the JSON that the transport's list holds for one job; `limits` are its own, as JSON."""
     return _envelope(task, queue, ledger, limits) % {
@@ -101,7 +101,7 @@ def headers(
 
 
 def reduce_to_job(message: Message) -> None:
-    """Leave of a job's message the job's id, task, ledger and time limits: arguments and retries are those of its row and its task."""
+    """Leave of a job's message its id, task, ledger and time limits: arguments and retries are those of its row and its task."""
     told = message.headers
     origin = str(told.get(LEDGER_HEADER, ""))
     message.headers = headers(told["id"], told["task"], _moment(told), origin, told.get("timelimit"))

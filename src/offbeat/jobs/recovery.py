@@ -93,6 +93,7 @@ def excuse_attempt(
     worker: uuid.UUID,
     pid: int | None,
     reason: str,
+    *,
     wait: float = 0.0,
     error: BaseException | None = None,
 ) -> bool:

@@ -126,7 +126,9 @@ def publish(batch: Sequence[ClaimedJob]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own, one.limits))
+        messages[one.queue].append(
+            job_message(str(one.id), one.task, one.queue, one.published_at, own, limits=one.limits)
+        )
     try:
         refused = broker.publish(messages)
     except broker.BrokerAwayError:

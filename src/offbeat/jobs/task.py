@@ -18,12 +18,19 @@ from offbeat.jobs import attempts, code, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
-from offbeat.jobs.execution import EndedError, attempt_of, bound_statements, execute, refuse_unrun
+from offbeat.jobs.execution import (
+    EndedError,
+    attempt_of,
+    bound_statements,
+    execute,
+    is_to_execute,
+    refuse_unrun,
+)
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from celery.app.routes import Router
@@ -45,6 +52,7 @@ class DurableTask(Task):
     atomic = False
     statement_timeout: float | None = None
     _keeps_result = False
+    _trace: Callable[..., Any] | None = None
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
@@ -83,22 +91,26 @@ class DurableTask(Task):
 
             @functools.wraps(own)
             def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
-                return (
-                    execute(self, partial(own, self)) if self._is_to_begin() else own(self, *args, **kwargs)
-                )
+                if is_to_execute(self):
+                    return execute(self, partial(own, self), args, kwargs)
+                return own(self, *args, **kwargs)
 
             cls.__call__ = call  # type: ignore[method-assign]
 
-    def _is_to_begin(self) -> bool:
-        """Tell whether this is a message of a job, whose attempt has not begun."""
-        request = self.request
-        return (
-            bool(getattr(request, "job", None)) and not request.called_directly and attempt_of(self) is None
-        )
+    @property
+    def __trace__(self) -> Callable[..., Any] | None:
+        """Celery's tracer of this task, which a worker's child sets; a job's attempt begins before it."""
+        return self._trace
+
+    @__trace__.setter
+    def __trace__(self, celerys: Callable[..., Any] | None) -> None:
+        from offbeat.jobs import tracer  # noqa: PLC0415  only workers trace
+
+        self._trace = celerys and partial(tracer.trace, self, celerys)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._is_to_begin():
-            return execute(self, self.run)
+        if is_to_execute(self):
+            return execute(self, self.run, args, kwargs)
         if attempt_of(self) is not None:  # of a class' own, by super()
             return self.run(*args, **kwargs)
         if not (self.request.called_directly or self.request.is_eager):

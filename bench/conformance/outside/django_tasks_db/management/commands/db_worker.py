@@ -1,0 +1,17 @@
+"""In the place of their worker, called inside a test: the real worker that stands by takes what waits in the queues, until none is left."""
+
+from django.core.management.base import BaseCommand
+
+from bench.conformance.worker import QUEUES, run_batch
+
+
+class Command(BaseCommand):
+    def add_arguments(self, parser):
+        for option in ("queue-name", "exclude-queues", "interval", "backend", "max-tasks", "worker-id"):
+            parser.add_argument(f"--{option}")
+        parser.add_argument("--batch", action="store_true")
+        parser.add_argument("--no-startup-delay", action="store_false", dest="startup_delay")
+
+    def handle(self, *, queue_name, exclude_queues, **options):
+        named = QUEUES if queue_name == "*" else (queue_name or "default").split(",")
+        run_batch([each for each in named if each not in (exclude_queues or "").split(",")])

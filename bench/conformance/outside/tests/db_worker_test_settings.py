@@ -1,0 +1,1 @@
+from bench.conformance.settings import *  # noqa: F403
