@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import batches, concurrency_keys, locks, sql
+from offbeat.jobs import batches, concurrency_keys, locks, signals, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import storable
 from offbeat.jobs.models import BUSY, Job
@@ -23,6 +23,8 @@ from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     import uuid
+
+    from django.dispatch import Signal
 
 
 class FencedError(Exception):
@@ -50,6 +52,7 @@ class Attempt:
     concurrency_key: str | None
     is_atomic: bool = False  # one transaction with the recording of its success
     keeps_result: bool = False
+    target: Any = None  # what a task that runs jobs of others has found to run
     result: str | None = None  # JSON
     again: Again | None = None  # set by `self.retry`
     is_executed: bool = False  # its task has been called: whoever called it records the end
@@ -218,17 +221,24 @@ def record_progress(attempt: Attempt, done: int, total: int) -> None:
     _end(PROGRESS, [done, total, attempt.job_id, attempt.number], attempt)
 
 
-EXPIRE = """
-    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = 'not started before its not_after'
-    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id
-"""
+LATE = "not started before its not_after"
+EXPIRE = f"""
+    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = '{LATE}'
+    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id, task
+"""  # noqa: S608  a constant
 
 
 def expire(job_id: uuid.UUID) -> bool:
     """End a job that was not started before its `not_after`; tell whether it was one."""
     if row := sql.fetch_one(EXPIRE, [job_id]):
         follow(row[0], None)
+        send_after_commit(signals.job_expired, row[1], job_id, LATE)
     return row is not None
+
+
+def send_after_commit(signal: Signal, task: str, job_id: uuid.UUID, reason: str) -> None:
+    """Send what became of a job, once the transaction that says so is committed."""
+    transaction.on_commit(partial(signal.send_robust, task, job_id=job_id, reason=reason), robust=True)
 
 
 def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
@@ -251,7 +261,7 @@ STEP_BACK = f"""
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
     WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND (not_after IS NULL OR not_after > now())
-    RETURNING state, batch_id, concurrency_key
+    RETURNING state, batch_id, concurrency_key, task
 """  # noqa: S608  constants
 
 
@@ -260,7 +270,9 @@ def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
     row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
     if row is None:
         return False
-    state, batch_id, key = row
+    state, batch_id, key, name = row
+    if state == Job.State.CANCELLED:
+        send_after_commit(signals.job_cancelled, name, job_id, BUSY)
     # The other one may have ended meanwhile, and found nobody to hand its key over to.
     follow(batch_id if state == Job.State.CANCELLED else None, key)
     return True

@@ -41,9 +41,8 @@ def written_traceback(error: BaseException) -> str:
     return storable(format_traceback(error))
 
 
-def class_path(error: BaseException) -> str:
-    """Return by which path an error's class is imported."""
-    kind = type(error)
+def path_of(kind: type) -> str:
+    """Return by which path a class of errors is imported."""
     return storable(f"{kind.__module__}.{kind.__qualname__}")[:LONGEST_LINE]
 
 

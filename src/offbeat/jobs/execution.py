@@ -28,7 +28,7 @@ from offbeat.jobs import (
 )
 from offbeat.jobs.arguments import encode_result
 from offbeat.jobs.conf import conf
-from offbeat.jobs.error_text import class_path, is_large, line, one_line, written_traceback
+from offbeat.jobs.error_text import is_large, line, one_line, path_of, written_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -177,7 +177,9 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if asked else None
     reason = line(cause) if cause else "asked for a retry"
-    raised = (written_traceback(cause), class_path(cause)) if isinstance(cause, BaseException) else ("", "")
+    raised = (
+        (written_traceback(cause), path_of(type(cause))) if isinstance(cause, BaseException) else ("", "")
+    )
     record(lambda: attempts.retry(attempt, again, reason, *raised))
     signals.job_retried.send_robust(
         attempt.task, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
@@ -227,7 +229,7 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
 
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     reason = one_line(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
-    record(lambda: attempts.bury(attempt, reason, written_traceback(error), class_path(error)))
+    record(lambda: attempts.bury(attempt, reason, written_traceback(error), path_of(type(error))))
     signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
 
 

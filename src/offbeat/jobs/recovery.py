@@ -11,7 +11,7 @@ from django.db import transaction
 from offbeat.jobs import attempts, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
-from offbeat.jobs.error_text import class_path, written_traceback
+from offbeat.jobs.error_text import path_of, written_traceback
 from offbeat.jobs.locks import HeldError
 from offbeat.jobs.models import Job
 from offbeat.jobs.processes import wait_for_death
@@ -101,7 +101,7 @@ def excuse_attempt(
 
     A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones count.
     """
-    raised = (class_path(error), written_traceback(error)) if error else ()
+    raised = (path_of(type(error)), written_traceback(error)) if error else ()
     past = attempts.ending("excused", reason, *raised)
     return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], past, wait, conf().max_excused))
 

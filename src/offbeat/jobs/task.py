@@ -251,7 +251,7 @@ def _seconds_until(eta: datetime, task: Task) -> float:
 
 def queue_of(task: Task) -> str:
     """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
-    return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+    return str(getattr(task, "queue", None) or routed(task.app.amqp.router, task.name))
 
 
 def own_priority(task: Task) -> int:
@@ -270,7 +270,7 @@ def _check_priority(cls: type[DurableTask]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _routed(router: Router, name: str) -> str:
+def routed(router: Router, name: str) -> str:
     """Return where `task_routes` send a task; asked once, for it takes a tenth of an enqueue."""
     queue = router.route({}, name).get("queue")
     return getattr(queue, "name", queue) or router.app.conf.task_default_queue

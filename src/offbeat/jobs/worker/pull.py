@@ -25,7 +25,9 @@ def pull(worker: Any, queues: list[str]) -> int:
         return 0
     taken = refusal.claim(queues, room)
     for one in taken:
-        message = job_message(str(one.id), one.task, one.queue, one.published_at, ledger.identity())
+        message = job_message(
+            str(one.id), one.task, one.queue, one.published_at, ledger.identity(), limits=one.limits
+        )
         worker.hub.call_soon(deliver, worker, message, one.queue)
     return len(taken)
 
