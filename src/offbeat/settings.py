@@ -22,7 +22,6 @@ from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 from offbeat.variables import values, weak_secrets
 from offbeat.variables.host_names import host_names, site
-from offbeat.variables.mail_addresses import recipients, sender
 from offbeat.variables.platform_hosts import platform_hosts
 
 BASE_DIR = ROOT
@@ -111,22 +110,7 @@ TEMPLATES = [
 from offbeat.database_settings import *  # noqa: E402, F403  here, so that problems are told in this order
 
 # Email
-
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost", form=values.SERVER)
-EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1, maximum=65535)
-EMAIL_HOST_USER = env.parsed("EMAIL_HOST_USER", values.matching(values.LINE), "", is_secret=True)
-EMAIL_HOST_PASSWORD = env.parsed("EMAIL_HOST_PASSWORD", values.matching(values.LINE), "", is_secret=True)
-EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
-# At port 465 TLS is there from the first byte, and STARTTLS never comes (RFC 8314): Django would wait for it.
-EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=EMAIL_USE_TLS and EMAIL_PORT == 465)
-EMAIL_USE_TLS = EMAIL_USE_TLS and not EMAIL_USE_SSL
-EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
-EMAIL_SUBJECT_PREFIX = f"[{PROJECT_TITLE}] "  # of mails to ADMINS: who gets them has more than one project
-NOBODY: list[tuple[str, str]] = []
-ADMINS = env.parsed("ADMINS", recipients, NOBODY)
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
-    "DEFAULT_FROM_EMAIL", sender, f"{PROJECT_TITLE} <{PROJECT_NAME}@localhost>"
-)
+from offbeat.mail_settings import *  # noqa: E402, F403
 
 # Internationalisation: slots, logs, the ledger and its pages are in UTC; a cronjob names its own time zone.
 

@@ -68,6 +68,7 @@ def execute(
     attempt = attempt_of(task)
     assert attempt is not None  # noqa: S101  asked by whoever called
     attempt.is_executed = True
+    vars(task).pop("override_max_retries", None)  # what Celery's `retry` has noted for an earlier job
     try:
         result = _run(task, attempt, partial(function, *args, **kwargs))
     except attempts.FencedError as error:
@@ -134,7 +135,15 @@ def _end(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn:
         if is_large(error):
             raise Retry(exc=EndedError(line(error.exc)), when=error.when) from None
         raise error
+    if isinstance(error, Reject) and error.requeue and not _is_spent(task, attempt):
+        attempt.again = attempts.Again(float(task.default_retry_delay))
+        _retry(task, attempt, error)
+        raise error
     _fail(task, attempt, error)
+
+
+def _is_spent(task: DurableTask, attempt: Attempt) -> bool:
+    return task.max_retries is not None and attempt.retries >= task.max_retries
 
 
 @contextlib.contextmanager
@@ -172,11 +181,13 @@ def refuse_unrun(task: DurableTask, result: Any) -> None:
         raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
 
 
-def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
+def _retry(task: DurableTask, attempt: Attempt, asked: Retry | Reject | None) -> None:
     again = attempt.again
     assert again is not None  # noqa: S101  set by whoever called
-    cause = asked.exc if asked else None
+    cause = asked.exc if isinstance(asked, Retry) else None
     reason = line(cause) if cause else "asked for a retry"
+    if isinstance(asked, Reject):
+        reason = _rejection(asked)
     raised = (
         (written_traceback(cause), path_of(type(cause))) if isinstance(cause, BaseException) else ("", "")
     )
@@ -227,8 +238,12 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     record(lambda: attempts.note(attempt, reason, text))
 
 
+def _rejection(error: Reject) -> str:
+    return one_line(f"rejected: {error.reason}")
+
+
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
-    reason = one_line(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
+    reason = _rejection(error) if isinstance(error, Reject) else line(error)
     record(lambda: attempts.bury(attempt, reason, written_traceback(error), path_of(type(error))))
     signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
 

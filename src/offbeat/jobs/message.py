@@ -33,10 +33,20 @@ FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG
 
 
 def job_message(
-    job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "", *, limits: str | None = None
+    job_id: str,
+    task: str,
+    queue: str,
+    published_at: datetime,
+    ledger: str = "",
+    *,
+    level: int = 0,
+    limits: str | None = None,
 ) -> str:
-    """Return the JSON that the transport's list holds for one job; `limits` are its own, as JSON."""
-    return _envelope(task, queue, ledger, limits) % {
+    """Return the JSON that the transport's list holds for one job.
+
+    `level` says which of the queue's lists; `limits` are the job's own time limits, as JSON.
+    """
+    return _envelope(task, queue, ledger, level, limits) % {
         "job_id": job_id,
         "published_at": published_at.timestamp(),
         "delivery_tag": uuid.uuid4(),
@@ -44,7 +54,7 @@ def job_message(
 
 
 @lru_cache(maxsize=1024)
-def _envelope(task: str, queue: str, ledger: str, limits: str | None) -> str:
+def _envelope(task: str, queue: str, ledger: str, level: int, limits: str | None) -> str:
     """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
     envelope = json.dumps(
         {
@@ -57,7 +67,7 @@ def _envelope(task: str, queue: str, ledger: str, limits: str | None) -> str:
                 "reply_to": "",
                 "delivery_mode": 2,
                 "delivery_info": {"exchange": "", "routing_key": queue},
-                "priority": 0,
+                "priority": level,
                 "body_encoding": "base64",
                 "delivery_tag": DELIVERY_TAG,
             },
@@ -119,6 +129,15 @@ def published_at(raw: bytes) -> float | None:
         return (_moment(told) or None) if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def priority_in(raw: str) -> int:
+    """Return the number by which a message's list was chosen, Celery's or a job's level; 0 where it says none."""
+    try:
+        value = json.loads(raw)["properties"]["priority"]
+        return value if isinstance(value, int) else 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _moment(told: Mapping[str, Any]) -> float:

@@ -89,12 +89,15 @@ class Job(models.Model):
 
     class Meta:
         indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="offbeat_jobs_due_idx", condition=Q(state="pending")),
             models.Index(
-                fields=["publish_at"], name="offbeat_jobs_pending_idx", condition=Q(state="pending")
+                fields=["priority", "publish_at"],
+                name="offbeat_jobs_relay_idx",
+                condition=Q(state="pending"),
             ),
             models.Index(
-                fields=["queue", "published_at"],
-                name="offbeat_jobs_published_idx",
+                fields=["queue", "priority", "published_at"],
+                name="offbeat_jobs_levels_idx",
                 condition=Q(state="published"),
             ),
             models.Index(fields=["worker"], name="offbeat_jobs_running_idx", condition=Q(state="running")),
@@ -110,8 +113,8 @@ class Job(models.Model):
                 condition=Q(state__in=["pending", "published"], not_after__isnull=False),
             ),
             models.Index(
-                fields=["concurrency_key", "id"],
-                name="offbeat_jobs_waiting_idx",
+                fields=["concurrency_key", "-priority", "id"],
+                name="offbeat_jobs_keys_idx",
                 condition=Q(state="pending", reason=BUSY),
             ),
             models.Index(fields=["batch"], name="offbeat_jobs_batch_idx", condition=Q(batch__isnull=False)),

@@ -46,6 +46,14 @@ HAND_BACK = f"""
 """  # noqa: S608  a constant
 
 
+# Of a job that was revoked: its process is dead by now, or had not begun it.
+CANCEL = f"""
+    UPDATE offbeat_jobs_job SET {HISTORY}, state = 'cancelled', finished_at = clock_timestamp(), reason = %s
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, task, state, batch_id, concurrency_key, reason
+"""  # noqa: S608  a constant
+
+FINAL = (Job.State.DEAD, Job.State.CANCELLED)
 ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
 # A worker that was lost may have beaten again meanwhile: then it lives, and so do its jobs.
 LOST = "worker = ANY(%s) AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_worker WHERE offbeat_jobs_worker.id = worker)"
@@ -123,6 +131,16 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
         _report(job_id, row[0], Job.State.DEAD, reason)
 
 
+def cancel_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> None:
+    """Cancel a job whose process was killed to end it. Raises HeldError while somebody holds the job's row: call it again."""
+    if pid is not None:
+        wait_for_death([pid])
+        sessions.end_process(worker, pid)
+    its_job = [job_id, worker, pid, pid]
+    _apply(CANCEL.format(which=ITS_JOB), [*attempts.ending("cancelled", reason), reason, *its_job])
+    _raise_if_held(ITS_JOB, its_job)
+
+
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
     """Make every job of workers that died due again, or a dead letter; return how many.
 
@@ -153,9 +171,13 @@ def _crash(
 ) -> list[tuple[Any, ...]]:
     _, reason, _ = past
     rows = _apply(CRASH.format(which=which), [*past, wait, wait, reason, reason, excuses, *values])
+    _raise_if_held(which, values)
+    return rows
+
+
+def _raise_if_held(which: str, values: list[Any]) -> None:
     if left := _count_running(which, values):
         raise HeldError(f"{left} jobs are to be recovered")
-    return rows
 
 
 COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"
@@ -169,7 +191,7 @@ def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
     with transaction.atomic():
         rows = sql.fetch_all(statement, values)
         for _, _, state, batch_id, concurrency_key, _ in rows:
-            attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
+            attempts.follow(batch_id if state in FINAL else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
         _report(job_id, task, state, reason)
     return rows
@@ -181,3 +203,5 @@ def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     )
     if state == Job.State.DEAD:
         signals.job_dead.send_robust(task, job_id=job_id, reason=reason)
+    elif state == Job.State.CANCELLED:
+        signals.job_cancelled.send_robust(task, job_id=job_id, reason=reason)

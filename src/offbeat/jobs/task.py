@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from celery import Task
-from celery.exceptions import Retry
+from celery.contrib.django.task import DjangoTask
 from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, code, leftovers, levels, soft_limit
+from offbeat.jobs import attempts, celery_options, code, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
@@ -33,12 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from celery import Task
     from celery.app.routes import Router
 
     from offbeat.jobs.models import Batch
 
 
-class DurableTask(Task):
+class DurableTask(DjangoTask):
     """A Celery task that can also be enqueued as a durable job.
 
     `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
@@ -66,7 +66,8 @@ class DurableTask(Task):
         return Enqueuer(self).enqueue_many(calls)
 
     def using(self, **options: Any) -> Enqueuer:
-        """Return an enqueuer with options: those of `Enqueuer`."""
+        """Return an enqueuer with options: those of `Enqueuer`. Raises TypeError for one of Celery's, with what says the same."""
+        celery_options.refuse_unknown(self.name, options, OPTIONS)
         return replace(Enqueuer(self), **options)
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
@@ -87,7 +88,8 @@ class DurableTask(Task):
         if (ignores := cls.__dict__.get("ignore_result")) is not None:
             cls._keeps_result = not ignores
         _check_priority(cls)
-        if own := cls.__dict__.get("__call__"):
+        own = cls.__call__  # perhaps of a base class that is Celery's: see offbeat.jobs.base_classes
+        if not getattr(own, "is_durable", False):
 
             @functools.wraps(own)
             def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
@@ -95,6 +97,7 @@ class DurableTask(Task):
                     return execute(self, partial(own, self), args, kwargs)
                 return own(self, *args, **kwargs)
 
+            call.is_durable = True  # type: ignore[attr-defined]
             cls.__call__ = call  # type: ignore[method-assign]
 
     @property
@@ -117,6 +120,8 @@ class DurableTask(Task):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
             return self._run_plain(*args, **kwargs)
         return super().__call__(*args, **kwargs)
+
+    __call__.is_durable = True  # type: ignore[attr-defined]
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
@@ -149,24 +154,35 @@ class DurableTask(Task):
         **options: Any,
     ) -> Any:
         """Ask for another attempt, as in Celery; a job's waits in PostgreSQL instead of Redis."""
+        if attempt_of(self) is not None:
+            celery_options.refuse_in_retry(self.name, options)
+        return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    def signature_from_request(
+        self, request: Any = None, args: Any = None, kwargs: Any = None, queue: Any = None, **options: Any
+    ) -> Any:
+        """Return what Celery's `retry` is to send; of a job, what makes it wait in the ledger."""
         attempt = attempt_of(self)
         if attempt is None:
-            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
-        if options:
-            raise TypeError(f"{self.name}: a job's retry takes no {min(options)}.")
-        limit = self.max_retries if max_retries is None else max_retries
-        if limit is not None and attempt.retries >= limit:
-            raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
-        if countdown is None:
-            countdown = _seconds_until(eta, self) if eta else self.default_retry_delay
+            return super().signature_from_request(request, args, kwargs, queue, **options)
         new_args, new_kwargs = encode_arguments(self.name, args or [], kwargs or {})
-        attempt.again = attempts.Again(
-            max(0.0, countdown), None if args is None else new_args, None if kwargs is None else new_kwargs
+        again = attempts.Again(
+            self._seconds_until(options.get("eta"), options.get("countdown")),
+            None if args is None else new_args,
+            None if kwargs is None else new_kwargs,
         )
-        asked = Retry(exc=exc, when=eta or countdown)
-        if throw:
-            raise asked
-        return asked
+        return celery_options.RetrySignature(attempt, again)
+
+    def _seconds_until(self, eta: datetime | None, countdown: float | None) -> float:
+        """Return the seconds until a retry; a time without a zone is in Celery's own, as Celery takes it."""
+        if countdown is None and eta is not None:
+            countdown = (maybe_make_aware(eta, self.app.timezone) - timezone.now()).total_seconds()
+        return max(0.0, countdown or 0.0)
+
+    def replace(self, sig: Any) -> Any:
+        """Replace a plain task, as in Celery. Raises TypeError in a job."""
+        celery_options.refuse_replacement(attempt_of(self), self.name)
+        return super().replace(sig)
 
     def progress(self, done: int, total: int) -> None:
         """Record how far this job is; at most one write a second, so call it as often as you like.
@@ -224,6 +240,9 @@ class Enqueuer:
     def call(self, *args: Any, **kwargs: Any) -> Call:
         if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
             header(*args, **kwargs)  # raises TypeError, as a call of the function would
+        celery_options.refuse_rate_limit(self.task)
+        if dump := self.task._dump_pydantic_arguments:  # noqa: SLF001  what its own apply_async asks
+            args, kwargs = dump(args, kwargs)
         if self.batch and self.batch.sealed_at:
             raise ValueError(
                 f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
@@ -238,15 +257,13 @@ class Enqueuer:
             concurrency_key=self.concurrency_key,
             when_busy=self.when_busy,
             batch_id=self.batch.id if self.batch else None,
-            not_after=self.not_after,
+            not_after=self.not_after or celery_options.expiry(self.task),
             run_at=self.run_at,
             priority=own_priority(self.task) if self.priority is None else self.priority,
         )
 
 
-def _seconds_until(eta: datetime, task: Task) -> float:
-    """Return the seconds until a time; one without a zone is in Celery's own, as Celery takes it."""
-    return (maybe_make_aware(eta, task.app.timezone) - timezone.now()).total_seconds()
+OPTIONS = tuple(field.name for field in fields(Enqueuer) if field.name != "task")
 
 
 def queue_of(task: Task) -> str:

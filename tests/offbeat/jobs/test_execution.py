@@ -47,7 +47,8 @@ def deadlock():
 def raises(self, name):
     raise {
         "ignore": Ignore(),
-        "reject": Reject("not mine", requeue=True),
+        "reject": Reject("not mine"),
+        "requeue": Reject("not yet", requeue=True),
         "deadlock": deadlock(),
         "own": OperationalError("no such table"),
         "lines": ValueError("one\n  two"),
@@ -138,6 +139,18 @@ def test_how_a_task_may_end(name, state, reason, row, caplog):
     run_jobs()
 
     assert (row(job).state, row(job).reason) == (state, reason)
+
+
+def test_a_rejected_message_that_is_to_come_again(row):
+    """As a retry: it waits, and there are as many as of those."""
+    job = raises.enqueue("requeue")
+
+    run_jobs()
+    first = row(job)
+    run_jobs(ahead=timedelta(days=1))
+
+    assert (first.state, first.reason) == ("pending", "rejected: not yet")
+    assert (row(job).state, row(job).attempt, row(job).reason) == ("dead", 4, "rejected: not yet")
 
 
 @pytest.fixture
