@@ -4,10 +4,11 @@ from importlib.util import find_spec
 
 from bench.settings import *  # noqa: F403
 from bench.settings import INSTALLED_APPS
+
 try:
     from bench.settings import TASKS
 except ImportError:
-    TASKS={"default":{"BACKEND":"django.tasks.backends.dummy.DummyBackend"}}
+    TASKS = {"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}
 
 OURS = TASKS["default"]["BACKEND"]
 TASKS = {"default": {"BACKEND": OURS}}
