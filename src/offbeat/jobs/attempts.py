@@ -45,6 +45,8 @@ class Attempt:
     batch_id: uuid.UUID | None
     concurrency_key: str | None
     again: Again | None = None  # set by `self.retry`
+    is_executed: bool = False  # its task has been called: whoever called it records the end
+    is_ignored: bool = False  # the task has raised Ignore
     is_committed: bool = False  # the transaction of an `atomic` task
     progress_told_at: float = 0.0  # monotonic seconds
 

@@ -13,7 +13,7 @@ HAND_OVER = f"""
         SELECT id FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key = %s
             AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job WHERE state = 'running' AND concurrency_key = %s)
         ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id, task, queue, published_at
+    RETURNING {relay.CLAIMED}
 """  # noqa: S608  constants
 
 

@@ -1,4 +1,4 @@
-"""Executes a job in a worker's child process: begin, run the task, record how it ended."""
+"""Executes a job in a worker's child process: runs the task of an attempt that has begun, and records how it ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from billiard.process import current_process
@@ -19,22 +19,18 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
-    code,
     conflicts,
-    ledger,
     leftovers,
     recovery,
-    refusal,
     signals,
     soft_limit,
     workers,
 )
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
-from offbeat.jobs.message import LEDGER_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from offbeat.jobs.attempts import Attempt
     from offbeat.jobs.task import DurableTask
@@ -52,16 +48,54 @@ def attempt_of(task: DurableTask) -> Attempt | None:
     return getattr(task.request, "attempt", None)
 
 
-def execute(task: DurableTask, function: Callable[..., Any]) -> Any:
-    """Run one message of a job, its task by calling `function`. Raises Ignore for what needs no run, else what the task raised.
+def is_to_execute(task: DurableTask) -> bool:
+    """Tell whether this is the call of a task by its job's attempt, and not one that the task's own code makes."""
+    attempt = attempt_of(task)
+    return attempt is not None and not attempt.is_executed
 
-    1. begin: by compare-and-set, so a second message does nothing;
-    2. run the task, in one transaction with 3 if it is `atomic`;
-    3. finish: by compare-and-set on the attempt.
-    Death between 1 and 3: the worker, or the reconciler of another one, makes the job due again.
+
+def execute(
+    task: DurableTask, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """Run the task of an attempt that has begun, by calling `function`. Raises what Celery shall know of its end.
+
+    1. run the task, in one transaction with 2 if it is `atomic`;
+    2. finish: by compare-and-set on the attempt.
+    Death in between: the worker, or the reconciler of another one, makes the job due again.
     """
-    with soft_limit.hold_back(), bound_statements(task):
-        return _execute(task, function)
+    soft_limit.hold_back_rest()  # an answer is final: nothing interrupts its record, nor turns it into another one afterwards
+    attempt = attempt_of(task)
+    assert attempt is not None  # noqa: S101  asked by whoever called
+    attempt.is_executed = True
+    try:
+        result = _run(task, attempt, partial(function, *args, **kwargs))
+    except attempts.FencedError as error:
+        raise _fenced(task, attempt, error) from error
+    if not attempt.again:
+        signals.job_succeeded.send_robust(task.name, job_id=attempt.job_id, attempt=attempt.number)
+    if attempt.is_ignored:  # to Celery neither a success nor a failure
+        raise Ignore
+    return result
+
+
+def end_unexecuted(task: DurableTask, attempt: Attempt, error: BaseException | None) -> None:
+    """Record the end of an attempt whose task was not called, because of what a signal or `before_start` has raised."""
+    attempt.is_executed = True
+    try:
+        if error is None or isinstance(error, Ignore):
+            record(lambda: attempts.finish(attempt))
+        else:
+            _end(task, attempt, error)
+    except attempts.FencedError as fenced:
+        _fenced(task, attempt, fenced)
+    except Exception as ended:  # noqa: BLE001  what has just been recorded, and what Celery knows
+        logger.debug("%s %s: %r", task.name, attempt.job_id, ended)
+
+
+def _fenced(task: DurableTask, attempt: Attempt, error: attempts.FencedError) -> Ignore:
+    """Log a lost race: another attempt has replaced this one."""
+    logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
+    return Ignore()
 
 
 def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[None]:
@@ -70,67 +104,36 @@ def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[Non
     return contextlib.nullcontext() if seconds is None else statement_timeout(seconds)
 
 
-def _execute(task: DurableTask, function: Callable[..., Any]) -> Any:
-    job_id = uuid.UUID(task.request.id)
-    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
-    if attempt is None:
-        _log_dropped(task, job_id)
-        raise Ignore
-    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
-        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
-        raise Ignore
-    request = task.request
-    request.attempt, request.retries = attempt, attempt.retries
-    request.args, request.kwargs = attempt.args, attempt.kwargs
-    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
-    try:
-        result = _run(task, attempt, function)
-    except attempts.FencedError as error:  # a lost race: another attempt has replaced this one
-        logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(job_id)})
-        raise Ignore from error
-    if not attempt.again:
-        signals.job_succeeded.send_robust(task.name, job_id=job_id, attempt=attempt.number)
-    return result
-
-
-def _log_dropped(task: DurableTask, job_id: uuid.UUID) -> None:
-    """Log what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
-    origin = task.request.get(LEDGER_HEADER)
-    is_foreign = bool(origin) and origin != ledger.identity()
-    logger.log(
-        logging.WARNING if is_foreign else logging.INFO,
-        "%s %s is another ledger's" if is_foreign else "%s %s needs no run",
-        task.name,
-        job_id,
-        extra={"action": "foreign_message" if is_foreign else "job_dropped", "job": str(job_id)},
-    )
-
-
-def _run(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
+def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     result = None
     try:
         with leftovers.remove_leftovers(), _transaction(task, attempt):
-            result = _answer(task, attempt, function)
+            result = _answer(task, attempt, run)
             if attempt.again is None and task.atomic:
                 attempts.finish(attempt)
-    except BaseException as error:  # whatever ends a task is its answer
+    except BaseException as error:  # noqa: BLE001  whatever ends a task is its answer
         if attempt.is_committed:
             _note(task, attempt, error)
             return result
-        if isinstance(error, attempts.FencedError):
-            raise
-        if isinstance(error, Retry):
-            attempt.again = attempt.again or attempts.Again(_seconds(error))
-            _retry(task, attempt, error)
-            if is_large(error):
-                raise Retry(exc=EndedError(line(error.exc)), when=error.when) from None
-            raise
-        _fail(task, attempt, error)
+        _end(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
     elif not task.atomic:
         record(lambda: attempts.finish(attempt))
     return result
+
+
+def _end(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn:
+    """Record what ended an attempt, and raise what Celery shall know of it."""
+    if isinstance(error, attempts.FencedError):
+        raise error
+    if isinstance(error, Retry):
+        attempt.again = attempt.again or attempts.Again(_seconds(error))
+        _retry(task, attempt, error)
+        if is_large(error):
+            raise Retry(exc=EndedError(line(error.exc)), when=error.when) from None
+        raise error
+    _fail(task, attempt, error)
 
 
 @contextlib.contextmanager
@@ -144,11 +147,12 @@ def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
         yield
 
 
-def _answer(task: DurableTask, attempt: Attempt, function: Callable[..., Any]) -> Any:
+def _answer(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
         with soft_limit.let_through():
-            result = function(*attempt.args, **attempt.kwargs)
+            result = run()
     except Ignore:  # the task's own way to say that there was nothing to do
+        attempt.is_ignored = True
         return None
     refuse_unrun(task, result)
     return result

@@ -16,7 +16,7 @@ from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
 from offbeat.jobs.models import Job
-from offbeat.jobs.relay import ClaimedJob, publish_committed
+from offbeat.jobs.relay import CLAIMED, ClaimedJob, publish_committed
 
 if TYPE_CHECKING:
     import uuid
@@ -31,6 +31,7 @@ COLUMNS = {
     "args": "jsonb",
     "kwargs": "jsonb",
     "queue": "text",
+    "priority": "smallint",
     "max_attempts": "int",
     "key": "text",
     "concurrency_key": "text",
@@ -54,7 +55,7 @@ def _insert(rows: str, run_at: str, conflict: str = "") -> str:
         INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
         {rows.format(following=following)}
         {conflict}
-        RETURNING id, task, queue, published_at
+        RETURNING {CLAIMED}
     """
 
 
@@ -109,11 +110,12 @@ class Call:
     batch_id: uuid.UUID | None = None
     not_after: datetime | None = None
     run_at: datetime | None = None
+    priority: int = 0  # -100 to 100, higher first
 
     def row(self) -> tuple[Any, ...]:
         args, kwargs = encode_arguments(self.task, self.args, self.kwargs)
-        return (uuid7(), self.task, args, kwargs, self.queue, self.max_attempts, self.key, self.concurrency_key, self.when_busy,
-                self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
+        return (uuid7(), self.task, args, kwargs, self.queue, self.priority, self.max_attempts, self.key, self.concurrency_key,
+                self.when_busy, self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
 
 
 def enqueue(call: Call) -> Job:
@@ -131,6 +133,7 @@ def enqueue(call: Call) -> Job:
                 "id": inserted[0],
                 "task": call.task,
                 "queue": call.queue,
+                "priority": call.priority,
             }  # the rest is read when asked for
             return Job.from_db(connection.alias, list(known), list(known.values()))
         existing = Job.objects.filter(key=call.key).first()
@@ -175,7 +178,7 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         raise KeyBusyError(
             f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
         ) from error.__cause__
-    return [row[:4] for row in rows if row[0]]
+    return [row[: len(ClaimedJob._fields)] for row in rows if row[0]]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

@@ -24,7 +24,7 @@ from offbeat.jobs.attempts import STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import one_line
 from offbeat.jobs.message import JOB_HEADER
-from offbeat.jobs.relay import ClaimedJob, execute_claim
+from offbeat.jobs.relay import CLAIMED, ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
 from offbeat.jobs.worker.state import worker_state
 
@@ -107,13 +107,13 @@ def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
     _log(name, 1, reason)
 
 
-CLAIM = """
+CLAIM = f"""
     UPDATE offbeat_jobs_job SET state = 'published', reason = '', published_at = now() WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL
             AND queue = ANY(%s) AND task = ANY(%s) AND NOT refused_by @> %s::jsonb
         ORDER BY refused_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id, task, queue, published_at
-"""
+    RETURNING {CLAIMED}
+"""  # noqa: S608  a constant
 
 
 def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:

@@ -33,30 +33,34 @@ class ClaimedJob(NamedTuple):
     id: uuid.UUID
     task: str
     queue: str
+    priority: int
     published_at: datetime  # the database's clock; the message carries the same time
 
 
-CLAIM = """
+CLAIMED = ", ".join(ClaimedJob._fields)  # what a statement returns of them
+
+
+CLAIM = f"""
     UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
     WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND publish_at <= now()
         ORDER BY publish_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
-    RETURNING id, task, queue, published_at
-"""
-CLAIM_ONE = """
+    RETURNING {CLAIMED}
+"""  # noqa: S608  a constant
+CLAIM_ONE = f"""
     UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
-    RETURNING id, task, queue, published_at
-"""
+    RETURNING {CLAIMED}
+"""  # noqa: S608  a constant
 # What was published before Redis lost its data; never dated back, or it would be taken again.
-CLAIM_LOST = """
+CLAIM_LOST = f"""
     UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
     WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND published_at < %s LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
-    RETURNING id, task, queue, published_at
-"""
+    RETURNING {CLAIMED}
+"""  # noqa: S608  a constant
 # A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
 OURS = """
     WHERE id IN (
@@ -71,7 +75,7 @@ TAKE_BACK = f"""
 # Seconds until a queue is tried again whose key in Redis is no list: others must not wait for it.
 PAUSE = 30.0
 RENEW = f"""
-    UPDATE offbeat_jobs_job SET published_at = now() {OURS} RETURNING id, task, queue, published_at
+    UPDATE offbeat_jobs_job SET published_at = now() {OURS} RETURNING {CLAIMED}
 """  # noqa: S608  a constant
 # Rows that the new clock may have written by then keep their times. A row's last writing is its last attempt's end, or its making.
 DUE_BY_THE_OLD_CLOCK = """

@@ -14,16 +14,23 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, leftovers, soft_limit
+from offbeat.jobs import attempts, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
-from offbeat.jobs.execution import EndedError, attempt_of, bound_statements, execute, refuse_unrun
+from offbeat.jobs.execution import (
+    EndedError,
+    attempt_of,
+    bound_statements,
+    execute,
+    is_to_execute,
+    refuse_unrun,
+)
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from celery.app.routes import Router
@@ -44,6 +51,7 @@ class DurableTask(Task):
     max_attempts: int | None = None
     atomic = False
     statement_timeout: float | None = None
+    _trace: Callable[..., Any] | None = None
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
@@ -57,7 +65,7 @@ class DurableTask(Task):
         return Enqueuer(self).enqueue_many(calls)
 
     def using(self, **options: Any) -> Enqueuer:
-        """Return an enqueuer with options: `key`, `concurrency_key`, `when_busy`, `run_at`, `not_after`, `queue`, `batch`."""
+        """Return an enqueuer with options: those of `Enqueuer`."""
         return replace(Enqueuer(self), **options)
 
     def call(self, *args: Any, **kwargs: Any) -> Call:
@@ -67,26 +75,31 @@ class DurableTask(Task):
     def __init_subclass__(cls, **options: Any) -> None:
         """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
         super().__init_subclass__(**options)
+        _check_priority(cls)
         if own := cls.__dict__.get("__call__"):
 
             @functools.wraps(own)
             def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
-                return (
-                    execute(self, partial(own, self)) if self._is_to_begin() else own(self, *args, **kwargs)
-                )
+                if is_to_execute(self):
+                    return execute(self, partial(own, self), args, kwargs)
+                return own(self, *args, **kwargs)
 
             cls.__call__ = call  # type: ignore[method-assign]
 
-    def _is_to_begin(self) -> bool:
-        """Tell whether this is a message of a job, whose attempt has not begun."""
-        request = self.request
-        return (
-            bool(getattr(request, "job", None)) and not request.called_directly and attempt_of(self) is None
-        )
+    @property
+    def __trace__(self) -> Callable[..., Any] | None:
+        """Celery's tracer of this task, which a worker's child sets; a job's attempt begins before it."""
+        return self._trace
+
+    @__trace__.setter
+    def __trace__(self, celerys: Callable[..., Any] | None) -> None:
+        from offbeat.jobs import tracer  # noqa: PLC0415  only workers trace
+
+        self._trace = celerys and partial(tracer.trace, self, celerys)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._is_to_begin():
-            return execute(self, self.run)
+        if is_to_execute(self):
+            return execute(self, self.run, args, kwargs)
         if attempt_of(self) is not None:  # of a class' own, by super()
             return self.run(*args, **kwargs)
         if not (self.request.called_directly or self.request.is_eager):
@@ -162,7 +175,8 @@ class Enqueuer:
 
     `key`: unique for ever (until pruned): enqueueing it again returns the job that exists.
     `concurrency_key`: at most one job of the same key runs at a time; `when_busy` says what happens to another: "wait" or "skip".
-    `run_at`: not before; `not_after`: expires unless started by then. `queue`: other than the task's. `batch`: see
+    `run_at`: not before; `not_after`: expires unless started by then. `queue`: other than the task's. `priority`:
+    -100 to 100, higher first within the queue; by default what Celery's `priority` of the task comes to. `batch`: see
     offbeat.jobs.batches.
     """
 
@@ -173,6 +187,7 @@ class Enqueuer:
     run_at: datetime | None = None
     not_after: datetime | None = None
     queue: str | None = None
+    priority: int | None = None
     batch: Batch | None = None
 
     def __post_init__(self) -> None:
@@ -186,6 +201,8 @@ class Enqueuer:
             raise ValueError(
                 f'{self.task.name}: when_busy should be "wait" or "skip", got "{self.when_busy}".'
             )
+        if self.priority is not None:
+            levels.check_priority(self.task.name, self.priority)
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:
         return enqueue(self.call(*args, **kwargs))
@@ -212,6 +229,7 @@ class Enqueuer:
             batch_id=self.batch.id if self.batch else None,
             not_after=self.not_after,
             run_at=self.run_at,
+            priority=own_priority(self.task) if self.priority is None else self.priority,
         )
 
 
@@ -223,6 +241,21 @@ def _seconds_until(eta: datetime, task: Task) -> float:
 def queue_of(task: Task) -> str:
     """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
     return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+
+
+def own_priority(task: Task) -> int:
+    """Return the priority of a task's jobs where none is given: its plain messages and its jobs wait in one list."""
+    if not task.priority:
+        return 0
+    levels.check_number(task.name, task.priority)
+    return levels.priority_of(task.priority)
+
+
+def _check_priority(cls: type[DurableTask]) -> None:
+    """Refuse a class' own priority that is none of Celery's, where it is written."""
+    own = cls.__dict__.get("priority")
+    if own is not None and not isinstance(own, property):
+        levels.check_number(cls.name or cls.__qualname__, own)
 
 
 @lru_cache(maxsize=1024)

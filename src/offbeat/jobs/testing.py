@@ -9,7 +9,7 @@ from celery import current_app
 from celery.app.trace import build_tracer
 from django.utils import timezone
 
-from offbeat.jobs import batches, refusal, sql
+from offbeat.jobs import batches, refusal, sql, tracer
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 
@@ -71,8 +71,8 @@ def _execute(due: _Due) -> bool:
     if task is None:
         refusal.refuse([due.id], due.task)
         return False
-    trace = build_tracer(task.name, task, app=task.app, eager=True)  # eager: no result is stored
-    trace(str(due.id), (), {}, _request(due))
+    celerys = build_tracer(task.name, task, app=task.app, eager=True)  # eager: no result is stored
+    tracer.trace(task, celerys, str(due.id), (), {}, _request(due))
     batches.settle_all()  # in a TestCase nothing is ever committed, which settles them elsewhere
     return Job.objects.filter(pk=due.id, attempt__gt=due.attempt).exists()
 

@@ -58,9 +58,11 @@ def connect() -> None:
 
 
 def begin(task_id: str = "", task: Any = None, **_: Any) -> None:
-    """Begin anew with each message: a child runs many tasks in one context."""
+    """Begin anew with each message: a child runs many tasks in one context. A job has begun before: see `on_start`."""
     from structlog import contextvars  # noqa: PLC0415  as above
 
+    if getattr(task.request, "attempt", None):
+        return
     contextvars.clear_contextvars()
     contextvars.bind_contextvars(job=task_id, task=getattr(task, "name", ""))
 
@@ -83,6 +85,7 @@ def on_start(
 ) -> None:
     from structlog import contextvars  # noqa: PLC0415  as above
 
+    contextvars.clear_contextvars()
     contextvars.bind_contextvars(
         job=str(job_id), task=sender, attempt=attempt, **(context or {}), **slot_of(sender, job_id)
     )

@@ -25,7 +25,7 @@ from psycopg.errors import (
     SerializationFailure,
 )
 
-from offbeat.jobs import attempts, conflicts, signals
+from offbeat.jobs import attempts, conflicts, signals, tracer
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
@@ -303,7 +303,8 @@ def test_a_duplicate_is_dropped(effects, worker, caplog):
     job = samples.record.enqueue("a")
     attempts.begin(job.pk, worker)
     request = headers(str(job.pk), job.task, timezone.now()) | {"args": [], "kwargs": {}}
-    build_tracer(job.task, samples.record, app=samples.record.app, eager=True)(str(job.pk), (), {}, request)
+    celerys = build_tracer(job.task, samples.record, app=samples.record.app, eager=True)
+    tracer.trace(samples.record, celerys, str(job.pk), (), {}, request)
 
     assert effects("a") == []
     assert f"{job.pk} needs no run" in caplog.text

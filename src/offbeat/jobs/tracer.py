@@ -1,0 +1,109 @@
+"""Traces the message of a job: its attempt begins here, before Celery's own tracer, which then has the arguments of the row.
+
+So whatever Celery calls on its way (signals, `before_start`, the task, `on_success` and the rest) sees one call of the task as it
+was enqueued; and a message that starts nothing, such as a duplicate, calls none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo
+from celery.app.trace import IGNORED, TraceInfo, trace_ok_t
+from celery.exceptions import Ignore
+
+from offbeat.jobs import attempts, code, execution, ledger, refusal, signals, soft_limit, workers
+from offbeat.jobs.error_text import line
+from offbeat.jobs.execution import EndedError, record
+from offbeat.jobs.message import JOB_HEADER, LEDGER_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offbeat.jobs.attempts import Attempt
+    from offbeat.jobs.task import DurableTask
+
+logger = logging.getLogger(__name__)
+
+# What Celery logs, or hands to whoever listens, in place of the arguments.
+HIDDEN = "..."
+
+
+def trace(task: DurableTask, celerys: Callable[..., Any], job_id: str, *call: Any, **options: Any) -> Any:
+    """Trace one message by Celery's tracer of its task; a job's in its attempt.
+
+    1. begin: by compare-and-set, so a second message does nothing;
+    2. Celery's tracer: signals, hooks, and the task, whose end `execution.execute` records;
+    3. what ended the attempt before the task was called is recorded afterwards.
+    Death before that record: the worker, or the reconciler of another one, makes the job due again.
+    """
+    args, kwargs, request = (*call, options.get("request"))[:3]
+    if not (request and request.get(JOB_HEADER)):
+        return celerys(job_id, args, kwargs, request)
+    with soft_limit.hold_back(), execution.bound_statements(task):
+        attempt = _begin(task, uuid.UUID(job_id), request)
+        if attempt is None:
+            return _ignored()
+        request.update(_known(attempt))
+        return _trace(task, attempt, lambda: celerys(job_id, attempt.args, attempt.kwargs, request))
+
+
+def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Attempt | None:
+    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
+    if attempt is None:
+        _log_dropped(task, job_id, request)
+        return None
+    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
+        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
+        return None
+    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
+    return attempt
+
+
+def _known(attempt: Attempt) -> dict[str, Any]:
+    """Return what the message does not say of its job. Its headers are ours: no task that follows from it shall have them."""
+    return {
+        "attempt": attempt,
+        "args": attempt.args,
+        "kwargs": attempt.kwargs,
+        "retries": attempt.retries,
+        "argsrepr": HIDDEN,
+        "kwargsrepr": HIDDEN,
+        "headers": {},
+    }
+
+
+def _trace(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
+    try:
+        with soft_limit.let_through():
+            traced = run()
+    except BaseException as error:  # noqa: BLE001  of a hook that Celery lets through, or one that would end this process
+        if not attempt.is_executed:
+            execution.end_unexecuted(task, attempt, error)
+        raise EndedError(line(error)).with_traceback(error.__traceback__) from None
+    if not attempt.is_executed:
+        execution.end_unexecuted(task, attempt, traced.info and traced.info.retval)
+    return traced
+
+
+def _ignored() -> Any:
+    """Return what Celery's tracer returns for a message that is to be acknowledged, and is neither success nor failure."""
+    try:
+        raise Ignore  # noqa: TRY301  for its traceback
+    except Ignore as error:
+        return trace_ok_t(ExceptionInfo(internal=True), TraceInfo(IGNORED, error), 0.0, None)
+
+
+def _log_dropped(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> None:
+    """Log what became of a message that begins nothing; another ledger's is lost to it, which it notices by itself."""
+    origin = request.get(LEDGER_HEADER)
+    is_foreign = bool(origin) and origin != ledger.identity()
+    logger.log(
+        logging.WARNING if is_foreign else logging.INFO,
+        "%s %s is another ledger's" if is_foreign else "%s %s needs no run",
+        task.name,
+        job_id,
+        extra={"action": "foreign_message" if is_foreign else "job_dropped", "job": str(job_id)},
+    )
