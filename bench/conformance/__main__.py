@@ -1,7 +1,7 @@
 """`./run bench conformance`: runs the tests of other backends against ours, and writes what became of them into the docs.
 
-With `--check` it only compares with the docs. With the name of a suite, and of classes or tests of it, it runs those alone, and says
-what they say.
+With `--check` it only compares with the docs. With the name of a suite, and of classes or tests of it, it runs those alone, and
+prints what they say.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ PART = re.compile(f"(?<={re.escape(BEGIN)}).*(?={re.escape(END)})", re.DOTALL)
 
 
 def write(verdicts):
-    PAGE.write_text(PART.sub(lambda found: text_of(verdicts), PAGE.read_text()))
+    PAGE.write_text(PART.sub(lambda _: text_of(verdicts), PAGE.read_text()))
     return []
 
 
@@ -33,12 +33,12 @@ def text_of(verdicts):
     rows = ["| tests of | class | tests | pass | cannot apply |", "|---|---|---:|---:|---:|"]
     for verdict in verdicts:
         rows += rows_of(verdict)
-    parts = ["\n".join(rows)]
-    for verdict in verdicts:
-        parts.append(
-            f"What cannot apply of {verdict.name} {verdict.version}, and why:\n\n{reasons_of(verdict)}"
-        )
+    parts = ["\n".join(rows), *map(explained, verdicts)]
     return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def explained(verdict):
+    return f"What cannot apply of {verdict.name} {verdict.version}, and why:\n\n{reasons_of(verdict)}"
 
 
 def rows_of(verdict):

@@ -1,4 +1,4 @@
-"""Runs the tests of one suite in this process, on servers at hand: `python -m bench.conformance.process SUITE [CLASS or TEST ...]`."""
+"""Runs the tests of one suite in this process: `python -m bench.conformance.process SUITE [CLASS or TEST ...]`."""
 
 from __future__ import annotations
 
@@ -55,12 +55,16 @@ def tables_tests():
 
     worker.write_view()
     module = import_module("tests.tests")
-    # How many statements their worker makes says nothing of ours, which is another process.
-    module.DatabaseBackendWorkerTestCase.assertNumQueries = lambda self, number: contextlib.nullcontext()
+    module.DatabaseBackendWorkerTestCase.assertNumQueries = count_nothing
     module.subprocess = worker.PatientProcesses()
     module.time = worker.PatientClock(module.DatabaseWorkerProcessTestCase)
     with worker.standing_by():
         yield [module]
+
+
+def count_nothing(test, number):
+    """Compare no number of statements: their worker makes them in this process, and ours in another."""
+    return contextlib.nullcontext()
 
 
 def tests_of(module):
