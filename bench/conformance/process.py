@@ -22,12 +22,14 @@ def main(name, *only):
     logging.disable(logging.NOTSET)
     outcomes = Outcomes()
     with {"django": django_tests, "django-tasks-db": tables_tests}[name]() as modules:
+        suite = unittest.TestSuite()
         for test in (test for module in modules for test in tests_of(module)):
             words = test.id().split(".")
             if is_elsewhere(name, words[-2]):
                 outcomes.addSkip(test, "")
             elif not only or set(only) & set(words):
-                unittest.TestSuite([prepared(test)]).run(outcomes)
+                suite.addTest(prepared(test))
+        suite.run(outcomes)
     Path(os.environ["CONFORMANCE_REPORT"]).write_text(
         json.dumps({"found": outcomes.found, "tracebacks": outcomes.tracebacks})
     )
