@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from offbeat.jobs.models import Job
-from offbeat.jobs.tasks_backend import LedgerBackend, registry
+from offbeat.jobs.tasks_backend import LedgerBackend
 from offbeat.jobs.tasks_backend.interface import (
     TaskResultDoesNotExist,
     TaskResultStatus,
