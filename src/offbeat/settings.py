@@ -196,6 +196,8 @@ LOGGING = {
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
+        # Of what becomes of a task Django's logger tells what the worker's does.
+        "django.tasks" if django.VERSION >= (6, 0) else "django_tasks": {"level": "CRITICAL"},
     },
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import TaskPredicate
 
 from offbeat.database.statement_bounds import statement_timeout
+from offbeat.jobs.arguments import ArgumentError, encode_result
 from offbeat.jobs.attempts import FencedError
 from offbeat.jobs.execution import attempt_of
 from offbeat.jobs.task import DurableTask
@@ -47,16 +48,17 @@ class TaskRunner(DurableTask):
                 f"{self.name} runs jobs of Django's tasks, and nothing else: enqueue one of those."
             )
         seconds = _option(attempt, "statement_timeout")
-        with contextlib.nullcontext() if seconds is None else statement_timeout(seconds):
-            try:
-                return _call(attempt.target, self.request.task_result, args, kwargs)
-            except (TaskPredicate, FencedError):  # no failure
-                raise
-            except Exception as error:
-                if (policy := _policy(attempt)) and policy.covers(error):
-                    wait = policy.countdown(attempt.retries)
-                    self.retry(exc=error, countdown=wait, max_retries=policy.max_retries)
-                raise
+        try:
+            with contextlib.nullcontext() if seconds is None else statement_timeout(seconds):
+                result = _call(attempt.target, self.request.task_result, args, kwargs)
+        except (TaskPredicate, FencedError):  # no failure
+            raise
+        except Exception as error:
+            if (policy := _policy(attempt)) and policy.covers(error):
+                wait = policy.countdown(attempt.retries)
+                self.retry(exc=error, countdown=wait, max_retries=policy.max_retries)
+            raise
+        return _normalized(attempt.task, result)
 
 
 def _call(task: Task, result: TaskResult, args: Any, kwargs: Any) -> Any:
@@ -65,6 +67,20 @@ def _call(task: Task, result: TaskResult, args: Any, kwargs: Any) -> Any:
     from offbeat.jobs.tasks_backend.task import LedgerContext  # noqa: PLC0415  as above
 
     return task.call(LedgerContext(task_result=result), *args, **kwargs)
+
+
+def _normalized(path: str, result: Any) -> Any:
+    """Return a result as JSON has it, by Django's rules. Raises TypeError, which names the place of what is not."""
+    from offbeat.jobs.tasks_backend.interface import normalize_json  # noqa: PLC0415  as above
+
+    try:
+        return normalize_json(result)
+    except (TypeError, ValueError) as error:
+        try:
+            encode_result(path, result)
+        except ArgumentError as ours:
+            raise TypeError(str(ours)) from error
+        raise
 
 
 def _option(attempt: Attempt, name: str) -> Any:

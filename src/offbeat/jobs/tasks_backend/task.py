@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from celery import current_task
 from django.utils import timezone
 
+from offbeat.jobs.tasks_backend import registry
 from offbeat.jobs.tasks_backend.interface import Task, TaskContext
+from offbeat.jobs.tasks_backend.outcomes import UnknownTaskError
 from offbeat.jobs.tasks_backend.retry_policy import Retry
 
 if TYPE_CHECKING:
@@ -54,6 +56,19 @@ class LedgerTask(Task):
             raise TypeError(f"{self.module_path}: using() takes no {min(strange)}. It takes {known}.")
         return replace(self, **given)
 
+    def __reduce__(self) -> Any:
+        """Pickle what differs from the task at its path: what that one has, such as a function of its key, may not be picklable."""
+        try:
+            declared = registry.find(self.module_path)
+        except UnknownTaskError:
+            return Task.__reduce__(self)
+        changes = {
+            each.name: value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != getattr(declared, each.name)
+        }
+        return _changed, (self.module_path, changes)
+
     def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         """Write one job for each `(args, kwargs)`, streamed; return how many. No `task_enqueued` is sent."""
         backend: Any = self.get_backend()
@@ -63,6 +78,10 @@ class LedgerTask(Task):
         """Return what `enqueue` would write, to follow a batch."""
         backend: Any = self.get_backend()
         return cast("Call", backend.call(self, args, kwargs))
+
+
+def _changed(path: str, changes: dict[str, Any]) -> Task:
+    return replace(registry.find(path), **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
