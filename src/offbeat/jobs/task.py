@@ -14,7 +14,7 @@ from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, celery_options, event_loop, leftovers, levels, soft_limit
+from offbeat.jobs import attempts, celery_options, code, event_loop, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
@@ -53,6 +53,7 @@ class DurableTask(DjangoTask, Generic[P, R]):
     max_attempts: int | None = None
     atomic = False
     statement_timeout: float | None = None
+    _keeps_result = False
     _trace: Callable[..., Any] | None = None
 
     if TYPE_CHECKING:  # Celery's own, with the parameters
@@ -88,9 +89,19 @@ class DurableTask(DjangoTask, Generic[P, R]):
         """Return what `enqueue` would write, for a batch's follow-up."""
         return Enqueuer(self).call(*args, **kwargs)
 
+    def _prepare(self, attempt: attempts.Attempt) -> str:
+        """Say of an attempt that has begun how it is to run; return why this code cannot run it, "" where it can."""
+        attempt.is_atomic, attempt.keeps_result = self.atomic, self._keeps_result
+        return code.misfit(self, attempt.args, attempt.kwargs)
+
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
+        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt.
+
+        The result of a job is kept where its task says so itself: what Celery's setting says is set later.
+        """
         super().__init_subclass__(**options)
+        if (ignores := cls.__dict__.get("ignore_result")) is not None:
+            cls._keeps_result = not ignores
         _check_priority(cls)
         own = cls.__call__  # perhaps of a base class that is Celery's: see offbeat.jobs.base_classes
         if not getattr(own, "is_durable", False):
@@ -127,6 +138,8 @@ class DurableTask(DjangoTask, Generic[P, R]):
         # Called as a function it is one: an async one gives a coroutine.
         return result if self.request.called_directly else event_loop.await_result(self.name, result)
 
+    __call__.is_durable = True  # type: ignore[attr-defined]
+
     @property
     def _orig_run(self) -> Callable[..., Any]:
         """What Celery's `autoretry_for` has wrapped: of an async task it would else see the coroutine, and no error."""
@@ -148,8 +161,6 @@ class DurableTask(DjangoTask, Generic[P, R]):
             if is_message and not event_loop.is_running()
             else result
         )
-
-    __call__.is_durable = True  # type: ignore[attr-defined]
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
@@ -304,15 +315,16 @@ OPTIONS = tuple(field.name for field in fields(Enqueuer) if field.name != "task"
 
 def queue_of(task: Task) -> str:
     """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
-    return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+    return str(getattr(task, "queue", None) or routed(task.app.amqp.router, task.name)[0])
 
 
 def own_priority(task: Task) -> int:
     """Return the priority of a task's jobs where none is given: its plain messages and its jobs wait in one list."""
-    if not task.priority:
+    number = routed(task.app.amqp.router, task.name)[1] if task.priority is None else task.priority
+    if number is None:
         return 0
-    levels.check_number(task.name, task.priority)
-    return levels.priority_of(task.priority)
+    levels.check_number(task.name, number)
+    return levels.priority_of(number)
 
 
 def _check_priority(cls: type[DurableTask]) -> None:
@@ -323,7 +335,8 @@ def _check_priority(cls: type[DurableTask]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _routed(router: Router, name: str) -> str:
-    """Return where `task_routes` send a task; asked once, for it takes a tenth of an enqueue."""
-    queue = router.route({}, name).get("queue")
-    return getattr(queue, "name", queue) or router.app.conf.task_default_queue
+def routed(router: Router, name: str) -> tuple[str, Any]:
+    """Return the queue and the priority that `task_routes` give a task; asked once, for it takes a tenth of an enqueue."""
+    route = router.route({}, name)
+    queue = route.get("queue")
+    return getattr(queue, "name", queue) or router.app.conf.task_default_queue, route.get("priority")
