@@ -6,7 +6,7 @@ import functools
 import time
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from asgiref.sync import sync_to_async
 from celery.contrib.django.task import DjangoTask
@@ -27,6 +27,7 @@ from offbeat.jobs.execution import (
     refuse_unrun,
 )
 from offbeat.jobs.models import Job
+from offbeat.jobs.parameters import EnqueueOptions, P, R
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from offbeat.jobs.models import Batch
 
 
-class DurableTask(DjangoTask):
+class DurableTask(DjangoTask, Generic[P, R]):
     """A Celery task that can also be enqueued as a durable job.
 
     `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
@@ -55,7 +56,12 @@ class DurableTask(DjangoTask):
     _keeps_result = False
     _trace: Callable[..., Any] | None = None
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+    if TYPE_CHECKING:  # Celery's own, with the parameters
+
+        def delay(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+        def delay_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
 
         Raises ArgumentError for what is not JSON, TypeError for what does not fit the task's signature.
@@ -66,7 +72,7 @@ class DurableTask(DjangoTask):
         """Write one job for each `(args, kwargs)`, streamed; return how many."""
         return Enqueuer(self).enqueue_many(calls)
 
-    async def aenqueue(self, *args: Any, **kwargs: Any) -> Job:
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Do the same for async code: where its synchronous calls run, so in their transaction, while the loop goes on."""
         return await Enqueuer(self).aenqueue(*args, **kwargs)
 
@@ -74,12 +80,12 @@ class DurableTask(DjangoTask):
         """Write many from async code; the iterable is gone through where synchronous calls run, so it may query."""
         return await Enqueuer(self).aenqueue_many(calls)
 
-    def using(self, **options: Any) -> Enqueuer:
+    def using(self, **options: Unpack[EnqueueOptions]) -> Enqueuer[P, R]:
         """Return an enqueuer with options: those of `Enqueuer`. Raises TypeError for one of Celery's, with what says the same."""
         celery_options.refuse_unknown(self.name, options, OPTIONS)
         return replace(Enqueuer(self), **options)
 
-    def call(self, *args: Any, **kwargs: Any) -> Call:
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return what `enqueue` would write, for a batch's follow-up."""
         return Enqueuer(self).call(*args, **kwargs)
 
@@ -120,7 +126,7 @@ class DurableTask(DjangoTask):
 
         self._trace = celerys and partial(tracer.trace, self, celerys)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if is_to_execute(self):
             return execute(self, self.run, args, kwargs)
         if attempt_of(self) is not None:  # of a class' own, by super()
@@ -232,7 +238,7 @@ class DurableTask(DjangoTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueuer:
+class Enqueuer(Generic[P, R]):
     """A task with options for the jobs to be made of it. Times are aware datetimes.
 
     `key`: unique for ever (until pruned): enqueueing it again returns the job that exists.
@@ -242,7 +248,7 @@ class Enqueuer:
     offbeat.jobs.batches.
     """
 
-    task: DurableTask
+    task: DurableTask[P, R]
     key: str | None = None
     concurrency_key: str | None = None
     when_busy: str = "wait"
@@ -266,19 +272,19 @@ class Enqueuer:
         if self.priority is not None:
             levels.check_priority(self.task.name, self.priority)
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         return enqueue(self.call(*args, **kwargs))
 
     def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
 
-    async def aenqueue(self, *args: Any, **kwargs: Any) -> Job:
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         return await sync_to_async(self.enqueue)(*args, **kwargs)
 
     async def aenqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         return await sync_to_async(self.enqueue_many)(calls)
 
-    def call(self, *args: Any, **kwargs: Any) -> Call:
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
             header(*args, **kwargs)  # raises TypeError, as a call of the function would
         celery_options.refuse_rate_limit(self.task)
