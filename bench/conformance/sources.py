@@ -1,4 +1,4 @@
-"""The source distributions whose tests are run: downloaded by pip once, checked by their hashes, and kept outside the repository."""
+"""The source distributions whose tests are run: downloaded by pip once, checked by their hashes, kept out of git."""
 
 from __future__ import annotations
 
@@ -34,7 +34,16 @@ def download(name, version):
     where.mkdir(parents=True)
     wanted = where / "wanted.txt"
     wanted.write_text(pin(name, version))
-    asked = ["download", "--quiet", "--no-deps", "--no-binary", ":all:", "--require-hashes", "-r", str(wanted)]
+    asked = [
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        str(wanted),
+    ]
     done = subprocess.run([*pip(), *asked, "--dest", str(where)], capture_output=True, text=True, check=False)
     found = next(iter(where.glob("*.tar.gz")), None)
     if done.returncode or found is None:
