@@ -61,6 +61,7 @@ OFFBEAT_APPS = [
     "offbeat.jobs",
     "offbeat.deployment",
     *(["offbeat.dev"] if DEBUG and find_spec("offbeat.dev") else []),  # no image for production holds it
+    *([] if django.VERSION >= (6, 0) else ["django_tasks"]),  # what Django has itself from 6.0 on
     "django.contrib.admin.apps.SimpleAdminConfig",  # the project's urls find the models' pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -90,6 +91,8 @@ MIDDLEWARE = [
     "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
+# What people type without it is linked as https:// by `urlize`, as Django does by itself from 2028 on.
+URLIZE_ASSUME_HTTPS = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -172,6 +175,10 @@ FILE_UPLOAD_HANDLERS = ["offbeat.web.upload_refusal.UploadRefusal"]  # everywher
 from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
+# Tasks: what Django's @task makes is a job. No QUEUES means any; check_platform reports one that no worker consumes.
+
+TASKS = {"default": {"BACKEND": "offbeat.jobs.tasks_backend.LedgerBackend", "QUEUES": []}}
+
 # Logging
 
 LOG_LEVEL = env.parsed("LOG_LEVEL", values.choice(values.LOG_LEVELS, values.LOG_SYNONYMS), "INFO")
@@ -189,6 +196,8 @@ LOGGING = {
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
+        # Of what becomes of a task Django's logger tells what the worker's does.
+        "django.tasks" if django.VERSION >= (6, 0) else "django_tasks": {"level": "CRITICAL"},
     },
 }
 

@@ -49,6 +49,22 @@ def encode_arguments(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) 
     return json.dumps(list(args)), json.dumps(dict(kwargs))
 
 
+# Characters: a result is part of its job's row, which is read whole.
+LARGEST_RESULT = 1_000_000
+
+
+def encode_result(task: str, value: Any) -> str:
+    """Return what a task returned as JSON; raise ArgumentError naming the place that is not JSON, ValueError for too much."""
+    _check(task, "its result", value)
+    text = json.dumps(value)
+    if len(text) > LARGEST_RESULT:
+        raise ValueError(
+            f"{task}: its result is {len(text):,} characters of JSON, at most {LARGEST_RESULT:,} are kept. "
+            "Hint: keep it in a table or a file, and return its key."
+        )
+    return text
+
+
 def _check(task: str, where: str, value: Any, depth: int = 0) -> None:
     problem = _problem(value) if depth < DEEPEST else f"is nested more than {DEEPEST} levels deep"
     where = where if depth < DEEPEST else f"{where[:60]}…"

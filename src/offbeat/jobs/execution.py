@@ -20,14 +20,16 @@ from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
     conflicts,
+    event_loop,
     leftovers,
     recovery,
     signals,
     soft_limit,
     workers,
 )
+from offbeat.jobs.arguments import encode_result
 from offbeat.jobs.conf import conf
-from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
+from offbeat.jobs.error_text import is_large, line, one_line, path_of, written_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +75,7 @@ def execute(
     except attempts.FencedError as error:
         raise _fenced(task, attempt, error) from error
     if not attempt.again:
-        signals.job_succeeded.send_robust(task.name, job_id=attempt.job_id, attempt=attempt.number)
+        signals.job_succeeded.send_robust(attempt.task, job_id=attempt.job_id, attempt=attempt.number)
     if attempt.is_ignored:  # to Celery neither a success nor a failure
         raise Ignore
     return result
@@ -90,12 +92,12 @@ def end_unexecuted(task: DurableTask, attempt: Attempt, error: BaseException | N
     except attempts.FencedError as fenced:
         _fenced(task, attempt, fenced)
     except Exception as ended:  # noqa: BLE001  what has just been recorded, and what Celery knows
-        logger.debug("%s %s: %r", task.name, attempt.job_id, ended)
+        logger.debug("%s %s: %r", attempt.task, attempt.job_id, ended)
 
 
 def _fenced(task: DurableTask, attempt: Attempt, error: attempts.FencedError) -> Ignore:
     """Log a lost race: another attempt has replaced this one."""
-    logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
+    logger.warning("%s: %s", attempt.task, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
     return Ignore()
 
 
@@ -108,9 +110,9 @@ def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[Non
 def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     result = None
     try:
-        with leftovers.remove_leftovers(), _transaction(task, attempt):
+        with leftovers.remove_leftovers(), _transaction(attempt):
             result = _answer(task, attempt, run)
-            if attempt.again is None and task.atomic:
+            if attempt.again is None and attempt.is_atomic:
                 attempts.finish(attempt)
     except BaseException as error:  # noqa: BLE001  whatever ends a task is its answer
         if attempt.is_committed:
@@ -119,7 +121,7 @@ def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
         _end(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
-    elif not task.atomic:
+    elif not attempt.is_atomic:
         record(lambda: attempts.finish(attempt))
     return result
 
@@ -146,9 +148,9 @@ def _is_spent(task: DurableTask, attempt: Attempt) -> bool:
 
 
 @contextlib.contextmanager
-def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
+def _transaction(attempt: Attempt) -> Iterator[None]:
     """Open the transaction of an `atomic` task; whether it is committed is known before its own on_commit functions run."""
-    if not task.atomic:
+    if not attempt.is_atomic:
         yield
         return
     with transaction.atomic():
@@ -159,11 +161,13 @@ def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
 def _answer(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
         with soft_limit.let_through():
-            result = run()
+            result = event_loop.await_result(task.name, run())
     except Ignore:  # the task's own way to say that there was nothing to do
         attempt.is_ignored = True
         return None
     refuse_unrun(task, result)
+    if attempt.keeps_result and attempt.again is None:
+        attempt.result = encode_result(attempt.task, result)
     return result
 
 
@@ -172,7 +176,7 @@ def refuse_unrun(task: DurableTask, result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError(
-            f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
+            f"{task.name} has returned a coroutine that nothing awaits: write `return await …` in its function"
         )
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
@@ -185,10 +189,12 @@ def _retry(task: DurableTask, attempt: Attempt, asked: Retry | Reject | None) ->
     reason = line(cause) if cause else "asked for a retry"
     if isinstance(asked, Reject):
         reason = _rejection(asked)
-    text = written_traceback(cause) if isinstance(cause, BaseException) else ""
-    record(lambda: attempts.retry(attempt, again, reason, text))
+    raised = (
+        (written_traceback(cause), path_of(type(cause))) if isinstance(cause, BaseException) else ("", "")
+    )
+    record(lambda: attempts.retry(attempt, again, reason, *raised))
     signals.job_retried.send_robust(
-        task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
+        attempt.task, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
     )
 
 
@@ -204,7 +210,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+        record(
+            lambda: recovery.excuse_attempt(
+                attempt.job_id, workers.current(), os.getpid(), reason, wait=wait, error=error
+            )
+        )
     else:
         _bury(task, attempt, error)
     if is_large(error):
@@ -220,7 +230,7 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     text = written_traceback(error)
     logger.error(
         "%s %s %s",
-        task.name,
+        attempt.task,
         attempt.job_id,
         reason,
         exc_info=error,
@@ -235,8 +245,8 @@ def _rejection(error: Reject) -> str:
 
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     reason = _rejection(error) if isinstance(error, Reject) else line(error)
-    record(lambda: attempts.bury(attempt, reason, written_traceback(error)))
-    signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
+    record(lambda: attempts.bury(attempt, reason, written_traceback(error), path_of(type(error))))
+    signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
 
 
 def record(act: Callable[[], Answer]) -> Answer:

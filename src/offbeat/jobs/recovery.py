@@ -11,6 +11,7 @@ from django.db import transaction
 from offbeat.jobs import attempts, last_crash, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import path_of, written_traceback
 from offbeat.jobs.locks import HeldError
 from offbeat.jobs.models import Job
 from offbeat.jobs.processes import wait_for_death
@@ -68,7 +69,7 @@ def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
         reason = f"{reason}, while it waited for a lock"
         found = excuse_attempt(job_id, worker, pid, reason, wait=conf().busy_retry)
     else:
-        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason))
+        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], attempts.ending("crashed", reason)))
     _waiters.discard((job_id, pid))
     return found
 
@@ -96,13 +97,21 @@ def _waited(job_id: uuid.UUID, worker: uuid.UUID, pid: int) -> bool:
 
 
 def excuse_attempt(
-    job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str, wait: float = 0.0
+    job_id: uuid.UUID,
+    worker: uuid.UUID,
+    pid: int | None,
+    reason: str,
+    *,
+    wait: float = 0.0,
+    error: BaseException | None = None,
 ) -> bool:
     """Make a job whose attempt ended by nobody's fault due again in `wait` seconds; tell whether it still was that process' job.
 
     A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones count.
     """
-    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
+    raised = (path_of(type(error)), written_traceback(error)) if error else ()
+    past = attempts.ending("excused", reason, *raised)
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], past, wait, conf().max_excused))
 
 
 BURY_UNBEGUN = """
@@ -128,7 +137,7 @@ def cancel_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason
         wait_for_death([pid])
         sessions.end_process(worker, pid)
     its_job = [job_id, worker, pid, pid]
-    _apply(CANCEL.format(which=ITS_JOB), ["cancelled", reason, reason, *its_job])
+    _apply(CANCEL.format(which=ITS_JOB), [*attempts.ending("cancelled", reason), reason, *its_job])
     _raise_if_held(ITS_JOB, its_job)
 
 
@@ -137,7 +146,7 @@ def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
 
     Raises HeldError after that, where somebody holds the rows of some.
     """
-    return len(_crash(LOST, [list(workers)], reason))
+    return len(_crash(LOST, [list(workers)], attempts.ending("crashed", reason)))
 
 
 def hand_back(worker: uuid.UUID, reason: str) -> int:
@@ -146,7 +155,7 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     A job whose row somebody holds is left to the reconciler of another worker.
     """
     sessions.end_children(worker, os.getpid())
-    rows = _apply(HAND_BACK, ["handed back", reason, reason, worker])
+    rows = _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
     if left := _count_running("worker = %s", [worker]):
         logger.warning(
             "%d jobs are not handed back: held by %s",
@@ -158,10 +167,10 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
 
 
 def _crash(
-    which: str, values: list[Any], reason: str, *, outcome: str = "crashed", wait: float = 0.0
+    which: str, values: list[Any], past: list[str], wait: float = 0.0, excuses: int = 0
 ) -> list[tuple[Any, ...]]:
-    excuses = conf().max_excused if outcome == "excused" else 0
-    rows = _apply(CRASH.format(which=which), [outcome, reason, wait, wait, reason, reason, excuses, *values])
+    _, reason, _ = past
+    rows = _apply(CRASH.format(which=which), [*past, wait, wait, reason, reason, excuses, *values])
     for job_id, task, state, _, _, last in rows:
         if state == Job.State.DEAD:
             last_crash.report(job_id, task, last)
@@ -197,3 +206,5 @@ def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     )
     if state == Job.State.DEAD:
         signals.job_dead.send_robust(task, job_id=job_id, reason=reason)
+    elif state == Job.State.CANCELLED:
+        signals.job_cancelled.send_robust(task, job_id=job_id, reason=reason)

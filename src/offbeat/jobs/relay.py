@@ -33,10 +33,11 @@ class ClaimedJob(NamedTuple):
     """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
-    task: str
+    task: str  # that of Celery
     queue: str
     priority: int
     published_at: datetime  # the database's clock; the message carries the same time
+    limits: str | None = None  # JSON: the hard and the soft time limit, where they are the job's own
 
     @property
     def list_name(self) -> str:
@@ -44,11 +45,18 @@ class ClaimedJob(NamedTuple):
 
     def message(self, ledger: str) -> str:
         return job_message(
-            str(self.id), self.task, self.queue, self.published_at, ledger, level=level_of(self.priority)
+            str(self.id),
+            self.task,
+            self.queue,
+            self.published_at,
+            ledger,
+            level=level_of(self.priority),
+            limits=self.limits,
         )
 
 
-CLAIMED = ", ".join(ClaimedJob._fields)  # what a statement returns of them
+# What a statement returns of them.
+CLAIMED = "id, coalesce(nullif(runner, ''), task), queue, priority, published_at, options->>'timelimit'"
 
 
 # The priorities of pending jobs, and the queues and priorities of published ones: each looked up once in an index, however many

@@ -115,7 +115,13 @@ PROPERTIES = {
     "correlation_id": ANY_TEXT,
     "reply_to": ANY_TEXT,
 }
-JOB = {"id": UUID, "task": NAME, JOB_HEADER: Shape("true", lambda value: value is True)}
+LIMITS = Shape("two numbers of seconds, each may be null", is_limits)
+JOB = {
+    "id": UUID,
+    "task": NAME,
+    "timelimit": LIMITS,
+    JOB_HEADER: Shape("true", lambda value: value is True),
+}
 CALL = {
     "id": NAME,
     "task": NAME,
@@ -123,7 +129,7 @@ CALL = {
     "eta": MOMENT,
     "expires": MOMENT,
     "retries": COUNT,
-    "timelimit": Shape("two numbers of seconds, each may be null", is_limits),
+    "timelimit": LIMITS,
     "stamps": ANY_OBJECT,
     "stamped_headers": Shape("a list of names or null", is_names),
 }
