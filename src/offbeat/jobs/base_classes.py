@@ -39,7 +39,7 @@ def _register(celerys: Callable[..., Any], task: Any, **options: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def durable(base: type[Task]) -> type[Task]:
+def durable(base: Any) -> Any:
     """Return a class with all that `base` has, whose tasks can be enqueued."""
     from offbeat.jobs.task import DurableTask  # noqa: PLC0415  models cannot be imported when an application is made
 
@@ -51,4 +51,5 @@ def durable(base: type[Task]) -> type[Task]:
         "__doc__": base.__doc__,
         "abstract": True,
     }
-    return type(base)(base.__name__, (base, DurableTask), namespace)
+    metaclass: Any = type(base)
+    return metaclass(base.__name__, (base, DurableTask), namespace)
