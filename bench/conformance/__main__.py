@@ -1,64 +1,39 @@
-"""`./run bench conformance`: runs tests that others wrote against our backend, prints the tables and writes them into the docs."""
+"""`./run bench conformance`: runs the tests of other backends against ours, and writes what became of them into the docs.
+
+With `--check` it only compares with the docs. With the name of a suite, and of classes or tests of it, it runs those alone, and
+prints what they say.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-import django
-
-from bench.conformance.sources import source_of
-from bench.stand import CHECKOUT, stand
-
-OUTSIDE = Path(__file__).with_name("outside")
+from bench.conformance import page
+from bench.conformance.sources import NoSourceError
+from bench.conformance.suites import SUITES
+from bench.stand import say, stand
 
 
-def main():
-    with stand(), tempfile.TemporaryDirectory(prefix="offbeat-conformance-") as scratch:
-        for name in sys.argv[1:2] or ["django", "django-tasks-db"]:
-            result = run(name, Path(scratch))
-            for test, what in result["found"].items():
-                print(f"{what[:4]} {test}: {what}"[:250])
-            if sys.argv[2:]:
-                print(*result["details"].values())
-
-
-def run(name, scratch):
-    folder = {"django": django_folder, "django-tasks-db": tables_folder}[name](scratch)
-    report = scratch / "report.json"
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "bench.conformance.settings",
-        "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
-        if name != "django"
-        else os.environ["PYTHONPATH"],
-        "CONFORMANCE_CHECKOUT": str(CHECKOUT),
-        "CONFORMANCE_REPORT": str(report),
-    }
-    subprocess.run(
-        [sys.executable, "-m", "bench.conformance.suite", name, str(folder), *sys.argv[2:]],
-        cwd=folder,
-        env=os.environ | environment,
-        check=True,
-    )
-    return json.loads(report.read_text())
-
-
-def django_folder(scratch):
-    return source_of("django", django.get_version()) / "tests"
-
-
-def tables_folder(scratch):
-    """Return a folder with their tests and, in the place of all that they import, ours."""
-    folder = scratch / "tables"
-    shutil.copytree(OUTSIDE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(source_of("django-tasks-db", "0.13.0") / "tests" / "tests.py", folder / "tests")
-    return folder
+def main(arguments):
+    names = [each for each in arguments if each != "--check"]
+    suites = [suite for suite in SUITES if suite.is_there and (not names or suite.name == names[0])]
+    try:
+        for suite in suites:
+            suite.download()
+    except NoSourceError as error:
+        say(f"Error: {error}")
+        return os.EX_UNAVAILABLE
+    with stand():
+        verdicts = [suite.run(names[1:]) for suite in suites]
+    for verdict in verdicts:
+        say(verdict.details if names else verdict.summary)
+    wrong = [line for verdict in verdicts for line in verdict.wrong]
+    if not names and not wrong and len(suites) == len(SUITES):  # an older Django has no tests of its own
+        wrong = page.compare(verdicts) if "--check" in arguments else page.write(verdicts)
+    say("\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Our backend under the names that Django's tests import: each adds what those tests ask of Django's own, and takes nothing away."""
+"""Our backend under the names that Django's tests import: each adds what those tests ask of Django's own backends."""
 
 from __future__ import annotations
 

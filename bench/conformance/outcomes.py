@@ -11,7 +11,7 @@ class Outcomes(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.found = {}
-        self.details = {}
+        self.tracebacks = {}
 
     def addSuccess(self, test):  # noqa: N802  unittest's name
         super().addSuccess(test)
@@ -38,7 +38,7 @@ class Outcomes(unittest.TestResult):
         name = name_of(test)
         said = str(error[1]).strip().splitlines()
         self.found[name] = f"{error[0].__name__}: {said[0] if said else ''}"[:300]
-        self.details[name] = self.details.get(name, "") + text
+        self.tracebacks[name] = self.tracebacks.get(name, "") + text
 
 
 def name_of(test):

@@ -3,15 +3,11 @@
 from importlib.util import find_spec
 
 from bench.settings import *  # noqa: F403
-from bench.settings import INSTALLED_APPS
-
-try:
-    from bench.settings import TASKS
-except ImportError:
-    TASKS = {"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}
+from bench.settings import INSTALLED_APPS, TASKS
 
 OURS = TASKS["default"]["BACKEND"]
 TASKS = {"default": {"BACKEND": OURS}}
 if find_spec("django_tasks_db"):  # the one in `outside`
     INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_db"]
+    CELERY_IMPORTS = ["tests.tasks"]  # in no app
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

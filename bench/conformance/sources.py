@@ -1,4 +1,4 @@
-"""The source distributions whose tests are run: downloaded by pip once, checked by their hashes, and kept outside the repository."""
+"""The source distributions whose tests are run: downloaded by pip once, checked by their hashes, kept out of git."""
 
 from __future__ import annotations
 

@@ -61,8 +61,11 @@ def write_view():
     import django_tasks_db
     from django.db import connection
 
+    from offbeat.jobs.tasks_backend.bridge import RUNNER
+
     with connection.cursor() as cursor:
-        cursor.execute(Path(django_tasks_db.__file__).with_name("ledger.sql").read_text())
+        sql = Path(django_tasks_db.__file__).with_name("ledger.sql").read_text()
+        cursor.execute(sql.replace("RUNNER", RUNNER))
 
 
 class PatientProcesses:

@@ -7,22 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core import mail
 
+from offbeat.retired_settings import OPTIONS
+
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
-
-# Options of Django 6.1's MAILERS, with the settings of before.
-RETIRED = {
-    "host": "EMAIL_HOST",
-    "port": "EMAIL_PORT",
-    "username": "EMAIL_HOST_USER",
-    "password": "EMAIL_HOST_PASSWORD",
-    "use_tls": "EMAIL_USE_TLS",
-    "use_ssl": "EMAIL_USE_SSL",
-    "timeout": "EMAIL_TIMEOUT",
-    "ssl_keyfile": "EMAIL_SSL_KEYFILE",
-    "ssl_certfile": "EMAIL_SSL_CERTFILE",
-    "file_path": "EMAIL_FILE_PATH",
-}
 
 
 def default_mailer() -> BaseEmailBackend:
@@ -34,7 +22,7 @@ def mailer_option(name: str, of: Any = settings) -> Any:
     """Return an option of the default mailer, like "host"; None where it has none."""
     if hasattr(of, "MAILERS"):
         return of.MAILERS.get("default", {}).get("OPTIONS", {}).get(name)
-    return getattr(of, RETIRED[name], None)
+    return getattr(of, OPTIONS[name], None)
 
 
 def admin_addresses() -> list[str]:

@@ -91,6 +91,8 @@ MIDDLEWARE = [
     "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
+# What people type without it is linked as https:// by `urlize`, as Django does by itself from 2028 on.
+URLIZE_ASSUME_HTTPS = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -20,6 +20,7 @@ from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
     conflicts,
+    event_loop,
     leftovers,
     recovery,
     signals,
@@ -160,7 +161,7 @@ def _transaction(attempt: Attempt) -> Iterator[None]:
 def _answer(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
         with soft_limit.let_through():
-            result = run()
+            result = event_loop.await_result(task.name, run())
     except Ignore:  # the task's own way to say that there was nothing to do
         attempt.is_ignored = True
         return None
@@ -175,7 +176,7 @@ def refuse_unrun(task: DurableTask, result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError(
-            f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
+            f"{task.name} has returned a coroutine that nothing awaits: write `return await …` in its function"
         )
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from offbeat.jobs.identity import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BUSY = "waits for another job of the same concurrency_key"  # the reason of a pending job that does
 
@@ -153,6 +156,17 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in self.FINISHED
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
+    ) -> None:
+        """Read everything, also of a job that `enqueue` returns, which knows its id: async code cannot have the rest read later."""
+        if fields is None:
+            fields = [field.attname for field in self._meta.concrete_fields]
+        super().refresh_from_db(using, fields, from_queryset)
 
 
 class Batch(models.Model):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
@@ -163,7 +164,21 @@ def enqueue_many(calls: Iterable[Call]) -> int:
 
 
 def insert(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
-    """Insert rows, arrange their publishing after commit, return the id and the time of those that were new."""
+    """Insert rows, arrange their publishing after commit, return the id and the time of those that were new.
+
+    Raises SynchronousOnlyOperation, as Django, in a thread with an event loop, which it would keep waiting.
+    """
+    try:
+        return _write(calls)
+    except SynchronousOnlyOperation:
+        name = calls[0].task
+        raise SynchronousOnlyOperation(
+            f"{name}: enqueue waits for PostgreSQL, and this is async code: write `await {name.rpartition('.')[2]}.aenqueue(...)`"
+            " (aenqueue_many for enqueue_many)"
+        ) from None
+
+
+def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     ledger.identity()  # known before the commit: nothing after it may fail for want of it
     rows = [call.row() for call in calls]
     is_keyed = any(call.key for call in calls)

@@ -44,9 +44,9 @@ class JobFilter:
 
 
 def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
-    """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait,
-    published ones by queue and priority, the least urgent first.
+    """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
 
+    Published ones are listed by queue and priority, the least urgent first.
     A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
     """
     source, values = _matching(wanted)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from offbeat.jobs import attempts, locks, sessions, signals, sql
+from offbeat.jobs import attempts, last_crash, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import path_of, written_traceback
@@ -171,6 +171,9 @@ def _crash(
 ) -> list[tuple[Any, ...]]:
     _, reason, _ = past
     rows = _apply(CRASH.format(which=which), [*past, wait, wait, reason, reason, excuses, *values])
+    for job_id, task, state, _, _, last in rows:
+        if state == Job.State.DEAD:
+            last_crash.report(job_id, task, last)
     _raise_if_held(which, values)
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from signal import SIGKILL, SIGTERM
@@ -21,6 +22,8 @@ from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
+
+logger = logging.getLogger(__name__)
 
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
@@ -93,7 +96,13 @@ class JobRequest(Request):
         super().send_event(type, **fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        super().on_timeout(soft, timeout)
+        """Note a time limit that has passed. Of a job Celery would say that it has failed, and it may be tried again."""
+        if soft or not self.is_job:
+            super().on_timeout(soft, timeout)
+        else:
+            logger.error("Hard time limit (%ss) exceeded for %s[%s]", timeout, self.name, self.id)
+            task_ready(self)
+            self.acknowledge()
         if not soft:
             self._crashed(f"hard time limit of {timeout:g} s exceeded")
 

@@ -6,10 +6,20 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
+from celery.app.routes import prepare
 from django.db import connection, transaction
 from django.utils import timezone
 
-from offbeat.jobs import attempts, broker, concurrency_keys, loss_token, reconciler, relay, unreadable_store
+from offbeat.jobs import (
+    attempts,
+    broker,
+    concurrency_keys,
+    loss_token,
+    reconciler,
+    relay,
+    task,
+    unreadable_store,
+)
 from offbeat.jobs.levels import LEVELS, level_of, priority_of
 from offbeat.jobs.models import BUSY, Job
 from tests.offbeat.faults.effects.tasks import nothing, nothing_by_mail
@@ -102,6 +112,18 @@ def test_a_task_with_celerys_priority_has_its_jobs_where_its_plain_messages_are(
 
     assert list(lists(carrier).values()) == [2]
     assert nothing.using(priority=7).call().priority == 7
+
+
+def test_a_route_gives_a_priority_as_it_gives_a_queue(carrier, monkeypatch):
+    """`task_routes` as Celery reads them: for a plain message and for a job alike."""
+    monkeypatch.setattr(current_app.amqp.router, "routes", prepare({nothing.name: {"priority": 6}}))
+    task._routed.cache_clear()  # noqa: SLF001  what a process asks once
+
+    nothing.delay()
+    nothing.enqueue()
+
+    task._routed.cache_clear()  # noqa: SLF001
+    assert lists(carrier) == {6: 2}
 
 
 @pytest.mark.parametrize("value", [True, 1.5, "high", 101, -101])

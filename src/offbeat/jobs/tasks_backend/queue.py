@@ -17,4 +17,4 @@ def queue_of(task: Task) -> str:
     """Return a task's queue; in place of Django's default one, that of CELERY_TASK_ROUTES for its path, or Celery's default."""
     if task.queue_name != DEFAULT_TASK_QUEUE_NAME:
         return str(task.queue_name)
-    return routed(current_app.amqp.router, task.module_path)
+    return routed(current_app.amqp.router, task.module_path)[0]

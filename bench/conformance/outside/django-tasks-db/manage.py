@@ -9,7 +9,7 @@ COMMAND = [sys.executable, "manage.py", "worker", "--queues", "default", "--logl
 def main():
     os.chdir(os.environ["CONFORMANCE_CHECKOUT"])
     if "--batch" not in sys.argv:
-        os.execv(sys.executable, COMMAND)
+        os.execv(sys.executable, COMMAND)  # noqa: S606
     import subprocess
 
     import django

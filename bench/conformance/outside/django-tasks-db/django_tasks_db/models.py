@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from django_tasks_db.compat import TaskResultStatus
@@ -36,7 +36,7 @@ class Rows(models.QuerySet):
         return self.failed() | self.successful()
 
 
-class DBTaskResult(models.Model):
+class DBTaskResult(models.Model):  # noqa: DJ008  nobody reads it
     """One job; its result is what our backend gives for it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -71,7 +71,3 @@ class DBTaskResult(models.Model):
     @property
     def task(self):
         return self.task_result.task
-
-
-READY = Q(status=TaskResultStatus.READY)
-RUNNING = Q(status=TaskResultStatus.RUNNING)

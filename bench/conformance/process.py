@@ -1,34 +1,37 @@
-"""Runs the tests of one source distribution in this process, on servers at hand: `python -m bench.conformance.suite NAME FOLDER`."""
+"""Runs the tests of one suite in this process: `python -m bench.conformance.process SUITE [CLASS or TEST ...]`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import unittest
 from importlib import import_module
 from pathlib import Path
 
+import django
+
 from bench.conformance.outcomes import Outcomes
+from bench.conformance.reasons import is_elsewhere
 
 
-def main(name, folder, *names):
-    import django
-
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # some call refresh() where arefresh() would be right
-    sys.path.append(folder)
+def main(name, *only):
     django.setup()
+    logging.disable(logging.NOTSET)
     outcomes = Outcomes()
     with {"django": django_tests, "django-tasks-db": tables_tests}[name]() as modules:
-        for module in modules:
-            tests = flat(unittest.defaultTestLoader.loadTestsFromModule(module))
-            suite = unittest.TestSuite(
-                prepared(test) for test in tests if not names or set(names) & set(test.id().split("."))
-            )
-            suite.run(outcomes)
+        suite = unittest.TestSuite()
+        for test in (test for module in modules for test in tests_of(module)):
+            words = test.id().split(".")
+            if is_elsewhere(name, words[-2]):
+                outcomes.addSkip(test, "")
+            elif not only or set(only) & set(words):
+                suite.addTest(prepared(test))
+        suite.run(outcomes)
     Path(os.environ["CONFORMANCE_REPORT"]).write_text(
-        json.dumps({"found": outcomes.found, "details": outcomes.details})
+        json.dumps({"found": outcomes.found, "tracebacks": outcomes.tracebacks})
     )
 
 
@@ -54,21 +57,21 @@ def tables_tests():
 
     worker.write_view()
     module = import_module("tests.tests")
-    case = module.DatabaseBackendWorkerTestCase
-    # How many statements their worker makes says nothing of ours, which is another process.
-    case.assertNumQueries = lambda self, number: contextlib.nullcontext()
-    case = module.DatabaseWorkerProcessTestCase
-    module.subprocess, module.time = worker.PatientProcesses(), worker.PatientClock(case)
+    module.DatabaseBackendWorkerTestCase.assertNumQueries = count_nothing
+    module.subprocess = worker.PatientProcesses()
+    module.time = worker.PatientClock(module.DatabaseWorkerProcessTestCase)
     with worker.standing_by():
         yield [module]
 
 
-def flat(suite):
-    for test in suite:
-        if isinstance(test, unittest.TestSuite):
-            yield from flat(test)
-        else:
-            yield test
+def count_nothing(test, number):
+    """Compare no number of statements: their worker makes them in this process, and ours in another."""
+    return contextlib.nullcontext()
+
+
+def tests_of(module):
+    for case in unittest.defaultTestLoader.loadTestsFromModule(module):
+        yield from case
 
 
 def prepared(test):

@@ -1,8 +1,7 @@
-"""In the place of their worker, called inside a test: the real worker that stands by takes what waits in the queues, until none is left."""
-
-from django.core.management.base import BaseCommand
+"""In the place of their worker, as a test calls it: the real worker that stands by takes what waits in the queues."""
 
 from bench.conformance.worker import QUEUES, run_batch
+from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
