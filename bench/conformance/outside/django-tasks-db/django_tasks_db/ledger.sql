@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION conformance_write() RETURNS trigger LANGUAGE plpgsql 
     IF TG_OP = 'INSERT' THEN
         INSERT INTO offbeat_jobs_job (id, task, args, kwargs, queue, priority, max_attempts, runner, options, state, due_at,
             publish_at, created_at)
-        VALUES (NEW.id, NEW.task_path, NEW.args_kwargs->'args', NEW.args_kwargs->'kwargs', NEW.queue_name, NEW.priority, 5,
+        VALUES (NEW.id, NEW.task_path, coalesce(NEW.args_kwargs->'args', '[]'), coalesce(NEW.args_kwargs->'kwargs', '{}'), NEW.queue_name, NEW.priority, 5,
             'RUNNER', jsonb_build_object('backend', NEW.backend_name), 'pending', NEW.run_after,
             NEW.run_after, NEW.enqueued_at);
         RETURN NEW;
