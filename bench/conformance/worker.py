@@ -19,7 +19,9 @@ PATIENCE = 20  # seconds for a batch; what is READY afterwards stays so
 def standing_by():
     """Start it on a queue that nobody uses."""
     command = f"{sys.executable} manage.py worker --queues nobody --concurrency 1 --hostname {ASK['destination'][0]}"
-    with process(command, WORKER_REMOTE_CONTROL="true", OFFBEAT_JOBS_UNKNOWN_AFTER="1"):
+    settings = "tests.db_worker_test_settings"  # so it has their tests, and not the checkout's
+    environment = {"WORKER_REMOTE_CONTROL": "true", "OFFBEAT_JOBS_UNKNOWN_AFTER": "1"}
+    with process(command, **environment, DJANGO_SETTINGS_MODULE=settings):
         wait_until(lambda: control().ping(timeout=0.3), seconds=60)
         yield
 
