@@ -29,14 +29,14 @@ def statements():
     from offbeat.jobs import attempts, batches, concurrency_keys, reconciler, refusal, relay, silence
 
     return {
-        "relay: claim": (relay.CLAIM, [500]),
+        "relay: claim": (relay.CLAIM, [500, 500]),
         "attempt: begin": (
             attempts.BEGIN_WITHOUT_KEY,
             {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
         ),
         "attempt: finish": (attempts.FINISH, [uuid.uuid4(), 1, None]),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
-        "reconciler: queues of published jobs": (reconciler.QUEUES, []),
+        "reconciler: queues and priorities of published jobs": (reconciler.WAITING, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
         "reconciler: free keys": (concurrency_keys.WAITED_FOR, [500]),
         "reconciler: batches to settle": (

@@ -4,6 +4,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
 
+from bench import loop_views
 from bench.tasks import nothing
 
 
@@ -18,4 +19,12 @@ def enqueueing(request):
     return bare(request)
 
 
-urlpatterns = [path("bare", bare), path("enqueueing", enqueueing)]
+urlpatterns = [
+    path("bare", bare),
+    path("enqueueing", enqueueing),
+    path("async/bare", loop_views.bare),
+    path("async/querying", loop_views.querying),
+    path("async/enqueueing", loop_views.enqueueing),
+    path("async/enqueueing-sync", loop_views.enqueueing_sync),
+    path("async/gaps", loop_views.show_gaps),
+]

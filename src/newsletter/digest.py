@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.core.mail import get_connection
 from django.utils import timezone
 
 from newsletter import mails
 from newsletter.models import Delivery, Issue, Note, Subscriber
+from offbeat.mailer import default_mailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def deliver(issue: Issue, subscribers: list[Subscriber]) -> Iterator[int]:
     For each: 1. the mail server takes the mail, 2. the Delivery is committed. Who dies in between sends this one
     mail again on the next attempt, with the same Message-ID: SMTP knows no transactions.
     """
-    with get_connection() as connection:
+    with default_mailer() as connection:
         for done, subscriber in enumerate(subscribers, start=1):
             is_refused = not accepted(issue, subscriber, connection)
             Delivery.objects.get_or_create(
@@ -64,10 +64,8 @@ def deliver(issue: Issue, subscribers: list[Subscriber]) -> Iterator[int]:
 
 def accepted(issue: Issue, subscriber: Subscriber, connection: BaseEmailBackend) -> bool:
     """Send the issue to one subscriber; False when the address is refused for good, which must not hold up the others."""
-    message = mails.digest(issue, subscriber)
-    message.connection = connection
     try:
-        mails.send(message)
+        mails.send(mails.digest(issue, subscriber), connection)
     except mails.AddressRefusedError:
         return False
     return True

@@ -16,9 +16,12 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from newsletter.models import CONFIRM_WITHIN, Subscriber
+from offbeat.mailer import admin_addresses
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from django.core.mail.backends.base import BaseEmailBackend
 
     from newsletter.models import Issue, SignupReport
 
@@ -83,7 +86,7 @@ def report(made: SignupReport) -> EmailMultiAlternatives:
     return EmailMultiAlternatives(
         f"{made.confirmed} confirmed, {made.unsubscribed} left",
         REPORT.format(report=made),
-        to=[address for _, address in settings.ADMINS],
+        to=admin_addresses(),
         headers={"Message-ID": f"<report.{made.until:%Y%m%d%H}@{host()}>", **AUTOMATIC},
     )
 
@@ -113,10 +116,10 @@ def host() -> str:
     return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
-def send(message: EmailMultiAlternatives) -> None:
+def send(message: EmailMultiAlternatives, connection: BaseEmailBackend | None = None) -> None:
     """Hand the mail to the SMTP server. Raises OSError for what may pass, else AddressRefusedError."""
     try:
-        message.send()
+        connection.send_messages([message]) if connection else message.send()
     except SMTPRecipientsRefused as error:
         if all(code >= 500 for code, _ in error.recipients.values()):
             raise AddressRefusedError(str(error.recipients)) from error

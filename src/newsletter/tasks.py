@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 NOBODY = 0  # the id of no subscriber
 MAIL: dict[str, Any] = {
-    "bind": True,
     "autoretry_for": (OSError,),  # every SMTPException is one, and so are refused connections and timeouts
     "retry_backoff": 5,  # seconds, doubled each time: 5, 10, 20, …
     "retry_backoff_max": 15 * 60,
@@ -39,14 +38,14 @@ CHUNK: dict[str, Any] = {
 }
 
 
-@shared_task(**MAIL)
+@shared_task(bind=True, **MAIL)
 def send_confirmation(self: Task, subscriber_id: int) -> None:
     """Ask to confirm a subscription, unless it has been confirmed, declined or purged meanwhile."""
     if subscriber := Subscriber.objects.pending().filter(pk=subscriber_id).first():
         mails.send(mails.confirmation(subscriber, self.request.id))
 
 
-@shared_task(**MAIL)
+@shared_task(bind=True, **MAIL)
 def send_reminder(self: Task, subscriber_id: int) -> None:
     """Tell a subscriber who asked again that the subscription stands, unless it was ended meanwhile."""
     if subscriber := Subscriber.objects.confirmed().filter(pk=subscriber_id).first():
@@ -105,7 +104,7 @@ def send_weekly_digest() -> None:
         send_chunk.using(batch=batch).enqueue_many(((issue.pk, first, last), {}) for first, last in chunks)
 
 
-@shared_task(**MAIL | CHUNK)
+@shared_task(bind=True, **MAIL | CHUNK)
 def send_chunk(self: Task, issue_id: int, first: int, last: int) -> None:
     """Send an issue to those of a range of subscribers who do not have it yet."""
     issue = Issue.objects.get(pk=issue_id)
@@ -121,7 +120,7 @@ def close_digest(issue_id: int) -> None:
     logger.info("digest sent to %d", sent, extra={"action": "digest_sent", "issue": issue_id, "sent": sent})
 
 
-@shared_task(**MAIL | {"atomic": True})
+@shared_task(bind=True, atomic=True, **MAIL)
 def send_signup_report(self: Task) -> None:
     """Mail the people of ADMINS who came and went since the last report; nothing when nobody did."""
     made = SignupReport.make(timezone.now())

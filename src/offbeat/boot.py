@@ -6,12 +6,14 @@ import contextlib
 import os
 import sys
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from offbeat.env import env
+from offbeat.retired_settings import retired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +42,17 @@ def read_settings() -> None:
     sys.excepthook = show_exception
     threading.excepthook = show_exception_of_thread
     with clear_errors():
+        refuse_retired_settings()
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
         if "offbeat.settings" in sys.modules:
             env.complain()  # for a project whose settings take in the core's, and forget it
+
+
+def refuse_retired_settings() -> None:
+    """Raise ImproperlyConfigured with what this Django would refuse less clearly."""
+    name = os.environ.get("DJANGO_SETTINGS_MODULE")
+    if name and (problems := list(retired(vars(import_module(name))))):
+        raise ImproperlyConfigured("\n".join(problems))
 
 
 def show_exception(kind: type[BaseException], error: BaseException, frames: TracebackType | None) -> None:

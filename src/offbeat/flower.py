@@ -4,8 +4,10 @@ import os
 
 from django.conf import settings
 
+from offbeat.jobs.levels import LEVELS
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 broker_url = settings.CELERY_BROKER_URL
 broker_use_ssl = settings.REDIS.tls or None
-broker_transport_options = {"global_keyprefix": f"{settings.REDIS_PREFIX}:"}
+broker_transport_options = {"global_keyprefix": f"{settings.REDIS_PREFIX}:", "priority_steps": list(LEVELS)}

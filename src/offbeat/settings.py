@@ -22,7 +22,6 @@ from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 from offbeat.variables import values, weak_secrets
 from offbeat.variables.host_names import host_names, site
-from offbeat.variables.mail_addresses import recipients, sender
 from offbeat.variables.platform_hosts import platform_hosts
 
 BASE_DIR = ROOT
@@ -62,6 +61,7 @@ OFFBEAT_APPS = [
     "offbeat.jobs",
     "offbeat.deployment",
     *(["offbeat.dev"] if DEBUG and find_spec("offbeat.dev") else []),  # no image for production holds it
+    *([] if django.VERSION >= (6, 0) else ["django_tasks"]),  # what Django has itself from 6.0 on
     "django.contrib.admin.apps.SimpleAdminConfig",  # the project's urls find the models' pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -91,6 +91,8 @@ MIDDLEWARE = [
     "offbeat.ops.logins.refusal.LoginRefusalMiddleware",  # last: it replaces what a form made of a refused login
 ]
 
+# What people type without it is linked as https:// by `urlize`, as Django does by itself from 2028 on.
+URLIZE_ASSUME_HTTPS = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -110,22 +112,7 @@ TEMPLATES = [
 from offbeat.database_settings import *  # noqa: E402, F403  here, so that problems are told in this order
 
 # Email
-
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost", form=values.SERVER)
-EMAIL_PORT = env.integer("EMAIL_PORT", 587 if not DEBUG else 1025, minimum=1, maximum=65535)
-EMAIL_HOST_USER = env.parsed("EMAIL_HOST_USER", values.matching(values.LINE), "", is_secret=True)
-EMAIL_HOST_PASSWORD = env.parsed("EMAIL_HOST_PASSWORD", values.matching(values.LINE), "", is_secret=True)
-EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=not DEBUG)
-# At port 465 TLS is there from the first byte, and STARTTLS never comes (RFC 8314): Django would wait for it.
-EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=EMAIL_USE_TLS and EMAIL_PORT == 465)
-EMAIL_USE_TLS = EMAIL_USE_TLS and not EMAIL_USE_SSL
-EMAIL_TIMEOUT = 20  # seconds; below every task's time limit, so that a silent server becomes a retry
-EMAIL_SUBJECT_PREFIX = f"[{PROJECT_TITLE}] "  # of mails to ADMINS: who gets them has more than one project
-NOBODY: list[tuple[str, str]] = []
-ADMINS = env.parsed("ADMINS", recipients, NOBODY)
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.parsed(
-    "DEFAULT_FROM_EMAIL", sender, f"{PROJECT_TITLE} <{PROJECT_NAME}@localhost>"
-)
+from offbeat.mail_settings import *  # noqa: E402, F403
 
 # Internationalisation: slots, logs, the ledger and its pages are in UTC; a cronjob names its own time zone.
 
@@ -188,6 +175,10 @@ FILE_UPLOAD_HANDLERS = ["offbeat.web.upload_refusal.UploadRefusal"]  # everywher
 from offbeat.cache_settings import *  # noqa: E402, F403
 from offbeat.celery_settings import *  # noqa: E402, F403
 
+# Tasks: what Django's @task makes is a job. No QUEUES means any; check_platform reports one that no worker consumes.
+
+TASKS = {"default": {"BACKEND": "offbeat.jobs.tasks_backend.LedgerBackend", "QUEUES": []}}
+
 # Logging
 
 LOG_LEVEL = env.parsed("LOG_LEVEL", values.choice(values.LOG_LEVELS, values.LOG_SYNONYMS), "INFO")
@@ -205,6 +196,8 @@ LOGGING = {
         "celery.utils.functional": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # "received": one line an outcome is enough
+        # Of what becomes of a task Django's logger tells what the worker's does.
+        "django.tasks" if django.VERSION >= (6, 0) else "django_tasks": {"level": "CRITICAL"},
     },
 }
 

@@ -31,23 +31,18 @@ def readers(db, now):
     ]
 
 
-class Server(EmailBackend):
-    """Takes mails until the one that it has an answer for."""
-
-    answers = {}
+@pytest.fixture
+def answers(monkeypatch):
+    """The mail server takes mails until the one that it has an answer for."""
+    errors, take = {}, EmailBackend.send_messages
 
     def send_messages(self, messages):
-        error = self.answers.pop(messages[0].to[0], None)
-        if error:
+        if error := errors.pop(messages[0].to[0], None):
             raise error
-        return super().send_messages(messages)
+        return take(self, messages)
 
-
-@pytest.fixture
-def server(settings, monkeypatch):
-    settings.EMAIL_BACKEND = f"{__name__}.Server"
-    monkeypatch.setattr(Server, "answers", {})
-    return Server
+    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
+    return errors
 
 
 def received():
@@ -142,9 +137,9 @@ def test_whoever_left_meanwhile_gets_nothing(issue, readers, now, run):
     assert received() == [readers[0].email, readers[2].email]
 
 
-def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server, run):
+def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, answers, run):
     """When the mail server hangs up, the next attempt mails those who have nothing yet, and nobody else."""
-    server.answers[readers[2].email] = SMTPServerDisconnected("bye")
+    answers[readers[2].email] = SMTPServerDisconnected("bye")
     subscribers = digest.recipients(issue, readers[0].pk, readers[-1].pk)
 
     with pytest.raises(SMTPServerDisconnected):
@@ -154,9 +149,9 @@ def test_an_attempt_goes_on_where_the_last_one_failed(issue, readers, server, ru
     assert received() == [reader.email for reader in readers]
 
 
-def test_a_refused_address_does_not_hold_up_the_others(issue, readers, server, run):
+def test_a_refused_address_does_not_hold_up_the_others(issue, readers, answers, run):
     """An address that the server refuses for good is noted, and not tried again."""
-    server.answers[readers[0].email] = SMTPRecipientsRefused({readers[0].email: (550, b"unknown")})
+    answers[readers[0].email] = SMTPRecipientsRefused({readers[0].email: (550, b"unknown")})
 
     run(send_chunk, issue.pk, readers[0].pk, readers[1].pk)
 
@@ -189,10 +184,10 @@ def test_closing_notes_when_the_issue_was_out(issue, now, run):
     assert issue.delivered_at == now
 
 
-def test_the_digest_goes_out_in_spite_of_a_failing_server(note, readers, server, monkeypatch):
+def test_the_digest_goes_out_in_spite_of_a_failing_server(note, readers, answers, monkeypatch):
     """From the cronjob's job to the closed issue: a chunk that fails is tried again, and every reader has one mail."""
     monkeypatch.setattr(digest, "CHUNK", 2)
-    server.answers[readers[3].email] = SMTPServerDisconnected("bye")
+    answers[readers[3].email] = SMTPServerDisconnected("bye")
     send_weekly_digest.enqueue()
 
     run_jobs(ahead=timedelta(minutes=1))

@@ -14,7 +14,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(autouse=True)
 def site(settings):
-    settings.ADMINS = [("Ops", "ops@example.com")]
+    settings.ADMINS = ["ops@example.com"]
     settings.BASE_URL = "https://letter.example.com"
 
 

@@ -39,7 +39,8 @@ class EnqueueCommand(SysexitsCommand):
     `catch_up_window`: how far back slots are caught up at all. `overlap`: while a job of this cronjob runs, "skip" the next one,
     "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
     slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and an alert is sent.
-    How long a job may run is its task's `time_limit`. `ping_url`: see docs/offbeat/cronjobs.md.
+    `priority`: of its jobs, -100 to 100, higher first; by default their task's. How long a job may run is its task's `time_limit`.
+    `ping_url`: see docs/offbeat/cronjobs.md.
     """
 
     task: ClassVar[Any]
@@ -48,6 +49,7 @@ class EnqueueCommand(SysexitsCommand):
     overlap: ClassVar[str] = "skip"
     starting_deadline: ClassVar[timedelta | None] = None
     grace: ClassVar[timedelta] = timedelta(minutes=5)
+    priority: ClassVar[int | None] = None
     ping_url: ClassVar[str] = ""
 
     def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from offbeat.cronjobs.conf import conf
+from offbeat.outgoing_request import send_request
 
 if TYPE_CHECKING:
     from offbeat.cronjobs.entries import Entry
@@ -111,8 +112,7 @@ def host_of(ping: Ping) -> str:
 
 def send(ping: Ping) -> None:
     request = urllib.request.Request(ping.url, ping.body, {"Content-Type": ping.content_type})  # noqa: S310  the operator's setting
-    with urllib.request.urlopen(request, timeout=conf().ping_timeout):  # noqa: S310
-        pass
+    send_request(request, conf().ping_timeout)
 
 
 _sender: Sender | None = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from offbeat.jobs import levels
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -37,6 +39,7 @@ class Policies:
     overlap: str = "skip"
     starting_deadline: timedelta | None = None
     grace: timedelta = timedelta(minutes=5)
+    priority: int | None = None
 
     @classmethod
     def of(cls, command: Any) -> Policies:
@@ -47,6 +50,7 @@ class Policies:
             command.overlap,
             command.starting_deadline,
             command.grace,
+            command.priority,
         )
         policies.check()
         return policies
@@ -59,6 +63,8 @@ class Policies:
         _positive("grace", self.grace)
         if self.starting_deadline is not None:
             _positive("starting_deadline", self.starting_deadline)
+        if self.priority is not None and not levels.is_priority(self.priority):
+            raise PolicyError(f"priority should be {levels.PRIORITIES}, got {self.priority!r}")
 
     def not_after(self, slot: datetime, schedule: Schedule) -> datetime | None:
         """Return until when the job of a slot must have started.

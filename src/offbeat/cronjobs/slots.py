@@ -142,6 +142,7 @@ def job_options(entry: Entry, result: ClaimResult, slot: datetime) -> dict[str, 
     options = {
         "key": None if result.trigger == Slot.Trigger.MANUAL else f"cron:{entry.name}:{slot:%Y-%m-%dT%H:%MZ}",
         "concurrency_key": entry.concurrency_key,
+        "priority": entry.policies.priority,
     }
     if result.trigger in Slot.BY_HAND:
         return options

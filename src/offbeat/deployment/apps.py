@@ -12,6 +12,7 @@ class DeploymentConfig(AppConfig):
         from offbeat.deployment import (  # noqa: F401, PLC0415 - checks register; the app registry is ready now
             checks,
             core_check,
+            csp_check,
             media_check,
             middleware_check,
         )

@@ -77,7 +77,7 @@ class Resource:
 class Resources:
     """The servers that the services need; one that lives elsewhere is required in env instead."""
 
-    postgres: Resource | None = entry(Record(Resource), "PostgreSQL, 14 or newer: holds the truth.", None)
+    postgres: Resource | None = entry(Record(Resource), "PostgreSQL, 15 or newer: holds the truth.", None)
     redis: Resource | None = entry(
         Record(Resource), "Redis, 6.2 or newer, or Valkey: carries the jobs.", None
     )

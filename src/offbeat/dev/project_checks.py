@@ -31,6 +31,7 @@ CHECKS = {
     "django": [[*MANAGE, "check", "--deploy", "--fail-level", "WARNING"]],
     "migrations": [[*MANAGE, "makemigrations", "--check", "--dry-run"]],
     "locks": [[*MODULE, "offbeat.dev.migration_locks"]],
+    "requirements": [[*MODULE, "offbeat.dev.django_choice"]],
     "platform.yaml": [[*MODULE, "check_jsonschema", *SCHEMA]],
 }
 # Nobody listens on port 1: a check that asks a server fails.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offbeat.dev.django_choice import RELEASES, DjangoChoiceError, chosen_django
 from offbeat.project import ROOT
 
 if TYPE_CHECKING:
@@ -30,10 +32,15 @@ def main(names: Sequence[str]) -> int:
 
 def lock_requirements(options: Sequence[str] = ()) -> int:
     """Write the files of requirements; without options the versions that are pinned stay where they may."""
+    try:
+        django = RELEASES[chosen_django(ROOT)]
+    except DjangoChoiceError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_CONFIG
     ours = Path(sys.executable).with_name("uv")
     uv = str(ours) if ours.exists() else "uv"
     for file, groups in FILES.items():
-        command = [uv, *COMPILE, *SOURCES, *ANYWHERE, *groups, *options, "--output-file", file]
+        command = [uv, *COMPILE, *SOURCES, *django, *ANYWHERE, *groups, *options, "--output-file", file]
         if code := subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
             return code
     return 0

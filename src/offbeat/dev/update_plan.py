@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, core_trees, files_below
+from offbeat.dev.django_choice import keep_django
 from offbeat.dev.file_merge import FileVersion, Outcome, is_taken, keep_yours, merge_file, read_file
 from offbeat.dev.thin_files import as_fork, is_core
 
@@ -51,7 +52,8 @@ def thin_outcomes(folders: Folders, base: Base, labels: tuple[str, str]) -> list
     """Return what becomes of the template's files, as merges between what upstream's would be in this fork."""
 
     def in_this_fork(path: str, file: FileVersion) -> FileVersion | None:
-        content = as_fork(path, file.content, base.name, with_example=base.example)
+        ours = keep_django(file.content, folders.root) if path == "pyproject.toml" else file.content
+        content = as_fork(path, ours, base.name, with_example=base.example)
         return None if content is None else replace(file, content=content)
 
     below = {path for folder in (folders.start, folders.new) for path in files_below(folder)}

@@ -7,3 +7,6 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from offbeat.jobs import checks  # noqa: F401, PLC0415  registers system checks
+        from offbeat.jobs.tasks_backend import bridge  # noqa: PLC0415
+
+        bridge.connect()

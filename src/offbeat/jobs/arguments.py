@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,13 +13,26 @@ if TYPE_CHECKING:
 HINTS = {
     "datetime": "pass its isoformat()",
     "date": "pass its isoformat()",
+    "time": "pass its isoformat()",
+    "timedelta": "pass its total_seconds()",
     "UUID": "pass str() of it",
     "Decimal": "pass str() of it",
+    "PosixPath": "pass str() of it",
+    "__proxy__": "pass str() of it",  # a lazy translation
     "set": "pass a sorted list",
+    "frozenset": "pass a sorted list",
     "bytes": "pass its decode()",
 }
+FITTING = {
+    "pk": "pass the primary key of a row",
+    "value": "pass its value",
+    "item": "pass its item()",
+}  # rows, enums, numpy
 
 
+# Digits of a whole number: Python reads no longer ones, unless a process says so, and a worker may not.
+LONGEST_INT = 4300
+SURELY_SHORTER = 2_000  # bits; whoever has lowered Python's limit has left 640 digits at least
 DEEPEST = 100  # levels of lists and dicts; readers of JSON end in a RecursionError somewhere below 1,000
 
 
@@ -33,6 +47,22 @@ def encode_arguments(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) 
     for name, value in kwargs.items():
         _check(task, f'argument "{name}"', value)
     return json.dumps(list(args)), json.dumps(dict(kwargs))
+
+
+# Characters: a result is part of its job's row, which is read whole.
+LARGEST_RESULT = 1_000_000
+
+
+def encode_result(task: str, value: Any) -> str:
+    """Return what a task returned as JSON; raise ArgumentError naming the place that is not JSON, ValueError for too much."""
+    _check(task, "its result", value)
+    text = json.dumps(value)
+    if len(text) > LARGEST_RESULT:
+        raise ValueError(
+            f"{task}: its result is {len(text):,} characters of JSON, at most {LARGEST_RESULT:,} are kept. "
+            "Hint: keep it in a table or a file, and return its key."
+        )
+    return text
 
 
 def _check(task: str, where: str, value: Any, depth: int = 0) -> None:
@@ -52,18 +82,28 @@ def _problem(value: Any) -> str:
     """Return what keeps a value, apart from its items, from being JSON; "" for nothing."""
     if isinstance(value, str):
         return _text_problem(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"is {value}, which JSON does not have"
+    if isinstance(value, int | float):
+        return _number_problem(value)
     if isinstance(value, dict):
         odd = [name for name in value if not isinstance(name, str)]
         if odd:
             return f"has the key {odd[0]!r}, which JSON would turn into text"
         return next(filter(None, map(_text_problem, value)), "")
-    if value is None or isinstance(value, bool | int | float | list | tuple):
+    if value is None or isinstance(value, list | tuple):
         return ""
     kind = type(value).__name__
-    hint = HINTS.get(kind, "pass the primary key of a row" if hasattr(value, "pk") else "pass what JSON has")
+    fitting = (hint for name, hint in FITTING.items() if hasattr(value, name))
+    hint = HINTS.get(kind) or next(fitting, "pass what JSON has")
     return f"is a {kind}, which JSON does not have: {hint}"
+
+
+def _number_problem(number: float) -> str:
+    if isinstance(number, float):
+        return "" if math.isfinite(number) else f"is {number}, which JSON does not have"
+    digits = min(LONGEST_INT, sys.get_int_max_str_digits() or LONGEST_INT)
+    if number.bit_length() <= SURELY_SHORTER or abs(number) < 10**digits:
+        return ""
+    return f"is a number of more than {digits} digits, which Python does not read: pass it in hex()"
 
 
 def _text_problem(text: str) -> str:

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import batches, concurrency_keys, locks, sql
+from offbeat.jobs import batches, concurrency_keys, locks, signals, sql
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import storable
 from offbeat.jobs.models import BUSY, Job
+from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     import uuid
+
+    from django.dispatch import Signal
 
 
 class FencedError(Exception):
@@ -39,11 +43,17 @@ class Attempt:
     args: list[Any]
     kwargs: dict[str, Any]
     context: dict[str, str]
+    options: dict[str, Any]  # of whoever runs it for another: see `task`
+    task: str  # that of the job, which another one of Celery's may run
     retries: int
     excused: int
     max_attempts: int
     batch_id: uuid.UUID | None
     concurrency_key: str | None
+    is_atomic: bool = False  # one transaction with the recording of its success
+    keeps_result: bool = False
+    target: Any = None  # what a task that runs jobs of others has found to run
+    result: str | None = None  # JSON
     again: Again | None = None  # set by `self.retry`
     is_executed: bool = False  # its task has been called: whoever called it records the end
     is_ignored: bool = False  # the task has raised Ignore
@@ -55,17 +65,18 @@ class Attempt:
 
 
 # What is published was due when it was: a database whose clock steps back must not refuse it.
+RUN_BY = "coalesce(nullif(offbeat_jobs_job.runner, ''), offbeat_jobs_job.task)"  # the task of Celery that runs a job
 STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
 KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
     WHERE other.state = 'running' AND other.concurrency_key = offbeat_jobs_job.concurrency_key)"""
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
-    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND CASE state
+    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now())
     END AND {{key}}
-    RETURNING attempt, args, kwargs, context, retries, excused, max_attempts, batch_id, concurrency_key
+    RETURNING attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key
 """  # noqa: S608  constants
 # To plan the look at the key costs a third of the whole statement, and most jobs have none.
 BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
@@ -75,7 +86,7 @@ BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'ru
 def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
     """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
 
-    `task` is what the message says: one that names another task than the job's starts nothing.
+    `task` is what the message says: one that names another task than what runs the job starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
@@ -85,8 +96,8 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) 
         if not _step_back(job_id, task):
             expire(job_id)
         return None
-    number, args, kwargs, context, *rest = row
-    return Attempt(job_id, number, json.loads(args), json.loads(kwargs), json.loads(context), *rest)
+    number, *texts = row[:5]
+    return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
 
 
 def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
@@ -100,7 +111,8 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 FINISH = """
-    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = ''
+    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
+        result = %s::jsonb
     WHERE id = %s AND state = 'running' AND attempt = %s
     RETURNING set_config(
         'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
@@ -112,7 +124,7 @@ def finish(attempt: Attempt) -> None:
     # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
     is_committing = connection.in_atomic_block and not connection.savepoint_ids
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
-    _end(FINISH, [attempt.job_id, attempt.number, idle], attempt)
+    _end(FINISH, [attempt.result, attempt.job_id, attempt.number, idle], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -124,14 +136,23 @@ def note(attempt: Attempt, reason: str, traceback: str) -> None:
     _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
 
 
-# Appends the attempt that ends to the job's history; takes its outcome and its reason. A job that retries for ever keeps its first
-# attempt and its last ones: the row is written anew at each of them.
+# Appends the attempt that ends to the job's history; takes its `ending`. A job that retries for ever keeps its first attempt and
+# its last ones: the row is written anew at each of them.
 LONGEST_HISTORY = 50
+# Characters of a past attempt's traceback: fifty of them are some 200 kB, which PostgreSQL packs to a tenth.
+LONGEST_PAST = 4_000
 HISTORY = f"""
     history = CASE WHEN jsonb_array_length(history) < {LONGEST_HISTORY} THEN history ELSE history - 1 END
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
-            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker))
+            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
+
+
+def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> list[str]:
+    """Return what the history takes of an attempt's end; `error` is the path of its exception's class, "" where there was none."""
+    raised = {"error": error, "traceback": storable(redact(traceback, LONGEST_PAST))} if error else {}
+    return [outcome, reason, json.dumps(raised)]
+
 
 # Of a job that has begun: the code that begins it the next time is asked anew.
 ACCEPTED = "refused_at = NULL, refused_by = '[]'"
@@ -142,9 +163,10 @@ BURY = f"""
 """  # noqa: S608  a constant
 
 
-def bury(attempt: Attempt, reason: str, traceback: str) -> None:
+def bury(attempt: Attempt, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task failed for good: a dead letter, until a person retries or discards it."""
-    _end(BURY, [reason, traceback, "failed", reason, attempt.job_id, attempt.number], attempt)
+    past = ending("failed", reason, error, traceback)
+    _end(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -168,7 +190,7 @@ class Again:
     kwargs: str | None = None
 
 
-def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
+def retry(attempt: Attempt, again: Again, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task asks for another attempt; it waits in PostgreSQL."""
     wait = min(max(0.0, again.countdown), LONGEST_WAIT)
     _end(
@@ -176,8 +198,7 @@ def retry(attempt: Attempt, again: Again, reason: str, traceback: str) -> None:
         [
             reason,
             traceback,
-            "retried",
-            reason,
+            *ending("retried", reason, error, traceback),
             again.args,
             again.kwargs,
             wait,
@@ -200,17 +221,24 @@ def record_progress(attempt: Attempt, done: int, total: int) -> None:
     _end(PROGRESS, [done, total, attempt.job_id, attempt.number], attempt)
 
 
-EXPIRE = """
-    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = 'not started before its not_after'
-    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id
-"""
+LATE = "not started before its not_after"
+EXPIRE = f"""
+    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = '{LATE}'
+    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id, task
+"""  # noqa: S608  a constant
 
 
 def expire(job_id: uuid.UUID) -> bool:
     """End a job that was not started before its `not_after`; tell whether it was one."""
     if row := sql.fetch_one(EXPIRE, [job_id]):
         follow(row[0], None)
+        send_after_commit(signals.job_expired, row[1], job_id, LATE)
     return row is not None
+
+
+def send_after_commit(signal: Signal, task: str, job_id: uuid.UUID, reason: str) -> None:
+    """Send what became of a job, once the transaction that says so is committed."""
+    transaction.on_commit(partial(signal.send_robust, task, job_id=job_id, reason=reason), robust=True)
 
 
 def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
@@ -231,9 +259,9 @@ STEP_BACK = f"""
         state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
-    WHERE id = %(id)s AND task = coalesce(%(task)s, task) AND {STARTABLE} AND concurrency_key IS NOT NULL
+    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND (not_after IS NULL OR not_after > now())
-    RETURNING state, batch_id, concurrency_key
+    RETURNING state, batch_id, concurrency_key, task
 """  # noqa: S608  constants
 
 
@@ -242,7 +270,9 @@ def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
     row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
     if row is None:
         return False
-    state, batch_id, key = row
+    state, batch_id, key, name = row
+    if state == Job.State.CANCELLED:
+        send_after_commit(signals.job_cancelled, name, job_id, BUSY)
     # The other one may have ended meanwhile, and found nobody to hand its key over to.
     follow(batch_id if state == Job.State.CANCELLED else None, key)
     return True

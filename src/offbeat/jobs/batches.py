@@ -14,10 +14,11 @@ from dataclasses import asdict, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, connection, models, transaction
 from django.db.models.functions import Now
 
-from offbeat.jobs import sql
+from offbeat.jobs import event_loop, sql
 from offbeat.jobs.models import Batch, Job
 
 if TYPE_CHECKING:
@@ -36,7 +37,13 @@ def open_batch(
     `on_success` follows when every job has succeeded; `on_failure` when all have finished and some have not succeeded. Make them
     with `task.call(...)` or `task.using(...).call(...)`. A batch without jobs has succeeded. A dead letter that is retried and then
     succeeds can still make `on_success` follow; each follows once at most.
+    Raises SynchronousOnlyOperation in async code, which cannot keep a transaction to itself over its awaits.
     """
+    if event_loop.is_running():
+        raise SynchronousOnlyOperation(
+            f'open_batch("{name}") is a transaction, which async code cannot hold: make the batch in a function of its own, '
+            "and call it through asgiref.sync.sync_to_async"
+        )
     with transaction.atomic():
         batch = Batch.objects.create(
             name=name, on_success=_stored(on_success), on_failure=_stored(on_failure)

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from offbeat.jobs.conf import conf
+from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import published_at
 
 if TYPE_CHECKING:
@@ -110,7 +111,33 @@ def key(name: str) -> str:
 @lru_cache(maxsize=1)
 def prefix() -> str:
     """Return it, "" for none; a process reads its settings once."""
-    return str((current_app.conf.broker_transport_options or {}).get("global_keyprefix", ""))
+    return str(_options().get("global_keyprefix", ""))
+
+
+def list_name(queue: str, level: int) -> str:
+    """Return the name of the list in which messages of a level wait, as kombu's transport names it."""
+    return f"{queue}{separator()}{level}" if level else queue
+
+
+@lru_cache(maxsize=1)
+def separator() -> str:
+    """Return what stands between a queue's name and a level in the name of a list: kombu's."""
+    return str(_options().get("sep", "\x06\x16"))
+
+
+@lru_cache(maxsize=1)
+def levels_in_use() -> list[int]:
+    """Return the levels of each queue, the most urgent first: ours, and those that a project has given kombu besides."""
+    return sorted({*LEVELS, *_options().get("priority_steps", ())})
+
+
+def level_for(number: int) -> int:
+    """Return the level of a message's own number, as kombu rounds it."""
+    return max((level for level in levels_in_use() if level <= number), default=levels_in_use()[0])
+
+
+def _options() -> dict[str, Any]:
+    return current_app.conf.broker_transport_options or {}
 
 
 def refuse_while_away() -> None:
@@ -120,7 +147,7 @@ def refuse_while_away() -> None:
 
 
 def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
-    """Push messages, those of a queue in one command; return the queues whose key in Redis is something else than a list.
+    """Push messages, by the name of their list, those of one in one command; return the lists whose key is something else.
 
     An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
     again must always be safe, and is: the ledger starts each job once.
@@ -129,9 +156,9 @@ def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
     refuse_while_away()
     refused = []
     try:
-        for queue, batch in messages.items():
-            if not _push(queue, batch):
-                refused.append(queue)
+        for name, batch in messages.items():
+            if not _push(name, batch):
+                refused.append(name)
     except redis.RedisError as error:
         breaker.open()
         raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
@@ -139,9 +166,9 @@ def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
     return refused
 
 
-def _push(queue: str, batch: Sequence[str]) -> bool:
+def _push(name: str, batch: Sequence[str]) -> bool:
     try:
-        client().lpush(key(queue), *batch)
+        client().lpush(key(name), *batch)
     except redis.ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise
@@ -150,19 +177,27 @@ def _push(queue: str, batch: Sequence[str]) -> bool:
 
 
 def waiting(queue: str) -> int:
-    """Return how many messages wait in a queue."""
-    return client().llen(key(queue))
+    """Return how many messages wait in a queue, in all of its lists."""
+    return count_messages(key(queue))
 
 
-def oldest_published_at(queue: str) -> float | None:
-    """Return when the oldest waiting message of a job was published, Unix seconds; None when none waits.
+def count_messages(name: str) -> int:
+    """Return how many messages wait in the lists of a queue that has this name in Redis, prefix and all."""
+    with client().pipeline(transaction=False) as pipe:
+        for level in levels_in_use():
+            pipe.llen(list_name(name, level))
+        return sum(pipe.execute())
+
+
+def oldest_published_at(queue: str, level: int = 0) -> float | None:
+    """Return when the oldest waiting message of a job in a list was published, Unix seconds; None when none waits.
 
     A few messages are looked at, because a redelivered one is pushed in front; of a queue that begins with plain messages, which
     prove nothing, more. Where no job's is among them, and there are more to come, the answer is 0, as old as can be: nothing
     behind them is taken for lost.
     """
     for look in LOOKS:
-        raw = cast("list[bytes]", client().lrange(key(queue), -look, -1))
+        raw = cast("list[bytes]", client().lrange(key(list_name(queue, level)), -look, -1))
         times = [found for message in raw if (found := published_at(message)) is not None]
         if times or len(raw) < look:
             return min(times, default=None)

@@ -9,6 +9,7 @@ from celery import current_app
 from celery.app.defaults import SETTING_KEYS
 from django.conf import settings
 from django.core.checks import Error, Warning, register  # noqa: A004  Django's own name for it
+from kombu.utils.imports import symbol_by_name
 
 from offbeat.conf import suggest
 from offbeat.jobs.conf import JobsConf, conf
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
+REQUEST = "offbeat.jobs.request:JobRequest"
 LEASE = "offbeat.jobs.worker.lease:Lease"
 
 
@@ -116,3 +118,42 @@ def check_retries(**_: Any) -> Iterable[CheckMessage]:
                 hint="Give it retry_backoff=True, or max_retries.",
                 id="offbeat_jobs.W001",
             )
+
+
+RETRY_OPTIONS = frozenset({"args", "kwargs", "exc", "throw", "eta", "countdown", "max_retries"})
+
+
+@register
+def check_tasks(**_: Any) -> Iterable[CheckMessage]:
+    """Refuse what a task's decorator, or its class, says and its jobs cannot keep: else each of them would fail at it."""
+    for name, task in sorted(current_app.tasks.items()):
+        if not hasattr(task, "enqueue"):
+            continue
+        if odd := sorted(set(getattr(task, "retry_kwargs", {})) - RETRY_OPTIONS):
+            yield Error(
+                f"{name}: a job's retry takes no {odd[0]}, which is in its retry_kwargs.",
+                hint=f"It takes {', '.join(sorted(RETRY_OPTIONS))}.",
+                id="offbeat_jobs.E011",
+            )
+        if task.Request != REQUEST and not _is_request_of_jobs(task.Request):
+            yield Error(
+                f"{name}: its class has a Request of its own, in which no killed child is noticed.",
+                hint=f"Derive it from {REQUEST.replace(':', '.')}, or remove it.",
+                id="offbeat_jobs.E012",
+            )
+
+
+def _is_request_of_jobs(request: Any) -> bool:
+    from offbeat.jobs.request import JobRequest  # noqa: PLC0415  of workers: nothing else should pay for it
+
+    return issubclass(symbol_by_name(request), JobRequest)
+
+
+@register
+def check_eager(**_: Any) -> Iterable[CheckMessage]:
+    if current_app.conf.task_always_eager:
+        yield Warning(
+            "CELERY_TASK_ALWAYS_EAGER runs what .delay() sends at once, and no job.",
+            hint="Jobs wait in the ledger; in tests call offbeat.jobs.testing.run_jobs().",
+            id="offbeat_jobs.W002",
+        )

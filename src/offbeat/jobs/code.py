@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from celery import current_app
 
 from offbeat.env import env
+from offbeat.jobs.tasks_backend import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,9 @@ def fingerprint() -> str:
 
     A worker's children have it from their parent: a task may import more tasks into the process that runs it.
     """
-    known = (f"{name}({_outline(task)})" for name, task in sorted(current_app.tasks.items()))
+    known = [f"{name}({_outline(task)})" for name, task in sorted(current_app.tasks.items())]
+    # Tasks of Django's may be in any module: two that have another version may know others.
+    known += [version(), *sorted(registry.known)]
     return hashlib.sha256("\n".join(known).encode()).hexdigest()
 
 

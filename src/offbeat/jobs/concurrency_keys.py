@@ -1,4 +1,4 @@
-"""Concurrency keys: the job that ends hands its key over to the one that has waited longest for it."""
+"""Concurrency keys: the job that ends hands its key over to the most urgent one that waits for it, and of those to the oldest."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ HAND_OVER = f"""
     UPDATE offbeat_jobs_job SET state = 'published', reason = '', due_at = now(), published_at = now() WHERE id = (
         SELECT id FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key = %s
             AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_job WHERE state = 'running' AND concurrency_key = %s)
-        ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+        ORDER BY priority DESC, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING {relay.CLAIMED}
 """  # noqa: S608  constants
 
 
 def hand_over(concurrency_key: str) -> None:
-    """Publish the job that has waited longest for this key, if it is free; the others go on waiting."""
+    """Publish the most urgent job that waits for this key, the oldest of those, if it is free; the others go on waiting."""
     relay.publish_claimed(HAND_OVER, concurrency_key, concurrency_key)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from offbeat.jobs import batches, sql
+from offbeat.jobs import attempts, batches, signals, sql
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.jobs.relay import publish_job
@@ -23,7 +23,7 @@ RETRY = """
 """
 DISCARD = """
     UPDATE offbeat_jobs_job SET state = 'cancelled', finished_at = clock_timestamp(), reason = %s
-    WHERE id = %s AND state IN ('dead', 'pending', 'published') RETURNING batch_id
+    WHERE id = %s AND state IN ('dead', 'pending', 'published') RETURNING batch_id, task
 """
 
 
@@ -43,6 +43,8 @@ def discard(job_id: uuid.UUID, reason: str = "discarded by hand") -> bool:
     row = sql.fetch_one(DISCARD, [reason, job_id])
     if row and row[0]:
         batches.settle_after_commit(row[0])
+    if row:
+        attempts.send_after_commit(signals.job_cancelled, row[1], job_id, reason)
     return row is not None
 
 
@@ -50,5 +52,15 @@ def run_again(job_id: uuid.UUID) -> Job:
     """Enqueue a new job with the task and arguments of an old one. Raises Job.DoesNotExist."""
     old = Job.objects.get(pk=job_id)
     return enqueue(
-        Call(old.task, old.queue, old.max_attempts, old.args, old.kwargs, concurrency_key=old.concurrency_key)
+        Call(
+            old.task,
+            old.queue,
+            old.max_attempts,
+            old.args,
+            old.kwargs,
+            concurrency_key=old.concurrency_key,
+            priority=old.priority,
+            runner=old.runner,
+            options=old.options,
+        )
     )

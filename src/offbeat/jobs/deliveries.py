@@ -13,6 +13,7 @@ from kombu.utils.json import dumps
 
 from offbeat.jobs import broker, signals, unreadable_store
 from offbeat.jobs.conf import conf
+from offbeat.jobs.levels import FURTHEST, priority_of
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _write(request: Request, job_id: uuid.UUID, reason: str) -> None:
             "args": list(request.args or []),
             "kwargs": dict(request.kwargs or {}),
             "queue": request.delivery_info.get("routing_key") or "default",
+            "priority": priority_of(min(FURTHEST, max(0, request.delivery_info.get("priority") or 0))),
             "state": Job.State.DEAD,
             "max_attempts": conf().max_attempts,
             "attempt": conf().delivery_cap + 1,

@@ -41,6 +41,11 @@ def written_traceback(error: BaseException) -> str:
     return storable(format_traceback(error))
 
 
+def path_of(kind: type) -> str:
+    """Return by which path a class of errors is imported."""
+    return storable(f"{kind.__module__}.{kind.__qualname__}")[:LONGEST_LINE]
+
+
 def storable(text: str) -> str:
     """Return a text with what PostgreSQL cannot store (NUL, half characters) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -20,14 +20,16 @@ from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
     attempts,
     conflicts,
+    event_loop,
     leftovers,
     recovery,
     signals,
     soft_limit,
     workers,
 )
+from offbeat.jobs.arguments import encode_result
 from offbeat.jobs.conf import conf
-from offbeat.jobs.error_text import is_large, line, one_line, written_traceback
+from offbeat.jobs.error_text import is_large, line, one_line, path_of, written_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,12 +69,13 @@ def execute(
     attempt = attempt_of(task)
     assert attempt is not None  # noqa: S101  asked by whoever called
     attempt.is_executed = True
+    vars(task).pop("override_max_retries", None)  # what Celery's `retry` has noted for an earlier job
     try:
         result = _run(task, attempt, partial(function, *args, **kwargs))
     except attempts.FencedError as error:
         raise _fenced(task, attempt, error) from error
     if not attempt.again:
-        signals.job_succeeded.send_robust(task.name, job_id=attempt.job_id, attempt=attempt.number)
+        signals.job_succeeded.send_robust(attempt.task, job_id=attempt.job_id, attempt=attempt.number)
     if attempt.is_ignored:  # to Celery neither a success nor a failure
         raise Ignore
     return result
@@ -89,12 +92,12 @@ def end_unexecuted(task: DurableTask, attempt: Attempt, error: BaseException | N
     except attempts.FencedError as fenced:
         _fenced(task, attempt, fenced)
     except Exception as ended:  # noqa: BLE001  what has just been recorded, and what Celery knows
-        logger.debug("%s %s: %r", task.name, attempt.job_id, ended)
+        logger.debug("%s %s: %r", attempt.task, attempt.job_id, ended)
 
 
 def _fenced(task: DurableTask, attempt: Attempt, error: attempts.FencedError) -> Ignore:
     """Log a lost race: another attempt has replaced this one."""
-    logger.warning("%s: %s", task.name, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
+    logger.warning("%s: %s", attempt.task, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
     return Ignore()
 
 
@@ -107,9 +110,9 @@ def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[Non
 def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     result = None
     try:
-        with leftovers.remove_leftovers(), _transaction(task, attempt):
+        with leftovers.remove_leftovers(), _transaction(attempt):
             result = _answer(task, attempt, run)
-            if attempt.again is None and task.atomic:
+            if attempt.again is None and attempt.is_atomic:
                 attempts.finish(attempt)
     except BaseException as error:  # noqa: BLE001  whatever ends a task is its answer
         if attempt.is_committed:
@@ -118,7 +121,7 @@ def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
         _end(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
-    elif not task.atomic:
+    elif not attempt.is_atomic:
         record(lambda: attempts.finish(attempt))
     return result
 
@@ -133,13 +136,21 @@ def _end(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn:
         if is_large(error):
             raise Retry(exc=EndedError(line(error.exc)), when=error.when) from None
         raise error
+    if isinstance(error, Reject) and error.requeue and not _is_spent(task, attempt):
+        attempt.again = attempts.Again(float(task.default_retry_delay))
+        _retry(task, attempt, error)
+        raise error
     _fail(task, attempt, error)
 
 
+def _is_spent(task: DurableTask, attempt: Attempt) -> bool:
+    return task.max_retries is not None and attempt.retries >= task.max_retries
+
+
 @contextlib.contextmanager
-def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
+def _transaction(attempt: Attempt) -> Iterator[None]:
     """Open the transaction of an `atomic` task; whether it is committed is known before its own on_commit functions run."""
-    if not task.atomic:
+    if not attempt.is_atomic:
         yield
         return
     with transaction.atomic():
@@ -150,11 +161,13 @@ def _transaction(task: DurableTask, attempt: Attempt) -> Iterator[None]:
 def _answer(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
         with soft_limit.let_through():
-            result = run()
+            result = event_loop.await_result(task.name, run())
     except Ignore:  # the task's own way to say that there was nothing to do
         attempt.is_ignored = True
         return None
     refuse_unrun(task, result)
+    if attempt.keeps_result and attempt.again is None:
+        attempt.result = encode_result(attempt.task, result)
     return result
 
 
@@ -163,21 +176,25 @@ def refuse_unrun(task: DurableTask, result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError(
-            f"{task.name} is an async function, which nothing awaits: wrap its call in asgiref.sync.async_to_sync"
+            f"{task.name} has returned a coroutine that nothing awaits: write `return await …` in its function"
         )
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
 
 
-def _retry(task: DurableTask, attempt: Attempt, asked: Retry | None) -> None:
+def _retry(task: DurableTask, attempt: Attempt, asked: Retry | Reject | None) -> None:
     again = attempt.again
     assert again is not None  # noqa: S101  set by whoever called
-    cause = asked.exc if asked else None
+    cause = asked.exc if isinstance(asked, Retry) else None
     reason = line(cause) if cause else "asked for a retry"
-    text = written_traceback(cause) if isinstance(cause, BaseException) else ""
-    record(lambda: attempts.retry(attempt, again, reason, text))
+    if isinstance(asked, Reject):
+        reason = _rejection(asked)
+    raised = (
+        (written_traceback(cause), path_of(type(cause))) if isinstance(cause, BaseException) else ("", "")
+    )
+    record(lambda: attempts.retry(attempt, again, reason, *raised))
     signals.job_retried.send_robust(
-        task.name, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
+        attempt.task, job_id=attempt.job_id, attempt=attempt.number, countdown=again.countdown, reason=reason
     )
 
 
@@ -193,7 +210,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(lambda: recovery.excuse_attempt(attempt.job_id, workers.current(), os.getpid(), reason, wait))
+        record(
+            lambda: recovery.excuse_attempt(
+                attempt.job_id, workers.current(), os.getpid(), reason, wait=wait, error=error
+            )
+        )
     else:
         _bury(task, attempt, error)
     if is_large(error):
@@ -209,7 +230,7 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     text = written_traceback(error)
     logger.error(
         "%s %s %s",
-        task.name,
+        attempt.task,
         attempt.job_id,
         reason,
         exc_info=error,
@@ -218,10 +239,14 @@ def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     record(lambda: attempts.note(attempt, reason, text))
 
 
+def _rejection(error: Reject) -> str:
+    return one_line(f"rejected: {error.reason}")
+
+
 def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
-    reason = one_line(f"rejected: {error.reason}") if isinstance(error, Reject) else line(error)
-    record(lambda: attempts.bury(attempt, reason, written_traceback(error)))
-    signals.job_dead.send_robust(task.name, job_id=attempt.job_id, reason=reason)
+    reason = _rejection(error) if isinstance(error, Reject) else line(error)
+    record(lambda: attempts.bury(attempt, reason, written_traceback(error), path_of(type(error))))
+    signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
 
 
 def record(act: Callable[[], Answer]) -> Answer:

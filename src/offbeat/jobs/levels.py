@@ -13,6 +13,7 @@ HIGHEST, LOWEST = 100, -100
 WIDTH = 33  # priorities of a level: 1 to 33, 34 to 66, and the rest; 0 is one of its own
 STEP = 3  # between two levels, as between kombu's
 FURTHEST = 9  # kombu's last priority
+PRIORITIES = f"a whole number from {LOWEST} to {HIGHEST}, higher first"
 LEVELS = (-9, -6, -3, 0, 3, 6, 9)  # the most urgent first
 
 
@@ -27,12 +28,14 @@ def priority_of(number: int) -> int:
     return -WIDTH * (number // STEP)
 
 
+def is_priority(value: Any) -> bool:
+    return _is_whole(value) and LOWEST <= value <= HIGHEST
+
+
 def check_priority(task: str, value: Any) -> None:
     """Raise ValueError for what is no priority of a job."""
-    if not _is_whole(value) or not LOWEST <= value <= HIGHEST:
-        raise ValueError(
-            f"{task}: priority should be a whole number from {LOWEST} to {HIGHEST}, higher first, got {value!r}."
-        )
+    if not is_priority(value):
+        raise ValueError(f"{task}: priority should be {PRIORITIES}, got {value!r}.")
 
 
 def check_number(task: str, value: Any) -> None:
@@ -40,7 +43,7 @@ def check_number(task: str, value: Any) -> None:
     if not _is_whole(value) or not 0 <= value <= FURTHEST:
         raise ValueError(
             f"{task}: a task's own priority should be Celery's, a whole number from 0 (first, the default) to {FURTHEST}, "
-            f"got {value!r}. Hint: using(priority=...) takes {LOWEST} to {HIGHEST}, higher first."
+            f"got {value!r}. Hint: using(priority=...) takes {PRIORITIES}."
         )
 
 

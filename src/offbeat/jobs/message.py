@@ -32,9 +32,21 @@ JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
 FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 
 
-def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledger: str = "") -> str:
-    """Return the JSON that the transport's list holds for one job."""
-    return _envelope(task, queue, ledger) % {
+def job_message(
+    job_id: str,
+    task: str,
+    queue: str,
+    published_at: datetime,
+    ledger: str = "",
+    *,
+    level: int = 0,
+    limits: str | None = None,
+) -> str:
+    """Return the JSON that the transport's list holds for one job.
+
+    `level` says which of the queue's lists; `limits` are the job's own time limits, as JSON.
+    """
+    return _envelope(task, queue, ledger, level, limits) % {
         "job_id": job_id,
         "published_at": published_at.timestamp(),
         "delivery_tag": uuid.uuid4(),
@@ -42,20 +54,20 @@ def job_message(job_id: str, task: str, queue: str, published_at: datetime, ledg
 
 
 @lru_cache(maxsize=1024)
-def _envelope(task: str, queue: str, ledger: str) -> str:
+def _envelope(task: str, queue: str, ledger: str, level: int, limits: str | None) -> str:
     """Return what all messages of a task in a queue have in common, as a format: made once, as bulk sends many."""
     envelope = json.dumps(
         {
             "body": EMPTY_CALL,
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": headers(JOB_ID, task, PUBLISHED_AT, ledger),
+            "headers": headers(JOB_ID, task, PUBLISHED_AT, ledger, json.loads(limits) if limits else None),
             "properties": {
                 "correlation_id": JOB_ID,
                 "reply_to": "",
                 "delivery_mode": 2,
                 "delivery_info": {"exchange": "", "routing_key": queue},
-                "priority": 0,
+                "priority": level,
                 "body_encoding": "base64",
                 "delivery_tag": DELIVERY_TAG,
             },
@@ -66,8 +78,14 @@ def _envelope(task: str, queue: str, ledger: str) -> str:
     return envelope
 
 
-def headers(job_id: str, task: str, published_at: float | str, ledger: str = "") -> dict[str, Any]:
-    """Return Celery's headers, and ours; `published_at` in Unix seconds."""
+def headers(
+    job_id: str,
+    task: str,
+    published_at: float | str,
+    ledger: str = "",
+    limits: list[float | None] | None = None,
+) -> dict[str, Any]:
+    """Return Celery's headers, and ours; `published_at` in Unix seconds, `limits` the hard and the soft one in seconds."""
     return {
         "lang": "py",
         "task": task,
@@ -79,7 +97,7 @@ def headers(job_id: str, task: str, published_at: float | str, ledger: str = "")
         "eta": None,
         "expires": None,
         "retries": 0,
-        "timelimit": [None, None],
+        "timelimit": limits or [None, None],
         "argsrepr": "",
         "kwargsrepr": "",
         "origin": "jobs",
@@ -93,9 +111,10 @@ def headers(job_id: str, task: str, published_at: float | str, ledger: str = "")
 
 
 def reduce_to_job(message: Message) -> None:
-    """Leave of a job's message the job's id, task and ledger: arguments, limits and retries are those of its row and its task."""
+    """Leave of a job's message its id, task, ledger and time limits: arguments and retries are those of its row and its task."""
     told = message.headers
-    message.headers = headers(told["id"], told["task"], _moment(told), str(told.get(LEDGER_HEADER, "")))
+    origin = str(told.get(LEDGER_HEADER, ""))
+    message.headers = headers(told["id"], told["task"], _moment(told), origin, told.get("timelimit"))
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
 
@@ -110,6 +129,15 @@ def published_at(raw: bytes) -> float | None:
         return (_moment(told) or None) if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def priority_in(raw: str) -> int:
+    """Return the number by which a message's list was chosen, Celery's or a job's level; 0 where it says none."""
+    try:
+        value = json.loads(raw)["properties"]["priority"]
+        return value if isinstance(value, int) else 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _moment(told: Mapping[str, Any]) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from offbeat.jobs.identity import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BUSY = "waits for another job of the same concurrency_key"  # the reason of a pending job that does
 
@@ -89,12 +92,15 @@ class Job(models.Model):
 
     class Meta:
         indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="offbeat_jobs_due_idx", condition=Q(state="pending")),
             models.Index(
-                fields=["publish_at"], name="offbeat_jobs_pending_idx", condition=Q(state="pending")
+                fields=["priority", "publish_at"],
+                name="offbeat_jobs_relay_idx",
+                condition=Q(state="pending"),
             ),
             models.Index(
-                fields=["queue", "published_at"],
-                name="offbeat_jobs_published_idx",
+                fields=["queue", "priority", "published_at"],
+                name="offbeat_jobs_levels_idx",
                 condition=Q(state="published"),
             ),
             models.Index(fields=["worker"], name="offbeat_jobs_running_idx", condition=Q(state="running")),
@@ -110,8 +116,8 @@ class Job(models.Model):
                 condition=Q(state__in=["pending", "published"], not_after__isnull=False),
             ),
             models.Index(
-                fields=["concurrency_key", "id"],
-                name="offbeat_jobs_waiting_idx",
+                fields=["concurrency_key", "-priority", "id"],
+                name="offbeat_jobs_keys_idx",
                 condition=Q(state="pending", reason=BUSY),
             ),
             models.Index(fields=["batch"], name="offbeat_jobs_batch_idx", condition=Q(batch__isnull=False)),
@@ -150,6 +156,17 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in self.FINISHED
+
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
+    ) -> None:
+        """Read everything, also of a job that `enqueue` returns, which knows its id: async code cannot have the rest read later."""
+        if fields is None:
+            fields = [field.attname for field in self._meta.concrete_fields]
+        super().refresh_from_db(using, fields, from_queryset)
 
 
 class Batch(models.Model):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
@@ -28,6 +30,8 @@ CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streame
 COLUMNS = {
     "id": "uuid",
     "task": "text",
+    "runner": "text",
+    "options": "jsonb",
     "args": "jsonb",
     "kwargs": "jsonb",
     "queue": "text",
@@ -55,7 +59,7 @@ def _insert(rows: str, run_at: str, conflict: str = "") -> str:
         INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
         {rows.format(following=following)}
         {conflict}
-        RETURNING {CLAIMED}
+        RETURNING {CLAIMED}, created_at
     """
 
 
@@ -111,11 +115,14 @@ class Call:
     not_after: datetime | None = None
     run_at: datetime | None = None
     priority: int = 0  # -100 to 100, higher first
+    runner: str = ""  # the task of Celery that runs it, where that is another one
+    options: Mapping[str, Any] = field(default_factory=dict)  # what that one has to know besides
 
     def row(self) -> tuple[Any, ...]:
         args, kwargs = encode_arguments(self.task, self.args, self.kwargs)
-        return (uuid7(), self.task, args, kwargs, self.queue, self.priority, self.max_attempts, self.key, self.concurrency_key,
-                self.when_busy, self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
+        options = json.dumps(self.options) if self.options else "{}"
+        return (uuid7(), self.task, self.runner, options, args, kwargs, self.queue, self.priority, self.max_attempts, self.key,
+                self.concurrency_key, self.when_busy, self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
 
 
 def enqueue(call: Call) -> Job:
@@ -126,19 +133,24 @@ def enqueue(call: Call) -> Job:
     Death between the two: the reconciler finds no message of it, and the relay publishes it. Redis away: the row is pending,
     and the relay publishes it as soon as Redis is back.
     """
+    return write(call)[0]
+
+
+def write(call: Call) -> tuple[Job, bool]:
+    """Do the same, and tell whether the job is a new one."""
     while True:
-        inserted = insert([call])
-        if inserted:
+        for job_id, created_at in insert([call]):
             known = {
-                "id": inserted[0],
+                "id": job_id,
                 "task": call.task,
                 "queue": call.queue,
                 "priority": call.priority,
+                "created_at": created_at,
             }  # the rest is read when asked for
-            return Job.from_db(connection.alias, list(known), list(known.values()))
+            return Job.from_db(connection.alias, list(known), list(known.values())), True
         existing = Job.objects.filter(key=call.key).first()
         if existing is not None:  # another enqueue of the same key won: its job is the answer
-            return existing
+            return existing, False
         # The job with that key was pruned between the two statements: now the key is free.
 
 
@@ -151,8 +163,22 @@ def enqueue_many(calls: Iterable[Call]) -> int:
     return sum(len(insert(chunk)) for chunk in _chunks(calls))
 
 
-def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
-    """Insert rows, arrange their publishing after commit, return the ids of those that were new."""
+def insert(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
+    """Insert rows, arrange their publishing after commit, return the id and the time of those that were new.
+
+    Raises SynchronousOnlyOperation, as Django, in a thread with an event loop, which it would keep waiting.
+    """
+    try:
+        return _write(calls)
+    except SynchronousOnlyOperation:
+        name = calls[0].task
+        raise SynchronousOnlyOperation(
+            f"{name}: enqueue waits for PostgreSQL, and this is async code: write `await {name.rpartition('.')[2]}.aenqueue(...)`"
+            " (aenqueue_many for enqueue_many)"
+        ) from None
+
+
+def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     ledger.identity()  # known before the commit: nothing after it may fail for want of it
     rows = [call.row() for call in calls]
     is_keyed = any(call.key for call in calls)
@@ -162,10 +188,10 @@ def insert(calls: Sequence[Call]) -> list[uuid.UUID]:
     else:
         statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
     new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
-    due = [claim for row in new if (claim := ClaimedJob(*row)).published_at]
+    due = [claim for *row, _ in new if (claim := ClaimedJob(*row)).published_at]
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
-    return [row[0] for row in new]
+    return [(row[0], row[-1]) for row in new]
 
 
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -178,7 +204,7 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         raise KeyBusyError(
             f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
         ) from error.__cause__
-    return [row[: len(ClaimedJob._fields)] for row in rows if row[0]]
+    return [row[: len(ClaimedJob._fields) + 1] for row in rows if row[0]]
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # The order in which an index gives the jobs of a state. The other states share an index with each other: newest first.
 ORDER = {
-    "pending": "publish_at",
-    "published": "queue, published_at",
+    "pending": "due_at",
+    "published": "queue, priority, published_at",
     "running": "started_at",
     "dead": "finished_at DESC",
 }
@@ -46,6 +46,7 @@ class JobFilter:
 def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
     """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
 
+    Published ones are listed by queue and priority, the least urgent first.
     A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
     """
     source, values = _matching(wanted)

@@ -6,21 +6,24 @@ It needs no singleton: every repair is a compare-and-set.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from datetime import UTC, datetime
 
 import redis
 
-from offbeat.jobs import attempts, broker, sql
+from offbeat.jobs import attempts, broker, relay, sql
 from offbeat.jobs.conf import conf
+from offbeat.jobs.levels import level_of
 
 logger = logging.getLogger(__name__)
 
-QUEUES = "SELECT DISTINCT queue FROM offbeat_jobs_job WHERE state = 'published'"
+WAITING = f"{relay.PUBLISHED} SELECT queue, priority FROM waiting"  # noqa: S608  a constant
 LOST_MESSAGES = """
     UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
     WHERE id IN (
         SELECT id FROM offbeat_jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
-        WHERE state = 'published' AND queue = %s AND oldest <= now() AND published_at < oldest - make_interval(secs => %s)
+        WHERE state = 'published' AND queue = %s AND priority = ANY(%s::smallint[]) AND oldest <= now()
+            AND published_at < oldest - make_interval(secs => %s)
         FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
     )
 """
@@ -29,17 +32,25 @@ LOST_MESSAGES = """
 def republish_lost_messages() -> int:
     """Make published jobs due again whose messages are gone; return how many.
 
-    Redis hands messages out in order. A published job that was not started and is older than the oldest message still waiting in
-    its queue was popped and lost (BRPOP and the transport's bookkeeping are not atomic). No guessing by time alone: behind a long
-    backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back: until that time
-    nothing is concluded. Raises redis.RedisError while Redis is away.
+    Redis hands the messages of a list out in order. A published job that was not started and is older than the oldest message
+    still waiting in its list was popped and lost (BRPOP and the transport's bookkeeping are not atomic). No guessing by time
+    alone: behind a long backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back:
+    until that time nothing is concluded. Raises redis.RedisError while Redis is away.
+
+    A queue has a list for each level of priority, and a level is compared with its own list alone. However many more urgent ones
+    pass by, a list that stands still keeps its oldest message, so nothing in it looks lost; and a lost one is older than that
+    message, so nothing hides it. A release that spreads priorities over levels in another way, or a worker of a release without
+    levels, may look into another list than the one with the message: the job gets a second message, and starts once.
     """
-    return sum(_republish(queue) for (queue,) in sql.fetch_all(QUEUES))
+    levels: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for queue, priority in sql.fetch_all(WAITING):
+        levels[queue, level_of(priority)].append(priority)
+    return sum(_republish(queue, level, priorities) for (queue, level), priorities in levels.items())
 
 
-def _republish(queue: str) -> int:
+def _republish(queue: str, level: int, priorities: list[int]) -> int:
     try:
-        oldest = broker.oldest_published_at(queue)
+        oldest = broker.oldest_published_at(queue, level)
     except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
         logger.error(  # noqa: TRY400
             "queue %s cannot be looked at: %s",
@@ -49,7 +60,7 @@ def _republish(queue: str) -> int:
         )
         return 0
     bound = datetime.fromtimestamp(oldest, UTC) if oldest is not None else None
-    if lost := sql.execute(LOST_MESSAGES, [bound, queue, conf().lost_message_after]):
+    if lost := sql.execute(LOST_MESSAGES, [bound, queue, priorities, conf().lost_message_after]):
         logger.warning(
             "%d messages of queue %s were lost",
             lost,

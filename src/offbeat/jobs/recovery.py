@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from offbeat.jobs import attempts, locks, sessions, signals, sql
+from offbeat.jobs import attempts, last_crash, locks, sessions, signals, sql
 from offbeat.jobs.attempts import ACCEPTED, HISTORY
 from offbeat.jobs.conf import conf
+from offbeat.jobs.error_text import path_of, written_traceback
 from offbeat.jobs.locks import HeldError
 from offbeat.jobs.models import Job
 from offbeat.jobs.processes import wait_for_death
@@ -45,6 +46,14 @@ HAND_BACK = f"""
 """  # noqa: S608  a constant
 
 
+# Of a job that was revoked: its process is dead by now, or had not begun it.
+CANCEL = f"""
+    UPDATE offbeat_jobs_job SET {HISTORY}, state = 'cancelled', finished_at = clock_timestamp(), reason = %s
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, task, state, batch_id, concurrency_key, reason
+"""  # noqa: S608  a constant
+
+FINAL = (Job.State.DEAD, Job.State.CANCELLED)
 ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
 # A worker that was lost may have beaten again meanwhile: then it lives, and so do its jobs.
 LOST = "worker = ANY(%s) AND NOT EXISTS (SELECT 1 FROM offbeat_jobs_worker WHERE offbeat_jobs_worker.id = worker)"
@@ -60,7 +69,7 @@ def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
         reason = f"{reason}, while it waited for a lock"
         found = excuse_attempt(job_id, worker, pid, reason, wait=conf().busy_retry)
     else:
-        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason))
+        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], attempts.ending("crashed", reason)))
     _waiters.discard((job_id, pid))
     return found
 
@@ -88,13 +97,21 @@ def _waited(job_id: uuid.UUID, worker: uuid.UUID, pid: int) -> bool:
 
 
 def excuse_attempt(
-    job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str, wait: float = 0.0
+    job_id: uuid.UUID,
+    worker: uuid.UUID,
+    pid: int | None,
+    reason: str,
+    *,
+    wait: float = 0.0,
+    error: BaseException | None = None,
 ) -> bool:
     """Make a job whose attempt ended by nobody's fault due again in `wait` seconds; tell whether it still was that process' job.
 
     A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones count.
     """
-    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], reason, outcome="excused", wait=wait))
+    raised = (path_of(type(error)), written_traceback(error)) if error else ()
+    past = attempts.ending("excused", reason, *raised)
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], past, wait, conf().max_excused))
 
 
 BURY_UNBEGUN = """
@@ -114,12 +131,22 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
         _report(job_id, row[0], Job.State.DEAD, reason)
 
 
+def cancel_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> None:
+    """Cancel a job whose process was killed to end it. Raises HeldError while somebody holds the job's row: call it again."""
+    if pid is not None:
+        wait_for_death([pid])
+        sessions.end_process(worker, pid)
+    its_job = [job_id, worker, pid, pid]
+    _apply(CANCEL.format(which=ITS_JOB), [*attempts.ending("cancelled", reason), reason, *its_job])
+    _raise_if_held(ITS_JOB, its_job)
+
+
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
     """Make every job of workers that died due again, or a dead letter; return how many.
 
     Raises HeldError after that, where somebody holds the rows of some.
     """
-    return len(_crash(LOST, [list(workers)], reason))
+    return len(_crash(LOST, [list(workers)], attempts.ending("crashed", reason)))
 
 
 def hand_back(worker: uuid.UUID, reason: str) -> int:
@@ -128,7 +155,7 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     A job whose row somebody holds is left to the reconciler of another worker.
     """
     sessions.end_children(worker, os.getpid())
-    rows = _apply(HAND_BACK, ["handed back", reason, reason, worker])
+    rows = _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
     if left := _count_running("worker = %s", [worker]):
         logger.warning(
             "%d jobs are not handed back: held by %s",
@@ -140,13 +167,20 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
 
 
 def _crash(
-    which: str, values: list[Any], reason: str, *, outcome: str = "crashed", wait: float = 0.0
+    which: str, values: list[Any], past: list[str], wait: float = 0.0, excuses: int = 0
 ) -> list[tuple[Any, ...]]:
-    excuses = conf().max_excused if outcome == "excused" else 0
-    rows = _apply(CRASH.format(which=which), [outcome, reason, wait, wait, reason, reason, excuses, *values])
+    _, reason, _ = past
+    rows = _apply(CRASH.format(which=which), [*past, wait, wait, reason, reason, excuses, *values])
+    for job_id, task, state, _, _, last in rows:
+        if state == Job.State.DEAD:
+            last_crash.report(job_id, task, last)
+    _raise_if_held(which, values)
+    return rows
+
+
+def _raise_if_held(which: str, values: list[Any]) -> None:
     if left := _count_running(which, values):
         raise HeldError(f"{left} jobs are to be recovered")
-    return rows
 
 
 COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"
@@ -160,7 +194,7 @@ def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
     with transaction.atomic():
         rows = sql.fetch_all(statement, values)
         for _, _, state, batch_id, concurrency_key, _ in rows:
-            attempts.follow(batch_id if state == Job.State.DEAD else None, concurrency_key)
+            attempts.follow(batch_id if state in FINAL else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
         _report(job_id, task, state, reason)
     return rows
@@ -172,3 +206,5 @@ def _report(job_id: uuid.UUID, task: str, state: str, reason: str) -> None:
     )
     if state == Job.State.DEAD:
         signals.job_dead.send_robust(task, job_id=job_id, reason=reason)
+    elif state == Job.State.CANCELLED:
+        signals.job_cancelled.send_robust(task, job_id=job_id, reason=reason)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from celery import current_app, signals
 
 from offbeat.jobs import attempts, code, sql
-from offbeat.jobs.attempts import STARTABLE
+from offbeat.jobs.attempts import RUN_BY, STARTABLE
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import one_line
 from offbeat.jobs.message import JOB_HEADER
@@ -47,7 +47,7 @@ REFUSED = f"""
 """
 # A message may name the job of another task, or one that has begun elsewhere, or another ledger's: none of them is refused.
 REFUSE = f"""
-    UPDATE offbeat_jobs_job SET {REFUSED} WHERE task = %(task)s AND id IN (
+    UPDATE offbeat_jobs_job SET {REFUSED} WHERE {RUN_BY} = %(task)s AND id IN (
         SELECT id FROM offbeat_jobs_job WHERE id = ANY(%(ids)s) AND {STARTABLE} FOR NO KEY UPDATE SKIP LOCKED)
 """  # noqa: S608  constants
 # The attempt never was one: nobody else can have its number, as it is the current one.
@@ -110,7 +110,7 @@ def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
 CLAIM = f"""
     UPDATE offbeat_jobs_job SET state = 'published', reason = '', published_at = now() WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND refused_at IS NOT NULL
-            AND queue = ANY(%s) AND task = ANY(%s) AND NOT refused_by @> %s::jsonb
+            AND queue = ANY(%s) AND {RUN_BY} = ANY(%s) AND NOT refused_by @> %s::jsonb
         ORDER BY refused_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING {CLAIMED}
 """  # noqa: S608  a constant
@@ -121,11 +121,11 @@ def claim(queues: Sequence[str], limit: int) -> list[ClaimedJob]:
     return execute_claim(CLAIM, list(queues), code.tasks(), _own_code(), limit)
 
 
-KNOWN = """
+KNOWN = f"""
     EXISTS (SELECT 1 FROM offbeat_jobs_worker WHERE heartbeat_at > least(now(), %(now)s) - make_interval(secs => %(timeout)s)
-        AND queues ? offbeat_jobs_job.queue AND tasks ? offbeat_jobs_job.task
+        AND queues ? offbeat_jobs_job.queue AND tasks ? {RUN_BY}
         AND NOT offbeat_jobs_job.refused_by ? offbeat_jobs_worker.code)
-"""
+"""  # noqa: S608  a constant
 REMEMBER = f"""
     UPDATE offbeat_jobs_job SET refused_at = now() WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE state = 'pending'

@@ -2,7 +2,8 @@
 
 1. claim: the row says `published`, and when. `enqueue` writes a job that is due so at once; a relay takes pending rows that are
    due, skipping those that another relay holds; commit;
-2. publish: those of a queue to Redis in one command. While Redis is away they are taken back: pending, due at once.
+2. publish: those of a list in Redis in one command; a queue has one for each level of priority. While Redis is away they are taken
+   back: pending, due at once.
 
 Death between 1 and 2: no message of the job is in its queue, which the reconciler sees (`offbeat.jobs.reconciler`). Nothing is
 written after 2, so nothing stands in the way of the worker that begins the job meanwhile. In no case is a job lost, or run twice.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs import broker, ledger, sql
 from offbeat.jobs.conf import conf
+from offbeat.jobs.levels import level_of
 from offbeat.jobs.message import job_message
 
 if TYPE_CHECKING:
@@ -31,23 +33,69 @@ class ClaimedJob(NamedTuple):
     """A row that says `published`, and whose message is ours to send; ours until the row says another time."""
 
     id: uuid.UUID
-    task: str
+    task: str  # that of Celery
     queue: str
     priority: int
     published_at: datetime  # the database's clock; the message carries the same time
+    limits: str | None = None  # JSON: the hard and the soft time limit, where they are the job's own
+
+    @property
+    def list_name(self) -> str:
+        return broker.list_name(self.queue, level_of(self.priority))
+
+    def message(self, ledger: str) -> str:
+        return job_message(
+            str(self.id),
+            self.task,
+            self.queue,
+            self.published_at,
+            ledger,
+            level=level_of(self.priority),
+            limits=self.limits,
+        )
 
 
-CLAIMED = ", ".join(ClaimedJob._fields)  # what a statement returns of them
+# What a statement returns of them.
+CLAIMED = "id, coalesce(nullif(runner, ''), task), queue, priority, published_at, options->>'timelimit'"
 
 
-CLAIM = f"""
-    UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
-    WHERE id IN (
-        SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND publish_at <= now()
-        ORDER BY publish_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+# The priorities of pending jobs, and the queues and priorities of published ones: each looked up once in an index, however many
+# jobs there are.
+PENDING = """
+    WITH RECURSIVE waiting AS (
+        (SELECT priority FROM offbeat_jobs_job WHERE state = 'pending' ORDER BY priority DESC LIMIT 1)
+        UNION ALL
+        SELECT (SELECT priority FROM offbeat_jobs_job WHERE state = 'pending' AND priority < waiting.priority
+            ORDER BY priority DESC LIMIT 1)
+        FROM waiting WHERE waiting.priority IS NOT NULL
     )
+"""
+PUBLISHED = """
+    WITH RECURSIVE waiting AS (
+        (SELECT queue, priority FROM offbeat_jobs_job WHERE state = 'published' ORDER BY queue, priority LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM waiting CROSS JOIN LATERAL (
+            (SELECT queue, priority FROM offbeat_jobs_job WHERE state = 'published'
+                AND queue = waiting.queue AND priority > waiting.priority ORDER BY priority LIMIT 1)
+            UNION ALL
+            (SELECT queue, priority FROM offbeat_jobs_job WHERE state = 'published'
+                AND queue > waiting.queue ORDER BY queue, priority LIMIT 1)
+            LIMIT 1
+        ) AS following
+    )
+"""
+# Priority by priority: neither what is due later nor a less urgent backlog is read.
+CLAIM = f"""
+    {PENDING}
+    UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
+    WHERE id = ANY (ARRAY(
+        SELECT due.id FROM waiting CROSS JOIN LATERAL (
+            SELECT id FROM offbeat_jobs_job WHERE state = 'pending' AND priority = waiting.priority AND publish_at <= now()
+            ORDER BY publish_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+        ) AS due LIMIT %s
+    ))
     RETURNING {CLAIMED}
-"""  # noqa: S608  a constant
+"""  # noqa: S608  constants
 CLAIM_ONE = f"""
     UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
     WHERE id = %s AND state = 'pending' AND publish_at <= now()
@@ -55,12 +103,17 @@ CLAIM_ONE = f"""
 """  # noqa: S608  a constant
 # What was published before Redis lost its data; never dated back, or it would be taken again.
 CLAIM_LOST = f"""
+    {PUBLISHED}
     UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
-    WHERE id IN (
-        SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND published_at < %s LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-    )
+    WHERE id = ANY (ARRAY(
+        SELECT lost.id FROM (SELECT * FROM waiting ORDER BY priority DESC) AS waiting CROSS JOIN LATERAL (
+            SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND queue = waiting.queue
+                AND priority = waiting.priority AND published_at < %s
+            ORDER BY published_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+        ) AS lost LIMIT %s
+    ))
     RETURNING {CLAIMED}
-"""  # noqa: S608  a constant
+"""  # noqa: S608  constants
 # A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
 OURS = """
     WHERE id IN (
@@ -112,19 +165,21 @@ def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
 
 
 def claim() -> list[ClaimedJob]:
-    return execute_claim(CLAIM, conf().relay_batch)
+    most = conf().relay_batch
+    return execute_claim(CLAIM, most, most)
 
 
 def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
     """Claim a batch of what Redis has lost."""
-    return execute_claim(CLAIM_LOST, lost_at, lost_at, conf().relay_batch)
+    most = conf().relay_batch
+    return execute_claim(CLAIM_LOST, lost_at, lost_at, most, most)
 
 
 def publish(batch: Sequence[ClaimedJob]) -> None:
     """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
-        messages[one.queue].append(job_message(str(one.id), one.task, one.queue, one.published_at, own))
+        messages[one.list_name].append(one.message(own))
     try:
         refused = broker.publish(messages)
     except broker.BrokerAwayError:
@@ -133,10 +188,10 @@ def publish(batch: Sequence[ClaimedJob]) -> None:
     if refused:
         logger.error(
             "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
-            ", ".join(refused),
+            ", ".join(map(repr, refused)),
             extra={"action": "queue_refused", "queues": refused},
         )
-        take_back([one for one in batch if one.queue in refused], PAUSE)
+        take_back([one for one in batch if one.list_name in refused], PAUSE)
 
 
 def take_back(batch: Sequence[ClaimedJob], pause: float = 0.0) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
+from signal import SIGKILL, SIGTERM
 from typing import Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Retry, Terminated
+from celery.platforms import signals
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
@@ -19,6 +22,8 @@ from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
+
+logger = logging.getLogger(__name__)
 
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
@@ -47,14 +52,34 @@ class JobRequest(Request):
         return hard, (hard * 0.9 if hard and soft and soft >= hard else soft)
 
     def revoked(self) -> bool:
-        """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried."""
+        """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried.
+
+        Of a job the ledger knows: one that was revoked may have been retried by a person meanwhile.
+        """
         worker_state.note_start()
-        if self.is_job or not deliveries.note_delivery(self):
+        if self.is_job:
+            return self._already_revoked
+        if not deliveries.note_delivery(self):
             return bool(super().revoked())
         worker_state.submit(lambda: deliveries.bury(self))
         task_ready(self)
         self.acknowledge()
         return True
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Kill the process of a revoked task, and cancel its job. SIGTERM, which is Celery's default, the children ignore."""
+        is_default = signal is None or signals.signum(signal) == SIGTERM
+        super().terminate(pool, SIGKILL if is_default else signal)
+        if self.is_job and self.time_start:
+            job_id, worker, pid = uuid.UUID(self.id), workers.current(), self.worker_pid
+            worker_state.submit(lambda: recovery.cancel_attempt(job_id, worker, pid, "revoked while it ran"))
+
+    def reject(self, requeue: bool = False) -> None:
+        """Give a message back; a job's is done with, for the ledger publishes again what must run again."""
+        if self.is_job:
+            self.acknowledge()
+        else:
+            super().reject(requeue)
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         """Cancel on a lost connection, as for plain tasks. A job goes on: the ledger drops the second copy of its message.
@@ -71,7 +96,13 @@ class JobRequest(Request):
         super().send_event(type, **fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        super().on_timeout(soft, timeout)
+        """Note a time limit that has passed. Of a job Celery would say that it has failed, and it may be tried again."""
+        if soft or not self.is_job:
+            super().on_timeout(soft, timeout)
+        else:
+            logger.error("Hard time limit (%ss) exceeded for %s[%s]", timeout, self.name, self.id)
+            task_ready(self)
+            self.acknowledge()
         if not soft:
             self._crashed(f"hard time limit of {timeout:g} s exceeded")
 
@@ -96,7 +127,7 @@ class JobRequest(Request):
 
     def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
         """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
-        if not isinstance(error, Ignore | Retry):
+        if not isinstance(error, Ignore | Retry | Terminated):  # a revoked one is cancelled
             job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
             reason, text = line(error), storable(redact(str(exc_info.traceback), LONGEST_TRACEBACK))
             worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, text))

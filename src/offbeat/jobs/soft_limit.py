@@ -14,7 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
-from offbeat.jobs import sessions
+from offbeat.jobs import event_loop, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,8 @@ def _interrupt(number: int, frame: Any) -> None:
     except SoftTimeLimitExceeded as error:
         if any(waited):
             error.add_note(LOCK_WAIT)
+        if (run := event_loop.innermost()) and run.takes(error, frame):
+            return
         raise
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
-from celery import Task
-from celery.exceptions import Retry
+from asgiref.sync import sync_to_async
+from celery.contrib.django.task import DjangoTask
 from celery.utils.time import maybe_make_aware
 from django.db import close_old_connections
 from django.utils import timezone
 
-from offbeat.jobs import attempts, leftovers, levels, soft_limit
+from offbeat.jobs import attempts, celery_options, code, event_loop, leftovers, levels, soft_limit
 from offbeat.jobs.arguments import encode_arguments
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line
@@ -27,18 +27,20 @@ from offbeat.jobs.execution import (
     refuse_unrun,
 )
 from offbeat.jobs.models import Job
+from offbeat.jobs.parameters import EnqueueOptions, P, R
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from celery import Task
     from celery.app.routes import Router
 
     from offbeat.jobs.models import Batch
 
 
-class DurableTask(Task):
+class DurableTask(DjangoTask, Generic[P, R]):
     """A Celery task that can also be enqueued as a durable job.
 
     `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
@@ -51,9 +53,15 @@ class DurableTask(Task):
     max_attempts: int | None = None
     atomic = False
     statement_timeout: float | None = None
+    _keeps_result = False
     _trace: Callable[..., Any] | None = None
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+    if TYPE_CHECKING:  # Celery's own, with the parameters
+
+        def delay(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+        def delay_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Write a job in the caller's transaction, publish it after commit, and return it.
 
         Raises ArgumentError for what is not JSON, TypeError for what does not fit the task's signature.
@@ -64,19 +72,39 @@ class DurableTask(Task):
         """Write one job for each `(args, kwargs)`, streamed; return how many."""
         return Enqueuer(self).enqueue_many(calls)
 
-    def using(self, **options: Any) -> Enqueuer:
-        """Return an enqueuer with options: those of `Enqueuer`."""
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Do the same for async code: where its synchronous calls run, so in their transaction, while the loop goes on."""
+        return await Enqueuer(self).aenqueue(*args, **kwargs)
+
+    async def aenqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        """Write many from async code; the iterable is gone through where synchronous calls run, so it may query."""
+        return await Enqueuer(self).aenqueue_many(calls)
+
+    def using(self, **options: Unpack[EnqueueOptions]) -> Enqueuer[P, R]:
+        """Return an enqueuer with options: those of `Enqueuer`. Raises TypeError for one of Celery's, with what says the same."""
+        celery_options.refuse_unknown(self.name, options, OPTIONS)
         return replace(Enqueuer(self), **options)
 
-    def call(self, *args: Any, **kwargs: Any) -> Call:
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return what `enqueue` would write, for a batch's follow-up."""
         return Enqueuer(self).call(*args, **kwargs)
 
+    def _prepare(self, attempt: attempts.Attempt) -> str:
+        """Say of an attempt that has begun how it is to run; return why this code cannot run it, "" where it can."""
+        attempt.is_atomic, attempt.keeps_result = self.atomic, self._keeps_result
+        return code.misfit(self, attempt.args, attempt.kwargs)
+
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt."""
+        """Let a job come through the ledger also where a class has a `__call__` of its own, which then runs in the attempt.
+
+        The result of a job is kept where its task says so itself: what Celery's setting says is set later.
+        """
         super().__init_subclass__(**options)
+        if (ignores := cls.__dict__.get("ignore_result")) is not None:
+            cls._keeps_result = not ignores
         _check_priority(cls)
-        if own := cls.__dict__.get("__call__"):
+        own = cls.__call__  # perhaps of a base class that is Celery's: see offbeat.jobs.base_classes
+        if not getattr(own, "is_durable", False):
 
             @functools.wraps(own)
             def call(self: DurableTask, *args: Any, **kwargs: Any) -> Any:
@@ -84,6 +112,7 @@ class DurableTask(Task):
                     return execute(self, partial(own, self), args, kwargs)
                 return own(self, *args, **kwargs)
 
+            call.is_durable = True  # type: ignore[attr-defined]
             cls.__call__ = call  # type: ignore[method-assign]
 
     @property
@@ -97,7 +126,7 @@ class DurableTask(Task):
 
         self._trace = celerys and partial(tracer.trace, self, celerys)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if is_to_execute(self):
             return execute(self, self.run, args, kwargs)
         if attempt_of(self) is not None:  # of a class' own, by super()
@@ -105,7 +134,33 @@ class DurableTask(Task):
         if not (self.request.called_directly or self.request.is_eager):
             close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
             return self._run_plain(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        result = super().__call__(*args, **kwargs)
+        # Called as a function it is one: an async one gives a coroutine.
+        return result if self.request.called_directly else event_loop.await_result(self.name, result)
+
+    __call__.is_durable = True  # type: ignore[attr-defined]
+
+    @property
+    def _orig_run(self) -> Callable[..., Any]:
+        """What Celery's `autoretry_for` has wrapped: of an async task it would else see the coroutine, and no error."""
+        try:
+            run = self.__dict__["_orig_run"]
+        except KeyError:
+            raise AttributeError("_orig_run") from None
+        return partial(self._run_to_retry, run)
+
+    @_orig_run.setter
+    def _orig_run(self, run: Callable[..., Any]) -> None:
+        self.__dict__["_orig_run"] = run
+
+    def _run_to_retry(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        is_message = any(not each.called_directly for each in self.request_stack.stack)
+        return (
+            event_loop.await_result(self.name, result)
+            if is_message and not event_loop.is_running()
+            else result
+        )
 
     def _run_plain(self, *args: Any, **kwargs: Any) -> Any:
         """Run a plain task: what ends it ends nothing else, and what it leaves in its connections reaches no other task."""
@@ -116,7 +171,7 @@ class DurableTask(Task):
             soft_limit.let_through(),
         ):
             try:
-                result = super().__call__(*args, **kwargs)
+                result = event_loop.await_result(self.name, super().__call__(*args, **kwargs))
             except BaseException as error:
                 if is_large(error):
                     raise EndedError(line(error)).with_traceback(error.__traceback__) from None
@@ -138,24 +193,35 @@ class DurableTask(Task):
         **options: Any,
     ) -> Any:
         """Ask for another attempt, as in Celery; a job's waits in PostgreSQL instead of Redis."""
+        if attempt_of(self) is not None:
+            celery_options.refuse_in_retry(self.name, options)
+        return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    def signature_from_request(
+        self, request: Any = None, args: Any = None, kwargs: Any = None, queue: Any = None, **options: Any
+    ) -> Any:
+        """Return what Celery's `retry` is to send; of a job, what makes it wait in the ledger."""
         attempt = attempt_of(self)
         if attempt is None:
-            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
-        if options:
-            raise TypeError(f"{self.name}: a job's retry takes no {min(options)}.")
-        limit = self.max_retries if max_retries is None else max_retries
-        if limit is not None and attempt.retries >= limit:
-            raise exc or self.MaxRetriesExceededError(f"{self.name} has been retried {attempt.retries} times")
-        if countdown is None:
-            countdown = _seconds_until(eta, self) if eta else self.default_retry_delay
+            return super().signature_from_request(request, args, kwargs, queue, **options)
         new_args, new_kwargs = encode_arguments(self.name, args or [], kwargs or {})
-        attempt.again = attempts.Again(
-            max(0.0, countdown), None if args is None else new_args, None if kwargs is None else new_kwargs
+        again = attempts.Again(
+            self._seconds_until(options.get("eta"), options.get("countdown")),
+            None if args is None else new_args,
+            None if kwargs is None else new_kwargs,
         )
-        asked = Retry(exc=exc, when=eta or countdown)
-        if throw:
-            raise asked
-        return asked
+        return celery_options.RetrySignature(attempt, again)
+
+    def _seconds_until(self, eta: datetime | None, countdown: float | None) -> float:
+        """Return the seconds until a retry; a time without a zone is in Celery's own, as Celery takes it."""
+        if countdown is None and eta is not None:
+            countdown = (maybe_make_aware(eta, self.app.timezone) - timezone.now()).total_seconds()
+        return max(0.0, countdown or 0.0)
+
+    def replace(self, sig: Any) -> Any:
+        """Replace a plain task, as in Celery. Raises TypeError in a job."""
+        celery_options.refuse_replacement(attempt_of(self), self.name)
+        return super().replace(sig)
 
     def progress(self, done: int, total: int) -> None:
         """Record how far this job is; at most one write a second, so call it as often as you like.
@@ -166,11 +232,13 @@ class DurableTask(Task):
         now = time.monotonic()
         if attempt and (done >= total or now - attempt.progress_told_at >= 1):
             attempt.progress_told_at = now
-            attempts.record_progress(attempt, done, total)
+            record = partial(attempts.record_progress, attempt, done, total)
+            run = event_loop.innermost() if event_loop.is_running() else None
+            run.submit_unawaited(record) if run else record()
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueuer:
+class Enqueuer(Generic[P, R]):
     """A task with options for the jobs to be made of it. Times are aware datetimes.
 
     `key`: unique for ever (until pruned): enqueueing it again returns the job that exists.
@@ -180,7 +248,7 @@ class Enqueuer:
     offbeat.jobs.batches.
     """
 
-    task: DurableTask
+    task: DurableTask[P, R]
     key: str | None = None
     concurrency_key: str | None = None
     when_busy: str = "wait"
@@ -204,15 +272,24 @@ class Enqueuer:
         if self.priority is not None:
             levels.check_priority(self.task.name, self.priority)
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         return enqueue(self.call(*args, **kwargs))
 
     def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
         return enqueue_many(self.call(*args, **kwargs) for args, kwargs in calls)
 
-    def call(self, *args: Any, **kwargs: Any) -> Call:
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        return await sync_to_async(self.enqueue)(*args, **kwargs)
+
+    async def aenqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        return await sync_to_async(self.enqueue_many)(calls)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         if self.task.typing and (header := getattr(self.task, "__header__", None)):  # a class may have none
             header(*args, **kwargs)  # raises TypeError, as a call of the function would
+        celery_options.refuse_rate_limit(self.task)
+        if dump := self.task._dump_pydantic_arguments:  # noqa: SLF001  what its own apply_async asks
+            args, kwargs = dump(args, kwargs)
         if self.batch and self.batch.sealed_at:
             raise ValueError(
                 f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
@@ -227,28 +304,27 @@ class Enqueuer:
             concurrency_key=self.concurrency_key,
             when_busy=self.when_busy,
             batch_id=self.batch.id if self.batch else None,
-            not_after=self.not_after,
+            not_after=self.not_after or celery_options.expiry(self.task),
             run_at=self.run_at,
             priority=own_priority(self.task) if self.priority is None else self.priority,
         )
 
 
-def _seconds_until(eta: datetime, task: Task) -> float:
-    """Return the seconds until a time; one without a zone is in Celery's own, as Celery takes it."""
-    return (maybe_make_aware(eta, task.app.timezone) - timezone.now()).total_seconds()
+OPTIONS = tuple(field.name for field in fields(Enqueuer) if field.name != "task")
 
 
 def queue_of(task: Task) -> str:
     """Return the queue that Celery routes a task to: its own `queue`, `task_routes`, or the default."""
-    return str(getattr(task, "queue", None) or _routed(task.app.amqp.router, task.name))
+    return str(getattr(task, "queue", None) or routed(task.app.amqp.router, task.name)[0])
 
 
 def own_priority(task: Task) -> int:
     """Return the priority of a task's jobs where none is given: its plain messages and its jobs wait in one list."""
-    if not task.priority:
+    number = routed(task.app.amqp.router, task.name)[1] if task.priority is None else task.priority
+    if number is None:
         return 0
-    levels.check_number(task.name, task.priority)
-    return levels.priority_of(task.priority)
+    levels.check_number(task.name, number)
+    return levels.priority_of(number)
 
 
 def _check_priority(cls: type[DurableTask]) -> None:
@@ -259,7 +335,8 @@ def _check_priority(cls: type[DurableTask]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _routed(router: Router, name: str) -> str:
-    """Return where `task_routes` send a task; asked once, for it takes a tenth of an enqueue."""
-    queue = router.route({}, name).get("queue")
-    return getattr(queue, "name", queue) or router.app.conf.task_default_queue
+def routed(router: Router, name: str) -> tuple[str, Any]:
+    """Return the queue and the priority that `task_routes` give a task; asked once, for it takes a tenth of an enqueue."""
+    route = router.route({}, name)
+    queue = route.get("queue")
+    return getattr(queue, "name", queue) or router.app.conf.task_default_queue, route.get("priority")

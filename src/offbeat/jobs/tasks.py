@@ -1,12 +1,26 @@
 """The tasks that jobs brings along."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 from celery import shared_task
 
 from offbeat.jobs import retention, signals
+from offbeat.jobs.tasks_backend.bridge import RUNNER
+from offbeat.jobs.tasks_backend.runner import TaskRunner
+
+if TYPE_CHECKING:
+    from typing import Any
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task(base=TaskRunner, bind=True, name=RUNNER, max_retries=None)
+def run_task(self: TaskRunner, *args: Any, **kwargs: Any) -> Any:
+    """Run a task of Django's: the one that the job names."""
+    return self.run_target(*args, **kwargs)
 
 
 @shared_task

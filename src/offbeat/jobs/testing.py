@@ -24,7 +24,7 @@ NEXT = """
         SELECT id FROM offbeat_jobs_job
         WHERE state IN ('pending', 'published') AND due_at <= clock_timestamp() + make_interval(secs => %s) AND NOT id = ANY(%s)
         ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id, task, queue, attempt
+    RETURNING id, coalesce(nullif(runner, ''), task), queue, attempt
 """
 
 

@@ -14,7 +14,7 @@ from billiard.einfo import ExceptionInfo
 from celery.app.trace import IGNORED, TraceInfo, trace_ok_t
 from celery.exceptions import Ignore
 
-from offbeat.jobs import attempts, code, execution, ledger, refusal, signals, soft_limit, workers
+from offbeat.jobs import attempts, execution, ledger, refusal, signals, soft_limit, workers
 from offbeat.jobs.error_text import line
 from offbeat.jobs.execution import EndedError, record
 from offbeat.jobs.message import JOB_HEADER, LEDGER_HEADER
@@ -55,10 +55,12 @@ def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Att
     if attempt is None:
         _log_dropped(task, job_id, request)
         return None
-    if misfit := code.misfit(task, attempt.args, attempt.kwargs):
-        record(lambda: refusal.refuse_begun(attempt, task.name, misfit))
+    if misfit := task._prepare(attempt):  # noqa: SLF001  for this
+        record(lambda: refusal.refuse_begun(attempt, attempt.task, misfit))
         return None
-    signals.job_started.send_robust(task.name, job_id=job_id, attempt=attempt.number, context=attempt.context)
+    signals.job_started.send_robust(
+        attempt.task, job_id=job_id, attempt=attempt.number, context=attempt.context
+    )
     return attempt
 
 
@@ -69,6 +71,7 @@ def _known(attempt: Attempt) -> dict[str, Any]:
         "args": attempt.args,
         "kwargs": attempt.kwargs,
         "retries": attempt.retries,
+        "shadow": attempt.task,  # the name that Celery logs
         "argsrepr": HIDDEN,
         "kwargsrepr": HIDDEN,
         "headers": {},

@@ -17,6 +17,7 @@ import redis
 from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
+from offbeat.jobs.message import priority_in
 from offbeat.redaction import redact
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ def _text(raw: bytes | str, longest: int | None) -> tuple[str, bool]:
     return cut, is_whole and len(cut) == len(text)
 
 
+def _list_of(one: Unreadable) -> str:
+    return broker.list_name(one.queue, broker.level_for(priority_in(one.raw)))
+
+
 def _shown(text: str, longest: int) -> str:
     return text.encode("utf-8", "backslashreplace").decode()[:longest]
 
@@ -159,6 +164,6 @@ def _take(entry: str, *, back: bool = False) -> bool:
         if is_there:  # else somebody else was faster
             pipe.lrem(broker.key(KEPT), 1, value)
             if back:
-                pipe.lpush(broker.key(one.queue), one.raw)
+                pipe.lpush(broker.key(_list_of(one)), one.raw)
 
     return bool(broker.client().transaction(act, broker.key(KEPT)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import django
+
 from offbeat.variables.values import listed
 
 # Bounded, so that a value of any length is read in no time.
@@ -14,11 +16,13 @@ PERSON = re.compile(
 EXAMPLES = "ops@example.com or Ops <ops@example.com>"
 
 
-def recipients(value: str) -> list[tuple[str, str]]:
-    """Read ADMINS: a name and an address each."""
+def recipients(value: str) -> list[str] | list[tuple[str, str]]:
+    """Read ADMINS: addresses. Django before 6.0 takes nothing but pairs of a name and an address."""
     found = _people(",".join(listed(value)) if value.startswith("[") else value)
     if not found or not value.isprintable():
         raise ValueError(f"use mail addresses like {EXAMPLES}, with commas between")
+    if django.VERSION >= (6, 0):
+        return [address for _, address in found]
     return [(name or address.partition("@")[0], address) for name, address in found]
 
 

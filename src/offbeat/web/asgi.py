@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.asgi import get_asgi_application as get_django
+from django.db import connections
 
 from offbeat.web.body_limit import DIGITS, find_limit
 
@@ -26,7 +27,15 @@ HEADERS = [
 
 def get_asgi_application() -> BodyLimit:
     """Return Django's application behind the limit of bodies."""
-    return BodyLimit(get_django())
+    application = BodyLimit(get_django())
+    close_connections_with_requests()
+    return application
+
+
+def close_connections_with_requests() -> None:
+    """Let no connection outlive its request: each has a thread of its own, so no later one would find it, nor close it."""
+    for settings in connections.settings.values():
+        settings["CONN_MAX_AGE"] = 0
 
 
 class BodyLimit:

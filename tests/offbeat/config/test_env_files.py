@@ -151,8 +151,10 @@ def test_a_process_with_nothing_but_files(file, stack):
     environment |= {f"{name}_FILE": file(values[name] + "\n", name) for name in SECRETS}
     code = (
         "import json; from django.conf import settings as s; from offbeat.jobs import broker;"
+        "from offbeat.mailer import mailer_option;"
         "from django.db import connection as c; c.ensure_connection(); broker.client().ping();"
-        "print(json.dumps([s.SECRET_KEY, s.DATABASES['default']['PORT'], s.EMAIL_HOST_PASSWORD, s.CRON_SECRET, s.METRICS_TOKEN]))"
+        "print(json.dumps([s.SECRET_KEY, s.DATABASES['default']['PORT'], mailer_option('password'),"
+        "s.CRON_SECRET, s.METRICS_TOKEN]))"
     )
 
     done = subprocess.run(

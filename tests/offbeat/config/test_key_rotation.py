@@ -12,6 +12,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.contrib.messages.storage.base import Message
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core import signing
+from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from tests.offbeat.support.running import CHECKOUT
@@ -41,10 +42,11 @@ def signed_text():
 def signed_cookie():
     def read():
         request = RequestFactory().get("/")
-        request.COOKIES["basket"] = value
+        request.COOKIES["basket"] = response.cookies["basket"].value
         return request.get_signed_cookie("basket")
 
-    value = signing.get_cookie_signer(salt="basket").sign("7")
+    response = HttpResponse()
+    response.set_signed_cookie("basket", "7")
     return lambda: is_good(read)
 
 

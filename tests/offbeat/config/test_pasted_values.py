@@ -9,6 +9,7 @@ from importlib.util import module_from_spec
 
 import pytest
 
+from offbeat.mailer import mailer_option
 from tests.offbeat.support.fresh_settings import NEEDED, load
 from tests.offbeat.support.running import CHECKOUT
 
@@ -99,7 +100,7 @@ MEANT = [
     ("LOG_JSON", "False", "LOG_JSON", False),
     ("DEBUG", "TRUE", "DEBUG", True),
     ("DEBUG", "0", "DEBUG", False),
-    ("EMAIL_USE_TLS", "1", "EMAIL_USE_TLS", True),
+    ("EMAIL_USE_TLS", "1", "mailer use_tls", True),
     ("ALLOWED_HOSTS", "https://shop.example", "ALLOWED_HOSTS", ["shop.example"]),
     ("ALLOWED_HOSTS", "https://shop.example/", "BASE_URL", "https://shop.example"),
     ("ALLOWED_HOSTS", "Shop.Example:8000", "ALLOWED_HOSTS", ["shop.example"]),
@@ -120,15 +121,15 @@ MEANT = [
     ("CSRF_TRUSTED_ORIGINS", "https://*.shop.example https://shop.example:443", "CSRF_TRUSTED_ORIGINS",
      ["https://*.shop.example", "https://shop.example"]),
     ("ADMINS", "alice@shop.example; Bob <bob@shop.example>", "ADMINS",
-     [("alice", "alice@shop.example"), ("Bob", "bob@shop.example")]),
-    ("ADMINS", '["alice@shop.example"]', "ADMINS", [("alice", "alice@shop.example")]),
-    ("ADMINS", '"Acme, Inc." <ops@shop.example>,,', "ADMINS", [("Acme, Inc.", "ops@shop.example")]),
+     ["alice@shop.example", "bob@shop.example"]),
+    ("ADMINS", '["alice@shop.example"]', "ADMINS", ["alice@shop.example"]),
+    ("ADMINS", '"Acme, Inc." <ops@shop.example>,,', "ADMINS", ["ops@shop.example"]),
     ("DEFAULT_FROM_EMAIL", '"Acme, Inc." <news@shop.example>', "SERVER_EMAIL", '"Acme, Inc." <news@shop.example>'),
-    ("EMAIL_PORT", "465", "EMAIL_USE_SSL", True),
-    ("EMAIL_PORT", "465", "EMAIL_USE_TLS", False),
-    ("EMAIL_PORT", "587", "EMAIL_USE_SSL", False),
-    ("EMAIL_USE_SSL", "true", "EMAIL_USE_TLS", False),
-    ("EMAIL_PORT", "tcp://10.96.0.7:587", "EMAIL_PORT", 587),  # of a Kubernetes service called email
+    ("EMAIL_PORT", "465", "mailer use_ssl", True),
+    ("EMAIL_PORT", "465", "mailer use_tls", False),
+    ("EMAIL_PORT", "587", "mailer use_ssl", False),
+    ("EMAIL_USE_SSL", "true", "mailer use_tls", False),
+    ("EMAIL_PORT", "tcp://10.96.0.7:587", "mailer port", 587),  # of a Kubernetes service called email
     ("REDIS_URL", "REDISS://:p@cache.example:6379/0", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
     ("REDIS_URL", "rediss://:p@cache.example  ", "REDIS_URL", "rediss://:p@cache.example:6379/0"),
     ("MEDIA_ENDPOINT_URL", "https://a.r2.example/shop-uploads/", "MEDIA_ENDPOINT_URL", "https://a.r2.example"),
@@ -235,6 +236,15 @@ def meaning(settings):
     return {name: repr(value) for name, value in vars(settings).items() if name.isupper()}
 
 
+def value_of(settings, name):
+    """Return a setting; what Django 5.2 and 6.1 have in different shapes, in one."""
+    if name == "ADMINS":
+        return [each if isinstance(each, str) else each[1] for each in settings.ADMINS]
+    if name.startswith("mailer "):
+        return mailer_option(name.removeprefix("mailer "), settings)
+    return getattr(settings, name)
+
+
 def test_every_variable_is_tried():
     """A new row of the manual's table gets a right value above."""
     prefixes = {name.removesuffix("<NAME>") for name in documented() if name.endswith("<NAME>")}
@@ -289,7 +299,7 @@ def test_another_spelling(name, value, setting, meant):
     settings, problems = given(name, value)
 
     assert problems == []
-    assert getattr(settings, setting) == meant
+    assert value_of(settings, setting) == meant
 
 
 @pytest.mark.parametrize(("name", "value", "said"), REFUSED)

@@ -71,5 +71,5 @@ def test_waiting_keys_are_hopped_over():
 
     found = plan(concurrency_keys.WAITED_FOR, [100])
 
-    assert "offbeat_jobs_waiting_idx" in found
+    assert "offbeat_jobs_keys_idx" in found
     assert "Seq Scan on offbeat_jobs_job" not in found.replace("Seq Scan on offbeat_jobs_job other", "")

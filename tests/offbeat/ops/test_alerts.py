@@ -28,6 +28,7 @@ from offbeat.ops.alerts.models import Incident, Turn
 from offbeat.ops.alerts.outage import Outage
 from offbeat.ops.conditions import Account
 from offbeat.ops.snapshot import Snapshot, expected_queues
+from offbeat.variables.mail_addresses import recipients
 from tests.offbeat.ops.support import entry, greet
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.somebody import somebody
@@ -67,7 +68,7 @@ def webhook():
 @pytest.fixture(autouse=True)
 def people(settings, webhook):
     """Somebody to tell, on both ways."""
-    settings.ADMINS = [("ops", "ops@example.com")]
+    settings.ADMINS = recipients("ops@example.com")
     settings.ALERT_WEBHOOK_URL = webhook.url
 
 

@@ -26,6 +26,7 @@ from offbeat.ops.doctor import examination
 from offbeat.ops.health_cron import remembered
 from offbeat.ops.metrics import page as metrics
 from offbeat.ops.snapshot import Snapshot, expected_queues
+from offbeat.variables.mail_addresses import recipients
 from tests.offbeat.ops.support import entry, greet
 from tests.offbeat.support.operators import make_operator
 
@@ -38,7 +39,7 @@ PLANTS = replace(entry("0 * * * *", "plants"), line="enqueue_prune_jobs", is_in_
 @pytest.fixture(autouse=True)
 def quiet(ledger, carrier, settings):
     """A ledger in which nothing is wrong: one worker consumes every queue, one cronjob is on time; and somebody to tell."""
-    settings.METRICS_TOKEN, settings.ADMINS = TOKEN, [("ops", "ops@example.com")]
+    settings.METRICS_TOKEN, settings.ADMINS = TOKEN, recipients("ops@example.com")
     Incident.objects.all().delete()
     Worker.objects.create(hostname="here", pid=1, queues=ALL, concurrency=2)
     register(PLANTS, database_now())

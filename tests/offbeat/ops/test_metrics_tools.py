@@ -193,8 +193,9 @@ def test_flower_attaches(stack):
     tasks = wait_until(lambda: succeeded(ask(f"http://{LOOPBACK}:{port}/api/tasks", user)))
 
     assert [task["name"] for task in tasks] == ["offbeat.jobs.tasks.prune"]
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         ask(f"http://{LOOPBACK}:{port}/api/workers")
+    refused.value.close()
 
 
 def succeeded(tasks):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from offbeat.jobs import base_classes
+
 if TYPE_CHECKING:
     from celery import Celery
 
@@ -22,6 +24,8 @@ def install(app: Celery) -> None:
         }
     )
     app.steps["consumer"].update({"offbeat.jobs.worker.lease:Lease", "offbeat.jobs.worker.lease:BrokerWatch"})
+    base_classes.install(app)
+    app.control_cls = "offbeat.jobs.revocation:JobsControl"
     app.amqp_cls = "offbeat.jobs.worker.connection:SteadyAMQP"
     logging.getLogger("celery.worker.consumer.consumer").addFilter(is_true_of_jobs)
 

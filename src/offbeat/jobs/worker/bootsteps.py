@@ -19,6 +19,7 @@ from offbeat.jobs import (
     workers,
 )
 from offbeat.jobs.conf import conf
+from offbeat.jobs.worker import commands  # noqa: F401  registers a command of Celery's remote control
 from offbeat.jobs.worker.graceful_stop import stop_worker
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread

@@ -68,6 +68,10 @@ def is_count(value: Any) -> bool:
     return value is None or (isinstance(value, int) and 0 <= value < 1e9)
 
 
+def is_level(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and abs(value) < 1e9)
+
+
 def is_calls(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(each, dict) for each in value))
 
@@ -92,6 +96,7 @@ LIST, ANY_LIST = (
 ANY_TEXT = Shape("text or null", optional(str))
 MOMENT = Shape("a time in ISO 8601 or null", is_moment)
 COUNT = Shape("a whole number from 0, or null", is_count)
+LEVEL = Shape("a whole number or null", is_level)
 ABSENT = Shape("absent", lambda value: not value)
 CALLS = Shape("a list of objects or null", is_calls)
 
@@ -106,11 +111,17 @@ PROPERTIES = {
     "delivery_tag": NAME,
     "delivery_info": OBJECT,
     "body_encoding": ANY_TEXT,
-    "priority": COUNT,
+    "priority": LEVEL,
     "correlation_id": ANY_TEXT,
     "reply_to": ANY_TEXT,
 }
-JOB = {"id": UUID, "task": NAME, JOB_HEADER: Shape("true", lambda value: value is True)}
+LIMITS = Shape("two numbers of seconds, each may be null", is_limits)
+JOB = {
+    "id": UUID,
+    "task": NAME,
+    "timelimit": LIMITS,
+    JOB_HEADER: Shape("true", lambda value: value is True),
+}
 CALL = {
     "id": NAME,
     "task": NAME,
@@ -118,7 +129,7 @@ CALL = {
     "eta": MOMENT,
     "expires": MOMENT,
     "retries": COUNT,
-    "timelimit": Shape("two numbers of seconds, each may be null", is_limits),
+    "timelimit": LIMITS,
     "stamps": ANY_OBJECT,
     "stamped_headers": Shape("a list of names or null", is_names),
 }

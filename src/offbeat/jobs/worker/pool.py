@@ -11,7 +11,7 @@ from celery.concurrency import ALIASES, get_implementation
 from celery.concurrency.prefork import TaskPool
 
 VARIABLE = "CELERY_WORKER_POOL"  # Celery's command line reads each of its options from such a variable, too
-HINT = f"start it without -P or --pool, and without {VARIABLE}"
+HINT = f"start it without -P or --pool, and without {VARIABLE}; in a test call run_jobs() of offbeat.jobs.testing"
 REASON = "should be prefork, the only one in which a message runs once and time limits hold"
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from celery.worker import state
 
 from offbeat.jobs import ledger, refusal
-from offbeat.jobs.message import job_message
 from offbeat.jobs.worker.state import worker_state
 
 
@@ -25,8 +24,7 @@ def pull(worker: Any, queues: list[str]) -> int:
         return 0
     taken = refusal.claim(queues, room)
     for one in taken:
-        message = job_message(str(one.id), one.task, one.queue, one.published_at, ledger.identity())
-        worker.hub.call_soon(deliver, worker, message, one.queue)
+        worker.hub.call_soon(deliver, worker, one.message(ledger.identity()), one.queue)
     return len(taken)
 
 

@@ -17,7 +17,8 @@ from kombu.utils.encoding import bytes_to_str
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from offbeat.jobs import unreadable_store
+from offbeat.jobs import broker, unreadable_store
+from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.unreadable_store import UnreadableError
 from offbeat.jobs.worker import message_shape
@@ -107,6 +108,31 @@ class LedgerChannel(redis.Channel):
     Message = LedgerMessage
 
     _in_poll: Any
+    _brpop_sent_at: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.priority_steps = (
+            broker.levels_in_use()
+        )  # to consume, count, empty and delete all lists of a queue
+
+    def _get_message_priority(self, message: Any, reverse: bool = False) -> int:
+        """Return the level of a job's message, which may be above a plain one's: it goes back to the list that it came from."""
+        level = message["properties"].get("priority") if _has_job_header(message.get("headers")) else None
+        return level if level in LEVELS else int(super()._get_message_priority(message, reverse))
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for the next message: queues take turns, and of each the most urgent comes first.
+
+        Kombu asks for the most urgent of all queues: a flood of those in one queue would keep another waiting.
+        """
+        if queues := self._queue_cycle.consume(len(self.active_queues)):
+            lists = [self._q_for_pri(queue, level) for queue in queues for level in self.priority_steps]
+            command = ["BRPOP", *lists, (self.brpop_timeout if timeout is None else timeout) or 0]
+            self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
+            self._in_poll.send_command(
+                *(self.client._prefix_args(command) if self.global_keyprefix else command)  # noqa: SLF001  kombu's own client
+            )
 
     def _brpop_read(self, **options: Any) -> bool:
         """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker."""
@@ -186,4 +212,8 @@ def recorded(qos: redis.QoS) -> list[str]:
 
 
 def _is_job(message: Any) -> bool:
-    return bool(message.headers and message.headers.get(JOB_HEADER))
+    return _has_job_header(message.headers)
+
+
+def _has_job_header(headers: Any) -> bool:
+    return isinstance(headers, dict) and bool(headers.get(JOB_HEADER))

@@ -26,6 +26,7 @@ from offbeat.cronjobs.words import duration, stamp
 from offbeat.ops import conditions
 from offbeat.ops.alerts.conf import conf
 from offbeat.ops.alerts.models import Incident
+from offbeat.outgoing_request import send_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,8 +108,7 @@ def post(incident: Incident) -> None:
         json.dumps(as_json(incident)).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-        pass
+    send_request(request, timeout=10)
 
 
 def as_json(incident: Incident) -> dict[str, Any]:

@@ -11,7 +11,16 @@ from django.db import connection
 
 from offbeat.jobs.broker import BrokerAwayError
 from offbeat.ops import conditions
-from offbeat.ops.doctor import cache_server, encryption, limits, postgres, process, redis_server, runtime
+from offbeat.ops.doctor import (
+    cache_server,
+    encryption,
+    limits,
+    postgres,
+    process,
+    redis_server,
+    runtime,
+    support,
+)
 from offbeat.ops.doctor.findings import Finding, red, yellow
 from offbeat.redaction import first_line
 
@@ -32,6 +41,7 @@ class Check:
 
 CHECKS = (
     Check(process.versions),
+    Check(support.process_versions),
     Check(process.debug),
     Check(process.secrets),
     Check(process.variables),

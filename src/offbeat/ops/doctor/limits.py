@@ -14,6 +14,7 @@ from offbeat.cronjobs.conditions import longest_run
 from offbeat.cronjobs.words import duration
 from offbeat.deployment import spec
 from offbeat.jobs.conf import conf
+from offbeat.mailer import mailer_option
 from offbeat.ops.doctor.findings import Finding, graded, green, red, yellow
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def grace() -> Iterator[Finding]:
 
 
 def time_limits() -> Iterator[Finding]:
+    patience = mailer_option("timeout")
     soft, hard = current_app.conf.task_soft_time_limit, current_app.conf.task_time_limit
     text = f"soft {soft or 'none'} s, hard {hard or 'none'} s"
     if not hard:
@@ -49,12 +51,9 @@ def time_limits() -> Iterator[Finding]:
         )
     elif soft and soft >= hard:
         yield red("time limits", text, "the soft limit must be below the hard one, or it never comes")
-    elif hard <= settings.EMAIL_TIMEOUT:
-        yield yellow(
-            "time limits",
-            text,
-            f"above EMAIL_TIMEOUT ({settings.EMAIL_TIMEOUT} s): a silent server kills the job",
-        )
+    elif patience and hard <= patience:
+        advice = f"above the mail server's timeout ({patience} s): a silent one kills the job"
+        yield yellow("time limits", text, advice)
     else:
         yield green("time limits", text)
 

@@ -13,11 +13,12 @@ from offbeat.database.pooler import SETTING, is_pooled
 from offbeat.deployment import budget, spec
 from offbeat.deployment.servers import postgres_address
 from offbeat.ops.doctor.findings import Finding, graded, green, red
+from offbeat.ops.doctor.support import support, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLDEST = 14
+OLDEST = 15
 
 
 def ask(statement: str) -> Any:
@@ -42,11 +43,11 @@ def reachable() -> Iterator[Finding]:
 
 def version() -> Iterator[Finding]:
     found = int(ask("SELECT current_setting('server_version_num')::int"))
-    name = f"{found // 10000}.{found % 10000}"
-    if found // 10000 < OLDEST:
-        yield red("PostgreSQL version", name, f"{OLDEST} at least: upgrade it on the platform")
+    major, minor = divmod(found, 10000)
+    if major < OLDEST:
+        yield red("PostgreSQL version", f"{major}.{minor}", f"{OLDEST} at least: upgrade it on the platform")
     else:
-        yield green("PostgreSQL version", name)
+        yield support("PostgreSQL", str(major), today(), f"{major}.{minor}")
 
 
 def migrations() -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from django.core.checks import ERROR, WARNING, run_checks
 from offbeat.deployment.env_use import read_variables
 from offbeat.env import env
 from offbeat.jobs.worker.transport import LedgerTransport
+from offbeat.mailer import mailer_option
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
 from offbeat.variables.weak_secrets import COMMAND, SHORTEST_KEY, SHORTEST_TOKEN, weakness
 
@@ -158,5 +159,5 @@ def recipients() -> Iterator[Finding]:
         yield green("alerts", ", ".join(ways))
     else:
         yield yellow("alerts", "nobody is told of incidents", "set ADMINS, ALERT_WEBHOOK_URL or SENTRY_DSN")
-    if settings.ADMINS and not settings.DEBUG and settings.EMAIL_HOST == "localhost":
+    if settings.ADMINS and not settings.DEBUG and mailer_option("host") == "localhost":
         yield yellow("mail", "EMAIL_HOST is localhost", "set EMAIL_HOST: containers have no mail server")

@@ -116,7 +116,7 @@ def known_token() -> Iterator[Finding]:
 def old_queues() -> Iterator[Finding]:
     """Tell of messages in queues of the same names without a prefix: of releases that had none, or of another program."""
     for queue in sorted(expected_queues()) if broker.prefix() else ():
-        if count := broker.client().llen(queue):
+        if count := broker.count_messages(queue):
             yield yellow(
                 f"Redis list {queue}",
                 f"{counted(count, 'message')} in it, without our prefix: no worker of ours takes them",

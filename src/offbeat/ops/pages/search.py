@@ -23,8 +23,8 @@ WINDOW = 50_000  # jobs looked through for one page: some 0.1 s
 KEYS = 1_000  # jobs whose key begins with what was typed
 
 COLUMNS = (
-    "id, task, args, kwargs, key, state, queue, attempt, batch_id, created_at, due_at, publish_at, published_at, started_at, "
-    "finished_at, reason"
+    "id, task, args, kwargs, key, state, queue, priority, attempt, batch_id, created_at, due_at, publish_at, published_at, "
+    "started_at, finished_at, reason"
 )
 
 
@@ -52,12 +52,12 @@ FINISHED = Order(
 )
 ORDERS = {
     "": Order(("id",)),
-    "pending": Order(("publish_at", "id"), False, "state = 'pending'", "in the order in which they are due"),
+    "pending": Order(("due_at", "id"), False, "state = 'pending'", "in the order in which they are due"),
     "published": Order(
-        ("queue", "published_at", "id"),
+        ("queue", "priority", "published_at", "id"),
         False,
         "state = 'published'",
-        "by queue, in the order in which they wait",
+        "by queue, the least urgent first, in the order in which they wait",
     ),
     "running": Order(("started_at", "id"), False, "state = 'running'", "longest running first"),
     "dead": Order(("finished_at", "id"), only="state = 'dead'", words="last died first"),
@@ -170,7 +170,7 @@ def place_of(job: Job, order: Order) -> str:
     return "|".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
 
 
-READERS = {"id": uuid.UUID, "queue": str}
+READERS = {"id": uuid.UUID, "queue": str, "priority": int}
 
 
 def parsed(place: str, order: Order) -> tuple[Any, ...]:

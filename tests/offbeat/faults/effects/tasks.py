@@ -11,6 +11,7 @@ import sys
 import time
 
 import psutil
+from asgiref.sync import sync_to_async
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
@@ -104,6 +105,56 @@ def fail_always(label):
 @shared_task
 def divide(a, b):
     return a / b
+
+
+WAITS = {
+    "await": lambda: asyncio.sleep(60),
+    "gather": lambda: asyncio.gather(asyncio.sleep(60), asyncio.sleep(60)),
+    "query": lambda: sync_to_async(query_for)(60),
+    "call": lambda: sync_to_async(time.sleep)(60),
+    "thread": lambda: asyncio.to_thread(time.sleep, 6),
+    "sleep": lambda: time.sleep(60),
+    "code": lambda: sum(1 for _ in iter(int, 1)),
+}
+
+
+@shared_task(soft_time_limit=1, time_limit=20)
+async def wait_async(label, how):
+    """Wait for ever, in each of the ways that a coroutine has."""
+    beside = asyncio.create_task(asyncio.sleep(3600))
+    await anote(label, "start")
+    try:
+        if (waited := WAITS[how]()) is not None:
+            await waited
+    except SoftTimeLimitExceeded:
+        await anote(label, f"interrupted {beside.done()}")
+        raise
+
+
+def query_for(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+async def anote(label, what):
+    await Effect.objects.acreate(label=label, what=what, pid=os.getpid())
+
+
+@shared_task(time_limit=2, max_attempts=1)
+async def never_end_async(label):
+    """Swallow whatever interrupts it, as careless code does."""
+    await anote(label, "start")
+    while True:
+        with contextlib.suppress(BaseException):
+            await asyncio.sleep(1)
+
+
+@shared_task(bind=True, atomic=True)
+async def work_async(self, label):
+    """Note the tasks of its loop, and whether it knows its request; fail where the label says so."""
+    await anote(label, f"{len(asyncio.all_tasks())} {self.request.id is not None}")
+    if label == "bad":
+        raise ValueError(label)
 
 
 @shared_task

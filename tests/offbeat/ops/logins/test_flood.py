@@ -28,9 +28,11 @@ def log_in(address, number):
     body = urllib.parse.urlencode(form).encode()
     request = urllib.request.Request(f"{address}/admin/login/", body, headers)  # noqa: S310  as above
     try:
-        return urllib.request.urlopen(request, timeout=120).status  # noqa: S310  our own server
+        answer = urllib.request.urlopen(request, timeout=120)  # noqa: S310  our own server
     except HTTPError as error:
-        return error.code
+        answer = error
+    with answer:
+        return answer.status
 
 
 def timed(do):

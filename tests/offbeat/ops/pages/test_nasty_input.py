@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -93,11 +93,11 @@ def errors(ask, questions):
 
 
 def status_of(ask, question):
-    before = transaction.savepoint()
+    before = connection.savepoint()
     try:
         return ask(question).status_code
     finally:
-        transaction.savepoint_rollback(before)
+        connection.savepoint_rollback(before)
 
 
 @pytest.mark.parametrize("pattern", urls.urlpatterns, ids=lambda pattern: pattern.name)

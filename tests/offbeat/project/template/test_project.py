@@ -13,6 +13,7 @@ from django.db import connection
 from django.urls import reverse
 
 from offbeat.deployment import spec
+from offbeat.variables.mail_addresses import recipients
 
 
 @pytest.mark.django_db
@@ -50,7 +51,7 @@ def test_the_name_is_said_once(settings):
     """Sender and subjects of mails, and the Celery application, are called after platform.yaml."""
     name = spec.read().name
     assert current_app.main == name
-    settings.ADMINS = [("ops", "ops@example.com")]
+    settings.ADMINS = recipients("ops@example.com")
 
     mail.mail_admins("late", "It is late.")
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
+from offbeat.mailer import mailer_option
 
 
 class Command(BaseCommand):
@@ -31,11 +32,10 @@ class Command(BaseCommand):
                 returncode=os.EX_UNAVAILABLE,
             ) from None
         raise_when_asked_to_stop()
+        port = mailer_option("port")
         try:
-            asyncio.run(serve(host, settings.EMAIL_PORT, settings.MAIL_SINK_DIR, self.stdout.write))
+            asyncio.run(serve(host, port, settings.MAIL_SINK_DIR, self.stdout.write))
         except OSError as error:
-            raise CommandError(
-                f"EMAIL_PORT={settings.EMAIL_PORT}: {error}", returncode=os.EX_UNAVAILABLE
-            ) from None
+            raise CommandError(f"EMAIL_PORT={port}: {error}", returncode=os.EX_UNAVAILABLE) from None
         except Stopped:
             return

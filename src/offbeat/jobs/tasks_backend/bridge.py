@@ -1,0 +1,47 @@
+"""Django's signals of tasks, sent where the ledger's own are: by whoever recorded it, after it was recorded.
+
+For jobs of Celery's tasks nothing is done, nor imported.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+
+from offbeat.jobs import signals
+
+if TYPE_CHECKING:
+    import uuid
+
+    from offbeat.jobs.tasks_backend.interface import TaskResult
+
+logger = logging.getLogger(__name__)
+
+RUNNER = "offbeat.jobs.tasks.run_task"  # the task of Celery that runs all tasks of Django's
+
+
+def connect() -> None:
+    for ended in (signals.job_succeeded, signals.job_dead, signals.job_cancelled, signals.job_expired):
+        ended.connect(send_finished)
+
+
+def send_finished(sender: str, job_id: uuid.UUID, **_: Any) -> None:
+    """Send `task_finished` of a job that has ended."""
+    if sender not in current_app.tasks:
+        send("task_finished", job_id)
+
+
+def send(name: str, job_id: uuid.UUID | str) -> TaskResult | None:
+    """Send one of Django's signals with the result as it is now, and return that; of a task that this code lacks, none."""
+    from offbeat.jobs.tasks_backend import interface, results  # noqa: PLC0415  see above
+
+    try:
+        result = results.find(str(job_id), "default")
+    except interface.TaskResultDoesNotExist as error:
+        logger.debug("no %s: %s", name, error)
+        return None
+    backend = interface.task_backends[result.task.backend]
+    getattr(interface, name).send_robust(type(backend), task_result=result)
+    return result

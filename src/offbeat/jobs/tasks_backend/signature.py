@@ -1,0 +1,24 @@
+"""What a task of Django's may be called with."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from offbeat.jobs.tasks_backend.interface import Task
+
+
+def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return why a task cannot be called with these arguments, "" where it can; a context comes besides."""
+    try:
+        signature = inspect.signature(task.func, follow_wrapped=False)
+    except (TypeError, ValueError):  # it cannot tell
+        return ""
+    try:
+        signature.bind(*((None,) if task.takes_context else ()), *args, **kwargs)
+    except TypeError as error:
+        return f"{task.module_path}{signature} does not take its arguments: {error}"
+    return ""

@@ -1,0 +1,138 @@
+"""The class of tasks that `@task` makes under our backend: what the ledger can do, as options of the decorator and of `using`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from celery import current_task
+from django.utils import timezone
+
+from offbeat.jobs.tasks_backend import registry
+from offbeat.jobs.tasks_backend.interface import Task, TaskContext
+from offbeat.jobs.tasks_backend.outcomes import UnknownTaskError
+from offbeat.jobs.tasks_backend.retry_policy import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from offbeat.jobs.models import Batch
+    from offbeat.jobs.producer import Call
+
+
+# What a job has of its own, and what is said in the decorator alone.
+FIXED = {"func", "takes_context"}
+WHEN_BUSY = ("wait", "skip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerTask(Task):
+    """A task of Django's with the options of a job.
+
+    `key`: unique until the job is pruned; `concurrency_key`: at most one job of the same key runs at a time. Each may be a function
+    of the task's arguments. `when_busy`: "wait" or "skip". `not_after`: a time, or a timedelta from the enqueueing on; a job that
+    has not started by then expires. `max_attempts`: attempts that may end without an answer. `atomic`: one transaction with the
+    recording of success. `time_limit`, `soft_time_limit`, `statement_timeout`: seconds. `retry`: see Retry. `batch`: a Batch.
+    """
+
+    key: str | Callable[..., str] | None = None
+    concurrency_key: str | Callable[..., str] | None = None
+    when_busy: str = "wait"
+    not_after: datetime | timedelta | None = None
+    max_attempts: int | None = None
+    atomic: bool = False
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+    statement_timeout: float | None = None
+    retry: Retry | None = None
+    batch: Batch | None = field(default=None, compare=False)
+
+    def using(self, **options: Any) -> LedgerTask:
+        """Return the task with other options; None leaves one as it is."""
+        given = {name: value for name, value in options.items() if value is not None}
+        if strange := options.keys() - {each.name for each in fields(self)} | options.keys() & FIXED:
+            known = ", ".join(each.name for each in fields(self) if each.name not in FIXED)
+            raise TypeError(f"{self.module_path}: using() takes no {min(strange)}. It takes {known}.")
+        return replace(self, **given)
+
+    def __reduce__(self) -> Any:
+        """Pickle what differs from the task at its path: what that one has, such as a function of its key, may not be picklable."""
+        try:
+            declared = registry.find(self.module_path)
+        except UnknownTaskError:
+            return Task.__reduce__(self)
+        changes = {
+            each.name: value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != getattr(declared, each.name)
+        }
+        return _changed, (self.module_path, changes)
+
+    def enqueue_many(self, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> int:
+        """Write one job for each `(args, kwargs)`, streamed; return how many. No `task_enqueued` is sent."""
+        backend: Any = self.get_backend()
+        return int(backend.enqueue_many(self, calls))
+
+    def follow_up(self, *args: Any, **kwargs: Any) -> Call:
+        """Return what `enqueue` would write, to follow a batch."""
+        backend: Any = self.get_backend()
+        return cast("Call", backend.call(self, args, kwargs))
+
+
+def _changed(path: str, changes: dict[str, Any]) -> Task:
+    return replace(registry.find(path), **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerContext(TaskContext):  # type: ignore[misc]  # the stubs do not say that it is frozen
+    """What a task with `takes_context` is given."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Record how far the job is. Raises FencedError when it has been started again elsewhere: let it pass."""
+        current_task.progress(done, total)
+
+
+DEFAULTS = {each.name: each.default for each in fields(LedgerTask)}
+
+
+def option(task: Task, name: str) -> Any:
+    """Return an option of a task, which may be a plain one: Django's, or of another backend."""
+    return getattr(task, name, DEFAULTS[name])
+
+
+def problem(task: Task) -> str:
+    """Return what is wrong with the options of a task, "" for nothing."""
+    if (busy := option(task, "when_busy")) not in WHEN_BUSY:
+        return f'when_busy should be "wait" or "skip", got {busy!r}'
+    not_after = option(task, "not_after")
+    if isinstance(not_after, datetime) and timezone.is_naive(not_after):
+        return f"not_after has no time zone ({not_after}): take django.utils.timezone.now() and add to it"
+    if not isinstance(not_after, datetime | timedelta | None):
+        return f"not_after should be a datetime or a timedelta, got {not_after!r}"
+    if not isinstance(option(task, "retry"), Retry | None):
+        return f"retry should be a Retry, got {option(task, 'retry')!r}"
+    return _key_problem(task) or _number_problem(task)
+
+
+def _key_problem(task: Task) -> str:
+    for name in ("key", "concurrency_key"):
+        value = option(task, name)
+        if not (value is None or callable(value) or isinstance(value, str)):
+            return f"{name} should be a text, or a function of the task's arguments, got {value!r}"
+    return ""
+
+
+def _number_problem(task: Task) -> str:
+    for name in ("time_limit", "soft_time_limit", "max_attempts", "statement_timeout"):
+        value, least = option(task, name), 0 if name == "statement_timeout" else 1
+        if value is not None and not (_is_number(value) and value >= least):
+            return f"{name} should be a number from {least} on, got {value!r}"
+    hard, soft = option(task, "time_limit"), option(task, "soft_time_limit")
+    if hard and soft and soft >= hard:
+        return f"soft_time_limit ({soft:g} s) should be below time_limit ({hard:g} s)"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

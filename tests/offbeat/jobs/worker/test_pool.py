@@ -1,0 +1,18 @@
+"""Celery's worker for tests, which runs tasks in a thread."""
+
+import os
+
+import pytest
+from celery import current_app
+from celery.contrib.testing.worker import start_worker
+
+
+def test_celerys_worker_for_tests_is_refused(capsys):
+    """It says why, and what a test calls instead."""
+    with pytest.raises(SystemExit) as ended, start_worker(current_app, perform_ping_check=False):
+        pass
+
+    assert ended.value.code == os.EX_CONFIG
+    error = capsys.readouterr().err
+    assert "should be prefork" in error
+    assert "in a test call run_jobs() of offbeat.jobs.testing" in error
