@@ -18,13 +18,13 @@ ELSEWHERE = {
         "AdminTestCase": "their page in the admin; ours are `/ops/` and the admin's page of jobs",
         "DatabaseBackendTestCase.test_index_scan_for_ready": "an index of their table",
         "DatabaseBackendTestCase.test_task_name": "a property of their model",
-        "DatabaseBackendWorkerTestCase.test_worker_with_locked_rows": "rows of their table that the test locks, and their worker's query skips",
+        "DatabaseBackendWorkerTestCase.test_worker_with_locked_rows": "rows that their worker's query skips, when locked",
         **{
             f"DatabaseBackendWorkerTestCase.test_{name}": OPTIONS
             for name in (
                 "empty_worker_id", "exclude_queues_requires_processing_all_queues", "fractional_interval", "incorrect_backend",
-                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id", "unknown_backend",
-                "zero_interval", "zero_max_tasks",
+                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id", 
+                "unknown_backend", "zero_interval", "zero_max_tasks",
             )
         },
     },
@@ -40,8 +40,8 @@ REASONS = {
         "ImmediateBackendTestCase.test_cannot_get_result": "a backend without results; ours has them",
         "ImmediateBackendTestCase.test_cannot_refresh_result": "a backend without results; ours has them",
         "ImmediateBackendTestCase.test_cannot_pass_run_after": "a backend without `run_after`; ours has it",
-        "ImmediateBackendTestCase.test_throws_keyboard_interrupt": "an exception that leaves `enqueue`, as the task runs inside it; "
-        "in ours it ends the attempt, and is in `errors`",
+        "ImmediateBackendTestCase.test_throws_keyboard_interrupt": "an exception that leaves `enqueue`, where the task "
+        "runs inside it; in ours it ends the attempt, and is in `errors`",
         "ImmediateBackendTransactionTestCase.test_doesnt_wait_until_transaction_commit_by_default": "a task that runs inside the "
         "transaction that enqueues it; ours runs after the commit",
     },
@@ -54,10 +54,10 @@ REASONS = {
         "DatabaseBackendTestCase.test_database_backend_app_missing": "a check for their app in INSTALLED_APPS",
         "DatabaseBackendTestCase.test_invalid_task_path": PATHS,
         "DatabaseBackendTestCase.test_missing_task_path": PATHS,
-        "DatabaseBackendTestCase.test_priority_range_check": "a constraint of their table; a priority out of range is refused by `using`",
+        "DatabaseBackendTestCase.test_priority_range_check": "a constraint of their table; ours is Django's, in `using`",
         "DatabaseBackendWorkerTestCase.test_doesnt_process_different_backend": "a worker that serves one alias; ours serves queues",
-        "DatabaseBackendWorkerTestCase.test_task_import_string": "that the traceback of a missing task names ImportError; ours says "
-        "which task no worker has found",
+        "DatabaseBackendWorkerTestCase.test_task_import_string": "that the traceback of a task that is missing names "
+        "ImportError; ours says which task no worker has found",
         "DatabaseBackendWorkerTestCase.test_verbose_logging": "the words that their worker prints",
         "DatabaseWorkerProcessTestCase.test_multiple_workers": "the words that their worker prints",
         "DatabaseWorkerProcessTestCase.test_repeat_ctrl_c": "an id that is given to the worker; ours has one from the ledger",
