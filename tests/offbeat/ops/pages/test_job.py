@@ -30,6 +30,14 @@ def test_the_page_of_a_job(client):
     assert "Retry Run again… Discard…" in text
 
 
+@pytest.mark.parametrize(("priority", "is_shown"), [(0, False), (-40, True)])
+def test_the_page_of_a_job_with_a_priority(client, priority, is_shown):
+    """It is shown where it is not the default."""
+    job = stage.job("a.b", "published", timezone.now(), priority=priority)
+
+    assert ("priority -40" in text_of(client.get(f"/ops/jobs/{job.pk}/"))) == is_shown
+
+
 def test_the_page_of_a_job_that_runs(client):
     """It shows how far the job is, and nothing that cannot be done to it."""
     job = stage.job("a.b", "running", timezone.now(), progress_done=3, progress_total=4)
