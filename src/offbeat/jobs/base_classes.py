@@ -32,9 +32,11 @@ def _make(
 
 def _register(celerys: Callable[..., Any], task: Any, **options: Any) -> Any:
     """Register a class of a task, or an instance, which stays the one that its module has."""
+    given: Any = task if inspect.isclass(task) else type(task)
+    base = durable(given)
     if inspect.isclass(task):
-        return celerys(durable(task), **options)
-    task.__class__ = durable(type(task))
+        return celerys(base, **options)
+    task.__class__ = base
     return celerys(task, **options)
 
 
