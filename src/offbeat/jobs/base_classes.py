@@ -53,4 +53,5 @@ def durable(base: Any) -> Any:
         "__doc__": base.__doc__,
         "abstract": True,
     }
-    return type(base)(base.__name__, (base, DurableTask), namespace)
+    metaclass: Any = type(base)
+    return metaclass(base.__name__, (base, DurableTask), namespace)
