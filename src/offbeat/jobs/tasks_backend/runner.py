@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import TaskPredicate
 
 from offbeat.database.statement_bounds import statement_timeout
+from offbeat.jobs import event_loop
 from offbeat.jobs.arguments import ArgumentError, encode_result
 from offbeat.jobs.attempts import FencedError
 from offbeat.jobs.execution import attempt_of
@@ -62,11 +63,12 @@ class TaskRunner(DurableTask):
 
 
 def _call(task: Task, result: TaskResult, args: Any, kwargs: Any) -> Any:
-    if not task.takes_context:
-        return task.call(*args, **kwargs)
-    from offbeat.jobs.tasks_backend.task import LedgerContext  # noqa: PLC0415  as above
+    """Call a task's function; a coroutine runs in this thread, and not in another as with the task's own `call`."""
+    if task.takes_context:
+        from offbeat.jobs.tasks_backend.task import LedgerContext  # noqa: PLC0415  as above
 
-    return task.call(LedgerContext(task_result=result), *args, **kwargs)
+        args = (LedgerContext(task_result=result), *args)
+    return event_loop.await_result(task.module_path, task.func(*args, **kwargs))
 
 
 def _normalized(path: str, result: Any) -> Any:
