@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-from bench import bulk, latency, ledger, request, throughput
+from bench import bulk, latency, ledger, priorities, request, throughput
 from bench.report import Report
 from bench.stand import CHECKOUT, say, stand
 
@@ -24,6 +24,8 @@ def main():
         bulk.empty()
         say("Latency ...")
         latencies = latency.measure()
+        say("Priorities ...")
+        levels, urgent = priorities.measure()
         say("Ledger ...")
         statements = ledger.measure()
     report = Report(CHECKOUT / "docs" / "offbeat" / "benchmarks.md", "What durability costs")
@@ -32,6 +34,7 @@ def main():
     tell_bulk(report, bulks)
     tell_requests(report, requests)
     tell_latency(report, latencies)
+    tell_priorities(report, levels, urgent)
     tell_ledger(report, statements)
     report.write()
     sys.stdout.write(report.text)
@@ -108,6 +111,31 @@ def tell_latency(report, found):
         f"{(plain + 2 * commit) / plain:.2f} x plain; giving one up would let a crash of PostgreSQL run a job twice."
     )
     report.target("durable p50 to plain p50", durable / plain, 1.5, at_least=False)
+
+
+def tell_priorities(report, levels, urgent):
+    report.head("Priorities")
+    rows = [[name, f"{kind['rate']:.0f}", f"{kind['p50']:.2f}"] for name, kind in levels.items()]
+    report.table(["", "jobs/s", "start p50, ms"], rows)
+    before, default, spread = levels.values()
+    report.target("seven lists to one, jobs/s", default["rate"] / before["rate"], 0.95, at_least=True)
+    report.target(
+        "jobs of all levels to one list, jobs/s", spread["rate"] / before["rate"], 0.95, at_least=True
+    )
+    report.target("seven lists to one, start p50", default["p50"] / before["p50"], 1.05, at_least=False)
+    report.table(
+        ["start of an urgent job", "p50, ms"],
+        [
+            ["on an empty queue", f"{urgent['empty']:.2f}"],
+            [
+                f"while low ones run and {urgent['left']:,} to 100,000 of them wait",
+                f"{urgent['backlog']:.2f}",
+            ],
+        ],
+    )
+    report.target(
+        "behind a backlog to an empty queue, p50", urgent["backlog"] / urgent["empty"], 2, at_least=False
+    )
 
 
 def tell_ledger(report, found):

@@ -1,7 +1,14 @@
 """The project's settings, with the tasks and pages that the benchmarks need."""
 
+import os
+
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "bench"]
 ROOT_URLCONF = "bench.urls"
+
+if os.environ.get("BENCH_LEVELS") == "none":  # a worker as it was before queues had levels
+    from offbeat.jobs import levels
+
+    levels.LEVELS = (0,)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import django
 
-from bench.conformance.outcomes import Outcomes
-from bench.conformance.reasons import is_elsewhere
+from bench.conformance.outcomes import Outcomes, name_of
+from bench.conformance.reasons import reason_to_skip
 
 
 def main(name, *only):
@@ -24,10 +24,9 @@ def main(name, *only):
     with {"django": django_tests, "django-tasks-db": tables_tests}[name]() as modules:
         suite = unittest.TestSuite()
         for test in (test for module in modules for test in tests_of(module)):
-            words = test.id().split(".")
-            if is_elsewhere(name, words[-2]):
-                outcomes.addSkip(test, "")
-            elif not only or set(only) & set(words):
+            if reason := reason_to_skip(name, name_of(test)):
+                outcomes.addSkip(test, reason)
+            elif not only or set(only) & set(test.id().split(".")):
                 suite.addTest(prepared(test))
         suite.run(outcomes)
     Path(os.environ["CONFORMANCE_REPORT"]).write_text(

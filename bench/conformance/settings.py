@@ -8,6 +8,5 @@ from bench.settings import INSTALLED_APPS, TASKS
 OURS = TASKS["default"]["BACKEND"]
 TASKS = {"default": {"BACKEND": OURS}}
 if find_spec("django_tasks_db"):  # the one in `outside`
-    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_db"]
-    CELERY_IMPORTS = ["tests.tasks"]  # in no app
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_db", "tests"]
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

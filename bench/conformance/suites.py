@@ -56,6 +56,7 @@ def environment(folder, report):
         "DJANGO_SETTINGS_MODULE": "bench.conformance.settings",
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # some call refresh() in a coroutine, where a backend asks no database
         "PYTHONPATH": os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]),
+        "PYTHONSAFEPATH": "1",  # the checkout's package `tests` is another one
         "CONFORMANCE_CHECKOUT": str(CHECKOUT),
         "CONFORMANCE_REPORT": str(report),
         "LOG_LEVEL": "CRITICAL",

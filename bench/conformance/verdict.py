@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.conformance.reasons import ELSEWHERE, REASONS
+from bench.conformance.reasons import REASONS
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Verdict:
     @property
     def reasons(self):
         """Give why each test that did not pass cannot: from our table, or from the test itself."""
-        ours = ELSEWHERE[self.name], REASONS[self.name]
+        known = REASONS[self.name]
         return {
-            test: ours[0].get(test.split(".")[0]) or ours[1].get(test) or what.removeprefix("skipped: ")
+            test: known.get(test) or what.removeprefix("skipped: ")
             for test, what in self.found.items()
-            if test not in self.passed and (what.startswith("skipped") or test in ours[1])
+            if what.startswith("skipped: ") or (test in known and test not in self.passed)
         }
 
     @property

@@ -11,14 +11,17 @@ import time
 from bench.stand import process, wait_until
 
 QUEUES = ["default", "queue-1"]
+ASK = {"destination": ["standing@by"], "reply": True, "limit": 1}
 PATIENCE = 20  # seconds for a batch; what is READY afterwards stays so
 
 
 @contextlib.contextmanager
 def standing_by():
     """Start it on a queue that nobody uses."""
-    command = f"{sys.executable} manage.py worker --queues nobody --concurrency 1 --hostname standing@by"
-    with process(command, WORKER_REMOTE_CONTROL="true", OFFBEAT_JOBS_UNKNOWN_AFTER="1"):
+    command = f"{sys.executable} manage.py worker --queues nobody --concurrency 1 --hostname {ASK['destination'][0]}"
+    settings = "tests.db_worker_test_settings"  # so it has their tests, and not the checkout's
+    environment = {"WORKER_REMOTE_CONTROL": "true", "OFFBEAT_JOBS_UNKNOWN_AFTER": "1"}
+    with process(command, **environment, DJANGO_SETTINGS_MODULE=settings):
         wait_until(lambda: control().ping(timeout=0.3), seconds=60)
         yield
 
@@ -30,13 +33,14 @@ def control():
 
 
 def run_batch(queues):
+    """Let it take what is due in these queues."""
     for queue in queues:
-        control().add_consumer(queue, reply=True)
+        control().add_consumer(queue, **ASK)
     try:
         wait_until_idle(queues)
     finally:
         for queue in queues:
-            control().cancel_consumer(queue, reply=True)
+            control().cancel_consumer(queue, **ASK)
 
 
 def wait_until_idle(queues):

@@ -290,3 +290,13 @@ def is_slow(pattern, shape, patience):
         return pattern.search(text.encode() if isinstance(pattern.pattern, bytes) else text)
 
     return any(seconds(search, of_length(shape, length), times=1) > patience for length in lengths)
+
+
+def test_no_group_is_repeated_possessively():
+    """Python before 3.11.5, which Debian 12 has, would leave a secret in the text: an atomic group is the same."""
+    repeat = re.compile(r"\)(\{[0-9,{}]+\}|[*+?])\+")
+    patterns = {
+        str(path): path.read_text() for path in CORE.rglob("*.py") if "re.compile" in path.read_text()
+    }
+
+    assert [(path, found[0]) for path, text in patterns.items() for found in repeat.finditer(text)] == []

@@ -32,6 +32,8 @@ def check_cronjobs(**_: Any) -> Iterator[CheckMessage]:
 
 
 def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
+    from offbeat.cronjobs import call_checks  # noqa: PLC0415  of checks only: no wake-up pays for it
+
     where = f"platform.yaml: cronjobs/{cronjob.name}"
     try:
         entry = entries.load_entry(cronjob)
@@ -54,7 +56,12 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
             hint="Say which task it enqueues: task = send_weekly_digest.",
             id="offbeat_cronjobs.E005",
         )
-    elif longest_run(entry) is None:
+        return
+    if unfit := list(call_checks.check_task(entry, where)):
+        yield from unfit
+        return
+    yield from call_checks.check_arguments(entry, where)
+    if longest_run(entry) is None:
         yield Error(
             f"{where}: its task {entry.command.task.name} may run for ever.",
             hint="Give it a time_limit: @shared_task(time_limit=600).",

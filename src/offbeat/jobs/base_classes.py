@@ -32,14 +32,16 @@ def _make(
 
 def _register(celerys: Callable[..., Any], task: Any, **options: Any) -> Any:
     """Register a class of a task, or an instance, which stays the one that its module has."""
+    given: Any = task if inspect.isclass(task) else type(task)
+    base = durable(given)
     if inspect.isclass(task):
-        return celerys(durable(task), **options)
-    task.__class__ = durable(type(task))
+        return celerys(base, **options)
+    task.__class__ = base
     return celerys(task, **options)
 
 
 @lru_cache(maxsize=1024)
-def durable(base: type[Task]) -> type[Task]:
+def durable(base: Any) -> Any:
     """Return a class with all that `base` has, whose tasks can be enqueued."""
     from offbeat.jobs.task import DurableTask  # noqa: PLC0415  models cannot be imported when an application is made
 
@@ -51,4 +53,5 @@ def durable(base: type[Task]) -> type[Task]:
         "__doc__": base.__doc__,
         "abstract": True,
     }
-    return type(base)(base.__name__, (base, DurableTask), namespace)
+    metaclass: Any = type(base)
+    return metaclass(base.__name__, (base, DurableTask), namespace)

@@ -69,7 +69,7 @@ def execute(
     attempt = attempt_of(task)
     assert attempt is not None  # noqa: S101  asked by whoever called
     attempt.is_executed = True
-    vars(task).pop("override_max_retries", None)  # what Celery's `retry` has noted for an earlier job
+    task.__dict__.pop("override_max_retries", None)  # what Celery's `retry` has noted for an earlier job
     try:
         result = _run(task, attempt, partial(function, *args, **kwargs))
     except attempts.FencedError as error:

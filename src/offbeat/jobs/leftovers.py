@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 200  # characters of a statement: what changes a session says so at its beginning
 # Each is looked at once: fifty of them, and nothing to find behind them, would else be tried in each combination.
-COMMENT = r"(?:\s|--[^\n]*\n|/\*.*?\*/)*+"
+COMMENT = r"(?>(?:\s|--[^\n]*\n|/\*.*?\*/)*)"
 CHANGES_SESSION = re.compile(
     rf"(?:^|;){COMMENT}(?:set\s+(?!local\b|transaction\b|constraints\b)|(?:reset|listen|prepare|declare|load)\b)"
     r"|\b(?:create|into)\s+(?:local\s+|global\s+)?temp"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
 
     from typing_extensions import ParamSpec, TypeVar
 
     from offbeat.jobs.models import Batch
+    from offbeat.jobs.tasks_backend.retry_policy import Retry
 
     # A class of tasks that says nothing of them has any.
     P = ParamSpec("P", default=...)
@@ -30,4 +32,24 @@ class EnqueueOptions(TypedDict, total=False):
     not_after: datetime | None
     queue: str | None
     priority: int | None
+    batch: Batch | None
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of a task of Django's: those of `LedgerTask`."""
+
+    priority: int | None
+    queue_name: str | None
+    run_after: datetime | None
+    backend: str | None
+    key: str | Callable[..., str] | None
+    concurrency_key: str | Callable[..., str] | None
+    when_busy: Literal["wait", "skip"]
+    not_after: datetime | timedelta | None
+    max_attempts: int | None
+    atomic: bool
+    time_limit: float | None
+    soft_time_limit: float | None
+    statement_timeout: float | None
+    retry: Retry | None
     batch: Batch | None

@@ -1,6 +1,7 @@
 """How secrets look. Texts come from outside, so each pattern looks at a character a bounded number of times, however they are made.
 
-Repeats are possessive, begin behind a literal, and stop where the next one could begin.
+Repeats are possessive, begin behind a literal, and stop where the next one could begin. Those of a group are atomic groups
+instead, which is the same: Python before 3.11.5 takes a possessive one for over too early, and a password was left in the text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ CREDENTIALS = re.compile(
 # The same where it is part of another address, once or twice over, and in JSON that escapes slashes.
 PERCENT = r"%(?:25){0,2}"
 ENCODED_CREDENTIALS = re.compile(
-    rf"({PERCENT}3A(?:{PERCENT}2F){{2}}|:\\{{1,2}}/\\{{1,2}}/)(?:(?!{PERCENT}(?:2F|40)|@)[^\s&\"'<>/]){{1,500}}+(?:{PERCENT}40|@)",
+    rf"({PERCENT}3A(?:{PERCENT}2F){{2}}|:\\{{1,2}}/\\{{1,2}}/)(?>(?:(?!{PERCENT}(?:2F|40)|@)[^\s&\"'<>/]){{1,500}})(?:{PERCENT}40|@)",
     re.IGNORECASE,
 )
 # What is asked first, for most texts have none of it.
@@ -39,8 +40,8 @@ SECRET = (
     r"(?:passw(?:or)?d|pwd|passphrase|(?<![^\W_])pass(?==)|secret|token(?!s)|sessionid|x-amz-signature"
     rf"|(?:{'|'.join(KEYS)})[ _-]?key)"
 )
-QUOTED = r"""'(?:[^'\\]|\\.){0,2000}+'?|"(?:[^"\\]|\\.){0,2000}+"?"""
-ESCAPED = r"""(?P<end>\\{1,7}["'])(?:(?!(?<!\\)(?P=end)).){0,2000}+"""  # a quote in JSON in JSON
+QUOTED = r"""'(?>(?:[^'\\]|\\.){0,2000})'?|"(?>(?:[^"\\]|\\.){0,2000})"?"""
+ESCAPED = r"""(?P<end>\\{1,7}["'])(?>(?:(?!(?<!\\)(?P=end)).){0,2000})"""  # a quote in JSON in JSON
 # password=… of libpq, of a query, of a call; "password": … of JSON and of Python's dictionaries; PASSWORD '…' of SQL.
 ASSIGNED = (
     r"""(\s{0,3}+=>?\s{0,3}+|\\{0,7}["']\s{0,3}+[:=]>?\s{0,3}+b?(?=\\{0,7}["'])|\s{1,3}+(?=["']))"""
@@ -54,7 +55,7 @@ PLAIN = (
 # password%3D… and %22password%22%3A%22… in an address.
 ENCODED = (
     rf"""((?:{PERCENT}2[27])?{PERCENT}3[AD](?:{PERCENT}2[027]|\+){{0,3}})"""
-    rf"""(?:(?!{PERCENT}2[267C])[^\s&"'<>]){{1,2000}}+"""
+    rf"""(?>(?:(?!{PERCENT}2[267C])[^\s&"'<>]){{1,2000}})"""
 )
 # --password … of a command line, also as the list that it is made of.
 OPTION = rf"""(?(dash)(\s{{1,3}}+(?![-\s])|["'],\s{{0,3}}+(?=["']))(?:{QUOTED}|\S++)|(?!))"""
@@ -69,10 +70,12 @@ PAIR = re.compile(
 )
 # PostgreSQL's detail of what is there twice: Key (user_id, token)=(1, …) already exists.
 DETAIL = re.compile(
-    rf"(Key \((?=[^)]{{0,300}}?{SECRET})[^)]{{0,300}}+\)=\()(?:(?!\) ).){{0,2000}}+",
+    rf"(Key \((?=[^)]{{0,300}}?{SECRET})[^)]{{0,300}}+\)=\()(?>(?:(?!\) ).){{0,2000}})",
     re.IGNORECASE | re.DOTALL,
 )
-PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:(?!-----END).){0,10000}+", re.DOTALL)
+PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?>(?:(?!-----END).){0,10000})", re.DOTALL
+)
 # What services and signers put in front of their tokens, so that they are found.
 ISSUED = re.compile(
     r"(?<![\w-])(?:eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{8,}+|(?:gh[opsur]_|github_pat_|glpat-|[rs]k_live_|xox[abeprs]-|whsec_|SG\.)[\w.-]{16,}+)"
@@ -92,7 +95,7 @@ MAYBE_ISSUED = (
     "SG.",
 )
 HEADER = re.compile(
-    r"""((?:authorization|(?:x-)?api-key|x-auth-token)\\?["']?\s{0,3}+[:=]\s{0,3}+b?\\?["']?(?:\w{1,20}+\s{1,3}+(?=\S))?+)[^\s"',;]++"""
+    r"""((?:authorization|(?:x-)?api-key|x-auth-token)\\?["']?\s{0,3}+[:=]\s{0,3}+b?\\?["']?(?>(?:\w{1,20}+\s{1,3}+(?=\S))?))[^\s"',;]++"""
     r"""|((?:set-)?cookie\\?["']?\s{0,3}+[:=]\s{0,3}+b?\\?["']?)[^\n"']++""",
     re.IGNORECASE,
 )

@@ -1,8 +1,10 @@
 import pytest
+from celery import Task, shared_task
 
 from offbeat.cronjobs import checks, entries
 from offbeat.cronjobs.management.commands.enqueue_prune_jobs import Command
 from offbeat.deployment import spec
+from offbeat.jobs.models import Job
 
 
 @pytest.fixture
@@ -50,6 +52,95 @@ def test_a_task_that_may_run_for_ever_is_refused(found, monkeypatch):
 
     message = "platform.yaml: cronjobs/daily: its task offbeat.jobs.tasks.prune may run for ever."
     assert found() == [("offbeat_cronjobs.E002", message)]
+
+
+@shared_task(time_limit=60)
+def takes_a_list(list_id):
+    pass
+
+
+@shared_task(time_limit=60, typing=False)
+def is_not_typed():
+    pass
+
+
+@shared_task(base=Task, time_limit=60)
+def is_celerys():
+    pass
+
+
+@shared_task(time_limit=60, rate_limit="1/m")
+def is_limited():
+    pass
+
+
+WHERE = "platform.yaml: cronjobs/daily: "
+NAME = "tests.offbeat.cronjobs.test_checks."
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "code", "message"),
+    [
+        (takes_a_list, {}, "E007", "takes_a_list() missing 1 required positional argument: 'list_id'"),
+        (
+            takes_a_list,
+            {"list_id": 1, "other": 2},
+            "E007",
+            "takes_a_list() got an unexpected keyword argument 'other'",
+        ),
+        (takes_a_list, {"list_id": {1}}, "E007", f'{NAME}takes_a_list: argument "list_id" is a set, which'),
+        (takes_a_list, [1], "E007", "arguments() returned list, and should return a dict"),
+        (takes_a_list, None, "E007", "arguments() returned NoneType, and should return a dict"),
+        (is_not_typed, {"a": 1}, "E007", f"{NAME}is_not_typed() does not take its arguments"),
+        (is_limited, {}, "E007", f"{NAME}is_limited has rate_limit='1/m', which jobs do not keep"),
+        (
+            is_celerys,
+            {},
+            "E006",
+            f"its task {NAME}is_celerys cannot be enqueued: it is of the class celery.app.task.Task.",
+        ),
+        (
+            takes_a_list.run,
+            {},
+            "E006",
+            "its task takes_a_list cannot be enqueued: it is of the class builtins.method.",
+        ),
+    ],
+)
+def test_a_call_that_cannot_be_enqueued(found, monkeypatch, task, arguments, code, message):  # noqa: PLR0917  a table
+    """Each wake-up would end in it."""
+    monkeypatch.setattr(Command, "task", task)
+    monkeypatch.setattr(Command, "arguments", lambda *_: arguments)
+
+    (problem,) = found()
+
+    assert problem[0] == f"offbeat_cronjobs.{code}"
+    assert problem[1].startswith(WHERE)
+    assert message in problem[1]
+
+
+def test_arguments_that_ask_the_database(found, monkeypatch):
+    """A check needs none: what they are is not known, and nothing is said."""
+    monkeypatch.setattr(Command, "arguments", lambda *_: {"count": Job.objects.count()})
+
+    assert found() == []
+
+
+def test_arguments_that_raise(found, monkeypatch):
+    """What they raise may be so here only: a warning."""
+    monkeypatch.setattr(Command, "arguments", lambda *_: {}["list"])
+
+    assert found() == [
+        ("offbeat_cronjobs.W002", f"{WHERE}arguments() of its command raised KeyError: 'list'")
+    ]
+
+
+def test_arguments_that_fit(found, monkeypatch):
+    """With the options of the command's line, and a slot."""
+    monkeypatch.setattr(Command, "task", takes_a_list)
+    monkeypatch.setattr(Command, "arguments", lambda _, slot, options: {"list_id": f"{slot:%Y} {options}"})
+
+    assert found() == []
 
 
 def test_a_command_without_a_task_is_refused(found, monkeypatch):

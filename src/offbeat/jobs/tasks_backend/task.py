@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 
 from celery import current_task
 from django.utils import timezone
 
+from offbeat.jobs.parameters import P, R, TaskOptions
 from offbeat.jobs.tasks_backend import registry
 from offbeat.jobs.tasks_backend.interface import Task, TaskContext
 from offbeat.jobs.tasks_backend.outcomes import UnknownTaskError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from offbeat.jobs.models import Batch
     from offbeat.jobs.producer import Call
+    from offbeat.jobs.tasks_backend.interface import TaskResult
 
 
 # What a job has of its own, and what is said in the decorator alone.
@@ -27,7 +29,7 @@ WHEN_BUSY = ("wait", "skip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerTask(Task):
+class LedgerTask(Task, Generic[P, R]):
     """A task of Django's with the options of a job.
 
     `key`: unique until the job is pruned; `concurrency_key`: at most one job of the same key runs at a time. Each may be a function
@@ -48,9 +50,18 @@ class LedgerTask(Task):
     retry: Retry | None = None
     batch: Batch | None = field(default=None, compare=False)
 
-    def using(self, **options: Any) -> LedgerTask:
+    if TYPE_CHECKING:  # Django's own, with the parameters
+
+        def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[P, R]: ...
+        async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[P, R]: ...
+        def call(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        async def acall(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def get_result(self, result_id: str) -> TaskResult[P, R]: ...
+        async def aget_result(self, result_id: str) -> TaskResult[P, R]: ...
+
+    def using(self, **options: Unpack[TaskOptions]) -> LedgerTask[P, R]:
         """Return the task with other options; None leaves one as it is."""
-        given = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if strange := options.keys() - {each.name for each in fields(self)} | options.keys() & FIXED:
             known = ", ".join(each.name for each in fields(self) if each.name not in FIXED)
             raise TypeError(f"{self.module_path}: using() takes no {min(strange)}. It takes {known}.")
@@ -74,7 +85,7 @@ class LedgerTask(Task):
         backend: Any = self.get_backend()
         return int(backend.enqueue_many(self, calls))
 
-    def follow_up(self, *args: Any, **kwargs: Any) -> Call:
+    def follow_up(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return what `enqueue` would write, to follow a batch."""
         backend: Any = self.get_backend()
         return cast("Call", backend.call(self, args, kwargs))

@@ -1,6 +1,6 @@
 # For mypy: tasks with the arguments of their functions. Celery has no types; all that is not written here stays Any.
 from collections.abc import Callable
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from offbeat.jobs.task import DurableTask
 
@@ -31,15 +31,15 @@ class Celery:
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
-AsyncResult = Any
-Signature = Any
-Task = Any
-chain = Any
-chord = Any
-chunks = Any
-group = Any
-xmap = Any
-xstarmap = Any
+AsyncResult: TypeAlias = Any
+Signature: TypeAlias = Any
+Task: TypeAlias = Any
+chain: Any
+chord: Any
+chunks: Any
+group: Any
+xmap: Any
+xstarmap: Any
 
 app: Any
 beat: Any

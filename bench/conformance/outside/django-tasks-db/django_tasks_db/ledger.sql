@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW conformance_results AS SELECT id,
     created_at AS enqueued_at, started_at, finished_at, jsonb_build_object('args', args, 'kwargs', kwargs) AS args_kwargs,
     priority::int AS priority, task::text AS task_path,
     CASE WHEN attempt = 0 THEN '[]' ELSE jsonb_build_array(coalesce(worker::text, '')) END AS worker_ids,
-    queue::text AS queue_name, coalesce(options->>'backend', 'default') AS backend_name, due_at AS run_after,
+    queue::text AS queue_name, coalesce(options->>'backend', 'default') AS backend_name, CASE WHEN options ? 'run_after' THEN due_at ELSE '9999-01-01+00' END AS run_after,
     result AS return_value, reason AS exception_class_path, traceback
 FROM offbeat_jobs_job;
 
@@ -15,16 +15,16 @@ CREATE OR REPLACE FUNCTION conformance_write() RETURNS trigger LANGUAGE plpgsql 
     IF TG_OP = 'INSERT' THEN
         INSERT INTO offbeat_jobs_job (id, task, args, kwargs, queue, priority, max_attempts, runner, options, state, due_at,
             publish_at, created_at)
-        VALUES (NEW.id, NEW.task_path, NEW.args_kwargs->'args', NEW.args_kwargs->'kwargs', NEW.queue_name, NEW.priority, 5,
-            'RUNNER', jsonb_build_object('backend', NEW.backend_name), 'pending', NEW.run_after,
-            NEW.run_after, NEW.enqueued_at);
+        VALUES (NEW.id, NEW.task_path, coalesce(NEW.args_kwargs->'args', '[]'), coalesce(NEW.args_kwargs->'kwargs', '{}'), NEW.queue_name, NEW.priority, 5,
+            'RUNNER', jsonb_build_object('backend', NEW.backend_name), 'pending', now(), now(), NEW.enqueued_at);
         RETURN NEW;
     ELSIF TG_OP = 'UPDATE' THEN
         UPDATE offbeat_jobs_job SET started_at = NEW.started_at, finished_at = NEW.finished_at, result = NEW.return_value,
             state = CASE WHEN NEW.status = OLD.status THEN state ELSE conformance_state(NEW.status) END,
             attempt = jsonb_array_length(NEW.worker_ids), priority = NEW.priority,
             worker = CASE WHEN NEW.worker_ids = OLD.worker_ids THEN worker ELSE md5(NEW.worker_ids->>0)::uuid END,
-            due_at = NEW.run_after, publish_at = CASE WHEN NEW.run_after = OLD.run_after THEN publish_at ELSE NEW.run_after END
+            due_at = CASE WHEN NEW.run_after = OLD.run_after THEN due_at ELSE NEW.run_after END,
+            publish_at = CASE WHEN NEW.run_after = OLD.run_after THEN publish_at ELSE NEW.run_after END
         WHERE id = NEW.id;
         RETURN NEW;
     END IF;

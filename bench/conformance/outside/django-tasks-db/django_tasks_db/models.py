@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from django_tasks_db.compat import TaskResultStatus
@@ -21,7 +21,9 @@ class Rows(models.QuerySet):
         return self.filter(status=status)
 
     def ready(self):
-        return self.of(TaskResultStatus.READY).filter(run_after__lte=timezone.now())
+        return self.of(TaskResultStatus.READY).filter(
+            Q(run_after=get_date_max()) | Q(run_after__lte=timezone.now())
+        )
 
     def running(self):
         return self.of(TaskResultStatus.RUNNING)
@@ -50,7 +52,7 @@ class DBTaskResult(models.Model):  # noqa: DJ008  nobody reads it
     worker_ids = models.JSONField(default=list)
     queue_name = models.TextField(default="default")
     backend_name = models.TextField(default="default")
-    run_after = models.DateTimeField(default=timezone.now)
+    run_after = models.DateTimeField(default=get_date_max)  # which says that there is none
     return_value = models.JSONField(default=None, null=True)
     exception_class_path = models.TextField(default="")
     traceback = models.TextField(default="")

@@ -6,8 +6,9 @@ from django.core.management.base import BaseCommand
 
 class Command(BaseCommand):
     def add_arguments(self, parser):
-        for option in ("queue-name", "exclude-queues", "interval", "backend", "max-tasks", "worker-id"):
+        for option in ("queue-name", "exclude-queues", "interval", "max-tasks", "worker-id"):
             parser.add_argument(f"--{option}")
+        parser.add_argument("--backend", dest="backend_name")
         parser.add_argument("--batch", action="store_true")
         parser.add_argument("--no-startup-delay", action="store_false", dest="startup_delay")
 
