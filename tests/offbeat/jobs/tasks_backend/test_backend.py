@@ -134,17 +134,22 @@ def test_a_queue_that_nobody_consumes_is_reported(monkeypatch):
     assert queues.routed_queues()["nowhere"] == f"the task {samples.by_mail.module_path}"
 
 
-def test_the_default_queue_is_what_celery_routes_to(settings, monkeypatch):
-    """CELERY_TASK_ROUTES route a task of Django's by its path, where it names no queue itself."""
+@pytest.fixture
+def mail_route(monkeypatch):
+    """CELERY_TASK_ROUTES with an entry for one task."""
     router = current_app.amqp.router
-    monkeypatch.setattr(
-        router, "routes", [*router.routes, MapRoute({samples.add.module_path: {"queue": "mail"}})]
-    )
+    route = MapRoute({samples.add.module_path: {"queue": "mail"}})
+    with monkeypatch.context() as patch:
+        patch.setattr(router, "routes", [*router.routes, route])
+        routed.cache_clear()
+        yield
     routed.cache_clear()
 
+
+def test_the_default_queue_is_what_celery_routes_to(mail_route):
+    """A task of Django's is routed by its path, where it names no queue itself."""
     result = samples.add.enqueue(1)
 
-    routed.cache_clear()
     assert Job.objects.get(pk=result.id).queue == "mail"
     assert samples.add.get_result(result.id).task == samples.add
 
