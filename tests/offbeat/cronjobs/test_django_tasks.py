@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from offbeat.cronjobs import call_checks
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.conditions import longest_run
 from offbeat.jobs.models import Job
@@ -57,3 +58,23 @@ def test_a_task_of_another_backend_is_refused(settings):
         TypeError, match='its backend "default" makes no jobs, so a cronjob cannot enqueue it'
     ):
         type("Command", (EnqueueCommand,), {"task": alien})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"plant": "palm"}, None),
+        ({"flower": "rose"}, "unexpected keyword argument 'flower'"),
+        ({"plant": {1}}, 'argument "plant" is a set'),
+    ],
+)
+def test_its_arguments_are_checked(make, arguments, words):
+    """check_platform reports what every wake-up would end in, and enqueues nothing for it."""
+    entry = make(task=water, arguments=lambda *_: arguments).entry
+
+    found = [
+        each.msg for each in (*call_checks.check_task(entry, "it"), *call_checks.check_arguments(entry, "it"))
+    ]
+
+    assert not Job.objects.exists()
+    assert [words in each for each in found] == ([True] if words else [])

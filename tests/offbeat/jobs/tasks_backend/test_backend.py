@@ -10,12 +10,16 @@ from celery.app.routes import MapRoute
 from django.db import transaction
 
 from offbeat.deployment import queues
+from offbeat.jobs import attempts
 from offbeat.jobs import tasks as jobs_tasks
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import routed
 from offbeat.jobs.tasks_backend import LedgerBackend
+from offbeat.jobs.tasks_backend.bridge import RUNNER
 from offbeat.jobs.tasks_backend.interface import (
     InvalidTask,
+    Task,
+    TaskException,
     TaskResultDoesNotExist,
     TaskResultStatus,
     task_backends,
@@ -165,3 +169,55 @@ def test_queues_may_be_bounded(settings, name):
         with pytest.raises(InvalidTask, match="Queue 'queue-1' is not valid"):
             samples.add.using(queue_name=name)
     assert samples.add.enqueue(1).status == TaskResultStatus.READY
+
+
+def test_a_plain_task_is_enqueued(settings):
+    """A package may make its tasks of Django's own class: the options of ours are at their defaults."""
+    plain = Task(func=samples.add.func, priority=3)
+
+    result = task_backends["default"].enqueue(plain, [1], {"two": 1})
+    run_jobs()
+
+    result.refresh()
+    assert (result.return_value, Job.objects.get(pk=result.id).priority) == (2, 3)
+
+
+def test_the_result_of_another_task_is_refused():
+    """A task gives its own results, as Django says."""
+    result = samples.add.enqueue(1)
+
+    with pytest.raises(TaskException, match="Task does not match"):
+        samples.fail.get_result(result.id)
+
+
+def test_a_message_that_names_another_task_starts_nothing(worker):
+    """Neither by the path, nor by any task of Celery's but the runner."""
+    job = Job.objects.get(pk=samples.add.enqueue(1).id)
+
+    assert attempts.begin(job.pk, worker, samples.add.module_path) is None
+    assert attempts.begin(job.pk, worker, celerys.record.name) is None
+    assert attempts.begin(job.pk, worker, RUNNER).task == samples.add.module_path
+
+
+def test_the_runner_runs_jobs_of_tasks_only():
+    """A message of its own, as whoever can write to Redis may send, runs nothing."""
+    with pytest.raises(TypeError, match="runs jobs of Django's tasks, and nothing else"):
+        jobs_tasks.run_task("os.system", "true")
+
+
+@pytest.mark.parametrize(
+    ("setting", "ids"),
+    [({}, []), ({"OPTIONS": {"queue": "mail"}}, ["offbeat_jobs.E014"])],
+)
+def test_the_setting_is_checked(setting, ids):
+    """An option that nobody reads is reported."""
+    backend = LedgerBackend("default", setting)
+
+    assert [each.id for each in backend.check()] == ids
+
+
+def test_a_project_without_the_ledger_is_reported(monkeypatch):
+    """Its tasks would have no table."""
+    monkeypatch.setattr("django.apps.apps.is_installed", lambda _: False)
+
+    assert [each.id for each in LedgerBackend("default", {}).check()] == ["offbeat_jobs.E013"]
