@@ -56,7 +56,7 @@ def signature(function):
     return text.replace("datetime.timedelta(0)", "timedelta(0)")
 
 
-@pytest.mark.parametrize("package", ["offbeat.jobs", "offbeat.cronjobs"])
+@pytest.mark.parametrize("package", ["offbeat.jobs", "offbeat.jobs.tasks_backend", "offbeat.cronjobs"])
 def test_the_page_has_the_names_of_a_package(package):
     """What a package lists as public is on the page, and nothing else."""
     assert sorted(names(section(f"`{package}`"))) == sorted(import_module(package).__all__)
