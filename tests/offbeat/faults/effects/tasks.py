@@ -17,6 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F
 
+from offbeat.jobs.tasks_backend.interface import task
 from tests.offbeat.faults.effects.models import Effect
 
 
@@ -84,6 +85,12 @@ def rest_within_a_limit(seconds):
 @shared_task(atomic=True)
 def work_atomically(label, seconds=0.0):
     """Do the same in one transaction with the finish."""
+    work.run(label, seconds)
+
+
+@task
+def work_by_django(label, seconds=0.0):
+    """The same through Django's own interface."""
     work.run(label, seconds)
 
 
