@@ -11,6 +11,8 @@ if TYPE_CHECKING or django.VERSION >= (6, 0):
     from django.tasks.exceptions import InvalidTask, InvalidTaskBackend, TaskException, TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
+
+    LOGGER = "django.tasks"
 else:
     from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django_tasks.backends.base import BaseTaskBackend
@@ -21,8 +23,11 @@ else:
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
 
+    LOGGER = "django_tasks"
+
 __all__ = [
     "DEFAULT_TASK_QUEUE_NAME",
+    "LOGGER",
     "BaseTaskBackend",
     "InvalidTask",
     "InvalidTaskBackend",

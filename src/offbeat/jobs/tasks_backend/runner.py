@@ -39,7 +39,9 @@ class TaskRunner(DurableTask):
         return signature.misfit(task, attempt.args, attempt.kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        self.request.task_result = bridge.send("task_started", task_id)
+        attempt = attempt_of(self)
+        is_needed = attempt is not None and attempt.target.takes_context
+        self.request.task_result = bridge.send("task_started", task_id, is_needed=is_needed)
 
     def run_target(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task that the job names, and try it again as its `retry` says."""
