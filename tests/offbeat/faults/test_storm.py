@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.storm, pytest.mark.timeout(400)]
 
 SEED = 20261120
 JOBS = 2_000
+DJANGOS = JOBS // 3  # enqueued through django.tasks
 SECONDS = 60
 WORKERS = 10
 OPTIONS = {"WORKER_CONCURRENCY": "1", "VISIBILITY_TIMEOUT": "6"} | QUICK
@@ -66,9 +67,12 @@ def messages_of_plain_tasks():
 def test_a_storm(faults):
     """2,000 jobs while ten workers are killed and started at random for a minute: 2,000 effects, none lost, none twice.
 
-    As many plain tasks, in the other queue, go through the same storm. What becomes of them is luck, and printed beside.
+    A third of them are Django's own. As many plain tasks, in the other queue, go through the same storm. What becomes of them is
+    luck, and printed beside.
     """
-    tasks.work_atomically.enqueue_many(((f"job-{number}", 0.1), {}) for number in range(JOBS))
+    tasks.work_atomically.enqueue_many(((f"job-{number}", 0.1), {}) for number in range(JOBS - DJANGOS))
+    for number in range(DJANGOS):
+        tasks.work_by_django.using(atomic=True).enqueue(f"job-django-{number}", 0.1)
     Job.objects.update(max_attempts=1000)  # the storm is to blame, not the jobs
     for number in range(JOBS):
         tasks.work.apply_async((f"plain-{number}", 0.1), queue="mail")
@@ -81,6 +85,8 @@ def test_a_storm(faults):
     for name, kind in (("durable jobs", "job"), ("plain .delay()", "plain")):
         once, more = done(kind)
         print(f"{name}: {JOBS - once} lost, {more} twice, after {storm.kills} kills")
+    once, more = done("job-django")
+    print(f"of them by Django's enqueue: {DJANGOS - once} lost, {more} twice")
     assert storm.kills > 30
     assert done("job") == (JOBS, 0)
     assert Job.objects.filter(state="succeeded").count() == JOBS

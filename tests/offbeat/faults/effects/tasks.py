@@ -17,6 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F
 
+from offbeat.jobs.tasks_backend.interface import task
 from tests.offbeat.faults.effects.models import Effect
 
 
@@ -84,6 +85,12 @@ def rest_within_a_limit(seconds):
 @shared_task(atomic=True)
 def work_atomically(label, seconds=0.0):
     """Do the same in one transaction with the finish."""
+    work.run(label, seconds)
+
+
+@task
+def work_by_django(label, seconds=0.0):
+    """The same through Django's own interface."""
     work.run(label, seconds)
 
 
@@ -388,3 +395,29 @@ def ask_slowly_atomically(label, seconds):
 def ask_for_as_long_as_it_takes(label, seconds):
     sleep_in_postgres(seconds)
     note(label, "done")
+
+
+class Hooked(Task):
+    """Notes what Celery calls around its task, as a project's base class would."""
+
+    def before_start(self, task_id, args, kwargs):
+        note(args[0], "before_start")
+
+    def on_success(self, retval, task_id, args, kwargs):
+        note(args[0], f"success {retval}")
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        note(args[0], type(exc).__name__)
+
+    def after_return(self, status, retval, task_id, args, kwargs, einfo):  # noqa: PLR0917  as in Celery
+        note(args[0], f"after {status}")
+
+
+@shared_task(base=Hooked, max_attempts=2, time_limit=600)
+def has_hooks(label, how="return"):
+    note(label, "start")
+    if how == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "raise":
+        raise ValueError(label)
+    return label

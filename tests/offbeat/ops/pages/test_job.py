@@ -68,3 +68,13 @@ def test_batches(client):
     assert "digest 2 of 4 succeeded, 1 failed" in lists
     assert "When all have succeeded: offbeat.jobs.tasks.prune" in page
     assert page.count("published offbeat.jobs.tasks. prune") == 1
+
+
+def test_the_page_of_a_result(client):
+    """What the task returned is shown as its arguments are: as text, and of much of it the beginning."""
+    job = stage.job("a.b", "succeeded", timezone.now(), result={"<b>": ["sent"] * 100_000})
+
+    text = text_of(client.get(f"/ops/jobs/{job.pk}/"))
+
+    assert "Result { &quot;&lt;b&gt;&quot;: [ &quot;sent&quot;, &quot;sent&quot;," in text
+    assert len(text) < 100_000
