@@ -2,7 +2,7 @@
 # docs/offbeat/containers.md says why each step is as it is.
 
 # The digest is what is pulled; dependabot renews it, and follows the tag.
-FROM docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
+FROM docker.io/library/python:3.14-slim@sha256:a2b82f3c48559aa0a8446d9af49826b6e2b2016f4cd2afabfe6013ec53729170 AS base
 # Bytecode is compiled here, once, and not at every start on a file system that may be read-only. The public image comes
 # without that of the standard library: 11 MB, which spare every start and every wake-up half a second.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -3,7 +3,7 @@
 import os
 
 from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS
+from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS, INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "bench"]
 ROOT_URLCONF = "bench.urls"
@@ -12,3 +12,4 @@ if os.environ.get("BENCH_LEVELS") == "none":  # a worker as it was before queues
     from offbeat.jobs import levels
 
     levels.LEVELS = (0,)
+    CELERY_BROKER_TRANSPORT_OPTIONS["priority_steps"] = [0]

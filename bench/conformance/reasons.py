@@ -23,7 +23,7 @@ ELSEWHERE = {
             f"DatabaseBackendWorkerTestCase.test_{name}": OPTIONS
             for name in (
                 "empty_worker_id", "exclude_queues_requires_processing_all_queues", "fractional_interval", "incorrect_backend",
-                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id", 
+                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id",
                 "unknown_backend", "zero_interval", "zero_max_tasks",
             )
         },

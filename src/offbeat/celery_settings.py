@@ -6,6 +6,7 @@ from offbeat.container import HINT, MOST, WORKER
 from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
+from offbeat.jobs.levels import LEVELS
 from offbeat.variables import redis_url
 from offbeat.variables.certificate_authority import authority_file
 from offbeat.variables.values import LINE
@@ -62,6 +63,7 @@ PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "i
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
+    "priority_steps": list(LEVELS),  # each queue has a list for each
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
     "unacked_restore_interval": 10,  # seconds between looks for such messages
     "unacked_restore_throttle": 1,

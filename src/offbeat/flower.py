@@ -4,10 +4,10 @@ import os
 
 from django.conf import settings
 
-from offbeat.jobs.levels import LEVELS
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 broker_url = settings.CELERY_BROKER_URL
 broker_use_ssl = settings.REDIS.tls or None
-broker_transport_options = {"global_keyprefix": f"{settings.REDIS_PREFIX}:", "priority_steps": list(LEVELS)}
+broker_transport_options = {
+    name: settings.CELERY_BROKER_TRANSPORT_OPTIONS[name] for name in ("global_keyprefix", "priority_steps")
+}

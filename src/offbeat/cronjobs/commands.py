@@ -52,6 +52,14 @@ class EnqueueCommand(SysexitsCommand):
     priority: ClassVar[int | None] = None
     ping_url: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have a task of Django's enqueued as one of Celery's is."""
+        super().__init_subclass__(**options)
+        if hasattr(cls.__dict__.get("task"), "module_path"):
+            from offbeat.jobs.tasks_backend.periodic import PeriodicJobs  # noqa: PLC0415  only these pay for it
+
+            cls.task = PeriodicJobs(cls.__dict__["task"])
+
     def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
         return {}

@@ -22,6 +22,7 @@ RESERVED = {
     "postgres": "resources",
     "redis": "resources",
 }
+OLDEST_POSTGRES = 15  # which Django 6.1 still connects to; 14 is at its end of life since 12 November 2026
 ENDLESS = {
     "celery",
     "gunicorn",
@@ -104,6 +105,7 @@ def platform_problems(platform: Platform) -> Problems:
     yield from _services(platform)
     yield from _names(platform)
     yield from _commands(platform)
+    yield from _versions(platform)
     yield from _env(platform)
 
 
@@ -152,6 +154,15 @@ def _commands(platform: Platform) -> Problems:
                 ),
             )
         first.setdefault(line, cronjob.name)
+
+
+def _versions(platform: Platform) -> Problems:
+    postgres = platform.resources.postgres
+    if postgres and int(postgres.version.partition(".")[0]) < OLDEST_POSTGRES:
+        yield (
+            "resources/postgres/version",
+            f'should be {OLDEST_POSTGRES} or newer, got "{postgres.version}": an older one gets no fixes',
+        )
 
 
 def _env(platform: Platform) -> Problems:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offbeat.dev.django_choice import pinned_releases
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,14 +46,23 @@ def make_environment() -> None:
     if not has_uv() and not importlib.util.find_spec("ensurepip"):
         raise EnvironmentFailedError(
             f"{python} cannot make environments. Hint: apt install python3-venv, or install uv, or name another: "
-            "PYTHON=/path/to/python3.12 ./run up"
+            "PYTHON=/path/to/python3.14 ./run up"
         )
     say(f"Making {FOLDER} with Python {sys.version.split()[0]} ...")
+    say_older_django(Path(REQUIREMENTS).read_text(encoding="utf-8"))
     shutil.rmtree(FOLDER, ignore_errors=True)
     if has_uv():
         call(["uv", "venv", "--quiet", "--python", python, str(FOLDER)])
     else:
         call([python, "-m", "venv", str(FOLDER)])
+
+
+def say_older_django(lock: str) -> None:
+    """Say what this Python gets, where the lock has a newer Django for newer ones, as in the image."""
+    here, *newer = pinned_releases(lock) or ["none"]
+    if newer and sys.version_info < (3, 12):
+        hint = "Hint: PYTHON=/path/to/python3.14 ./run up"
+        say(f"It has Django {here}: {newer[-1]}, which the image runs, needs Python 3.12 or newer. {hint}")
 
 
 def install_requirements() -> None:

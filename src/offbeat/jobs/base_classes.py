@@ -7,7 +7,7 @@ that class has no `enqueue`.
 from __future__ import annotations
 
 import inspect
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -40,18 +40,19 @@ def _register(celerys: Callable[..., Any], task: Any, **options: Any) -> Any:
     return celerys(task, **options)
 
 
-@lru_cache(maxsize=1024)
 def durable(base: Any) -> Any:
     """Return a class with all that `base` has, whose tasks can be enqueued."""
     from offbeat.jobs.task import DurableTask  # noqa: PLC0415  models cannot be imported when an application is made
 
     if base is Task or issubclass(base, DurableTask):
         return base
-    namespace = {
+    namespace: dict[str, Any] = {
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
         "__doc__": base.__doc__,
         "abstract": True,
     }
+    if base.ignore_result is not None:  # which a class of ours looks for in itself
+        namespace["ignore_result"] = base.ignore_result
     metaclass: Any = type(base)
     return metaclass(base.__name__, (base, DurableTask), namespace)

@@ -24,7 +24,7 @@ TRACEBACK = """Traceback (most recent call last):
     return task.run(*attempt.args, **attempt.kwargs)
   File "/app/src/newsletter/tasks.py", line 49, in send_confirmation
     mails.send(mails.confirmation(subscriber, self.request.id))
-  File "/usr/local/lib/python3.13/smtplib.py", line 312, in _get_socket
+  File "/usr/local/lib/python3.14/smtplib.py", line 312, in _get_socket
     return socket.create_connection((host, port), timeout)
 ConnectionRefusedError: [Errno 111] Connection refused
 """

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from offbeat.cronjobs.outcomes import decide, due_slots
-from offbeat.cronjobs.policies import Policies
+from offbeat.cronjobs.policies import Policies, PolicyError
 from offbeat.deployment.schedule import Schedule
 from tests.offbeat.cronjobs.conftest import at, minutes
 
@@ -135,3 +135,12 @@ def test_a_short_silence_is_walked_once(steps):
     due_slots(Schedule.parse("* * * * *"), NOW - minutes(3), NOW)
 
     assert len(steps) <= 5
+
+
+@pytest.mark.parametrize("value", [True, "high", 101])
+def test_a_priority_that_is_none_is_refused(value):
+    """By the check of platform.yaml, before a wake-up meets it."""
+    with pytest.raises(
+        PolicyError, match="priority should be a whole number from -100 to 100, higher first, got"
+    ):
+        Policies(priority=value).check()

@@ -26,6 +26,14 @@ def test_a_wake_up_enqueues_its_slot(make):
     assert result.unpublished == 0
 
 
+@pytest.mark.parametrize(("policies", "expected"), [({}, 0), ({"priority": -40}, -40)])
+def test_a_cronjobs_jobs_have_its_priority(make, policies, expected):
+    """By default their task's."""
+    make("0 * * * *", **policies).known("2026-11-23 07:30").wake_up("2026-11-23 08:00:02")
+
+    assert Job.objects.get().priority == expected
+
+
 def test_a_wake_up_costs_a_few_queries(make, django_assert_max_num_queries):
     """A platform bills each: a slot with its job is ten statements, and a wake-up with nothing to do is five."""
     plants = make("0 * * * *").known("2026-11-23 07:30")

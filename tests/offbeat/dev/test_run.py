@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.dev import python_environment
 from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
-MODULES = ("__init__", "dev/__init__", "dev/python_environment", "dev/tasks")
+MODULES = ("__init__", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
 
 
 class Project:
@@ -127,6 +128,50 @@ def test_the_python_that_is_named_is_the_only_one(project):
 
     assert refused.returncode == 69
     assert refused.stderr.startswith("Error: No Python 3.11 or newer found in /no/such/python3. Hint: ")
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (["bin/python3.13", "bin/python3.14", "bin/python3"], "python3.14"),
+        (["project/.pyenv/versions/3.14.2/bin/python3", "bin/python3.13"], "3.14.2"),
+        (["bin/python3.12", "project/.pyenv/versions/3.11.7/bin/python3"], "python3.12"),
+        (
+            ["project/.pyenv/versions/3.14.2t/bin/python3", "bin/python3"],
+            "python3",
+        ),  # without the GIL: few have wheels for it
+    ],
+)
+def test_the_newest_python_is_taken(project, there, taken):
+    """On the PATH or pyenv's: the newest that is tested, whatever `python3` is."""
+    for path in there:
+        python = project.folder.parent / path
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.write_text('#!/bin/bash\nif [[ $1 == -c ]]; then echo True; else echo "$0"; fi\n')
+        python.chmod(0o755)
+
+    said = project.run("help").stdout
+
+    assert f"/{taken}/" in said or said.endswith(f"/{taken}\n")
+
+
+def test_an_old_python_is_told_what_it_misses(capsys, monkeypatch):
+    """Who works with Python 3.11 reads that the image runs another Django; nobody else does."""
+    both = "django==5.2.19 ; x \\\ndjango==6.1.3 ; y \\\ndjango-csp==4.0\n"
+    monkeypatch.setattr(python_environment.sys, "version_info", (3, 11, 7))
+
+    python_environment.say_older_django("django==5.2.19 \\\n")
+    assert capsys.readouterr().err == ""
+
+    python_environment.say_older_django(both)
+    assert capsys.readouterr().err == (
+        "It has Django 5.2: 6.1, which the image runs, needs Python 3.12 or newer. "
+        "Hint: PYTHON=/path/to/python3.14 ./run up\n"
+    )
+
+    monkeypatch.setattr(python_environment.sys, "version_info", (3, 12, 0))
+    python_environment.say_older_django(both)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_python_that_cannot_make_environments_is_told(project):

@@ -35,7 +35,10 @@ ATTRIBUTES = {
         REFUSED,
         "by `manage.py check` (`offbeat_jobs.E012`), unless it derives from `offbeat.jobs.request.JobRequest`",
     ),
-    "ignore_result": (IGNORED, "there is no result backend: the row says how a job ended"),
+    "ignore_result": (
+        WORKS,
+        "`False` keeps what the task returns in `job.result`; where nothing is said, it is not kept",
+    ),
     "store_errors_even_if_ignored": (
         IGNORED,
         "the ledger keeps the last traceback, and the reason of each attempt",
@@ -152,6 +155,7 @@ REQUEST = {
     "called_directly": (WORKS, "`False`"),
     "is_eager": (WORKS, "`False`"),
     "headers": (WORKS, "`{}`: a job has none"),
+    "shadow": (WORKS, "the job's `task`"),
     "origin": (WORKS, '`"jobs"`'),
     "children": (WORKS, "what the task has sent by `delay`"),
     "stamps": (WORKS, "`{}`: a job has none"),
@@ -161,7 +165,7 @@ REQUEST = {
     "clear": (WORKS, "as in Celery"),
 } | dict.fromkeys(
     ["callbacks", "errbacks", "chain", "chord", "group", "group_index", "parent_id", "taskset", "stamped_headers",
-     "eta", "expires", "shadow", "reply_to", "logfile", "loglevel", "time_limit", "soft_time_limit", "utc"],
+     "eta", "expires", "reply_to", "logfile", "loglevel", "time_limit", "soft_time_limit", "utc"],
     (IGNORED, "`None`: its message has none"),
 ) | {
     "ignore_result": (IGNORED, "`True`: the message asks for no result"),

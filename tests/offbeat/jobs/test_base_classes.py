@@ -35,6 +35,7 @@ class Checked(Task, metaclass=abc.ABCMeta):
 
 class Shared(Foreign):
     max_retries = 7
+    ignore_result = False
     abstract = True
 
 
@@ -56,6 +57,7 @@ def is_checked():
 @shared_task(base=Shared, bind=True)
 def is_shared(self):
     note("foreign", str(self.max_retries))
+    return "kept"
 
 
 @shared_task(base=Task)
@@ -95,13 +97,14 @@ def test_a_call_that_goes_past_celerys(effects, row):
     assert (row(job).state, effects("foreign")) == ("succeeded", ["a", "on_success ['a']"])
 
 
-def test_what_the_class_says_holds(effects):
+def test_what_the_class_says_holds(effects, row):
     """Its attributes are those of the task."""
-    is_shared.enqueue()
+    job = is_shared.enqueue()
 
     run_jobs()
 
     assert effects("foreign")[:2] == ["__call__", "7"]
+    assert row(job).result == "kept"
 
 
 def test_a_class_of_classes(row):

@@ -109,3 +109,14 @@ def test_an_id_of_ones_own_is_no_obstacle():
     deliveries.bury(request("nightly-7"))
 
     assert Job.objects.get().reason == "delivered again more than 5 times: its process dies each time"
+
+
+@pytest.mark.parametrize(("number", "priority"), [(None, 0), (0, 0), (9, -99)])
+def test_a_buried_message_keeps_its_level(number, priority):
+    """A person's retry, as a job, waits where the message did."""
+    spent = request()
+    spent.delivery_info["priority"] = number
+
+    deliveries.bury(spent)
+
+    assert Job.objects.get().priority == priority

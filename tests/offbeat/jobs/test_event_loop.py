@@ -18,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from offbeat.jobs.execution import attempt_of
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
+from offbeat.jobs.tasks_backend import Retry
+from offbeat.jobs.tasks_backend.interface import task
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.jobs import samples
@@ -243,6 +245,17 @@ async def is_interrupted(how, handles):
             raise
 
 
+@task(atomic=True, retry=Retry(on=(OSError,), max_retries=1, backoff=0), takes_context=True)
+async def serve_as_djangos(context, label, ends="well"):
+    await anote(label)
+    if ends == "late":
+        seen["bell"] = asyncio.create_task(ring_soon())
+        await asyncio.sleep(60)
+    if ends == "badly" and context.attempt == 1:
+        raise ConnectionError("no route")
+    return await sync_to_async(lambda: connection.in_atomic_block)()
+
+
 @pytest.fixture
 def soft_limits():
     """The handler that the pool installs in its children."""
@@ -251,10 +264,10 @@ def soft_limits():
     assert signal.signal(signal.SIGUSR1, before) is soft_timeout_sighandler
 
 
-def deliver(task, *args):
+def deliver(plain, *args):
     """Run a plain message as a worker's child does."""
-    request = {"id": "1", "task": task.name, "delivery_info": {}, "args": args, "kwargs": {}}
-    return build_tracer(task.name, task, app=task.app)("1", args, {}, request)
+    request = {"id": "1", "task": plain.name, "delivery_info": {}, "args": args, "kwargs": {}}
+    return build_tracer(plain.name, plain, app=plain.app)("1", args, {}, request)
 
 
 def test_an_async_task_runs_as_a_job(effects, row):
@@ -274,7 +287,7 @@ def test_an_async_task_runs_as_a_plain_message(effects):
 
 
 @pytest.mark.parametrize(
-    ("task", "args", "reason"),
+    ("asynchronous", "args", "reason"),
     [
         (divides, (1, 0), "ZeroDivisionError: division by zero"),
         (is_cancelled, (), "CancelledError: away"),
@@ -284,21 +297,21 @@ def test_an_async_task_runs_as_a_plain_message(effects):
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_how_an_async_task_may_end(task, args, reason, row):
+def test_how_an_async_task_may_end(asynchronous, args, reason, row):
     """Whatever ends it is its answer, with the traceback down to its own line."""
-    job = task.enqueue(*args)
+    job = asynchronous.enqueue(*args)
 
     run_jobs()
 
     assert row(job).state == "dead"
     assert row(job).reason.startswith(reason)
-    if task is divides:
+    if asynchronous is divides:
         assert "return a / b" in row(job).traceback
 
 
 def test_a_coroutine_is_run_whoever_made_it(effects, row):
     """A decorator that knows no coroutines returns one; and a class may have an async `run`."""
-    jobs = [task.enqueue("a") for task in (returns_a_coroutine, class_task, calling_task)]
+    jobs = [each.enqueue("a") for each in (returns_a_coroutine, class_task, calling_task)]
 
     run_jobs()
 
@@ -378,7 +391,7 @@ def test_nothing_outlives_the_coroutine(effects):
 
     run_jobs()
 
-    assert [task.cancelled() for task in seen["tasks"]] == [True] * 3
+    assert [each.cancelled() for each in seen["tasks"]] == [True] * 3
     assert (effects("linger"), effects("generator")) == (["cancelled"] * 3, ["closed"])
     assert seen["loop"].is_closed()
     with pytest.raises(RuntimeError):
@@ -407,6 +420,21 @@ def test_a_soft_time_limit_interrupts_a_coroutine(how, handles, soft_limits, eff
     assert row(job).state == ("succeeded" if handles else "dead")
     assert handles or row(job).reason.startswith("SoftTimeLimitExceeded")
     assert all(member.cancelled() for member in seen.get("members", ()))
+
+
+@pytest.mark.parametrize(
+    ("ends", "state", "effect"),
+    [("well", ("succeeded", 1), ["done"]), ("badly", ("succeeded", 2), ["done"]), ("late", ("dead", 1), [])],
+)
+def test_async_tasks_of_djangos(ends, state, effect, soft_limits, effects):
+    """The same for those of `@task`: transaction, retry, context, limit and result."""
+    job = Job.objects.get(pk=serve_as_djangos.enqueue("a", ends).id)
+
+    run_jobs()
+
+    job.refresh_from_db()
+    assert ((job.state, job.attempt), effects("a")) == (state, effect)
+    assert job.result is (None if ends == "late" else True)
 
 
 def test_called_as_a_function_it_gives_a_coroutine(effects):

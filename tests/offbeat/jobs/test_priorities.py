@@ -117,12 +117,12 @@ def test_a_task_with_celerys_priority_has_its_jobs_where_its_plain_messages_are(
 def test_a_route_gives_a_priority_as_it_gives_a_queue(carrier, monkeypatch):
     """`task_routes` as Celery reads them: for a plain message and for a job alike."""
     monkeypatch.setattr(current_app.amqp.router, "routes", prepare({nothing.name: {"priority": 6}}))
-    task._routed.cache_clear()  # noqa: SLF001  what a process asks once
+    task.routed.cache_clear()  # asked once a process
 
     nothing.delay()
     nothing.enqueue()
 
-    task._routed.cache_clear()  # noqa: SLF001
+    task.routed.cache_clear()  # asked once a process
     assert lists(carrier) == {6: 2}
 
 

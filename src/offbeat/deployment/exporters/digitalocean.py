@@ -23,6 +23,7 @@ FACTS = Facts(
     grace_unset="120 s",
     release="a job of `kind: PRE_DEPLOY`",
     hosts="by itself (`${APP_DOMAIN}`)",
+    newest_postgres=17,
     resources="databases of the spec; make the clusters first: `doctl databases create`",
     notes=(
         (
@@ -32,7 +33,10 @@ FACTS = Facts(
         "the published OpenAPI lacks scheduled jobs: their keys here follow godo, DigitalOcean's own Go client",
     ),
     assumed=frozenset({"floor", "overlap"}),
-    unverified=("the shortest interval of a scheduled job, and what happens when two runs overlap",),
+    unverified=(
+        "the shortest interval of a scheduled job, and what happens when two runs overlap",
+        "whether it has a PostgreSQL that is newer than 17",
+    ),
     sources=(
         "docs.digitalocean.com/products/app-platform/reference/app-spec",
         "github.com/digitalocean/godo",
@@ -105,9 +109,13 @@ def _component(target: Target, name: str, command: str) -> dict[str, Any]:
 
 
 def _database(target: Target, kind: str) -> dict[str, Any]:
-    resource = getattr(target.platform.resources, kind)
     cluster = {"production": True, "cluster_name": f"{target.platform.name}-{kind}"}
-    return {"name": kind, "engine": ENGINES[kind], "version": resource.version.split(".")[0], **cluster}
+    return {
+        "name": kind,
+        "engine": ENGINES[kind],
+        "version": target.version_of(kind).split(".")[0],
+        **cluster,
+    }
 
 
 def _shared_env(target: Target) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ class Facts:
     resources: str
     servers: Literal["named", "fixed", "own"] = "named"
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
+    newest_postgres: int | None = None
+    """The newest major version that it is known to offer; None where it has what platform.yaml may say, or asks nobody."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()

@@ -28,6 +28,7 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS",
     resources="managed Postgres and Redis, attached in the dashboard",
     servers="fixed",
+    newest_postgres=16,
     notes=("the free tier scales to zero, on machines that may go away: never a worker there",),
     assumed=frozenset({"zone", "floor", "overlap", "grace"}),
     unverified=(
@@ -55,7 +56,7 @@ def _lines(target: Target) -> Iterator[str]:
 def _steps(target: Target) -> Iterator[str]:
     platform = target.platform
     for kind, resource in platform.resources.items():
-        yield f"**Databases → New**: {kind}, version {resource.version}, injected as {resource.injects}.\n"
+        yield f"**Databases → New**: {kind}, version {target.version_of(kind)}, injected as {resource.injects}.\n"
     for service in platform.services:
         table = markdown_table(["Field", "Value"], _fields(target, service))
         yield f"**Services → New → Run as Container**, from {target.repository}, branch {platform.branch}:\n\n{table}"

@@ -71,7 +71,7 @@ def _application(target: Target) -> dict[str, Any]:
     platform = target.platform
     web = [each for each in platform.services if each.port]
     app: dict[str, Any] = {
-        "type": "python:3.13",
+        "type": "python:3.14",
         "source": {"root": "/"},
         "relationships": {kind: f"{kind}:{ENDPOINTS[kind]}" for kind in platform.resources.kinds},
         "variables": {"env": fixed_values(target, None) | processes(target, web)},

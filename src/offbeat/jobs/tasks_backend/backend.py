@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
+from django.core.checks import Error
+
 from offbeat.jobs.tasks_backend import registry
 from offbeat.jobs.tasks_backend.interface import BaseTaskBackend, InvalidTask
 from offbeat.jobs.tasks_backend.task import LedgerTask, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from django.core.checks import CheckMessage
 
     from offbeat.jobs.producer import Call
     from offbeat.jobs.tasks_backend.interface import Task, TaskResult
@@ -34,6 +39,24 @@ class LedgerBackend(BaseTaskBackend):
         if wrong := problem(task):
             raise InvalidTask(f"{task.module_path}: {wrong}.")
         registry.known.setdefault(task.module_path, task)
+
+    def check(self, **_: Any) -> list[CheckMessage]:
+        return list(self._find_problems())
+
+    def _find_problems(self) -> Iterator[CheckMessage]:
+        where = f"TASKS['{self.alias}']"
+        if not apps.is_installed("offbeat.jobs"):
+            yield Error(
+                f"{where}: its tasks are jobs, and offbeat.jobs is not installed.",
+                hint='Add "offbeat.jobs" to INSTALLED_APPS.',
+                id="offbeat_jobs.E013",
+            )
+        if self.options:
+            yield Error(
+                f"{where}: OPTIONS should be empty, got {min(self.options)}.",
+                hint="What the ledger can is said by the setting OFFBEAT_JOBS, and task by task in the decorator.",
+                id="offbeat_jobs.E014",
+            )
 
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
         """Write a job in the caller's transaction, publish it after commit.

@@ -15,6 +15,8 @@ from offbeat.jobs import signals
 if TYPE_CHECKING:
     import uuid
 
+    from django.dispatch import Signal
+
     from offbeat.jobs.tasks_backend.interface import TaskResult
 
 logger = logging.getLogger(__name__)
@@ -33,10 +35,15 @@ def send_finished(sender: str, job_id: uuid.UUID, **_: Any) -> None:
         send("task_finished", job_id)
 
 
-def send(name: str, job_id: uuid.UUID | str) -> TaskResult | None:
-    """Send one of Django's signals with the result as it is now, and return that; of a task that this code lacks, none."""
+def send(name: str, job_id: uuid.UUID | str, *, is_needed: bool = False) -> TaskResult | None:
+    """Send one of Django's signals with the result as it is now, and return that.
+
+    None where nobody receives it, unless the result is needed: it costs a query. And none of a task that this code lacks.
+    """
     from offbeat.jobs.tasks_backend import interface, results  # noqa: PLC0415  see above
 
+    if not (is_needed or _is_received(getattr(interface, name), interface.LOGGER)):
+        return None
     try:
         result = results.find(str(job_id), "default")
     except interface.TaskResultDoesNotExist as error:
@@ -45,3 +52,8 @@ def send(name: str, job_id: uuid.UUID | str) -> TaskResult | None:
     backend = interface.task_backends[result.task.backend]
     getattr(interface, name).send_robust(type(backend), task_result=result)
     return result
+
+
+def _is_received(signal: Signal, log: str) -> bool:
+    """Tell whether somebody receives a signal: Django itself does, and logs it, where its logger is not off as in our settings."""
+    return len(signal.receivers) > 1 or logging.getLogger(log).isEnabledFor(logging.ERROR)

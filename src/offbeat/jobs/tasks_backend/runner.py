@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery.exceptions import TaskPredicate
 
 from offbeat.database.statement_bounds import statement_timeout
+from offbeat.jobs import event_loop
 from offbeat.jobs.arguments import ArgumentError, encode_result
 from offbeat.jobs.attempts import FencedError
 from offbeat.jobs.execution import attempt_of
@@ -38,7 +39,9 @@ class TaskRunner(DurableTask):
         return signature.misfit(task, attempt.args, attempt.kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        self.request.task_result = bridge.send("task_started", task_id)
+        attempt = attempt_of(self)
+        is_needed = attempt is not None and attempt.target.takes_context
+        self.request.task_result = bridge.send("task_started", task_id, is_needed=is_needed)
 
     def run_target(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task that the job names, and try it again as its `retry` says."""
@@ -62,11 +65,12 @@ class TaskRunner(DurableTask):
 
 
 def _call(task: Task, result: TaskResult, args: Any, kwargs: Any) -> Any:
-    if not task.takes_context:
-        return task.call(*args, **kwargs)
-    from offbeat.jobs.tasks_backend.task import LedgerContext  # noqa: PLC0415  as above
+    """Call the function of a task, and not its `call`, which would run a coroutine where no limit interrupts it."""
+    if task.takes_context:
+        from offbeat.jobs.tasks_backend.task import LedgerContext  # noqa: PLC0415  as above
 
-    return task.call(LedgerContext(task_result=result), *args, **kwargs)
+        args = (LedgerContext(task_result=result), *args)
+    return event_loop.await_result(task.module_path, task.func(*args, **kwargs))
 
 
 def _normalized(path: str, result: Any) -> Any:

@@ -11,14 +11,13 @@ from django.db.migrations.executor import MigrationExecutor
 
 from offbeat.database.pooler import SETTING, is_pooled
 from offbeat.deployment import budget, spec
+from offbeat.deployment.rules import OLDEST_POSTGRES
 from offbeat.deployment.servers import postgres_address
 from offbeat.ops.doctor.findings import Finding, graded, green, red
 from offbeat.ops.doctor.support import support, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-OLDEST = 15
 
 
 def ask(statement: str) -> Any:
@@ -44,8 +43,12 @@ def reachable() -> Iterator[Finding]:
 def version() -> Iterator[Finding]:
     found = int(ask("SELECT current_setting('server_version_num')::int"))
     major, minor = divmod(found, 10000)
-    if major < OLDEST:
-        yield red("PostgreSQL version", f"{major}.{minor}", f"{OLDEST} at least: upgrade it on the platform")
+    if major < OLDEST_POSTGRES:
+        yield red(
+            "PostgreSQL version",
+            f"{major}.{minor}",
+            f"{OLDEST_POSTGRES} at least: upgrade it on the platform",
+        )
     else:
         yield support("PostgreSQL", str(major), today(), f"{major}.{minor}")
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from offbeat.ops.pages.queues import Queue
 
 NOTHING = "\N{EN DASH}"  # what stands where there is no value
+LONGEST_RESULT = 10_000  # characters
 
 register = template.Library()
 register.filter("stamp", stamp)
@@ -182,6 +183,13 @@ def call(job: Job) -> str:
 def pretty(job: Job) -> str:
     """Show a job's arguments as JSON."""
     return json.dumps([*job.args, job.kwargs] if job.kwargs else job.args, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def result(job: Job) -> str:
+    """Show what a job's task returned, as JSON; of a long one the beginning."""
+    text = json.dumps(job.result, indent=2, ensure_ascii=False)
+    return Truncator(text).chars(LONGEST_RESULT)
 
 
 @register.filter

@@ -395,3 +395,29 @@ def ask_slowly_atomically(label, seconds):
 def ask_for_as_long_as_it_takes(label, seconds):
     sleep_in_postgres(seconds)
     note(label, "done")
+
+
+class Hooked(Task):
+    """Notes what Celery calls around its task, as a project's base class would."""
+
+    def before_start(self, task_id, args, kwargs):
+        note(args[0], "before_start")
+
+    def on_success(self, retval, task_id, args, kwargs):
+        note(args[0], f"success {retval}")
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        note(args[0], type(exc).__name__)
+
+    def after_return(self, status, retval, task_id, args, kwargs, einfo):  # noqa: PLR0917  as in Celery
+        note(args[0], f"after {status}")
+
+
+@shared_task(base=Hooked, max_attempts=2, time_limit=600)
+def has_hooks(label, how="return"):
+    note(label, "start")
+    if how == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "raise":
+        raise ValueError(label)
+    return label

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from offbeat.jobs import Job, attempts, decisions, recovery
-from offbeat.jobs.tasks_backend import LedgerBackend
-from offbeat.jobs.tasks_backend.interface import task_finished, task_started
+from offbeat.jobs.tasks_backend import LedgerBackend, results
+from offbeat.jobs.tasks_backend.interface import LOGGER, task_finished, task_started
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import samples as celerys
 from tests.offbeat.jobs.tasks_backend import samples
@@ -119,3 +119,24 @@ def test_celerys_tasks_send_none_of_them(sent, django_assert_max_num_queries):
     run_jobs()
 
     assert sent == []
+
+
+def test_what_nobody_receives_costs_nothing(monkeypatch):
+    """Django's own receiver logs what our settings do not want: then no result is read for it."""
+    samples.add.enqueue(1)
+    monkeypatch.setattr(results, "find", lambda *_: pytest.fail("a result is read"))
+
+    assert run_jobs() == 1
+
+
+def test_djangos_logger_may_be_on(caplog):
+    """A project that wants its lines has them."""
+    samples.add.enqueue(1)
+
+    with caplog.at_level("INFO", logger=LOGGER):
+        run_jobs()
+
+    assert [record.getMessage().rpartition("=")[2] for record in caplog.records if record.name == LOGGER] == [
+        "RUNNING",
+        "SUCCESSFUL",
+    ]

@@ -266,3 +266,15 @@ def test_a_job_is_run_again_as_what_it_is():
 
     job = Job.objects.get(pk=again.pk)
     assert (job.state, job.options) == ("succeeded", Job.objects.get(pk=result.id).options)
+
+
+def test_errors_have_no_secrets(settings):
+    """What a result says of each attempt was redacted before it was stored."""
+    result = samples.fail_and_again.enqueue("postgres://user:hunter2hunter2@db/shop")
+
+    run_jobs()
+
+    result.refresh()
+    assert len(result.errors) == 3
+    assert all("hunter2" not in error.traceback.partition("ValueError:")[2] for error in result.errors)
+    assert all("://***@db/shop" in error.traceback for error in result.errors)

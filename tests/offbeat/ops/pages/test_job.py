@@ -30,6 +30,14 @@ def test_the_page_of_a_job(client):
     assert "Retry Run again… Discard…" in text
 
 
+@pytest.mark.parametrize(("priority", "is_shown"), [(0, False), (-40, True)])
+def test_the_page_of_a_job_with_a_priority(client, priority, is_shown):
+    """It is shown where it is not the default."""
+    job = stage.job("a.b", "published", timezone.now(), priority=priority)
+
+    assert ("priority -40" in text_of(client.get(f"/ops/jobs/{job.pk}/"))) == is_shown
+
+
 def test_the_page_of_a_job_that_runs(client):
     """It shows how far the job is, and nothing that cannot be done to it."""
     job = stage.job("a.b", "running", timezone.now(), progress_done=3, progress_total=4)
@@ -60,3 +68,13 @@ def test_batches(client):
     assert "digest 2 of 4 succeeded, 1 failed" in lists
     assert "When all have succeeded: offbeat.jobs.tasks.prune" in page
     assert page.count("published offbeat.jobs.tasks. prune") == 1
+
+
+def test_the_page_of_a_result(client):
+    """What the task returned is shown as its arguments are: as text, and of much of it the beginning."""
+    job = stage.job("a.b", "succeeded", timezone.now(), result={"<b>": ["sent"] * 100_000})
+
+    text = text_of(client.get(f"/ops/jobs/{job.pk}/"))
+
+    assert "Result { &quot;&lt;b&gt;&quot;: [ &quot;sent&quot;, &quot;sent&quot;," in text
+    assert len(text) < 100_000

@@ -147,7 +147,7 @@ def inspect(container: str) -> dict[str, Any]:
 def pinned() -> set[str]:
     """Give the names in requirements.txt that apply to the image's Python."""
     lines = re.findall(r"^([a-z0-9].*?) *\\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    environment = {"python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
+    environment = {"python_version": "3.14", "python_full_version": "3.14.0", "sys_platform": "linux"}
     wanted = [Requirement(line) for line in lines]
     return {normal(each.name) for each in wanted if not each.marker or each.marker.evaluate(environment)}
 

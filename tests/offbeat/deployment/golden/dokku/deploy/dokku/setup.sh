@@ -7,7 +7,7 @@ set -euo pipefail
 dokku apps:create bakery
 dokku app-json:set bakery appjson-path deploy/dokku/app.json
 dokku plugin:install https://github.com/dokku/dokku-postgres.git || true
-dokku postgres:create bakery-postgres --image-version 17
+dokku postgres:create bakery-postgres --image-version 18
 dokku postgres:link bakery-postgres bakery
 dokku plugin:install https://github.com/dokku/dokku-redis.git || true
 dokku redis:create bakery-redis --image-version 8

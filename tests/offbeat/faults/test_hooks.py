@@ -1,0 +1,45 @@
+"""Celery's hooks in a real worker: who calls them, how often, and with what."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.polling import wait_until
+
+pytestmark = pytest.mark.faults
+
+
+def seen(label):
+    return list(Effect.objects.filter(label=label).order_by("id").values_list("what", flat=True))
+
+
+def test_the_hooks_of_jobs(faults):
+    """Once an attempt, around the task, and of a job whose process is killed once it is dead."""
+    faults.quick_worker()
+    good, bad = tasks.has_hooks.enqueue("good"), tasks.has_hooks.enqueue("bad", "raise")
+    killed = tasks.has_hooks.enqueue("killed", "die")
+    for job, state in ((good, "succeeded"), (bad, "dead"), (killed, "dead")):
+        faults.wait_for_state(job, state)
+    for label in ("good", "bad", "killed"):
+        wait_until(lambda label=label: seen(label)[-1].startswith("after"))
+
+    assert seen("good") == ["before_start", "start", "success good", "after SUCCESS"]
+    assert seen("bad") == ["before_start", "start", "ValueError", "after FAILURE"]
+    assert seen("killed") == [
+        *["before_start", "start"] * 2,
+        "WorkerLostError",
+        "after FAILURE",
+    ]
+
+
+def test_the_process_of_a_hook(faults):
+    """The child that runs the task; after its last death, the worker's main process."""
+    worker = faults.quick_worker()
+    killed = tasks.has_hooks.enqueue("killed", "die")
+    faults.wait_for_state(killed, "dead")
+    wait_until(lambda: seen("killed")[-1].startswith("after"))
+
+    last = Effect.objects.get(label="killed", what="WorkerLostError")
+    assert last.pid == worker.pid

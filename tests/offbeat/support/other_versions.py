@@ -1,0 +1,127 @@
+"""What CI runs on the other ends of what is supported: `python -m tests.offbeat.support.other_versions`.
+
+The suite runs in full on one pair of Django and Python. Here are the oldest and the newest, each in an environment of its own,
+with the tests that another Django or Python can break. Both at once: they wait as much as they compute.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PYTHONS = ("3.11", "3.14")  # the lock has Django 5.2 for the one, and 6.1 for the other
+FOLDER = CHECKOUT / ".local" / "tools"
+UV = Path(sys.executable).with_name("uv")
+# What says nothing of a version, and takes most of the time.
+LEFT_OUT = (
+    "browser",  # a browser's own matter
+    "faults",  # kills and outages, of which PostgreSQL and Redis have a part and Django has none
+    "deployment/test_export_*.py",  # texts that are made from texts
+    "cronjobs/test_month.py",  # a month of slots: arithmetic and SQL
+    "web/test_random_requests.py",
+    "ops/pages/test_nasty_input.py",
+    "ops/logins/test_flood.py",
+    "ops/test_metrics_tools.py",  # others' programs
+    "test_redaction.py",  # patterns, in time that must be linear
+    "dev/test_fork.py",  # git and files
+    "dev/test_update.py",
+    "dev/test_up.py",
+    "dev/test_with_servers.py",
+    "dev/test_bill_of_materials.py",
+    "dev/test_project_checks.py",  # lint and types are for one version
+    "test_wheel.py",
+)
+PROJECT = (
+    "tests/newsletter",
+    "tests/offbeat/project/test_smoke.py",
+    "tests/offbeat/project/template/test_project.py",
+)
+CORE = ("tests/offbeat", *(f"--ignore-glob={CHECKOUT}/tests/offbeat/{each}" for each in LEFT_OUT))
+OPTIONS = ("-m", "not faults and not browser and not storm", "--numprocesses", "2", "--dist", "worksteal")
+
+
+class Result(NamedTuple):
+    """How it went on one Python; the code is None where that is not to be had."""
+
+    python: str
+    code: int | None
+    said: str
+    seconds: float
+
+
+def main() -> int:
+    """Run the ends that this environment is not itself; returns 1 if tests failed on one."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(run_end, [each for each in PYTHONS if each != ours]))
+    for each in results:
+        outcome = {None: "not tried", 0: "ok"}.get(each.code, f"exit code {each.code}")
+        sys.stdout.write(f"{each.said}\nPython {each.python}: {outcome} ({each.seconds:.0f} s)\n\n")
+    return int(any(each.code for each in results))
+
+
+def run_end(python: str) -> Result:
+    started = time.monotonic()
+    interpreter = find_python(python)
+    if interpreter is None:
+        return Result(python, None, "", time.monotonic() - started)
+    code, said = run_tests(make_environment(python, interpreter))
+    return Result(python, code, said, time.monotonic() - started)
+
+
+def find_python(version: str) -> str | None:
+    """Return one of this machine's, else one that is unpacked from Debian's packages."""
+    for command in (
+        [UV, "python", "find", "--no-project", "--no-python-downloads", version],
+        [CHECKOUT / "tests/offbeat/support/install_python", version],
+    ):
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    return None
+
+
+def make_environment(version: str, interpreter: str) -> Path:
+    """Return its folder of programs."""
+    folder = FOLDER / f"python{version}"
+    shutil.rmtree(folder, ignore_errors=True)
+    python = folder / "bin" / "python"
+    lock = CHECKOUT / "requirements-dev.txt"
+    subprocess.run([UV, "venv", "--quiet", "--python", interpreter, folder], check=True)
+    subprocess.run([UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock], check=True)
+    return python.parent
+
+
+def run_tests(programs: Path) -> tuple[int, str]:
+    """Return the exit code of the first run that failed, and what all have printed."""
+    environment = os.environ | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(CHECKOUT / "src"),
+    }
+    pytest = [programs / "python", "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *OPTIONS]
+    done = [
+        subprocess.run(
+            [*pytest, *paths],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        for paths in (CORE, PROJECT)
+    ]
+    return next((each.returncode for each in done if each.returncode), 0), "".join(
+        each.stdout for each in done
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
