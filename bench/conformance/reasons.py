@@ -55,6 +55,7 @@ REASONS = {
         "DatabaseBackendTestCase.test_invalid_task_path": PATHS,
         "DatabaseBackendTestCase.test_missing_task_path": PATHS,
         "DatabaseBackendTestCase.test_priority_range_check": "a constraint of their table; ours is Django's, in `using`",
+        "DatabaseBackendWorkerTestCase.test_complex_return_value": "the words of their error; ours says what Django's own says",
         "DatabaseBackendWorkerTestCase.test_doesnt_process_different_backend": "a worker that serves one alias; ours serves queues",
         "DatabaseBackendWorkerTestCase.test_task_import_string": "that the traceback of a task that is missing names "
         "ImportError; ours says which task no worker has found",
