@@ -70,7 +70,7 @@ def write_view():
     import django_tasks_db
     from django.db import connection
 
-    from offbeat.jobs.tasks_backend.bridge import RUNNER
+    from offbeat.jobs.message import RUNNER
 
     with connection.cursor() as cursor:
         sql = Path(django_tasks_db.__file__).with_name("ledger.sql").read_text()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 JOB_HEADER = "job"  # true: the ledger decides whether this message runs
 LEDGER_HEADER = "ledger"  # the identity of that ledger
 PUBLISHED_HEADER = "published_at"  # Unix seconds, by PostgreSQL's clock, as in the row
+RUNNER = "offbeat.jobs.tasks.run_task"  # the task of Celery that runs all tasks of Django's
 LAST_SECOND = 253_000_000_000  # in the year 9987: later ones are no times to Python
 
 EMPTY_BODY = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
@@ -111,10 +112,14 @@ def headers(
 
 
 def reduce_to_job(message: Message) -> None:
-    """Leave of a job's message its id, task, ledger and time limits: arguments and retries are those of its row and its task."""
+    """Leave of a job's message its id, task and ledger: arguments, limits and retries are those of its row and its task.
+
+    The runner's limits are those of the task that it runs, which the main process does not know: they stay.
+    """
     told = message.headers
+    limits = told.get("timelimit") if told["task"] == RUNNER else None
     origin = str(told.get(LEDGER_HEADER, ""))
-    message.headers = headers(told["id"], told["task"], _moment(told), origin, told.get("timelimit"))
+    message.headers = headers(told["id"], told["task"], _moment(told), origin, limits)
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
 

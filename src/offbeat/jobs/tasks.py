@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from offbeat.jobs import retention, signals
-from offbeat.jobs.tasks_backend.bridge import RUNNER
+from offbeat.jobs.message import RUNNER
 from offbeat.jobs.tasks_backend.runner import TaskRunner
 
 if TYPE_CHECKING:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNNER = "offbeat.jobs.tasks.run_task"  # the task of Celery that runs all tasks of Django's
-
 
 def connect() -> None:
     for ended in (signals.job_succeeded, signals.job_dead, signals.job_cancelled, signals.job_expired):

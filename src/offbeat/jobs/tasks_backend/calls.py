@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from offbeat.jobs import arguments, producer
 from offbeat.jobs.conf import conf
+from offbeat.jobs.message import RUNNER
 from offbeat.jobs.producer import Call
 from offbeat.jobs.tasks_backend import registry, results
-from offbeat.jobs.tasks_backend.bridge import RUNNER
 from offbeat.jobs.tasks_backend.interface import InvalidTask, Task, normalize_json, task_enqueued
 from offbeat.jobs.tasks_backend.outcomes import UnknownTaskError
 from offbeat.jobs.tasks_backend.queue import queue_of

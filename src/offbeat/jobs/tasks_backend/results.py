@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs.error_text import path_of
+from offbeat.jobs.message import RUNNER
 from offbeat.jobs.models import Job
 from offbeat.jobs.tasks_backend import registry
-from offbeat.jobs.tasks_backend.bridge import RUNNER
 from offbeat.jobs.tasks_backend.interface import (
     InvalidTask,
     InvalidTaskBackend,
