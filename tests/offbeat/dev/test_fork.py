@@ -19,7 +19,7 @@ from tests.offbeat.support.running import CHECKOUT
 # Where the core's name may stand in a fork: its package, its folders, its variables, its metrics, its file.
 CORES_NAME = re.compile(
     r"""(src|tests|docs)/offbeat\b | \boffbeat[._/][a-z\W_] | OFFBEAT_\w* | (from|import)\ offbeat\b
-        | "offbeat"(?=[,\]]) | /offbeat["']?$ | offbeat\.toml | offbeat\ \(src/ """,
+        | "offbeat"(?=[,\]]) | /offbeat["']?$ | offbeat\.toml | tool\.offbeat\b | offbeat\ \(src/ """,
     re.VERBOSE | re.MULTILINE,
 )
 THIN_TEXT = ("*", ":!src/offbeat", ":!tests/offbeat", ":!docs/offbeat", ":!offbeat.toml")

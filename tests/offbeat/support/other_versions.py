@@ -78,9 +78,10 @@ def find_python(version: str) -> str | None:
         [UV, "python", "find", "--no-project", "--no-python-downloads", version],
         [CHECKOUT / "tests/offbeat/support/install_python", version],
     ):
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
+    sys.stderr.write(done.stderr)
     return None
 
 
