@@ -23,7 +23,7 @@ ELSEWHERE = {
             f"DatabaseBackendWorkerTestCase.test_{name}": OPTIONS
             for name in (
                 "empty_worker_id", "exclude_queues_requires_processing_all_queues", "fractional_interval", "incorrect_backend",
-                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id", 
+                "infinite_interval", "max_tasks", "negative_interval", "negative_max_tasks", "too_long_worker_id",
                 "unknown_backend", "zero_interval", "zero_max_tasks",
             )
         },
@@ -55,6 +55,7 @@ REASONS = {
         "DatabaseBackendTestCase.test_invalid_task_path": PATHS,
         "DatabaseBackendTestCase.test_missing_task_path": PATHS,
         "DatabaseBackendTestCase.test_priority_range_check": "a constraint of their table; ours is Django's, in `using`",
+        "DatabaseBackendWorkerTestCase.test_complex_return_value": "the words of their error; ours says what Django's own says",
         "DatabaseBackendWorkerTestCase.test_doesnt_process_different_backend": "a worker that serves one alias; ours serves queues",
         "DatabaseBackendWorkerTestCase.test_task_import_string": "that the traceback of a task that is missing names "
         "ImportError; ours says which task no worker has found",

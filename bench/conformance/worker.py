@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 from bench.stand import process, wait_until
 
 QUEUES = ["default", "queue-1"]
 ASK = {"destination": ["standing@by"], "reply": True, "limit": 1}
-PATIENCE = 20  # seconds for a batch; what is READY afterwards stays so
+PATIENCE = 40  # seconds for a batch; what is READY afterwards stays so
 
 
 @contextlib.contextmanager
@@ -20,7 +21,11 @@ def standing_by():
     """Start it on a queue that nobody uses."""
     command = f"{sys.executable} manage.py worker --queues nobody --concurrency 1 --hostname {ASK['destination'][0]}"
     settings = "tests.db_worker_test_settings"  # so it has their tests, and not the checkout's
-    environment = {"WORKER_REMOTE_CONTROL": "true", "OFFBEAT_JOBS_UNKNOWN_AFTER": "1"}
+    environment = {
+        "WORKER_REMOTE_CONTROL": "true",
+        "OFFBEAT_JOBS_UNKNOWN_AFTER": "1",
+        "OFFBEAT_JOBS_RECONCILE_INTERVAL": "0.5",
+    }
     with process(command, **environment, DJANGO_SETTINGS_MODULE=settings):
         wait_until(lambda: control().ping(timeout=0.3), seconds=60)
         yield
@@ -75,10 +80,17 @@ def write_view():
 class PatientProcesses:
     """`subprocess` for tests that give a process half a second to end: a worker with a broker takes longer."""
 
+    started: ClassVar[list[subprocess.Popen]] = []
+
     def __getattr__(self, name):
         return getattr(subprocess, name)
 
     class Popen(subprocess.Popen):
+        def __init__(self, command, **options):
+            super().__init__(command, **options)
+            if "--batch" not in command:
+                PatientProcesses.started.append(self)
+
         def wait(self, timeout=None):
             return super().wait(None if timeout is None else max(timeout, PATIENCE))
 
@@ -99,7 +111,11 @@ class PatientClock:
 
 
 def is_started():
-    """Tell whether a worker consumes, and has begun what it can."""
+    """Tell whether the workers are in the ledger, and have begun what they can."""
     from offbeat.jobs.models import Job, Worker
 
-    return Worker.objects.count() > 1 and not Job.objects.filter(state__in=Job.STARTABLE).exists()
+    known = set(Worker.objects.values_list("pid", flat=True))
+    return (
+        known.issuperset(PatientProcesses.started)
+        and not Job.objects.filter(state__in=Job.STARTABLE).exists()
+    )

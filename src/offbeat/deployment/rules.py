@@ -158,7 +158,7 @@ def _commands(platform: Platform) -> Problems:
 
 def _versions(platform: Platform) -> Problems:
     postgres = platform.resources.postgres
-    if postgres and int(postgres.version.split(".")[0]) < OLDEST_POSTGRES:
+    if postgres and int(postgres.version.partition(".")[0]) < OLDEST_POSTGRES:
         yield (
             "resources/postgres/version",
             f'should be {OLDEST_POSTGRES} or newer, got "{postgres.version}": an older one gets no fixes',

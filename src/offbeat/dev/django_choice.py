@@ -59,22 +59,24 @@ def keep_django(pyproject: bytes, root: Path) -> bytes:
     return LINE.sub(f'django = "{pinned[0]}"'.encode(), pyproject)
 
 
-def main() -> int:
-    """Compare the lock with the choice: what the image gets is the newest Django of the lock."""
-    root = Path.cwd()
+def mismatch(root: Path) -> str:
+    """Return how the lock differs from the choice, if it does: the image gets the newest Django of the lock."""
     try:
         chosen = chosen_django(root)
         pinned = pinned_releases((root / LOCK).read_text(encoding="utf-8"))
     except (DjangoChoiceError, OSError) as error:
-        sys.stdout.write(f"{error}\n")
-        return 1
-    if pinned[-1:] != [chosen]:
-        found = f"pins Django {pinned[-1]}" if pinned else "pins no Django"
-        sys.stdout.write(
-            f"{LOCK} {found}, and {FILE} chooses {chosen} (tool.offbeat.django). Hint: ./run lock\n"
-        )
-        return 1
-    return 0
+        return str(error)
+    if pinned[-1:] == [chosen]:
+        return ""
+    found = f"pins Django {pinned[-1]}" if pinned else "pins no Django"
+    return f"{LOCK} {found}, and {FILE} chooses {chosen} (tool.offbeat.django). Hint: ./run lock"
+
+
+def main() -> int:
+    """Compare the lock with the choice."""
+    said = mismatch(Path.cwd())
+    sys.stdout.write(f"{said}\n" if said else "")
+    return 1 if said else 0
 
 
 if __name__ == "__main__":

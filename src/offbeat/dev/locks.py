@@ -11,6 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offbeat.dev.django_choice import mismatch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -52,8 +54,12 @@ def packages(lock: str) -> dict[str, str]:
 
 
 def resolve_locks(root: Path, merged: Iterable[str]) -> str:
-    """Have uv resolve the team's requirements and the core's together, where it is; returns what to say of it."""
-    locks = {path: (root / path).read_bytes() for path in merged}
+    """Have uv resolve the team's requirements and the core's together, where it is; returns what to say of it.
+
+    A lock that is upstream's as a whole needs it too where the team has chosen another Django.
+    """
+    unlike = sorted(path.name for path in root.glob("requirements*.txt")) if mismatch(root) else []
+    locks = {path: (root / path).read_bytes() for path in [*merged] or unlike}
     if not locks:
         return ""
     if not (shutil.which("uv") or Path(sys.executable).with_name("uv").exists()):

@@ -12,11 +12,13 @@ from packaging.requirements import Requirement
 
 from offbeat.base import Base
 from offbeat.dev import django_choice, requirements
+from offbeat.dev.locks import resolve_locks
 from offbeat.dev.project_checks import CHECKS
 from offbeat.dev.update_plan import Folders, thin_outcomes
 from tests.offbeat.support.running import CHECKOUT
 
 FILES = ("pyproject.toml", "requirements.txt", "src/offbeat/pyproject.toml", "src/offbeat/VERSION")
+NO_INDEX = re.compile(r"(?i)error sending request|failed to fetch|offline")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LABELS = ("Offbeat 1", "Offbeat 2")
 PROJECT = '[project]\nname = "acme"\n\n{}[tool.offbeat.variables]\n# Your own.\n'
@@ -80,7 +82,7 @@ def test_the_long_term_release_is_pinned_for_every_python(project, capfd, value)
     code = requirements.lock_requirements()
 
     said = capfd.readouterr().err
-    if code and re.search(r"(?i)error sending request|failed to fetch|no such file.*uv|offline", said):
+    if code and NO_INDEX.search(said):
         pytest.skip(f"uv reaches no index: {said.splitlines()[0]}")
     assert code == 0, said
     lock = (project / "requirements.txt").read_text()
@@ -149,3 +151,19 @@ def test_an_update_keeps_a_forks_django(tmp_path, start, yours, lock, expected):
     [outcome] = outcomes
     assert not outcome.is_conflict, outcome.file.content.decode()
     assert outcome.file.content.decode() == f"# Something newer.\n{expected}"
+
+
+def test_an_update_pins_the_django_that_a_fork_keeps(project, capfd, monkeypatch):
+    """A lock that is upstream's as a whole has both: with 5.2 chosen it is resolved again; otherwise it stays as it came."""
+    assert resolve_locks(project, []) == ""
+    choose(project, '"5.2"')
+    shutil.copytree(CHECKOUT / "src/offbeat", project / "src/offbeat", dirs_exist_ok=True)
+    monkeypatch.setenv("OFFBEAT_ROOT", str(project))
+
+    said = resolve_locks(project, [])
+
+    told = capfd.readouterr().err
+    if "could not" in said and NO_INDEX.search(told):
+        pytest.skip(f"uv reaches no index: {told.splitlines()[0]}")
+    assert said == "requirements.txt: resolved by uv", told
+    assert django_choice.mismatch(project) == ""

@@ -23,19 +23,15 @@ UV = Path(sys.executable).with_name("uv")
 LEFT_OUT = (
     "browser",  # a browser's own matter
     "faults",  # kills and outages, of which PostgreSQL and Redis have a part and Django has none
-    "deployment/test_export_*.py",  # texts that are made from texts
+    "deployment/test_[!c]*.py",  # all but the checks: texts that are made from texts
+    "dev/test_[!er]*.py",  # all but environments, embedded servers, the reloader and ./run: git and files
     "cronjobs/test_month.py",  # a month of slots: arithmetic and SQL
     "web/test_random_requests.py",
     "ops/pages/test_nasty_input.py",
+    "ops/logins/test_brake.py",  # counts in Redis, and hashes
     "ops/logins/test_flood.py",
     "ops/test_metrics_tools.py",  # others' programs
     "test_redaction.py",  # patterns, in time that must be linear
-    "dev/test_fork.py",  # git and files
-    "dev/test_update.py",
-    "dev/test_up.py",
-    "dev/test_with_servers.py",
-    "dev/test_bill_of_materials.py",
-    "dev/test_project_checks.py",  # lint and types are for one version
     "test_wheel.py",
 )
 PROJECT = (

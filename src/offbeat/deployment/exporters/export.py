@@ -88,7 +88,7 @@ class Target:
         """Give the version of a server as it is to be had here."""
         version: str = getattr(self.platform.resources, kind).version
         newest = self.facts.newest_postgres if kind == "postgres" else None
-        return str(newest) if newest and int(version.split(".")[0]) > newest else version
+        return str(newest) if newest and int(version.partition(".")[0]) > newest else version
 
 
 Exporter = "Callable[[Target], tuple[File, ...]]"
@@ -125,12 +125,9 @@ def _limits(target: Target) -> Iterator[str]:
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
         yield facts.release_effect
-    if (
-        platform.resources.postgres
-        and (given := target.version_of("postgres")) != platform.resources.postgres.version
-    ):
-        wanted = platform.resources.postgres.version
-        yield f"resources/postgres: is version {given}, not {wanted}: the newest that it is known to offer"
+    postgres = platform.resources.postgres
+    if postgres and (had := target.version_of("postgres")) != postgres.version:
+        yield f"resources/postgres: is version {had}, not {postgres.version}: the newest that it is known to offer"
     for kind, fixed in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")):
         resource = getattr(platform.resources, kind)
         if resource and resource.injects != fixed and facts.servers == "fixed":

@@ -15,7 +15,7 @@ from offbeat.jobs.tasks_backend.interface import BaseTaskBackend, InvalidTask
 from offbeat.jobs.tasks_backend.task import LedgerTask, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from django.core.checks import CheckMessage
 
@@ -40,7 +40,10 @@ class LedgerBackend(BaseTaskBackend):
             raise InvalidTask(f"{task.module_path}: {wrong}.")
         registry.known.setdefault(task.module_path, task)
 
-    def check(self, **_: Any) -> Iterable[CheckMessage]:
+    def check(self, **_: Any) -> list[CheckMessage]:
+        return list(self._find_problems())
+
+    def _find_problems(self) -> Iterator[CheckMessage]:
         where = f"TASKS['{self.alias}']"
         if not apps.is_installed("offbeat.jobs"):
             yield Error(
