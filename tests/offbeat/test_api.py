@@ -90,7 +90,7 @@ def test_the_page_has_the_options_of_a_task():
     options = set(inspect.signature(Enqueuer).parameters) - {"task"}
 
     assert set(quoted(using.split("|")[2])) == options
-    assert all(hasattr(DurableTask, name) for name in quoted(section("A task").rpartition("decorator:")[2]))
+    assert all(hasattr(DurableTask, name) for name in quoted(section("A task").rpartition("and these:")[2]))
 
 
 def test_the_page_has_the_signals():
