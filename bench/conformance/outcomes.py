@@ -17,12 +17,6 @@ class Outcomes(unittest.TestResult):
         super().addSuccess(test)
         self.found.setdefault(name_of(test), "passed")
 
-    def addDuration(self, test, elapsed):  # noqa: N802
-        if elapsed > 3:
-            import sys
-
-            print("DUR", name_of(test), round(elapsed, 1), file=sys.stderr)
-
     def addSkip(self, test, reason):  # noqa: N802
         super().addSkip(test, reason)
         self.found[name_of(test)] = f"skipped: {reason}"

@@ -25,6 +25,7 @@ def standing_by():
         "WORKER_REMOTE_CONTROL": "true",
         "OFFBEAT_JOBS_UNKNOWN_AFTER": "1",
         "OFFBEAT_JOBS_RECONCILE_INTERVAL": "0.5",
+        "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "3",
     }
     with process(command, **environment, DJANGO_SETTINGS_MODULE=settings):
         wait_until(lambda: control().ping(timeout=0.3), seconds=60)
@@ -115,7 +116,5 @@ def is_started():
     from offbeat.jobs.models import Job, Worker
 
     known = set(Worker.objects.values_list("pid", flat=True))
-    return (
-        known.issuperset(PatientProcesses.started)
-        and not Job.objects.filter(state__in=Job.STARTABLE).exists()
-    )
+    running = {each.pid for each in PatientProcesses.started if each.poll() is None}
+    return running <= known and not Job.objects.filter(state__in=Job.STARTABLE).exists()
