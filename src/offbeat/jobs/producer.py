@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from offbeat.jobs.relay import CLAIMED, ClaimedJob, publish_committed
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
 CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
 
@@ -122,7 +122,20 @@ class Call:
         args, kwargs = encode_arguments(self.task, self.args, self.kwargs)
         options = json.dumps(self.options) if self.options else "{}"
         return (uuid7(), self.task, self.runner, options, args, kwargs, self.queue, self.priority, self.max_attempts, self.key,
-                self.concurrency_key, self.when_busy, self.batch_id, self.not_after, code.version(), self.run_at)  # fmt: skip
+                self.concurrency_key, self.when_busy, self.batch_id, self._moment("not_after"), code.version(),
+                self._moment("run_at"))  # fmt: skip
+
+    def _moment(self, name: str) -> datetime | None:
+        """Return a time; refuse one that PostgreSQL stores and Python cannot read, as every page with the row would fail."""
+        moment: datetime | None = getattr(self, name)
+        if moment is None:
+            return None
+        try:
+            for zone in (-1, 1):  # a day on both sides: wherever it is read
+                moment.astimezone(UTC) + timedelta(days=zone)
+        except OverflowError:
+            raise ValueError(f"{self.task}: {name} is {moment}, and years go from 1 to 9999.") from None
+        return moment
 
 
 def enqueue(call: Call) -> Job:

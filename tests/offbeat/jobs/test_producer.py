@@ -2,7 +2,7 @@
 
 import threading
 import tracemalloc
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -212,6 +212,19 @@ def test_a_run_at_in_the_past_is_now(carrier):
     nothing.using(run_at=timezone.now() - timedelta(days=1)).enqueue()
 
     assert carrier.llen(broker.key("default")) == 1
+
+
+EAST = timezone.get_fixed_timezone(60)
+
+
+@pytest.mark.parametrize("option", ["run_at", "not_after"])
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, tzinfo=EAST), datetime(9999, 12, 31, tzinfo=EAST)], ids=["1", "9999"]
+)
+def test_a_time_that_nobody_can_read_is_refused(carrier, option, moment):
+    """PostgreSQL knows years that Python does not: a row with one would break every page that shows it."""
+    with pytest.raises(ValueError, match=f"nothing: {option} is .*, and years go from 1 to 9999"):
+        nothing.using(**{option: moment}).enqueue()
 
 
 @pytest.mark.parametrize("option", ["run_at", "not_after"])

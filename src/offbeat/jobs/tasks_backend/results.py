@@ -59,7 +59,7 @@ class LedgerResult(TaskResult):  # type: ignore[misc]  # the stubs do not say th
 def find(result_id: str, alias: str) -> LedgerResult:
     """Return the result with this id. Raises TaskResultDoesNotExist, also for the id of a job of Celery's own tasks."""
     try:
-        job = Job.objects.get(pk=uuid.UUID(result_id), runner=RUNNER)
+        job = Job.objects.get(pk=uuid.UUID(str(result_id)), runner=RUNNER)
         return result_of(job, alias)
     except (ValueError, TypeError, AttributeError, Job.DoesNotExist):
         raise TaskResultDoesNotExist(result_id) from None
