@@ -147,7 +147,7 @@ class JobRequest(Request):
             worker_state.submit(lambda: sessions.end_process(worker, pid))
 
 
-def _cancel(job_id: uuid.UUID, worker: uuid.UUID | None, pid: int | None) -> None:
+def _cancel(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None) -> None:
     """Cancel a job that was told to end while it ran: it may have asked for a retry just before."""
     recovery.cancel_attempt(job_id, worker, pid, "revoked while it ran")
     revocation.cancel([job_id])
