@@ -16,7 +16,8 @@ from django.urls import Resolver404, resolve
 from offbeat import env, settings
 from offbeat.cronjobs import EnqueueCommand
 from offbeat.jobs import Batch, Job, signals, testing
-from offbeat.jobs.task import DurableTask, Enqueuer
+from offbeat.jobs.enqueuer import Enqueuer
+from offbeat.jobs.task import DurableTask
 from offbeat.ops.health import PATHS
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from offbeat.jobs import parameters
-from offbeat.jobs.task import OPTIONS
+from offbeat.jobs.enqueuer import OPTIONS
 from offbeat.jobs.tasks_backend.task import FIXED, LedgerTask
 
 HERE = Path(__file__).parent

@@ -14,6 +14,7 @@ from billiard.exceptions import WorkerLostError
 from celery import current_app, signals, states
 from celery.app.task import Context
 
+from offbeat.jobs import leftovers
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def report(job_id: uuid.UUID, name: str, reason: str) -> None:
     if task is None:
         return
     try:
-        _report(task, Job.objects.only("args", "kwargs", "attempt", "retries").get(pk=job_id), reason)
-    except Exception:
+        with leftovers.remove_leftovers():
+            _report(task, Job.objects.only("args", "kwargs", "attempt", "retries").get(pk=job_id), reason)
+    except BaseException:  # one such as SystemExit would end the thread
         logger.exception(
             "%s %s: a hook of its failure failed",
             name,

@@ -51,7 +51,7 @@ def milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # 0 would mean without end
 
 
-def is_held(error: Exception) -> bool:
+def is_held(error: BaseException) -> bool:
     """Tell whether an error means that somebody else holds a lock."""
     return isinstance(error, HeldError) or isinstance(error.__cause__, LockNotAvailable)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery.app.control import TERM_SIGNAME, Control
 from celery.utils.functional import maybe_list
+from django.db import transaction
 
 from offbeat.jobs import decisions
 from offbeat.jobs.models import Job
@@ -36,13 +38,16 @@ class JobsControl(Control):
         signal: str = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
-        """Cancel the jobs that do not run, in the caller's transaction, and tell the workers, as Celery does."""
+        """Cancel the jobs that do not run, in the caller's transaction; tell the workers, as Celery does, when it is committed."""
         job_ids = uuids(task_id)
         cancel(job_ids)
         if terminate and not self.app.conf.worker_enable_remote_control:
             warn_of_running(job_ids)
         names = [str(each) for each in maybe_list(task_id) or ()]  # `job.pk` is no text, as Celery's ids are
-        return super().revoke(names, destination, terminate, signal, **options)
+        tell = partial(super().revoke, names, destination, terminate, signal, **options)
+        if options.get("reply"):  # somebody waits for it
+            return tell()
+        return transaction.on_commit(tell)
 
 
 def uuids(task_ids: Any) -> list[uuid.UUID]:

@@ -55,12 +55,16 @@ def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Att
     if attempt is None:
         _log_dropped(task, job_id, request)
         return None
-    if misfit := task._prepare(attempt):  # noqa: SLF001  for this
-        record(lambda: refusal.refuse_begun(attempt, attempt.task, misfit))
-        return None
-    signals.job_started.send_robust(
-        attempt.task, job_id=job_id, attempt=attempt.number, context=attempt.context
-    )
+    try:
+        if misfit := task._prepare(attempt):  # noqa: SLF001  for this
+            record(lambda: refusal.refuse_begun(attempt, attempt.task, misfit))
+            return None
+        signals.job_started.send_robust(
+            attempt.task, job_id=job_id, attempt=attempt.number, context=attempt.context
+        )
+    except BaseException as error:  # noqa: BLE001  of code that is asked or imported: this process lives, and so would the attempt
+        execution.end_unexecuted(task, attempt, error)
+        raise EndedError(line(error)).with_traceback(error.__traceback__) from None
     return attempt
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
 from celery import current_app
+from django.db import transaction
 from django.utils import timezone
 
 from offbeat.jobs import decisions
@@ -71,6 +73,18 @@ def test_a_command_of_somebody_else_cancels_too(faults):
     decisions.retry(job.pk)
 
     faults.wait_for_state(job, "succeeded")
+
+
+def test_a_revoke_that_is_rolled_back(faults):
+    """Revokes nothing: neither here, nor by the workers that would be told."""
+    faults.quick_worker(WORKER_REMOTE_CONTROL="true")
+    job = tasks.work.enqueue("a", 3)
+    faults.wait_for_start("a")
+    with contextlib.suppress(KeyError), transaction.atomic():
+        current_app.control.revoke(job.pk, terminate=True)
+        raise KeyError
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
 
 
 def test_a_running_job_that_nobody_may_hear_of(faults, caplog):

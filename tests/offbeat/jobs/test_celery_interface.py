@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, checks
 from offbeat.jobs.celery_options import INSTEAD
+from offbeat.jobs.enqueuer import OPTIONS as OURS
 from offbeat.jobs.models import Job
-from offbeat.jobs.task import OPTIONS as OURS
 from offbeat.jobs.task import DurableTask
 from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import celery_interface as interface

@@ -16,7 +16,7 @@ from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
 from offbeat.jobs.testing import run_jobs
-from tests.offbeat.faults.effects.tasks import note
+from tests.offbeat.faults.effects.tasks import note, throw
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -237,6 +237,18 @@ def test_a_job_that_this_code_cannot_run_calls_nothing(received, row):
     run_jobs()
 
     assert (received, row(job).state, row(job).attempt) == ({}, "pending", 0)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit("odd")])
+def test_a_job_that_fails_before_celery_is_asked(error, row, monkeypatch):
+    """Its attempt has begun, so it ends: the process lives, and nobody else would end it."""
+    job = acts.enqueue()
+    monkeypatch.setattr(Told, "_prepare", lambda *_: throw(error))
+
+    with contextlib.suppress(Exception):
+        run_jobs()
+
+    assert (row(job).state, row(job).reason) == ("dead", f"{type(error).__name__}: odd")
 
 
 @shared_task

@@ -3,6 +3,7 @@
 import pytest
 from billiard.exceptions import WorkerLostError
 from celery import shared_task, signals
+from django.db import connection
 
 from offbeat.jobs import attempts, recovery
 from offbeat.jobs.task import DurableTask
@@ -19,8 +20,9 @@ class Tells(DurableTask):
 
     def after_return(self, status, retval, task_id, args, kwargs, einfo):  # noqa: PLR0917  as in Celery
         told.append(("after_return", status, args))
-        if kwargs.get("broken"):
-            raise ValueError("a hook")
+        if how := kwargs.get("broken"):
+            connection.set_autocommit(False)
+            raise {"value": ValueError, "exit": SystemExit}[how]("a hook")
 
 
 @shared_task(base=Tells, max_attempts=2)
@@ -76,9 +78,11 @@ def test_the_last_crash_is_a_failure(worker, failures, row):
     assert row(job).state == "dead"
 
 
-def test_a_hook_that_fails_stops_nothing(worker, failures, row, caplog):
-    """It is logged: the end is recorded."""
-    job = is_killed.enqueue(broken=True)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["value", "exit"])
+def test_a_hook_that_fails_stops_nothing(how, worker, failures, row, caplog):
+    """It is logged: the end is recorded. Nor does it leave anything in the connection of whoever calls it."""
+    job = is_killed.enqueue(broken=how)
 
     for _ in range(2):
         type(job).objects.update(state="published")
@@ -86,3 +90,4 @@ def test_a_hook_that_fails_stops_nothing(worker, failures, row, caplog):
 
     assert row(job).state == "dead"
     assert "a hook of its failure failed" in caplog.text
+    assert connection.get_autocommit()

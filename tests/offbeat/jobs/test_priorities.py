@@ -14,10 +14,10 @@ from offbeat.jobs import (
     attempts,
     broker,
     concurrency_keys,
+    enqueuer,
     loss_token,
     reconciler,
     relay,
-    task,
     unreadable_store,
 )
 from offbeat.jobs.levels import LEVELS, level_of, priority_of
@@ -117,12 +117,12 @@ def test_a_task_with_celerys_priority_has_its_jobs_where_its_plain_messages_are(
 def test_a_route_gives_a_priority_as_it_gives_a_queue(carrier, monkeypatch):
     """`task_routes` as Celery reads them: for a plain message and for a job alike."""
     monkeypatch.setattr(current_app.amqp.router, "routes", prepare({nothing.name: {"priority": 6}}))
-    task.routed.cache_clear()  # asked once a process
+    enqueuer.routed.cache_clear()  # asked once a process
 
     nothing.delay()
     nothing.enqueue()
 
-    task.routed.cache_clear()  # asked once a process
+    enqueuer.routed.cache_clear()  # asked once a process
     assert lists(carrier) == {6: 2}
 
 

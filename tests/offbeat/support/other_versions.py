@@ -19,12 +19,14 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 PYTHONS = ("3.11", "3.14")  # the lock has Django 5.2 for the one, and 6.1 for the other
 FOLDER = CHECKOUT / ".local" / "tools"
 UV = Path(sys.executable).with_name("uv")
+FETCH, TEST = 300, 900  # seconds after which it is given up: a mirror may hang, and CI must end
 # What says nothing of a version, and takes most of the time.
 LEFT_OUT = (
     "browser",  # a browser's own matter
     "faults",  # kills and outages, of which PostgreSQL and Redis have a part and Django has none
     "deployment/test_[!c]*.py",  # all but the checks: texts that are made from texts
     "dev/test_[!er]*.py",  # all but environments, embedded servers, the reloader and ./run: git and files
+    "dev/test_run.py",  # shell and pip make .venv: the image, the workflows and this module do so with either Python
     "cronjobs/test_month.py",  # a month of slots: arithmetic and SQL
     "web/test_random_requests.py",
     "ops/pages/test_nasty_input.py",
@@ -53,47 +55,46 @@ class Result(NamedTuple):
 
 
 def main() -> int:
-    """Run the ends that this environment is not itself; returns 1 if tests failed on one."""
+    """Run the ends that this environment is not itself; returns 1 if one failed."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(run_end, [each for each in PYTHONS if each != ours]))
+    sys.stdout.writelines(f"--- Python {each.python}\n{each.said}\n" for each in results)
     for each in results:
-        outcome = {None: "not tried", 0: "ok"}.get(each.code, f"exit code {each.code}")
-        sys.stdout.write(f"{each.said}\nPython {each.python}: {outcome} ({each.seconds:.0f} s)\n\n")
+        outcome = {None: "not tried", 0: "ok"}.get(each.code, f"FAILED with exit code {each.code}")
+        sys.stdout.write(f"Other end, Python {each.python}: {outcome} ({each.seconds:.0f} s)\n")
     return int(any(each.code for each in results))
 
 
 def run_end(python: str) -> Result:
     started = time.monotonic()
-    interpreter = find_python(python)
-    if interpreter is None:
-        return Result(python, None, "", time.monotonic() - started)
-    code, said = run_tests(make_environment(python, interpreter))
+    code, said = find_python(python)
+    if code:
+        return Result(python, None, said, time.monotonic() - started)
+    code, said = make_environment(python, said.strip())
+    if not code:
+        code, said = run_tests(FOLDER / f"python{python}" / "bin")
     return Result(python, code, said, time.monotonic() - started)
 
 
-def find_python(version: str) -> str | None:
-    """Return one of this machine's, else one that is unpacked from Debian's packages."""
-    for command in (
-        [UV, "python", "find", "--no-project", "--no-python-downloads", version],
-        [CHECKOUT / "tests/offbeat/support/install_python", version],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return done.stdout.strip()
-    sys.stderr.write(done.stderr)
-    return None
+def find_python(version: str) -> tuple[int, str]:
+    """Return 0 and the path of one of this machine's, else of one that is unpacked from Debian's packages; or why not."""
+    code, said = run([UV, "python", "find", "--no-project", "--no-python-downloads", version], FETCH)
+    if code:
+        code, said = run([CHECKOUT / "tests/offbeat/support/install_python", version], FETCH)
+    return code, said
 
 
-def make_environment(version: str, interpreter: str) -> Path:
-    """Return its folder of programs."""
+def make_environment(version: str, interpreter: str) -> tuple[int, str]:
     folder = FOLDER / f"python{version}"
     shutil.rmtree(folder, ignore_errors=True)
-    python = folder / "bin" / "python"
     lock = CHECKOUT / "requirements-dev.txt"
-    subprocess.run([UV, "venv", "--quiet", "--python", interpreter, folder], check=True)
-    subprocess.run([UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock], check=True)
-    return python.parent
+    code, said = run([UV, "venv", "--quiet", "--python", interpreter, folder], FETCH)
+    if code:
+        return code, said
+    return run(
+        [UV, "pip", "sync", "--quiet", "--python", folder / "bin/python", "--require-hashes", lock], FETCH
+    )
 
 
 def run_tests(programs: Path) -> tuple[int, str]:
@@ -103,21 +104,30 @@ def run_tests(programs: Path) -> tuple[int, str]:
         "PYTHONPATH": str(CHECKOUT / "src"),
     }
     pytest = [programs / "python", "-m", "pytest", "--quiet", "-p", "no:cacheprovider", *OPTIONS]
-    done = [
-        subprocess.run(
-            [*pytest, *paths],
+    done = [run([*pytest, *paths], TEST, environment) for paths in (CORE, PROJECT)]
+    return next((code for code, _ in done if code), 0), "".join(said for _, said in done)
+
+
+def run(
+    command: list[str | Path], seconds: int, environment: dict[str, str] | None = None
+) -> tuple[int, str]:
+    """Return its exit code, 124 where it took too long, and what it has printed."""
+    try:
+        done = subprocess.run(
+            command,
             cwd=CHECKOUT,
             env=environment,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            timeout=seconds,
             check=False,
         )
-        for paths in (CORE, PROJECT)
-    ]
-    return next((each.returncode for each in done if each.returncode), 0), "".join(
-        each.stdout for each in done
-    )
+    except subprocess.TimeoutExpired as error:
+        said = (error.stdout or b"").decode(errors="replace")
+        return 124, f"{said}\n{Path(command[0]).name} took more than {seconds} s.\n"
+    return done.returncode, done.stdout
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from celery import current_app
 
-from offbeat.jobs.task import routed
+from offbeat.jobs.enqueuer import routed
 from offbeat.jobs.tasks_backend.interface import DEFAULT_TASK_QUEUE_NAME
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def _module(name: str, path: str) -> ModuleType:
         )
     try:
         return import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnknownTaskError(f"{name} cannot be imported here: {line(error)}") from error
 
 

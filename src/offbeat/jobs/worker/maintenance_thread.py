@@ -58,7 +58,7 @@ class PeriodicThread(threading.Thread):
         """Call `act`; tell whether that was all that could be done: False asks for another try."""
         try:
             act()
-        except Exception as error:
+        except BaseException as error:  # such as SystemExit of a hook: nobody would miss the thread
             if not is_outage(error):
                 logger.exception("%s failed", name, extra={"action": "maintenance_failed"})
                 return True  # a defect: trying again would not help
@@ -68,7 +68,7 @@ class PeriodicThread(threading.Thread):
             return False
         return True
 
-    def report_once(self, name: str, error: Exception) -> None:
+    def report_once(self, name: str, error: BaseException) -> None:
         if name in self.waiting:
             return
         self.waiting.add(name)
@@ -101,7 +101,7 @@ class MaintenanceThread(PeriodicThread):
             self.waiting.discard("records")
 
 
-def is_outage(error: Exception) -> bool:
+def is_outage(error: BaseException) -> bool:
     """Tell whether the same may succeed later: not where the database is there, and refuses the values."""
     refused = isinstance(error, DataError | IntegrityError)
     return not refused and isinstance(

@@ -11,9 +11,9 @@ from django.db import transaction
 from offbeat.deployment import queues
 from offbeat.jobs import attempts
 from offbeat.jobs import tasks as jobs_tasks
+from offbeat.jobs.enqueuer import routed
 from offbeat.jobs.message import RUNNER
 from offbeat.jobs.models import Job
-from offbeat.jobs.task import routed
 from offbeat.jobs.tasks_backend import LedgerBackend
 from offbeat.jobs.tasks_backend.interface import (
     InvalidTask,

@@ -115,7 +115,7 @@ def test_a_failing_task_does_not_stop_the_others():
 
 def test_a_defect_is_logged_each_time_with_its_traceback(caplog):
     """It is nobody's outage: somebody has to fix it; the thread lives on."""
-    thread = MaintenanceThread([PeriodicTask("loss token", 0.0, failing(KeyError("a"), KeyError("a")))])
+    thread = MaintenanceThread([PeriodicTask("loss token", 0.0, failing(KeyError("a"), SystemExit("a")))])
 
     for _ in range(3):
         thread.run_due_tasks()
