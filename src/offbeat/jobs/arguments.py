@@ -87,7 +87,7 @@ def _problem(value: Any) -> str:
     if isinstance(value, dict):
         odd = [name for name in value if not isinstance(name, str)]
         if odd:
-            return f"has the key {odd[0]!r}, which JSON would turn into text"
+            return f"has the key {_shown(odd[0])}, which JSON would turn into text"
         return next(filter(None, map(_text_problem, value)), "")
     if value is None or isinstance(value, list | tuple):
         return ""
@@ -95,6 +95,14 @@ def _problem(value: Any) -> str:
     fitting = (hint for name, hint in FITTING.items() if hasattr(value, name))
     hint = HINTS.get(kind) or next(fitting, "pass what JSON has")
     return f"is a {kind}, which JSON does not have: {hint}"
+
+
+def _shown(key: Any) -> str:
+    """Return a key for a message; of a number that is too long to be written there is no text."""
+    try:
+        return repr(key)
+    except ValueError:
+        return f"of type {type(key).__name__}"
 
 
 def _number_problem(number: float) -> str:

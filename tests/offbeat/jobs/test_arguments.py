@@ -69,6 +69,7 @@ def test_a_tuple_becomes_a_list():
         (float("-inf"), "is -inf, which JSON does not have"),
         ("a\x00b", "holds a NUL character, which PostgreSQL cannot store"),
         ({1: 2}, "has the key 1, which JSON would turn into text"),
+        ({10**5000: 2}, "has the key of type int, which JSON would turn into text"),
     ],
 )
 def test_what_is_not_json_is_refused(value, problem):

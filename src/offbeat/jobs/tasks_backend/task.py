@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
@@ -131,6 +132,8 @@ def _key_problem(task: Task) -> str:
         value = option(task, name)
         if not (value is None or callable(value) or isinstance(value, str)):
             return f"{name} should be a text, or a function of the task's arguments, got {value!r}"
+    if not isinstance(option(task, "atomic"), bool):
+        return f"atomic should be True or False, got {option(task, 'atomic')!r}"
     return ""
 
 
@@ -139,6 +142,8 @@ def _number_problem(task: Task) -> str:
         value, least = option(task, name), 0 if name == "statement_timeout" else 1
         if value is not None and not (_is_number(value) and value >= least):
             return f"{name} should be a number from {least} on, got {value!r}"
+    if not isinstance(most := option(task, "max_attempts"), int | None):
+        return f"max_attempts should be a whole number, got {most!r}"
     hard, soft = option(task, "time_limit"), option(task, "soft_time_limit")
     if hard and soft and soft >= hard:
         return f"soft_time_limit ({soft:g} s) should be below time_limit ({hard:g} s)"
@@ -146,4 +151,4 @@ def _number_problem(task: Task) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf

@@ -130,6 +130,9 @@ def test_time_limits_go_with_the_message(carrier):
         ({"time_limit": 10, "soft_time_limit": 10}, "below time_limit"),
         ({"time_limit": -1}, "time_limit should be a number"),
         ({"max_attempts": 0}, "max_attempts should be a number"),
+        ({"max_attempts": 1.5}, "max_attempts should be a whole number"),
+        ({"time_limit": float("inf")}, "time_limit should be a number"),
+        ({"atomic": "yes"}, "atomic should be True or False"),
         ({"key": 5}, "key should be a text"),
     ],
 )
