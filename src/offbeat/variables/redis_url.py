@@ -21,6 +21,9 @@ KNOWN = ("ssl_cert_reqs", *PATHS, "ssl_check_hostname", "db")
 # As Celery spells them, and as redis-py does.
 LEVELS = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 BOOLEANS = {"true": True, "false": False}
+# From Python 3.13 on an authority must also have the form that RFC 5280 asks for, which one of `openssl req -x509` does not have.
+# Who has signed, and for which name, is verified as ever.
+FORM = [ssl.VERIFY_X509_STRICT]
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,8 @@ def _tls(options: dict[str, str], verify: bool | None, authority: str) -> dict[s
     paths = {name: options[name] for name in PATHS if options.get(name)}
     if authority:
         paths["ssl_ca_certs"] = authority
-    return {"ssl_cert_reqs": level, "ssl_check_hostname": checks, **paths}
+    own = {"ssl_exclude_verify_flags": FORM} if "ssl_ca_certs" in paths else {}
+    return {"ssl_cert_reqs": level, "ssl_check_hostname": checks, **paths, **own}
 
 
 def _credentials(parts: SplitResult) -> str:

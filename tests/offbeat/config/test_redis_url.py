@@ -13,6 +13,7 @@ from offbeat.variables import redis_url
 from offbeat.variables.redis_url import KNOWN
 
 VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+OWN = {"ssl_ca_certs": "/ca.pem", "ssl_exclude_verify_flags": [ssl.VERIFY_X509_STRICT]}
 UNVERIFIED = {"ssl_cert_reqs": ssl.CERT_NONE, "ssl_check_hostname": False}
 
 
@@ -89,6 +90,7 @@ def test_files_and_the_host_name(tmp_path):
     assert problems == []
     assert found.tls == {
         "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        "ssl_exclude_verify_flags": [ssl.VERIFY_X509_STRICT],
         "ssl_check_hostname": False,
         "ssl_ca_certs": authority,
         "ssl_certfile": certificate,
@@ -135,7 +137,7 @@ def test_a_name_that_does_not_fit():
     found, problems = read("rediss://h?ssl_check_hostname=false", authority="/ca.pem")
 
     assert problems == []
-    assert found.tls == VERIFIED | {"ssl_check_hostname": False, "ssl_ca_certs": "/ca.pem"}
+    assert found.tls == VERIFIED | OWN | {"ssl_check_hostname": False}
     assert not found.is_verified
 
 

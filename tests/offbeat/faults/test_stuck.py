@@ -16,7 +16,8 @@ def test_a_worker_that_stopped_consuming(faults):
     """Messages wait, slots are free, nothing starts: the worker leaves with its reason, and the next one does the work."""
     worker = faults.quick_worker(WORKER_REMOTE_CONTROL="true", OFFBEAT_JOBS_STUCK_AFTER="4")
     faults.wait_for_state(tasks.work.enqueue("before"), "succeeded")
-    replies = current_app.control.cancel_consumer("default", reply=True, timeout=10)
+    with current_app.connection() as own:  # that of the pool may be to the Redis of an earlier test
+        replies = current_app.control.cancel_consumer("default", reply=True, timeout=10, connection=own)
     assert "no longer consuming from default" in str(replies)
 
     job = tasks.work.enqueue("after")
