@@ -25,14 +25,23 @@ LEFT_OUT = (
     "browser",  # a browser's own matter
     "faults",  # kills and outages, of which PostgreSQL and Redis have a part and Django has none
     "deployment/test_[!c]*.py",  # all but the checks: texts that are made from texts
-    "dev/test_[!er]*.py",  # all but environments, embedded servers, the reloader and ./run: git and files
-    "dev/test_run.py",  # shell and pip make .venv: the image, the workflows and this module do so with either Python
+    "dev/test_[!er]*.py",  # all but environments and the reloader: git and files
+    "dev/test_embedded_*.py",  # whose servers run every test here
+    "dev/test_run.py",  # an environment of an environment, which an unpacked Python does not make: the workflow runs it on both
     "cronjobs/test_month.py",  # a month of slots: arithmetic and SQL
     "web/test_random_requests.py",
+    "config/test_mistakes.py",  # tables of variables, read by code of ours
+    "config/test_pasted_values.py",
+    "config/test_media.py",
+    "jobs/test_sessions.py",  # PostgreSQL's
+    "cronjobs/test_row_lock.py",
     "ops/pages/test_nasty_input.py",
+    "ops/pages/test_permissions.py",  # every page x every kind of account
+    "ops/test_conditions.py",
     "ops/logins/test_brake.py",  # counts in Redis, and hashes
     "ops/logins/test_flood.py",
     "ops/test_metrics_tools.py",  # others' programs
+    "test_architecture.py",
     "test_redaction.py",  # patterns, in time that must be linear
     "test_wheel.py",
 )
