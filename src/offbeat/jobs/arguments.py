@@ -81,14 +81,14 @@ def _check(task: str, where: str, value: Any, depth: int = 0) -> None:
 def _problem(value: Any) -> str:
     """Return what keeps a value, apart from its items, from being JSON; "" for nothing."""
     if isinstance(value, str):
-        return _text_problem(value)
+        return text_problem(value)
     if isinstance(value, int | float):
         return _number_problem(value)
     if isinstance(value, dict):
         odd = [name for name in value if not isinstance(name, str)]
         if odd:
             return f"has the key {_shown(odd[0])}, which JSON would turn into text"
-        return next(filter(None, map(_text_problem, value)), "")
+        return next(filter(None, map(text_problem, value)), "")
     if value is None or isinstance(value, list | tuple):
         return ""
     kind = type(value).__name__
@@ -114,7 +114,7 @@ def _number_problem(number: float) -> str:
     return f"is a number of more than {digits} digits, which Python does not read: pass it in hex()"
 
 
-def _text_problem(text: str) -> str:
+def text_problem(text: str) -> str:
     if "\x00" in text:
         return "holds a NUL character, which PostgreSQL cannot store"
     if any("\ud800" <= character <= "\udfff" for character in text):

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from offbeat.jobs import code, context, ledger, sql
-from offbeat.jobs.arguments import encode_arguments
+from offbeat.jobs.arguments import encode_arguments, text_problem
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
 from offbeat.jobs.models import Job
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+LONGEST = {"key": 255, "concurrency_key": 255, "queue": 100}  # characters, as the model has them
 CHUNK = 5_000  # rows an INSERT: memory stays flat however many jobs are streamed in
 
 COLUMNS = {
@@ -121,9 +122,25 @@ class Call:
     def row(self) -> tuple[Any, ...]:
         args, kwargs = encode_arguments(self.task, self.args, self.kwargs)
         options = json.dumps(self.options) if self.options else "{}"
-        return (uuid7(), self.task, self.runner, options, args, kwargs, self.queue, self.priority, self.max_attempts, self.key,
-                self.concurrency_key, self.when_busy, self.batch_id, self._moment("not_after"), code.version(),
-                self._moment("run_at"))  # fmt: skip
+        return (uuid7(), self.task, self.runner, options, args, kwargs, self._text("queue"), self.priority, self.max_attempts,
+                self._text("key"), self._text("concurrency_key"), self.when_busy, self.batch_id,
+                self._moment("not_after"), code.version(), self._moment("run_at"))  # fmt: skip
+
+    def _text(self, name: str) -> str | None:
+        """Return a text that a column holds; refuse any other here, with its name: PostgreSQL would not say which one it is."""
+        text = getattr(self, name)
+        if text is None:
+            return None
+        longest = LONGEST[name]
+        if not isinstance(text, str):
+            raise TypeError(f"{self.task}: {name} should be a text, got {text!r}.")
+        if len(text) > longest:
+            raise ValueError(
+                f"{self.task}: {name} is {len(text)} characters long, and may be {longest}: {text[:40]}…"
+            )
+        if problem := text_problem(text):
+            raise ValueError(f"{self.task}: {name} {problem}.")
+        return text
 
     def _moment(self, name: str) -> datetime | None:
         """Return a time; refuse one that PostgreSQL stores and Python cannot read, as every page with the row would fail."""

@@ -227,6 +227,18 @@ def test_a_time_that_nobody_can_read_is_refused(carrier, option, moment):
         nothing.using(**{option: moment}).enqueue()
 
 
+@pytest.mark.parametrize("option", ["key", "concurrency_key", "queue"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a" * 256, "is 256 characters long"), ("a\0", "holds a NUL"), (5, "should be a text, got 5")],
+    ids=["long", "nul", "number"],
+)
+def test_a_text_that_no_column_holds_is_refused(option, text, words):
+    """With its name, which PostgreSQL would not say."""
+    with pytest.raises((TypeError, ValueError), match=f"nothing: {option} {words}"):
+        nothing.using(**{option: text}).enqueue()
+
+
 @pytest.mark.parametrize("option", ["run_at", "not_after"])
 def test_a_time_without_a_zone_is_refused(option):
     """It would be taken for UTC, and be hours off."""

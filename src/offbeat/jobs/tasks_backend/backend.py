@@ -35,9 +35,9 @@ class LedgerBackend(BaseTaskBackend):
     supports_priority = True
 
     def validate_task(self, task: Task) -> None:
-        super().validate_task(task)
         if wrong := problem(task):
             raise InvalidTask(f"{task.module_path}: {wrong}.")
+        super().validate_task(task)
         registry.known.setdefault(task.module_path, task)
 
     def check(self, **_: Any) -> list[CheckMessage]:

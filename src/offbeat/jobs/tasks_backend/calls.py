@@ -74,7 +74,7 @@ def _normalized(path: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[lis
     """Return arguments as JSON has them, by Django's rules: tuples become lists, bytes text."""
     try:
         return cast("tuple[list[Any], dict[str, Any]]", (normalize_json(args), normalize_json(kwargs)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         try:
             arguments.encode_arguments(path, args, kwargs)
         except arguments.ArgumentError as ours:  # which says where
@@ -93,7 +93,12 @@ def _key(task: Task, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) 
 
 
 def _moment(not_after: datetime | timedelta | None) -> datetime | None:
-    return timezone.now() + not_after if isinstance(not_after, timedelta) else not_after
+    if not isinstance(not_after, timedelta):
+        return not_after
+    try:
+        return timezone.now() + not_after
+    except OverflowError:
+        raise InvalidTask(f"not_after is {not_after} from now, and years go to 9999") from None
 
 
 def _options(task: Task, alias: str) -> dict[str, Any]:

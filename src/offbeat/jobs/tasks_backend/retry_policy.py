@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,17 @@ class Retry:
     def __post_init__(self) -> None:
         if isinstance(self.on, str | type):
             raise TypeError(f"Retry(on=...) should be a tuple of classes of errors, got {self.on!r}")
+        for each in self.on:
+            if not (isinstance(each, str) or (isinstance(each, type) and issubclass(each, BaseException))):
+                raise TypeError(f"Retry(on=...) should have classes of errors, or their paths, got {each!r}")
+        if self.max_retries is not None and not (isinstance(self.max_retries, int) and self.max_retries >= 0):
+            raise TypeError(
+                f"Retry(max_retries=...) should be a whole number, or None for ever, got {self.max_retries!r}"
+            )
+        for name in ("backoff", "backoff_max"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise TypeError(f"Retry({name}=...) should be seconds, got {value!r}")
 
     def covers(self, error: BaseException) -> bool:
         """Tell whether another attempt may help; classes are compared by their paths, so that nothing is imported for it."""

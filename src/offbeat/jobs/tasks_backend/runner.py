@@ -79,7 +79,7 @@ def _normalized(path: str, result: Any) -> Any:
 
     try:
         return normalize_json(result)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         try:
             encode_result(path, result)
         except ArgumentError as ours:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 from celery import current_task
 from django.utils import timezone
 
+from offbeat.jobs import levels
 from offbeat.jobs.parameters import P, R, TaskOptions
 from offbeat.jobs.tasks_backend import registry
 from offbeat.jobs.tasks_backend.interface import Task, TaskContext
@@ -124,7 +125,18 @@ def problem(task: Task) -> str:
         return f"not_after should be a datetime or a timedelta, got {not_after!r}"
     if not isinstance(option(task, "retry"), Retry | None):
         return f"retry should be a Retry, got {option(task, 'retry')!r}"
-    return _key_problem(task) or _number_problem(task)
+    return _type_problem(task) or _key_problem(task) or _number_problem(task)
+
+
+def _type_problem(task: Task) -> str:
+    """Return what Django's own validation would stumble over."""
+    if not isinstance(task.run_after, datetime | None):
+        return f"run_after should be a datetime, got {task.run_after!r}"
+    if not (isinstance(task.queue_name, str) and task.queue_name):
+        return f"queue_name should be the name of a queue, got {task.queue_name!r}"
+    if not _is_number(task.priority):
+        return f"priority should be {levels.PRIORITIES}, got {task.priority!r}"
+    return ""
 
 
 def _key_problem(task: Task) -> str:

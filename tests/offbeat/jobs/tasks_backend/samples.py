@@ -24,9 +24,14 @@ async def add_async(one, two=0):
     return one + two
 
 
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+
+
 @task
 def give(value):
     return {
+        "endless": ENDLESS,
         "null": None,
         "tuple": (1, (2, 3)),
         "dict": {"b": 1, "a": b"2"},

@@ -134,12 +134,40 @@ def test_time_limits_go_with_the_message(carrier):
         ({"time_limit": float("inf")}, "time_limit should be a number"),
         ({"atomic": "yes"}, "atomic should be True or False"),
         ({"key": 5}, "key should be a text"),
+        ({"run_after": timedelta(1)}, "run_after should be a datetime"),
+        ({"priority": "high"}, "priority should be a whole number from -100 to 100"),
+        ({"priority": True}, "priority should be a whole number from -100 to 100"),
+        ({"queue_name": ""}, "queue_name should be the name of a queue"),
+        ({"queue_name": 5}, "queue_name should be the name of a queue"),
     ],
 )
 def test_an_option_that_is_none_is_refused(options, words):
     """Where it is said, not when it is enqueued."""
     with pytest.raises(InvalidTask, match=words):
         samples.add.using(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"on": ValueError},
+        {"on": (3,)},
+        {"max_retries": -1},
+        {"backoff": "3"},
+        {"backoff": -1},
+        {"backoff_max": float("inf")},
+    ],
+)
+def test_a_policy_that_is_none_is_refused(options):
+    """Where it is written, and not at the first error in a worker."""
+    with pytest.raises(TypeError, match=f"Retry\\({next(iter(options))}=...\\) should"):
+        Retry(**{"on": (ValueError,)} | options)
+
+
+def test_a_time_after_the_last_one_is_refused():
+    """A duration from now on that no calendar has."""
+    with pytest.raises(InvalidTask, match="years go to 9999"):
+        samples.add.using(not_after=timedelta.max).enqueue(1)
 
 
 @pytest.mark.parametrize("name", ["countdown", "func", "takes_context"])
