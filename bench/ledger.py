@@ -34,7 +34,7 @@ def statements():
             attempts.BEGIN_WITHOUT_KEY,
             {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
         ),
-        "attempt: finish": (attempts.FINISH, [uuid.uuid4(), 1, None]),
+        "attempt: finish": (attempts.FINISH, [None, uuid.uuid4(), 1, None]),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues and priorities of published jobs": (reconciler.WAITING, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
