@@ -19,7 +19,13 @@ SECONDS = 4.0
 ROUNDS = 3
 BOUND = 20.0  # ms that the loop may be late by us
 BARE, QUERYING, ENQUEUEING = "does nothing", "asks PostgreSQL once", "`await task.aenqueue()`"
-PAGES = {BARE: "/async/bare", QUERYING: "/async/querying", ENQUEUEING: "/async/enqueueing"}
+DJANGOS = f"{ENQUEUEING}, a task of Django's"
+PAGES = {
+    BARE: "/async/bare",
+    QUERYING: "/async/querying",
+    ENQUEUEING: "/async/enqueueing",
+    DJANGOS: "/async/enqueueing-djangos",
+}
 
 
 def main():

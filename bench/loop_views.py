@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.http import HttpResponse, JsonResponse
 
-from bench.tasks import nothing
+from bench.tasks import nothing, nothing_of_djangos
 
 PAUSE = 0.001  # seconds between two looks
 gaps = []  # ms
@@ -76,6 +76,6 @@ async def enqueueing(request):
     return HttpResponse("ok")
 
 
-def enqueueing_sync(request):
-    nothing.enqueue()
+async def enqueueing_djangos(request):
+    await Timed(nothing_of_djangos.aenqueue())
     return HttpResponse("ok")

@@ -5,10 +5,16 @@ import time
 from celery import shared_task
 
 from offbeat.jobs import broker
+from offbeat.jobs.tasks_backend.interface import task
 
 
 @shared_task
 def nothing():
+    """Do nothing."""
+
+
+@task
+def nothing_of_djangos():
     """Do nothing."""
 
 

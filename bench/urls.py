@@ -25,6 +25,6 @@ urlpatterns = [
     path("async/bare", loop_views.bare),
     path("async/querying", loop_views.querying),
     path("async/enqueueing", loop_views.enqueueing),
-    path("async/enqueueing-sync", loop_views.enqueueing_sync),
+    path("async/enqueueing-djangos", loop_views.enqueueing_djangos),
     path("async/gaps", loop_views.show_gaps),
 ]
