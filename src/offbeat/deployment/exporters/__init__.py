@@ -29,21 +29,22 @@ if TYPE_CHECKING:
     from offbeat.deployment.spec import Platform
 
 MODULES: tuple[ModuleType, ...] = (
+    pandastack,
     render,
     heroku,
     railway,
     digitalocean,
-    dokku,
-    scalingo,
-    upsun,
     fly,
     cloudrun,
+    scalingo,
+    upsun,
+    dokku,
     kubernetes,
     compose,
     systemd,
     crontab,
-    pandastack,
 )
+"""In the order in which people search for them: that of `export_platform --help` and of the tables."""
 TARGETS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 __all__ = ["TARGETS", "Export", "File", "MissingKeyError", "Options", "export_platform", "facts_of"]

@@ -9,6 +9,8 @@ from offbeat.deployment.exporters import TARGETS, Export, File, Options, export_
 FOLDER = Path(__file__).parent
 # As a team completes it that deploys to a platform which asks where the code and the image are.
 SHIPPED = replace(spec.read(), repository="acme/shop", image="registry.example/acme/shop:1.4.2")
+CASES = {path.stem: spec.read(path) for path in sorted((FOLDER.parent / "cases").glob("v*.yaml"))}
+"""platform.yaml of teams with unusual needs: long names, nasty values, odd schedules, small and large sizes."""
 VARIANTS = {
     **{name: (name, Options()) for name in TARGETS},
     "render-tick": ("render", Options(tick=10)),
