@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offbeat.deployment.exporters.plans import Plan
+    from offbeat.deployment.exporters.versions import Offer
 
 Zone = Literal["utc", "each", "host", "file"]
 """utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
@@ -47,12 +53,14 @@ class Facts:
     resources: str
     servers: Literal["named", "fixed", "own"] = "named"
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
-    newest_postgres: int | None = None
-    """The newest major version that it is known to offer; None where it has what platform.yaml may say, or asks nobody."""
+    versions: Mapping[str, Offer] = field(default_factory=dict)
+    """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
+    plans: tuple[Plan, ...] = ()
+    """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
-    """Which of zone, floor, overlap and grace are assumptions: the tables say so."""
+    """Which of zone, floor, overlap, grace, versions and plans are assumptions: the tables say so."""
     unverified: tuple[str, ...] = ()
     """What no source was found for; printed rather than guessed."""
     notes: tuple[str, ...] = ()
