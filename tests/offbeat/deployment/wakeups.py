@@ -239,8 +239,8 @@ def _inner(command):
 
 
 def _pandastack(files):
-    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 3]
-    return [cron(command, line) for _, line, command in rows]
+    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 4]
+    return [cron(command, line) for _, line, process, command in rows if process.startswith("PROCESS=")]
 
 
 def _rows(text):
