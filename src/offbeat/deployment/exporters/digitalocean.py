@@ -8,6 +8,7 @@ from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, asked, part
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.texts import yaml_text
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -23,7 +24,7 @@ FACTS = Facts(
     grace_unset="120 s",
     release="a job of `kind: PRE_DEPLOY`",
     hosts="by itself (`${APP_DOMAIN}`)",
-    newest_postgres=17,
+    versions={"postgres": Offer(("17", "16", "15", "14")), "redis": Offer(("8",), "Valkey")},
     resources="databases of the spec; make the clusters first: `doctl databases create`",
     notes=(
         (

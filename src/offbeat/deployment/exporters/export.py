@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.plans import plans_of, shortfalls, shrink
+from offbeat.deployment.exporters.versions import difference, version_for
 from offbeat.deployment.exporters.wakeups import plan_wake_ups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from offbeat.deployment.exporters.facts import Facts
+    from offbeat.deployment.exporters.plans import Plan
     from offbeat.deployment.exporters.wakeups import WakeUp
     from offbeat.deployment.spec import Platform, Service
 
@@ -87,8 +90,15 @@ class Target:
     def version_of(self, kind: str) -> str:
         """Give the version of a server as it is to be had here."""
         version: str = getattr(self.platform.resources, kind).version
-        newest = self.facts.newest_postgres if kind == "postgres" else None
-        return str(newest) if newest and int(version.partition(".")[0]) > newest else version
+        return version_for(kind, version, self.facts.versions.get(kind))
+
+    def plan_of(self, service: Service) -> Plan:
+        """Give the size that a service gets here; only of a platform that has sizes."""
+        return plans_of(self.platform, self.facts.plans, scales=self.facts.scales)[service.name]
+
+    def sized(self, service: Service) -> Service:
+        """Give a service with the CPUs and the memory that it really gets."""
+        return shrink(service, self.plan_of(service)) if self.facts.plans else service
 
 
 Exporter = "Callable[[Target], tuple[File, ...]]"
@@ -106,32 +116,37 @@ def export(
 def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
     for service in platform.services:
-        given = target.grace(service)
-        if given < service.grace:
-            effect = (
-                "longer jobs return to the queue and run again"
-                if service.queues
-                else "slow requests are cut off"
-            )
-            yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-        if service.port and service.instances.min > 1 and not facts.shares_port:
-            yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-        elif service.instances.max > service.instances.min and not facts.scales:
-            yield (
-                f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
-                f"nothing scales it to {service.instances.max} by itself"
-            )
+        yield from _limits_of(target, service)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
         yield facts.release_effect
-    postgres = platform.resources.postgres
-    if postgres and (had := target.version_of("postgres")) != postgres.version:
-        yield f"resources/postgres: is version {had}, not {postgres.version}: the newest that it is known to offer"
+    for kind, resource in platform.resources.items():
+        if line := difference(kind, resource.version, facts.versions.get(kind)):
+            yield line
     for kind, fixed in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")):
         resource = getattr(platform.resources, kind)
         if resource and resource.injects != fixed and facts.servers == "fixed":
             yield f"resources/{kind}: arrives as {fixed}, not {resource.injects}: set {resource.injects} to its value"
+
+
+def _limits_of(target: Target, service: Service) -> Iterator[str]:
+    facts = target.facts
+    if facts.plans:
+        yield from shortfalls(service, target.plan_of(service))
+    given = target.grace(service)
+    if given < service.grace:
+        effect = (
+            "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
+        )
+        yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
+    if service.port and service.instances.min > 1 and not facts.shares_port:
+        yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
+    elif service.instances.max > service.instances.min and not facts.scales:
+        yield (
+            f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
+            f"nothing scales it to {service.instances.max} by itself"
+        )
 
 
 def _unverified(facts: Facts) -> Iterator[str]:
