@@ -49,6 +49,12 @@ class Facts:
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
     newest_postgres: int | None = None
     """The newest major version that it is known to offer; None where it has what platform.yaml may say, or asks nobody."""
+    longest_name: int = 63
+    """The most characters of a name, that of the project included; one that is longer is cut, with a hash."""
+    double_hyphens: bool = True
+    """Whether a name may have two hyphens in a row."""
+    taken_names: frozenset[str] = frozenset()
+    """What no project may be called here: the platform has things of these names, or the export makes them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
