@@ -60,6 +60,12 @@ class Facts:
     """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
     plans: tuple[Plan, ...] = ()
     """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
+    longest_name: int = 63
+    """The most characters of a name, that of the project included; one that is longer is cut, with a hash."""
+    double_hyphens: bool = True
+    """Whether a name may have two hyphens in a row."""
+    taken_names: frozenset[str] = frozenset()
+    """What no project may be called here: the platform has things of these names, or the export makes them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
