@@ -49,6 +49,10 @@ class Facts:
     release_effect: str = ""
     scales: bool = True
     """Whether it scales between min and max by itself."""
+    scales_workers: bool = True
+    """Whether it does so with a service that has no port, too."""
+    starts_from_zero: bool = False
+    """Whether a service with a port may run no instance until a request comes."""
     shows_size: bool = False
     """Whether a container sees what CPU and memory it has; where that is not sure, it is told how many processes to run."""
     shares_port: bool = True
@@ -62,6 +66,12 @@ class Facts:
     """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
     plans: tuple[Plan, ...] = ()
     """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
+    longest_name: int = 63
+    """The most characters of a name, that of the project included; one that is longer is cut, with a hash."""
+    double_hyphens: bool = True
+    """Whether a name may have two hyphens in a row."""
+    taken_names: frozenset[str] = frozenset()
+    """What no project may be called here: the platform has things of these names, or the export makes them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
@@ -77,6 +87,10 @@ class Facts:
     def said(self, key: str, text: str) -> str:
         """Give a fact as it is shown: an assumption says that it is one."""
         return f"{text} (not verified)" if key in self.assumed else text
+
+    def scales_one(self, *, port: int | None) -> bool:
+        """Tell whether it scales a service, with a port or without."""
+        return self.scales and (port is not None or self.scales_workers)
 
     def grace_of(self, wanted: int) -> int:
         """Give the grace that a service gets here when it wants so many seconds."""
