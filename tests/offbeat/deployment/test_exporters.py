@@ -447,7 +447,7 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
     ("key", "needing"),
     [
         ("image", {"cloudrun", "kubernetes"}),
-        ("repository", {"digitalocean", "pandastack", "railway"}),
+        ("repository", {"digitalocean", "northflank", "pandastack", "railway"}),
     ],
 )
 @pytest.mark.parametrize("target", TARGETS)

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from tests.offbeat.deployment.northflank_types import nodes_of
+
 STAND_IN = "python src/offbeat/deployment/cron.py"
 TICK = "python manage.py tick"
 DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
@@ -243,6 +245,15 @@ def _pandastack(files):
     return [cron(command, line) for _, line, process, command in rows if process.startswith("PROCESS=")]
 
 
+def _northflank(files):
+    jobs = [
+        each["spec"]
+        for each in nodes_of(json.loads(files["northflank.json"])["spec"])
+        if each["kind"] == "CronJob"
+    ]
+    return [cron(each["deployment"]["docker"]["customCommand"], each["schedule"]) for each in jobs]
+
+
 def _rows(text):
     """Give the cells of Markdown tables without their heads, and without the marks around code."""
     lines = text.splitlines()
@@ -276,4 +287,5 @@ READERS = {
     "systemd": _systemd,
     "crontab": _crontab,
     "pandastack": _pandastack,
+    "northflank": _northflank,
 }
