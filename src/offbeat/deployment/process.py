@@ -129,14 +129,6 @@ def explain(platform: Platform, found: str) -> str:
     return f'Unexpected value {VARIABLE}="{shown(found)}"{near}: use one of {", ".join(names)}'
 
 
-def dockerfile_problem(root: Path) -> str:
-    """Say that the Dockerfile of a project does not know PROCESS, where a platform leaves the image no other way; or ""."""
-    file = root / "Dockerfile"
-    if file.is_file() and "offbeat/deployment/process.py" in file.read_text(errors="replace"):
-        return ""
-    return f"Dockerfile: does not read {VARIABLE}, so every container runs web: docs/offbeat/containers.md#one-image-that-chooses"
-
-
 def _starts(platform: Platform) -> Iterator[str]:
     for name, command in find_commands(platform).items():
         yield f"  {_pattern(name)}) exec {_quoted(command)} ;;"

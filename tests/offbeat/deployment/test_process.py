@@ -15,7 +15,6 @@ import pytest
 from offbeat.deployment import process, spec
 from tests.offbeat.deployment.golden.variants import CASES
 from tests.offbeat.support.polling import wait_until
-from tests.offbeat.support.running import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,11 +267,3 @@ def test_a_wrong_file_ends_the_build(tmp_path: Path) -> None:
 def test_arguments_that_it_does_not_take() -> None:
     """They are refused."""
     assert program("--help").returncode == os.EX_USAGE
-
-
-def test_a_dockerfile_without_it(tmp_path: Path) -> None:
-    """Whoever keeps a Dockerfile of before is told, and nobody else."""
-    assert process.dockerfile_problem(CHECKOUT) == ""
-    assert process.dockerfile_problem(tmp_path).startswith("Dockerfile: does not read PROCESS")
-    (tmp_path / "Dockerfile").write_text('CMD ["gunicorn"]\n')
-    assert process.dockerfile_problem(tmp_path).startswith("Dockerfile: does not read PROCESS")
