@@ -243,15 +243,15 @@ def _ports(service: Service) -> list[Node]:
 def _health_checks(service: Service) -> Iterator[Node]:
     times = {"initialDelaySeconds": 30, "periodSeconds": 30, "timeoutSeconds": 10, "failureThreshold": 3}
     if service.health:
-        asked = (
-            {"protocol": "HTTP", "path": service.health, "port": service.port}
-            if service.port
-            else {"protocol": "CMD", "cmd": service.health}
-        )
+        asked = _path(service, service.health) if service.port else {"protocol": "CMD", "cmd": service.health}
         yield {"type": "livenessProbe", **asked, **times}
     if service.ready:
-        asked = {"protocol": "HTTP", "path": service.ready, "port": service.port}
-        yield {"type": "readinessProbe", **asked, **times, "initialDelaySeconds": 5, "periodSeconds": 10}
+        sooner = times | {"initialDelaySeconds": 5, "periodSeconds": 10}
+        yield {"type": "readinessProbe", **_path(service, service.ready), **sooner}
+
+
+def _path(service: Service, path: str) -> Node:
+    return {"protocol": "HTTP", "path": path, "port": service.port}
 
 
 def _job(target: Target, name: str, command: str, seconds: int) -> Node:
