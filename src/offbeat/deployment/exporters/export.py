@@ -115,7 +115,7 @@ def export(
 
 def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
-    for service in platform.services:
+    for service in platform.services if facts.runs_services else ():
         yield from _limits_of(target, service)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
@@ -140,13 +140,18 @@ def _limits_of(target: Target, service: Service) -> Iterator[str]:
             "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
         )
         yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-    if service.port and service.instances.min > 1 and not facts.shares_port:
-        yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-    elif service.instances.min < 1 and not (service.port and facts.starts_from_zero):
+    yield from _counts(service, facts)
+
+
+def _counts(service: Service, facts: Facts) -> Iterator[str]:
+    low, high = service.instances.min, service.instances.max
+    if service.port and low > 1 and not facts.shares_port:
+        yield f"services/{service.name}: runs once, not {low} times, for its port: raise WEB_CONCURRENCY"
+        return
+    if low < 1 and not (service.port and facts.starts_from_zero):
         yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
-    low = max(service.instances.min, 1)
-    if service.instances.max > low and not facts.scales_one(port=service.port):
-        yield f"services/{service.name}: stays at min ({low}): nothing scales it to {service.instances.max} by itself"
+    if high > max(low, 1) and not facts.scales_one(port=service.port):
+        yield f"services/{service.name}: stays at min ({max(low, 1)}): nothing scales it to {high} by itself"
 
 
 def _unverified(facts: Facts) -> Iterator[str]:
