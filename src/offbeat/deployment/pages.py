@@ -45,6 +45,7 @@ def _overview() -> str:
         "Shortest interval",
         "Seconds to stop",
         "Release before services",
+        "Proved by",
     ]
     return markdown_table(head, [_row(name, facts_of(name)) for name in TARGETS])
 
@@ -53,7 +54,8 @@ def _row(name: str, facts: Facts) -> list[str]:
     stop = "as in platform.yaml" if facts.grace is None else f"at most {facts.grace}"
     before = "yes" if facts.release_is_before else "no"
     zone = facts.said("zone", ZONES[facts.zone])
-    return [f"[{facts.title}]({name}.md)", facts.cron, zone, _floor(facts), facts.said("grace", stop), before]
+    said = (facts.cron, zone, _floor(facts), facts.said("grace", stop), before, facts.proved_by)
+    return [f"[{facts.title}]({name}.md)", *said]
 
 
 def _page(facts: Facts) -> str:

@@ -37,6 +37,7 @@ FACTS = Facts(
     overlap="runs may overlap",
     drift="rarely twice, by its own documentation",
     grace=10,
+    longest_name=49,
     grace_unset="10 s, always",
     release="a job, run by hand or by the pipeline before the deploy",
     hosts="ALLOWED_HOSTS: no variable holds the service's address",
@@ -89,7 +90,7 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
     document: dict[str, Any] = {
         "apiVersion": "serving.knative.dev/v1" if service.port else "run.googleapis.com/v1",
         "kind": kind,
-        "metadata": {"name": f"{target.platform.name}-{service.name}"},
+        "metadata": {"name": target.called(service.name)},
     }
     if service.port:
         scale = {"autoscaling.knative.dev/minScale": str(low), "autoscaling.knative.dev/maxScale": str(high)}
@@ -134,7 +135,7 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
     return {
         "apiVersion": "run.googleapis.com/v1",
         "kind": "Job",
-        "metadata": {"name": f"{target.platform.name}-{name}"},
+        "metadata": {"name": target.called(name)},
         "spec": {"template": {"spec": {"taskCount": 1, "template": {"spec": task}}}},
     }
 
@@ -179,16 +180,15 @@ def _setup(target: Target) -> str:
 
 
 def _commands(target: Target) -> Iterator[str]:
-    name = target.platform.name
     for secret in _secrets(target):
         yield f'gcloud secrets describe {secret} --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create'
     for job, _ in _jobs(target):
         yield f'gcloud run jobs replace {FOLDER}/job-{job}.yaml --project "$PROJECT" --region "$REGION"'
     if target.platform.release:
-        yield f'gcloud run jobs execute {name}-release --wait --project "$PROJECT" --region "$REGION"'
+        yield f'gcloud run jobs execute {target.called("release")} --wait --project "$PROJECT" --region "$REGION"'
     for service in target.platform.services:
         kind = "services" if service.port else "worker-pools"
         yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
     for each in target.wake_ups:
-        uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{name}-{each.cronjob}:run"
-        yield f"schedule {name}-{each.name} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""
+        uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{target.called(each.cronjob)}:run"
+        yield f"schedule {target.called(each.name)} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

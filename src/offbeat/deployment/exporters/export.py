@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.names import fitted
 from offbeat.deployment.exporters.plans import plans_of, shortfalls, shrink
 from offbeat.deployment.exporters.versions import difference, version_for
 from offbeat.deployment.exporters.wakeups import plan_wake_ups
@@ -12,7 +14,6 @@ from offbeat.deployment.exporters.wakeups import plan_wake_ups
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from offbeat.deployment.exporters.facts import Facts
     from offbeat.deployment.exporters.plans import Plan
     from offbeat.deployment.exporters.wakeups import WakeUp
     from offbeat.deployment.spec import Platform, Service
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 class MissingKeyError(Exception):
     """The platform needs a key that platform.yaml leaves out: show the message."""
+
+
+class TakenNameError(MissingKeyError):
+    """The platform has something that is called like the project: show the message."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,13 @@ class Target:
             )
         return value
 
+    def called(self, part: str) -> str:
+        """Give the name of a part of the project: `<project>-<part>`, as the platform takes it."""
+        return self.fit(f"{self.platform.name}-{part}")
+
+    def fit(self, name: str) -> str:
+        return fitted(name, self.facts.longest_name, doubles=self.facts.double_hyphens)
+
     def grace(self, service: Service) -> int:
         return self.facts.grace_of(service.grace)
 
@@ -108,6 +120,10 @@ def export(
     name: str, facts: Facts, write: Callable[[Target], tuple[File, ...]], platform: Platform, options: Options
 ) -> Export:
     """Print a platform's files, with a warning for whatever it cannot express."""
+    if platform.name in facts.taken_names:
+        raise TakenNameError(
+            f'platform.yaml: name: should be another one for {facts.title}, which has something of that name, got "{platform.name}"'
+        )
     wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
     target = Target(name, platform, facts, options, wake_ups)
     return Export(write(target), (*missed, *_limits(target), *facts.notes, *_unverified(facts)))
@@ -117,6 +133,7 @@ def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
     for service in platform.services if facts.runs_services else ():
         yield from _limits_of(target, service)
+    yield from _cut_names(target)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
@@ -152,6 +169,18 @@ def _counts(service: Service, facts: Facts) -> Iterator[str]:
         yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
     if high > max(low, 1) and not facts.scales_one(port=service.port):
         yield f"services/{service.name}: stays at min ({max(low, 1)}): nothing scales it to {high} by itself"
+
+
+def _cut_names(target: Target) -> Iterator[str]:
+    """Say what is called otherwise than people expect; only where the platform names less than we allow."""
+    if (most := target.facts.longest_name) >= Facts.longest_name and target.facts.double_hyphens:
+        return
+    parts = [f"services/{each.name}" for each in target.platform.services]
+    parts += [f"cronjobs/{each.name}" for each in target.wake_ups]
+    for part in parts:
+        name = part.partition("/")[2]
+        if (called := target.called(name)) != f"{target.platform.name}-{name}":
+            yield f"{part}: is called {called}: {target.facts.title} takes {most} characters at most"
 
 
 def _unverified(facts: Facts) -> Iterator[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Zone = Literal["utc", "each", "host", "file"]
 """utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
 file: a process of ours reads platform.yaml itself."""
+Repeated = Literal["twice", "once", "not documented"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Facts:
     cron: str
     """How it runs a cronjob, in a few words."""
     zone: Zone = "utc"
+    repeated: Repeated = "not documented"
+    """How often a wake-up comes at a time that a change of the clock repeats, where a cronjob names its time zone."""
     floor: int = 1
     """The shortest interval between two wake-ups."""
     most_crons: int | None = None
@@ -63,6 +66,12 @@ class Facts:
     """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
     plans: tuple[Plan, ...] = ()
     """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
+    longest_name: int = 63
+    """The most characters of a name, that of the project included; one that is longer is cut, with a hash."""
+    double_hyphens: bool = True
+    """Whether a name may have two hyphens in a row."""
+    taken_names: frozenset[str] = frozenset()
+    """What no project may be called here: the platform has things of these names, or the export makes them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
@@ -72,6 +81,8 @@ class Facts:
     notes: tuple[str, ...] = ()
     """What differs from the other platforms, with its effect."""
     sources: tuple[str, ...] = ()
+    proved_by: str = ""
+    """What the tests hold its export against: the platform's own tool, schema or types, or a reader of ours."""
 
     def said(self, key: str, text: str) -> str:
         """Give a fact as it is shown: an assumption says that it is one."""

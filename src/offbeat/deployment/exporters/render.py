@@ -71,7 +71,7 @@ def _services(target: Target) -> list[dict[str, Any]]:
 
 
 def _service(target: Target, service: Service) -> dict[str, Any]:
-    kind, name = "web" if service.port else "worker", f"{target.platform.name}-{service.name}"
+    kind, name = "web" if service.port else "worker", target.called(service.name)
     entry = _entry(kind, name, service.command, target.plan_of(service).name)
     if service.port and target.platform.release:
         entry["preDeployCommand"] = target.platform.release
@@ -92,7 +92,7 @@ def _instances(service: Service) -> dict[str, Any]:
 
 def _crons(target: Target) -> list[dict[str, Any]]:
     return [
-        _entry("cron", f"{target.platform.name}-{each.name}", each.command, PLAN)
+        _entry("cron", target.called(each.name), each.command, PLAN)
         | {"schedule": each.line, "envVars": _env(target, None)}
         for each in target.wake_ups
     ]
@@ -140,7 +140,7 @@ def _asked(target: Target, service: Service | None, variable: EnvVar) -> list[di
         return [] if variable.name in SELF else [{"key": variable.name, "sync": False}]
     if variable.services:
         return [{"key": variable.name, "sync": False}]
-    source = {"type": "web", "name": f"{target.platform.name}-{web.name}"}
+    source = {"type": "web", "name": target.called(web.name)}
     return [
         {"key": variable.name, "fromService": source | {"envVarKey": SELF.get(variable.name, variable.name)}}
     ]

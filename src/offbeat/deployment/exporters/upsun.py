@@ -44,6 +44,7 @@ FACTS = Facts(
     release_is_before=False,
     release_effect="release: a failed deploy hook does not stop the deploy: look at its log after each one",
     scales=False,
+    taken_names=frozenset({"postgres", "redis"}),
     hosts="by itself (PLATFORM_ROUTES)",
     resources="services of the file",
     versions={
