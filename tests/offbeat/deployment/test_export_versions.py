@@ -88,7 +88,7 @@ def test_a_version_exists_or_the_warning_says_which_does(target, postgres, redis
         assert version in PUBLISHED.get(target, {}).get(kind, {version})
         agrees = all(one == other for one, other in zip(version.split("."), wanted.split("."), strict=False))
         assert agrees or any(
-            re.match(rf"resources/{kind}: is \w+ {version}, not {wanted} ", each) for each in warnings
+            re.match(rf"resources/{kind}: is \w+ {version}, not {wanted} ", each) for each in export.warnings
         )
 
 
