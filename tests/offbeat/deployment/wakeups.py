@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from tests.offbeat.deployment.northflank_types import nodes_of
+
 STAND_IN = "python src/offbeat/deployment/cron.py"
 TICK = "python manage.py tick"
 DAYS = {"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6}
@@ -239,8 +241,17 @@ def _inner(command):
 
 
 def _pandastack(files):
-    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 3]
-    return [cron(command, line) for _, line, command in rows]
+    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 4]
+    return [cron(command, line) for _, line, process, command in rows if process.startswith("PROCESS=")]
+
+
+def _northflank(files):
+    jobs = [
+        each["spec"]
+        for each in nodes_of(json.loads(files["northflank.json"])["spec"])
+        if each["kind"] == "CronJob"
+    ]
+    return [cron(each["deployment"]["docker"]["customCommand"], each["schedule"]) for each in jobs]
 
 
 def _rows(text):
@@ -276,4 +287,5 @@ READERS = {
     "systemd": _systemd,
     "crontab": _crontab,
     "pandastack": _pandastack,
+    "northflank": _northflank,
 }

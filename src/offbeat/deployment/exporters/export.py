@@ -32,7 +32,7 @@ class Options:
     """What the person who exports chooses."""
 
     tick: int | None = None
-    """Minutes between ticks: one wake-up for all cronjobs in place of one each."""
+    """Minutes between ticks: one wake-up for all cronjobs in place of one each; 0 for one each where a tick is usual."""
     keda: str | None = None
     """Kubernetes only: scale workers by "redis" (queue depth) or "prometheus" (our metric)."""
 
@@ -65,7 +65,7 @@ class Target:
 
     @property
     def header(self) -> str:
-        tick = f" --tick {self.options.tick}" if self.options.tick else ""
+        tick = "" if self.options.tick is None else f" --tick {self.options.tick}"
         keda = f" --keda {self.options.keda}" if self.options.keda else ""
         return (
             f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'

@@ -30,6 +30,8 @@ class Facts:
     """How often a wake-up comes at a time that a change of the clock repeats, where a cronjob names its time zone."""
     floor: int = 1
     """The shortest interval between two wake-ups."""
+    tick: int | None = None
+    """Minutes between ticks, where one tick for all cronjobs is what an export has unless somebody says otherwise."""
     most_crons: int | None = None
     billed: bool = False
     """Whether each cronjob costs a service of its own."""
