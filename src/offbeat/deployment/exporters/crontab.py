@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="crontab",
+    runs_services=False,
     files=("deploy/crontab",),
     cron="a line each",
     zone="host",

@@ -47,6 +47,8 @@ class Facts:
     release_is_before: bool = True
     """Whether the release command ends before new services start, and stops the deploy when it fails."""
     release_effect: str = ""
+    runs_services: bool = True
+    """Whether it runs services at all: a crontab does not."""
     scales: bool = True
     """Whether it scales between min and max by itself."""
     scales_workers: bool = True
