@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Kubernetes",
+    proved_by="kubernetes-validate, strict",
     files=("deploy/kubernetes/*.yaml",),
     cron='a CronJob each: "about once": two jobs might be made, or none',
     zone="each",

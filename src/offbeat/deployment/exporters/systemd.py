@@ -30,6 +30,7 @@ SPECIAL = (
 
 FACTS = Facts(
     title="systemd",
+    proved_by="`systemd-analyze verify` and `calendar`",
     files=("deploy/systemd/*",),
     cron="a timer each",
     zone="each",
