@@ -42,6 +42,7 @@ FACTS = Facts(
         "web gets a port of the client's choice: put a load balancer before it that asks Nomad for the service and sets X-Forwarded-Proto",
         "the lists of lines (`crons`) and Nomad variables need Nomad 1.6.2 or newer",
     ),
+    proved_by="a reader with the field names and rules of its source; the script, run twice with a stub",
     unverified=("the exports on a running Nomad: field names and reading of values follow its source",),
     sources=(
         "developer.hashicorp.com/nomad/docs/job-specification",
@@ -118,7 +119,7 @@ def _group(target: Target, service: Service) -> dict[str, Any]:
 def _registration(target: Target, service: Service) -> dict[str, Any]:
     """Give what Nomad's own service discovery says of web; the check decides whether a deploy is well."""
     entry: dict[str, Any] = {
-        "Name": f"{target.platform.name}-{service.name}",
+        "Name": target.called(service.name),
         "Provider": "nomad",
         "PortLabel": "http",
     }
@@ -154,7 +155,7 @@ def _cronjob(target: Target, name: str) -> dict[str, Any]:
         "ReschedulePolicy": {"Attempts": 0, "Unlimited": False},
         "Tasks": [_task(target, "cronjob", shlex.split(mine[0].command), None)],
     }
-    job = _job(target, f"{target.platform.name}-{name}", "batch")
+    job = _job(target, target.called(name), "batch")
     return job | {"Periodic": periodic, "TaskGroups": [group]}
 
 
