@@ -193,6 +193,16 @@ def _args(spec):
     return shlex.join(spec["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"])
 
 
+def _nomad(files):
+    jobs = [json.loads(text)["Job"] for path, text in files.items() if "/cron-" in path]
+    return [
+        cron(shlex.join([config["command"], *config["args"]]), line, job["Periodic"]["TimeZone"])
+        for job in jobs
+        for config in [job["TaskGroups"][0]["Tasks"][0]["Config"]]
+        for line in job["Periodic"]["Specs"]
+    ]
+
+
 def _systemd(files):
     found = []
     for path, text in files.items():
@@ -282,6 +292,7 @@ READERS = {
     "upsun": _upsun,
     "fly": _fly,
     "cloudrun": _cloudrun,
+    "nomad": _nomad,
     "kubernetes": _kubernetes,
     "compose": _compose,
     "systemd": _systemd,
