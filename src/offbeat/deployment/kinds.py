@@ -92,14 +92,16 @@ def found(value: object) -> str:
         return "a list"
     if value is None:
         return "nothing"
-    return json.dumps(value, ensure_ascii=False, default=str)
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def text(expected: str, pattern: str) -> Scalar:
     """Read text that matches a regular expression as a whole; `expected` completes "should be ..."."""
 
     def convert(value: object) -> str:
-        if isinstance(value, str) and re.fullmatch(pattern, value):
+        # Of ASCII: JSON Schema's \w and \d know no other letters either, nor do the platforms.
+        if isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII):
             return value
         raise ValueError(f"should be {expected}, got {found(value)}")
 
@@ -125,11 +127,29 @@ def _flag(value: object) -> bool:
     raise ValueError(f"should be true or false, got {found(value)}")
 
 
-def _value(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     written = f'"{value}"'.lower() if isinstance(value, (bool, int, float)) else '"..."'
     raise ValueError(f"should be text, got {found(value)}: put it in quotes ({written})")
+
+
+def _value(value: object) -> str:
+    text = _text(value)
+    if unwritable := UNWRITABLE.search(text):
+        raise ValueError(
+            f"should be text that a process can be given, got {found(text)}: {_code(unwritable)} cannot be"
+        )
+    return text
+
+
+def _code(match: re.Match[str]) -> str:
+    return f"U+{ord(match.group()[0]):04X}"
+
+
+def _help(value: object) -> str:
+    """Give a help text as one line: it stands in tables, comments and shell scripts."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", str(_text(value))).split())
 
 
 def _version(value: object) -> str:
@@ -138,22 +158,43 @@ def _version(value: object) -> str:
     raise ValueError(f'should be a version like "17" or "7.2", got {found(value)}')
 
 
-SHELL = re.compile(r"&&|\|\||[;|<>&`]|\$[({A-Za-z_]")
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+"""What no variable can hold, and no UTF-8 file."""
+UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What no argument may have: cron's lines, tables and dashboards have no way to write it."""
+QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.", re.DOTALL)
+SHELL = re.compile(
+    r"&&|\|\||[;|<>&()`*?\[\]^]"  # operators and patterns
+    r"|\$(?:[({A-Za-z_]|.?)"  # variables, even those named by a digit or a sign
+    r"|(?:(?<=\s)|^)[#~!](?=\S*)|(?<=[=:])~"  # comments, homes, negation
+    r"|\{(?=\s|$)|(?:(?<=\s)|^)\}|\{[^\s{}]*(?:,|\.\.)[^\s{}]*\}"  # groups, and lists that bash expands
+)
+"""What a shell would not take as it stands: where it is quoted, it is text."""
+OPERATORS = {"&&", "||", "|", ";", "<", ">", "&"}
 
 
 def _command(value: object) -> str:
+    """Read a command, and give it as every shell and every parser of words reads it alike: in single quotes."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"should be one program and its arguments, got {found(value)}")
-    if operator := SHELL.search(value):
+    # What is quoted becomes one letter: it is part of a word, and nothing else.
+    if special := SHELL.search(QUOTED.sub("q", value.strip())):
+        cure = "" if special.group() in OPERATORS else "; to have it as text, put it in quotes"
         raise ValueError(
             f"should be one program and its arguments, got {found(value)}: "
-            f'"{operator.group()}" needs a shell, which not every platform starts'
+            f'"{special.group()}" needs a shell, which not every platform starts{cure}'
         )
     try:
-        shlex.split(value)
+        words = shlex.split(value)
     except ValueError:
         raise ValueError(f"should close its quotes, got {found(value)}") from None
-    return value.strip()
+    if unprintable := next(filter(None, map(UNPRINTABLE.search, words)), None):
+        raise ValueError(
+            f"should be of printable characters, got {found(value)}: {_code(unprintable)} is none"
+        )
+    if "=" in words[0] or not words[0]:
+        raise ValueError(f'should begin with a program, got {found(value)}: put variables under "env"')
+    return shlex.join(words)
 
 
 def _zone(value: object) -> str:
@@ -182,6 +223,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 FLAG = Scalar(_flag, {"type": "boolean"})
 VALUE = Scalar(_value, {"type": "string"})
+HELP = Scalar(_help, {"type": "string"})
 VERSION = Scalar(_version, {"type": ["string", "number"]})
 COMMAND = Scalar(_command, {"type": "string", "minLength": 1})
 ZONE = Scalar(_zone, {"type": "string"})

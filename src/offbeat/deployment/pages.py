@@ -74,6 +74,8 @@ def _page(facts: Facts) -> str:
         ["Release command", facts.release],
         ["Host names", facts.hosts],
         ["Postgres and Redis", facts.resources],
+        ["Their versions", _versions(facts)],
+        ["CPUs and memory of a service", _sizes(facts)],
     ]
     return markdown_table(["", facts.title], rows) + "".join(_lists(facts))
 
@@ -99,6 +101,17 @@ def _grace(facts: Facts) -> str:
         else f"what platform.yaml says, at most {facts.grace} s"
     )
     return f"{longest} (unset: {facts.grace_unset})"
+
+
+def _versions(facts: Facts) -> str:
+    known = [offer.said(kind) for kind, offer in sorted(facts.versions.items())]
+    return facts.said("versions", "; ".join(known) or "as in platform.yaml")
+
+
+def _sizes(facts: Facts) -> str:
+    if not facts.plans:
+        return facts.said("plans", "as in platform.yaml")
+    return facts.said("plans", f"the cheapest that fits, {facts.plans[0]} to {facts.plans[-1]}")
 
 
 def _costs(facts: Facts) -> str:

@@ -23,6 +23,7 @@ RESERVED = {
     "redis": "resources",
 }
 OLDEST_POSTGRES = 15  # which Django 6.1 still connects to; 14 is at its end of life since 12 November 2026
+OLDEST = {"postgres": (OLDEST_POSTGRES,), "redis": (6, 2)}  # kombu uses Redis' ZRANGE with BYSCORE
 ENDLESS = {
     "celery",
     "gunicorn",
@@ -157,12 +158,16 @@ def _commands(platform: Platform) -> Problems:
 
 
 def _versions(platform: Platform) -> Problems:
-    postgres = platform.resources.postgres
-    if postgres and int(postgres.version.partition(".")[0]) < OLDEST_POSTGRES:
-        yield (
-            "resources/postgres/version",
-            f'should be {OLDEST_POSTGRES} or newer, got "{postgres.version}": an older one gets no fixes',
-        )
+    effects = {"postgres": "an older one gets no fixes", "redis": "Celery does not work with an older one"}
+    for kind, resource in platform.resources.items():
+        # "6" is the newest 6, as an image's tag is.
+        asked = tuple(int(each) for each in resource.version.split("."))
+        if asked < OLDEST[kind][: len(asked)]:
+            oldest = ".".join(map(str, OLDEST[kind]))
+            yield (
+                f"resources/{kind}/version",
+                f'should be {oldest} or newer, got "{resource.version}": {effects[kind]}',
+            )
 
 
 def _env(platform: Platform) -> Problems:

@@ -6,8 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from offbeat.deployment.kinds import COMMAND, Listing, Scalar, found, number, text
-from offbeat.deployment.names import QUEUE_NAME, SERVICE_NAME
+from offbeat.deployment.kinds import COMMAND, Listing, Scalar, found, number
+from offbeat.deployment.names import PATH, QUEUE_NAME, SERVICE_NAME
 from offbeat.deployment.pools import pool_problem
 from offbeat.deployment.records import Record, entry
 from offbeat.deployment.rules import beat_problem, queues_problem
@@ -23,7 +23,7 @@ SHORTEST_STOP = 10
 
 def _health(value: object) -> object:
     if isinstance(value, str) and value.startswith("/"):
-        return value
+        return PATH.convert(value)
     return COMMAND.convert(value)
 
 
@@ -72,7 +72,7 @@ class Service:
         None,
     )
     ready: str | None = entry(
-        text("a path like /readyz", r"/\S*"),
+        PATH,
         "The path that answers 200 when requests may come, where a platform asks for that too.",
         None,
     )

@@ -14,6 +14,7 @@ from offbeat.deployment import strict_yaml
 from offbeat.deployment.kinds import (
     COMMAND,
     FLAG,
+    HELP,
     INVALID,
     VALUE,
     VERSION,
@@ -101,7 +102,7 @@ class EnvVar:
     """An environment variable of the services, the cronjobs and the release command."""
 
     name: str
-    help: str = entry(VALUE, "What it is for, in one line: printed in checklists.", "")
+    help: str = entry(HELP, "What it is for, in one line: printed in checklists.", "")
     required: bool = entry(FLAG, "Somebody must set it; nothing starts without.", False)
     generated: bool = entry(FLAG, "A long random secret, made once, the same for every process.", False)
     default: str | None = entry(VALUE, "Set to this unless somebody says otherwise; in quotes.", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
+
+# Below one CPU, Cloud Run allows one request at a time; below 512 MiB, only its older environment is there.
+PLANS = tuple(
+    Plan(f"{cpus} vCPU", cpus, most, least=least)
+    for cpus, least, most in (
+        (1, 512, 4096),
+        (2, 512, 8192),
+        (4, 2048, 16384),
+        (6, 4096, 24576),
+        (8, 4096, 32768),
+    )
+)
 
 FACTS = Facts(
     title="Google Cloud Run",
@@ -24,15 +37,18 @@ FACTS = Facts(
     overlap="runs may overlap",
     drift="rarely twice, by its own documentation",
     grace=10,
+    longest_name=49,
     grace_unset="10 s, always",
     release="a job, run by hand or by the pipeline before the deploy",
     hosts="ALLOWED_HOSTS: no variable holds the service's address",
     resources="Cloud SQL and Memorystore, by a connector or direct VPC; their addresses are secrets",
     servers="own",
+    plans=PLANS,
+    scales_workers=False,
+    starts_from_zero=True,
     leaves_out_optional=True,
     notes=(
         "release: nothing runs it by itself: the pipeline executes the job and waits before it replaces the services",
-        "a worker pool does not scale by itself",
     ),
     assumed=frozenset({"floor"}),
     unverified=(
@@ -41,7 +57,11 @@ FACTS = Facts(
         "that `gcloud scheduler jobs update http` takes the flags of `create http`",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
-    sources=("cloud.google.com/run/docs/reference/yaml/v1", "cloud.google.com/scheduler/docs"),
+    sources=(
+        "cloud.google.com/run/docs/reference/yaml/v1",
+        "cloud.google.com/scheduler/docs",
+        "docs.cloud.google.com/run/docs/configuring/jobs/cpu",
+    ),
 )
 
 FOLDER = "deploy/cloudrun"
@@ -70,7 +90,7 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
     document: dict[str, Any] = {
         "apiVersion": "serving.knative.dev/v1" if service.port else "run.googleapis.com/v1",
         "kind": kind,
-        "metadata": {"name": f"{target.platform.name}-{service.name}"},
+        "metadata": {"name": target.called(service.name)},
     }
     if service.port:
         scale = {"autoscaling.knative.dev/minScale": str(low), "autoscaling.knative.dev/maxScale": str(high)}
@@ -83,8 +103,8 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
 
 
 def _container(target: Target, service: Service) -> dict[str, Any]:
-    # Below one CPU, Cloud Run allows one request at a time.
-    limits = {"cpu": f"{max(service.cpu, 1):g}", "memory": f"{service.memory}Mi"}
+    plan = target.plan_of(service)
+    limits = {"cpu": f"{plan.cpu:g}", "memory": f"{plan.memory}Mi"}
     container: dict[str, Any] = {
         "image": target.image,
         "command": service.argv[:1],
@@ -115,7 +135,7 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
     return {
         "apiVersion": "run.googleapis.com/v1",
         "kind": "Job",
-        "metadata": {"name": f"{target.platform.name}-{name}"},
+        "metadata": {"name": target.called(name)},
         "spec": {"template": {"spec": {"taskCount": 1, "template": {"spec": task}}}},
     }
 
@@ -160,16 +180,15 @@ def _setup(target: Target) -> str:
 
 
 def _commands(target: Target) -> Iterator[str]:
-    name = target.platform.name
     for secret in _secrets(target):
         yield f'gcloud secrets describe {secret} --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create'
     for job, _ in _jobs(target):
         yield f'gcloud run jobs replace {FOLDER}/job-{job}.yaml --project "$PROJECT" --region "$REGION"'
     if target.platform.release:
-        yield f'gcloud run jobs execute {name}-release --wait --project "$PROJECT" --region "$REGION"'
+        yield f'gcloud run jobs execute {target.called("release")} --wait --project "$PROJECT" --region "$REGION"'
     for service in target.platform.services:
         kind = "services" if service.port else "worker-pools"
         yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
     for each in target.wake_ups:
-        uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{name}-{each.cronjob}:run"
-        yield f"schedule {name}-{each.name} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""
+        uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{target.called(each.cronjob)}:run"
+        yield f"schedule {target.called(each.name)} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

@@ -57,7 +57,7 @@ def processes(target: Target, services: Iterable[Service]) -> dict[str, str]:
     """Give how many processes the services run, where their containers cannot tell; the least, where they share the variable."""
     if target.facts.shows_size:
         return {}
-    counts = sorted((concurrency(each, target.platform) for each in services), reverse=True)
+    counts = sorted((concurrency(target.sized(each), target.platform) for each in services), reverse=True)
     return {name: str(count) for name, count in counts}
 
 

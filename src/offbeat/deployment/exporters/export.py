@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.names import fitted
+from offbeat.deployment.exporters.plans import plans_of, shortfalls, shrink
+from offbeat.deployment.exporters.versions import difference, version_for
 from offbeat.deployment.exporters.wakeups import plan_wake_ups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from offbeat.deployment.exporters.facts import Facts
+    from offbeat.deployment.exporters.plans import Plan
     from offbeat.deployment.exporters.wakeups import WakeUp
     from offbeat.deployment.spec import Platform, Service
 
 
 class MissingKeyError(Exception):
     """The platform needs a key that platform.yaml leaves out: show the message."""
+
+
+class TakenNameError(MissingKeyError):
+    """The platform has something that is called like the project: show the message."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,28 @@ class Target:
             )
         return value
 
+    def called(self, part: str) -> str:
+        """Give the name of a part of the project: `<project>-<part>`, as the platform takes it."""
+        return self.fit(f"{self.platform.name}-{part}")
+
+    def fit(self, name: str) -> str:
+        return fitted(name, self.facts.longest_name, doubles=self.facts.double_hyphens)
+
     def grace(self, service: Service) -> int:
         return self.facts.grace_of(service.grace)
 
     def version_of(self, kind: str) -> str:
         """Give the version of a server as it is to be had here."""
         version: str = getattr(self.platform.resources, kind).version
-        newest = self.facts.newest_postgres if kind == "postgres" else None
-        return str(newest) if newest and int(version.partition(".")[0]) > newest else version
+        return version_for(kind, version, self.facts.versions.get(kind))
+
+    def plan_of(self, service: Service) -> Plan:
+        """Give the size that a service gets here; only of a platform that has sizes."""
+        return plans_of(self.platform, self.facts.plans, scales=self.facts.scales)[service.name]
+
+    def sized(self, service: Service) -> Service:
+        """Give a service with the CPUs and the memory that it really gets."""
+        return shrink(service, self.plan_of(service)) if self.facts.plans else service
 
 
 Exporter = "Callable[[Target], tuple[File, ...]]"
@@ -98,6 +120,10 @@ def export(
     name: str, facts: Facts, write: Callable[[Target], tuple[File, ...]], platform: Platform, options: Options
 ) -> Export:
     """Print a platform's files, with a warning for whatever it cannot express."""
+    if platform.name in facts.taken_names:
+        raise TakenNameError(
+            f'platform.yaml: name: should be another one for {facts.title}, which has something of that name, got "{platform.name}"'
+        )
     wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
     target = Target(name, platform, facts, options, wake_ups)
     return Export(write(target), (*missed, *_limits(target), *facts.notes, *_unverified(facts)))
@@ -106,32 +132,50 @@ def export(
 def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
     for service in platform.services:
-        given = target.grace(service)
-        if given < service.grace:
-            effect = (
-                "longer jobs return to the queue and run again"
-                if service.queues
-                else "slow requests are cut off"
-            )
-            yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-        if service.port and service.instances.min > 1 and not facts.shares_port:
-            yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-        elif service.instances.max > service.instances.min and not facts.scales:
-            yield (
-                f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
-                f"nothing scales it to {service.instances.max} by itself"
-            )
+        yield from _limits_of(target, service)
+    yield from _cut_names(target)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
         yield facts.release_effect
-    postgres = platform.resources.postgres
-    if postgres and (had := target.version_of("postgres")) != postgres.version:
-        yield f"resources/postgres: is version {had}, not {postgres.version}: the newest that it is known to offer"
+    for kind, resource in platform.resources.items():
+        if line := difference(kind, resource.version, facts.versions.get(kind)):
+            yield line
     for kind, fixed in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")):
         resource = getattr(platform.resources, kind)
         if resource and resource.injects != fixed and facts.servers == "fixed":
             yield f"resources/{kind}: arrives as {fixed}, not {resource.injects}: set {resource.injects} to its value"
+
+
+def _limits_of(target: Target, service: Service) -> Iterator[str]:
+    facts = target.facts
+    if facts.plans:
+        yield from shortfalls(service, target.plan_of(service))
+    given = target.grace(service)
+    if given < service.grace:
+        effect = (
+            "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
+        )
+        yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
+    if service.port and service.instances.min > 1 and not facts.shares_port:
+        yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
+    elif service.instances.min < 1 and not (service.port and facts.starts_from_zero):
+        yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
+    low = max(service.instances.min, 1)
+    if service.instances.max > low and not facts.scales_one(port=service.port):
+        yield f"services/{service.name}: stays at min ({low}): nothing scales it to {service.instances.max} by itself"
+
+
+def _cut_names(target: Target) -> Iterator[str]:
+    """Say what is called otherwise than people expect; only where the platform names less than we allow."""
+    if (most := target.facts.longest_name) >= Facts.longest_name and target.facts.double_hyphens:
+        return
+    parts = [f"services/{each.name}" for each in target.platform.services]
+    parts += [f"cronjobs/{each.name}" for each in target.wake_ups]
+    for part in parts:
+        name = part.partition("/")[2]
+        if (called := target.called(name)) != f"{target.platform.name}-{name}":
+            yield f"{part}: is called {called}: {target.facts.title} takes {most} characters at most"
 
 
 def _unverified(facts: Facts) -> Iterator[str]:

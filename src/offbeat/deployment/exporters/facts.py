@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from offbeat.deployment.exporters.plans import Plan
+    from offbeat.deployment.exporters.versions import Offer
 
 Zone = Literal["utc", "each", "host", "file"]
 """utc: the platform counts in UTC; each: a cronjob may name its time zone; host: the machine's own;
@@ -41,6 +47,10 @@ class Facts:
     release_effect: str = ""
     scales: bool = True
     """Whether it scales between min and max by itself."""
+    scales_workers: bool = True
+    """Whether it does so with a service that has no port, too."""
+    starts_from_zero: bool = False
+    """Whether a service with a port may run no instance until a request comes."""
     shows_size: bool = False
     """Whether a container sees what CPU and memory it has; where that is not sure, it is told how many processes to run."""
     shares_port: bool = True
@@ -50,12 +60,20 @@ class Facts:
     resources: str
     servers: Literal["named", "fixed", "own"] = "named"
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
-    newest_postgres: int | None = None
-    """The newest major version that it is known to offer; None where it has what platform.yaml may say, or asks nobody."""
+    versions: Mapping[str, Offer] = field(default_factory=dict)
+    """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
+    plans: tuple[Plan, ...] = ()
+    """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
+    longest_name: int = 63
+    """The most characters of a name, that of the project included; one that is longer is cut, with a hash."""
+    double_hyphens: bool = True
+    """Whether a name may have two hyphens in a row."""
+    taken_names: frozenset[str] = frozenset()
+    """What no project may be called here: the platform has things of these names, or the export makes them."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()
-    """Which of zone, floor, overlap and grace are assumptions: the tables say so."""
+    """Which of zone, floor, overlap, grace, versions and plans are assumptions: the tables say so."""
     unverified: tuple[str, ...] = ()
     """What no source was found for; printed rather than guessed."""
     notes: tuple[str, ...] = ()
@@ -67,6 +85,10 @@ class Facts:
     def said(self, key: str, text: str) -> str:
         """Give a fact as it is shown: an assumption says that it is one."""
         return f"{text} (not verified)" if key in self.assumed else text
+
+    def scales_one(self, *, port: int | None) -> bool:
+        """Tell whether it scales a service, with a port or without."""
+        return self.scales and (port is not None or self.scales_workers)
 
     def grace_of(self, wanted: int) -> int:
         """Give the grace that a service gets here when it wants so many seconds."""

@@ -13,6 +13,7 @@ from offbeat.deployment.exporters.environment import asked, fixed_values, partic
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.kubernetes_objects import labels, manifest
+from offbeat.deployment.exporters.names import apart
 from offbeat.deployment.exporters.texts import yaml_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ FACTS = Facts(
     grace_unset="30 s",
     release="a Job, applied and awaited before the rest",
     hosts="ALLOWED_HOSTS",
+    taken_names=frozenset({"default", "kube-system", "kube-public", "kube-node-lease"}),
     resources="yours: an operator's or a managed one; their addresses go into the Secret",
     servers="own",
     notes=(
@@ -45,6 +47,8 @@ FACTS = Facts(
 FOLDER = "deploy/kubernetes"
 USER = 10001
 """The user of the Dockerfile, as a number: only so can Kubernetes tell that it is not root."""
+CRONJOBS = "cron-job"
+"""The component that wake-ups are: with a hyphen, so that no service is, whose selectors would take them."""
 SCRATCH = "/tmp"  # noqa: S108 - the one place that can be written
 DRAIN = 5
 """Seconds in which a stopping web pod still answers: routers forget it a little after it is told to stop."""
@@ -61,13 +65,17 @@ CONTAINER_SECURITY = {
 }
 
 
+OWN_FILES = {"namespace", "config", "cronjobs", "network", "release", "kustomization"}
+"""What a service's file may not be called: it would take the place of one of ours."""
+
+
 def files(target: Target) -> tuple[File, ...]:
     parts: dict[str, list[dict[str, Any]]] = {
         "namespace": [_namespace(target)],
         "config": [_config(target), _account(target)],
     }
     for service in target.platform.services:
-        parts[service.name] = [_deployment(target, service), *_around(target, service)]
+        parts[apart(service.name, OWN_FILES)] = [_deployment(target, service), *_around(target, service)]
     if target.wake_ups:
         parts["cronjobs"] = [_cron_job(target, each) for each in target.wake_ups]
     parts["network"] = kubernetes_network.policies(target)
@@ -265,7 +273,7 @@ def _cron_job(target: Target, wake_up: WakeUp) -> dict[str, Any]:
         "metadata": {
             "name": wake_up.name,
             "namespace": target.platform.name,
-            "labels": labels(target, "cronjob"),
+            "labels": labels(target, CRONJOBS),
         },
         "spec": spec,
     }
@@ -274,7 +282,7 @@ def _cron_job(target: Target, wake_up: WakeUp) -> dict[str, Any]:
 def _job(target: Target, name: str, command: str, *, seconds: int) -> dict[str, Any]:
     """Give a Job that runs once: a wake-up that failed is made good by the next, not by the same again."""
     container = _container(target, name, shlex.split(command), cpu=0.1, memory=256)
-    component = "release" if name == "release" else "cronjob"
+    component = "release" if name == "release" else CRONJOBS
     template = {
         "metadata": {"labels": labels(target, component)},
         "spec": {"restartPolicy": "Never", **_pod(target, [container])},

@@ -18,7 +18,7 @@ def manifest(
     target: Target, version: str, kind: str, name: str, *, component: str | None = None, **body: Any
 ) -> dict[str, Any]:
     metadata = {
-        "name": f"{target.platform.name}-{name}",
+        "name": target.called(name),
         "namespace": target.platform.name,
         "labels": labels(target, component),
     }

@@ -37,7 +37,7 @@ def _cpu(target: Target, service: Service) -> dict[str, Any]:
         "scaleTargetRef": {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "name": f"{target.platform.name}-{service.name}",
+            "name": target.called(service.name),
         },
         "minReplicas": max(service.instances.min, 1),
         "maxReplicas": service.instances.max,
@@ -53,7 +53,7 @@ def _cpu(target: Target, service: Service) -> dict[str, Any]:
 
 def _keda(target: Target, service: Service) -> dict[str, Any]:
     spec = {
-        "scaleTargetRef": {"name": f"{target.platform.name}-{service.name}"},
+        "scaleTargetRef": {"name": target.called(service.name)},
         # Never 0: the reconciler, which mends what was lost, lives in the workers.
         "minReplicaCount": max(service.instances.min, 1),
         "maxReplicaCount": service.instances.max,

@@ -8,6 +8,7 @@ from offbeat.deployment.exporters.environment import asked, fixed_values, purpos
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.texts import markdown_table
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS",
     resources="managed Postgres and Redis, attached in the dashboard",
     servers="fixed",
-    newest_postgres=16,
+    versions={"postgres": Offer(("16.4.0", "14.8.0")), "redis": Offer(("7.2.4", "7.0.6"))},
     notes=("the free tier scales to zero, on machines that may go away: never a worker there",),
     assumed=frozenset({"zone", "floor", "overlap", "grace"}),
     unverified=(

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import yaml_text
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import EnvVar, Service
+
+PLANS = (
+    Plan("starter", 0.5, 512),
+    Plan("standard", 1, 2048),
+    Plan("pro", 2, 4096),
+    Plan("pro plus", 4, 8192),
+    Plan("pro max", 4, 16384),
+    Plan("pro ultra", 8, 32768),
+)
 
 FACTS = Facts(
     title="Render",
@@ -24,25 +35,31 @@ FACTS = Facts(
     release="`preDeployCommand` of web",
     hosts="by itself (RENDER_EXTERNAL_HOSTNAME), copied from web to the others",
     resources="Postgres and Key Value, made by the Blueprint",
+    versions={
+        "postgres": Offer(("18", "17", "16", "15", "14", "13")),
+        "redis": Offer(("8",), "Valkey"),
+    },
+    plans=PLANS,
     notes=(
         "the plan `free` covers web, Postgres and Key Value only: workers and cron services cost from the first day",
     ),
     sources=("render.com/docs/blueprint-spec", "render.com/docs/cronjobs"),
 )
 
-PLAN = "starter"
+PLAN = PLANS[0].name
+"""Of cron services and Key Value: a wake-up takes about a second and 100 MiB."""
 SELF = {HOSTS: "RENDER_EXTERNAL_HOSTNAME", ADDRESS: "RENDER_EXTERNAL_URL"}
 """What web knows of itself and the other processes have to be told."""
 
 
 def files(target: Target) -> tuple[File, ...]:
     document: dict[str, Any] = {"services": [*_redis(target), *_services(target), *_crons(target)]}
-    if postgres := target.platform.resources.postgres:
+    if target.platform.resources.postgres:
         document["databases"] = [
             {
                 "name": f"{target.platform.name}-postgres",
                 "plan": "basic-256mb",
-                "postgresMajorVersion": postgres.version.split(".")[0],
+                "postgresMajorVersion": target.version_of("postgres").split(".")[0],
                 "ipAllowList": [],
             }
         ]
@@ -54,9 +71,8 @@ def _services(target: Target) -> list[dict[str, Any]]:
 
 
 def _service(target: Target, service: Service) -> dict[str, Any]:
-    entry = _entry(
-        "web" if service.port else "worker", f"{target.platform.name}-{service.name}", service.command
-    )
+    kind, name = "web" if service.port else "worker", target.called(service.name)
+    entry = _entry(kind, name, service.command, target.plan_of(service).name)
     if service.port and target.platform.release:
         entry["preDeployCommand"] = target.platform.release
     if service.port and service.health:
@@ -76,18 +92,18 @@ def _instances(service: Service) -> dict[str, Any]:
 
 def _crons(target: Target) -> list[dict[str, Any]]:
     return [
-        _entry("cron", f"{target.platform.name}-{each.name}", each.command)
+        _entry("cron", target.called(each.name), each.command, PLAN)
         | {"schedule": each.line, "envVars": _env(target, None)}
         for each in target.wake_ups
     ]
 
 
-def _entry(kind: str, name: str, command: str) -> dict[str, Any]:
+def _entry(kind: str, name: str, command: str, plan: str) -> dict[str, Any]:
     return {
         "type": kind,
         "name": name,
         "runtime": "docker",
-        "plan": PLAN,
+        "plan": plan,
         "dockerfilePath": "./Dockerfile",
         "dockerContext": ".",
         "dockerCommand": command,
@@ -124,7 +140,7 @@ def _asked(target: Target, service: Service | None, variable: EnvVar) -> list[di
         return [] if variable.name in SELF else [{"key": variable.name, "sync": False}]
     if variable.services:
         return [{"key": variable.name, "sync": False}]
-    source = {"type": "web", "name": f"{target.platform.name}-{web.name}"}
+    source = {"type": "web", "name": target.called(web.name)}
     return [
         {"key": variable.name, "fromService": source | {"envVarKey": SELF.get(variable.name, variable.name)}}
     ]

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from offbeat.deployment.exporters.wakeups import WakeUp
     from offbeat.deployment.spec import Service
 
+# Targets of systemd.special(7): a <name>.target of ours would take the place of the system's own.
+SPECIAL = (
+    "systemd basic blockdev bluetooth boot-complete cryptsetup cryptsetup-pre ctrl-alt-del default emergency exit factory-reset "
+    "final first-boot-complete getty getty-pre graphical halt hibernate hybrid-sleep initrd initrd-fs initrd-switch-root "
+    "initrd-root-device initrd-root-fs initrd-usr-fs integritysetup integritysetup-pre kbrequest kexec local-fs local-fs-pre "
+    "machines multi-user network network-online network-pre nss-lookup nss-user-lookup paths poweroff printer reboot "
+    "remote-cryptsetup remote-fs remote-fs-pre remote-veritysetup rescue rpcbind shutdown sigpwr sleep slices smartcard "
+    "sockets soft-reboot sound storage-target-mode suspend suspend-then-hibernate swap sysinit system-update "
+    "system-update-pre time-set time-sync timers tpm2 umount usb-gadget veritysetup veritysetup-pre"
+)
+
 FACTS = Facts(
     title="systemd",
     files=("deploy/systemd/*",),
@@ -27,6 +38,7 @@ FACTS = Facts(
     release="a unit that the services wait for",
     scales=False,
     shares_port=False,
+    taken_names=frozenset(SPECIAL.split()),
     shows_size=True,
     hosts="ALLOWED_HOSTS",
     resources="yours: their addresses go into /etc/<name>.env",

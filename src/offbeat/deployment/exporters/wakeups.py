@@ -6,6 +6,7 @@ missing wake-ups need a warning.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +14,7 @@ from itertools import pairwise, product
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from offbeat.deployment.exporters.names import fitted
 from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.schedule_fields import FIELDS
 from offbeat.deployment.schedule_lines import local_cron_lines, utc_cron_lines
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 TICK = "python manage.py tick"
 UTC_ZONE = "UTC"
+# As long as a cronjob's own: DigitalOcean takes no more.
+LONGEST_NAME = 32
 YEARS = range(2026, 2038)
 """Those that schedule_lines looks at: fixed, so that what is printed does not depend on the day."""
 
@@ -105,16 +109,18 @@ def _schedule(cronjob: CronJobSpec) -> Schedule:
 
 
 def _named(wake_ups: Iterable[WakeUp]) -> Iterator[WakeUp]:
-    """Give every wake-up a name of its own: a cronjob's second line is name-2."""
+    """Give every wake-up a name of its own: a cronjob's second line is name-2, whatever else there is.
+
+    Only a cronjob that is itself called so makes it another: a number beyond the lines, so that no other line changes.
+    """
     wake_ups = list(wake_ups)
-    taken = {wake_up.name for wake_up in wake_ups}
-    seen: set[str] = set()
+    lines = Counter(wake_up.name for wake_up in wake_ups)
+    seen: Counter[str] = Counter()
     for wake_up in wake_ups:
-        name, number = wake_up.name, 1
-        while name in seen or (number > 1 and name in taken):
-            number += 1
-            name = f"{wake_up.name[:28]}-{number}"
-        seen.add(name)
+        number = seen[wake_up.name] = seen[wake_up.name] + 1
+        name = wake_up.name
+        while number > 1 and (name := fitted(f"{wake_up.name}-{number}", LONGEST_NAME)) in lines:
+            number += lines[wake_up.name] - 1
         yield replace(wake_up, name=name)
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from offbeat.cronjobs.words import counted
+from offbeat.deployment.rules import OLDEST as OLDEST_VERSIONS
 from offbeat.deployment.servers import redis_address
 from offbeat.jobs import broker, ledger, loss_token
 from offbeat.jobs.models import Broker
@@ -16,7 +17,7 @@ from offbeat.ops.snapshot import expected_queues
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OLDEST = (6, 2)
+OLDEST = OLDEST_VERSIONS["redis"]
 MIB = 2**20
 
 
