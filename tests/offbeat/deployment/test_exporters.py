@@ -446,7 +446,7 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
 @pytest.mark.parametrize(
     ("key", "needing"),
     [
-        ("image", {"cloudrun", "kubernetes"}),
+        ("image", {"cloudrun", "kamal", "kubernetes"}),
         ("repository", {"digitalocean", "northflank", "pandastack", "railway"}),
     ],
 )

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -154,9 +155,14 @@ def _fly(files):
     assert "cron = " not in files["fly.toml"] or f'cron = "{STAND_IN}"' in files["fly.toml"]
 
 
-def _compose(files):
-    services = _yaml(files["deploy/compose/compose.yaml"])["services"]
+def _compose(files, folder="compose"):
+    services = _yaml(files[f"deploy/{folder}/compose.yaml"])["services"]
     assert "cron" not in services or services["cron"]["command"] == STAND_IN
+
+
+def _kamal(files):
+    roles = _yaml(files["config/deploy.yml"])["servers"]
+    assert "cron" not in roles or roles["cron"]["cmd"] == STAND_IN
 
 
 def _cloudrun(files):
@@ -294,6 +300,9 @@ READERS = {
     "cloudrun": _cloudrun,
     "nomad": _nomad,
     "kubernetes": _kubernetes,
+    "coolify": partial(_compose, folder="coolify"),
+    "dokploy": partial(_compose, folder="dokploy"),
+    "kamal": _kamal,
     "compose": _compose,
     "systemd": _systemd,
     "crontab": _crontab,
