@@ -207,6 +207,32 @@ def test_coolify_gets_what_its_parser_can_read(case):
             assert "{{" not in value
 
 
+NODE_YAML = """
+import { parse, stringify } from "yaml";
+import { readFileSync } from "node:fs";
+const read = (path) => parse(stringify(parse(readFileSync(path, "utf8"), { maxAliasCount: 10000 }), { lineWidth: 1000 }));
+console.log(JSON.stringify(process.argv.slice(2).map(read)));
+"""
+
+
+def test_dokploys_library_reads_and_writes_the_file_without_a_change(tmp_path):
+    """Dokploy parses the file, adds a domain's labels, and writes it again, by npm's yaml."""
+    node, package = shutil.which("node"), Path(".local/tools/node_modules").absolute()
+    if not node or not (package / "yaml").is_dir():
+        pytest.skip("node, or npm's yaml in .local/tools, is not there")
+    (tmp_path / "node_modules").symlink_to(package)
+    (tmp_path / "main.mjs").write_text(NODE_YAML)
+    texts = [files("dokploy", each)["deploy/dokploy/compose.yaml"] for each in (*SPECS.values(), NASTY)]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text, newline="")
+
+    command = [node, "main.mjs", *(f"{number}.yaml" for number in range(len(texts)))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [yaml.safe_load(text) for text in texts]
+
+
 def test_dokploy_gets_a_file_without_a_name():
     """Dokploy names the project itself, and its domains need no port of the machine."""
     document = yaml.safe_load(files("dokploy", SHIPPED)["deploy/dokploy/compose.yaml"])
