@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class Options:
     """What the person who exports chooses."""
 
     tick: int | None = None
-    """Minutes between ticks: one wake-up for all cronjobs in place of one each."""
+    """Minutes between ticks: one wake-up for all cronjobs in place of one each; 0 for one each where a tick is usual."""
     keda: str | None = None
     """Kubernetes only: scale workers by "redis" (queue depth) or "prometheus" (our metric)."""
 
@@ -65,7 +66,7 @@ class Target:
 
     @property
     def header(self) -> str:
-        tick = f" --tick {self.options.tick}" if self.options.tick else ""
+        tick = "" if self.options.tick is None else f" --tick {self.options.tick}"
         keda = f" --keda {self.options.keda}" if self.options.keda else ""
         return (
             f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'
@@ -134,6 +135,7 @@ def _limits(target: Target) -> Iterator[str]:
     for service in platform.services if facts.runs_services else ():
         yield from _limits_of(target, service)
     yield from _cut_names(target)
+    yield from _expanded(target)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
@@ -182,6 +184,18 @@ def _cut_names(target: Target) -> Iterator[str]:
         name = part.partition("/")[2]
         if (called := target.called(name)) != f"{target.platform.name}-{name}":
             yield f"{part}: is called {called}: {target.facts.title} takes {most} characters at most"
+
+
+def _expanded(target: Target) -> Iterator[str]:
+    """Name the values that may arrive as something else, and cannot be written in another way."""
+    if not (expands := target.facts.expands):
+        return
+    for each in target.platform.env:
+        if match := re.search(expands, each.default or ""):
+            yield (
+                f"env/{each.name}: has {match.group()} in its value, which {target.facts.title} may replace: "
+                "look at what arrives, and read it from elsewhere if it is not that"
+            )
 
 
 def _unverified(facts: Facts) -> Iterator[str]:

@@ -1,12 +1,8 @@
 """Write the golden files again, to be looked at before they are committed."""
 
-import os
 import shutil
-from pathlib import Path
 
-# As in the tests: no compose.yaml of the project's pins an image.
-os.environ["OFFBEAT_ROOT"] = str(Path(__file__).parent)
-
+import tests.offbeat.support.sample_project  # noqa: F401 - first: the images are those of the tests' project, without digests
 from offbeat.deployment.exporters.files import write
 from tests.offbeat.deployment.golden.variants import FOLDER, exports
 
