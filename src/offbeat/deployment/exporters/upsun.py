@@ -61,12 +61,13 @@ FACTS = Facts(
     assumed=frozenset({"grace"}),
     unverified=(
         "whether the 15 s between SIGTERM and SIGKILL can be made longer",
-        "that workers have the container profile of their app",
+        "that a worker is called `<app>--<worker>` in `upsun resources:set` (from memory)",
     ),
     sources=(
         "docs.upsun.com/create-apps/app-reference",
         "docs.upsun.com/add-services/redis.html",
         "docs.upsun.com/manage-resources/adjust-resources.html",
+        "docs.upsun.com/create-apps/workers.html",
     ),
 )
 
