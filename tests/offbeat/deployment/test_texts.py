@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -342,6 +344,41 @@ def test_a_crontab_gives_its_command_the_same_arguments(shell, keeps, tmp_path):
     assert environment["SECRET_KEY"] == "k$5abc$(touch pwned)`touch pwned`#(!"
     assert environment["A"] == "2"
     assert not list(tmp_path.rglob("pwned"))
+
+
+MANAGER = "/lib/systemd/systemd"
+
+
+@pytest.mark.skipif(not Path(MANAGER).exists() or not shutil.which("setpriv"), reason="systemd is not here")
+def test_systemd_itself_reads_the_values_and_the_arguments():
+    """Its manager loads the units, shows what it has read, and starts nothing (`--test`)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, text in files("systemd", nasty(**NASTY)).items():
+            unit = re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", text, flags=re.MULTILINE)
+            (folder / Path(path).name).write_text(unit, newline="")
+        (folder / "run").mkdir()
+        command = [MANAGER, "--test", "--user", "--unit=app-worker.service", "--no-pager"]
+        if os.geteuid() == 0:  # which a manager of a user refuses to be
+            for path in (folder, folder / "run"):
+                os.chown(path, 65534, 65534)
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+        variables = {
+            "HOME": name,
+            "XDG_RUNTIME_DIR": f"{name}/run",
+            "SYSTEMD_UNIT_PATH": f"{name}:",
+            "LC_ALL": "C.UTF-8",
+        }
+        ran = subprocess.run(command, env=variables, capture_output=True, check=False, timeout=60)
+
+    shown = ran.stdout.decode().partition("-> Unit app-worker.service:")[2].partition("-> Unit ")[0]
+    if not shown:
+        pytest.skip(f"systemd does not run here: {ran.stderr.decode()[-200:]}")
+    assert [name for name, value in NASTY.items() if f"Environment: {name}={value}\n" not in shown] == []
+    # It shows words as a shell would have them, and expands dollars only when it starts them.
+    line = re.search("Command Line: /bin/true (.*)", shown)[1]
+    words = subprocess.run(["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    assert [word.replace("$$", "$") for word in words.decode().split("\0")][5:-1] == ARGUMENTS
 
 
 @pytest.mark.parametrize("target", sorted(each for each in TARGETS if facts_of(each).expands))
