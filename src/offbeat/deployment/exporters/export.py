@@ -33,7 +33,7 @@ class Options:
     """What the person who exports chooses."""
 
     tick: int | None = None
-    """Minutes between ticks: one wake-up for all cronjobs in place of one each."""
+    """Minutes between ticks: one wake-up for all cronjobs in place of one each; 0 for one each where a tick is usual."""
     keda: str | None = None
     """Kubernetes only: scale workers by "redis" (queue depth) or "prometheus" (our metric)."""
 
@@ -66,7 +66,7 @@ class Target:
 
     @property
     def header(self) -> str:
-        tick = f" --tick {self.options.tick}" if self.options.tick else ""
+        tick = "" if self.options.tick is None else f" --tick {self.options.tick}"
         keda = f" --keda {self.options.keda}" if self.options.keda else ""
         return (
             f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'
@@ -132,7 +132,7 @@ def export(
 
 def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
-    for service in platform.services:
+    for service in platform.services if facts.runs_services else ():
         yield from _limits_of(target, service)
     yield from _cut_names(target)
     yield from _expanded(target)
@@ -159,13 +159,18 @@ def _limits_of(target: Target, service: Service) -> Iterator[str]:
             "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
         )
         yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-    if service.port and service.instances.min > 1 and not facts.shares_port:
-        yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-    elif service.instances.min < 1 and not (service.port and facts.starts_from_zero):
+    yield from _counts(service, facts)
+
+
+def _counts(service: Service, facts: Facts) -> Iterator[str]:
+    low, high = service.instances.min, service.instances.max
+    if service.port and low > 1 and not facts.shares_port:
+        yield f"services/{service.name}: runs once, not {low} times, for its port: raise WEB_CONCURRENCY"
+        return
+    if low < 1 and not (service.port and facts.starts_from_zero):
         yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
-    low = max(service.instances.min, 1)
-    if service.instances.max > low and not facts.scales_one(port=service.port):
-        yield f"services/{service.name}: stays at min ({low}): nothing scales it to {service.instances.max} by itself"
+    if high > max(low, 1) and not facts.scales_one(port=service.port):
+        yield f"services/{service.name}: stays at min ({max(low, 1)}): nothing scales it to {high} by itself"
 
 
 def _cut_names(target: Target) -> Iterator[str]:

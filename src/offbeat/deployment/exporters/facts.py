@@ -30,6 +30,8 @@ class Facts:
     """How often a wake-up comes at a time that a change of the clock repeats, where a cronjob names its time zone."""
     floor: int = 1
     """The shortest interval between two wake-ups."""
+    tick: int | None = None
+    """Minutes between ticks, where one tick for all cronjobs is what an export has unless somebody says otherwise."""
     most_crons: int | None = None
     billed: bool = False
     """Whether each cronjob costs a service of its own."""
@@ -45,6 +47,8 @@ class Facts:
     release_is_before: bool = True
     """Whether the release command ends before new services start, and stops the deploy when it fails."""
     release_effect: str = ""
+    runs_services: bool = True
+    """Whether it runs services at all: a crontab does not."""
     scales: bool = True
     """Whether it scales between min and max by itself."""
     scales_workers: bool = True
