@@ -188,7 +188,9 @@ def test_values_arrive_as_they_are_written(platform):
 def test_a_dollar_brace_is_no_value_of_nomads():
     """`${PORT}` in a default stays `${PORT}`, although Nomad would put the port there."""
     platform = spec.parse(
-        (FOLDER / "platform.yaml").read_text().replace("env:\n", 'env:\n  ODD: {default: "${PORT} {{ x }}"}\n', 1)
+        (FOLDER / "platform.yaml")
+        .read_text()
+        .replace("env:\n", 'env:\n  ODD: {default: "${PORT} {{ x }}"}\n', 1)
     )
 
     assert {variables(task)["ODD"] for task in tasks(platform)} == {"${PORT} {{ x }}"}
@@ -226,7 +228,9 @@ def test_the_script_may_run_again_and_keeps_the_secrets(tmp_path):
     second, later = deploy(SHIPPED, tmp_path)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert [line for line in begun if line not in later][0].startswith("var put -check-index 0 -namespace offbeat")
+    assert next(line for line in begun if line not in later).startswith(
+        "var put -check-index 0 -namespace offbeat"
+    )
     assert not [line for line in later if "var put" in line]
     ran = [line.split("/")[-1] for line in later if line.startswith("job run -json")]
     assert ran[0] == "services.json"
