@@ -10,7 +10,7 @@ from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpo
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan, count_of
-from offbeat.deployment.exporters.texts import json_text, markdown_table, source, yaml_text
+from offbeat.deployment.exporters.texts import code, fenced, json_text, markdown_table, source, yaml_text
 from offbeat.deployment.exporters.versions import Offer
 from offbeat.deployment.exporters.wakeups import plan_wake_ups, shortest_interval, times_of_day
 
@@ -35,6 +35,7 @@ PLANS = (
 
 FACTS = Facts(
     title="Heroku",
+    proved_by="the app.json schema of npm's @heroku/mcp-server; heroku.yml by its documented keys",
     files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
     cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily; or Advanced Scheduler, by commands",
     floor=10,
@@ -159,16 +160,12 @@ def _checklist(target: Target) -> str:
         "",
         "Once, in a terminal:",
         "",
-        "```sh",
-        *_commands(target),
-        "```",
+        fenced(_commands(target)),
         "",
         "Then `heroku addons:open scheduler`, and **Add Job** for each line. Times are in UTC.",
         "",
     ]
-    rows = [
-        [each.name, *preset, f"`{each.command}`"] for each in target.wake_ups for preset in _presets(each)
-    ]
+    rows = [[each.name, *preset, code(each.command)] for each in target.wake_ups for preset in _presets(each)]
     table = markdown_table(["Cronjob", "Schedule", "Late by at most", "Run Command"], rows)
     return "\n".join(lines) + "\n" + table + _advanced(target)
 
@@ -176,15 +173,8 @@ def _checklist(target: Target) -> str:
 ADVANCED = """
 ## In its place: Advanced Scheduler
 
-Another add-on, which costs more, knows cron lines, so that no slot is late, and has a command line of its own.
-Use one of the two. Each line makes a trigger anew: `heroku triggers --app {name}` shows those that are there. `--dyno` is
-the size of your dynos.
-
-```sh
-heroku addons:create advanced-scheduler
-heroku plugins:install advanced-scheduler
-{triggers}
-```
+This add-on knows cron lines, so that no slot is late, and has a command line of its own. Use one of the two.
+Each line makes a trigger anew: `heroku triggers --app {name}` shows those that are there. `--dyno` is the size of your dynos.
 """
 
 
@@ -193,9 +183,9 @@ def _advanced(target: Target) -> str:
     if not target.wake_ups:
         return ""
     exact, _ = plan_wake_ups(target.platform, replace(target.facts, floor=1), target.options.tick)
-    return ADVANCED.format(
-        name=target.platform.name, triggers="\n".join(_trigger(target, each) for each in exact)
-    )
+    install = ("heroku addons:create advanced-scheduler", "heroku plugins:install advanced-scheduler")
+    commands = fenced([*install, *(_trigger(target, each) for each in exact)])
+    return f"{ADVANCED.format(name=target.platform.name)}\n{commands}\n"
 
 
 def _trigger(target: Target, wake_up: WakeUp) -> str:
