@@ -59,6 +59,7 @@ UPDATE = {
     "ProgressDeadline": NUMBER,
     "AutoRevert": FLAG,
 }
+DEADLINES = ("MinHealthyTime", "HealthyDeadline", "ProgressDeadline")
 PERIODIC = {"Enabled": FLAG, "SpecType": TEXT, "Specs": WORDS, "TimeZone": TEXT, "ProhibitOverlap": FLAG}
 JOB = {
     "ID": TEXT,
@@ -99,9 +100,9 @@ def unruly(jobs):
             yield f"{job['ID']}: is no ID"
         if ("Periodic" in job) != (job["Type"] == "batch"):
             yield f"{job['ID']}: only batch jobs are periodic"
-        if update := job.get("Update"):
-            if not update["MinHealthyTime"] < update["HealthyDeadline"] < update["ProgressDeadline"]:
-                yield f"{job['ID']}: deadlines are not in their order"
+        update = [job.get("Update", {}).get(name, 0) for name in DEADLINES]
+        if update != sorted(update):
+            yield f"{job['ID']}: deadlines are not in their order"
         for group in job["TaskGroups"]:
             yield from (f"{job['ID']}/{group['Name']}: {fault}" for fault in _unruly_group(group))
 

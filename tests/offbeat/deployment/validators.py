@@ -168,9 +168,13 @@ def validate_heroku(exports, folder):
     hold(schema, documents(exports, "app.json"))
 
 
-@proves("fly", "SchemaStore's fly.json")
+@proves("fly", "SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows")
 def validate_fly(exports, folder):
-    hold(schemas.published("fly"), documents(exports, "fly.toml"))
+    schema = schemas.published("fly")
+    # A duration as Go writes it: internal/appconfig/config.go of superfly/flyctl.
+    time = {"type": "string", "pattern": "^[0-9]+(s|m|h)$"}
+    schema["properties"]["deploy"]["properties"]["release_command_timeout"] = time
+    hold(schema, documents(exports, "fly.toml"))
 
 
 @proves("upsun", "the schema of Upsun's own tool platformify")

@@ -30,7 +30,7 @@ RELEASE_TIMEOUT = "15m"
 
 FACTS = Facts(
     title="Fly.io",
-    proved_by="SchemaStore's fly.json",
+    proved_by="SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows",
     files=("fly.toml",),
     cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
     zone="file",
