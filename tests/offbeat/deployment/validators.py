@@ -21,7 +21,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.offbeat.deployment import schemas
+from tests.offbeat.deployment import nomad_jobs, schemas
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -104,6 +104,15 @@ def validate_compose(exports, folder):
     hold(compose_spec(), documents(exports, "deploy/compose/compose.yaml"))
 
 
+@proves("nomad", "a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash")
+def validate_nomad(exports, folder):
+    for case, printed in exports.items():
+        jobs = [json.loads(text)["Job"] for path, text in printed.items() if path.endswith(".json")]
+        found = (fault for job in jobs for fault in nomad_jobs.faults(job, nomad_jobs.JOB))
+        nothing(f"{case}: {fault}" for fault in (*found, *nomad_jobs.unruly(jobs)))
+    parse_shell(exports, folder, "deploy/nomad/deploy.sh")
+
+
 @proves("kubernetes", "kubernetes-validate, strict")
 def validate_kubernetes(exports, folder):
     utils = pytest.importorskip("kubernetes_validate.utils")
@@ -159,9 +168,13 @@ def validate_heroku(exports, folder):
     hold(schema, documents(exports, "app.json"))
 
 
-@proves("fly", "SchemaStore's fly.json")
+@proves("fly", "SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows")
 def validate_fly(exports, folder):
-    hold(schemas.published("fly"), documents(exports, "fly.toml"))
+    schema = schemas.published("fly")
+    # A duration as Go writes it: internal/appconfig/config.go of superfly/flyctl.
+    time = {"type": "string", "pattern": "^[0-9]+(s|m|h)$"}
+    schema["properties"]["deploy"]["properties"]["release_command_timeout"] = time
+    hold(schema, documents(exports, "fly.toml"))
 
 
 @proves("upsun", "the schema of Upsun's own tool platformify")
