@@ -31,6 +31,7 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Google Cloud Run",
+    proved_by="SchemaStore's cloud-run-v1.json, worker pools by that of services; setup.sh by bash",
     files=("deploy/cloudrun/*.yaml", "deploy/cloudrun/setup.sh"),
     cron="a job each, started by Cloud Scheduler, at least once",
     zone="each",

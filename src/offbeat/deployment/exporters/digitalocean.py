@@ -35,6 +35,7 @@ PLANS = (
 
 FACTS = Facts(
     title="DigitalOcean App Platform",
+    proved_by="a reader of ours, strict: the keys of DigitalOcean's OpenAPI and godo",
     files=(".do/app.yaml",),
     cron="a job of `kind: SCHEDULED` each, billed while it runs",
     zone="each",

@@ -34,6 +34,7 @@ PLANS = (
 
 FACTS = Facts(
     title="Heroku",
+    proved_by="the app.json schema of npm's @heroku/mcp-server; heroku.yml by its documented keys",
     files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
     cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily",
     floor=10,

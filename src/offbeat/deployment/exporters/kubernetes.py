@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Kubernetes",
+    proved_by="kubernetes-validate, strict",
     files=("deploy/kubernetes/*.yaml",),
     cron='a CronJob each: "about once": two jobs might be made, or none',
     zone="each",
+    repeated="twice",
     overlap="forbidden here (`concurrencyPolicy`); allowed by default",
     drift="seconds; a start more than 200 s late is skipped",
     grace_unset="30 s",

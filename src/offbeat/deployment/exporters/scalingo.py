@@ -24,6 +24,7 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Scalingo",
+    proved_by="a reader of ours, strict: the documented keys of scalingo.json and cron.json",
     files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
     cron="cron.json, at most five tasks",
     floor=10,

@@ -30,9 +30,11 @@ SPECIAL = (
 
 FACTS = Facts(
     title="systemd",
+    proved_by="`systemd-analyze verify` and `calendar`",
     files=("deploy/systemd/*",),
     cron="a timer each",
     zone="each",
+    repeated="once",
     overlap="never: one instance of a unit; a wake-up that comes meanwhile is dropped",
     grace_unset="90 s",
     release="a unit that the services wait for",
@@ -47,7 +49,9 @@ FACTS = Facts(
         plain_http("on 127.0.0.1") + "; BIND=0.0.0.0 in /etc/<name>.env is for one on another machine",
         "the timers are not persistent: after the machine was off, the ledger catches up by each cronjob's catch_up",
     ),
-    sources=("man 5 systemd.exec, systemd.timer, systemd.kill",),
+    sources=(
+        "man 5 systemd.exec, systemd.timer, systemd.kill; man 7 systemd.time; systemd-analyze calendar",
+    ),
 )
 
 FOLDER = "deploy/systemd"
@@ -210,13 +214,22 @@ def calendar(line: str, zone: str) -> str:
     """Give a numeric cron line, which restricts one day field at most, as systemd.time(7) writes it."""
     minute, hour, day, month, weekday = line.split()
     days = "" if weekday == "*" else ",".join(DAYS[int(each)] for each in _weekdays(weekday)) + " "
-    return f"{days}*-{_part(month, 1)}-{_part(day, 1)} {_part(hour, 0)}:{_part(minute, 0)}:00 {zone}"
+    date, time = (
+        f"*-{_part(month, 1, 12)}-{_part(day, 1, 31)}",
+        f"{_part(hour, 0, 23)}:{_part(minute, 0, 59)}:00",
+    )
+    return f"{days}{date} {time} {zone}"
 
 
-def _part(field: str, first: int) -> str:
-    """Give a field: systemd writes a range with two dots and counts a star's steps from its first value."""
+def _part(field: str, first: int, last: int) -> str:
+    """Give a field: systemd writes a range with two dots, and a step needs one that ends.
+
+    `*:0/7` misses 00:00, and `0/5:00` the first of a month: past its last step a field goes on to its next carry.
+    """
     terms = (each.replace("-", "..") for each in field.split(","))
-    return ",".join(f"{first}{each[1:]}" if each.startswith("*/") else _padded(each) for each in terms)
+    return ",".join(
+        f"{first}..{last}{each[1:]}" if each.startswith("*/") else _padded(each) for each in terms
+    )
 
 
 def _padded(term: str) -> str:
