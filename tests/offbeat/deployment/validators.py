@@ -21,7 +21,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.offbeat.deployment import nomad_jobs, schemas
+from tests.offbeat.deployment import nomad_jobs, own_servers, schemas
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -234,3 +234,28 @@ def validate_crontab(exports, folder):
         assert [each for each in printed["deploy/crontab"].split("\n") if not line.fullmatch(each)] == [], (
             case
         )
+
+
+@proves("coolify", "the Compose specification's schema, but for `exclude_from_hc`")
+def validate_coolify(exports, folder):
+    found = list(documents(exports, "deploy/coolify/compose.yaml"))
+    for _, document in found:
+        for entry in document["services"].values():
+            entry.pop("exclude_from_hc", None)
+    hold(compose_spec(), iter(found))
+
+
+@proves("dokploy", "the Compose specification's schema; npm's yaml, by which Dokploy reads it")
+def validate_dokploy(exports, folder):
+    hold(compose_spec(), documents(exports, "deploy/dokploy/compose.yaml"))
+
+
+@proves("kamal", "Kamal's own validation; where Ruby is missing, a reader of ours, strict")
+def validate_kamal(exports, folder):
+    rendered = {
+        case: {path: own_servers.render(text, own_servers.ENVIRONMENT) for path, text in printed.items()}
+        for case, printed in exports.items()
+    }
+    hold(schemas.KAMAL, documents(rendered, "config/deploy.yml"))
+    if shutil.which("ruby"):
+        own_servers.kamal_lines(laid_out(exports, folder), {})
