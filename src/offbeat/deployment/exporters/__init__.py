@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import (
+    azure,
     cloudrun,
     compose,
     crontab,
     digitalocean,
     dokku,
+    ecs,
     fly,
     heroku,
     kubernetes,
@@ -36,6 +38,8 @@ MODULES: tuple[ModuleType, ...] = (
     digitalocean,
     fly,
     cloudrun,
+    ecs,
+    azure,
     scalingo,
     upsun,
     dokku,
