@@ -29,6 +29,7 @@ FACTS = Facts(
     overlap="runs may overlap",
     grace=600,
     grace_unset="30 s",
+    starts_from_zero=True,
     longest_name=31,
     double_hyphens=False,
     release="a job of trigger type Manual, started and awaited by deploy.sh before the apps change",
@@ -41,6 +42,7 @@ FACTS = Facts(
     notes=(
         "deploy.sh is the deploy: apps.json alone starts services without the release",
         "a worker is asked over HTTP whether it is well (HEALTH_PORT): Azure runs no command as a probe",
+        "in a parameter that you set, write `$$$$` for `$$`, and `$$(` for `$(`: the cluster reads `$$` as one dollar",
         "a secret that changes alone starts nothing again: deploy another image, or restart the revisions",
         "jobs and apps of a former platform.yaml stay: delete them with `az containerapp delete` and `az containerapp job delete`",
     ),
@@ -50,12 +52,14 @@ FACTS = Facts(
         "that runs of a job may overlap",
         "the longest time from SIGTERM to SIGKILL (600 s)",
         "that an app without ingress is probed",
+        "that `$$` is read as one dollar in every value, as it is in secrets",
     ),
     sources=(
         "learn.microsoft.com/azure/container-apps/jobs",
         "learn.microsoft.com/azure/container-apps/health-probes",
         "learn.microsoft.com/azure/templates/microsoft.app/containerapps",
         "learn.microsoft.com/cli/azure/containerapp/job/execution",
+        "github.com/microsoft/azure-container-apps/issues/1540 (`$$`)",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +136,12 @@ def _container(target: Target, name: str, argv: list[str], plan: Plan, service: 
 
 
 def literal(text: str) -> str:
-    """Give text that ARM does not take for an expression: those begin and end with a bracket."""
-    return f"[{text}" if text.startswith("[") and text.endswith("]") else text
+    """Give text that neither ARM takes for an expression, which begins and ends with a bracket, nor the cluster for a name.
+
+    The cluster is Kubernetes: it reads `$$` as a dollar and `$(NAME)` as a variable, in arguments, too.
+    """
+    kept = re.sub(r"\$(?=[$(])", "$$", text)
+    return f"[{kept}" if kept.startswith("[") and kept.endswith("]") else kept
 
 
 def _env(target: Target, service: Service | None) -> list[Object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
+
+# Below one CPU, Cloud Run allows one request at a time; below 512 MiB, only its older environment is there.
+PLANS = tuple(
+    Plan(f"{cpus} vCPU", cpus, most, least=least)
+    for cpus, least, most in (
+        (1, 512, 4096),
+        (2, 512, 8192),
+        (4, 2048, 16384),
+        (6, 4096, 24576),
+        (8, 4096, 32768),
+    )
+)
 
 FACTS = Facts(
     title="Google Cloud Run",
@@ -30,10 +43,12 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS: no variable holds the service's address",
     resources="Cloud SQL and Memorystore, by a connector or direct VPC; their addresses are secrets",
     servers="own",
+    plans=PLANS,
+    scales_workers=False,
+    starts_from_zero=True,
     leaves_out_optional=True,
     notes=(
         "release: nothing runs it by itself: the pipeline executes the job and waits before it replaces the services",
-        "a worker pool does not scale by itself",
     ),
     assumed=frozenset({"floor"}),
     unverified=(
@@ -42,7 +57,11 @@ FACTS = Facts(
         "that `gcloud scheduler jobs update http` takes the flags of `create http`",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
-    sources=("cloud.google.com/run/docs/reference/yaml/v1", "cloud.google.com/scheduler/docs"),
+    sources=(
+        "cloud.google.com/run/docs/reference/yaml/v1",
+        "cloud.google.com/scheduler/docs",
+        "docs.cloud.google.com/run/docs/configuring/jobs/cpu",
+    ),
 )
 
 FOLDER = "deploy/cloudrun"
@@ -84,8 +103,8 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
 
 
 def _container(target: Target, service: Service) -> dict[str, Any]:
-    # Below one CPU, Cloud Run allows one request at a time.
-    limits = {"cpu": f"{max(service.cpu, 1):g}", "memory": f"{service.memory}Mi"}
+    plan = target.plan_of(service)
+    limits = {"cpu": f"{plan.cpu:g}", "memory": f"{plan.memory}Mi"}
     container: dict[str, Any] = {
         "image": target.image,
         "command": service.argv[:1],

@@ -7,12 +7,31 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, asked, particular_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import yaml_text
 from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import EnvVar, Service
+
+# Autoscaling needs a CPU of one's own.
+PLANS = (
+    Plan("apps-s-1vcpu-0.5gb", 1, 512, most_instances=1, scales=False),
+    Plan("apps-s-1vcpu-1gb-fixed", 1, 1024, most_instances=1, scales=False),
+    Plan("apps-s-1vcpu-1gb", 1, 1024, scales=False),
+    Plan("apps-s-1vcpu-2gb", 1, 2048, scales=False),
+    Plan("apps-d-1vcpu-0.5gb", 1, 512),
+    Plan("apps-d-1vcpu-1gb", 1, 1024),
+    Plan("apps-d-1vcpu-2gb", 1, 2048),
+    Plan("apps-d-1vcpu-4gb", 1, 4096),
+    Plan("apps-s-2vcpu-4gb", 2, 4096, scales=False),
+    Plan("apps-d-2vcpu-4gb", 2, 4096),
+    Plan("apps-d-2vcpu-8gb", 2, 8192),
+    Plan("apps-d-4vcpu-8gb", 4, 8192),
+    Plan("apps-d-4vcpu-16gb", 4, 16384),
+    Plan("apps-d-8vcpu-32gb", 8, 32768),
+)
 
 FACTS = Facts(
     title="DigitalOcean App Platform",
@@ -24,7 +43,8 @@ FACTS = Facts(
     grace_unset="120 s",
     release="a job of `kind: PRE_DEPLOY`",
     hosts="by itself (`${APP_DOMAIN}`)",
-    versions={"postgres": Offer(("17", "16", "15", "14")), "redis": Offer(("8",), "Valkey")},
+    versions={"postgres": Offer(("17", "16", "15")), "redis": Offer(("8",), "Valkey")},
+    plans=PLANS,
     resources="databases of the spec; make the clusters first: `doctl databases create`",
     notes=(
         (
@@ -36,19 +56,17 @@ FACTS = Facts(
     assumed=frozenset({"floor", "overlap"}),
     unverified=(
         "the shortest interval of a scheduled job, and what happens when two runs overlap",
-        "whether it has a PostgreSQL that is newer than 17",
+        "whether an app's database may be of DigitalOcean's Advanced PostgreSQL, which has an 18",
     ),
     sources=(
         "docs.digitalocean.com/products/app-platform/reference/app-spec",
         "github.com/digitalocean/godo",
+        "docs.digitalocean.com/products/app-platform/details/pricing",
+        "github.com/digitalocean/openapi (instance sizes, database options)",
     ),
 )
 
 SITE = {HOSTS: "${APP_DOMAIN}", ADDRESS: "${APP_URL}"}
-SHARED_CPU = ((1, 512, "apps-s-1vcpu-0.5gb"), (1, 1024, "apps-s-1vcpu-1gb"), (1, 2048, "apps-s-1vcpu-2gb"))
-LARGER = ((2, 4096, "apps-d-2vcpu-4gb"), (2, 8192, "apps-d-2vcpu-8gb"), (4, 16384, "apps-d-4vcpu-16gb"))
-# Autoscaling needs a dedicated CPU.
-DEDICATED = ((1, 512, "apps-d-1vcpu-0.5gb"), (1, 1024, "apps-d-1vcpu-1gb"), (1, 2048, "apps-d-1vcpu-2gb"))
 ENGINES = {"postgres": "PG", "redis": "VALKEY"}
 
 
@@ -68,7 +86,7 @@ def files(target: Target) -> tuple[File, ...]:
 def _service(target: Target, service: Service) -> dict[str, Any]:
     scaled = service.instances.max > max(service.instances.min, 1)
     entry = _component(target, service.name, service.command)
-    entry["instance_size_slug"] = size(service, dedicated=scaled)
+    entry["instance_size_slug"] = target.plan_of(service).name
     if service.port:
         entry["http_port"] = service.port
     if scaled:
@@ -96,7 +114,7 @@ def _jobs(target: Target) -> list[dict[str, Any]]:
             _component(target, each.name, each.command)
             | {"kind": "SCHEDULED", "schedule": schedule, "timeout": "120s"}
         )
-    return [each | {"instance_size_slug": SHARED_CPU[0][2]} for each in jobs]
+    return [each | {"instance_size_slug": PLANS[0].name} for each in jobs]
 
 
 def _component(target: Target, name: str, command: str) -> dict[str, Any]:
@@ -141,12 +159,3 @@ def _asked(variable: EnvVar) -> dict[str, Any]:
 
 def _plain(key: str, value: str | None) -> dict[str, Any]:
     return {"key": key, "scope": "RUN_TIME", "value": value}
-
-
-def size(service: Service, *, dedicated: bool) -> str:
-    """Give the smallest instance that has the CPUs and the memory asked for, or the largest that there is."""
-    offers = (*(DEDICATED if dedicated else SHARED_CPU), *LARGER)
-    return next(
-        (slug for cpus, memory, slug in offers if cpus >= service.cpu and memory >= service.memory),
-        offers[-1][2],
-    )

@@ -159,11 +159,11 @@ def _limits_of(target: Target, service: Service) -> Iterator[str]:
         yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
     if service.port and service.instances.min > 1 and not facts.shares_port:
         yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-    elif service.instances.max > service.instances.min and not facts.scales:
-        yield (
-            f"services/{service.name}: stays at min ({max(service.instances.min, 1)}): "
-            f"nothing scales it to {service.instances.max} by itself"
-        )
+    elif service.instances.min < 1 and not (service.port and facts.starts_from_zero):
+        yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
+    low = max(service.instances.min, 1)
+    if service.instances.max > low and not facts.scales_one(port=service.port):
+        yield f"services/{service.name}: stays at min ({low}): nothing scales it to {service.instances.max} by itself"
 
 
 def _cut_names(target: Target) -> Iterator[str]:

@@ -47,6 +47,10 @@ class Facts:
     release_effect: str = ""
     scales: bool = True
     """Whether it scales between min and max by itself."""
+    scales_workers: bool = True
+    """Whether it does so with a service that has no port, too."""
+    starts_from_zero: bool = False
+    """Whether a service with a port may run no instance until a request comes."""
     shows_size: bool = False
     """Whether a container sees what CPU and memory it has; where that is not sure, it is told how many processes to run."""
     shares_port: bool = True
@@ -81,6 +85,10 @@ class Facts:
     def said(self, key: str, text: str) -> str:
         """Give a fact as it is shown: an assumption says that it is one."""
         return f"{text} (not verified)" if key in self.assumed else text
+
+    def scales_one(self, *, port: int | None) -> bool:
+        """Tell whether it scales a service, with a port or without."""
+        return self.scales and (port is not None or self.scales_workers)
 
     def grace_of(self, wanted: int) -> int:
         """Give the grace that a service gets here when it wants so many seconds."""

@@ -8,11 +8,22 @@ from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.environment import asked, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import toml_text
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
-    from offbeat.deployment.spec import Platform, Service
+    from offbeat.deployment.spec import Service
+
+# The bounds of memory for a CPU of each kind are flyctl's own.
+PLANS = (
+    *(Plan(f"shared-cpu-{cpus}x", cpus, 2048 * cpus, least=256 * cpus, step=256) for cpus in (1, 2, 4, 6, 8)),
+    *(
+        Plan(f"performance-{cpus}x", cpus, 8192 * cpus, least=2048 * cpus, step=2048)
+        for cpus in (1, 2, 4, 8, 16)
+    ),
+)
 
 FACTS = Facts(
     title="Fly.io",
@@ -27,21 +38,29 @@ FACTS = Facts(
     hosts="by itself (FLY_APP_NAME)",
     resources="`fly mpg create` and `fly redis create`",
     servers="fixed",
+    versions={"postgres": Offer(("17", "16"))},
+    plans=PLANS,
+    starts_from_zero=True,
     notes=(
         stand_in.note("process"),
         "Fly's own scheduled Machines know only hourly, daily, weekly and monthly, at times of Fly's choice",
         "its Redis is billed by the command, and a worker asks it every second: a Redis of your own is cheaper",
     ),
-    sources=("fly.io/docs/reference/configuration", "fly.io/docs/blueprints/task-scheduling"),
+    unverified=(
+        "that Managed Postgres has 17 (flyctl's reference says 16 and 17, Fly's other pages 16 alone, which comes unasked)",
+        "which version of Redis `fly redis create` gives",
+    ),
+    sources=(
+        "fly.io/docs/reference/configuration",
+        "fly.io/docs/blueprints/task-scheduling",
+        "fly.io/docs/machines/guides-examples/machine-sizing",
+        "fly.io/docs/flyctl/mpg-create",
+    ),
 )
 
 
 def files(target: Target) -> tuple[File, ...]:
-    return (
-        File(
-            "fly.toml", toml_text(_config(target), header=f"{target.header}\n\n{_secrets(target.platform)}")
-        ),
-    )
+    return (File("fly.toml", toml_text(_config(target), header=f"{target.header}\n\n{_secrets(target)}")),)
 
 
 def _config(target: Target) -> dict[str, Any]:
@@ -60,7 +79,7 @@ def _config(target: Target) -> dict[str, Any]:
     for service in platform.services:
         if service.port:
             config["http_service"] = _http(service)
-    config["vm"] = [_machine(service) for service in platform.services]
+    config["vm"] = [_machine(target, service) for service in platform.services]
     if target.wake_ups:
         config["vm"].append({"processes": ["cron"], "cpu_kind": "shared", "cpus": 1, "memory": "256mb"})
     return config
@@ -91,10 +110,10 @@ def _http(service: Service) -> dict[str, Any]:
     return http
 
 
-def _machine(service: Service) -> dict[str, Any]:
-    memory = -(-service.memory // 256) * 256
-    cpus = 1 << max(0, int(service.cpu - 0.001)).bit_length()
-    return {"processes": [service.name], "cpu_kind": "shared", "cpus": cpus, "memory": f"{memory}mb"}
+def _machine(target: Target, service: Service) -> dict[str, Any]:
+    plan = target.plan_of(service)
+    size = {"cpu_kind": plan.name.split("-")[0], "cpus": int(plan.cpu), "memory": f"{plan.memory}mb"}
+    return {"processes": [service.name], **size}
 
 
 def _env(target: Target) -> dict[str, str]:
@@ -103,9 +122,19 @@ def _env(target: Target) -> dict[str, str]:
     return shared_values(target) | ({"PORT": str(port)} if port else {})
 
 
-def _secrets(platform: Platform) -> str:
+def _secrets(target: Target) -> str:
+    platform = target.platform
     lines = ["Secrets, with `fly secrets set NAME=...`:"]
-    lines += [f"  {resource.injects}: the address of {kind}" for kind, resource in platform.resources.items()]
+    counts = [f"{each.name}={max(each.instances.min, 1)}" for each in platform.services]
+    counts += ["cron=1"] if target.wake_ups else []
+    lines = [f"After the first deploy: fly scale count {' '.join(counts)}", "", *lines]
+    made = {"postgres": "", "redis": ""}
+    if platform.resources.postgres:
+        made["postgres"] = f", of `fly mpg create --pg-major-version {target.version_of('postgres')}`"
+    lines += [
+        f"  {resource.injects}: the address of {kind}{made[kind]}"
+        for kind, resource in platform.resources.items()
+    ]
     lines += [
         f"  {each.name}: {purpose(each)}"
         for each in asked(platform)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import json_text, markdown_table, source, yaml_text
+from offbeat.deployment.exporters.versions import Offer
 from offbeat.deployment.exporters.wakeups import shortest_interval, times_of_day
 
 if TYPE_CHECKING:
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.exporters.wakeups import WakeUp
+    from offbeat.deployment.spec import Service
+
+# CPUs of basic and standard are shares: two of a standard-2x are twice the share of one.
+PLANS = (
+    Plan("basic", 1, 512, most_instances=1, group="basic"),
+    Plan("standard-1x", 1, 512),
+    Plan("standard-2x", 2, 1024),
+    Plan("performance-m", 2, 2560),
+    Plan("performance-l", 8, 14336),
+    Plan("performance-l-ram", 4, 30720),
+    Plan("performance-xl", 8, 63488),
+    Plan("performance-2xl", 16, 129024),
+)
 
 FACTS = Facts(
     title="Heroku",
@@ -30,8 +45,11 @@ FACTS = Facts(
     scales=False,
     hosts="by itself after `heroku labs:enable runtime-dyno-metadata`; else ALLOWED_HOSTS",
     resources="add-ons, made by app.json",
+    versions={"postgres": Offer(("17", "16")), "redis": Offer(("7.2",), "Valkey")},
+    plans=PLANS,
     servers="fixed",
     notes=(
+        "the size `basic` is for one dyno of each process: with more, or with more memory, all get another size",
         "dynos restart once a day: jobs under way return to the queue, as in a deploy",
         (
             "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
@@ -42,11 +60,17 @@ FACTS = Facts(
             "and taken by Heroku"
         ),
     ),
-    assumed=frozenset({"zone", "overlap"}),
-    unverified=("that Scheduler counts in UTC and does not guard against overlap (old sources only)",),
+    assumed=frozenset({"zone", "overlap", "versions", "plans"}),
+    unverified=(
+        "that Scheduler counts in UTC and does not guard against overlap (old sources only)",
+        "whether Heroku has a PostgreSQL newer than 17, and a Valkey newer than 7.2, which is all that its add-on gives",
+        "how many CPUs a dyno has (Heroku states shares; memory is documented)",
+    ),
     sources=(
         "devcenter.heroku.com/articles/build-docker-images-heroku-yml",
         "devcenter.heroku.com/articles/scheduler",
+        "devcenter.heroku.com/articles/dyno-types",
+        "devcenter.heroku.com/articles/heroku-postgres-version-support",
     ),
 )
 
@@ -55,7 +79,6 @@ FACTS = Facts(
 WORKER_SIGNALS = {"REMAP_SIGTERM": "SIGQUIT"}
 # heroku-redis signs its own certificates.
 REDIS_TLS = {"REDIS_TLS_VERIFY": "false"}
-DYNO = "basic"
 
 
 def files(target: Target) -> tuple[File, ...]:
@@ -98,10 +121,11 @@ def _app_json(target: Target) -> dict[str, Any]:
         "description": " ".join(target.header.splitlines()),
         **source(platform),
         "stack": "container",
-        "addons": _addons(target),
+        "addons": [_versioned(target, each) for each in _addons(target)],
         "env": _env(target),
         "formation": {
-            each.name: {"quantity": max(each.instances.min, 1), "size": DYNO} for each in platform.services
+            each.name: {"quantity": _count(target, each), "size": target.plan_of(each).name}
+            for each in platform.services
         },
     }
 
@@ -149,7 +173,11 @@ def _checklist(target: Target) -> str:
 
 def _commands(target: Target) -> Iterator[str]:
     yield f"heroku create {target.platform.name} --stack container"
-    yield from (f"heroku addons:create {each['plan']}{_alias(each)}" for each in _addons(target))
+    for addon in _addons(target):
+        version = _options(target, addon)
+        yield f"heroku addons:create {addon['plan']}{_alias(addon)}" + (
+            f" --version={version}" if version else ""
+        )
     yield "heroku labs:enable runtime-dyno-metadata  # the app's own host name, for ALLOWED_HOSTS"
     for name, entry in _env(target).items():
         if "value" in entry:
@@ -160,8 +188,24 @@ def _commands(target: Target) -> Iterator[str]:
         value = '"$(openssl rand -base64 48)"' if variable.generated else '"..."'
         yield f"heroku config:set {variable.name}={value}  # {purpose(variable)}"
     yield f"git push heroku {target.platform.branch}:main"
-    scale = " ".join(f"{each.name}={max(each.instances.min, 1)}" for each in target.platform.services)
+    scale = " ".join(
+        f"{each.name}={_count(target, each)}:{target.plan_of(each).name}" for each in target.platform.services
+    )
     yield f"heroku ps:scale {scale}"
+
+
+def _count(target: Target, service: Service) -> int:
+    return count_of(service, target.plan_of(service))
+
+
+def _options(target: Target, addon: dict[str, str]) -> str | None:
+    """Give the version of an add-on where one can be asked for: that of its Key-Value Store is always the newest."""
+    return target.version_of("postgres") if addon["plan"].startswith("heroku-postgresql") else None
+
+
+def _versioned(target: Target, addon: dict[str, str]) -> dict[str, Any]:
+    version = _options(target, addon)
+    return addon | ({"options": {"version": version}} if version else {})
 
 
 def _alias(addon: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A size that a platform has, by CPUs and MiB of one instance."""
+    """A size that a platform has, by CPUs (infinity where it sets no limit) and MiB of one instance."""
 
     name: str
     cpu: float
@@ -25,19 +26,22 @@ class Plan:
     most_instances: int | None = None
     scales: bool = True
     """Whether the platform, where it scales by itself, does that with this size."""
-    unmixed: bool = False
-    """Whether an app that uses it may use no other."""
+    group: str = ""
+    """The services of an app have plans of one group."""
 
     def __str__(self) -> str:
-        return f"{self.name} ({amount(self.cpu)}, {self.memory} MiB)"
+        cpus = f"{amount(self.cpu)}, " if isfinite(self.cpu) else ""
+        return f"{self.name} ({cpus}{self.memory} MiB)"
 
 
 def plans_of(platform: Platform, plans: Sequence[Plan], *, scales: bool) -> dict[str, Plan]:
     """Give the plan of each service by its name; `plans` are in the order of preference, the cheapest first."""
-    chosen = {each.name: plan_for(each, plans, scales=scales) for each in platform.services}
-    names = {plan.name for plan in chosen.values()}
-    if len(names) > 1 and any(plan.unmixed for plan in chosen.values()):
-        return plans_of(platform, [each for each in plans if not each.unmixed], scales=scales)
+    chosen: dict[str, Plan] = {}
+    for group in dict.fromkeys(each.group for each in plans):
+        offered = [each for each in plans if each.group == group]
+        chosen = {each.name: plan_for(each, offered, scales=scales) for each in platform.services}
+        if all(_holds(chosen[each.name], each, scales) for each in platform.services):
+            break
     return chosen
 
 
@@ -48,8 +52,7 @@ def plan_for(service: Service, plans: Sequence[Plan], *, scales: bool = False) -
     """
     offered = [each for each in plans if _holds_count(each, service, scales)] or list(plans)
     nearest = max(offered, key=lambda plan: (min(plan.memory, service.memory), plan.cpu, -plan.memory))
-    fitting = (each for each in offered if each.cpu >= service.cpu and each.memory >= service.memory)
-    return _filled(next(fitting, nearest), service.memory)
+    return _filled(next((each for each in offered if _holds(each, service, scales)), nearest), service.memory)
 
 
 def shortfalls(service: Service, plan: Plan) -> Iterator[str]:
@@ -65,6 +68,16 @@ def shortfalls(service: Service, plan: Plan) -> Iterator[str]:
             f"services/{service.name}: gets {amount(plan.cpu)}, not {service.cpu:g}: the largest size here is {plan.name}; "
             f"{slow} take longer"
         )
+    if plan.most_instances and plan.most_instances < service.instances.min:
+        yield (
+            f"services/{service.name}: runs {plan.most_instances} times, not {service.instances.min}: "
+            "there are no more instances of a service here"
+        )
+
+
+def count_of(service: Service, plan: Plan) -> int:
+    """Give how many instances a service starts with in a plan."""
+    return min(max(service.instances.min, 1), plan.most_instances or service.instances.max)
 
 
 def shrink(service: Service, plan: Plan) -> Service:
@@ -74,6 +87,11 @@ def shrink(service: Service, plan: Plan) -> Service:
 
 def amount(cpus: float) -> str:
     return f"{cpus:g} CPU{'' if cpus <= 1 else 's'}"
+
+
+def _holds(plan: Plan, service: Service, scales: bool) -> bool:
+    enough = plan.cpu >= service.cpu and plan.memory >= service.memory
+    return enough and _holds_count(plan, service, scales)
 
 
 def _holds_count(plan: Plan, service: Service, scales: bool) -> bool:

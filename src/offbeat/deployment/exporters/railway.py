@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import comment
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
+
+# What one replica may use in a workspace of each plan, and how many replicas there may be; its GB are of 10**9 bytes.
+PLANS = tuple(
+    Plan(name, cpus, gigabytes * 10**9 // 2**20, least=1, most_instances=replicas)
+    for name, cpus, gigabytes, replicas in (
+        ("Hobby", 8, 8, 6),
+        ("Pro", 24, 24, 42),
+        ("Enterprise", 48, 48, 50),
+    )
+)
 
 FACTS = Facts(
     title="Railway",
@@ -30,11 +42,15 @@ FACTS = Facts(
     scales=False,
     hosts="by itself (RAILWAY_PUBLIC_DOMAIN), copied from web to the others; its health checks' host as well",
     resources="Postgres and Redis, made by the program",
+    versions={"postgres": Offer(("18",)), "redis": Offer(("8.2",))},
+    plans=PLANS,
     notes=(
         (
             "railway.json and railway.toml stop being read on 2026-12-01, and .railway/railway.ts, which takes their place, "
             "is marked experimental by Railway"
         ),
+        "its servers have one version each, whatever is asked",
+        "a service may use 8 CPUs, 8 GB and 6 replicas in a workspace of the plan Hobby, 24, 24 and 42 of the plan Pro",
         "the variables that you choose are shared variables of the project: set them there once, for every service",
     ),
     assumed=frozenset({"grace"}),
@@ -42,7 +58,11 @@ FACTS = Facts(
         "the longest grace that Railway grants (drainingSeconds is printed as platform.yaml has it)",
         "that its Redis keeps to `noeviction`: look with `manage.py doctor`",
     ),
-    sources=("docs.railway.com/reference/variables", "npm: railway (railway/iac)"),
+    sources=(
+        "docs.railway.com/reference/variables",
+        "npm: railway (railway/iac)",
+        "docs.railway.com/pricing/plans",
+    ),
 )
 
 
@@ -100,8 +120,9 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
         config["preDeploy"] = target.platform.release
     if service.port and service.health:
         config["healthcheck"] = service.health
-    config["replicas"] = max(service.instances.min, 1)
-    limits = {"cpu": service.cpu, "memoryBytes": service.memory * 1024 * 1024}
+    config["replicas"] = count_of(service, target.plan_of(service))
+    sized = target.sized(service)
+    limits = {"cpu": sized.cpu, "memoryBytes": sized.memory * 1024 * 1024}
     config["deploy"] = {
         "drainingSeconds": target.grace(service),
         "restartPolicyType": "ALWAYS",

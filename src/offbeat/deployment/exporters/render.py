@@ -71,8 +71,8 @@ def _services(target: Target) -> list[dict[str, Any]]:
 
 
 def _service(target: Target, service: Service) -> dict[str, Any]:
-    kind = "web" if service.port else "worker"
-    entry = _entry(kind, target.called(service.name), service.command, target.plan_of(service).name)
+    kind, name = "web" if service.port else "worker", target.called(service.name)
+    entry = _entry(kind, name, service.command, target.plan_of(service).name)
     if service.port and target.platform.release:
         entry["preDeployCommand"] = target.platform.release
     if service.port and service.health:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters.environment import asked, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import json_text, source
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import Service
+
+# Every container may use all CPUs of its host; the larger ones go first where they are scarce.
+PLANS = tuple(
+    Plan(name, math.inf, memory, most_instances=10)
+    for name, memory in (("S", 256), ("M", 512), ("L", 1024), ("XL", 2048), ("2XL", 4096), ("3XL", 8192))
+)
 
 FACTS = Facts(
     title="Scalingo",
@@ -32,6 +42,8 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS",
     resources="add-ons, made by scalingo.json",
     servers="fixed",
+    versions={"postgres": Offer(("17", "16", "15", "14")), "redis": Offer(("7.2", "6.2"))},
+    plans=PLANS,
     notes=(
         "it builds from the source with a buildpack, not from the Dockerfile",
         "deploy/scalingo/Procfile takes the place of the one at the root: Scalingo knows no `release` process",
@@ -40,6 +52,9 @@ FACTS = Facts(
     sources=(
         "doc.scalingo.com/platform/app/task-scheduling/scalingo-scheduler",
         "doc.scalingo.com/platform/app/app-manifest",
+        "doc.scalingo.com/platform/internals/container-sizes",
+        "doc.scalingo.com/databases/postgresql/about/overview",
+        "doc.scalingo.com/databases/redis/start",
     ),
 )
 
@@ -63,11 +78,17 @@ def _manifest(target: Target) -> dict[str, Any]:
         "description": " ".join(target.header.splitlines()),
         **source(platform),
         "env": _env(target),
-        "addons": [{"plan": plans[kind]} for kind in platform.resources.kinds],
-        "formation": {
-            each.name: {"amount": max(each.instances.min, 1), "size": "M"} for each in platform.services
-        },
+        "addons": [
+            {"plan": plans[kind], "options": {"version": target.version_of(kind)}}
+            for kind in platform.resources.kinds
+        ],
+        "formation": {each.name: _formation(target, each) for each in platform.services},
     }
+
+
+def _formation(target: Target, service: Service) -> dict[str, Any]:
+    plan = target.plan_of(service)
+    return {"amount": count_of(service, plan), "size": plan.name}
 
 
 def _env(target: Target) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
     from offbeat.deployment.spec import Platform
+
+
+_READ_ELSEWHERE = re.compile(r"[-+]?[\d.][\d.,_]*(e[-+]?\d*)?|[-+]?0[ox][\da-f_]+|:.+", re.IGNORECASE)
+"""Text to PyYAML, but not to YAML 1.2 (0o17, 1e3) or Ruby (1,000, :name)."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -22,8 +27,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Write text of several lines as a block, the way people do."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    """Write text of several lines as a block, the way people do, and quote what another reader takes for a number or a symbol."""
+    style = "|" if "\n" in text else "'" if _READ_ELSEWHERE.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _write_text)

@@ -8,13 +8,28 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment.exporters.environment import fixed_values, own_values, processes
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
+from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
+
+# Without a profile, Python's is HIGH_CPU: half a CPU has 224 MB there.
+CPUS = (0.1, 0.25, 0.5, 1, 2, 4, 6, 8)
+MEMORY = {
+    "BALANCED": (352, 640, 1088, 1920, 2800, 4800, 6080, 7296),
+    "HIGH_MEMORY": (448, 832, 1408, 2432, 4032, 6720, 9024, 11200),
+    "HIGHER_MEMORY": (864, 1472, 2368, 3840, 6336, 10496, 14080, 17408),
+}
+PLANS = tuple(
+    Plan(f"{profile} {cpus:g}", cpus, memory, group=profile)
+    for profile, amounts in MEMORY.items()
+    for cpus, memory in zip(CPUS, amounts, strict=True)
+)
 
 FACTS = Facts(
     title="Upsun",
@@ -32,17 +47,26 @@ FACTS = Facts(
     taken_names=frozenset({"postgres", "redis"}),
     hosts="by itself (PLATFORM_ROUTES)",
     resources="services of the file",
+    versions={
+        "postgres": Offer(("18", "17", "16", "15", "14")),
+        "redis": Offer(("8.8", "8.0", "7.2")),
+    },
+    plans=PLANS,
     notes=(
         "it builds from a Python runtime, not from the Dockerfile",
         "Redis is `redis-persistent`: the plain one is a cache that evicts",
-        "sizes and instances are set with `upsun resources:set`, not in the file",
+        "sizes and instances are not in the file: `upsun resources:set`, as its head has it, after the first push",
     ),
     assumed=frozenset({"grace"}),
     unverified=(
         "whether the 15 s between SIGTERM and SIGKILL can be made longer",
-        "that the versions of Postgres and Redis in platform.yaml are among those that Upsun offers",
+        "that workers have the container profile of their app",
     ),
-    sources=("docs.upsun.com/create-apps/app-reference", "docs.upsun.com/add-services/redis.html"),
+    sources=(
+        "docs.upsun.com/create-apps/app-reference",
+        "docs.upsun.com/add-services/redis.html",
+        "docs.upsun.com/manage-resources/adjust-resources.html",
+    ),
 )
 
 TYPES = {"postgres": "postgresql", "redis": "redis-persistent"}
@@ -51,7 +75,10 @@ ENDPOINTS = {"postgres": "postgresql", "redis": "redis"}
 
 def files(target: Target) -> tuple[File, ...]:
     return (
-        File(".upsun/config.yaml", yaml_text(_config(target), header=target.header)),
+        File(
+            ".upsun/config.yaml",
+            yaml_text(_config(target), header=f"{target.header}\n\n{_resources(target)}"),
+        ),
         File(".environment", _environment(target)),
     )
 
@@ -60,7 +87,7 @@ def _config(target: Target) -> dict[str, Any]:
     platform = target.platform
     config: dict[str, Any] = {"applications": {platform.name: _application(target)}}
     if services := {
-        kind: {"type": f"{TYPES[kind]}:{each.version}"} for kind, each in platform.resources.items()
+        kind: {"type": f"{TYPES[kind]}:{target.version_of(kind)}"} for kind in platform.resources.kinds
     }:
         config["services"] = services
     if any(each.port for each in platform.services):
@@ -68,11 +95,21 @@ def _config(target: Target) -> dict[str, Any]:
     return config
 
 
+def _resources(target: Target) -> str:
+    """Give the command that sets what the file cannot: each service's CPUs, and with them its memory, and its instances."""
+    app = target.platform.name
+    names = {each.name: app if each.port else f"{app}--{each.name}" for each in target.platform.services}
+    sizes = [f"{names[each.name]}:{target.plan_of(each).cpu:g}" for each in target.platform.services]
+    counts = [f"{names[each.name]}:{max(each.instances.min, 1)}" for each in target.platform.services]
+    return f"After the first push: upsun resources:set --size {','.join(sizes)} --count {','.join(counts)}"
+
+
 def _application(target: Target) -> dict[str, Any]:
     platform = target.platform
     web = [each for each in platform.services if each.port]
     app: dict[str, Any] = {
         "type": "python:3.14",
+        "container_profile": target.plan_of(platform.services[0]).group,
         "source": {"root": "/"},
         "relationships": {kind: f"{kind}:{ENDPOINTS[kind]}" for kind in platform.resources.kinds},
         "variables": {"env": fixed_values(target, None) | processes(target, web)},

@@ -40,17 +40,18 @@ def difference(kind: str, wanted: str, offer: Offer | None) -> str | None:
     had = version_for(kind, wanted, offer)
     if offer is None or is_same(had, wanted):
         return None
-    newer = parts(had) > parts(wanted)
-    effect = {
-        ("postgres", True): f"a database of {wanted} moves there as a dump",
-        ("postgres", False): f"a dump of {wanted} may not restore there",
-        ("redis", True): "which does all that is needed here",
-        ("redis", False): "which does all that is needed here",
-    }[kind, newer]
     return (
-        f"resources/{kind}: is {offer.engine or NAMES[kind]} {had}, not {wanted}: "
-        f"{offer.said(kind)} is what there is; {effect}"
+        f"resources/{kind}: is {offer.engine or NAMES[kind]} {had}, not {wanted} "
+        f"(offered: {', '.join(offer.versions)}): {_effect(kind, had, wanted)}"
     )
+
+
+def _effect(kind: str, had: str, wanted: str) -> str:
+    if kind == "redis":
+        return "it does all that is needed here"
+    if parts(had) > parts(wanted):
+        return f"a database of {wanted} moves there as a dump"
+    return f"a dump of {wanted} may not restore there"
 
 
 def is_same(one: str, other: str) -> bool:

@@ -1,0 +1,137 @@
+"""Coolify: a Compose file in which it makes secrets and the address of web, on servers of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from offbeat.deployment.exporters import stand_in
+from offbeat.deployment.exporters.compose_file import ComposeFile
+from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.instances import name_instances
+from offbeat.deployment.exporters.texts import comment
+
+if TYPE_CHECKING:
+    from offbeat.deployment.exporters.export import Target
+    from offbeat.deployment.spec import EnvVar, Service
+
+FOLDER = "deploy/coolify"
+FACTS = Facts(
+    title="Coolify",
+    files=(f"{FOLDER}/compose.yaml",),
+    cron="a container reads platform.yaml; its own Scheduled Tasks run a command in a container that runs already",
+    zone="file",
+    overlap="one after another",
+    grace_unset="10 s",
+    release="a service that the others wait for",
+    scales=False,
+    shares_port=False,
+    shows_size=True,
+    hosts="by itself: the domain of web that you set there",
+    resources="containers of the file, each with a volume: backups are yours",
+    servers="own",
+    proved_by="the Compose specification, but for `exclude_from_hc`",
+    notes=(
+        "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
+        "it names every container, so a second instance of a service is a service of its own: `worker-2`",
+        "a value that begins with `$`, or has `{{`, is in an .env file beside: in the file it would be read as a reference",
+        stand_in.note("container"),
+    ),
+    sources=(
+        "github.com/coollabsio/coolify: bootstrap/helpers/parsers.php, bootstrap/helpers/shared.php, app/Jobs/ScheduledTaskJob.php",
+        "coolify.io/docs/knowledge-base/docker/compose",
+    ),
+)
+
+
+class CoolifyFile(ComposeFile):
+    """What Coolify's parser reads: paths from the root, no ports, its own variables for what it makes."""
+
+    context = "."
+    password = "${SERVICE_PASSWORD_POSTGRES}"  # noqa: S105 - a reference
+
+    def document(self) -> dict[str, Any]:
+        """Give web first: another service's reference to its address would settle it without the port."""
+        document = super().document()
+        document["services"] = dict(sorted(document["services"].items(), key=lambda pair: pair[0] != "web"))
+        return document
+
+    def services(self) -> dict[str, Any]:
+        return {name: self.service(each) for each in self.platform.services for name in name_instances(each)}
+
+    def once(self) -> dict[str, Any]:
+        return {name: entry | {"exclude_from_hc": True} for name, entry in super().once().items()}
+
+    def cron(self) -> dict[str, Any]:
+        return {name: entry | {"exclude_from_hc": True} for name, entry in super().cron().items()}
+
+    def service(self, service: Service) -> dict[str, Any]:
+        entry = super().service(service)
+        del entry["deploy"]["replicas"]
+        if service.port:
+            route = {f"SERVICE_FQDN_{service.name.upper()}_{service.port}": ""}
+            entry["environment"] = route | entry["environment"]
+        return entry
+
+    def process(self, name: str, service: Service | None, command: str) -> dict[str, Any]:
+        entry = super().process(name, service, command)
+        if apart := values_apart(self.target, service):
+            entry["environment"] = {
+                key: entry["environment"][key] for key in entry["environment"] if key not in apart
+            }
+            entry["env_file"] = [_env_path(name)]
+        return entry
+
+    def reference(self, variable: EnvVar) -> str:
+        """Write a variable: with `:?` or `:-`, the parser would put its value into the file, and Compose read `$` in that."""
+        if variable.generated:
+            # The name behind 64_ may have no underscore: the parser counts them.
+            return f"${{SERVICE_BASE64_64_{variable.name.replace('_', '')}}}"
+        made = {HOSTS: "${SERVICE_FQDN_WEB}", ADDRESS: "${SERVICE_URL_WEB}"} if self.is_reached else {}
+        return made.get(variable.name, f"${{{variable.name}}}")
+
+    @property
+    def is_reached(self) -> bool:
+        return any(each.port for each in self.platform.services)
+
+
+def files(target: Target) -> tuple[File, ...]:
+    file = CoolifyFile(target)
+    once: dict[str, Service | None] = dict.fromkeys((*file.once(), *file.cron()))
+    apart = {name: values_apart(target, service) for name, service in once.items()}
+    apart |= {each.name: values_apart(target, each) for each in target.platform.services}
+    return (
+        File(f"{FOLDER}/compose.yaml", str(file)),
+        *(File(_env_path(name), _env_file(target, values)) for name, values in apart.items() if values),
+    )
+
+
+def values_apart(target: Target, service: Service | None) -> dict[str, str]:
+    """Give the values that the parser would take for references to variables, its own or its teams'."""
+    values = fixed_values(target, service)
+    return {
+        name: value
+        for name, value in values.items()
+        if value.startswith("$") or "{{" in value or "$SERVICE_" in value
+    }
+
+
+def _env_path(name: str) -> str:
+    return f"{FOLDER}/{name}.env"
+
+
+def _env_file(target: Target, values: dict[str, str]) -> str:
+    return (
+        comment(target.header)
+        + "\n"
+        + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+    )
+
+
+def _quoted(value: str) -> str:
+    """Quote a value for an env file of Compose: between single quotes nothing is read, and none can be written."""
+    if "'" not in value and not value.endswith("\\"):
+        return f"'{value}'"
+    marks = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
+    return '"' + "".join(marks.get(each, each) for each in value) + '"'

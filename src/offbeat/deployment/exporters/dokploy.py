@@ -1,0 +1,48 @@
+"""Dokploy: a Compose file that its Traefik sends requests to, on servers of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from offbeat.deployment.exporters import stand_in
+from offbeat.deployment.exporters.compose_file import ComposeFile, env_example
+from offbeat.deployment.exporters.export import File
+from offbeat.deployment.exporters.facts import Facts
+
+if TYPE_CHECKING:
+    from offbeat.deployment.exporters.export import Target
+
+FOLDER = "deploy/dokploy"
+FACTS = Facts(
+    title="Dokploy",
+    files=(f"{FOLDER}/compose.yaml", f"{FOLDER}/.env.example"),
+    cron="a container reads platform.yaml; its own Schedules run a command in a container that runs already",
+    zone="file",
+    overlap="one after another",
+    grace_unset="10 s",
+    release="a service that the others wait for",
+    scales=False,
+    shows_size=True,
+    hosts="ALLOWED_HOSTS, the same as the domain that you set there",
+    resources="containers of the file, each with a volume: backups of volumes are set there",
+    servers="own",
+    proved_by="the Compose specification; Dokploy's own change of the file",
+    notes=(
+        "the type must be Docker Compose: of a Stack (Swarm), nothing waits for the release",
+        "a domain joins its service to `dokploy-network` and gives it labels of Traefik: the file has neither",
+        stand_in.note("container"),
+    ),
+    sources=(
+        "github.com/Dokploy/dokploy, packages/server/src/utils: builders/compose.ts, docker/domain.ts, schedules/utils.ts",
+        "docs.dokploy.com/docs/core/docker-compose",
+    ),
+)
+
+
+def files(target: Target) -> tuple[File, ...]:
+    return (
+        File(f"{FOLDER}/compose.yaml", str(ComposeFile(target))),
+        File(
+            f"{FOLDER}/.env.example", env_example(target, "Copy to Environment of the service, and fill in.")
+        ),
+    )
