@@ -1,5 +1,6 @@
 """Names that platforms would refuse, that are cut, and that belong to somebody else already."""
 
+import json
 import re
 from collections import Counter
 
@@ -83,11 +84,17 @@ def hostile(name="shop", services=HOSTILE, cronjobs=CRONJOBS):
 def objects(files):
     """Give (kind, name) of whatever the files define: manifests, and entries of lists that have names."""
     for file in files:
+        if file.path.endswith(".json"):
+            resources = json.loads(file.text).get("resources", [])
+            yield from ((each["type"], each["name"]) for each in resources if "type" in each)
         if not file.path.endswith((".yaml", ".yml")):
             continue
         for document in yaml.safe_load_all(file.text):
             if "kind" in document and "metadata" in document:
                 yield f"{document['apiVersion']} {document['kind']}", document["metadata"]["name"]
+            for each in document.get("Resources", {}).values():
+                named = each["Properties"]
+                yield from ((each["Type"], named[key]) for key in ("Name", "Family") if key in named)
             for key, entries in document.items():
                 if isinstance(entries, list):
                     yield from (

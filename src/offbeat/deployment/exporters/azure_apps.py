@@ -44,7 +44,7 @@ def apps(target: Target) -> list[Object]:
 
 
 def workspace(target: Target) -> str:
-    return f"{target.platform.name}-logs"
+    return target.called("logs")
 
 
 def _workspace(target: Target) -> Object:

@@ -46,14 +46,9 @@ FACTS = Facts(
     notes=(
         "deploy.sh is the deploy: a stack updated by hand starts services without the release",
         "your servers' security groups have to let in the one that base.yaml makes (output SecurityGroup)",
-        "a default that contains `{{resolve:` is replaced by CloudFormation: put such a value into the secret",
-        "a template of more than 51,200 bytes needs a bucket to pass through: BUCKET=... deploy/ecs/deploy.sh",
     ),
-    unverified=(
-        "that a task takes less than a minute to start",
-        "the sizes of 8 and 16 vCPU (from a secondary source)",
-    ),
-    assumed=frozenset({"overlap"}),
+    assumed=frozenset({"plans"}),
+    unverified=("the sizes of 8 and 16 vCPU (from a secondary source)",),
     sources=(
         "docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html",
         "docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html",
@@ -108,7 +103,7 @@ cluster=$(output Cluster)
 network="subnets=[$(output Subnets)],securityGroups=[$(output SecurityGroup)],assignPublicIp=$(output PublicIp)"
 task=$(aws ecs run-task --cluster "$cluster" --task-definition "$(output Release)" --launch-type FARGATE \\
     --network-configuration "awsvpcConfiguration={$network}" --query 'tasks[0].taskArn' --output text)
-if [[ $task == None ]]; then
+if [[ $task != arn:* ]]; then
     echo "ECS could not start the release: aws ecs run-task says why." >&2
     exit 1
 fi
