@@ -9,10 +9,13 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import yaml
+
+from tests.offbeat.deployment.northflank_types import nodes_of
 
 STAND_IN = "python src/offbeat/deployment/cron.py"
 TICK = "python manage.py tick"
@@ -152,9 +155,14 @@ def _fly(files):
     assert "cron = " not in files["fly.toml"] or f'cron = "{STAND_IN}"' in files["fly.toml"]
 
 
-def _compose(files):
-    services = _yaml(files["deploy/compose/compose.yaml"])["services"]
+def _compose(files, folder="compose"):
+    services = _yaml(files[f"deploy/{folder}/compose.yaml"])["services"]
     assert "cron" not in services or services["cron"]["command"] == STAND_IN
+
+
+def _kamal(files):
+    roles = _yaml(files["config/deploy.yml"])["servers"]
+    assert "cron" not in roles or roles["cron"]["cmd"] == STAND_IN
 
 
 def _cloudrun(files):
@@ -238,6 +246,16 @@ def _args(spec):
     return shlex.join(spec["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"])
 
 
+def _nomad(files):
+    jobs = [json.loads(text)["Job"] for path, text in files.items() if "/cron-" in path]
+    return [
+        cron(shlex.join([config["command"], *config["args"]]), line, job["Periodic"]["TimeZone"])
+        for job in jobs
+        for config in [job["TaskGroups"][0]["Tasks"][0]["Config"]]
+        for line in job["Periodic"]["Specs"]
+    ]
+
+
 def _systemd(files):
     found = []
     for path, text in files.items():
@@ -286,8 +304,17 @@ def _inner(command):
 
 
 def _pandastack(files):
-    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 3]
-    return [cron(command, line) for _, line, command in rows]
+    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 4]
+    return [cron(command, line) for _, line, process, command in rows if process.startswith("PROCESS=")]
+
+
+def _northflank(files):
+    jobs = [
+        each["spec"]
+        for each in nodes_of(json.loads(files["northflank.json"])["spec"])
+        if each["kind"] == "CronJob"
+    ]
+    return [cron(each["deployment"]["docker"]["customCommand"], each["schedule"]) for each in jobs]
 
 
 def _rows(text):
@@ -320,9 +347,14 @@ READERS = {
     "cloudrun": _cloudrun,
     "ecs": _ecs,
     "azure": _azure,
+    "nomad": _nomad,
     "kubernetes": _kubernetes,
+    "coolify": partial(_compose, folder="coolify"),
+    "dokploy": partial(_compose, folder="dokploy"),
+    "kamal": _kamal,
     "compose": _compose,
     "systemd": _systemd,
     "crontab": _crontab,
     "pandastack": _pandastack,
+    "northflank": _northflank,
 }

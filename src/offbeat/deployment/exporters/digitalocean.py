@@ -35,11 +35,13 @@ PLANS = (
 
 FACTS = Facts(
     title="DigitalOcean App Platform",
+    proved_by="a reader of ours, strict: the keys of DigitalOcean's OpenAPI and godo",
     files=(".do/app.yaml",),
     cron="a job of `kind: SCHEDULED` each, billed while it runs",
     zone="each",
     overlap="not stated",
     grace=600,
+    expands=r"\$\{[^}]*\}",
     grace_unset="120 s",
     release="a job of `kind: PRE_DEPLOY`",
     hosts="by itself (`${APP_DOMAIN}`)",

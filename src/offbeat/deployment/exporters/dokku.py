@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Dokku",
+    proved_by="a reader of ours, strict: app.json's documented keys; setup.sh by bash",
     files=("deploy/dokku/app.json", "deploy/dokku/setup.sh"),
     cron="`cron` of app.json",
     zone="host",

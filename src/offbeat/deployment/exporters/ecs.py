@@ -42,7 +42,7 @@ FACTS = Facts(
     servers="own",
     plans=PLANS,
     leaves_out_optional=True,
-    proved_by="cfn-lint; deploy.sh with a stand-in for `aws`",
+    proved_by="AWS' cfn-lint; deploy.sh with a stand-in for `aws`",
     notes=(
         "deploy.sh is the deploy: a stack updated by hand starts services without the release",
         "your servers' security groups have to let in the one that base.yaml makes (output SecurityGroup)",

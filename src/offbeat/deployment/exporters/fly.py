@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The bounds of memory for a CPU of each kind are flyctl's own.
 PLANS = (
-    *(Plan(f"shared-cpu-{cpus}x", cpus, 2048 * cpus, least=256 * cpus, step=256) for cpus in (1, 2, 4, 6, 8)),
+    *(Plan(f"shared-cpu-{cpus}x", cpus, 2048 * cpus, least=256 * cpus, step=256) for cpus in (1, 2, 4, 8)),
     *(
         Plan(f"performance-{cpus}x", cpus, 8192 * cpus, least=2048 * cpus, step=2048)
         for cpus in (1, 2, 4, 8, 16)
@@ -27,6 +27,7 @@ PLANS = (
 
 FACTS = Facts(
     title="Fly.io",
+    proved_by="SchemaStore's fly.json",
     files=("fly.toml",),
     cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
     zone="file",

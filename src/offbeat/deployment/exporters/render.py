@@ -26,6 +26,7 @@ PLANS = (
 
 FACTS = Facts(
     title="Render",
+    proved_by="a reader of ours, strict: the keys of Render's Blueprint reference",
     files=("render.yaml",),
     cron="a cron service each (`type: cron`)",
     billed=True,

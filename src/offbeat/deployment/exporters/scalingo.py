@@ -24,9 +24,11 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Scalingo",
+    proved_by="a reader of ours, strict: the documented keys of scalingo.json and cron.json",
     files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
     cron="cron.json, at most five tasks",
     floor=10,
+    expands=r"^\$\w+",
     most_crons=5,
     overlap="two runs may overlap for a moment; the old one is killed",
     drift="up to 20 minutes",

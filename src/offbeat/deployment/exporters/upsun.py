@@ -33,6 +33,7 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Upsun",
+    proved_by="the schema of Upsun's own tool platformify",
     files=(".upsun/config.yaml", ".environment"),
     cron="`crons` of the app",
     floor=5,
