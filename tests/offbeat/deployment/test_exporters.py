@@ -415,7 +415,7 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
 @pytest.mark.parametrize(
     ("key", "needing"),
     [
-        ("image", {"cloudrun", "kamal", "kubernetes", "nomad"}),
+        ("image", {"azure", "cloudrun", "ecs", "kamal", "kubernetes", "nomad"}),
         ("repository", {"digitalocean", "northflank", "pandastack", "railway"}),
     ],
 )
@@ -435,7 +435,7 @@ def test_a_key_is_asked_for_by_those_that_need_it(target, key, needing):
         assert "None" not in "".join(files(target, platform).values())
 
 
-NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:value\W+)?(\d+)")
+NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:[Vv]alue\W+)?(\d+)")
 
 
 def numbers(target, cpu, memory, **env):
