@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +12,8 @@ from offbeat.deployment.schedule_fields import ScheduleError
 # Fixed years, so that what an exporter prints does not depend on the day of printing.
 FIRST_YEAR, LAST_YEAR = 2026, 2037
 MINUTE = timedelta(minutes=1)
+Clock = tuple[int, int]
+"""An hour and a minute."""
 
 
 def check_zone(name: str) -> None:
@@ -46,6 +48,24 @@ def ends_of_gaps(name: str) -> tuple[datetime, ...]:
         for noon, next_noon in pairwise(_noons())
         if _offset(zone, noon) < _offset(zone, next_noon)
     )
+
+
+@lru_cache
+def changed_times(name: str) -> tuple[frozenset[Clock], frozenset[Clock]]:
+    """Return the times of day that changes of a zone's clock ever skip, and those that they repeat."""
+    zone, found = ZoneInfo(name), (set[Clock](), set[Clock]())
+    for noon, next_noon in pairwise(_noons()):
+        if _offset(zone, noon) != _offset(zone, next_noon):
+            change = change_of_offset(zone, noon, next_noon)
+            expected, shown = (change.astimezone(timezone(_offset(zone, each))) for each in (noon, next_noon))
+            is_gap = shown.replace(tzinfo=None) > expected.replace(tzinfo=None)
+            first, length = (
+                (expected if is_gap else shown),
+                abs(_offset(zone, next_noon) - _offset(zone, noon)),
+            )
+            walls = (first + MINUTE * minute for minute in range(int(length / MINUTE)))
+            found[not is_gap].update((wall.hour, wall.minute) for wall in walls)
+    return frozenset(found[0]), frozenset(found[1])
 
 
 def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:

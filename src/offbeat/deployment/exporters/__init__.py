@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import (
+    azure,
     cloudrun,
     compose,
     coolify,
@@ -12,10 +13,12 @@ from offbeat.deployment.exporters import (
     digitalocean,
     dokku,
     dokploy,
+    ecs,
     fly,
     heroku,
     kamal,
     kubernetes,
+    nomad,
     northflank,
     pandastack,
     railway,
@@ -40,6 +43,8 @@ MODULES: tuple[ModuleType, ...] = (
     digitalocean,
     fly,
     cloudrun,
+    ecs,
+    azure,
     northflank,
     scalingo,
     upsun,
@@ -47,6 +52,7 @@ MODULES: tuple[ModuleType, ...] = (
     coolify,
     dokploy,
     kamal,
+    nomad,
     kubernetes,
     compose,
     systemd,

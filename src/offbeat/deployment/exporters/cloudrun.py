@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
@@ -31,13 +32,15 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Google Cloud Run",
+    proved_by="SchemaStore's cloud-run-v1.json, worker pools by that of services; setup.sh by bash",
     files=("deploy/cloudrun/*.yaml", "deploy/cloudrun/setup.sh"),
     cron="a job each, started by Cloud Scheduler, at least once",
     zone="each",
     overlap="runs may overlap",
-    drift="rarely twice, by its own documentation",
+    drift="not stated; rarely twice, by its own documentation",
     grace=10,
     longest_name=49,
+    expands=r"\$\$",
     grace_unset="10 s, always",
     release="a job, run by hand or by the pipeline before the deploy",
     hosts="ALLOWED_HOSTS: no variable holds the service's address",
@@ -53,8 +56,6 @@ FACTS = Facts(
     assumed=frozenset({"floor"}),
     unverified=(
         "that a worker pool gets 10 s of grace as a service does",
-        "that `gcloud run worker-pools replace` has left its beta",
-        "that `gcloud scheduler jobs update http` takes the flags of `create http`",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
     sources=(
@@ -108,7 +109,7 @@ def _container(target: Target, service: Service) -> dict[str, Any]:
     container: dict[str, Any] = {
         "image": target.image,
         "command": service.argv[:1],
-        "args": service.argv[1:],
+        "args": _args(target, service, service.argv),
         "env": _env(target, service),
         "resources": {"limits": limits},
     }
@@ -127,7 +128,7 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
     container = {
         "image": target.image,
         "command": argv[:1],
-        "args": argv[1:],
+        "args": _args(target, None, argv),
         "env": _env(target, None),
     }
     # A wake-up that failed is made good by the next; a release that failed must be seen.
@@ -143,12 +144,21 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
 def _env(target: Target, service: Service | None) -> list[dict[str, Any]]:
     values = fixed_values(target, service)
     values.pop("PORT", None)  # Cloud Run sets it, and refuses a container that does
-    plain = [{"name": name, "value": value} for name, value in values.items()]
+    plain = [{"name": name, "value": _unreferenced(value, values)} for name, value in values.items()]
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": name, "key": "latest"}}}
         for name in _secrets(target)
     ]
     return [*plain, *secret]
+
+
+def _args(target: Target, service: Service | None, argv: list[str]) -> list[str]:
+    return [_unreferenced(word, fixed_values(target, service)) for word in argv[1:]]
+
+
+def _unreferenced(text: str, known: Iterable[str]) -> str:
+    """Escape references to variables that are there: of others, $(NAME) is left as it is."""
+    return re.sub(rf"\$(?=\((?:{'|'.join(known)})\))", "$$", text)
 
 
 def _secrets(target: Target) -> list[str]:
@@ -157,12 +167,15 @@ def _secrets(target: Target) -> list[str]:
     return [*target.platform.resources.injected, *required]
 
 
-# With `create` alone, a second run would end at the first schedule that is there.
+# `create` refuses a schedule that is there, and `update` one that is not.
 SCHEDULE = """\
 schedule() {
-    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
-    flags+=(--project "$PROJECT" --location "$REGION")
-    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+    local name=$1 verb=create
+    shift
+    local place=(--project "$PROJECT" --location "$REGION")
+    if gcloud scheduler jobs describe "$name" "${place[@]}" >/dev/null 2>&1; then verb=update; fi
+    gcloud scheduler jobs "$verb" http "$name" "$@" "${place[@]}" \\
+        --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT"
 }
 """
 
@@ -173,6 +186,7 @@ def _setup(target: Target) -> str:
         "# May be run again, after every export.",
         "# Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).",
         "set -euo pipefail",
+        'export CLOUDSDK_RUN_REGION="$REGION"',
         "",
     ]
     head += [SCHEDULE] if target.wake_ups else []
@@ -187,8 +201,9 @@ def _commands(target: Target) -> Iterator[str]:
     if target.platform.release:
         yield f'gcloud run jobs execute {target.called("release")} --wait --project "$PROJECT" --region "$REGION"'
     for service in target.platform.services:
-        kind = "services" if service.port else "worker-pools"
-        yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
+        # `worker-pools replace` has no --region, and reads CLOUDSDK_RUN_REGION.
+        kind, place = ("services", ' --region "$REGION"') if service.port else ("worker-pools", "")
+        yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT"{place}'
     for each in target.wake_ups:
         uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{target.called(each.cronjob)}:run"
         yield f"schedule {target.called(each.name)} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Compose",
+    proved_by="the Compose specification's schema",
     files=("deploy/compose/compose.yaml", "deploy/compose/.env.example"),
     cron="none of its own: a container reads platform.yaml",
     zone="file",

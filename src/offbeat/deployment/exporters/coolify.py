@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
@@ -31,7 +32,7 @@ FACTS = Facts(
     hosts="by itself: the domain of web that you set there",
     resources="containers of the file, each with a volume: backups are yours",
     servers="own",
-    proved_by="the Compose specification, but for `exclude_from_hc`",
+    proved_by="the Compose specification's schema, but for `exclude_from_hc`",
     notes=(
         "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
         "it names every container, so a second instance of a service is a service of its own: `worker-2`",
@@ -43,6 +44,7 @@ FACTS = Facts(
         "coolify.io/docs/knowledge-base/docker/compose",
     ),
 )
+READ = re.compile(r"^\$|\{\{|\$\{?SERVICE_|^[-+]?0o[0-7]+$")
 
 
 class CoolifyFile(ComposeFile):
@@ -108,13 +110,8 @@ def files(target: Target) -> tuple[File, ...]:
 
 
 def values_apart(target: Target, service: Service | None) -> dict[str, str]:
-    """Give the values that the parser would take for references to variables, its own or its teams'."""
-    values = fixed_values(target, service)
-    return {
-        name: value
-        for name, value in values.items()
-        if value.startswith("$") or "{{" in value or "$SERVICE_" in value
-    }
+    """Give the values that the parser would take for references, or write as a number when it writes the file again."""
+    return {name: value for name, value in fixed_values(target, service).items() if READ.search(value)}
 
 
 def _env_path(name: str) -> str:

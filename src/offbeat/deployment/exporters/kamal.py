@@ -35,7 +35,7 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS: the proxy answers to the same names, and gets certificates for them",
     resources="accessories, each with a volume: `kamal accessory boot`; backups are yours",
     servers="own",
-    proved_by="Kamal's own validation",
+    proved_by="Kamal's own validation; where Ruby is missing, a reader of ours, strict",
     notes=(
         stand_in.note("role"),
         "the file takes SERVER and ALLOWED_HOSTS from the environment of whoever deploys; and ARCH, if it is not amd64",
@@ -213,14 +213,14 @@ def _secrets(target: Target) -> str:
     names |= {f"KAMAL_REGISTRY_{key}": "required: of the registry" for key in ("USERNAME", "PASSWORD")}
     lines = [comment(f"{target.header}\n\n{SECRETS_HINT}").rstrip(), ""]
     for name, text in names.items():
-        lines += [comment(text).rstrip(), f"{name}=$(printenv {name})"]
+        lines += [comment(text).rstrip(), f"{name}=${name}"]
     if postgres := platform.resources.postgres:
-        address = f"postgres://{USER}:$(printenv POSTGRES_PASSWORD)@{platform.name}-postgres:5432/{USER}"
+        address = f"postgres://{USER}:${{POSTGRES_PASSWORD}}@{platform.name}-postgres:5432/{USER}"
         lines += [f"{postgres.injects}={address}"]
     return "\n".join(lines) + "\n"
 
 
 SECRETS_HINT = """\
 No secret is in this file: each comes from the environment of whoever runs kamal. For those that are kept in a
-password manager, `kamal secrets fetch` may take the place of printenv. A backslash or a line break in a value does not
-arrive as it is (Kamal writes an env file for Docker)."""
+password manager, `kamal secrets fetch` may stand here. A backslash or a line break in a secret does not arrive as it is:
+Kamal writes an env file for Docker."""

@@ -14,7 +14,7 @@ from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.kubernetes_objects import labels, manifest
 from offbeat.deployment.exporters.names import apart
-from offbeat.deployment.exporters.texts import yaml_text
+from offbeat.deployment.exporters.texts import unreferenced, yaml_text
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Kubernetes",
+    proved_by="kubernetes-validate, strict",
     files=("deploy/kubernetes/*.yaml",),
     cron='a CronJob each: "about once": two jobs might be made, or none',
     zone="each",
+    repeated="twice",
     overlap="forbidden here (`concurrencyPolicy`); allowed by default",
     drift="seconds; a start more than 200 s late is skipped",
     grace_unset="30 s",
@@ -35,6 +37,11 @@ FACTS = Facts(
     resources="yours: an operator's or a managed one; their addresses go into the Secret",
     servers="own",
     notes=(
+        (
+            "network: pods reach the ports that network.yaml lists, and no other: the usual ones of PostgreSQL, Redis, mail "
+            "and HTTPS, of managed servers, and those that defaults of env name. "
+            "A server at another port needs a NetworkPolicy of your own beside it"
+        ),
         "release: `kubectl apply -k` does not run it: apply release.yaml, wait for it, then the rest",
         "the cluster needs 1.27 or newer, for the time zones of CronJobs",
     ),
@@ -83,8 +90,10 @@ def files(target: Target) -> tuple[File, ...]:
     if target.platform.release:
         parts["release"] = [_release(target)]
     parts["secrets.example"] = [_secrets(target)]
+    headers = {"network": f"{target.header}\n\n{kubernetes_network.note(target)}"}
     written = [
-        File(f"{FOLDER}/{name}.yaml", yaml_text(*each, header=target.header)) for name, each in parts.items()
+        File(f"{FOLDER}/{name}.yaml", yaml_text(*each, header=headers.get(name, target.header)))
+        for name, each in parts.items()
     ]
     return (
         File(
@@ -189,7 +198,7 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
     return {
         "name": name,
         "image": target.image,
-        "args": argv,
+        "args": [unreferenced(word) for word in argv],
         "envFrom": [
             {"configMapRef": {"name": f"{prefix}-config"}},
             {"secretRef": {"name": f"{prefix}-secrets"}},
@@ -207,8 +216,7 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
 def _service_container(target: Target, service: Service) -> dict[str, Any]:
     container = _container(target, service.name, service.argv, cpu=service.cpu, memory=service.memory)
     container["env"] = [
-        # Kubernetes expands $(NAME) here, and writes a dollar as $$.
-        {"name": name, "value": value.replace("$(", "$$(")}
+        {"name": name, "value": unreferenced(value)}
         for name, value in particular_values(target, service).items()
     ]
     if service.port:
@@ -223,7 +231,7 @@ def _probes(service: Service) -> dict[str, Any]:
         return {}
     if not service.port:
         alive = {
-            "exec": {"command": shlex.split(service.health)},
+            "exec": {"command": [unreferenced(word) for word in shlex.split(service.health)]},
             "periodSeconds": 15,
             "timeoutSeconds": 5,
             "failureThreshold": 4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,11 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Railway",
+    proved_by="npm's railway/iac, which runs the program",
     files=(".railway/railway.ts",),
     cron="a service each, with a `cronSchedule`",
     floor=5,
+    expands=r"\$\{\{.*?\}\}",
     billed=True,
     overlap="skipped while the former runs; one that hangs blocks all that follow",
     drift="a few minutes",
@@ -46,8 +49,8 @@ FACTS = Facts(
     plans=PLANS,
     notes=(
         (
-            "railway.json and railway.toml stop being read on 2026-12-01, and .railway/railway.ts, which takes their place, "
-            "is marked experimental by Railway"
+            "railway.json and railway.toml are read until 2026-12-01, by Railway's own announcement; "
+            ".railway/railway.ts takes their place, and Railway marks it experimental"
         ),
         "its servers have one version each, whatever is asked",
         "a service may use 8 CPUs, 8 GB and 6 replicas in a workspace of the plan Hobby, 24, 24 and 42 of the plan Pro",
@@ -64,6 +67,9 @@ FACTS = Facts(
         "docs.railway.com/pricing/plans",
     ),
 )
+
+
+LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 class Code(str):
@@ -179,4 +185,5 @@ def typescript(value: Any) -> str:
         return "{\n" + inner + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(typescript, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    # Some of what Python takes for a line's end is not escaped; the indentation would go into it.
+    return LINE_ENDS.sub(lambda match: f"\\u{ord(match.group()):04x}", json.dumps(value, ensure_ascii=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.budget import SCRATCH
@@ -30,9 +32,11 @@ SPECIAL = (
 
 FACTS = Facts(
     title="systemd",
+    proved_by="`systemd-analyze verify` and `calendar`",
     files=("deploy/systemd/*",),
     cron="a timer each",
     zone="each",
+    repeated="once",
     overlap="never: one instance of a unit; a wake-up that comes meanwhile is dropped",
     grace_unset="90 s",
     release="a unit that the services wait for",
@@ -47,12 +51,16 @@ FACTS = Facts(
         plain_http("on 127.0.0.1") + "; BIND=0.0.0.0 in /etc/<name>.env is for one on another machine",
         "the timers are not persistent: after the machine was off, the ledger catches up by each cronjob's catch_up",
     ),
-    sources=("man 5 systemd.exec, systemd.timer, systemd.kill",),
+    sources=(
+        "man 5 systemd.exec, systemd.timer, systemd.kill; man 7 systemd.time; systemd-analyze calendar",
+    ),
 )
 
 FOLDER = "deploy/systemd"
 LOOPBACK = "127.0.0.1"  # a machine of its own is on the internet, and its proxy beside the web service
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Section = dict[str, list[tuple[str, str]]]
 
 # systemd-analyze security: from 9.6 (unsafe) to about 1.5 (ok). MemoryDenyWriteExecute would break some wheels.
@@ -190,33 +198,54 @@ def _timer(target: Target, wake_up: WakeUp) -> Section:
 def _run(target: Target, service: Service | None, command: str) -> list[tuple[str, str]]:
     name = target.platform.name
     folder = f"/srv/{name}"
-    program, _, arguments = command.partition(" ")
+    program, *arguments = shlex.split(command)
     fixed = ({"BIND": LOOPBACK} if service and service.port else {}) | fixed_values(target, service)
-    values = [("Environment", f'"{key}={_escaped(value)}"') for key, value in fixed.items()]
+    values = [("Environment", _quoted(f"{key}={value}")) for key, value in fixed.items()]
     return [
         ("WorkingDirectory", folder),
         *values,
         ("EnvironmentFile", f"/etc/{name}.env"),
-        ("ExecStart", f"{folder}/.venv/bin/{program} {arguments}".rstrip().replace("%", "%%")),
+        ("ExecStart", " ".join([installed(folder, program), *map(_argument, arguments)])),
         *HARDENING.items(),
     ]
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+def installed(folder: str, program: str) -> str:
+    """Give where a program is: in the project's environment, or where its own path says."""
+    return f"{folder}/{program}" if "/" in program else f"{folder}/.venv/bin/{program}"
+
+
+def _argument(word: str) -> str:
+    """Give a word of a command line, which systemd.service(5) splits: it expands a dollar, quoted or not."""
+    return word.replace("%", "%%") if PLAIN.fullmatch(word) else _quoted(word.replace("$", "$$"))
+
+
+def _quoted(text: str) -> str:
+    """Give text in quotes, in which systemd knows the escapes of C; a line break as it is would end the line."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return '"' + CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", escaped) + '"'
 
 
 def calendar(line: str, zone: str) -> str:
     """Give a numeric cron line, which restricts one day field at most, as systemd.time(7) writes it."""
     minute, hour, day, month, weekday = line.split()
     days = "" if weekday == "*" else ",".join(DAYS[int(each)] for each in _weekdays(weekday)) + " "
-    return f"{days}*-{_part(month, 1)}-{_part(day, 1)} {_part(hour, 0)}:{_part(minute, 0)}:00 {zone}"
+    date, time = (
+        f"*-{_part(month, 1, 12)}-{_part(day, 1, 31)}",
+        f"{_part(hour, 0, 23)}:{_part(minute, 0, 59)}:00",
+    )
+    return f"{days}{date} {time} {zone}"
 
 
-def _part(field: str, first: int) -> str:
-    """Give a field: systemd writes a range with two dots and counts a star's steps from its first value."""
+def _part(field: str, first: int, last: int) -> str:
+    """Give a field: systemd writes a range with two dots, and a step needs one that ends.
+
+    `*:0/7` misses 00:00, and `0/5:00` the first of a month: past its last step a field goes on to its next carry.
+    """
     terms = (each.replace("-", "..") for each in field.split(","))
-    return ",".join(f"{first}{each[1:]}" if each.startswith("*/") else _padded(each) for each in terms)
+    return ",".join(
+        f"{first}..{last}{each[1:]}" if each.startswith("*/") else _padded(each) for each in terms
+    )
 
 
 def _padded(term: str) -> str:

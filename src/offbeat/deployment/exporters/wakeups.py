@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from offbeat.deployment.exporters.names import fitted
 from offbeat.deployment.schedule import Schedule
 from offbeat.deployment.schedule_fields import FIELDS
 from offbeat.deployment.schedule_lines import local_cron_lines, utc_cron_lines
 from offbeat.deployment.schedule_text import values
+from offbeat.deployment.schedule_zones import MINUTE, changed_times, ends_of_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,8 +29,6 @@ TICK = "python manage.py tick"
 UTC_ZONE = "UTC"
 # As long as a cronjob's own: DigitalOcean takes no more.
 LONGEST_NAME = 32
-YEARS = range(2026, 2038)
-"""Those that schedule_lines looks at: fixed, so that what is printed does not depend on the day."""
 
 
 @dataclass(frozen=True)
@@ -132,38 +129,42 @@ def _named(wake_ups: Iterable[WakeUp]) -> Iterator[WakeUp]:
 
 
 def _lines(schedule: Schedule, facts: Facts) -> tuple[list[str], str]:
-    if facts.zone == "each" and not _swallowed(schedule):
+    if facts.zone == "each" and not _loses(schedule, facts):
         return local_cron_lines(schedule), schedule.timezone
     return utc_cron_lines(schedule), UTC_ZONE
 
 
-def _swallowed(schedule: Schedule) -> bool:
-    """Tell whether a change of the clock ever swallows a slot's time: platforms then skip it, and we do not."""
-    zone, times = ZoneInfo(schedule.timezone), _times(schedule.cron)
-    return any(
-        ((wall := slot.astimezone(zone)).hour, wall.minute) not in times
-        for day in _days_of_change(schedule.timezone)
-        for slot in schedule.slots(day, day + timedelta(days=1))
-    )
+def _loses(schedule: Schedule, facts: Facts) -> bool:
+    """Tell whether a scheduler that reads the line in its own zone could miss a slot when the clock is changed.
+
+    One that runs a repeated hour once counts in wall time. systemd's loses even 3:45, where a gap that ends there has
+    swallowed 3:15. The others go on by real time: they miss only what we put off to a gap's end, a fixed time.
+    """
+    skipped, repeated = changed_times(schedule.timezone)
+    counts_wall_time = facts.repeated != "twice"
+    risky = skipped | repeated if counts_wall_time else frozenset() if schedule.is_interval else skipped
+    return bool(_times(schedule.cron) & risky) or _trips_walkers(schedule)
+
+
+def _trips_walkers(schedule: Schedule) -> bool:
+    """Tell whether the zone has a gap that schedulers stumble over which walk the calendar in steps of days and hours.
+
+    robfig/cron, which is Kubernetes', loses a day that it looks for and that has no midnight (Sundays in
+    Havana), and minutes after a change of half an hour (Lord Howe).
+    """
+    is_for_some_days = schedule.cron.split()[2:] != ["*", "*", "*"]
+    for end in ends_of_gaps(schedule.timezone):
+        before, after = ((end - each).astimezone(schedule.zone) for each in (MINUTE, timedelta(0)))
+        if (after.minute - before.minute) % 60 != 1:
+            return True
+        if is_for_some_days and before.date() != after.date() and (after.hour, after.minute) != (0, 0):
+            return True
+    return False
 
 
 def _times(line: str) -> set[tuple[int, int]]:
     minutes, hours = (values(field, text) for field, text in zip(FIELDS[:2], line.split()[:2], strict=True))
     return set(product(hours, minutes))
-
-
-@lru_cache
-def _days_of_change(timezone: str) -> tuple[datetime, ...]:
-    """Give the noons after which a zone's clock is changed before the next noon."""
-    zone = ZoneInfo(timezone)
-    noons = [
-        datetime(YEARS.start, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(366 * len(YEARS))
-    ]
-    return tuple(
-        noon
-        for noon, later in pairwise(noons)
-        if noon.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset()
-    )
 
 
 def _warnings(platform: Platform, facts: Facts, wake_ups: tuple[WakeUp, ...]) -> Iterator[str]:
@@ -174,13 +175,19 @@ def _warnings(platform: Platform, facts: Facts, wake_ups: tuple[WakeUp, ...]) ->
                 f"cronjobs/{cronjob.name}: woken every {facts.floor} min, the shortest that {facts.title} allows: "
                 "slots in between come late, or are merged by its catch_up"
             )
-        elif mine[0].zone != cronjob.timezone and _days_of_change(cronjob.timezone):
+        elif mine[0].zone != cronjob.timezone and not _is_exact(cronjob, mine):
             yield (
                 f"cronjobs/{cronjob.name}: woken in UTC at every hour that {cronjob.timezone} can mean; "
                 "the ones that are not its slots do nothing"
             )
     if facts.billed and len(wake_ups) > 1:
         yield f"cronjobs: {len(wake_ups)} entries are billed one by one; --tick 10 makes them one"
+
+
+def _is_exact(cronjob: CronJobSpec, wake_ups: list[WakeUp]) -> bool:
+    """Tell whether lines in UTC mean what the schedule does: its zone's clock is never changed, or it names every hour."""
+    lines = local_cron_lines(_schedule(cronjob))
+    return not any(changed_times(cronjob.timezone)) or [each.line for each in wake_ups] == lines
 
 
 def _late(platform: Platform, minutes: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import shutil
 
-import tests.offbeat.support.sample_project  # noqa: F401 - before the core is read: tests read its files, not the checkout's
+import tests.offbeat.support.sample_project  # noqa: F401 - first: the images are those of the tests' project, without digests
 from offbeat.deployment.exporters.files import write
 from tests.offbeat.deployment.golden.variants import FOLDER, exports
 
