@@ -6,15 +6,13 @@ It shares no code with the exporters: only the formats, as the platforms read th
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import yaml
 
+from tests.offbeat.deployment.expander import Rule, moments
 from tests.offbeat.deployment.northflank_types import nodes_of
 
 STAND_IN = "python src/offbeat/deployment/cron.py"
@@ -33,34 +31,15 @@ class PlannedWakeUp:
     months: frozenset[int]
     weekdays: frozenset[int]
     zone: str = "UTC"
-    late: timedelta = timedelta(0)
+    late: int = 0
+    """Minutes that the platform may take."""
+    repeated: Rule = "not documented"
+    """What the scheduler does at a time that the zone's clock repeats."""
 
-    def moments(self, first: date, last: date) -> Iterator[datetime]:
-        """Give the moments in UTC; times that a clock skips are skipped, times that it repeats come twice."""
-        zone = ZoneInfo(self.zone)
-        times = [
-            timedelta(hours=hour, minutes=minute)
-            for hour in sorted(self.hours)
-            for minute in sorted(self.minutes)
-        ]
-        for number in range((last - first).days + 1):
-            day = first + timedelta(days=number)
-            if day.day in self.days and day.month in self.months and day.isoweekday() % 7 in self.weekdays:
-                midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a wall time
-                for time in times:
-                    yield from _instants(midnight + time, zone)
-
-
-def _instants(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    for fold in (0, 1):
-        instant = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
-        if instant.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
-            yield instant
-        if (
-            wall.replace(tzinfo=zone, fold=1 - fold).utcoffset()
-            == wall.replace(tzinfo=zone, fold=fold).utcoffset()
-        ):
-            return
+    def minutes_of_two_years(self) -> int:
+        """Give the minutes, as the expander does, after which a process has been started."""
+        sets = (self.minutes, self.hours, self.days, self.months, self.weekdays)
+        return moments(sets, self.zone, self.repeated)
 
 
 def field(text: str, low: int, high: int) -> frozenset[int]:
@@ -79,7 +58,9 @@ def field(text: str, low: int, high: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> PlannedWakeUp:
+def cron(
+    command: str, line: str, zone: str = "UTC", late: int = 0, repeated: Rule = "not documented"
+) -> PlannedWakeUp:
     """Read a portable cron line, of which at most one day field is restricted."""
     minute, hour, day, month, weekday = line.split()
     assert "*" in (day, weekday), f"not portable, both day fields are restricted: {line}"
@@ -90,7 +71,7 @@ def cron(command: str, line: str, zone: str = "UTC", late: int = 0) -> PlannedWa
         field(month, 1, 12),
         field(weekday, 0, 6),
     )
-    return PlannedWakeUp(command, *sets, zone, timedelta(minutes=late))
+    return PlannedWakeUp(command, *sets, zone, late, repeated)
 
 
 def planned_wakeups(target: str, files: dict[str, str]) -> list[PlannedWakeUp] | None:
@@ -121,8 +102,9 @@ def _heroku(files):
 
 def _railway(files):
     text = files[".railway/railway.ts"]
-    services = re.findall(r'"start": "([^"]+)",\s*"deploy": \{\s*"cronSchedule": "([^"]+)"', text)
-    return [cron(command, line) for command, line in services]
+    literal = r'("(?:[^"\\]|\\.)*")'
+    services = re.findall(rf'"start": {literal},\s*"deploy": \{{\s*"cronSchedule": {literal}', text)
+    return [cron(*map(json.loads, each)) for each in services]
 
 
 def _digitalocean(files):
@@ -185,6 +167,53 @@ def _after(job):
     return job.removeprefix("/jobs/").removesuffix(":run").partition(APP + "-")[2]
 
 
+def _ecs(files):
+    template = _yaml(files["deploy/ecs/services.yaml"])
+    schedules = [
+        each for each in template["Resources"].values() if each["Type"] == "AWS::Scheduler::Schedule"
+    ]
+    return [_eventbridge(each["Properties"]) for each in schedules]
+
+
+def _eventbridge(schedule):
+    """Read `cron(...)` of EventBridge Scheduler: six fields, one of the days a `?`, weekdays by name."""
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    line = re.fullmatch(r"cron\((.*)\)", schedule["ScheduleExpression"])[1]
+    minute, hour, day, month, weekday, year = line.split()
+    assert (year, [day, weekday].count("?")) == ("*", 1), line
+    numbers = (_steps(minute, 0, 59), _steps(hour, 0, 23), _steps(day, 1, 31), _steps(month, 1, 12))
+    names = DAYS if weekday == "?" else [each.capitalize() for each in weekday.split(",")]
+    (override,) = json.loads(schedule["Target"]["Input"])["containerOverrides"]
+    command = shlex.join(override["command"])
+    return PlannedWakeUp(
+        command, *numbers, frozenset(DAYS[each] for each in names), schedule["ScheduleExpressionTimezone"]
+    )
+
+
+def _steps(text, low, high):
+    """Read a field in which `7/15` goes on from 7 to the field's end."""
+    if text in ("*", "?"):
+        return frozenset(range(low, high + 1))
+    if "/" in text:
+        start, step = map(int, text.split("/"))
+        return frozenset(range(start, high + 1, step))
+    return field(text, low, high)
+
+
+def _azure(files):
+    resources = json.loads(files["deploy/azure/apps.json"])["resources"]
+    found = []
+    for each in resources:
+        trigger = each["properties"]["configuration"].get("scheduleTriggerConfig")
+        if trigger:
+            (container,) = each["properties"]["template"]["containers"]
+            words = [*container["command"], *container["args"]]
+            # `[[` is one bracket, `$$` one dollar.
+            argv = [re.sub(r"^\[(?=\[.*\]$)", "", word, flags=re.DOTALL).replace("$$", "$") for word in words]
+            found.append(cron(shlex.join(argv), trigger["cronExpression"]))
+    return found
+
+
 APP = "app"
 """The name of the platform in every spec that is exported to be read back here."""
 
@@ -192,7 +221,7 @@ APP = "app"
 def _kubernetes(files):
     path = "deploy/kubernetes/cronjobs.yaml"
     specs = [each["spec"] for each in yaml.safe_load_all(files.get(path, ""))]
-    return [cron(_args(each), each["schedule"], each["timeZone"]) for each in specs]
+    return [cron(_args(each), each["schedule"], each["timeZone"], repeated="twice") for each in specs]
 
 
 def _args(spec):
@@ -217,7 +246,7 @@ def _systemd(files):
             start = re.search(
                 r"^ExecStart=\S+/(.*)$", files[path.replace(".timer", ".service")], re.MULTILINE
             )[1]
-            found.append(_calendar(start, calendar))
+            found.append(_calendar(start.replace("%%", "%"), calendar))
     return found
 
 
@@ -228,11 +257,11 @@ def _calendar(command, text):
     ).groups()
     weekdays = frozenset(DAYS[each] for each in days.split(",")) if days else frozenset(range(7))
     sets = (_times(minutes, 0, 59), _times(hours, 0, 23), _times(monthdays, 1, 31), _times(months, 1, 12))
-    return PlannedWakeUp(command, *sets, weekdays, zone)
+    return PlannedWakeUp(command, *sets, weekdays, zone, repeated="once")
 
 
 def _times(text, low, high):
-    """Read a component: `..` is a range, and a value with a step goes on to the end."""
+    """Read a component: `..` is a range. A step needs one: without an end systemd loses the first value now and then."""
     found = set()
     for term in text.split(","):
         start, step = (*term.split("/"), "")[:2]
@@ -240,7 +269,8 @@ def _times(text, low, high):
         if begin == "*":
             found |= set(range(low, high + 1))
         else:
-            last = int(end) if dots else high if step else int(begin)
+            assert dots or not step, f"a step without an end: {text}"
+            last = int(end) if dots else int(begin)
             found |= set(range(int(begin), last + 1, int(step or 1)))
     assert found <= set(range(low, high + 1)), text
     return frozenset(found)
@@ -298,6 +328,8 @@ READERS = {
     "upsun": _upsun,
     "fly": _fly,
     "cloudrun": _cloudrun,
+    "ecs": _ecs,
+    "azure": _azure,
     "nomad": _nomad,
     "kubernetes": _kubernetes,
     "coolify": partial(_compose, folder="coolify"),
