@@ -3,13 +3,24 @@
 It shares no code with the exporters: only the formats, as those read them.
 """
 
+import json
+import os
 import re
 import subprocess
+from pathlib import Path
 
+import pytest
 import yaml
+
+from tests.offbeat.support.running import CHECKOUT
 
 ASKED = "asked"
 """What stands in a process for a variable that a person sets, or the platform makes."""
+ENVIRONMENT = {"SERVER": "192.0.2.10", "ALLOWED_HOSTS": "www.example.com,example.com"}
+"""What whoever runs kamal has set."""
+SCRIPT = Path(__file__).parent / "kamal_commands.rb"
+GEMS = CHECKOUT / ".local" / "tools" / "gems"
+"""Where support/install_tools puts Kamal."""
 REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Z][A-Z0-9_]*)(?::[?-][^}]*)?\})")
 
 
@@ -94,3 +105,19 @@ def split(line):
     script = f"printf '%s\\0' {line}" if line else ":"
     done = subprocess.run(["sh", "-euc", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
     return done.stdout.decode().split("\0")[:-1]
+
+
+def kamal_lines(folders, secrets):
+    """Ask Kamal itself what it would run: {case: {"roles": {name: shell line}, ...}}, by one start of Ruby."""
+    done = subprocess.run(
+        ["ruby", SCRIPT, *folders.values()],
+        env=os.environ | {"GEM_HOME": str(GEMS), "LC_ALL": "C.UTF-8"} | ENVIRONMENT | secrets,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "cannot load such file -- kamal" in done.stderr:
+        pytest.skip("the gem kamal is not in .local/tools/gems")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return {case: found[str(folder)] for case, folder in folders.items()}

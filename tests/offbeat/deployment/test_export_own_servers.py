@@ -1,13 +1,8 @@
 """Coolify, Dokploy and Kamal: what containers really get there, and what those platforms' own readers say."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,13 +10,19 @@ import yaml
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
-from tests.offbeat.deployment.own_servers import ASKED, compose_processes, kamal_processes, render, split
+from tests.offbeat.deployment.own_servers import (
+    ASKED,
+    ENVIRONMENT,
+    compose_processes,
+    kamal_lines,
+    kamal_processes,
+    render,
+    split,
+)
+from tests.offbeat.deployment.validators import laid_out, npm_package, run, tool
 
 SPECS = CASES | {"shipped": SHIPPED, "rich": spec.read(FOLDER / "platform.yaml")}
 COMPOSE = ("compose", "coolify", "dokploy")
-ENVIRONMENT = {"SERVER": "192.0.2.10", "ALLOWED_HOSTS": "www.example.com,example.com"}
-SCRIPT = Path(__file__).parent / "kamal_commands.rb"
-GEMS = Path(".local/tools/gems").absolute()
 # What a shell, a template, a reader of YAML or a parser of references could take for its own.
 VALUES = [
     "${HOME}", "$", "a$", "$$", "$HOME", "x #{y} #$z #@w", "<% x %> <%= y %> %>", "0o17", "1e3", "1,000", ":name", "y", "~",
@@ -106,28 +107,14 @@ def test_kamal_gives_each_value_and_word_as_it_is(case):
 @pytest.fixture(scope="module")
 def kamals_lines(tmp_path_factory):
     """What Kamal itself prints for every case, by one start of Ruby."""
-    ruby = shutil.which("ruby") or pytest.skip("ruby is not installed")
-    root = tmp_path_factory.mktemp("kamal")
-    for case, platform in (SPECS | {"nasty": NASTY}).items():
-        for path, text in files("kamal", platform).items():
-            (root / case / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / case / path).write_text(text)
+    tool("ruby")
+    printed = {case: files("kamal", platform) for case, platform in (SPECS | {"nasty": NASTY}).items()}
     secret = {
         "SECRET_KEY": "k$5abc$(id -u)`x`",
         "POSTGRES_PASSWORD": "pw",
         "N_REQSEC": 'a "b" $(touch pwned) #c',
     }
-    done = subprocess.run(
-        [ruby, SCRIPT, *map(str, sorted(root.iterdir()))],
-        env={**os.environ, "GEM_HOME": str(GEMS), "LC_ALL": "C.UTF-8"} | ENVIRONMENT | secret,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "cannot load such file -- kamal" in done.stderr:
-        pytest.skip("the gem kamal is not in .local/tools/gems")
-    assert done.returncode == 0, done.stderr
-    return {Path(folder).name: found for folder, found in json.loads(done.stdout).items()}
+    return kamal_lines(laid_out(printed, tmp_path_factory.mktemp("kamal")), secret)
 
 
 def test_kamal_itself_takes_every_file_and_gives_the_same(kamals_lines):
@@ -150,43 +137,6 @@ def test_secrets_come_from_the_environment_as_they_are(kamals_lines):
     assert 'N_REQSEC=a "b" $(touch pwned) #c' in lines
     assert "DATABASE_URL=postgres://app:pw@offbeat-postgres:5432/app" in lines
     assert "SENTRY_DSN=" in lines
-
-
-def test_kamals_file_has_no_other_key():
-    """Kamal refuses a key that its reference does not have (lib/kamal/configuration/docs of 2.12)."""
-    known = {
-        "": {"service", "image", "minimum_version", "primary_role", "servers", "proxy", "registry", "builder", "env",
-             "deploy_timeout", "drain_timeout", "accessories"},
-        "role": {"hosts", "cmd", "stop_timeout", "options", "env", "proxy", "labels", "logging", "asset_path"},
-        "proxy": {"host", "ssl", "app_port", "healthcheck", "forward_headers", "response_timeout"},
-        "accessory": {"image", "host", "cmd", "env", "volumes", "directories", "options", "port"},
-    }  # fmt: skip
-    for platform in SPECS.values():
-        config = yaml.safe_load(render(files("kamal", platform)["config/deploy.yml"], ENVIRONMENT))
-
-        assert set(config) <= known[""]
-        assert {key for role in config["servers"].values() for key in role} <= known["role"]
-        assert set(config["proxy"]) <= known["proxy"]
-        assert {key for each in config["accessories"].values() for key in each} <= known["accessory"]
-        assert isinstance(config["deploy_timeout"], int)
-        assert config["proxy"]["host"] == ENVIRONMENT["ALLOWED_HOSTS"]
-
-
-def test_compose_files_meet_the_compose_spec(tmp_path):
-    """Neither has a key that the specification does not know, but for one that Coolify takes out."""
-    paths = []
-    for target in COMPOSE:
-        for case, platform in SPECS.items():
-            document = yaml.safe_load(files(target, platform)[f"deploy/{target}/compose.yaml"])
-            for entry in document["services"].values():
-                entry.pop("exclude_from_hc", None)
-            paths.append(tmp_path / f"{target}-{case}.yaml")
-            paths[-1].write_text(yaml.safe_dump(document))
-
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", *paths]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.stdout.strip() == "ok -- validation done", done.stdout
 
 
 @pytest.mark.parametrize("case", SPECS)
@@ -217,17 +167,15 @@ console.log(JSON.stringify(process.argv.slice(2).map(read)));
 
 def test_dokploys_library_reads_and_writes_the_file_without_a_change(tmp_path):
     """Dokploy parses the file, adds a domain's labels, and writes it again, by npm's yaml."""
-    node, package = shutil.which("node"), Path(".local/tools/node_modules").absolute()
-    if not node or not (package / "yaml").is_dir():
-        pytest.skip("node, or npm's yaml in .local/tools, is not there")
-    (tmp_path / "node_modules").symlink_to(package)
+    node, package = tool("node"), npm_package("yaml")
+    (tmp_path / "node_modules").symlink_to(package.parent)
     (tmp_path / "main.mjs").write_text(NODE_YAML)
     texts = [files("dokploy", each)["deploy/dokploy/compose.yaml"] for each in (*SPECS.values(), NASTY)]
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.yaml").write_text(text, newline="")
 
     command = [node, "main.mjs", *(f"{number}.yaml" for number in range(len(texts)))]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run(*command, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [yaml.safe_load(text) for text in texts]

@@ -87,11 +87,17 @@ def objects(files):
     for file in files:
         if file.path.endswith(".json"):
             yield from nodes(json.loads(file.text))
+            document = json.loads(file.text)
+            resources = document.get("resources", []) if isinstance(document, dict) else []
+            yield from ((each["type"], each["name"]) for each in resources if "type" in each)
         if not file.path.endswith((".yaml", ".yml")):
             continue
         for document in yaml.load_all(file.text, TagLoader):
             if "kind" in document and "metadata" in document:
                 yield f"{document['apiVersion']} {document['kind']}", document["metadata"]["name"]
+            for each in document.get("Resources", {}).values():
+                named = each["Properties"]
+                yield from ((each["Type"], named[key]) for key in ("Name", "Family") if key in named)
             for key, entries in document.items():
                 if isinstance(entries, list):
                     yield from (

@@ -32,7 +32,7 @@ FACTS = Facts(
     hosts="by itself: the domain of web that you set there",
     resources="containers of the file, each with a volume: backups are yours",
     servers="own",
-    proved_by="the Compose specification, but for `exclude_from_hc`",
+    proved_by="the Compose specification's schema, but for `exclude_from_hc`",
     notes=(
         "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
         "it names every container, so a second instance of a service is a service of its own: `worker-2`",

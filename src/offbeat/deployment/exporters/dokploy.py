@@ -26,7 +26,7 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS, the same as the domain that you set there",
     resources="containers of the file, each with a volume: backups of volumes are set there",
     servers="own",
-    proved_by="the Compose specification; Dokploy's own change of the file",
+    proved_by="the Compose specification's schema; npm's yaml, by which Dokploy reads it",
     notes=(
         "the type must be Docker Compose: of a Stack (Swarm), nothing waits for the release",
         "a domain joins its service to `dokploy-network` and gives it labels of Traefik: the file has neither",

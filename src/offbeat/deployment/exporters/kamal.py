@@ -35,7 +35,7 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS: the proxy answers to the same names, and gets certificates for them",
     resources="accessories, each with a volume: `kamal accessory boot`; backups are yours",
     servers="own",
-    proved_by="Kamal's own validation",
+    proved_by="Kamal's own validation; where Ruby is missing, a reader of ours, strict",
     notes=(
         stand_in.note("role"),
         "the file takes SERVER and ALLOWED_HOSTS from the environment of whoever deploys; and ARCH, if it is not amd64",

@@ -218,3 +218,39 @@ HEROKU_YML = closed(
     release=closed("image command", image=TEXT, command=listed(TEXT)),
     run=mapped(_HEROKU_PROCESS),
 )
+
+# Kamal's reference of its own keys (lib/kamal/configuration/docs of 2.12), as far as we print them
+_KAMAL_ENV = closed(clear=mapped(TEXT), secret=listed(TEXT))
+_KAMAL_HOSTS = {"type": "array", "items": TEXT, "minItems": 1}
+_KAMAL_ROLE = closed(
+    "hosts",
+    hosts=_KAMAL_HOSTS,
+    cmd=TEXT,
+    stop_timeout=NUMBER,
+    options=mapped({"type": ["string", "boolean"]}),
+    env=_KAMAL_ENV,
+    proxy=FLAG,
+)
+KAMAL = closed(
+    "service image servers registry builder",
+    service={"type": "string", "pattern": "^[a-zA-Z0-9_-]+$"},
+    image=TEXT,
+    minimum_version=TEXT,
+    primary_role=TEXT,
+    servers=mapped(_KAMAL_ROLE),
+    proxy=closed(
+        "host app_port",
+        host=TEXT,
+        ssl=FLAG,
+        app_port=NUMBER,
+        healthcheck=closed(path=TEXT, interval=NUMBER, timeout=NUMBER),
+    ),
+    registry=closed("username password", server=TEXT, username=_KAMAL_HOSTS, password=_KAMAL_HOSTS),
+    builder=closed("arch", arch=one_of("amd64", "arm64")),
+    env=_KAMAL_ENV,
+    deploy_timeout=NUMBER,
+    drain_timeout=NUMBER,
+    accessories=mapped(
+        closed("image host", image=TEXT, host=TEXT, cmd=TEXT, env=_KAMAL_ENV, volumes=listed(TEXT))
+    ),
+)
