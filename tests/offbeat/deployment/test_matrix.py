@@ -1,5 +1,7 @@
 """Every target and every unusual platform.yaml: exported, valid to the platform, exact, and every slot of two years woken."""
 
+from pathlib import Path
+
 import pytest
 
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
@@ -59,3 +61,4 @@ def test_every_target_has_a_reader_of_its_values():
     """A target that comes without one would pass unread."""
     assert set(TARGETS) <= set(READERS) | set(ELSEWHERE)
     assert not set(READERS) & set(ELSEWHERE)
+    assert [each for each in ELSEWHERE.values() if not Path(__file__).with_name(f"{each}.py").exists()] == []
