@@ -135,7 +135,7 @@ def procfile(printed):
 
 def table_cell(text):
     """Give the last cell of a table's last row, out of Markdown's code."""
-    row = text.rstrip().splitlines()[-1]
+    row = [line for line in text.splitlines() if line.startswith("|")][-1]
     fenced_cell = re.search(r"(`+) ?(.+?) ?\1 \|$", row)
     return fenced_cell[2].replace("\\|", "|")
 
