@@ -41,10 +41,11 @@ COPY --from=requirements /opt/venv /opt/venv
 COPY manage.py platform.yaml ./
 COPY src src
 # A checkout under umask 077 is not readable to others. The values exist for this line only: the settings ask for
-# them, collecting files uses none of them.
+# them, collecting files uses none of them. process.sh starts what the variable PROCESS names.
 RUN chmod -R a+rX . \
  && SECRET_KEY=unused-at-build ALLOWED_HOSTS=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
       python manage.py collectstatic --no-input --verbosity 0 \
+ && python src/offbeat/deployment/process.py > process.sh \
  && python -m compileall -q --invalidation-mode unchecked-hash manage.py src
 
 USER 10001:10001
@@ -54,9 +55,7 @@ STOPSIGNAL SIGTERM
 ARG REVISION=unknown
 LABEL org.opencontainers.image.revision="${REVISION}"
 
-# Fails on any answer but 200, and on none. Of no use to a worker: give it a check of its own, as compose.yaml does.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import http.client, os; \
-c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
-c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
-# The web command of platform.yaml.
-CMD ["python", "src/offbeat/gunicorn.py"]
+# That of the process which PROCESS names. A container with a command of its own needs PROCESS or a check of its own, too.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["sh", "/app/process.sh", "health"]
+# The command that platform.yaml has for PROCESS, web's without: sh replaces itself with it.
+CMD ["sh", "/app/process.sh"]

@@ -64,6 +64,7 @@ def tell_wake_up(report, costs, imports):
     )
     names = {
         "wake-up": "a wake-up that enqueues a slot",
+        "chosen": "the same, chosen by `PROCESS`",
         "tick": "a tick with one slot due",
         "floor": "the floor",
     }

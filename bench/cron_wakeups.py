@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from bench.cron_process import cost_of, least
 from bench.stand import CHECKOUT, say
@@ -31,17 +34,30 @@ def make_due():
 
 
 def measure():
-    """Return the least cost of a wake-up, a tick and the floor, taken in turns."""
+    """Return the least cost of a wake-up, of one that PROCESS chooses, a tick and the floor, taken in turns."""
     subprocess.run(TICK, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
-    costs = {"wake-up": [], "tick": [], "floor": []}
+    costs = {"wake-up": [], "chosen": [], "tick": [], "floor": []}
+    chosen = ["sh", write_script()]
     for number in range(ROUNDS):
         make_due()
         costs["wake-up"].append(cost_of(COMMAND))
+        make_due()
+        costs["chosen"].append(cost_of(chosen))
         make_due()
         costs["tick"].append(cost_of(TICK))
         costs["floor"].append(cost_of(FLOOR))
         say(f"  round {number + 1} of {ROUNDS}")
     return {name: least(each) for name, each in costs.items()}
+
+
+def write_script():
+    """Write the image's command, and choose the wake-up by PROCESS as a container would."""
+    from offbeat.deployment import process, spec
+
+    os.environ.update(PROCESS=NAME, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    file = Path(tempfile.mkdtemp(prefix="offbeat-bench-")) / "process.sh"
+    file.write_text(process.make_script(spec.read(), CHECKOUT))
+    return str(file)
 
 
 def imports():

@@ -156,6 +156,8 @@ WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 0, maximum=container.MOST, hint
 WEB_THREADS = env.integer("WEB_THREADS", container.WEB_THREADS, minimum=1, maximum=container.MOST)
 # Routers connect over IPv4 or, in Railway's private network, over IPv6; 127.0.0.1 where a proxy runs on the same machine.
 BIND = env.parsed("BIND", values.listening, "0.0.0.0")  # noqa: S104  a container is reached from outside
+# Where a worker answers over HTTP whether it is well, as the platform asks every container; 0 = nowhere.
+HEALTH_PORT = env.integer("HEALTH_PORT", 0, maximum=65535)
 # Seconds for a request to arrive, head and body, and for its answer to be taken; more for large ones: web/client_socket.py.
 # Below the 30 s after which routers give up, so that it is us who say why.
 WEB_REQUEST_SECONDS = env.integer("WEB_REQUEST_SECONDS", 20, minimum=1)

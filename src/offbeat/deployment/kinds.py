@@ -153,7 +153,7 @@ def _help(value: object) -> str:
 
 
 def _version(value: object) -> str:
-    if re.fullmatch(r"\d+(\.\d+)?", str(value)) and not isinstance(value, bool):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(value)) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f'should be a version like "17" or "7.2", got {found(value)}')
 

@@ -1,4 +1,4 @@
-"""The commands that files beside platform.yaml start services with: the Procfile's and compose's."""
+"""What files beside platform.yaml say: the commands of the Procfile and of compose, and what the Dockerfile knows."""
 
 from __future__ import annotations
 
@@ -33,6 +33,22 @@ def project_names(root: Path) -> Iterator[tuple[str, str]]:
     for name in FILES:
         if isinstance(given := _document(root / name).get("name"), str):
             yield name, given
+
+
+def knows_process(root: Path) -> bool:
+    """Tell whether the image chooses its process by PROCESS; True where there is no Dockerfile, as in an image."""
+    file = root / "Dockerfile"
+    return not file.is_file() or "offbeat/deployment/process.py" in file.read_text(errors="replace")
+
+
+def process_users(root: Path) -> Iterator[str]:
+    """Give the files of committed exports that count on PROCESS."""
+    from offbeat.deployment.exporters import MODULES  # noqa: PLC0415  whom no wake-up loads
+
+    for path in sorted({path for module in MODULES for path in module.FACTS.files}):
+        file = root / path
+        if file.is_file() and re.search(r"\bPROCESS\b", file.read_text(errors="replace")):
+            yield path
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -109,6 +109,8 @@ def _versions(facts: Facts) -> str:
 
 
 def _sizes(facts: Facts) -> str:
+    if not facts.runs_services:
+        return "yours"
     if not facts.plans:
         return facts.said("plans", "as in platform.yaml")
     return facts.said("plans", f"the cheapest that fits, {facts.plans[0]} to {facts.plans[-1]}")

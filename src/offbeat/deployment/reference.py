@@ -45,6 +45,7 @@ RULES = """\
   starts one.
 - A cronjob's command ends and gives its own exit code: no server, no `nohup`, no `sh -c`.
 - Celery Beat is nowhere: the platform's cronjobs take its place.
+- PostgreSQL is 15 or newer, Redis 6.2 or newer: older ones get no fixes, or lack commands that Celery needs.
 - A worker's pool is prefork, Celery's default: in threads and greenlets a message may run twice, and time limits do not hold.
 - A required or generated variable goes to every process: cronjobs and the release command read the same settings.
 

@@ -348,6 +348,22 @@ def test_a_compose_file_of_another_name_is_a_warning(monkeypatch, tmp_path):
     assert list(checks.compose_has_the_name(ours)) == []
 
 
+def test_an_image_that_does_not_know_process(monkeypatch, tmp_path):
+    """Where an export counts on PROCESS, and the Dockerfile is one of before (W012)."""
+    monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
+    (tmp_path / "Dockerfile").write_text('CMD ["python", "src/offbeat/gunicorn.py"]\n')
+    assert list(checks.image_knows_process(platform)) == []
+
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "pandastack.md").write_text("| `PROCESS` | `worker` |\n")
+    (warning,) = checks.image_knows_process(platform)
+    (tmp_path / "Dockerfile").write_text("RUN python src/offbeat/deployment/process.py > process.sh\n")
+
+    assert warning.id == "offbeat_deployment.W012"
+    assert "Dockerfile: does not make process.sh, and deploy/pandastack.md counts on PROCESS" in warning.msg
+    assert list(checks.image_knows_process(platform)) == []
+
+
 @pytest.mark.parametrize(("given", "refused"), [("auto", 1), ("", 1), ('"2"', 1), ("2", 0), (None, 0)])
 def test_what_gunicorn_cannot_read(monkeypatch, given, refused):
     """A command that begins with gunicorn hands it WEB_CONCURRENCY as it is (E011); ours does not."""

@@ -13,6 +13,7 @@ from itertools import pairwise
 import yaml
 
 from tests.offbeat.deployment.expander import Rule, moments
+from tests.offbeat.deployment.northflank_types import nodes_of
 
 STAND_IN = "python src/offbeat/deployment/cron.py"
 TICK = "python manage.py tick"
@@ -180,6 +181,16 @@ def _args(spec):
     return shlex.join(spec["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"])
 
 
+def _nomad(files):
+    jobs = [json.loads(text)["Job"] for path, text in files.items() if "/cron-" in path]
+    return [
+        cron(shlex.join([config["command"], *config["args"]]), line, job["Periodic"]["TimeZone"])
+        for job in jobs
+        for config in [job["TaskGroups"][0]["Tasks"][0]["Config"]]
+        for line in job["Periodic"]["Specs"]
+    ]
+
+
 def _systemd(files):
     found = []
     for path, text in files.items():
@@ -229,8 +240,17 @@ def _inner(command):
 
 
 def _pandastack(files):
-    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 3]
-    return [cron(command, line) for _, line, command in rows]
+    rows = [row for row in _rows(files["deploy/pandastack.md"]) if len(row) == 4]
+    return [cron(command, line) for _, line, process, command in rows if process.startswith("PROCESS=")]
+
+
+def _northflank(files):
+    jobs = [
+        each["spec"]
+        for each in nodes_of(json.loads(files["northflank.json"])["spec"])
+        if each["kind"] == "CronJob"
+    ]
+    return [cron(each["deployment"]["docker"]["customCommand"], each["schedule"]) for each in jobs]
 
 
 def _rows(text):
@@ -261,6 +281,7 @@ READERS = {
     "upsun": _upsun,
     "fly": _fly,
     "cloudrun": _cloudrun,
+    "nomad": _nomad,
     "kubernetes": _kubernetes,
     "coolify": partial(_compose, folder="coolify"),
     "dokploy": partial(_compose, folder="dokploy"),
@@ -269,4 +290,5 @@ READERS = {
     "systemd": _systemd,
     "crontab": _crontab,
     "pandastack": _pandastack,
+    "northflank": _northflank,
 }

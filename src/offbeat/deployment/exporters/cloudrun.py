@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Service
@@ -39,6 +40,7 @@ FACTS = Facts(
     drift="rarely twice, by its own documentation",
     grace=10,
     longest_name=49,
+    expands=r"\$\$",
     grace_unset="10 s, always",
     release="a job, run by hand or by the pipeline before the deploy",
     hosts="ALLOWED_HOSTS: no variable holds the service's address",
@@ -109,7 +111,7 @@ def _container(target: Target, service: Service) -> dict[str, Any]:
     container: dict[str, Any] = {
         "image": target.image,
         "command": service.argv[:1],
-        "args": service.argv[1:],
+        "args": _args(target, service, service.argv),
         "env": _env(target, service),
         "resources": {"limits": limits},
     }
@@ -128,7 +130,7 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
     container = {
         "image": target.image,
         "command": argv[:1],
-        "args": argv[1:],
+        "args": _args(target, None, argv),
         "env": _env(target, None),
     }
     # A wake-up that failed is made good by the next; a release that failed must be seen.
@@ -144,12 +146,21 @@ def _job(target: Target, name: str, command: str) -> dict[str, Any]:
 def _env(target: Target, service: Service | None) -> list[dict[str, Any]]:
     values = fixed_values(target, service)
     values.pop("PORT", None)  # Cloud Run sets it, and refuses a container that does
-    plain = [{"name": name, "value": value} for name, value in values.items()]
+    plain = [{"name": name, "value": _unreferenced(value, values)} for name, value in values.items()]
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": name, "key": "latest"}}}
         for name in _secrets(target)
     ]
     return [*plain, *secret]
+
+
+def _args(target: Target, service: Service | None, argv: list[str]) -> list[str]:
+    return [_unreferenced(word, fixed_values(target, service)) for word in argv[1:]]
+
+
+def _unreferenced(text: str, known: Iterable[str]) -> str:
+    """Escape references to variables that are there: of others, $(NAME) is left as it is."""
+    return re.sub(rf"\$(?=\((?:{'|'.join(known)})\))", "$$", text)
 
 
 def _secrets(target: Target) -> list[str]:

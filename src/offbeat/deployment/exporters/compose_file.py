@@ -22,6 +22,11 @@ REDIS = "redis-server --appendonly yes --maxmemory-policy noeviction"
 """A broker that evicts keys loses jobs' messages; append-only, it keeps them through a restart."""
 
 
+QUOTES = (
+    "Write values between the quotes: there, a $ is itself. Without them Compose would look for a variable."
+)
+
+
 def postgres_folder(version: str) -> str:
     """Give what has to be kept; from 18 on, the image keeps each major version in a folder of its own below this one."""
     return "/var/lib/postgresql" + ("/data" if float(version) < 18 else "")
@@ -150,7 +155,7 @@ class ComposeFile:
 
 def env_example(target: Target, where: str) -> str:
     """Give the variables that a person sets, to be filled in."""
-    lines = [comment(f"{target.header}\n{where}").rstrip(), ""]
+    lines = [comment(f"{target.header}\n{where}\n{QUOTES}").rstrip(), ""]
     if target.platform.resources.postgres:
         lines += [
             "# Of letters and digits only: it becomes part of an address. openssl rand -hex 24",
@@ -160,7 +165,7 @@ def env_example(target: Target, where: str) -> str:
         needed = "required" if each.required else "openssl rand -base64 48" if each.generated else "optional"
         lines += [
             comment(f"{each.help or each.name} ({needed})").rstrip(),
-            f"{each.name}=" if needed != "optional" else f"#{each.name}=",
+            f"{each.name}=''" if needed != "optional" else f"#{each.name}=''",
         ]
     return "\n".join(lines) + "\n"
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.environment import fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.systemd import installed
 from offbeat.deployment.exporters.texts import comment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from offbeat.deployment.exporters.export import Target
 
 FACTS = Facts(
     title="crontab",
+    runs_services=False,
     proved_by="a reader of ours, strict; in CI Debian's `crontab`",
-    files=("deploy/crontab",),
+    files=("deploy/crontab", "deploy/crontab.env"),
     cron="a line each",
     zone="host",
     overlap="not guarded",
@@ -32,21 +39,47 @@ FACTS = Facts(
 )
 
 FOLDER = "/srv"
+READER = "src/offbeat/deployment/env_file.py"
+VALUES = "deploy/crontab.env"
 
 
 def files(target: Target) -> tuple[File, ...]:
     name = target.platform.name
     head = (
         f"{target.header}\n\n"
-        f'For /etc/cron.d/{name}, on a machine whose clock is in UTC. /etc/{name}.env holds the variables as NAME="value".'
+        f"For /etc/cron.d/{name}, on a machine whose clock is in UTC. Variables come from {VALUES} and /etc/{name}.env,\n"
+        "one NAME='value' a line; nothing in them is expanded or run."
     )
     lines = ["SHELL=/bin/sh", "PATH=/usr/local/bin:/usr/bin:/bin", "MAILTO=root", ""]
     # No flock: the ledger decides which of two wake-ups counts.
     lines += [f"{each.line} {name} {_command(name, each.command)}" for each in target.wake_ups]
-    return (File("deploy/crontab", comment(head) + "\n".join(lines) + "\n"),)
+    return (
+        File("deploy/crontab", comment(head) + "\n".join(lines) + "\n"),
+        File(VALUES, comment(target.header) + "".join(_assignments(target))),
+    )
+
+
+def _assignments(target: Target) -> Iterator[str]:
+    """Give the known values as env_file reads them: in double quotes, a backslash escapes four characters."""
+    for name, value in fixed_values(target, None).items():
+        escaped = re.sub(r'(["\\`$])', r"\\\1", value)
+        yield f'{name}="{escaped}"\n'
 
 
 def _command(name: str, command: str) -> str:
-    """Give a cron command: in its folder, with its variables, and % escaped, which cron would take for a line's end."""
-    inner = command.replace("python ", f"{FOLDER}/{name}/.venv/bin/python ", 1)
-    return f"cd {FOLDER}/{name} && set -a && . /etc/{name}.env && exec {inner}".replace("%", "\\%")
+    """Give a cron command: in its folder, with its variables."""
+    folder = f"{FOLDER}/{name}"
+    program, *arguments = shlex.split(command)
+    inner = " ".join([installed(folder, program), *map(_word, arguments)])
+    read = f"{installed(folder, 'python')} {READER} {VALUES} /etc/{name}.env"
+    return f'cd {folder} && values="$({read})" && eval "$values" && exec {inner}'
+
+
+def _word(word: str) -> str:
+    """Give a word for cron and for the shell that it starts.
+
+    A % would end the line. Some crons take the backslash before it away and some leave it to the shell, so it stands outside
+    quotes; of two backslashes some take one away, so there never are two.
+    """
+    quoted = shlex.quote(re.sub(r"(?<=\\)(?=\\)", "\0", word)).replace("\0", "''")
+    return quoted.replace("%", "'\\%'" if quoted.startswith("'") else "\\%")

@@ -41,6 +41,7 @@ FACTS = Facts(
     zone="each",
     overlap="not stated",
     grace=600,
+    expands=r"\$\{[^}]*\}",
     grace_unset="120 s",
     release="a job of `kind: PRE_DEPLOY`",
     hosts="by itself (`${APP_DOMAIN}`)",

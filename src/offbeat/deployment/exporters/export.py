@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class Options:
     """What the person who exports chooses."""
 
     tick: int | None = None
-    """Minutes between ticks: one wake-up for all cronjobs in place of one each."""
+    """Minutes between ticks: one wake-up for all cronjobs in place of one each; 0 for one each where a tick is usual."""
     keda: str | None = None
     """Kubernetes only: scale workers by "redis" (queue depth) or "prometheus" (our metric)."""
 
@@ -65,7 +66,7 @@ class Target:
 
     @property
     def header(self) -> str:
-        tick = f" --tick {self.options.tick}" if self.options.tick else ""
+        tick = "" if self.options.tick is None else f" --tick {self.options.tick}"
         keda = f" --keda {self.options.keda}" if self.options.keda else ""
         return (
             f'Made from platform.yaml by "python manage.py export_platform {self.name}{tick}{keda}".\n'
@@ -131,9 +132,10 @@ def export(
 
 def _limits(target: Target) -> Iterator[str]:
     platform, facts = target.platform, target.facts
-    for service in platform.services:
+    for service in platform.services if facts.runs_services else ():
         yield from _limits_of(target, service)
     yield from _cut_names(target)
+    yield from _expanded(target)
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
@@ -157,13 +159,18 @@ def _limits_of(target: Target, service: Service) -> Iterator[str]:
             "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
         )
         yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
-    if service.port and service.instances.min > 1 and not facts.shares_port:
-        yield f"services/{service.name}: runs once, not {service.instances.min} times, for its port: raise WEB_CONCURRENCY"
-    elif service.instances.min < 1 and not (service.port and facts.starts_from_zero):
+    yield from _counts(service, facts)
+
+
+def _counts(service: Service, facts: Facts) -> Iterator[str]:
+    low, high = service.instances.min, service.instances.max
+    if service.port and low > 1 and not facts.shares_port:
+        yield f"services/{service.name}: runs once, not {low} times, for its port: raise WEB_CONCURRENCY"
+        return
+    if low < 1 and not (service.port and facts.starts_from_zero):
         yield f"services/{service.name}: runs once, not 0 times: nothing here starts it when it is needed"
-    low = max(service.instances.min, 1)
-    if service.instances.max > low and not facts.scales_one(port=service.port):
-        yield f"services/{service.name}: stays at min ({low}): nothing scales it to {service.instances.max} by itself"
+    if high > max(low, 1) and not facts.scales_one(port=service.port):
+        yield f"services/{service.name}: stays at min ({max(low, 1)}): nothing scales it to {high} by itself"
 
 
 def _cut_names(target: Target) -> Iterator[str]:
@@ -176,6 +183,18 @@ def _cut_names(target: Target) -> Iterator[str]:
         name = part.partition("/")[2]
         if (called := target.called(name)) != f"{target.platform.name}-{name}":
             yield f"{part}: is called {called}: {target.facts.title} takes {most} characters at most"
+
+
+def _expanded(target: Target) -> Iterator[str]:
+    """Name the values that may arrive as something else, and cannot be written in another way."""
+    if not (expands := target.facts.expands):
+        return
+    for each in target.platform.env:
+        if match := re.search(expands, each.default or ""):
+            yield (
+                f"env/{each.name}: has {match.group()} in its value, which {target.facts.title} may replace: "
+                "look at what arrives, and read it from elsewhere if it is not that"
+            )
 
 
 def _unverified(facts: Facts) -> Iterator[str]:

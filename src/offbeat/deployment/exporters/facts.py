@@ -30,6 +30,8 @@ class Facts:
     """How often a wake-up comes at a time that a change of the clock repeats, where a cronjob names its time zone."""
     floor: int = 1
     """The shortest interval between two wake-ups."""
+    tick: int | None = None
+    """Minutes between ticks, where one tick for all cronjobs is what an export has unless somebody says otherwise."""
     most_crons: int | None = None
     billed: bool = False
     """Whether each cronjob costs a service of its own."""
@@ -45,6 +47,8 @@ class Facts:
     release_is_before: bool = True
     """Whether the release command ends before new services start, and stops the deploy when it fails."""
     release_effect: str = ""
+    runs_services: bool = True
+    """Whether it runs services at all: a crontab does not."""
     scales: bool = True
     """Whether it scales between min and max by itself."""
     scales_workers: bool = True
@@ -70,6 +74,8 @@ class Facts:
     """Whether a name may have two hyphens in a row."""
     taken_names: frozenset[str] = frozenset()
     """What no project may be called here: the platform has things of these names, or the export makes them."""
+    expands: str | None = None
+    """What the platform may replace in a value, as a regular expression; None where it replaces nothing, or we escape it."""
     leaves_out_optional: bool = False
     """Whether a variable without a value cannot be in the files, because the platform refuses an empty one."""
     assumed: frozenset[str] = frozenset()

@@ -16,7 +16,8 @@ def write(export: Export, folder: Path) -> Iterator[Path]:
     for file in export.files:
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file.text, encoding="utf-8")
+        # As it is: a \r in a value is no line's end.
+        path.write_text(file.text, encoding="utf-8", newline="")
         if file.text.startswith("#!"):
             path.chmod(0o755)
         yield path
@@ -28,5 +29,5 @@ def drifted(export: Export, folder: Path) -> Iterator[tuple[str, str]]:
         path = folder / file.path
         if not path.exists():
             yield file.path, "is missing"
-        elif path.read_text(encoding="utf-8") != file.text:
+        elif path.read_bytes() != file.text.encode():
             yield file.path, "has drifted from platform.yaml"

@@ -9,7 +9,7 @@ from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpo
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan, count_of
-from offbeat.deployment.exporters.texts import json_text, markdown_table, source, yaml_text
+from offbeat.deployment.exporters.texts import code, fenced, json_text, markdown_table, source, yaml_text
 from offbeat.deployment.exporters.versions import Offer
 from offbeat.deployment.exporters.wakeups import shortest_interval, times_of_day
 
@@ -155,16 +155,12 @@ def _checklist(target: Target) -> str:
         "",
         "Once, in a terminal:",
         "",
-        "```sh",
-        *_commands(target),
-        "```",
+        fenced(_commands(target)),
         "",
         "Then `heroku addons:open scheduler`, and **Add Job** for each line. Times are in UTC.",
         "",
     ]
-    rows = [
-        [each.name, *preset, f"`{each.command}`"] for each in target.wake_ups for preset in _presets(each)
-    ]
+    rows = [[each.name, *preset, code(each.command)] for each in target.wake_ups for preset in _presets(each)]
     return (
         "\n".join(lines)
         + "\n"

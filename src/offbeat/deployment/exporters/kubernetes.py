@@ -14,7 +14,7 @@ from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.kubernetes_objects import labels, manifest
 from offbeat.deployment.exporters.names import apart
-from offbeat.deployment.exporters.texts import yaml_text
+from offbeat.deployment.exporters.texts import unreferenced, yaml_text
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -191,7 +191,7 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
     return {
         "name": name,
         "image": target.image,
-        "args": argv,
+        "args": [unreferenced(word) for word in argv],
         "envFrom": [
             {"configMapRef": {"name": f"{prefix}-config"}},
             {"secretRef": {"name": f"{prefix}-secrets"}},
@@ -209,8 +209,7 @@ def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory
 def _service_container(target: Target, service: Service) -> dict[str, Any]:
     container = _container(target, service.name, service.argv, cpu=service.cpu, memory=service.memory)
     container["env"] = [
-        # Kubernetes expands $(NAME) here, and writes a dollar as $$.
-        {"name": name, "value": value.replace("$(", "$$(")}
+        {"name": name, "value": unreferenced(value)}
         for name, value in particular_values(target, service).items()
     ]
     if service.port:
@@ -225,7 +224,7 @@ def _probes(service: Service) -> dict[str, Any]:
         return {}
     if not service.port:
         alive = {
-            "exec": {"command": shlex.split(service.health)},
+            "exec": {"command": [unreferenced(word) for word in shlex.split(service.health)]},
             "periodSeconds": 15,
             "timeoutSeconds": 5,
             "failureThreshold": 4,

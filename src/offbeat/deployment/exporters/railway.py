@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ FACTS = Facts(
     files=(".railway/railway.ts",),
     cron="a service each, with a `cronSchedule`",
     floor=5,
+    expands=r"\$\{\{.*?\}\}",
     billed=True,
     overlap="skipped while the former runs; one that hangs blocks all that follow",
     drift="a few minutes",
@@ -65,6 +67,9 @@ FACTS = Facts(
         "docs.railway.com/pricing/plans",
     ),
 )
+
+
+LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 class Code(str):
@@ -180,4 +185,5 @@ def typescript(value: Any) -> str:
         return "{\n" + inner + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(typescript, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    # Some of what Python takes for a line's end is not escaped; the indentation would go into it.
+    return LINE_ENDS.sub(lambda match: f"\\u{ord(match.group()):04x}", json.dumps(value, ensure_ascii=False))

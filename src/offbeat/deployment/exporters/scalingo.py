@@ -28,6 +28,7 @@ FACTS = Facts(
     files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
     cron="cron.json, at most five tasks",
     floor=10,
+    expands=r"^\$\w+",
     most_crons=5,
     overlap="two runs may overlap for a moment; the old one is killed",
     drift="up to 20 minutes",

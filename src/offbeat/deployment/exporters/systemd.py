@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.budget import SCRATCH
@@ -57,6 +59,8 @@ FACTS = Facts(
 FOLDER = "deploy/systemd"
 LOOPBACK = "127.0.0.1"  # a machine of its own is on the internet, and its proxy beside the web service
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 Section = dict[str, list[tuple[str, str]]]
 
 # systemd-analyze security: from 9.6 (unsafe) to about 1.5 (ok). MemoryDenyWriteExecute would break some wheels.
@@ -194,20 +198,32 @@ def _timer(target: Target, wake_up: WakeUp) -> Section:
 def _run(target: Target, service: Service | None, command: str) -> list[tuple[str, str]]:
     name = target.platform.name
     folder = f"/srv/{name}"
-    program, _, arguments = command.partition(" ")
+    program, *arguments = shlex.split(command)
     fixed = ({"BIND": LOOPBACK} if service and service.port else {}) | fixed_values(target, service)
-    values = [("Environment", f'"{key}={_escaped(value)}"') for key, value in fixed.items()]
+    values = [("Environment", _quoted(f"{key}={value}")) for key, value in fixed.items()]
     return [
         ("WorkingDirectory", folder),
         *values,
         ("EnvironmentFile", f"/etc/{name}.env"),
-        ("ExecStart", f"{folder}/.venv/bin/{program} {arguments}".rstrip().replace("%", "%%")),
+        ("ExecStart", " ".join([installed(folder, program), *map(_argument, arguments)])),
         *HARDENING.items(),
     ]
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+def installed(folder: str, program: str) -> str:
+    """Give where a program is: in the project's environment, or where its own path says."""
+    return f"{folder}/{program}" if "/" in program else f"{folder}/.venv/bin/{program}"
+
+
+def _argument(word: str) -> str:
+    """Give a word of a command line, which systemd.service(5) splits: it expands a dollar, quoted or not."""
+    return word.replace("%", "%%") if PLAIN.fullmatch(word) else _quoted(word.replace("$", "$$"))
+
+
+def _quoted(text: str) -> str:
+    """Give text in quotes, in which systemd knows the escapes of C; a line break as it is would end the line."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return '"' + CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", escaped) + '"'
 
 
 def calendar(line: str, zone: str) -> str:

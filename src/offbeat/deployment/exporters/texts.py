@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from offbeat.deployment.spec import Platform
 
 
-_READ_ELSEWHERE = re.compile(r"[-+]?[\d.][\d.,_]*(e[-+]?\d*)?|[-+]?0[ox][\da-f_]+|:.+", re.IGNORECASE)
-"""Text to PyYAML, but not to YAML 1.2 (0o17, 1e3) or Ruby (1,000, :name)."""
+_READ_ELSEWHERE = re.compile(r"[-+]?[\d.][\d.,_]*(e[-+]?\d*)?|[-+]?0[ox][\da-f_]+|:.+|[yn]", re.IGNORECASE)
+"""Text to PyYAML, but not to YAML 1.2 (0o17, 1e3), YAML 1.1 as it is written (y, n) or Ruby (1,000, :name)."""
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+"""What ends a line to some readers and not to others, or may not stand in YAML as it is."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -29,10 +33,34 @@ class _Dumper(yaml.SafeDumper):
 def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Write text of several lines as a block, the way people do, and quote what another reader takes for a number or a symbol."""
     style = "|" if "\n" in text else "'" if _READ_ELSEWHERE.fullmatch(text) else None
+    style = '"' if _CONTROL.search(text) else style
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _write_text)
+
+
+def code(text: str) -> str:
+    """Give text as Markdown's code in a line: between more backticks than it has in a row."""
+    fence = "`" * (_longest_run(text) + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{text}{space}{fence}"
+
+
+def fenced(lines: Iterable[str], language: str = "sh") -> str:
+    """Give lines as a block of Markdown's code that none of them ends."""
+    text = "\n".join(lines)
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def unreferenced(text: str) -> str:
+    """Give text in which Kubernetes expands nothing: it reads $(NAME), and two dollars as one (core/v1, EnvVar)."""
+    return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def comment(text: str) -> str:

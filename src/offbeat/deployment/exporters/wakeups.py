@@ -56,8 +56,9 @@ def plan_wake_ups(platform: Platform, facts: Facts, tick: int | None) -> Plan:
         return tuple(_of_file(platform)), (
             "--tick has no effect: the stand-in keeps the schedules",
         ) if tick else ()
-    if tick:
-        return _ticks(platform, max(tick, facts.floor))
+    minutes = _usual_tick(platform, facts) if tick is None else tick
+    if minutes:
+        return _ticks(platform, max(minutes, facts.floor))
     wake_ups = tuple(_named(wake_up for cronjob in platform.cronjobs for wake_up in _of(cronjob, facts)))
     if facts.most_crons and len(wake_ups) > facts.most_crons:
         ticks, late = _ticks(platform, max(10, facts.floor))
@@ -85,6 +86,12 @@ def shortest_interval(line: str) -> int:
 
 def _ticks(platform: Platform, minutes: int) -> Plan:
     return (WakeUp("tick", every(minutes), UTC_ZONE, TICK, "tick"),), tuple(_late(platform, minutes))
+
+
+def _usual_tick(platform: Platform, facts: Facts) -> int:
+    """Give the minutes between ticks where nobody says: never more than between two slots of a cronjob, so that none are merged."""
+    intervals = [shortest_interval(_schedule(each).cron) for each in platform.cronjobs]
+    return min(facts.tick, *intervals) if facts.tick else 0
 
 
 def _of_file(platform: Platform) -> Iterator[WakeUp]:

@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from celery import bootsteps, signals
+from django.conf import settings
 
 from offbeat.database import statement_bounds
 from offbeat.jobs import (
@@ -21,6 +22,7 @@ from offbeat.jobs import (
 from offbeat.jobs.conf import conf
 from offbeat.jobs.worker import commands  # noqa: F401  registers a command of Celery's remote control
 from offbeat.jobs.worker.graceful_stop import stop_worker
+from offbeat.jobs.worker.health_port import open_health_port
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
 from offbeat.jobs.worker.periodic_tasks import registered
@@ -39,6 +41,7 @@ class MaintenanceStep(bootsteps.StartStopStep):
         MaintenanceThread(maintenance_tasks(maintenance, stop_worker)).start()
         if others := registered():
             PeriodicThread(others, name="jobs-periodic").start()
+        open_health_port(settings.BIND, settings.HEALTH_PORT)
 
 
 @signals.celeryd_after_setup.connect

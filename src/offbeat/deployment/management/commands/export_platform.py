@@ -33,7 +33,10 @@ class Command(BaseCommand):
             help="write nothing; fail when a file is not as it would be written",
         )
         parser.add_argument(
-            "--tick", type=int, metavar="MINUTES", help="one wake-up for all cronjobs, every so many minutes"
+            "--tick",
+            type=int,
+            metavar="MINUTES",
+            help="one wake-up for all cronjobs, every so many minutes; 0: one each",
         )
         parser.add_argument(
             "--keda",

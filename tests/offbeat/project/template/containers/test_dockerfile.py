@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from offbeat.deployment import spec
+from offbeat.deployment import process, spec
 from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
 from tests.offbeat.project.template.containers.serving import serving
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
+def test_the_script_is_the_command() -> None:
+    """The command and the health check, in exec form, are the script that the build makes of platform.yaml."""
+    final = stages()[-1]
 
-def test_command_is_webs() -> None:
-    """The image's command, in exec form, is the web command of platform.yaml."""
-    web = next(service for service in spec.read().services if service.name == "web")
+    made = [
+        rest for word, rest in final.steps if word == "RUN" and "deployment/process.py > process.sh" in rest
+    ]
 
-    command = stages()[-1].last_json("CMD")
-
-    assert command == shlex.split(web.command)
+    assert len(made) == 1
+    assert final.last_json("CMD") == ["sh", "/app/process.sh"]
+    assert final.last_json("HEALTHCHECK") == ["sh", "/app/process.sh", "health"]
 
 
 def test_production_is_the_default() -> None:
@@ -115,9 +115,11 @@ def test_health_check_without_server() -> None:
 
 
 def health_check(port: int) -> subprocess.CompletedProcess[bytes]:
-    command = stages()[-1].last_json("HEALTHCHECK")
     proxy = "http://127.0.0.1:9"  # a proxy for the outside is no way to oneself
-    environment = os.environ | {"PORT": str(port), "http_proxy": proxy, "HTTP_PROXY": proxy}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PORT": str(port), "http_proxy": proxy, "HTTP_PROXY": proxy}
+    environment.pop("PROCESS", None)
     return subprocess.run(
-        [sys.executable, *command[1:]], env=environment, timeout=30, capture_output=True, check=False
-    )
+        ["sh", "-c", process.make_script(spec.read()), "process.sh", "health"],
+        env=environment, timeout=30, capture_output=True, check=False,
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+"""PandaStack's command line as a stand-in for PandaStack: it is asked what a checklist makes it send."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.offbeat.support.running import CHECKOUT
+
+PACKAGE = CHECKOUT / ".local" / "tools" / "node_modules" / "@pandastack" / "cli"
+SCRIPT = Path(__file__).with_suffix(".js")
+
+
+@dataclass
+class Form:
+    """A wizard of the command line with its answers, as a person reads them off the checklist."""
+
+    command: list[str]
+    answers: dict[str, str]
+    lines: list[str] = field(default_factory=list)
+
+
+def read_forms(text):
+    """Give what a checklist makes a person enter, in its order."""
+    found, shared = [], []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        title, _, body = section.partition("\n")
+        pasted = re.findall(r"^```env\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
+        lines = pasted[0].split("\n")[:-1] if pasted else []
+        wizard = re.search(r"Run `panda (\w+ create)`", body)
+        if title.endswith("Variables of every container"):
+            printed = re.findall(r'^echo "(\w+)=', body, re.MULTILINE)
+            shared = [*(f"{name}=<printed>" for name in printed), *lines]
+        if wizard:
+            command = wizard[1].split()
+            for answers, own in _forms(body):
+                found.append(Form(command, answers, [*shared, *lines, *own] if command[0] != "db" else []))
+    return found
+
+
+def _forms(body):
+    """Give (answers, own variables) for each table of questions, and for each row of a table of cronjobs."""
+    tables = list(read_tables(body))
+    questions = [dict(rows) for head, rows in tables if head == ["Question", "Answer"]]
+    cronjobs = [rows for head, rows in tables if head[0] == "Cronjob name"]
+    if not cronjobs:
+        return [(each, []) for each in questions]
+    return [
+        (questions[0] | {"Cronjob name": name, "Cron schedule": line}, [variable])
+        for name, line, variable, _ in cronjobs[0]
+    ]
+
+
+def read_tables(text):
+    """Give (head, rows) of each Markdown table, without the marks around code."""
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *rows = [
+            [
+                cell.strip().strip("`").replace("\\|", "|")
+                for cell in re.split(r"(?<!\\)\|", line.strip("|\n"))
+            ]
+            for line in block.splitlines()
+        ]
+        yield head, rows
+
+
+def ask_tool(forms=()):
+    """Run the command line's own wizards; gives the tree of its commands, and for each form what it would send or what is wrong."""
+    if not PACKAGE.is_dir() or not shutil.which("node"):
+        pytest.skip("node, or the npm package @pandastack/cli in .local/tools, is not installed")
+    documents = [
+        {"command": each.command, "answers": each.answers, "lines": list(each.lines)} for each in forms
+    ]
+    done = subprocess.run(
+        ["node", SCRIPT, PACKAGE], input=json.dumps(documents), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["commands"], told["results"]

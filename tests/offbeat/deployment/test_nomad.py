@@ -1,0 +1,254 @@
+"""Nomad's jobs, read by the names and the rules of Nomad's own source: its JSON drops in silence what it does not know."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from offbeat.deployment import spec
+from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
+
+SPECS = {"shipped": SHIPPED, "rich": spec.read(FOLDER / "platform.yaml"), **CASES}
+
+TEXT, NUMBER, FLAG, WORDS, TEXTS = str, int, bool, [str], {str: str}
+# api/resources.go
+RESOURCES = {"CPU": NUMBER, "MemoryMB": NUMBER}
+# drivers/docker/config.go
+MOUNT = {"type": TEXT, "target": TEXT, "tmpfs_options": {"size": NUMBER}}
+CONTAINER = {
+    "image": TEXT,
+    "command": TEXT,
+    "args": WORDS,
+    "ports": WORDS,
+    "readonly_rootfs": FLAG,
+    "cap_drop": WORDS,
+    "security_opt": WORDS,
+    "mount": [MOUNT],
+}
+# api/tasks.go
+TEMPLATE = {"EmbeddedTmpl": TEXT, "DestPath": TEXT, "Envvars": FLAG, "ChangeMode": TEXT}
+RESTART = {"Attempts": NUMBER, "Mode": TEXT}
+TASK = {
+    "Name": TEXT,
+    "Driver": TEXT,
+    "Lifecycle": {"Hook": TEXT, "Sidecar": FLAG},
+    "Config": CONTAINER,
+    "Env": TEXTS,
+    "Templates": [TEMPLATE],
+    "Resources": RESOURCES,
+    "RestartPolicy": RESTART,
+    "KillTimeout": NUMBER,
+    "KillSignal": TEXT,
+}
+# api/services.go
+CHECK = {
+    "Name": TEXT,
+    "Type": TEXT,
+    "Path": TEXT,
+    "Interval": NUMBER,
+    "Timeout": NUMBER,
+    "CheckRestart": {"Limit": NUMBER, "Grace": NUMBER},
+}
+SERVICE = {"Name": TEXT, "Provider": TEXT, "PortLabel": TEXT, "Checks": [CHECK]}
+GROUP = {
+    "Name": TEXT,
+    "Count": NUMBER,
+    "Tasks": [TASK],
+    "Networks": [{"DynamicPorts": [{"Label": TEXT, "To": NUMBER}]}],
+    "Services": [SERVICE],
+    "RestartPolicy": RESTART,
+    "ReschedulePolicy": {"Attempts": NUMBER, "Unlimited": FLAG},
+}
+# api/jobs.go
+UPDATE = {
+    "MaxParallel": NUMBER,
+    "MinHealthyTime": NUMBER,
+    "HealthyDeadline": NUMBER,
+    "ProgressDeadline": NUMBER,
+    "AutoRevert": FLAG,
+}
+PERIODIC = {"Enabled": FLAG, "SpecType": TEXT, "Specs": WORDS, "TimeZone": TEXT, "ProhibitOverlap": FLAG}
+JOB = {
+    "ID": TEXT,
+    "Name": TEXT,
+    "Namespace": TEXT,
+    "Type": TEXT,
+    "Datacenters": WORDS,
+    "Meta": TEXTS,
+    "Update": UPDATE,
+    "TaskGroups": [GROUP],
+    "Periodic": PERIODIC,
+}
+
+
+@pytest.fixture(params=SPECS)
+def platform(request):
+    return SPECS[request.param]
+
+
+def files(platform):
+    return {file.path: file.text for file in export_platform("nomad", platform).files}
+
+
+def jobs(platform):
+    return [json.loads(text)["Job"] for path, text in files(platform).items() if path.endswith(".json")]
+
+
+def tasks(platform):
+    return [task for job in jobs(platform) for group in job["TaskGroups"] for task in group["Tasks"]]
+
+
+def faults(value, shape, where="Job"):
+    """Give what Nomad's structs do not know, or know as something else."""
+    if isinstance(shape, list):
+        for number, each in enumerate(value if isinstance(value, list) else [None]):
+            yield from faults(each, shape[0], f"{where}[{number}]")
+    elif shape == TEXTS:
+        yield from (f"{where}.{key}" for key, each in value.items() if not isinstance(each, str))
+    elif isinstance(shape, dict):
+        for key, each in value.items():
+            if key in shape:
+                yield from faults(each, shape[key], f"{where}.{key}")
+            else:
+                yield f"{where}.{key} is not known"
+    elif type(value) is not shape:
+        yield f"{where} is {value!r}"
+
+
+def test_nomad_knows_every_field(platform):
+    """No field is one that Nomad's structs would drop, and no value is of another type."""
+    assert [fault for job in jobs(platform) for fault in faults(job, JOB)] == []
+
+
+def test_jobs_meet_nomads_rules(platform):
+    """IDs are free of spaces and each a job's own, periodic jobs are batch jobs, and deadlines come in their order."""
+    found = jobs(platform)
+
+    assert len({job["ID"] for job in found}) == len(found)
+    for job in found:
+        assert re.fullmatch(r"[a-z0-9-]{1,128}", job["ID"])
+        assert ("Periodic" in job) == (job["Type"] == "batch")
+        if "Update" in job:
+            update = job["Update"]
+            assert update["MinHealthyTime"] < update["HealthyDeadline"] < update["ProgressDeadline"]
+        for group in job["TaskGroups"]:
+            labels = [port["Label"] for net in group.get("Networks", []) for port in net["DynamicPorts"]]
+            used = [each["PortLabel"] for each in group.get("Services", [])]
+            used += [port for task in group["Tasks"] for port in task["Config"].get("ports", [])]
+            assert set(used) <= set(labels)
+            assert len({task["Name"] for task in group["Tasks"]}) == len(group["Tasks"])
+
+
+def literal(text):
+    """Read text of a driver's config as HCL does: it has no sequence, and the doubled signs are the signs."""
+    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", text), text
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
+def test_commands_arrive_as_they_are_written(platform):
+    """Every service, cronjob and release runs the words of platform.yaml, and no other."""
+    ran = {
+        tuple(map(literal, [task["Config"]["command"], *task["Config"]["args"]])) for task in tasks(platform)
+    }
+
+    wanted = {tuple(each.argv) for each in platform.services}
+    wanted |= {tuple(shlex.split(each.command)) for each in platform.cronjobs}
+    assert ran == wanted | {tuple(shlex.split(platform.release))}
+
+
+ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+
+
+def variables(task):
+    """Give what a container gets: the client replaces ${names} that it knows in Env, and templates come over them."""
+    assert not [value for value in task["Env"].values() if "${" in value]
+    (template,) = task["Templates"]
+    text = template["EmbeddedTmpl"].partition("{{ with nomadVar")[0].replace('{{ "{{" }}', "\0")
+    assert "{{" not in text
+    # go-envparse: a line each, in double quotes with four escapes.
+    lines = [line.replace("\0", "{{").split("=", 1) for line in text.splitlines()]
+    return task["Env"] | {
+        name: re.sub(r"\\(.)", lambda match: ESCAPES[match[1]], value[1:-1]) for name, value in lines
+    }
+
+
+def test_values_arrive_as_they_are_written(platform):
+    """Every default of platform.yaml reaches every process that it is for, with dollars, quotes and braces in it."""
+    for task in tasks(platform):
+        process = task["Name"] if task["Name"] in {each.name for each in platform.services} else ""
+        wanted = {each.name: each.default for each in platform.env_of(process) if each.default is not None}
+        got = variables(task)
+        assert {name: got[name] for name in wanted} == wanted
+
+
+def test_a_dollar_brace_is_no_value_of_nomads():
+    """`${PORT}` in a default stays `${PORT}`, although Nomad would put the port there."""
+    platform = spec.parse(
+        (FOLDER / "platform.yaml")
+        .read_text()
+        .replace("env:\n", 'env:\n  ODD: {default: "${PORT} {{ x }}"}\n', 1)
+    )
+
+    assert {variables(task)["ODD"] for task in tasks(platform)} == {"${PORT} {{ x }}"}
+
+
+STUB = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >>"$LOG"
+case "$*" in
+    "var get "*) [[ -e $STATE ]] ;;
+    "var put "*) touch "$STATE" ;;
+    *"$FAILS"*) exit 1 ;;
+esac
+"""
+
+
+def deploy(platform, folder, **env):
+    script, stub, log = folder / "deploy.sh", folder / "nomad", folder / "log"
+    script.write_text(files(platform)["deploy/nomad/deploy.sh"])
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    log.write_text("")
+    given = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "STATE": str(folder / "state")}
+    done = subprocess.run(
+        ["bash", script], env=given | {"FAILS": "nothing"} | env, capture_output=True, text=True, check=False
+    )
+    return done, log.read_text().splitlines()
+
+
+ADDRESSES = {"DATABASE_URL": "postgres://x", "REDIS_URL": "redis://x", "ALLOWED_HOSTS": "www.example.com"}
+
+
+def test_the_script_may_run_again_and_keeps_the_secrets(tmp_path):
+    """The first run makes the variables, the second leaves them; each hands over every job, services first."""
+    first, begun = deploy(SHIPPED, tmp_path, **ADDRESSES)
+    second, later = deploy(SHIPPED, tmp_path)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert [line for line in begun if line not in later][0].startswith(
+        "var put -check-index 0 -namespace offbeat"
+    )
+    assert not [line for line in later if "var put" in line]
+    ran = [line.split("/")[-1] for line in later if line.startswith("job run -json")]
+    assert ran[0] == "services.json"
+    assert len(ran) == len(jobs(SHIPPED))
+
+
+def test_the_script_names_a_variable_that_is_missing(tmp_path):
+    """Without an address nothing is made, and the message says which one it is."""
+    done, lines = deploy(SHIPPED, tmp_path)
+
+    assert done.returncode != 0
+    assert "DATABASE_URL: is the address of a server" in done.stderr
+    assert not [line for line in lines if line.startswith(("var put", "job run"))]
+
+
+def test_the_script_stops_at_a_step_that_fails(tmp_path):
+    """When the services are refused, no cronjob is handed over."""
+    done, lines = deploy(SHIPPED, tmp_path, FAILS="services.json", **ADDRESSES)
+
+    assert done.returncode != 0
+    assert "services.json" in lines[-1]

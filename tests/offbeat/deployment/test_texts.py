@@ -1,0 +1,520 @@
+"""Values, arguments and helps of any characters arrive on every platform as they were written."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from offbeat.deployment import spec
+from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
+from offbeat.deployment.exporters.export import Export, File
+from offbeat.deployment.exporters.files import drifted, write
+from offbeat.deployment.exporters.texts import code, fenced, yaml_text
+from tests.offbeat.deployment.golden.variants import CASES
+
+NASTY = {
+    "N_SHELL": "k$5abc$(id -u)`id` $$ ${HOME} $HOME $(A) $$(A) !x",
+    "N_QUOTES": 'it\'s "double" and `tick` \\ \\\\ \\n',
+    "N_LINES": "line1\nline2\n",
+    "N_BLANKS": "  lead\n  and trail  \n ",
+    "N_CONTROL": "a\tb\rc\x01d\x1be\x7ff\x0bg",
+    "N_CRLF": "a\r\nb",
+    "N_SEPARATORS": "a\u2028b\u2029c\x85d\u00a0e\ufeff",
+    "N_UNICODE": "Grüße 日本 🦄",
+    "N_PERCENT": "100% %h %% %n",
+    "N_HASH": "a #b # c",
+    "N_YAML": "*anchor &x !tag: {a: [1]} | > - ?",
+    "N_OCTAL": "0o17",
+    "N_FLOAT": "1e3",
+    "N_Y": "y",
+    "N_EMPTY": "",
+    "N_FENCE": "```\nrm\n```",
+    "N_LONG": "x" * 5000 + " " + "y" * 5000,
+}
+TEMPLATES = {"N_TPL": "${{ secrets.X }} ${postgres.DATABASE_URL}", "N_ALIAS": "$REDIS_URL"}
+ARGUMENTS = [
+    "it's 100% #1 cost $5 {x} \\d+",
+    "$(A) $$(A) `id`",
+    '"q" \\\\ ; | & * ? ~ <>',
+    "%",
+    "a\\%b",
+    "",
+    "ü🦄",
+    "{{x}}",
+    ";",
+]
+SHOWN_BY_HAND = {"pandastack", "northflank"}
+"""Whose exports are pages for people, which another test reads."""
+
+
+def nasty(**env):
+    source = {
+        "name": "app",
+        "repository": "acme/app",
+        "image": "registry.example/acme/app:1",
+        "services": [
+            {"name": "web", "command": "gunicorn config.wsgi", "port": 8000, "health": "/healthz"},
+            {
+                "name": "worker",
+                "command": shlex.join(
+                    ["python", "manage.py", "worker", "--queues", "default", "--name", *ARGUMENTS]
+                ),
+                "queues": ["default"],
+                "health": shlex.join(["python", "probe.py", *ARGUMENTS]),
+            },
+        ],
+        "release": "python manage.py release",
+        "env": {"A": {"default": "1"}} | {name: {"default": value} for name, value in env.items()},
+        "cronjobs": [
+            {
+                "name": "daily",
+                "schedule": "@daily",
+                "command": shlex.join(["python", "manage.py", "c", *ARGUMENTS]),
+            }
+        ],
+    }
+    return spec.parse(yaml.safe_dump(source))
+
+
+def files(target, platform):
+    return {file.path: file.text for file in export_platform(target, platform).files}
+
+
+def kubernetes_text(text):
+    """Expand as Kubernetes does, where A is 1."""
+    return re.sub(r"\$(\$|\(A\))", lambda match: "$" if match[1] == "$" else "1", text)
+
+
+def cloud_run_text(text):
+    """Expand as Cloud Run's reference says: nothing but references, and escaped ones."""
+    return re.sub(r"(\$?)\$\(A\)", lambda match: "$(A)" if match[1] else "1", text)
+
+
+def compose_text(text):
+    assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)[A-Za-z_{]", text) or "${" in text
+    return text.replace("$$", "$")
+
+
+READ_AS = {
+    "kubernetes": kubernetes_text,
+    "cloudrun": cloud_run_text,
+    "compose": compose_text,
+    "coolify": compose_text,
+    "dokploy": compose_text,
+}
+
+
+class TagLoader(yaml.SafeLoader):
+    """Reads CloudFormation's tags as what they hold."""
+
+
+TagLoader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value))
+
+
+def leaves(document):
+    """Give the strings of a document, and its lists of strings as tuples."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from shell_values(key)
+            yield from leaves(value)
+    elif isinstance(document, list):
+        if document and all(isinstance(each, str) for each in document):
+            yield tuple(document)
+        for value in document:
+            yield from leaves(value)
+    elif isinstance(document, str):
+        yield document
+
+
+def shell_values(key):
+    """Give the value of a key like NAME='value', as Kamal hands it to a shell."""
+    if isinstance(key, str) and re.match(r"\w+=['\"]", key):
+        yield from (word.partition("=")[2] for word in shlex.split(key))
+
+
+def unit_words(text):
+    """Split as systemd.service(5) and systemd.exec(5) say: quotes, the escapes of C, and doubled per cents."""
+    escapes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"'}
+    for word in re.findall(r'"(?:\\.|[^"\\])*"|\S+', text):
+        bare = word[1:-1] if word.startswith('"') else word
+        assert "\n" not in bare
+        bare = re.sub(
+            r"\\(?:x([0-9a-f]{2})|(.))",
+            lambda match: chr(int(match[1], 16)) if match[1] else escapes[match[2]],
+            bare,
+        )
+        assert re.fullmatch(r"(%%|[^%])*", bare, re.DOTALL)
+        yield bare.replace("%%", "%")
+
+
+def from_units(text):
+    for line in text.split("\n"):
+        key, _, value = line.partition("=")
+        if key == "Environment":
+            (assignment,) = unit_words(value)
+            yield assignment.partition("=")[2]
+        if key == "ExecStart":
+            words = list(unit_words(value))
+            assert all(re.fullmatch(r"(\$\$|[^$])*", word) for word in words)
+            yield tuple(word.replace("$$", "$") for word in words[1:])
+
+
+def compose_env(text):
+    """Read an env file as Compose documents: nothing is read in single quotes, and a few escapes in double ones."""
+    escapes = {"n": "\n", "r": "\r"}
+    for single, double in re.findall(r"""^\w+=(?:'([^']*)'|"((?:\\.|[^"\\])*)")$""", text, re.MULTILINE):
+        yield (single or re.sub(r"\\(.)", lambda match: escapes.get(match[1], match[1]), double)).replace(
+            "$", "$$"
+        )
+
+
+STUB = """#!/bin/sh
+printf '%s\\0' "$@" >>"$CALLS"
+"""
+
+
+def from_script(text, folder):
+    """Give the words with which a script calls its tools, and the values that it exports."""
+    calls = folder / "calls"
+    for tool in ("dokku", "gcloud", "heroku", "git", "openssl", "aws", "az", "curl", "docker"):
+        (folder / tool).write_text(STUB)
+        (folder / tool).chmod(0o755)
+    (folder / "script").write_text(
+        text + f"\n{sys.executable} -c 'import os, json; print(json.dumps(dict(os.environ)))'\n", newline=""
+    )
+    variables = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls), "LC_ALL": "C.UTF-8"}
+    variables |= dict.fromkeys(
+        ("PROJECT", "REGION", "SCHEDULER_ACCOUNT", "PLATFORM_PROJECT_ENTROPY", "N_REQSEC"), "x"
+    )
+    ran = subprocess.run(
+        ["bash", str(folder / "script")], env=variables, capture_output=True, text=True, check=True
+    )
+    words = calls.read_bytes().decode().split("\0") if calls.exists() else []
+    calls.unlink(missing_ok=True)
+    yield from words
+    yield from (word.partition("=")[2] for word in words)
+    yield from json.loads(ran.stdout.splitlines()[-1]).values()
+
+
+def from_yaml(text, _folder):
+    for document in yaml.load_all(text, TagLoader):
+        as_it_is = document.get("kind") == "ConfigMap"  # where Kubernetes expands nothing
+        yield from (each.replace("$", "$$") if as_it_is else each for each in leaves(document))
+
+
+def from_page(text, folder):
+    for block in re.findall(r"^(`{3,})sh\n(.*?)\n\1$", text, re.MULTILINE | re.DOTALL):
+        yield from from_script(block[1], folder)
+
+
+def from_env_file(text, folder):
+    (folder / "env").write_text(text, newline="")
+    reader = [sys.executable, "src/offbeat/deployment/env_file.py", str(folder / "env")]
+    yield from from_script(subprocess.run(reader, capture_output=True, check=True).stdout.decode(), folder)
+
+
+FORMATS = {
+    r".*\.ya?ml": from_yaml,
+    r".*\.json": lambda text, _: leaves(json.loads(text)),
+    r".*\.toml": lambda text, _: leaves(tomllib.loads(text)),
+    r".*\.ts": lambda text, _: map(json.loads, re.findall(r'"(?:\\.|[^"\\])*"', text)),
+    r".*\.service": lambda text, _: from_units(text),
+    r".*\.sh|\.environment": from_script,
+    r".*\.md": from_page,
+    r"deploy/coolify/.*\.env": lambda text, _: compose_env(text),
+    r"deploy/crontab\.env": from_env_file,
+}
+
+
+def read_back(printed, folder):
+    """Give every text of an export as its platform's own reader would have it."""
+    for path, text in printed.items():
+        for pattern, reader in FORMATS.items():
+            if re.fullmatch(pattern, path):
+                yield from reader(text, folder)
+
+
+def read(target, platform, folder):
+    as_read = READ_AS.get(target, lambda text: text)
+    found = set()
+    for each in read_back(files(target, platform), folder):
+        found.add(tuple(map(as_read, each)) if isinstance(each, tuple) else as_read(each))
+    return found
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - SHOWN_BY_HAND))
+def test_values_arrive_as_they_were_written(target, tmp_path):
+    """Each value of the file, and of the case with nasty ones, is what the platform's reader finds."""
+    for number, platform in enumerate((nasty(**NASTY), CASES["v4-nasty-env"])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = read(target, platform, folder)
+
+        process = "worker" if target != "crontab" else ""  # which holds the cronjobs alone
+        wanted = {each.name: each.default for each in platform.env_of(process) if each.default is not None}
+        assert {name: value for name, value in wanted.items() if value not in found} == {}
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - SHOWN_BY_HAND - {"crontab"}))
+def test_arguments_arrive_as_they_were_written(target, tmp_path):
+    """Whether the platform starts a shell or splits words by itself, the program gets the same arguments."""
+    platform = nasty()
+    commands = [platform.service("worker").argv] + [each.argv for each in platform.cronjobs]
+
+    found = read(target, platform, tmp_path)
+    if "deploy/heroku/scheduler.md" in (printed := files(target, platform)):
+        found.add(table_cell(printed["deploy/heroku/scheduler.md"]))
+    if target == "scalingo":
+        found |= {each.split(" ", 5)[-1] for each in found if isinstance(each, str)} | set(procfile(printed))
+
+    if facts_of(target).zone == "file":
+        commands = commands[:1]
+    argvs = {tuple(each) for each in found if not isinstance(each, str)}
+    argvs |= {tuple(words) for each in found if isinstance(each, str) if (words := split(each))}
+    for argv in commands:
+        tail = tuple(argv[1:])
+        wanted = {tuple(argv), tail}
+        assert argvs & wanted or (target == "dokku" and argv == commands[0])
+
+
+def split(text):
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
+
+
+def procfile(printed):
+    return [line.partition(": ")[2] for line in printed["deploy/scalingo/Procfile"].splitlines()]
+
+
+def table_cell(text):
+    """Give the last cell of a table's last row, out of Markdown's code."""
+    row = text.rstrip().splitlines()[-1]
+    fenced_cell = re.search(r"(`+) ?(.+?) ?\1 \|$", row)
+    return fenced_cell[2].replace("\\|", "|")
+
+
+# The project's python: it runs the reader of variables, and of manage.py says what it would be given.
+PYTHON = f"""#!/bin/sh
+[ "$1" = manage.py ] || exec {sys.executable} "$@"
+exec {sys.executable} -c 'import sys, os, json; print(json.dumps([sys.argv[2:], dict(os.environ)]))' "$@"
+"""
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_crontab_gives_its_command_the_same_arguments(shell, keeps, tmp_path):
+    """Crons that take the backslash before a per cent away, and ones that leave it to the shell."""
+    platform = nasty(**NASTY)
+    line = files("crontab", platform)["deploy/crontab"].splitlines()[-1]
+    command = re.match(r"(?:\S+ ){5}app (.*)", line)[1]
+    assert not re.search(r"(?<!\\)%", command)
+    command = command if keeps else re.sub(r"\\([%\\])", r"\1", command)
+    (tmp_path / "srv/.venv/bin").mkdir(parents=True)
+    (tmp_path / "srv/deploy").mkdir()
+    (tmp_path / "srv/deploy/crontab.env").write_text(
+        files("crontab", platform)["deploy/crontab.env"], newline=""
+    )
+    (tmp_path / "app.env").write_text("A=2\nSECRET_KEY=k$5abc$(touch pwned)`touch pwned`#(!\n")
+    (tmp_path / "srv/src").symlink_to(Path("src").resolve())
+    python = tmp_path / "srv/.venv/bin/python"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+
+    command = command.replace("/etc/app.env", str(tmp_path / "app.env")).replace(
+        "/srv/app", str(tmp_path / "srv")
+    )
+    ran = subprocess.run(
+        [shell, "-c", command], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    argv, environment = json.loads(ran.stdout)
+
+    assert argv == ["c", *ARGUMENTS]
+    assert {name: environment.get(name) for name in NASTY} == NASTY
+    assert environment["SECRET_KEY"] == "k$5abc$(touch pwned)`touch pwned`#(!"
+    assert environment["A"] == "2"
+    assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("target", sorted(each for each in TARGETS if facts_of(each).expands))
+def test_what_a_platform_would_replace_is_named(target):
+    """Where a template cannot be written as text, its variable is in a warning."""
+    warned = " ".join(export_platform(target, nasty(**TEMPLATES, N_TWO="$$")).warnings)
+
+    assert re.search(r"env/N_\w+: has \$", warned)
+    assert not any(line.startswith("env/N_") for line in export_platform(target, nasty()).warnings)
+
+
+# Helps
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_help_stays_in_its_line(target):
+    """Its second line would be a row of a table, a variable of .env.example, or a line of shell."""
+    source = {"required": True, "help": "first\nRUN_ME=1\r\n| cell\u2028touch pwned\x1b[0m\x00"}
+    platform = spec.parse(yaml.safe_dump(yaml.safe_load(SMALL) | {"env": {"SECRET": source}}))
+
+    assert platform.env[0].help == "first RUN_ME=1 | cell touch pwned [0m"
+    for text in files(target, platform).values():
+        assert not re.search(r"^\W*(RUN_ME|touch|cell)", text, re.MULTILINE)
+
+
+SMALL = """
+name: app
+repository: acme/app
+image: registry.example/acme/app:1
+services:
+  - {name: web, command: gunicorn config.wsgi, port: 8000, health: /healthz}
+  - {name: worker, command: python manage.py worker, queues: [default]}
+cronjobs:
+  - {name: daily, schedule: "@daily", command: python manage.py daily}
+"""
+
+
+# Files
+
+
+def test_a_carriage_return_is_no_drift(tmp_path):
+    """What was just written is as it was written, whatever ends its lines."""
+    export = Export((File("a/b.txt", "one\r\ntwo\rthree\n"),), ())
+
+    list(write(export, tmp_path))
+
+    assert (tmp_path / "a/b.txt").read_bytes() == b"one\r\ntwo\rthree\n"
+    assert list(drifted(export, tmp_path)) == []
+
+
+@pytest.mark.parametrize("text", ["0o17", "1e3", "y", "N", "a\x85b", "a\u2028b", "a\rb", "\ufeffa"])
+def test_yaml_of_one_meaning_is_in_quotes(text):
+    """YAML 1.1 and 1.2 differ in what is a number, what is true, and what ends a line."""
+    written = yaml_text({"key": text}, header="made").splitlines()[-1]
+
+    assert re.fullmatch(r"""key: (["']).*\1""", written)
+    assert yaml.safe_load(written) == {"key": text}
+
+
+def test_markdown_code_holds_any_text():
+    """Backticks are fenced by more of them."""
+    assert code("a `b` c") == "``a `b` c``"
+    assert code("``") == "``` `` ```"
+    assert fenced(["```", "x"]) == "````sh\n```\nx\n````"
+
+
+# What needs a shell, and what no text may have
+
+
+@pytest.mark.parametrize(
+    ("words", "special"),
+    [
+        ("--cost $5", "$5"),
+        ("$$", "$$"),
+        ("*.py", "*"),
+        ("~", "~"),
+        ("--home=~/x", "~"),
+        ("#1", "#"),
+        ("a?", "?"),
+        ("[ab]", "["),
+        ("{a,b}", "{a,b}"),
+        ("`id`", "`"),
+        ("(x)", "("),
+        ('"quoted" $HOME', "$H"),
+    ],
+)
+def test_what_only_a_shell_would_read_is_refused_with_its_cure(words, special):
+    """One platform starts a shell and another does not: unquoted, it would mean two things."""
+    with pytest.raises(spec.PlatformError) as refused:
+        daily(f"python manage.py daily {words}")
+
+    assert f'"{special}" needs a shell' in str(refused.value)
+    assert "to have it as text, put it in quotes" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["'$5 $$ *.py ~ #1'", '"$5 $$ *.py ~ #1"', r"\$5' $$ *.py '\~\ \#1", "a#b", "--date=+%F", "{x}", "a~b"],
+)
+def test_what_is_quoted_is_text(words):
+    """It reaches every exporter in single quotes, which every shell and every parser of words reads alike."""
+    command = daily(f"python manage.py daily {words}").cronjobs[0]
+
+    assert command.argv == shlex.split(f"python manage.py daily {words}")
+    assert command.command == shlex.join(command.argv)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        (
+            {"command": "python manage.py daily 'a\nb'"},
+            "cronjobs/daily/command: should be of printable characters",
+        ),
+        (
+            {"command": "python manage.py daily a\x00b"},
+            "cronjobs/daily/command: should be of printable characters",
+        ),
+        ({"command": "A=1 python manage.py daily"}, "cronjobs/daily/command: should begin with a program"),
+    ],
+)
+def test_a_command_that_no_platform_could_be_given_is_refused(changes, refused):
+    """A line of a crontab has no line break, and a variable before the program is a shell's."""
+    with pytest.raises(spec.PlatformError, match=refused):
+        daily(**changes)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "ünïted"),
+        ("name", "app\n"),
+        ("branch", "grüße"),
+        ("branch", "-rf"),
+        ("branch", "main; id"),
+        ("repository", "acmé/app"),
+        ("image", "registry.example/acme/Äpp:1"),
+        ("image", "registry.example/acme/App:1"),
+        ("image", "registry.example/acme/app:1\n"),
+        ("release", "python manage.py release\x00"),
+        ("env", {"A": {"default": "a\x00b"}}),
+        ("env", {"Ä": {"default": "a"}}),
+        ("env", {"A\n": {"default": "a"}}),
+        ("resources", {"postgres": {"version": "\uff11\uff17", "injects": "DATABASE_URL"}}),
+        ("resources", {"postgres": {"version": "17", "injects": "DATABASE_URL\n"}}),
+    ],
+)
+def test_a_text_that_goes_into_files_is_of_a_known_alphabet(key, value):
+    """Files, shell lines and addresses hold it as it is; the schema that editors use says the same."""
+    with pytest.raises(spec.PlatformError, match=f"platform.yaml: {key}"):
+        spec.parse(json.dumps(yaml.safe_load(SMALL) | {key: value}))
+
+
+@pytest.mark.parametrize("path", ["/a'b", "/a b", "/ä", "/a\n", '/a"', "/a$b", "/a`b", "/a{b}"])
+@pytest.mark.parametrize("key", ["health", "ready"])
+def test_a_path_is_one_that_stands_in_a_program(key, path):
+    """The health check of a Compose file is a line of Python with the path in it."""
+    source = yaml.safe_load(SMALL)
+    source["services"][0][key] = path
+
+    with pytest.raises(spec.PlatformError, match=f"services/web/{key}: should be a path like /readyz"):
+        spec.parse(json.dumps(source))
+
+
+def test_half_a_character_is_refused_in_one_line():
+    """JSON may write one; UTF-8 cannot."""
+    with pytest.raises(spec.PlatformError) as refused:
+        spec.parse(json.dumps(yaml.safe_load(SMALL) | {"env": {"A": {"default": "\ud800"}}}))
+
+    assert str(refused.value).encode()
+
+
+def daily(command):
+    source = yaml.safe_load(SMALL)
+    source["cronjobs"][0]["command"] = command
+    return spec.parse(json.dumps(source))
