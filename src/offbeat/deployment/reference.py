@@ -41,8 +41,14 @@ RULES = """\
   of one tells two apart.
 - Where a command says `--queues`, they are those of the service's `queues`. A Celery worker with several has to say them:
   without, it consumes the default queue alone.
-- A command is one program and its arguments. `&&`, pipes, `$NAME` and redirections need a shell, and not every platform
-  starts one.
+- A command is one program and its arguments. `&&`, pipes, `$NAME`, `*`, `~`, `#` and redirections need a shell, and not every
+  platform starts one: without quotes they are refused. In quotes, single or double, they are text, and the program gets them
+  as they are, `"$5"` too. No argument has a line break or another control character.
+- A value may have any characters but U+0000, line breaks among them. A `help` is one line: line breaks become blanks.
+- Names, branches, images and paths are of ASCII letters, digits and a few signs.
+- A platform that takes shorter names gets the first characters and a hash of the whole name: Cloud Run, with its 49, knows a
+  long one as `shop-weekly-...-3fa19c`. It depends on that name alone, and the export says what it is. A project may not be
+  called like a thing of its platform: `kube-system` on Kubernetes, `multi-user` on systemd, `redis` on Upsun.
 - A cronjob's command ends and gives its own exit code: no server, no `nohup`, no `sh -c`.
 - Celery Beat is nowhere: the platform's cronjobs take its place.
 - PostgreSQL is 15 or newer, Redis 6.2 or newer: older ones get no fixes, or lack commands that Celery needs.

@@ -24,22 +24,41 @@ class Form:
     lines: list[str] = field(default_factory=list)
 
 
-def read_forms(text):
-    """Give what a checklist makes a person enter, in its order."""
-    found, shared = [], []
+@dataclass
+class Step:
+    """A numbered step of the checklist: wizards to run, then lines to type."""
+
+    title: str
+    forms: list[Form]
+    lines: list[str]
+
+
+def read_steps(text):
+    """Give what a checklist makes a person enter and type, in its order."""
+    shared = []
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")
-        pasted = re.findall(r"^```env\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
-        lines = pasted[0].split("\n")[:-1] if pasted else []
+        pasted = [line for block in _blocks(body, "env") for line in block]
+        typed = [line for block in _blocks(body, "sh") for line in block]
         wizard = re.search(r"Run `panda (\w+ create)`", body)
         if title.endswith("Variables of every container"):
-            printed = re.findall(r'^echo "(\w+)=', body, re.MULTILINE)
-            shared = [*(f"{name}=<printed>" for name in printed), *lines]
-        if wizard:
-            command = wizard[1].split()
-            for answers, own in _forms(body):
-                found.append(Form(command, answers, [*shared, *lines, *own] if command[0] != "db" else []))
-    return found
+            shared = [*(re.sub(r'^echo "(\w+)=.*', r"\1=<printed>", line) for line in typed), *pasted]
+        command = wizard[1].split() if wizard else []
+        common = [] if command[:1] == ["db"] else [*shared, *pasted]
+        forms = [Form(command, answers, [*common, *own]) for answers, own in _forms(body)] if wizard else []
+        yield Step(title, forms, typed)
+
+
+def read_forms(text):
+    """Give the wizards of a checklist with their answers, in their order."""
+    return [form for step in read_steps(text) for form in step.forms]
+
+
+def _blocks(text, kind):
+    return [
+        block.split("\n")[:-1]
+        for block in re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ]
 
 
 def _forms(body):

@@ -88,6 +88,7 @@ def _render(platform, files):
         if each["type"] in ("web", "worker"):
             scaling = each.get("scaling")
             count = scaling["maxInstances"] if scaling else each["numInstances"]
+            assert count <= 100, "render.com/docs/scaling"
             cpu, memory = RENDER[each["plan"]]
             yield each["name"].removeprefix(f"{platform.name}-"), Size(cpu, memory, count, bool(scaling))
         elif each["type"] == "cron":
@@ -118,6 +119,7 @@ def _digitalocean(platform, files):
         slug, scaling = each["instance_size_slug"], each.get("autoscaling")
         count = scaling["max_instance_count"] if scaling else each["instance_count"]
         assert slug in DIGITALOCEAN
+        assert count <= 250, "app_autoscaling_spec.yml"
         assert slug not in DIGITALOCEAN_SINGLE or count == 1, f"{slug} is for a single instance"
         assert not scaling or slug.startswith("apps-d-"), f"{slug} does not scale by itself"
         cpus, gigabytes = re.match(r"apps-[sd]-(\d)vcpu-([\d.]+)gb", slug).groups()

@@ -35,6 +35,8 @@ SPECS = {
         WEB, WORKER, replace(WORKER, name="extra", queues=(), instances=Instances(min=0))
     ),
     "many instances": with_services(WEB, replace(WORKER, instances=Instances(min=60, max=60))),
+    "a thousand instances": with_services(WEB, replace(WORKER, instances=Instances(min=2, max=1000))),
+    "a thousand at least": with_services(WEB, replace(WORKER, instances=Instances(min=1000, max=1000))),
     "ranges of workers": with_services(WEB, replace(WORKER, instances=Instances(min=2, max=4), memory=4096)),
     "twelve workers": with_services(WEB, *workers(12, memory=700)),
     "no web": with_services(WORKER),
@@ -60,7 +62,8 @@ def test_a_service_fits_its_size(target, spec):
         assert size.cpu >= service.cpu or any(f", not {service.cpu:g}: " in each for each in warned)
         low, high = service.instances.min, service.instances.max
         wanted = high if size.scaled else low
-        assert size.count >= wanted or any(f"times, not {low}: " in each for each in warned)
+        said = [f"times, not {low}: ", f"instances, not {high}: "]
+        assert size.count >= wanted or any(each in line for each in said for line in warned)
         assert size.scaled or high <= max(low, 1) or any("stays at min" in each for each in warned)
 
 

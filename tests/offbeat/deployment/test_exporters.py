@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -178,36 +177,6 @@ def test_generated_secrets_on_upsun_differ_and_stay(tmp_path):
 
 
 # Notes its calls; like the real one it updates only a job that is there, and creates none twice.
-GCLOUD = f"""#!{sys.executable}
-import os, sys
-from pathlib import Path
-
-calls, call = Path(os.environ["CALLS"]), " ".join(sys.argv[1:])
-before = calls.read_text() if calls.exists() else ""
-calls.write_text(before + call + chr(10))
-there = f"jobs create http {{sys.argv[5]}} " in before
-sys.exit(("jobs update http" in call and not there) or ("jobs create http" in call and there))
-"""
-
-
-def test_the_setup_of_cloud_run_may_be_run_again(tmp_path):
-    """The second time, schedules that are there are changed: a changed export reaches the platform."""
-    (tmp_path / "gcloud").write_text(GCLOUD)
-    (tmp_path / "gcloud").chmod(0o755)
-    (tmp_path / "setup.sh").write_text(files("cloudrun")["deploy/cloudrun/setup.sh"])
-    names = {name: name.lower() for name in ("PROJECT", "REGION", "SCHEDULER_ACCOUNT")}
-    variables = names | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
-
-    codes = [
-        subprocess.run(["bash", str(tmp_path / "setup.sh")], env=variables, check=False).returncode
-        for _ in range(2)
-    ]
-
-    calls = (tmp_path / "calls").read_text()
-    assert codes == [0, 0]
-    assert (calls.count("jobs create http"), calls.count("jobs update http")) == (7, 14)
-
-
 # Signals and stops
 
 
@@ -446,7 +415,7 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
 @pytest.mark.parametrize(
     ("key", "needing"),
     [
-        ("image", {"cloudrun", "kamal", "kubernetes"}),
+        ("image", {"azure", "cloudrun", "ecs", "kamal", "kubernetes", "nomad"}),
         ("repository", {"digitalocean", "northflank", "pandastack", "railway"}),
     ],
 )
@@ -466,7 +435,7 @@ def test_a_key_is_asked_for_by_those_that_need_it(target, key, needing):
         assert "None" not in "".join(files(target, platform).values())
 
 
-NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:value\W+)?(\d+)")
+NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:[Vv]alue\W+)?(\d+)")
 
 
 def numbers(target, cpu, memory, **env):

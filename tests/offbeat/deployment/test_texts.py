@@ -4,9 +4,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-import tomllib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from offbeat.deployment.exporters.export import Export, File
 from offbeat.deployment.exporters.files import drifted, write
 from offbeat.deployment.exporters.texts import code, fenced, yaml_text
 from tests.offbeat.deployment.golden.variants import CASES
+from tests.offbeat.deployment.printed_texts import read
 
 NASTY = {
     "N_SHELL": "k$5abc$(id -u)`id` $$ ${HOME} $HOME $(A) $$(A) !x",
@@ -50,8 +52,6 @@ ARGUMENTS = [
     "{{x}}",
     ";",
 ]
-SHOWN_BY_HAND = {"pandastack", "northflank"}
-"""Whose exports are pages for people, which another test reads."""
 
 
 def nasty(**env):
@@ -87,188 +87,26 @@ def files(target, platform):
     return {file.path: file.text for file in export_platform(target, platform).files}
 
 
-def kubernetes_text(text):
-    """Expand as Kubernetes does, where A is 1."""
-    return re.sub(r"\$(\$|\(A\))", lambda match: "$" if match[1] == "$" else "1", text)
-
-
-def cloud_run_text(text):
-    """Expand as Cloud Run's reference says: nothing but references, and escaped ones."""
-    return re.sub(r"(\$?)\$\(A\)", lambda match: "$(A)" if match[1] else "1", text)
-
-
-def compose_text(text):
-    assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)[A-Za-z_{]", text) or "${" in text
-    return text.replace("$$", "$")
-
-
-READ_AS = {
-    "kubernetes": kubernetes_text,
-    "cloudrun": cloud_run_text,
-    "compose": compose_text,
-    "coolify": compose_text,
-    "dokploy": compose_text,
-}
-
-
-class TagLoader(yaml.SafeLoader):
-    """Reads CloudFormation's tags as what they hold."""
-
-
-TagLoader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value))
-
-
-def leaves(document):
-    """Give the strings of a document, and its lists of strings as tuples."""
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from shell_values(key)
-            yield from leaves(value)
-    elif isinstance(document, list):
-        if document and all(isinstance(each, str) for each in document):
-            yield tuple(document)
-        for value in document:
-            yield from leaves(value)
-    elif isinstance(document, str):
-        yield document
-
-
-def shell_values(key):
-    """Give the value of a key like NAME='value', as Kamal hands it to a shell."""
-    if isinstance(key, str) and re.match(r"\w+=['\"]", key):
-        yield from (word.partition("=")[2] for word in shlex.split(key))
-
-
-def unit_words(text):
-    """Split as systemd.service(5) and systemd.exec(5) say: quotes, the escapes of C, and doubled per cents."""
-    escapes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"'}
-    for word in re.findall(r'"(?:\\.|[^"\\])*"|\S+', text):
-        bare = word[1:-1] if word.startswith('"') else word
-        assert "\n" not in bare
-        bare = re.sub(
-            r"\\(?:x([0-9a-f]{2})|(.))",
-            lambda match: chr(int(match[1], 16)) if match[1] else escapes[match[2]],
-            bare,
-        )
-        assert re.fullmatch(r"(%%|[^%])*", bare, re.DOTALL)
-        yield bare.replace("%%", "%")
-
-
-def from_units(text):
-    for line in text.split("\n"):
-        key, _, value = line.partition("=")
-        if key == "Environment":
-            (assignment,) = unit_words(value)
-            yield assignment.partition("=")[2]
-        if key == "ExecStart":
-            words = list(unit_words(value))
-            assert all(re.fullmatch(r"(\$\$|[^$])*", word) for word in words)
-            yield tuple(word.replace("$$", "$") for word in words[1:])
-
-
-def compose_env(text):
-    """Read an env file as Compose documents: nothing is read in single quotes, and a few escapes in double ones."""
-    escapes = {"n": "\n", "r": "\r"}
-    for single, double in re.findall(r"""^\w+=(?:'([^']*)'|"((?:\\.|[^"\\])*)")$""", text, re.MULTILINE):
-        yield (single or re.sub(r"\\(.)", lambda match: escapes.get(match[1], match[1]), double)).replace(
-            "$", "$$"
-        )
-
-
-STUB = """#!/bin/sh
-printf '%s\\0' "$@" >>"$CALLS"
-"""
-
-
-def from_script(text, folder):
-    """Give the words with which a script calls its tools, and the values that it exports."""
-    calls = folder / "calls"
-    for tool in ("dokku", "gcloud", "heroku", "git", "openssl", "aws", "az", "curl", "docker"):
-        (folder / tool).write_text(STUB)
-        (folder / tool).chmod(0o755)
-    (folder / "script").write_text(
-        text + f"\n{sys.executable} -c 'import os, json; print(json.dumps(dict(os.environ)))'\n", newline=""
-    )
-    variables = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls), "LC_ALL": "C.UTF-8"}
-    variables |= dict.fromkeys(
-        ("PROJECT", "REGION", "SCHEDULER_ACCOUNT", "PLATFORM_PROJECT_ENTROPY", "N_REQSEC"), "x"
-    )
-    ran = subprocess.run(
-        ["bash", str(folder / "script")], env=variables, capture_output=True, text=True, check=True
-    )
-    words = calls.read_bytes().decode().split("\0") if calls.exists() else []
-    calls.unlink(missing_ok=True)
-    yield from words
-    yield from (word.partition("=")[2] for word in words)
-    yield from json.loads(ran.stdout.splitlines()[-1]).values()
-
-
-def from_yaml(text, _folder):
-    for document in yaml.load_all(text, TagLoader):
-        as_it_is = document.get("kind") == "ConfigMap"  # where Kubernetes expands nothing
-        yield from (each.replace("$", "$$") if as_it_is else each for each in leaves(document))
-
-
-def from_page(text, folder):
-    for block in re.findall(r"^(`{3,})sh\n(.*?)\n\1$", text, re.MULTILINE | re.DOTALL):
-        yield from from_script(block[1], folder)
-
-
-def from_env_file(text, folder):
-    (folder / "env").write_text(text, newline="")
-    reader = [sys.executable, "src/offbeat/deployment/env_file.py", str(folder / "env")]
-    yield from from_script(subprocess.run(reader, capture_output=True, check=True).stdout.decode(), folder)
-
-
-FORMATS = {
-    r".*\.ya?ml": from_yaml,
-    r".*\.json": lambda text, _: leaves(json.loads(text)),
-    r".*\.toml": lambda text, _: leaves(tomllib.loads(text)),
-    r".*\.ts": lambda text, _: map(json.loads, re.findall(r'"(?:\\.|[^"\\])*"', text)),
-    r".*\.service": lambda text, _: from_units(text),
-    r".*\.sh|\.environment": from_script,
-    r".*\.md": from_page,
-    r"deploy/coolify/.*\.env": lambda text, _: compose_env(text),
-    r"deploy/crontab\.env": from_env_file,
-}
-
-
-def read_back(printed, folder):
-    """Give every text of an export as its platform's own reader would have it."""
-    for path, text in printed.items():
-        for pattern, reader in FORMATS.items():
-            if re.fullmatch(pattern, path):
-                yield from reader(text, folder)
-
-
-def read(target, platform, folder):
-    as_read = READ_AS.get(target, lambda text: text)
-    found = set()
-    for each in read_back(files(target, platform), folder):
-        found.add(tuple(map(as_read, each)) if isinstance(each, tuple) else as_read(each))
-    return found
-
-
-@pytest.mark.parametrize("target", sorted(set(TARGETS) - SHOWN_BY_HAND))
+@pytest.mark.parametrize("target", TARGETS)
 def test_values_arrive_as_they_were_written(target, tmp_path):
     """Each value of the file, and of the case with nasty ones, is what the platform's reader finds."""
     for number, platform in enumerate((nasty(**NASTY), CASES["v4-nasty-env"])):
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = read(target, platform, folder)
+        found = read(target, files(target, platform), folder)
 
         process = "worker" if target != "crontab" else ""  # which holds the cronjobs alone
         wanted = {each.name: each.default for each in platform.env_of(process) if each.default is not None}
         assert {name: value for name, value in wanted.items() if value not in found} == {}
 
 
-@pytest.mark.parametrize("target", sorted(set(TARGETS) - SHOWN_BY_HAND - {"crontab"}))
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"crontab", "pandastack"}))
 def test_arguments_arrive_as_they_were_written(target, tmp_path):
     """Whether the platform starts a shell or splits words by itself, the program gets the same arguments."""
     platform = nasty()
     commands = [platform.service("worker").argv] + [each.argv for each in platform.cronjobs]
 
-    found = read(target, platform, tmp_path)
+    found = read(target, files(target, platform), tmp_path)
     if "deploy/heroku/scheduler.md" in (printed := files(target, platform)):
         found.add(table_cell(printed["deploy/heroku/scheduler.md"]))
     if target == "scalingo":
@@ -342,6 +180,41 @@ def test_a_crontab_gives_its_command_the_same_arguments(shell, keeps, tmp_path):
     assert environment["SECRET_KEY"] == "k$5abc$(touch pwned)`touch pwned`#(!"
     assert environment["A"] == "2"
     assert not list(tmp_path.rglob("pwned"))
+
+
+MANAGER = "/lib/systemd/systemd"
+
+
+@pytest.mark.skipif(not Path(MANAGER).exists() or not shutil.which("setpriv"), reason="systemd is not here")
+def test_systemd_itself_reads_the_values_and_the_arguments():
+    """Its manager loads the units, shows what it has read, and starts nothing (`--test`)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, text in files("systemd", nasty(**NASTY)).items():
+            unit = re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", text, flags=re.MULTILINE)
+            (folder / Path(path).name).write_text(unit, newline="")
+        (folder / "run").mkdir()
+        command = [MANAGER, "--test", "--user", "--unit=app-worker.service", "--no-pager"]
+        if os.geteuid() == 0:  # which a manager of a user refuses to be
+            for path in (folder, folder / "run"):
+                os.chown(path, 65534, 65534)
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+        variables = {
+            "HOME": name,
+            "XDG_RUNTIME_DIR": f"{name}/run",
+            "SYSTEMD_UNIT_PATH": f"{name}:",
+            "LC_ALL": "C.UTF-8",
+        }
+        ran = subprocess.run(command, env=variables, capture_output=True, check=False, timeout=60)
+
+    shown = ran.stdout.decode().partition("-> Unit app-worker.service:")[2].partition("-> Unit ")[0]
+    if not shown:
+        pytest.skip(f"systemd does not run here: {ran.stderr.decode()[-200:]}")
+    assert [name for name, value in NASTY.items() if f"Environment: {name}={value}\n" not in shown] == []
+    # It shows words as a shell would have them, and expands dollars only when it starts them.
+    line = re.search("Command Line: /bin/true (.*)", shown)[1]
+    words = subprocess.run(["sh", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    assert [word.replace("$$", "$") for word in words.decode().split("\0")][5:-1] == ARGUMENTS
 
 
 @pytest.mark.parametrize("target", sorted(each for each in TARGETS if facts_of(each).expands))

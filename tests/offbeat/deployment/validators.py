@@ -21,7 +21,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.offbeat.deployment import own_servers, schemas
+from tests.offbeat.deployment import arm, nomad_jobs, own_servers, schemas
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -104,6 +104,15 @@ def validate_compose(exports, folder):
     hold(compose_spec(), documents(exports, "deploy/compose/compose.yaml"))
 
 
+@proves("nomad", "a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash")
+def validate_nomad(exports, folder):
+    for case, printed in exports.items():
+        jobs = [json.loads(text)["Job"] for path, text in printed.items() if path.endswith(".json")]
+        found = (fault for job in jobs for fault in nomad_jobs.faults(job, nomad_jobs.JOB))
+        nothing(f"{case}: {fault}" for fault in (*found, *nomad_jobs.unruly(jobs)))
+    parse_shell(exports, folder, "deploy/nomad/deploy.sh")
+
+
 @proves("kubernetes", "kubernetes-validate, strict")
 def validate_kubernetes(exports, folder):
     utils = pytest.importorskip("kubernetes_validate.utils")
@@ -159,9 +168,13 @@ def validate_heroku(exports, folder):
     hold(schema, documents(exports, "app.json"))
 
 
-@proves("fly", "SchemaStore's fly.json")
+@proves("fly", "SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows")
 def validate_fly(exports, folder):
-    hold(schemas.published("fly"), documents(exports, "fly.toml"))
+    schema = schemas.published("fly")
+    # A duration as Go writes it: internal/appconfig/config.go of superfly/flyctl.
+    time = {"type": "string", "pattern": "^[0-9]+(s|m|h)$"}
+    schema["properties"]["deploy"]["properties"]["release_command_timeout"] = time
+    hold(schema, documents(exports, "fly.toml"))
 
 
 @proves("upsun", "the schema of Upsun's own tool platformify")
@@ -246,3 +259,50 @@ def validate_kamal(exports, folder):
     hold(schemas.KAMAL, documents(rendered, "config/deploy.yml"))
     if shutil.which("ruby"):
         own_servers.kamal_lines(laid_out(exports, folder), {})
+
+
+@proves("ecs", "AWS' cfn-lint; deploy.sh with a stand-in for `aws`")
+def validate_ecs(exports, folder):
+    lint = CHECKOUT / ".local" / "tools" / "cfn-lint" / "bin" / "cfn-lint"
+    if not lint.exists():
+        pytest.skip("cfn-lint is not in .local/tools")
+    laid_out(exports, folder)
+
+    done = run(lint, *sorted(folder.rglob("*.yaml")))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+AZURE_TYPES = {
+    "Microsoft.App/containerApps": "ContainerApp",
+    "Microsoft.App/jobs": "Job",
+    "Microsoft.App/managedEnvironments": "ManagedEnvironment",
+}
+
+
+@proves(
+    "azure",
+    "the types of npm's @azure/arm-appcontainers; expressions by a reader of ours; deploy.sh with a stand-in for `az`",
+)
+def validate_azure(exports, folder):
+    npm_package("@azure/arm-appcontainers")
+    npm_package("typescript")
+    lines = [f'import type {{ {", ".join(AZURE_TYPES.values())} }} from "@azure/arm-appcontainers";']
+    for name, template in documents(exports, r"deploy/azure/(release|apps)\.json"):
+        lines += [f"// {name}", *_azure_resources(arm.resolve(template, {}), len(lines))]
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "resources.ts").write_text("\n".join(lines))
+
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
+    done = run(NODE_MODULES / ".bin" / "tsc", *options, "resources.ts", cwd=folder)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def _azure_resources(resources, number):
+    """Give the resources as TypeScript; the library has `properties` beside what ARM has around them."""
+    for index, each in enumerate(resources):
+        if each["type"] in AZURE_TYPES:
+            body = {"location": each["location"]} | each["properties"]
+            yield f"export const r{number}x{index}: {AZURE_TYPES[each['type']]} = {json.dumps(body)};"

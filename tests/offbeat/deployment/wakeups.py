@@ -167,6 +167,53 @@ def _after(job):
     return job.removeprefix("/jobs/").removesuffix(":run").partition(APP + "-")[2]
 
 
+def _ecs(files):
+    template = _yaml(files["deploy/ecs/services.yaml"])
+    schedules = [
+        each for each in template["Resources"].values() if each["Type"] == "AWS::Scheduler::Schedule"
+    ]
+    return [_eventbridge(each["Properties"]) for each in schedules]
+
+
+def _eventbridge(schedule):
+    """Read `cron(...)` of EventBridge Scheduler: six fields, one of the days a `?`, weekdays by name."""
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    line = re.fullmatch(r"cron\((.*)\)", schedule["ScheduleExpression"])[1]
+    minute, hour, day, month, weekday, year = line.split()
+    assert (year, [day, weekday].count("?")) == ("*", 1), line
+    numbers = (_steps(minute, 0, 59), _steps(hour, 0, 23), _steps(day, 1, 31), _steps(month, 1, 12))
+    names = DAYS if weekday == "?" else [each.capitalize() for each in weekday.split(",")]
+    (override,) = json.loads(schedule["Target"]["Input"])["containerOverrides"]
+    command = shlex.join(override["command"])
+    return PlannedWakeUp(
+        command, *numbers, frozenset(DAYS[each] for each in names), schedule["ScheduleExpressionTimezone"]
+    )
+
+
+def _steps(text, low, high):
+    """Read a field in which `7/15` goes on from 7 to the field's end."""
+    if text in ("*", "?"):
+        return frozenset(range(low, high + 1))
+    if "/" in text:
+        start, step = map(int, text.split("/"))
+        return frozenset(range(start, high + 1, step))
+    return field(text, low, high)
+
+
+def _azure(files):
+    resources = json.loads(files["deploy/azure/apps.json"])["resources"]
+    found = []
+    for each in resources:
+        trigger = each["properties"]["configuration"].get("scheduleTriggerConfig")
+        if trigger:
+            (container,) = each["properties"]["template"]["containers"]
+            words = [*container["command"], *container["args"]]
+            # `[[` is one bracket, `$$` one dollar.
+            argv = [re.sub(r"^\[(?=\[.*\]$)", "", word, flags=re.DOTALL).replace("$$", "$") for word in words]
+            found.append(cron(shlex.join(argv), trigger["cronExpression"]))
+    return found
+
+
 APP = "app"
 """The name of the platform in every spec that is exported to be read back here."""
 
@@ -281,6 +328,8 @@ READERS = {
     "upsun": _upsun,
     "fly": _fly,
     "cloudrun": _cloudrun,
+    "ecs": _ecs,
+    "azure": _azure,
     "nomad": _nomad,
     "kubernetes": _kubernetes,
     "coolify": partial(_compose, folder="coolify"),

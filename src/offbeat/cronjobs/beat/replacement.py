@@ -42,15 +42,15 @@ class Replacement:
 
 
 @dataclass
-class Plan:
+class Takeover:
     """What becomes of all entries."""
 
     replacements: list[Replacement] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)  # by Beat's name, why it cannot be taken over
 
 
-def plan(entries: Iterable[BeatEntry]) -> Plan:
-    result = Plan()
+def plan(entries: Iterable[BeatEntry]) -> Takeover:
+    result = Takeover()
     taken: set[str] = set()
     for entry in entries:
         try:
@@ -147,7 +147,7 @@ def _folder(task: str) -> Path | None:
     return Path(app.path) / "management" / "commands" if app else None
 
 
-def as_yaml(plan: Plan) -> str:
+def as_yaml(plan: Takeover) -> str:
     """Return the entries for platform.yaml; what cannot be taken over is a comment, with its reason."""
     lines = ["cronjobs:"]
     for each in plan.replacements:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import (
+    azure,
     cloudrun,
     compose,
     coolify,
@@ -12,6 +13,7 @@ from offbeat.deployment.exporters import (
     digitalocean,
     dokku,
     dokploy,
+    ecs,
     fly,
     heroku,
     kamal,
@@ -41,6 +43,8 @@ MODULES: tuple[ModuleType, ...] = (
     digitalocean,
     fly,
     cloudrun,
+    ecs,
+    azure,
     northflank,
     scalingo,
     upsun,

@@ -37,7 +37,7 @@ FACTS = Facts(
     cron="a job each, started by Cloud Scheduler, at least once",
     zone="each",
     overlap="runs may overlap",
-    drift="rarely twice, by its own documentation",
+    drift="not stated; rarely twice, by its own documentation",
     grace=10,
     longest_name=49,
     expands=r"\$\$",
@@ -56,8 +56,6 @@ FACTS = Facts(
     assumed=frozenset({"floor"}),
     unverified=(
         "that a worker pool gets 10 s of grace as a service does",
-        "that `gcloud run worker-pools replace` has left its beta",
-        "that `gcloud scheduler jobs update http` takes the flags of `create http`",
         "the shortest interval of Cloud Scheduler (1 min, from a secondary source)",
     ),
     sources=(
@@ -169,12 +167,15 @@ def _secrets(target: Target) -> list[str]:
     return [*target.platform.resources.injected, *required]
 
 
-# With `create` alone, a second run would end at the first schedule that is there.
+# `create` refuses a schedule that is there, and `update` one that is not.
 SCHEDULE = """\
 schedule() {
-    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
-    flags+=(--project "$PROJECT" --location "$REGION")
-    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+    local name=$1 verb=create
+    shift
+    local place=(--project "$PROJECT" --location "$REGION")
+    if gcloud scheduler jobs describe "$name" "${place[@]}" >/dev/null 2>&1; then verb=update; fi
+    gcloud scheduler jobs "$verb" http "$name" "$@" "${place[@]}" \\
+        --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT"
 }
 """
 
@@ -185,6 +186,7 @@ def _setup(target: Target) -> str:
         "# May be run again, after every export.",
         "# Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).",
         "set -euo pipefail",
+        'export CLOUDSDK_RUN_REGION="$REGION"',
         "",
     ]
     head += [SCHEDULE] if target.wake_ups else []
@@ -199,8 +201,9 @@ def _commands(target: Target) -> Iterator[str]:
     if target.platform.release:
         yield f'gcloud run jobs execute {target.called("release")} --wait --project "$PROJECT" --region "$REGION"'
     for service in target.platform.services:
-        kind = "services" if service.port else "worker-pools"
-        yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT" --region "$REGION"'
+        # `worker-pools replace` has no --region, and reads CLOUDSDK_RUN_REGION.
+        kind, place = ("services", ' --region "$REGION"') if service.port else ("worker-pools", "")
+        yield f'gcloud run {kind} replace {FOLDER}/{service.name}.yaml --project "$PROJECT"{place}'
     for each in target.wake_ups:
         uri = f"https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/{target.called(each.cronjob)}:run"
         yield f"schedule {target.called(each.name)} --schedule '{each.line}' --time-zone '{each.zone}' --uri \"{uri}\""

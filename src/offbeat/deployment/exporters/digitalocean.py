@@ -15,22 +15,24 @@ if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import EnvVar, Service
 
+# Of one service, by the published OpenAPI.
+MOST = 250
 # Autoscaling needs a CPU of one's own.
 PLANS = (
     Plan("apps-s-1vcpu-0.5gb", 1, 512, most_instances=1, scales=False),
     Plan("apps-s-1vcpu-1gb-fixed", 1, 1024, most_instances=1, scales=False),
-    Plan("apps-s-1vcpu-1gb", 1, 1024, scales=False),
-    Plan("apps-s-1vcpu-2gb", 1, 2048, scales=False),
-    Plan("apps-d-1vcpu-0.5gb", 1, 512),
-    Plan("apps-d-1vcpu-1gb", 1, 1024),
-    Plan("apps-d-1vcpu-2gb", 1, 2048),
-    Plan("apps-d-1vcpu-4gb", 1, 4096),
-    Plan("apps-s-2vcpu-4gb", 2, 4096, scales=False),
-    Plan("apps-d-2vcpu-4gb", 2, 4096),
-    Plan("apps-d-2vcpu-8gb", 2, 8192),
-    Plan("apps-d-4vcpu-8gb", 4, 8192),
-    Plan("apps-d-4vcpu-16gb", 4, 16384),
-    Plan("apps-d-8vcpu-32gb", 8, 32768),
+    Plan("apps-s-1vcpu-1gb", 1, 1024, most_instances=MOST, scales=False),
+    Plan("apps-s-1vcpu-2gb", 1, 2048, most_instances=MOST, scales=False),
+    Plan("apps-d-1vcpu-0.5gb", 1, 512, most_instances=MOST),
+    Plan("apps-d-1vcpu-1gb", 1, 1024, most_instances=MOST),
+    Plan("apps-d-1vcpu-2gb", 1, 2048, most_instances=MOST),
+    Plan("apps-d-1vcpu-4gb", 1, 4096, most_instances=MOST),
+    Plan("apps-s-2vcpu-4gb", 2, 4096, most_instances=MOST, scales=False),
+    Plan("apps-d-2vcpu-4gb", 2, 4096, most_instances=MOST),
+    Plan("apps-d-2vcpu-8gb", 2, 8192, most_instances=MOST),
+    Plan("apps-d-4vcpu-8gb", 4, 8192, most_instances=MOST),
+    Plan("apps-d-4vcpu-16gb", 4, 16384, most_instances=MOST),
+    Plan("apps-d-8vcpu-32gb", 8, 32768, most_instances=MOST),
 )
 
 FACTS = Facts(
@@ -86,19 +88,20 @@ def files(target: Target) -> tuple[File, ...]:
 
 
 def _service(target: Target, service: Service) -> dict[str, Any]:
-    scaled = service.instances.max > max(service.instances.min, 1)
+    instances = target.sized(service).instances
+    scaled = instances.max > max(instances.min, 1)
     entry = _component(target, service.name, service.command)
     entry["instance_size_slug"] = target.plan_of(service).name
     if service.port:
         entry["http_port"] = service.port
     if scaled:
         limits = {
-            "min_instance_count": max(service.instances.min, 1),
-            "max_instance_count": service.instances.max,
+            "min_instance_count": max(instances.min, 1),
+            "max_instance_count": instances.max,
         }
         entry["autoscaling"] = limits | {"metrics": {"cpu": {"percent": 70}}}
     else:
-        entry["instance_count"] = max(service.instances.min, 1)
+        entry["instance_count"] = max(instances.min, 1)
     if service.port and service.health:
         entry["health_check"] = {"http_path": service.health, "initial_delay_seconds": 10}
     entry["termination"] = {"grace_period_seconds": target.grace(service)}

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.budget import SCRATCH
-from offbeat.deployment.exporters.environment import needed, shared_values
+from offbeat.deployment.exporters.environment import HOSTS, needed, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.texts import comment, json_text
@@ -27,10 +27,11 @@ FACTS = Facts(
     release="`release` of the Procfile",
     scales=False,
     shows_size=True,
-    hosts="from the domains that Dokku knows: setup.sh copies them",
+    hosts="from the domains that Dokku knows: setup.sh copies them once, and asks where there are none",
     resources="the postgres and redis plugins, linked by setup.sh",
     servers="fixed",
     notes=(
+        "hosts: a domain that comes later is added to ALLOWED_HOSTS by hand: `dokku config:set <name> ALLOWED_HOSTS=...`",
         "crons run in the time zone of the host: the lines are in UTC, so `timedatectl set-timezone UTC` there",
     ),
     sources=(
@@ -74,8 +75,10 @@ def _setup(target: Target) -> str:
     lines = [
         "#!/usr/bin/env bash",
         comment(target.header).rstrip(),
-        "# Run once on the Dokku host.",
+        "# Run on the Dokku host, as root; again after every export. What is there is kept.",
         "set -euo pipefail",
+        "",
+        f'has() {{ [[ -n $(dokku config:get {target.platform.name} "$1" || true) ]]; }}',
         "",
     ]
     return "\n".join([*lines, *_commands(target)]) + "\n"
@@ -83,12 +86,15 @@ def _setup(target: Target) -> str:
 
 def _commands(target: Target) -> Iterator[str]:
     app = target.platform.name
-    yield f"dokku apps:create {app}"
+    yield f"dokku apps:exists {app} >/dev/null 2>&1 || dokku apps:create {app}"
     yield f"dokku app-json:set {app} appjson-path deploy/dokku/app.json"
     for kind, resource in target.platform.resources.items():
-        yield f"dokku plugin:install https://github.com/dokku/dokku-{kind}.git || true"
-        yield f"dokku {kind}:create {app}-{kind} --image-version {resource.version}"
-        yield f"dokku {kind}:link {app}-{kind} {app}"
+        server = f"{app}-{kind}"
+        plugin = f"https://github.com/dokku/dokku-{kind}.git"
+        yield f"dokku plugin:installed {kind} >/dev/null 2>&1 || dokku plugin:install {plugin} {kind}"
+        create = f"dokku {kind}:create {server} --image-version {resource.version}"
+        yield f"dokku {kind}:exists {server} >/dev/null 2>&1 || {create}"
+        yield f"dokku {kind}:linked {server} {app} >/dev/null 2>&1 || dokku {kind}:link {server} {app}"
     grace = max(target.grace(each) for each in target.platform.services)
     yield f"dokku ps:set {app} stop-timeout-seconds {grace}"
     for service in target.platform.services:
@@ -98,16 +104,29 @@ def _commands(target: Target) -> Iterator[str]:
     yield from _config(target)
 
 
+# Without a domain of its own or a global one an app has none, and with an empty ALLOWED_HOSTS no process starts.
+NO_HOSTS = """\
+if ! has ALLOWED_HOSTS; then
+    hosts=${{ALLOWED_HOSTS:-$(dokku domains:report {app} --domains-app-vhosts | xargs | tr ' ' ,)}}
+    if [[ -z $hosts ]]; then
+        echo "Dokku knows no domain of {app}. Hint: dokku domains:set {app} www.example.com, and run this again." >&2
+        exit 78
+    fi
+    dokku config:set --no-restart {app} ALLOWED_HOSTS="$hosts"
+fi"""
+
+
 def _config(target: Target) -> Iterator[str]:
     app, platform = target.platform.name, target.platform
+    put = f"dokku config:set --no-restart {app}"
     for name, value in shared_values(target).items():
-        yield f"dokku config:set --no-restart {app} {name}={shlex.quote(value)}"
+        yield f"{put} {name}={shlex.quote(value)}"
     for variable in needed(platform):
+        name = variable.name
         if variable.generated:
-            yield f"dokku config:set --no-restart {app} {variable.name}=\"$(openssl rand -base64 48 | tr -d '\\n')\""
-        elif variable.name == "ALLOWED_HOSTS":
-            hosts = f"\"$(dokku domains:report {app} --domains-app-vhosts | tr ' ' ,)\""
-            yield f"dokku config:set --no-restart {app} {variable.name}={hosts}"
+            yield f"has {name} || {put} {name}=\"$(openssl rand -base64 48 | tr -d '\\n')\""
+        elif name == HOSTS:
+            yield NO_HOSTS.format(app=app)
         else:
-            yield f'dokku config:set --no-restart {app} {variable.name}="${{{variable.name}:?set it before}}"'
+            yield f'has {name} || {put} {name}="${{{name}:?set it before}}"'
     yield f"# git push dokku {platform.branch}:main"

@@ -152,7 +152,8 @@ def _limits(target: Target) -> Iterator[str]:
 def _limits_of(target: Target, service: Service) -> Iterator[str]:
     facts = target.facts
     if facts.plans:
-        yield from shortfalls(service, target.plan_of(service))
+        scales = facts.scales_one(port=service.port)
+        yield from shortfalls(service, target.plan_of(service), scales=scales)
     given = target.grace(service)
     if given < service.grace:
         effect = (

@@ -25,9 +25,12 @@ PLANS = (
     ),
 )
 
+# Fly's own 5 minutes are less than the release waits for a lock (600 s).
+RELEASE_TIMEOUT = "15m"
+
 FACTS = Facts(
     title="Fly.io",
-    proved_by="SchemaStore's fly.json",
+    proved_by="SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows",
     files=("fly.toml",),
     cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
     zone="file",
@@ -44,6 +47,11 @@ FACTS = Facts(
     starts_from_zero=True,
     notes=(
         stand_in.note("process"),
+        (
+            "Machines: the first deploy makes two of web, and of each other process one that runs and one standby, which starts "
+            "when its host fails. `fly scale count cron=1` would destroy the standby: leave processes of one instance alone"
+        ),
+        f"release: Fly ends it after {RELEASE_TIMEOUT} (5 minutes unless it is said): longer migrations run before the deploy",
         "Fly's own scheduled Machines know only hourly, daily, weekly and monthly, at times of Fly's choice",
         "its Redis is billed by the command, and a worker asks it every second: a Redis of your own is cheaper",
     ),
@@ -61,7 +69,12 @@ FACTS = Facts(
 
 
 def files(target: Target) -> tuple[File, ...]:
-    return (File("fly.toml", toml_text(_config(target), header=f"{target.header}\n\n{_secrets(target)}")),)
+    return (
+        File(
+            "fly.toml",
+            toml_text(_config(target), header=f"{target.header}\n\n{_secrets(target)}\n\n{_counts(target)}"),
+        ),
+    )
 
 
 def _config(target: Target) -> dict[str, Any]:
@@ -74,7 +87,7 @@ def _config(target: Target) -> dict[str, Any]:
         "build": {"dockerfile": "Dockerfile"},
     }
     if platform.release:
-        config["deploy"] = {"release_command": platform.release}
+        config["deploy"] = {"release_command": platform.release, "release_command_timeout": RELEASE_TIMEOUT}
     config["env"] = _env(target)
     config["processes"] = {each.name: each.command for each in platform.services} | _cron(target)
     for service in platform.services:
@@ -126,9 +139,6 @@ def _env(target: Target) -> dict[str, str]:
 def _secrets(target: Target) -> str:
     platform = target.platform
     lines = ["Secrets, with `fly secrets set NAME=...`:"]
-    counts = [f"{each.name}={max(each.instances.min, 1)}" for each in platform.services]
-    counts += ["cron=1"] if target.wake_ups else []
-    lines = [f"After the first deploy: fly scale count {' '.join(counts)}", "", *lines]
     made = {"postgres": "", "redis": ""}
     if platform.resources.postgres:
         made["postgres"] = f", of `fly mpg create --pg-major-version {target.version_of('postgres')}`"
@@ -142,3 +152,19 @@ def _secrets(target: Target) -> str:
         if each.name not in ("ALLOWED_HOSTS", "BASE_URL")
     ]
     return "\n".join(lines)
+
+
+def _counts(target: Target) -> str:
+    """Give the commands for how many Machines run: the first deploy makes two of web, and a standby beside each other one."""
+    scaled = [
+        f"{each.name}={low}"
+        for each in target.platform.services
+        if (low := max(each.instances.min, 1)) > 1 or each.port
+    ]
+    return "\n".join(
+        [
+            "After the first `fly deploy`:",
+            *([f"  fly scale count {' '.join(scaled)}"] if scaled else []),
+            "  Not the others: a count of 1 would destroy the standby that Fly makes beside each.",
+        ]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
@@ -11,7 +12,7 @@ from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import code, fenced, json_text, markdown_table, source, yaml_text
 from offbeat.deployment.exporters.versions import Offer
-from offbeat.deployment.exporters.wakeups import shortest_interval, times_of_day
+from offbeat.deployment.exporters.wakeups import plan_wake_ups, shortest_interval, times_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ FACTS = Facts(
     title="Heroku",
     proved_by="the app.json schema of npm's @heroku/mcp-server; heroku.yml by its documented keys",
     files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
-    cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily",
+    cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily; or Advanced Scheduler, by commands",
     floor=10,
     overlap="not guarded",
     drift="best effort: a run may be late, and rarely missing",
@@ -50,6 +51,8 @@ FACTS = Facts(
     plans=PLANS,
     servers="fixed",
     notes=(
+        "since February 2026 Heroku is in sustaining engineering: it is kept running and safe, and gets no new features",
+        "Advanced Scheduler is another add-on: it takes the cron lines as they are, and the checklist has the commands for it",
         "the size `basic` is for one dyno of each process: with more, or with more memory, all get another size",
         "dynos restart once a day: jobs under way return to the queue, as in a deploy",
         (
@@ -63,6 +66,7 @@ FACTS = Facts(
     ),
     assumed=frozenset({"zone", "overlap", "versions", "plans"}),
     unverified=(
+        "how Advanced Scheduler names the size of a `basic` dyno, and whether it guards against overlap",
         "that Scheduler counts in UTC and does not guard against overlap (old sources only)",
         "whether Heroku has a PostgreSQL newer than 17, and a Valkey newer than 7.2, which is all that its add-on gives",
         "how many CPUs a dyno has (Heroku states shares; memory is documented)",
@@ -70,6 +74,7 @@ FACTS = Facts(
     sources=(
         "devcenter.heroku.com/articles/build-docker-images-heroku-yml",
         "devcenter.heroku.com/articles/scheduler",
+        "devcenter.heroku.com/articles/advanced-scheduler; github.com/oavanruiten/advanced-scheduler (its commands)",
         "devcenter.heroku.com/articles/dyno-types",
         "devcenter.heroku.com/articles/heroku-postgres-version-support",
     ),
@@ -161,15 +166,36 @@ def _checklist(target: Target) -> str:
         "",
     ]
     rows = [[each.name, *preset, code(each.command)] for each in target.wake_ups for preset in _presets(each)]
-    return (
-        "\n".join(lines)
-        + "\n"
-        + markdown_table(["Cronjob", "Schedule", "Late by at most", "Run Command"], rows)
-    )
+    table = markdown_table(["Cronjob", "Schedule", "Late by at most", "Run Command"], rows)
+    return "\n".join(lines) + "\n" + table + _advanced(target)
+
+
+ADVANCED = """
+## In its place: Advanced Scheduler
+
+This add-on knows cron lines, so that no slot is late, and has a command line of its own. Use one of the two.
+Each line makes a trigger anew: `heroku triggers --app {name}` shows those that are there. `--dyno` is the size of your dynos.
+"""
+
+
+def _advanced(target: Target) -> str:
+    """Give the same wake-ups, on the minute, for the add-on that takes cron lines."""
+    if not target.wake_ups:
+        return ""
+    exact, _ = plan_wake_ups(target.platform, replace(target.facts, floor=1), target.options.tick)
+    install = ("heroku addons:create advanced-scheduler", "heroku plugins:install advanced-scheduler")
+    commands = fenced([*install, *(_trigger(target, each) for each in exact)])
+    return f"{ADVANCED.format(name=target.platform.name)}\n{commands}\n"
+
+
+def _trigger(target: Target, wake_up: WakeUp) -> str:
+    where = f"--app {target.platform.name} --name {wake_up.name} --frequencyType recurring --dyno Standard-1X"
+    command = shlex.quote(wake_up.command)
+    return f"heroku triggers:create {where} --schedule '{wake_up.line}' --timezone UTC --timeout 120 --value {command}"
 
 
 def _commands(target: Target) -> Iterator[str]:
-    yield f"heroku create {target.platform.name} --stack container"
+    yield f"heroku apps:create {target.platform.name} --stack container"
     for addon in _addons(target):
         version = _options(target, addon)
         yield f"heroku addons:create {addon['plan']}{_alias(addon)}" + (

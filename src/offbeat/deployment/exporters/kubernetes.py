@@ -37,6 +37,11 @@ FACTS = Facts(
     resources="yours: an operator's or a managed one; their addresses go into the Secret",
     servers="own",
     notes=(
+        (
+            "network: pods reach the ports that network.yaml lists, and no other: the usual ones of PostgreSQL, Redis, mail "
+            "and HTTPS, of managed servers, and those that defaults of env name. "
+            "A server at another port needs a NetworkPolicy of your own beside it"
+        ),
         "release: `kubectl apply -k` does not run it: apply release.yaml, wait for it, then the rest",
         "the cluster needs 1.27 or newer, for the time zones of CronJobs",
     ),
@@ -85,8 +90,10 @@ def files(target: Target) -> tuple[File, ...]:
     if target.platform.release:
         parts["release"] = [_release(target)]
     parts["secrets.example"] = [_secrets(target)]
+    headers = {"network": f"{target.header}\n\n{kubernetes_network.note(target)}"}
     written = [
-        File(f"{FOLDER}/{name}.yaml", yaml_text(*each, header=target.header)) for name, each in parts.items()
+        File(f"{FOLDER}/{name}.yaml", yaml_text(*each, header=headers.get(name, target.header)))
+        for name, each in parts.items()
     ]
     return (
         File(

@@ -30,7 +30,7 @@ FACTS = Facts(
     resources="yours; their addresses are Nomad variables",
     servers="own",
     notes=(
-        "SIGTERM to SIGKILL: a client cuts `kill_timeout` to its own `max_kill_timeout`, which is 30 s unless its operator raised it",
+        "grace: a client cuts `kill_timeout` to its own `max_kill_timeout`, which is 30 s unless its operator raised it",
         (
             "cronjobs: their lines are in UTC: with a time zone, Nomad says that a change of the clock affects when a job runs"
         ),
@@ -39,10 +39,13 @@ FACTS = Facts(
             "a service without a port has no health check: Nomad's own service discovery knows http and tcp checks only. "
             "With Consul, add a `script` check with the `health` command of platform.yaml"
         ),
-        "web gets a port of the client's choice: put a load balancer before it that asks Nomad for the service and sets X-Forwarded-Proto",
+        (
+            "web gets a port of the client's choice: put a load balancer before it that asks Nomad for the service "
+            "and sets X-Forwarded-Proto"
+        ),
         "the lists of lines (`crons`) and Nomad variables need Nomad 1.6.2 or newer",
     ),
-    proved_by="a reader with the field names and rules of its source; the script, run twice with a stub",
+    proved_by="a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash",
     unverified=("the exports on a running Nomad: field names and reading of values follow its source",),
     sources=(
         "developer.hashicorp.com/nomad/docs/job-specification",

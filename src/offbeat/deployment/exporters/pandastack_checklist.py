@@ -149,7 +149,8 @@ panda monitor
 ```
 
 The first line runs the cronjob now and shows its log: a line for each cronjob that was due (`... enqueued as job ...`), and
-where it is a tick, `tick: 1 of 4 cronjobs were due`. The second shows the log of the last run; the third the times and states
+where it is a tick, `tick: 1 of 4 cronjobs were due`. Right after the first deploy none is due: slots begin with the release
+that brings a cronjob. The second shows the log of the last run; the third the times and states
 of the last ten, one for every time that the schedule names. The log of a worker shows each job as it begins and ends.
 `https://.../healthz/cron` answers 200 while no slot is late, and 503 when one is: let a monitor outside ask it.
 """

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters.environment import particular_values
-from offbeat.deployment.exporters.texts import markdown_table
+from offbeat.deployment.exporters.texts import fenced, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,10 +151,10 @@ def lines_to_paste(values: Mapping[str, str]) -> str:
     values = {
         name: " ".join(value.split()) if value.startswith("<") else value for name, value in values.items()
     }
-    odd = {name: value for name, value in values.items() if not value.isprintable()}
+    odd = {name: value for name, value in values.items() if not value.isprintable() or value != value.strip()}
     lines = [f"{name}={value}" for name, value in values.items() if name not in odd]
-    text = "\n".join(["```env", *lines, "```", ""])
+    text = fenced(lines, "env") + "\n"
     if odd:
         text += "\nValues that are no line of text, for the dashboard. They are written as JSON, where `\\n` is a line break:\n\n"
-        text += "\n".join(["```json", json.dumps(odd, indent=2), "```", ""])
+        text += fenced([json.dumps(odd, indent=2)], "json") + "\n"
     return text

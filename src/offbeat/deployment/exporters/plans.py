@@ -55,7 +55,7 @@ def plan_for(service: Service, plans: Sequence[Plan], *, scales: bool = False) -
     return _filled(next((each for each in offered if _holds(each, service, scales)), nearest), service.memory)
 
 
-def shortfalls(service: Service, plan: Plan) -> Iterator[str]:
+def shortfalls(service: Service, plan: Plan, *, scales: bool) -> Iterator[str]:
     """Say what a service lacks in a plan, and what comes of it."""
     if plan.memory < service.memory:
         yield (
@@ -73,6 +73,11 @@ def shortfalls(service: Service, plan: Plan) -> Iterator[str]:
             f"services/{service.name}: runs {plan.most_instances} times, not {service.instances.min}: "
             "there are no more instances of a service here"
         )
+    elif plan.most_instances and scales and plan.most_instances < service.instances.max:
+        yield (
+            f"services/{service.name}: scales to {plan.most_instances} instances, not {service.instances.max}: "
+            "there are no more instances of a service here"
+        )
 
 
 def count_of(service: Service, plan: Plan) -> int:
@@ -82,7 +87,12 @@ def count_of(service: Service, plan: Plan) -> int:
 
 def shrink(service: Service, plan: Plan) -> Service:
     """Give a service with no more than its plan has: what it runs is counted by that."""
-    return replace(service, cpu=min(service.cpu, plan.cpu), memory=min(service.memory, plan.memory))
+    most = plan.most_instances or service.instances.max
+    instances = replace(
+        service.instances, min=min(service.instances.min, most), max=min(service.instances.max, most)
+    )
+    cpu, memory = min(service.cpu, plan.cpu), min(service.memory, plan.memory)
+    return replace(service, cpu=cpu, memory=memory, instances=instances)
 
 
 def amount(cpus: float) -> str:

@@ -49,8 +49,8 @@ FACTS = Facts(
     plans=PLANS,
     notes=(
         (
-            "railway.json and railway.toml stop being read on 2026-12-01, and .railway/railway.ts, which takes their place, "
-            "is marked experimental by Railway"
+            "railway.json and railway.toml are read until 2026-12-01, by Railway's own announcement; "
+            ".railway/railway.ts takes their place, and Railway marks it experimental"
         ),
         "its servers have one version each, whatever is asked",
         "a service may use 8 CPUs, 8 GB and 6 replicas in a workspace of the plan Hobby, 24, 24 and 42 of the plan Pro",

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from offbeat.deployment.spec import EnvVar, Service
 
 PLANS = (
-    Plan("starter", 0.5, 512),
-    Plan("standard", 1, 2048),
-    Plan("pro", 2, 4096),
-    Plan("pro plus", 4, 8192),
-    Plan("pro max", 4, 16384),
-    Plan("pro ultra", 8, 32768),
+    Plan("starter", 0.5, 512, most_instances=100),
+    Plan("standard", 1, 2048, most_instances=100),
+    Plan("pro", 2, 4096, most_instances=100),
+    Plan("pro plus", 4, 8192, most_instances=100),
+    Plan("pro max", 4, 16384, most_instances=100),
+    Plan("pro ultra", 8, 32768, most_instances=100),
 )
 
 FACTS = Facts(
@@ -44,7 +44,12 @@ FACTS = Facts(
     notes=(
         "the plan `free` covers web, Postgres and Key Value only: workers and cron services cost from the first day",
     ),
-    sources=("render.com/docs/blueprint-spec", "render.com/docs/cronjobs"),
+    sources=(
+        "render.com/docs/blueprint-spec",
+        "render.com/docs/cronjobs",
+        "render.com/docs/scaling",
+        "github.com/render-oss/skills (plans)",
+    ),
 )
 
 PLAN = PLANS[0].name
@@ -79,7 +84,7 @@ def _service(target: Target, service: Service) -> dict[str, Any]:
     if service.port and service.health:
         entry["healthCheckPath"] = service.health
     entry["maxShutdownDelaySeconds"] = target.grace(service)
-    entry |= _instances(service)
+    entry |= _instances(target.sized(service))
     entry["envVars"] = _env(target, service)
     return entry
 

@@ -31,7 +31,7 @@ FACTS = Facts(
     expands=r"^\$\w+",
     most_crons=5,
     overlap="two runs may overlap for a moment; the old one is killed",
-    drift="up to 20 minutes",
+    drift="at most 10 % of the interval, and 20 minutes at most",
     grace=30,
     grace_unset="30 s",
     release="`postdeploy` of the Procfile",
@@ -47,6 +47,7 @@ FACTS = Facts(
     versions={"postgres": Offer(("17", "16", "15", "14")), "redis": Offer(("7.2", "6.2"))},
     plans=PLANS,
     notes=(
+        "cronjobs: Scalingo does not guarantee that a task runs: a worker claims a slot that was missed, after the slot's grace",
         "it builds from the source with a buildpack, not from the Dockerfile",
         "deploy/scalingo/Procfile takes the place of the one at the root: Scalingo knows no `release` process",
     ),

@@ -68,10 +68,11 @@ def comment(text: str) -> str:
     return "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
 
 
-def yaml_text(*documents: Any, header: str) -> str:
-    """Give documents as YAML, in the order of their keys."""
+def yaml_text(*documents: Any, header: str, ascii_only: bool = False) -> str:
+    """Give documents as YAML, in the order of their keys; `ascii_only` writes other characters as escapes."""
     bodies = [
-        yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True) for each in documents
+        yaml.dump(each, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=not ascii_only)
+        for each in documents
     ]
     return comment(header) + "\n" + "---\n".join(bodies)
 

@@ -40,7 +40,7 @@ FACTS = Facts(
     overlap="queued; a cron that runs holds up a deploy",
     drift="up to 20 minutes",
     grace=15,
-    grace_unset="15 s",
+    grace_unset="15 s, always",
     release="the deploy hook",
     release_is_before=False,
     release_effect="release: a failed deploy hook does not stop the deploy: look at its log after each one",
@@ -54,19 +54,23 @@ FACTS = Facts(
     },
     plans=PLANS,
     notes=(
+        (
+            "cronjobs: Upsun pauses all of them 14 days after the last deployment of an environment without a domain: "
+            "give production its domain, and deploy again where they paused"
+        ),
         "it builds from a Python runtime, not from the Dockerfile",
         "Redis is `redis-persistent`: the plain one is a cache that evicts",
         "sizes and instances are not in the file: `upsun resources:set`, as its head has it, after the first push",
     ),
-    assumed=frozenset({"grace"}),
     unverified=(
-        "whether the 15 s between SIGTERM and SIGKILL can be made longer",
         "that workers have the container profile of their app",
+        "that a worker is called `<app>--<worker>` in `upsun resources:set` (from memory)",
     ),
     sources=(
         "docs.upsun.com/create-apps/app-reference",
         "docs.upsun.com/add-services/redis.html",
         "docs.upsun.com/manage-resources/adjust-resources.html",
+        "docs.upsun.com/create-apps/workers.html",
     ),
 )
 

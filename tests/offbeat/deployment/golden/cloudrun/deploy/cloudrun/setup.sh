@@ -4,11 +4,15 @@
 # May be run again, after every export.
 # Needs PROJECT, REGION and SCHEDULER_ACCOUNT (a service account that may run the jobs).
 set -euo pipefail
+export CLOUDSDK_RUN_REGION="$REGION"
 
 schedule() {
-    local flags=("$@" --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT")
-    flags+=(--project "$PROJECT" --location "$REGION")
-    gcloud scheduler jobs update http "${flags[@]}" || gcloud scheduler jobs create http "${flags[@]}"
+    local name=$1 verb=create
+    shift
+    local place=(--project "$PROJECT" --location "$REGION")
+    if gcloud scheduler jobs describe "$name" "${place[@]}" >/dev/null 2>&1; then verb=update; fi
+    gcloud scheduler jobs "$verb" http "$name" "$@" "${place[@]}" \
+        --http-method POST --oauth-service-account-email "$SCHEDULER_ACCOUNT"
 }
 
 gcloud secrets describe DATABASE_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
@@ -25,8 +29,8 @@ gcloud run jobs replace deploy/cloudrun/job-month-end.yaml --project "$PROJECT" 
 gcloud run jobs replace deploy/cloudrun/job-office-hours.yaml --project "$PROJECT" --region "$REGION"
 gcloud run jobs execute bakery-release --wait --project "$PROJECT" --region "$REGION"
 gcloud run services replace deploy/cloudrun/web.yaml --project "$PROJECT" --region "$REGION"
-gcloud run worker-pools replace deploy/cloudrun/worker.yaml --project "$PROJECT" --region "$REGION"
-gcloud run worker-pools replace deploy/cloudrun/mailer.yaml --project "$PROJECT" --region "$REGION"
+gcloud run worker-pools replace deploy/cloudrun/worker.yaml --project "$PROJECT"
+gcloud run worker-pools replace deploy/cloudrun/mailer.yaml --project "$PROJECT"
 schedule bakery-every-minute --schedule '* * * * *' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-every-minute:run"
 schedule bakery-weekly-digest --schedule '0 9 * * 1' --time-zone 'Europe/Berlin' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-weekly-digest:run"
 schedule bakery-night-shift --schedule '30 6,7 * * 0,5,6' --time-zone 'UTC' --uri "https://run.googleapis.com/v2/projects/$PROJECT/locations/$REGION/jobs/bakery-night-shift:run"

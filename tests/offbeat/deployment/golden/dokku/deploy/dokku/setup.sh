@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Made from platform.yaml by "python manage.py export_platform dokku".
 # Change platform.yaml and make it again, not this file.
-# Run once on the Dokku host.
+# Run on the Dokku host, as root; again after every export. What is there is kept.
 set -euo pipefail
 
-dokku apps:create bakery
+has() { [[ -n $(dokku config:get bakery "$1" || true) ]]; }
+
+dokku apps:exists bakery >/dev/null 2>&1 || dokku apps:create bakery
 dokku app-json:set bakery appjson-path deploy/dokku/app.json
-dokku plugin:install https://github.com/dokku/dokku-postgres.git || true
-dokku postgres:create bakery-postgres --image-version 18
-dokku postgres:link bakery-postgres bakery
-dokku plugin:install https://github.com/dokku/dokku-redis.git || true
-dokku redis:create bakery-redis --image-version 8
-dokku redis:link bakery-redis bakery
+dokku plugin:installed postgres >/dev/null 2>&1 || dokku plugin:install https://github.com/dokku/dokku-postgres.git postgres
+dokku postgres:exists bakery-postgres >/dev/null 2>&1 || dokku postgres:create bakery-postgres --image-version 18
+dokku postgres:linked bakery-postgres bakery >/dev/null 2>&1 || dokku postgres:link bakery-postgres bakery
+dokku plugin:installed redis >/dev/null 2>&1 || dokku plugin:install https://github.com/dokku/dokku-redis.git redis
+dokku redis:exists bakery-redis >/dev/null 2>&1 || dokku redis:create bakery-redis --image-version 8
+dokku redis:linked bakery-redis bakery >/dev/null 2>&1 || dokku redis:link bakery-redis bakery
 dokku ps:set bakery stop-timeout-seconds 120
 dokku resource:limit --memory 1024 --cpu 1 --process-type web bakery
 dokku resource:limit --memory 768 --cpu 0.5 --process-type worker bakery
@@ -22,7 +24,14 @@ dokku config:set --no-restart bakery GREETING='He said "50 % off", and left $5 \
 dokku config:set --no-restart bakery WEB_THREADS=8
 dokku config:set --no-restart bakery MAILER_RATE=10
 dokku config:set --no-restart bakery WORKER_GRACE=20
-dokku config:set --no-restart bakery SECRET_KEY="$(openssl rand -base64 48 | tr -d '\n')"
-dokku config:set --no-restart bakery ALLOWED_HOSTS="$(dokku domains:report bakery --domains-app-vhosts | tr ' ' ,)"
-dokku config:set --no-restart bakery STRIPE_KEY="${STRIPE_KEY:?set it before}"
+has SECRET_KEY || dokku config:set --no-restart bakery SECRET_KEY="$(openssl rand -base64 48 | tr -d '\n')"
+if ! has ALLOWED_HOSTS; then
+    hosts=${ALLOWED_HOSTS:-$(dokku domains:report bakery --domains-app-vhosts | xargs | tr ' ' ,)}
+    if [[ -z $hosts ]]; then
+        echo "Dokku knows no domain of bakery. Hint: dokku domains:set bakery www.example.com, and run this again." >&2
+        exit 78
+    fi
+    dokku config:set --no-restart bakery ALLOWED_HOSTS="$hosts"
+fi
+has STRIPE_KEY || dokku config:set --no-restart bakery STRIPE_KEY="${STRIPE_KEY:?set it before}"
 # git push dokku release/1.x:main
