@@ -188,8 +188,8 @@ ELSEWHERE = {
     "dokploy": "test_export_own_servers",
     "kamal": "test_export_own_servers",
     "nomad": "test_nomad",
-    "ecs": "test_export_cloud",
-    "azure": "test_export_cloud",
+    "ecs": "test_ecs",
+    "azure": "test_azure",
     "crontab": "test_texts",
 }
 """The module whose tests read the values of a target, with all that its own tools say about them."""
