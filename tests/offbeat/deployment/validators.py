@@ -327,24 +327,3 @@ def _azure_resources(resources, number):
         if each["type"] in AZURE_TYPES:
             body = {"location": each["location"]} | each["properties"]
             yield f"export const r{number}x{index}: {AZURE_TYPES[each['type']]} = {json.dumps(body)};"
-
-
-@proves(
-    "pandastack", "PandaStack's command line (npm `@pandastack/cli`): commands, options, questions, choices"
-)
-def validate_pandastack(exports, folder):
-    forms = [form for printed in exports.values() for form in read_forms(printed["deploy/pandastack.md"])]
-    _, results = ask_tool(forms)
-    nothing(each["error"] for each in results if "error" in each)
-    assert len(results) == len(forms) > len(exports)
-
-
-@proves(
-    "northflank",
-    "`tsc`, against the types of npm `@northflank/js-client` (workflow and references: by a reader of ours)",
-)
-def validate_northflank(exports, folder):
-    templates = [json.loads(text) for printed in exports.values() for text in printed.values()]
-    nothing(
-        filter(None, [type_errors([node for each in templates for node in nodes_of(each["spec"])], folder)])
-    )
