@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -110,9 +111,22 @@ def test_one_cronjob_each_can_be_had():
     assert 'export_platform pandastack --tick 0"' in text
 
 
-def _with(platform, schedule):
-    from dataclasses import replace  # noqa: PLC0415
+def test_a_service_that_answers_nothing_is_reported():
+    """PandaStack asks every container for a health path: web and workers answer, another service does not."""
+    listener = replace(
+        SHIPPED.services[1], name="listener", command="python manage.py listen", queues=(), health=None
+    )
 
+    warnings = export_platform(
+        "pandastack", replace(SHIPPED, services=(*SHIPPED.services, listener))
+    ).warnings
+
+    assert [line for line in warnings if "answers no health path" in line] == [
+        "services/listener: answers no health path, which PandaStack asks every container for: it may be stopped"
+    ]
+
+
+def _with(platform, schedule):
     return replace(platform, cronjobs=(replace(platform.cronjobs[0], schedule=schedule),))
 
 

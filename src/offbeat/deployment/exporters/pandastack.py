@@ -28,6 +28,7 @@ FACTS = Facts(
         "a migration must suit the old code and the new"
     ),
     scales=False,
+    asks_all=True,
     hosts="ALLOWED_HOSTS",
     resources="managed Postgres and Redis; a person copies their addresses",
     plans=(

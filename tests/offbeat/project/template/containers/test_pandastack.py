@@ -41,7 +41,8 @@ class Machine:
         return status(f"{address(self.running[name])}:{port}", path)
 
     def retire(self, container: str) -> None:
-        podman.podman("stop", "--time", "60", container)
+        """Ask an old container to stop; nobody waits for that."""
+        podman.podman("kill", "--signal", "TERM", container)
 
 
 def address(container: str) -> str:
