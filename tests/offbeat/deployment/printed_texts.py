@@ -58,6 +58,8 @@ def leaves(document):
             yield from leaves(value)
     elif isinstance(document, str):
         yield document
+        if document.startswith('{"containerOverrides"'):  # what EventBridge hands to ECS
+            yield from leaves(json.loads(document))
 
 
 def template_values(key, value):
@@ -177,7 +179,7 @@ FORMATS = {
     r".*\.toml": lambda text, _: leaves(tomllib.loads(text)),
     r".*\.ts": lambda text, _: map(json.loads, re.findall(r'"(?:\\.|[^"\\])*"', text)),
     r".*\.service": lambda text, _: from_units(text),
-    r".*\.sh|\.environment": from_script,
+    r"deploy/(?!ecs|azure).*\.sh|\.environment": from_script,  # theirs hold no values
     r"deploy/pandastack\.md": from_checklist,
     r"deploy/heroku/.*\.md": from_page,
     r"deploy/coolify/.*\.env": lambda text, _: compose_env(text),
@@ -193,7 +195,14 @@ def read_back(printed, folder):
                 yield from reader(text, folder)
 
 
-READ_AS["northflank"] = northflank_text
+def azure_text(text):
+    """Read a string of an ARM template: a bracket begins an expression, two are one; then Kubernetes expands."""
+    if re.fullmatch(r"\[[^\[].*\]", text, re.DOTALL):
+        return "an expression"
+    return kubernetes_text(text[1:] if text.startswith("[[") else text)
+
+
+READ_AS |= {"northflank": northflank_text, "azure": azure_text}
 
 
 def read(target, printed, folder):

@@ -27,6 +27,7 @@ PLANS = (
 
 FACTS = Facts(
     title="AWS ECS (Fargate)",
+    expands=r"\{\{resolve:[^}]*\}\}",
     files=("deploy/ecs/base.yaml", "deploy/ecs/services.yaml", "deploy/ecs/deploy.sh"),
     cron="a schedule of EventBridge Scheduler each, which runs a task, at least once",
     zone="each",
