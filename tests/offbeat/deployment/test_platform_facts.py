@@ -124,6 +124,11 @@ def test_what_is_no_port_opens_none(value):
     assert egress(with_env(ODD=value, ODD_PORT=value)) == egress(SHIPPED)
 
 
+def test_a_number_is_no_port():
+    """Threads and rates open nothing: only what is called a port, and ports of addresses."""
+    assert egress(with_env(WEB_THREADS="8", RATE="10")) == egress(SHIPPED)
+
+
 def test_mail_without_a_port_reaches_every_usual_one():
     """Without EMAIL_PORT somebody says it later: 25, 465 and 587 are let out."""
     platform = replace(SHIPPED, env=tuple(each for each in SHIPPED.env if each.name != "EMAIL_PORT"))

@@ -27,7 +27,6 @@ PLANS = (
 
 FACTS = Facts(
     title="AWS ECS (Fargate)",
-    expands=r"\{\{resolve:[^}]*\}\}",
     files=("deploy/ecs/base.yaml", "deploy/ecs/services.yaml", "deploy/ecs/deploy.sh"),
     cron="a schedule of EventBridge Scheduler each, which runs a task, at least once",
     zone="each",
@@ -42,6 +41,8 @@ FACTS = Facts(
     resources="yours: RDS and ElastiCache, say; their addresses go into the secret",
     servers="own",
     plans=PLANS,
+    # A dynamic reference, which has no escape.
+    expands=r"\{\{resolve:[^}]*\}\}",
     leaves_out_optional=True,
     proved_by="AWS' cfn-lint; deploy.sh with a stand-in for `aws`",
     notes=(
