@@ -66,6 +66,8 @@ def leaves(document):
             yield from leaves(value)
     elif isinstance(document, str):
         yield document
+        if document.startswith('{"containerOverrides"'):  # what EventBridge hands to ECS
+            yield from leaves(json.loads(document))
 
 
 def template_values(key, value):

@@ -38,6 +38,8 @@ NASTY = {
     "N_Y": "y",
     "N_EMPTY": "",
     "N_FENCE": "```\nrm\n```",
+    "N_BRACKETS": "[concat('a', \"b\")]",
+    "N_BRACES": "{{resolve:ssm:x}} {{ x }} %{x}",
     "N_LONG": "x" * 5000 + " " + "y" * 5000,
 }
 TEMPLATES = {
