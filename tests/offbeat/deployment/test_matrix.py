@@ -1,10 +1,13 @@
 """Every target and every unusual platform.yaml: exported, valid to the platform, exact, and every slot of two years woken."""
 
+from pathlib import Path
+
 import pytest
 
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
 from tests.offbeat.deployment.golden.variants import CASES
 from tests.offbeat.deployment.validators import VALIDATORS
+from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
 
 
 def printed(target):
@@ -22,3 +25,40 @@ def test_an_export_is_valid_to_its_platform(target, tmp_path):
     validate(printed(target), tmp_path)
 
     assert facts_of(target).proved_by == proof
+
+
+COUNTED = {"WEB_CONCURRENCY", "WORKER_CONCURRENCY"}
+"""How many processes fit a plan is worked out for the plan."""
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("target", READERS)
+def test_values_and_words_are_exact(target, case):
+    """Each process has every default under its name as it was written, no text in place of a secret, and its own words."""
+    platform = CASES[case]
+    files = {file.path: file.text for file in export_platform(target, platform).files}
+    changed = COUNTED | ({"REDIS_TLS_VERIFY"} if target == "heroku" else set())
+
+    found = processes(target, files, platform.name)
+
+    # By its words, as a name may be cut; on Dokku the file has none, and all processes share the variables.
+    services = {tuple(_installed(target, platform, each.argv)): each.name for each in platform.services}
+    for name, (words, env) in found.items():
+        for each in platform.env_of(services.get(tuple(words), "") if words else ""):
+            if each.default is not None and each.name not in changed:
+                assert env[each.name] == each.default, (name, each.name)
+            if each.generated or (each.required and each.name != "ALLOWED_HOSTS"):
+                assert env.get(each.name, GIVEN) is GIVEN, (name, each.name)
+    assert set(services) <= {tuple(words or ()) for words, _ in found.values()} or target == "dokku"
+
+
+def _installed(target, platform, argv):
+    """Give words as they are started: on a machine of its own the program is in the project's environment."""
+    return [f"/srv/{platform.name}/.venv/bin/{argv[0]}", *argv[1:]] if target == "systemd" else argv
+
+
+def test_every_target_has_a_reader_of_its_values():
+    """A target that comes without one would pass unread."""
+    assert set(TARGETS) <= set(READERS) | set(ELSEWHERE)
+    assert not set(READERS) & set(ELSEWHERE)
+    assert [each for each in ELSEWHERE.values() if not Path(__file__).with_name(f"{each}.py").exists()] == []

@@ -40,7 +40,11 @@ NASTY = {
     "N_FENCE": "```\nrm\n```",
     "N_LONG": "x" * 5000 + " " + "y" * 5000,
 }
-TEMPLATES = {"N_TPL": "${{ secrets.X }} ${postgres.DATABASE_URL}", "N_ALIAS": "$REDIS_URL"}
+TEMPLATES = {
+    "N_TPL": "${{ secrets.X }} ${postgres.DATABASE_URL}",
+    "N_ALIAS": "$REDIS_URL",
+    "N_REF": "{{resolve:ssm:x}}",
+}
 ARGUMENTS = [
     "it's 100% #1 cost $5 {x} \\d+",
     "$(A) $$(A) `id`",
@@ -222,7 +226,7 @@ def test_what_a_platform_would_replace_is_named(target):
     """Where a template cannot be written as text, its variable is in a warning."""
     warned = " ".join(export_platform(target, nasty(**TEMPLATES, N_TWO="$$")).warnings)
 
-    assert re.search(r"env/N_\w+: has \$", warned)
+    assert re.search(r"env/N_\w+: has (\$|\{\{resolve)", warned)
     assert not any(line.startswith("env/N_") for line in export_platform(target, nasty()).warnings)
 
 

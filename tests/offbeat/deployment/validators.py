@@ -21,7 +21,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.offbeat.deployment import arm, nomad_jobs, own_servers, schemas
+from tests.offbeat.deployment import arm, nomad_jobs, northflank_types, own_servers, pandastack_tool, schemas
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -259,6 +259,27 @@ def validate_kamal(exports, folder):
     hold(schemas.KAMAL, documents(rendered, "config/deploy.yml"))
     if shutil.which("ruby"):
         own_servers.kamal_lines(laid_out(exports, folder), {})
+
+
+@proves("pandastack", "its command line (npm's @pandastack/cli): every line, question and choice")
+def validate_pandastack(exports, folder):
+    forms, lines = [], set()
+    for printed in exports.values():
+        text = printed["deploy/pandastack.md"]
+        forms += pandastack_tool.read_forms(text)
+        lines |= set(pandastack_tool.read_lines(text))
+    commands, results = pandastack_tool.ask_tool(forms)
+    nothing(each["error"] for each in results if "error" in each)
+    nothing(
+        f"{line}: {problem}" for line in lines if (problem := pandastack_tool.find_problem(line, commands))
+    )
+
+
+@proves("northflank", "the types of npm's @northflank/js-client; workflow and references by a reader of ours")
+def validate_northflank(exports, folder):
+    specs = [document["spec"] for _, document in documents(exports, "northflank.json")]
+    nodes = [node for spec in specs for node in northflank_types.nodes_of(spec)]
+    assert northflank_types.type_errors(nodes, folder) == ""
 
 
 @proves("ecs", "AWS' cfn-lint; deploy.sh with a stand-in for `aws`")
