@@ -202,3 +202,16 @@ def test_a_release_that_ecs_cannot_start_ends_the_deploy(tmp_path):
     assert done.returncode == 1
     assert "ECS could not start the release" in done.stderr
     assert steps(calls) == ["deploy base.yaml", "run-task"]
+
+
+def test_the_scheduler_may_run_its_task_and_nothing_else():
+    """One task definition, on one cluster, with one role, for schedules of this account."""
+    _, services = templates(RICH)
+    role = of_kind(services, "IAM::Role")["SchedulerRole"]
+    run, give = role["Policies"][0]["PolicyDocument"]["Statement"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (run["Action"], run["Resource"]) == ("ecs:RunTask", {"Ref": "CronTask"})
+    assert run["Condition"] == {"ArnEquals": {"ecs:cluster": {"Ref": "ClusterArn"}}}
+    assert (give["Action"], give["Resource"]) == ("iam:PassRole", {"Ref": "ExecutionRole"})
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
