@@ -13,6 +13,7 @@ import yaml
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
+from tests.offbeat.deployment.validators import validate_ecs
 
 RICH = spec.read(FOLDER / "platform.yaml")
 
@@ -118,6 +119,18 @@ def test_what_services_take_the_base_gives():
     for platform in CASES.values():
         base, services = templates(platform)
         assert set(services["Parameters"]) - {"Image"} <= set(base["Outputs"])
+
+
+def test_a_platform_of_workers_alone_needs_no_load_balancer_and_no_release(tmp_path):
+    """Nothing is asked for that nothing uses: cfn-lint would say so."""
+    worker = {"name": "worker", "command": "python manage.py worker --queues a", "queues": ["a"]}
+    source = {"name": "shop", "image": "acme/shop:1", "services": [worker]}
+    printed = files(spec.parse(yaml.safe_dump(source)))
+    base = yaml.safe_load(printed["base.yaml"])
+
+    assert set(base["Parameters"]) == {"Vpc", "Subnets", "PublicIp"}
+    assert "run-task" not in printed["deploy.sh"]
+    validate_ecs({"workers": {f"deploy/ecs/{name}": text for name, text in printed.items()}}, tmp_path)
 
 
 def test_a_generated_secret_outlives_the_stack():
