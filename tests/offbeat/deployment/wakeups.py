@@ -245,7 +245,8 @@ def _systemd(files):
             start = re.search(
                 r"^ExecStart=\S+/(.*)$", files[path.replace(".timer", ".service")], re.MULTILINE
             )[1]
-            found.append(_calendar(start.replace("%%", "%"), calendar))
+            words = shlex.split(start.replace("%%", "%").replace("$$", "$"))
+            found.append(_calendar(shlex.join(words), calendar))
     return found
 
 
