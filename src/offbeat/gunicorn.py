@@ -24,7 +24,11 @@ def start() -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder, which has modules of the names gunicorn and celery
+    # Not this folder, which has modules of the names gunicorn and celery.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from offbeat.first_process import end_on_sigterm
+
+    end_on_sigterm()  # before gunicorn and Django are imported, which takes a moment
     start()
 
 # So that the project is found from anywhere.
