@@ -160,10 +160,12 @@ def _version(value: object) -> str:
 
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 """What no variable can hold, and no UTF-8 file."""
-UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """What no argument may have: cron's lines, tables and dashboards have no way to write it."""
-QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.", re.DOTALL)
-SHELL = re.compile(
+# Patterns as text: a wake-up, whose commands are plain, compiles none of them.
+PLAIN = re.compile(r"[\w@%+:,./-][\w@%+=:,./ -]*", re.ASCII)
+QUOTED = r"(?s:'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.)"
+SHELL = (
     r"&&|\|\||[;|<>&()`*?\[\]^]"  # operators and patterns
     r"|\$(?:[({A-Za-z_]|.?)"  # variables, even those named by a digit or a sign
     r"|(?:(?<=\s)|^)[#~!](?=\S*)|(?<=[=:])~"  # comments, homes, negation
@@ -177,24 +179,32 @@ def _command(value: object) -> str:
     """Read a command, and give it as every shell and every parser of words reads it alike: in single quotes."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"should be one program and its arguments, got {found(value)}")
-    # What is quoted becomes one letter: it is part of a word, and nothing else.
-    if special := SHELL.search(QUOTED.sub("q", value.strip())):
-        cure = "" if special.group() in OPERATORS else "; to have it as text, put it in quotes"
-        raise ValueError(
-            f"should be one program and its arguments, got {found(value)}: "
-            f'"{special.group()}" needs a shell, which not every platform starts{cure}'
-        )
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        raise ValueError(f"should close its quotes, got {found(value)}") from None
-    if unprintable := next(filter(None, map(UNPRINTABLE.search, words)), None):
-        raise ValueError(
-            f"should be of printable characters, got {found(value)}: {_code(unprintable)} is none"
-        )
+    if not PLAIN.fullmatch(value.strip()):
+        _refuse_special(value)
+    words = shlex.split(value)
     if "=" in words[0] or not words[0]:
         raise ValueError(f'should begin with a program, got {found(value)}: put variables under "env"')
     return shlex.join(words)
+
+
+def _refuse_special(command: str) -> None:
+    """Raise ValueError where a shell would read a command in another way than we, or nothing could hold it."""
+    # What is quoted becomes one letter: it is part of a word, and nothing else.
+    if special := re.search(SHELL, re.sub(QUOTED, "q", command.strip())):
+        cure = "" if special.group() in OPERATORS else "; to have it as text, put it in quotes"
+        raise ValueError(
+            f"should be one program and its arguments, got {found(command)}: "
+            f'"{special.group()}" needs a shell, which not every platform starts{cure}'
+        )
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise ValueError(f"should close its quotes, got {found(command)}") from None
+    for word in words:
+        if unprintable := re.search(UNPRINTABLE, word):
+            raise ValueError(
+                f"should be of printable characters, got {found(command)}: {_code(unprintable)} is none"
+            )
 
 
 def _zone(value: object) -> str:

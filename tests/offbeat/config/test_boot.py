@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import textwrap
 
 import django.db
 import kombu.exceptions
@@ -54,3 +56,23 @@ def test_what_nobody_catches_is_printed_without_secrets():
     assert done.stderr.count("RuntimeError: token=***") == 2
     assert "redis://***@redis" in done.stderr
     assert "hunter2" not in "".join(line for line in done.stderr.splitlines() if "raise" not in line)
+
+
+@pytest.mark.parametrize(("pid", "code"), [(1, 143), (2, -signal.SIGTERM)])
+def test_sigterm_ends_process_1(pid, code):
+    """To process 1 the kernel gives no signal without a handler: a release in a container ends like any other command."""
+    program = f"""
+        import os, time
+        os.getpid = lambda: {pid}
+        from offbeat.boot import end_on_sigterm
+        end_on_sigterm()
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+
+        assert running.wait(60) == code

@@ -115,3 +115,34 @@ def _unruly_group(group):
     names = [task["Name"] for task in group["Tasks"]]
     if len(set(names)) != len(names):
         yield "two tasks have one name"
+
+
+def tasks(job):
+    return [task for group in job["TaskGroups"] for task in group["Tasks"]]
+
+
+def argv(task):
+    """Give the words that a container is started with."""
+    return list(map(literal, [task["Config"]["command"], *task["Config"]["args"]]))
+
+
+def literal(text):
+    """Read text of a driver's config as HCL does: it has no sequence, and the doubled signs are the signs."""
+    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", text), text
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
+ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+
+
+def variables(task):
+    """Give what a container gets: the client replaces ${names} that it knows in Env, and templates come over them."""
+    assert not [value for value in task["Env"].values() if "${" in value]
+    (template,) = task["Templates"]
+    text = template["EmbeddedTmpl"].partition("{{ with nomadVar")[0].replace('{{ "{{" }}', "\0")
+    assert "{{" not in text
+    # go-envparse: a line each, in double quotes with four escapes.
+    lines = [line.replace("\0", "{{").split("=", 1) for line in text.splitlines()]
+    return task["Env"] | {
+        name: re.sub(r"\\(.)", lambda match: ESCAPES[match[1]], value[1:-1]) for name, value in lines
+    }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from tests.offbeat.support.running import CHECKOUT
 
 PACKAGE = CHECKOUT / ".local" / "tools" / "node_modules" / "@pandastack" / "cli"
 SCRIPT = Path(__file__).with_suffix(".js")
+LINE = re.compile(r"""(?:^|[`'"( ])(panda [a-z]+\b[^`"\n]*)""", re.MULTILINE)
+"""A line in code or in a block: our prose names the tool `panda` nowhere else."""
 
 
 @dataclass
@@ -100,3 +103,29 @@ def ask_tool(forms=()):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     return told["commands"], told["results"]
+
+
+def read_lines(text):
+    """Give the calls of the tool that a text writes, each up to the end of its code."""
+    return LINE.findall(text)
+
+
+def find_problem(line, commands):
+    """Say what the tool would refuse in a line; None where it takes it."""
+    words = shlex.split(re.sub(r"[\"')\]]+,?$", "", line.strip()), comments=True)[1:]
+    known, command = commands, None
+    while words and (found := next((each for each in known if each["name"] == words[0]), None)):
+        command, known, words = found, found["commands"], words[1:]
+    if command is None or known:
+        return f"no such command: {words[:1]}"
+    arguments = []
+    while words:
+        word = words.pop(0)
+        if not word.startswith("-"):
+            arguments.append(word)
+        elif word.partition("=")[0] not in command["options"]:
+            return f"unknown option {word}"
+        elif command["options"][word.partition("=")[0]] and "=" not in word:
+            words.pop(0)
+    fits = command["least"] <= len(arguments) <= command["most"]
+    return None if fits else f"{len(arguments)} arguments, {command['least']} to {command['most']} are right"

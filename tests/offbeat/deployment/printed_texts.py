@@ -29,6 +29,11 @@ def cloud_run_text(text):
     return re.sub(r"(\$?)\$\(A\)", lambda match: "$(A)" if match[1] else "1", text)
 
 
+def azure_text(text):
+    """Read as ARM does, where two brackets are one, and then as the cluster does."""
+    return kubernetes_text(text[1:] if text.startswith("[[") and text.endswith("]") else text)
+
+
 def compose_text(text):
     assert not re.search(r"(?<!\$)(\$\$)*\$(?!\$)[A-Za-z_{]", text) or "${" in text
     return text.replace("$$", "$")
@@ -37,6 +42,7 @@ def compose_text(text):
 READ_AS = {
     "kubernetes": kubernetes_text,
     "cloudrun": cloud_run_text,
+    "azure": azure_text,
     "compose": compose_text,
     "coolify": compose_text,
     "dokploy": compose_text,
@@ -50,6 +56,8 @@ def leaves(document):
         for key, value in document.items():
             yield from shell_values(key)
             yield from template_values(key, value)
+            if key == "Input":  # of a schedule of AWS: JSON
+                yield from leaves(json.loads(value))
             yield from leaves(value)
     elif isinstance(document, list):
         if document and all(isinstance(each, str) for each in document):
@@ -58,6 +66,8 @@ def leaves(document):
             yield from leaves(value)
     elif isinstance(document, str):
         yield document
+        if document.startswith('{"containerOverrides"'):  # what EventBridge hands to ECS
+            yield from leaves(json.loads(document))
 
 
 def template_values(key, value):
@@ -177,7 +187,8 @@ FORMATS = {
     r".*\.toml": lambda text, _: leaves(tomllib.loads(text)),
     r".*\.ts": lambda text, _: map(json.loads, re.findall(r'"(?:\\.|[^"\\])*"', text)),
     r".*\.service": lambda text, _: from_units(text),
-    r".*\.sh|\.environment": from_script,
+    # deploy.sh of AWS and of Azure holds no value.
+    r"(?!deploy/(?:ecs|azure)/).*\.sh|\.environment": from_script,
     r"deploy/pandastack\.md": from_checklist,
     r"deploy/heroku/.*\.md": from_page,
     r"deploy/coolify/.*\.env": lambda text, _: compose_env(text),

@@ -128,7 +128,8 @@ def _digitalocean(platform, files):
 
 def _fly(platform, files):
     text = files["fly.toml"]
-    counts = dict(re.findall(r"(\w+)=(\d+)", re.search(r"fly scale count (.*)", text)[1]))
+    # a process that the line leaves out runs once, with its standby
+    counts = dict(re.findall(r"(\w+)=(\d+)", "".join(re.findall(r"fly scale count (.*)", text))))
     for machine in tomllib.loads(text)["vm"]:
         (name,) = machine["processes"]
         kind, cpus, memory = machine["cpu_kind"], machine["cpus"], int(machine["memory"].removesuffix("mb"))
@@ -140,7 +141,7 @@ def _fly(platform, files):
         assert cpus in numbers
         assert low * cpus <= memory <= high * cpus
         assert memory % low == 0
-        yield name, Size(cpus, memory, int(counts[name]))
+        yield name, Size(cpus, memory, int(counts.get(name, 1)))
 
 
 def _railway(platform, files):
@@ -166,7 +167,7 @@ def _upsun(platform, files):
     amounts, counts = (dict(each.rsplit(":", 1) for each in part.split(",")) for part in command.groups())
     for name, cpus in amounts.items():
         service = name.partition("--")[2] or "web"
-        yield service, Size(float(cpus), UPSUN[profile][cpus], int(counts[name]))
+        yield service, Size(float(cpus), UPSUN[profile][cpus], int(counts.get(name, 1)))
 
 
 def _cloudrun(platform, files):

@@ -207,3 +207,14 @@ def test_a_release_that_fails_leaves_the_apps_alone(status, tmp_path):
     assert done.returncode == 1
     assert f"The release bakery-release-x1y2: {status}; nothing else was changed." in done.stderr
     assert deployed(calls) == ["release.json"]
+
+
+def test_a_deploy_asks_for_what_it_needs(tmp_path):
+    """Without a resource group nothing is called, and the script says what is missing."""
+    script = tmp_path / "deploy.sh"
+    script.write_text(files(RICH)["deploy.sh"])
+
+    done = subprocess.run(["bash", str(script)], env={}, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "GROUP: should name a resource group" in done.stderr

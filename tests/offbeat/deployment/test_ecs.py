@@ -13,6 +13,7 @@ import yaml
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
+from tests.offbeat.deployment.validators import validate_ecs
 
 RICH = spec.read(FOLDER / "platform.yaml")
 
@@ -120,6 +121,18 @@ def test_what_services_take_the_base_gives():
         assert set(services["Parameters"]) - {"Image"} <= set(base["Outputs"])
 
 
+def test_a_platform_of_workers_alone_needs_no_load_balancer_and_no_release(tmp_path):
+    """Nothing is asked for that nothing uses: cfn-lint would say so."""
+    worker = {"name": "worker", "command": "python manage.py worker --queues a", "queues": ["a"]}
+    source = {"name": "shop", "image": "acme/shop:1", "services": [worker]}
+    printed = files(spec.parse(yaml.safe_dump(source)))
+    base = yaml.safe_load(printed["base.yaml"])
+
+    assert set(base["Parameters"]) == {"Vpc", "Subnets", "PublicIp"}
+    assert "run-task" not in printed["deploy.sh"]
+    validate_ecs({"workers": {f"deploy/ecs/{name}": text for name, text in printed.items()}}, tmp_path)
+
+
 def test_a_generated_secret_outlives_the_stack():
     base, _ = templates(RICH)
     secret = base["Resources"]["SecretSECRETxKEY"]
@@ -202,3 +215,16 @@ def test_a_release_that_ecs_cannot_start_ends_the_deploy(tmp_path):
     assert done.returncode == 1
     assert "ECS could not start the release" in done.stderr
     assert steps(calls) == ["deploy base.yaml", "run-task"]
+
+
+def test_the_scheduler_may_run_its_task_and_nothing_else():
+    """One task definition, on one cluster, with one role, for schedules of this account."""
+    _, services = templates(RICH)
+    role = of_kind(services, "IAM::Role")["SchedulerRole"]
+    run, give = role["Policies"][0]["PolicyDocument"]["Statement"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (run["Action"], run["Resource"]) == ("ecs:RunTask", {"Ref": "CronTask"})
+    assert run["Condition"] == {"ArnEquals": {"ecs:cluster": {"Ref": "ClusterArn"}}}
+    assert (give["Action"], give["Resource"]) == ("iam:PassRole", {"Ref": "ExecutionRole"})
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}

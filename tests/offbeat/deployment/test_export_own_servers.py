@@ -108,7 +108,9 @@ def test_kamal_gives_each_value_and_word_as_it_is(case):
 def kamals_lines(tmp_path_factory):
     """What Kamal itself prints for every case, by one start of Ruby."""
     tool("ruby")
-    printed = {case: files("kamal", platform) for case, platform in (SPECS | {"nasty": NASTY}).items()}
+    alone = replace(SHIPPED, services=tuple(each for each in SHIPPED.services if not each.port))
+    more = {"nasty": NASTY, "alone": alone}
+    printed = {case: files("kamal", platform) for case, platform in (SPECS | more).items()}
     secret = {
         "SECRET_KEY": "k$5abc$(id -u)`x`",
         "POSTGRES_PASSWORD": "pw",
@@ -119,8 +121,8 @@ def kamals_lines(tmp_path_factory):
 
 def test_kamal_itself_takes_every_file_and_gives_the_same(kamals_lines):
     """Kamal's validation finds nothing, and the lines that it runs on the host have the values exact."""
-    for case, found in kamals_lines.items():
-        platform = SPECS.get(case, NASTY)
+    for case, platform in (SPECS | {"nasty": NASTY}).items():
+        found = kamals_lines[case]
         for name, (argv, env) in kamal_processes(files("kamal", platform), ENVIRONMENT).items():
             words = split(found["roles"][name])
             given = [word for option, word in pairwise(words) if option == "--env"]
@@ -204,3 +206,19 @@ def test_kamal_gets_the_registry_apart_from_the_image(image, server, name):
     )
 
     assert (config["registry"].get("server"), config["image"]) == (server, name)
+
+
+def test_a_project_without_web_has_no_proxy():
+    """Kamal then starts the first service before the others, and Coolify has no address to fill in."""
+    alone = replace(SHIPPED, services=tuple(each for each in SHIPPED.services if not each.port))
+
+    config = yaml.safe_load(render(files("kamal", alone)["config/deploy.yml"], ENVIRONMENT))
+    services = yaml.safe_load(files("coolify", alone)["deploy/coolify/compose.yaml"])["services"]
+
+    assert (config["primary_role"], config["servers"]["worker"]["proxy"], "proxy" in config) == (
+        "worker",
+        False,
+        False,
+    )
+    assert config["servers"]["worker"]["env"]["clear"]["PROCESS"] == "release+worker"
+    assert services["worker"]["environment"]["ALLOWED_HOSTS"] == "${ALLOWED_HOSTS}"

@@ -192,7 +192,7 @@ def test_fly_is_told_the_signal_and_the_time():
     """Fly would send SIGINT, and kill after five seconds."""
     config = document("fly", "fly.toml")
 
-    assert (config["kill_signal"], config["kill_timeout"]) == ("SIGTERM", 120)
+    assert (config["kill_signal"], config["kill_timeout"]) == ("SIGTERM", "120s")
 
 
 def test_railway_is_told_to_drain():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 
@@ -11,7 +10,8 @@ import pytest
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
-from tests.offbeat.deployment.nomad_jobs import JOB, faults, unruly
+from tests.offbeat.deployment.nomad_jobs import JOB, argv, faults, unruly, variables
+from tests.offbeat.deployment.nomad_jobs import tasks as tasks_of
 
 SPECS = {"shipped": SHIPPED, "rich": spec.read(FOLDER / "platform.yaml"), **CASES}
 
@@ -30,7 +30,7 @@ def jobs(platform):
 
 
 def tasks(platform):
-    return [task for job in jobs(platform) for group in job["TaskGroups"] for task in group["Tasks"]]
+    return [task for job in jobs(platform) for task in tasks_of(job)]
 
 
 def test_nomad_knows_every_field(platform):
@@ -54,37 +54,13 @@ def test_the_reader_finds_what_nomad_would_drop():
     assert list(unruly([job])) == ["offbeat/web: no port is called http"]
 
 
-def literal(text):
-    """Read text of a driver's config as HCL does: it has no sequence, and the doubled signs are the signs."""
-    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", text), text
-    return text.replace("$${", "${").replace("%%{", "%{")
-
-
 def test_commands_arrive_as_they_are_written(platform):
     """Every service, cronjob and release runs the words of platform.yaml, and no other."""
-    ran = {
-        tuple(map(literal, [task["Config"]["command"], *task["Config"]["args"]])) for task in tasks(platform)
-    }
+    ran = {tuple(argv(task)) for task in tasks(platform)}
 
     wanted = {tuple(each.argv) for each in platform.services}
     wanted |= {tuple(shlex.split(each.command)) for each in platform.cronjobs}
     assert ran == wanted | {tuple(shlex.split(platform.release))}
-
-
-ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
-
-
-def variables(task):
-    """Give what a container gets: the client replaces ${names} that it knows in Env, and templates come over them."""
-    assert not [value for value in task["Env"].values() if "${" in value]
-    (template,) = task["Templates"]
-    text = template["EmbeddedTmpl"].partition("{{ with nomadVar")[0].replace('{{ "{{" }}', "\0")
-    assert "{{" not in text
-    # go-envparse: a line each, in double quotes with four escapes.
-    lines = [line.replace("\0", "{{").split("=", 1) for line in text.splitlines()]
-    return task["Env"] | {
-        name: re.sub(r"\\(.)", lambda match: ESCAPES[match[1]], value[1:-1]) for name, value in lines
-    }
 
 
 def test_values_arrive_as_they_are_written(platform):

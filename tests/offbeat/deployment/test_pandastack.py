@@ -2,19 +2,17 @@
 
 import json
 import re
-import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from offbeat.deployment.exporters import Options, export_platform
 from tests.offbeat.deployment.golden.variants import CASES, SHIPPED
-from tests.offbeat.deployment.pandastack_tool import ask_tool, read_forms
+from tests.offbeat.deployment.pandastack_tool import ask_tool, find_problem, read_forms, read_lines
 from tests.offbeat.support.running import CHECKOUT
 
 PLATFORMS = CASES | {"shipped": SHIPPED}
-LINE = re.compile(r"""(?:^|[`'"( ])(panda [a-z]+\b[^`"\n]*)""", re.MULTILINE)
-"""A line in code or in a block: our prose names the tool `panda` nowhere else."""
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +111,22 @@ def test_one_cronjob_each_can_be_had():
     assert 'export_platform pandastack --tick 0"' in text
 
 
-def _with(platform, schedule):
-    from dataclasses import replace  # noqa: PLC0415
+def test_a_service_that_answers_nothing_is_reported():
+    """PandaStack asks every container for a health path: web and workers answer, another service does not."""
+    listener = replace(
+        SHIPPED.services[1], name="listener", command="python manage.py listen", queues=(), health=None
+    )
 
+    warnings = export_platform(
+        "pandastack", replace(SHIPPED, services=(*SHIPPED.services, listener))
+    ).warnings
+
+    assert [line for line in warnings if "answers no health path" in line] == [
+        "services/listener: answers no health path, which PandaStack asks every container for: it may be stopped"
+    ]
+
+
+def _with(platform, schedule):
     return replace(platform, cronjobs=(replace(platform.cronjobs[0], schedule=schedule),))
 
 
@@ -123,9 +134,9 @@ def test_every_line_of_the_tool_is_one_that_it_knows():
     """Wherever this repository writes a call of `panda`, command, options and the number of arguments are the tool's."""
     commands, _ = ask_tool()
     printed = [checklist(platform, tick=tick) for platform in PLATFORMS.values() for tick in (None, 0)]
-    lines = sorted({line for text in [*printed, *_texts()] for line in LINE.findall(text)})
+    lines = sorted({line for text in [*printed, *_texts()] for line in read_lines(text)})
 
-    assert [f"{line}: {problem}" for line in lines if (problem := _problem(line, commands))] == []
+    assert [f"{line}: {problem}" for line in lines if (problem := find_problem(line, commands))] == []
     assert len(lines) > 10
 
 
@@ -137,24 +148,3 @@ def _texts():
     for path in listed.stdout.splitlines():
         if path.endswith((".md", ".py", ".txt", ".yaml", ".yml")) and "/test_pandastack" not in path:
             yield (CHECKOUT / path).read_text()
-
-
-def _problem(line, commands):
-    """Say what the tool would refuse in a line; None where it takes it."""
-    words = shlex.split(re.sub(r"[\"')\]]+,?$", "", line.strip()), comments=True)[1:]
-    known, command = commands, None
-    while words and (found := next((each for each in known if each["name"] == words[0]), None)):
-        command, known, words = found, found["commands"], words[1:]
-    if command is None or known:
-        return f"no such command: {words[:1]}"
-    arguments = []
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-"):
-            arguments.append(word)
-        elif word.partition("=")[0] not in command["options"]:
-            return f"unknown option {word}"
-        elif command["options"][word.partition("=")[0]] and "=" not in word:
-            words.pop(0)
-    fits = command["least"] <= len(arguments) <= command["most"]
-    return None if fits else f"{len(arguments)} arguments, {command['least']} to {command['most']} are right"

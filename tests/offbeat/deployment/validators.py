@@ -21,9 +21,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tests.offbeat.deployment import arm, nomad_jobs, own_servers, schemas
-from tests.offbeat.deployment.northflank_types import nodes_of, type_errors
-from tests.offbeat.deployment.pandastack_tool import ask_tool, read_forms
+from tests.offbeat.deployment import arm, nomad_jobs, northflank_types, own_servers, pandastack_tool, schemas
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -263,6 +261,27 @@ def validate_kamal(exports, folder):
         own_servers.kamal_lines(laid_out(exports, folder), {})
 
 
+@proves("pandastack", "its command line (npm's @pandastack/cli): every line, question and choice")
+def validate_pandastack(exports, folder):
+    forms, lines = [], set()
+    for printed in exports.values():
+        text = printed["deploy/pandastack.md"]
+        forms += pandastack_tool.read_forms(text)
+        lines |= set(pandastack_tool.read_lines(text))
+    commands, results = pandastack_tool.ask_tool(forms)
+    nothing(each["error"] for each in results if "error" in each)
+    nothing(
+        f"{line}: {problem}" for line in lines if (problem := pandastack_tool.find_problem(line, commands))
+    )
+
+
+@proves("northflank", "the types of npm's @northflank/js-client; workflow and references by a reader of ours")
+def validate_northflank(exports, folder):
+    specs = [document["spec"] for _, document in documents(exports, "northflank.json")]
+    nodes = [node for spec in specs for node in northflank_types.nodes_of(spec)]
+    assert northflank_types.type_errors(nodes, folder) == ""
+
+
 @proves("ecs", "AWS' cfn-lint; deploy.sh with a stand-in for `aws`")
 def validate_ecs(exports, folder):
     lint = CHECKOUT / ".local" / "tools" / "cfn-lint" / "bin" / "cfn-lint"
@@ -308,24 +327,3 @@ def _azure_resources(resources, number):
         if each["type"] in AZURE_TYPES:
             body = {"location": each["location"]} | each["properties"]
             yield f"export const r{number}x{index}: {AZURE_TYPES[each['type']]} = {json.dumps(body)};"
-
-
-@proves(
-    "pandastack", "PandaStack's command line (npm `@pandastack/cli`): commands, options, questions, choices"
-)
-def validate_pandastack(exports, folder):
-    forms = [form for printed in exports.values() for form in read_forms(printed["deploy/pandastack.md"])]
-    _, results = ask_tool(forms)
-    nothing(each["error"] for each in results if "error" in each)
-    assert len(results) == len(forms) > len(exports)
-
-
-@proves(
-    "northflank",
-    "`tsc`, against the types of npm `@northflank/js-client` (workflow and references: by a reader of ours)",
-)
-def validate_northflank(exports, folder):
-    templates = [json.loads(text) for printed in exports.values() for text in printed.values()]
-    nothing(
-        filter(None, [type_errors([node for each in templates for node in nodes_of(each["spec"])], folder)])
-    )

@@ -185,9 +185,8 @@ def _eventbridge(schedule):
     names = DAYS if weekday == "?" else [each.capitalize() for each in weekday.split(",")]
     (override,) = json.loads(schedule["Target"]["Input"])["containerOverrides"]
     command = shlex.join(override["command"])
-    return PlannedWakeUp(
-        command, *numbers, frozenset(DAYS[each] for each in names), schedule["ScheduleExpressionTimezone"]
-    )
+    weekdays, zone = frozenset(DAYS[each] for each in names), schedule["ScheduleExpressionTimezone"]
+    return PlannedWakeUp(command, *numbers, weekdays, zone, repeated="once")
 
 
 def _steps(text, low, high):
@@ -246,7 +245,8 @@ def _systemd(files):
             start = re.search(
                 r"^ExecStart=\S+/(.*)$", files[path.replace(".timer", ".service")], re.MULTILINE
             )[1]
-            found.append(_calendar(start.replace("%%", "%"), calendar))
+            words = shlex.split(start.replace("%%", "%").replace("$$", "$"))
+            found.append(_calendar(shlex.join(words), calendar))
     return found
 
 

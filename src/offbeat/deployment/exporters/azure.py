@@ -119,6 +119,7 @@ SCRIPT = """\
 # GROUP is a resource group that exists, PARAMETERS the filled-in copy of parameters.example.json, outside the repository.
 # IMAGE=... deploys another image than platform.yaml names.
 set -euo pipefail
+: "${GROUP:?should name a resource group}" "${PARAMETERS:?should name a file}"
 parameters=$(realpath "$PARAMETERS")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 image=${IMAGE:-%(image)s}

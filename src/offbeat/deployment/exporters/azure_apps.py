@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters.environment import HOSTS, fixed_values, needed
 from offbeat.deployment.exporters.plans import Plan
+from offbeat.deployment.exporters.texts import unreferenced
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -136,11 +136,8 @@ def _container(target: Target, name: str, argv: list[str], plan: Plan, service: 
 
 
 def literal(text: str) -> str:
-    """Give text that neither ARM takes for an expression, which begins and ends with a bracket, nor the cluster for a name.
-
-    The cluster is Kubernetes: it reads `$$` as a dollar and `$(NAME)` as a variable, in arguments, too.
-    """
-    kept = re.sub(r"\$(?=[$(])", "$$", text)
+    """Give text that neither ARM takes for an expression, which begins and ends with a bracket, nor the cluster expands."""
+    kept = unreferenced(text)
     return f"[{kept}" if kept.startswith("[") and kept.endswith("]") else kept
 
 

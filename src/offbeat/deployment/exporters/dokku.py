@@ -104,7 +104,7 @@ def _commands(target: Target) -> Iterator[str]:
     yield from _config(target)
 
 
-# Without a domain of its own or a global one an app has none, and with an empty ALLOWED_HOSTS no process starts.
+# Without a domain of its own or a global one an app has none, and an empty ALLOWED_HOSTS answers every request with 400.
 NO_HOSTS = """\
 if ! has ALLOWED_HOSTS; then
     hosts=${{ALLOWED_HOSTS:-$(dokku domains:report {app} --domains-app-vhosts | xargs | tr ' ' ,)}}

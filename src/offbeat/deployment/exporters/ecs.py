@@ -41,6 +41,8 @@ FACTS = Facts(
     resources="yours: RDS and ElastiCache, say; their addresses go into the secret",
     servers="own",
     plans=PLANS,
+    # A dynamic reference, which has no escape.
+    expands=r"\{\{resolve:[^}]*\}\}",
     leaves_out_optional=True,
     proved_by="AWS' cfn-lint; deploy.sh with a stand-in for `aws`",
     notes=(

@@ -42,7 +42,7 @@ def template(target: Target) -> Object:
 def _parameters(target: Target, web: Service | None) -> Object:
     names = ", ".join(_asked(target))
     parameters: Object = {
-        "Image": {"Type": "String", "Default": target.image},
+        **({"Image": {"Type": "String", "Default": target.image}} if target.platform.release else {}),
         "Vpc": {"Type": "AWS::EC2::VPC::Id"},
         "Subnets": {
             "Type": "List<AWS::EC2::Subnet::Id>",

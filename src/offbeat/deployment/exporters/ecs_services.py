@@ -110,6 +110,7 @@ def _scheduler(target: Target, known: Object) -> Object:
         "Effect": "Allow",
         "Action": "ecs:RunTask",
         "Resource": {"Ref": "CronTask"},
+        "Condition": {"ArnEquals": {"ecs:cluster": known["ClusterArn"]}},
     }
     give = {
         "Effect": "Allow",
@@ -118,8 +119,10 @@ def _scheduler(target: Target, known: Object) -> Object:
         "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
     }
     document = {"Version": "2012-10-17", "Statement": [run, give]}
+    # Not for a schedule of another account, which could name this role.
+    ours = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
     role = {
-        "AssumeRolePolicyDocument": assumed_by("scheduler.amazonaws.com"),
+        "AssumeRolePolicyDocument": assumed_by("scheduler.amazonaws.com", Condition=ours),
         "Policies": [{"PolicyName": "run", "PolicyDocument": document}],
     }
     return {

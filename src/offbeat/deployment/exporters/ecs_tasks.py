@@ -23,9 +23,9 @@ def identifier(kind: str, name: str) -> str:
     return kind + name.replace("-", "X").replace("_", "x")
 
 
-def assumed_by(service: str) -> Object:
+def assumed_by(service: str, **condition: Any) -> Object:
     """Give the document that lets a service of AWS take a role."""
-    allowed = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **condition}
     return {"Version": "2012-10-17", "Statement": [allowed]}
 
 

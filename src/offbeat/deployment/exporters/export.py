@@ -160,6 +160,8 @@ def _limits_of(target: Target, service: Service) -> Iterator[str]:
             "longer jobs return to the queue and run again" if service.queues else "slow requests are cut off"
         )
         yield f"services/{service.name}: gets {given} s of grace, not {service.grace}: {effect}"
+    if facts.asks_all and not service.port and not service.queues:
+        yield f"services/{service.name}: answers no health path, which {facts.title} asks every container for: it may be stopped"
     yield from _counts(service, facts)
 
 

@@ -57,6 +57,8 @@ class Facts:
     """Whether a service with a port may run no instance until a request comes."""
     shows_size: bool = False
     """Whether a container sees what CPU and memory it has; where that is not sure, it is told how many processes to run."""
+    asks_all: bool = False
+    """Whether every container is asked for a health path, also one that serves nothing."""
     shares_port: bool = True
     """Whether several instances of web can be reached; on one machine without a router they would want one port."""
     hosts: str

@@ -61,6 +61,7 @@ FACTS = Facts(
     ),
     sources=(
         "fly.io/docs/reference/configuration",
+        "github.com/superfly/flyctl (internal/appconfig), github.com/superfly/fly-go (duration.go)",
         "fly.io/docs/blueprints/task-scheduling",
         "fly.io/docs/machines/guides-examples/machine-sizing",
         "fly.io/docs/flyctl/mpg-create",
@@ -83,7 +84,8 @@ def _config(target: Target) -> dict[str, Any]:
         "app": platform.name,
         # Fly sends SIGINT after 5 s of nothing said: to Celery that is another kind of stop.
         "kill_signal": "SIGTERM",
-        "kill_timeout": max(target.grace(each) for each in platform.services),
+        # With its unit: flyctl's own type reads a bare number as nanoseconds, whatever the reference says.
+        "kill_timeout": f"{max(target.grace(each) for each in platform.services)}s",
         "build": {"dockerfile": "Dockerfile"},
     }
     if platform.release:

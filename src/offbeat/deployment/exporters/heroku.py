@@ -173,7 +173,7 @@ def _checklist(target: Target) -> str:
 ADVANCED = """
 ## In its place: Advanced Scheduler
 
-This add-on knows cron lines, so that no slot is late, and has a command line of its own. Use one of the two.
+This add-on takes cron lines as they are, rounds none to ten minutes, and has a command line of its own. Use one of the two.
 Each line makes a trigger anew: `heroku triggers --app {name}` shows those that are there. `--dyno` is the size of your dynos.
 """
 

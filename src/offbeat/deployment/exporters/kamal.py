@@ -63,14 +63,17 @@ def files(target: Target) -> tuple[File, ...]:
 
 def _config(target: Target) -> dict[str, Any]:
     platform = target.platform
-    first = next((each for each in platform.services if each.port), platform.services[0])
+    first = _first(target)
     server, _, image = _image(target.image)
     config: dict[str, Any] = {"service": platform.name, "image": image, "minimum_version": "2.12.0"}
     if first.name != "web":
         config["primary_role"] = first.name
     roles = {name: _role(target, each) for each in platform.services for name in name_instances(each)}
     config["servers"] = roles | _cron(target)
-    config["proxy"] = _proxy(first)
+    if first.port:
+        config["proxy"] = _proxy(first)
+    else:
+        roles[first.name]["proxy"] = False
     secret = {key: [f"KAMAL_REGISTRY_{key.upper()}"] for key in ("username", "password")}
     config["registry"] = ({"server": server} if server else {}) | secret
     config["builder"] = {"arch": _ruby('ENV.fetch("ARCH", "amd64")')}
@@ -81,6 +84,12 @@ def _config(target: Target) -> dict[str, Any]:
     if platform.resources.kinds:
         config["accessories"] = {kind: _accessory(target, kind) for kind in platform.resources.kinds}
     return config
+
+
+def _first(target: Target) -> Service:
+    """Give the service whose container is started before all others."""
+    services = target.platform.services
+    return next((each for each in services if each.port), services[0])
 
 
 def _role(target: Target, service: Service) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def _role(target: Target, service: Service) -> dict[str, Any]:
         "stop_timeout": target.grace(service),
         "options": _options(service.cpu, service.memory) | _health(service),
     }
-    if service.port and platform.release:
+    if service == _first(target) and platform.release:
         # A hook could not run it: before the first container, the host has no secrets yet, and later those of the last deploy.
         own["PROCESS"] = f"release+{service.name}"
     else:

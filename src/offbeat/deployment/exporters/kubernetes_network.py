@@ -21,7 +21,7 @@ SUBMISSION = (25, 465, 587)
 TRACES = (4317, 4318)
 ADDRESSES = ("_URL", "_HOST", "_DSN", "_ENDPOINT", "_ADDRESS", "_SERVER")
 """How variables end that say where a server is."""
-PORT_OF_ADDRESS = re.compile(r"\w[\w+.-]*://(?:[^/?#\s]*@)?[^/?#@\s]+:(\d{1,5})(?:[/?#]\S*)?\Z")
+PORT_OF_ADDRESS = re.compile(r"\w[\w+.-]*://(?:[^/?#\s]*@)?[^/?#@\s]+:(\d{1,5})(?:[/?#]\S*)?")
 
 
 def policies(target: Target) -> list[dict[str, Any]]:
@@ -66,7 +66,8 @@ def _said(variable: EnvVar) -> Iterator[int]:
     """Give the port that a default names: a number of a variable whose name ends in PORT, or that of an address."""
     value = variable.default or ""
     if not variable.name.endswith("_PORT"):
-        value = PORT_OF_ADDRESS.sub(r"\1", value)
+        address = PORT_OF_ADDRESS.fullmatch(value)
+        value = address[1] if address else ""
     if value.isascii() and value.isdigit() and 0 < int(value) <= 65535:
         yield int(value)
 

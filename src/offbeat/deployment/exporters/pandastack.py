@@ -28,6 +28,7 @@ FACTS = Facts(
         "a migration must suit the old code and the new"
     ),
     scales=False,
+    asks_all=True,
     hosts="ALLOWED_HOSTS",
     resources="managed Postgres and Redis; a person copies their addresses",
     plans=(
@@ -54,7 +55,7 @@ FACTS = Facts(
         "npm @pandastack/cli 0.1.18: commands, questions, sizes and versions",
         "pandastack.io/blog; an unrelated product has the name pandastack.ai",
     ),
-    proved_by="PandaStack's command line (npm `@pandastack/cli`): commands, options, questions, choices",
+    proved_by="its command line (npm's @pandastack/cli): every line, question and choice",
 )
 
 

@@ -75,7 +75,7 @@ panda status
 def _databases(target: Target) -> str:
     text = "".join(_database(target, kind) for kind in target.platform.resources.kinds)
     if not text:
-        return "None: the servers live elsewhere.\n"
+        return "Nothing to do: the servers live elsewhere.\n"
     return f"""\
 Run `panda db create` for each. It adds a hyphen and six characters to the name, and makes the smallest, free size:
 choose a larger one in the dashboard.

@@ -22,7 +22,7 @@ from offbeat.jobs import (
 from offbeat.jobs.conf import conf
 from offbeat.jobs.worker import commands  # noqa: F401  registers a command of Celery's remote control
 from offbeat.jobs.worker.graceful_stop import stop_worker
-from offbeat.jobs.worker.health_port import open_health_port
+from offbeat.jobs.worker.health_port import EVERYWHERE, open_health_port
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
 from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicThread
 from offbeat.jobs.worker.periodic_tasks import registered
@@ -41,7 +41,8 @@ class MaintenanceStep(bootsteps.StartStopStep):
         MaintenanceThread(maintenance_tasks(maintenance, stop_worker)).start()
         if others := registered():
             PeriodicThread(others, name="jobs-periodic").start()
-        open_health_port(settings.BIND, settings.HEALTH_PORT)
+        # A project without the template has neither setting.
+        open_health_port(getattr(settings, "BIND", EVERYWHERE), getattr(settings, "HEALTH_PORT", 0))
 
 
 @signals.celeryd_after_setup.connect

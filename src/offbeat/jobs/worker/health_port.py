@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  a container is reached from outside
 PATIENCE = 5.0  # seconds for a request to arrive and its answer to be taken
 LARGEST_HEAD = 8192  # bytes of a request, which has no body
 MOST = 32  # connections at once; one more ends the oldest, so that idle ones keep no probe out
@@ -111,7 +112,7 @@ def open_health_port(bind: str, port: int) -> None:
     """Answer at the port, where there is one; a port that is taken costs the platform's probe, and no job."""
     if not port:
         return
-    host = "0.0.0.0" if bind.startswith("unix:") else bind  # noqa: S104  a container is reached from outside
+    host = EVERYWHERE if bind.startswith("unix:") else bind
     try:
         HealthPort(host, port).start()
     except OSError as error:

@@ -15,8 +15,8 @@ ENVIRONMENT = {
     "DATABASE_URL": "postgres://postgres:of-a-test@127.0.0.1:5432/postgres",
     "REDIS_URL": "redis://127.0.0.1:6379/0",
 }
-GRACE = "14"
-"""Seconds from SIGTERM to SIGKILL of a worker here: four for its jobs, ten to return them and close."""
+GRACE = "11"
+"""Of a worker here: a second for its jobs, ten to return them and close."""
 
 
 def beside(database: str) -> list[str]:

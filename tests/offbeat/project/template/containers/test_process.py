@@ -77,7 +77,7 @@ def test_worker(worker: str, database: str) -> None:
     with locked_table(database):
         assert servers.run("python manage.py enqueue_purge_unconfirmed --now", database).returncode == 0
         wait_until(lambda: servers.query(database, unfinished) == "running")
-        code = stop(worker, int(servers.GRACE))
+        code = stop(worker, PLATFORM.service("worker").grace)
 
     assert code == 0
     assert servers.query(database, unfinished) in {"pending", "published"}
