@@ -4,22 +4,25 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import CASES
+from tests.offbeat.deployment.golden.variants import CASES, FOLDER
 from tests.offbeat.deployment.validators import VALIDATORS
 from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
+
+SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml")}
 
 
 def printed(target):
     return {
         case: {file.path: file.text for file in export_platform(target, platform).files}
-        for case, platform in CASES.items()
+        for case, platform in SPECS.items()
     }
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_export_is_valid_to_its_platform(target, tmp_path):
-    """What the table calls the proof of a platform finds nothing wrong with any of the ten."""
+    """What the table calls the proof of a platform finds nothing wrong with any of them."""
     proof, validate = VALIDATORS[target]
 
     validate(printed(target), tmp_path)
