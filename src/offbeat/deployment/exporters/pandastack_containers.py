@@ -74,7 +74,8 @@ def _released(target: Target, service: Service) -> str:
     name = service.name
     return f"""\
 {name.capitalize()} runs the release first, and answers afterwards. Several instances wait for one another.
-When the release fails, {name} ends with its code, and is started again (not verified). Look for `Released: the database is up to date.` in its log.
+When the release fails, {name} ends with its code, and is started again (not verified).
+Look for `Released: the database is up to date.` in its log.
 
 """
 
