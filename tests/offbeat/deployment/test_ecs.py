@@ -106,11 +106,12 @@ def test_a_range_of_instances_scales():
     }
 
 
-def test_the_load_balancer_asks_the_path_that_says_ready():
+def test_the_load_balancer_asks_the_path_that_needs_no_database():
+    """ECS ends tasks that fail it: with `ready`, all of web while the database is down."""
     base, _ = templates(RICH)
     (group,) = of_kind(base, "TargetGroup").values()
 
-    assert (group["HealthCheckPath"], group["Port"]) == ("/readyz", 8080)
+    assert (group["HealthCheckPath"], group["Port"]) == ("/healthz", 8080)
     assert group["TargetGroupAttributes"] == [{"Key": "deregistration_delay.timeout_seconds", "Value": "45"}]
 
 
