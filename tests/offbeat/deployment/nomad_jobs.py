@@ -58,6 +58,8 @@ UPDATE = {
     "HealthyDeadline": NUMBER,
     "ProgressDeadline": NUMBER,
     "AutoRevert": FLAG,
+    "Canary": NUMBER,
+    "AutoPromote": FLAG,
 }
 DEADLINES = ("MinHealthyTime", "HealthyDeadline", "ProgressDeadline")
 PERIODIC = {"Enabled": FLAG, "SpecType": TEXT, "Specs": WORDS, "TimeZone": TEXT, "ProhibitOverlap": FLAG}

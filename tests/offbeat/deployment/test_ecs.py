@@ -75,6 +75,19 @@ def test_cloudformation_takes_the_templates_as_they_come(case):
         assert text.isascii() or name == "deploy.sh"
 
 
+def test_a_template_that_needs_a_bucket_asks_for_it_before_anything_else():
+    """Forty cronjobs are more than 51,200 bytes: without a word, the release would have run before the AWS CLI says so."""
+    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    command = "python manage.py tick --name"
+    source["cronjobs"] = [
+        {"name": f"job-{each}", "schedule": "@daily", "command": f"{command} {each}"} for each in range(40)
+    ]
+    script = files(spec.parse(yaml.safe_dump(source)))["deploy.sh"]
+
+    assert 0 < script.index('"${BUCKET:?') < script.index('deploy "$stack" base.yaml')
+    assert "BUCKET:?" not in files(RICH)["deploy.sh"]
+
+
 def test_names_that_differ_in_a_hyphen_stay_apart():
     """CloudFormation's own names have letters and digits alone: a-b1 and a-b-1 are two schedules all the same."""
     source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
@@ -106,11 +119,12 @@ def test_a_range_of_instances_scales():
     }
 
 
-def test_the_load_balancer_asks_the_path_that_says_ready():
+def test_the_load_balancer_asks_the_path_that_needs_no_database():
+    """ECS ends tasks that fail it: with `ready`, all of web while the database is down."""
     base, _ = templates(RICH)
     (group,) = of_kind(base, "TargetGroup").values()
 
-    assert (group["HealthCheckPath"], group["Port"]) == ("/readyz", 8080)
+    assert (group["HealthCheckPath"], group["Port"]) == ("/healthz", 8080)
     assert group["TargetGroupAttributes"] == [{"Key": "deregistration_delay.timeout_seconds", "Value": "45"}]
 
 

@@ -60,6 +60,8 @@ FACTS = Facts(
 )
 
 FOLDER = "deploy/ecs"
+INLINE = 51_200
+"""Bytes of a template that CloudFormation takes without a bucket."""
 
 
 def files(target: Target) -> tuple[File, ...]:
@@ -67,9 +69,10 @@ def files(target: Target) -> tuple[File, ...]:
         "base": ecs_base.template(target),
         "services": ecs_services.template(target, ecs_base.handed_over(target)),
     }
+    texts = {name: _text(target, each) for name, each in templates.items()}
     return (
-        *(File(f"{FOLDER}/{name}.yaml", _text(target, each)) for name, each in templates.items()),
-        File(f"{FOLDER}/deploy.sh", _script(target)),
+        *(File(f"{FOLDER}/{name}.yaml", text) for name, text in texts.items()),
+        File(f"{FOLDER}/deploy.sh", _script(target, max(map(len, texts.values())))),
     )
 
 
@@ -97,6 +100,9 @@ output() {
         --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
 }
 
+"""
+BUCKET = """\
+: "${BUCKET:?should name a bucket of S3: a template has more than 51,200 bytes}"
 """
 RELEASE = """\
 
@@ -132,8 +138,9 @@ deploy "$stack-services" services.yaml $made
 """
 
 
-def _script(target: Target) -> str:
+def _script(target: Target, size: int) -> str:
+    bucket = BUCKET if size > INLINE else ""
     head = f"#!/usr/bin/env bash\n{comment(target.header)}"
     script = SCRIPT % {"stack": target.platform.name, "image": target.image}
     release = RELEASE if target.platform.release else ""
-    return f'{head}{script}deploy "$stack" base.yaml "$@"\n{release}{LAST}'
+    return f'{head}{script}{bucket}deploy "$stack" base.yaml "$@"\n{release}{LAST}'
