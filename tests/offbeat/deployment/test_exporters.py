@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -465,3 +466,15 @@ def test_a_number_of_the_file_has_the_say(target):
     assert {
         count for kind, count in numbers(target, 0.5, 512, WORKER_CONCURRENCY="7") if kind == "WORKER"
     } == {"7"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_release_runs_without_web(target):
+    """Where web's start is what runs it, another service does; a platform.yaml may have workers alone."""
+    platform = replace(SHIPPED, release="python manage.py release --known-by-this")
+
+    def is_run(services):
+        files = export_platform(target, replace(platform, services=services)).files
+        return any(re.search(r"known-by-this|\brelease\+\w", file.text) for file in files)
+
+    assert is_run(platform.services[1:]) == is_run(platform.services)
