@@ -48,6 +48,7 @@ GROUP = {
     "Tasks": [TASK],
     "Networks": [{"DynamicPorts": [{"Label": TEXT, "To": NUMBER}]}],
     "Services": [SERVICE],
+    "ShutdownDelay": NUMBER,
     "RestartPolicy": RESTART,
     "ReschedulePolicy": {"Attempts": NUMBER, "Unlimited": FLAG},
 }
@@ -114,6 +115,8 @@ def _unruly_group(group):
     used = {each["PortLabel"] for each in group.get("Services", [])}
     used |= {port for task in group["Tasks"] for port in task["Config"].get("ports", [])}
     yield from (f"no port is called {label}" for label in sorted(used - labels))
+    if group.get("Services") and not group.get("ShutdownDelay"):
+        yield "no shutdown_delay is set"  # a warning of `nomad job run`
     names = [task["Name"] for task in group["Tasks"]]
     if len(set(names)) != len(names):
         yield "two tasks have one name"

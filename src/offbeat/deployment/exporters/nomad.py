@@ -120,6 +120,8 @@ def _group(target: Target, service: Service) -> dict[str, Any]:
         # "To" is the port inside; the one outside is Nomad's choice.
         group["Networks"] = [{"DynamicPorts": [{"Label": "http", "To": service.port}]}]
         group["Services"] = [_registration(target, service)]
+        # From the end of its registration to SIGTERM: what asks Nomad for web has to hear of it first.
+        group["ShutdownDelay"] = 5 * SECOND
     return group
 
 
