@@ -16,6 +16,7 @@ CONTAINER = {
     "cap_drop": WORDS,
     "security_opt": WORDS,
     "mount": [MOUNT],
+    "healthchecks": {"disable": FLAG},
 }
 # api/tasks.go
 TEMPLATE = {"EmbeddedTmpl": TEXT, "DestPath": TEXT, "Envvars": FLAG, "ChangeMode": TEXT}
@@ -106,6 +107,9 @@ def unruly(jobs):
         update = [job.get("Update", {}).get(name, 0) for name in DEADLINES]
         if update != sorted(update):
             yield f"{job['ID']}: deadlines are not in their order"
+        for task in tasks(job):
+            if not task["Config"].get("healthchecks", {}).get("disable"):
+                yield f"{job['ID']}/{task['Name']}: Docker asks for the path of web"
         for group in job["TaskGroups"]:
             yield from (f"{job['ID']}/{group['Name']}: {fault}" for fault in _unruly_group(group))
 

@@ -200,6 +200,8 @@ def _container(target: Target, argv: list[str]) -> dict[str, Any]:
         "cap_drop": ["all"],
         "security_opt": ["no-new-privileges"],
         "mount": [scratch],
+        # The image's own is for web, and Nomad looks at none.
+        "healthchecks": {"disable": True},
     }
 
 
