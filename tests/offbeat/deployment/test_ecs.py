@@ -160,6 +160,7 @@ def test_a_generated_secret_outlives_the_stack():
 # Notes its words, with tabs between, and answers as the AWS CLI does.
 AWS = r"""#!/bin/sh
 printf '%s\t' "$@" >> "$CALLS"; echo >> "$CALLS"
+case "$*" in *"$FAILS"*) exit 255 ;; esac
 case "$*" in
 *describe-stacks*join*) printf 'Cluster=shop\tSubnets=subnet-1,subnet-2\n' ;;
 *describe-stacks*) printf 'value-of-%s\n' "$(echo "$*" | cut -d "'" -f 2)" ;;
@@ -177,6 +178,7 @@ def deploy(folder, *arguments, **variables):
         (folder / name).write_text(text)
     calls = folder / "calls"
     calls.unlink(missing_ok=True)
+    variables = {"FAILS": "nothing"} | variables
     variables |= {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls)}
     done = subprocess.run(
         ["bash", str(folder / "deploy.sh"), *arguments],
@@ -229,6 +231,17 @@ def test_a_release_that_ecs_cannot_start_ends_the_deploy(tmp_path):
     assert done.returncode == 1
     assert "ECS could not start the release" in done.stderr
     assert steps(calls) == ["deploy base.yaml", "run-task"]
+
+
+@pytest.mark.parametrize(
+    "step", ["base.yaml", "'Subnets'", "'SecurityGroup'", "'Release'", "run-task", "describe-tasks", "join"]
+)
+def test_a_step_that_fails_is_the_last(step, tmp_path):
+    """No step goes on with what another could not say."""
+    done, calls = deploy(tmp_path, CODE="0", FAILS=step)
+
+    assert done.returncode == 255
+    assert step in " ".join(calls[-1])
 
 
 def test_the_scheduler_may_run_its_task_and_nothing_else():

@@ -120,6 +120,8 @@ def _group(target: Target, service: Service) -> dict[str, Any]:
         # "To" is the port inside; the one outside is Nomad's choice.
         group["Networks"] = [{"DynamicPorts": [{"Label": "http", "To": service.port}]}]
         group["Services"] = [_registration(target, service)]
+        # From the end of its registration to SIGTERM: what asks Nomad for web has to hear of it first.
+        group["ShutdownDelay"] = 5 * SECOND
     return group
 
 
@@ -198,6 +200,8 @@ def _container(target: Target, argv: list[str]) -> dict[str, Any]:
         "cap_drop": ["all"],
         "security_opt": ["no-new-privileges"],
         "mount": [scratch],
+        # The image's own is for web, and Nomad looks at none.
+        "healthchecks": {"disable": True},
     }
 
 
