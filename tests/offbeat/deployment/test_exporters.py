@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from django.core.management import CommandError, call_command
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, MissingKeyError, Options, export_platform, facts_of
@@ -291,6 +292,19 @@ def test_a_tick_is_one_entry_for_all():
     ]
     assert "cronjobs: with one tick, slots come up to 10 min late" in printed.warnings
     assert "--tick 10" in printed.files[0].text
+
+
+@pytest.mark.parametrize("minutes", [7, 60, 90, 1439, 1440])
+@pytest.mark.parametrize("target", ["heroku", "ecs", "render"])
+def test_a_tick_of_any_length_is_a_line_that_cron_takes(target, minutes):
+    """A day is no step of hours."""
+    assert "*/24" not in str(export(target, tick=minutes))
+
+
+@pytest.mark.parametrize("minutes", ["-5", "1441", "x", "1.5"])
+def test_a_tick_that_no_day_holds_is_refused(minutes):
+    with pytest.raises(CommandError, match="a whole number of minutes from 0 to 1440"):
+        call_command("export_platform", "render", f"--tick={minutes}")
 
 
 def test_a_second_line_gets_a_name_that_nobody_has():
