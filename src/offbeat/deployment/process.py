@@ -149,7 +149,8 @@ def _check(service: Service) -> list[str]:
 
 
 def _pattern(name: str) -> str:
-    return f"'' | {name}" if name == DEFAULT else name
+    # In quotes, as `esac` would end the list.
+    return f"'' | {name}" if name == DEFAULT else f"'{name}'"
 
 
 def _released(platform: Platform) -> tuple[Service, ...]:

@@ -122,6 +122,15 @@ def test_web_is_the_default(image: Image, named: str | None) -> None:
     assert image.ran == [command_of(SHIPPED, "web")]
 
 
+@pytest.mark.parametrize("name", ["esac", "case", "release2", "process"])
+def test_names_that_mean_something_to_sh(make: Callable[[Platform], Image], name: str) -> None:
+    """They are names like any other."""
+    image = make(replace(SHIPPED, services=(*SHIPPED.services, replace(SHIPPED.services[1], name=name))))
+
+    assert [image.run(each)[0] for each in (name, f"release+{name}", "web")] == [0, 0, 0]
+    assert image.run(name, "health") == (0, "")
+
+
 def test_the_program_takes_the_place_of_the_shell(image: Image) -> None:
     """It has its process id, so its signals; and its exit code is that of the container."""
     started = image.start("prune-jobs", CODE="75")
