@@ -1,25 +1,33 @@
 """Every target and every unusual platform.yaml: exported, valid to the platform, exact, and every slot of two years woken."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import CASES
+from tests.offbeat.deployment.golden.variants import CASES, SHIPPED
 from tests.offbeat.deployment.validators import VALIDATORS
 from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
+
+UNEVEN = replace(
+    SHIPPED,
+    services=tuple(replace(each, cpu=1 / 3, memory=122880) for each in SHIPPED.services),
+    env=tuple(replace(each, help=f"<%= 1 %> '{each.help}") for each in SHIPPED.env),
+)
+"""CPUs of no two decimals, the largest sizes, and helps that a template or a shell would read."""
 
 
 def printed(target):
     return {
         case: {file.path: file.text for file in export_platform(target, platform).files}
-        for case, platform in CASES.items()
+        for case, platform in (CASES | {"uneven": UNEVEN}).items()
     }
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_export_is_valid_to_its_platform(target, tmp_path):
-    """What the table calls the proof of a platform finds nothing wrong with any of the ten."""
+    """What the table calls the proof of a platform finds nothing wrong with any of them."""
     proof, validate = VALIDATORS[target]
 
     validate(printed(target), tmp_path)
