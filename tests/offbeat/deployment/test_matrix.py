@@ -1,16 +1,24 @@
 """Every target and every unusual platform.yaml: exported, valid to the platform, exact, and every slot of two years woken."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import CASES, FOLDER
+from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
 from tests.offbeat.deployment.validators import VALIDATORS
 from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
 
-SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml")}
+UNEVEN = replace(
+    SHIPPED,
+    services=tuple(replace(each, cpu=1 / 3, memory=122880) for each in SHIPPED.services),
+    env=tuple(replace(each, help=f"<%= 1 %> '{each.help}") for each in SHIPPED.env),
+)
+"""CPUs of no two decimals, the largest sizes, and helps that a template or a shell would read."""
+
+SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml"), "uneven": UNEVEN}
 
 
 def printed(target):

@@ -159,12 +159,18 @@ def validate_railway(exports, folder):
     assert [json.loads(line)[0] for line in done.stdout.splitlines()] == list(exports)
 
 
-@proves("heroku", "the app.json schema of npm's @heroku/mcp-server; heroku.yml by its documented keys")
+@proves(
+    "heroku",
+    "the app.json schema of npm's @heroku/mcp-server, but for newer sizes; heroku.yml by its documented keys",
+)
 def validate_heroku(exports, folder):
     hold(schemas.HEROKU_YML, documents(exports, "heroku.yml"))
     schema = json.loads((npm_package("@heroku/mcp-server") / "dist/utils/app-json.schema.json").read_text())
     # It knows no `container`, which Heroku's documentation asks for.
     schema["properties"]["stack"] = {"enum": ["container"]}
+    # Nor the sizes that came later: devcenter.heroku.com/articles/dyno-tiers.
+    later = ["performance-l-ram", "performance-xl", "performance-2xl"]
+    schema["definitions"]["dynoSize"]["enum"] += later
     hold(schema, documents(exports, "app.json"))
 
 
@@ -250,13 +256,16 @@ def validate_dokploy(exports, folder):
     hold(compose_spec(), documents(exports, "deploy/dokploy/compose.yaml"))
 
 
+KAMAL = "config/deploy.yml"
+
+
 @proves("kamal", "Kamal's own validation; where Ruby is missing, a reader of ours, strict")
 def validate_kamal(exports, folder):
     rendered = {
-        case: {path: own_servers.render(text, own_servers.ENVIRONMENT) for path, text in printed.items()}
+        case: {KAMAL: own_servers.render(printed[KAMAL], own_servers.ENVIRONMENT)}
         for case, printed in exports.items()
     }
-    hold(schemas.KAMAL, documents(rendered, "config/deploy.yml"))
+    hold(schemas.KAMAL, documents(rendered, KAMAL))
     if shutil.which("ruby"):
         own_servers.kamal_lines(laid_out(exports, folder), {})
 

@@ -35,7 +35,7 @@ PLANS = (
 
 FACTS = Facts(
     title="Heroku",
-    proved_by="the app.json schema of npm's @heroku/mcp-server; heroku.yml by its documented keys",
+    proved_by="the app.json schema of npm's @heroku/mcp-server, but for newer sizes; heroku.yml by its documented keys",
     files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
     cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily; or Advanced Scheduler, by commands",
     floor=10,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from math import ceil
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.budget import SCRATCH
@@ -158,7 +159,9 @@ def _service(target: Target, service: Service) -> Section:
         unit += [("Requires", f"{name}-release.service"), ("After", f"{name}-release.service")]
     # SIGTERM goes to the main process alone, as in a container: it tells its children itself.
     stop = [("KillMode", "mixed"), ("KillSignal", "SIGTERM"), ("TimeoutStopSec", f"{target.grace(service)}")]
-    limits = [("MemoryMax", f"{service.memory}M"), ("CPUQuota", f"{service.cpu * 100:g}%")]
+    # Two decimals are all that it reads; what is more would be no limit at all.
+    quota = ceil(round(service.cpu * 10_000, 3)) / 100
+    limits = [("MemoryMax", f"{service.memory}M"), ("CPUQuota", f"{quota:g}%")]
     return {
         "Unit": unit,
         "Service": [
