@@ -13,12 +13,12 @@ from tests.offbeat.deployment.golden.variants import SHIPPED
 from tests.offbeat.deployment.test_export_validity import npm_package
 
 # What each publishes: Upsun in its documentation's registry.json, Scalingo on the pages of its databases, DigitalOcean in
-# its OpenAPI's example of database options (without those that can no longer be made), Fly in flyctl's reference.
+# its OpenAPI's example of database options (without those that can no longer be made), Fly on all of its pages.
 PUBLISHED = {
     "upsun": {"postgres": {"18", "17", "16", "15", "14"}, "redis": {"8.8", "8.0", "7.2"}},
     "scalingo": {"postgres": {"17", "16", "15", "14"}, "redis": {"7.2", "6.2"}},
     "digitalocean": {"postgres": {"17", "16", "15"}, "redis": {"8"}},
-    "fly": {"postgres": {"17", "16"}},
+    "fly": {"postgres": {"16"}},
     "pandastack": {"postgres": {"16.4.0", "14.8.0"}, "redis": {"7.2.4", "7.0.6"}},
     "railway": {"postgres": {"18"}, "redis": {"8.2"}},
 }

@@ -6,9 +6,11 @@ import re
 import shlex
 import subprocess
 import tomllib
+from dataclasses import replace
 
 import pytest
 import yaml
+from django.core.management import CommandError, call_command
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, MissingKeyError, Options, export_platform, facts_of
@@ -292,6 +294,19 @@ def test_a_tick_is_one_entry_for_all():
     assert "--tick 10" in printed.files[0].text
 
 
+@pytest.mark.parametrize("minutes", [7, 60, 90, 1439, 1440])
+@pytest.mark.parametrize("target", ["heroku", "ecs", "render"])
+def test_a_tick_of_any_length_is_a_line_that_cron_takes(target, minutes):
+    """A day is no step of hours."""
+    assert "*/24" not in str(export(target, tick=minutes))
+
+
+@pytest.mark.parametrize("minutes", ["-5", "1441", "x", "1.5"])
+def test_a_tick_that_no_day_holds_is_refused(minutes):
+    with pytest.raises(CommandError, match="a whole number of minutes from 0 to 1440"):
+        call_command("export_platform", "render", f"--tick={minutes}")
+
+
 def test_a_second_line_gets_a_name_that_nobody_has():
     """A cronjob of two lines beside one that is called like the second is still two."""
     night = {"schedule": "30 2 * * *", "timezone": "Europe/Berlin", "command": "python manage.py a"}
@@ -465,3 +480,15 @@ def test_a_number_of_the_file_has_the_say(target):
     assert {
         count for kind, count in numbers(target, 0.5, 512, WORKER_CONCURRENCY="7") if kind == "WORKER"
     } == {"7"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_release_runs_without_web(target):
+    """Where web's start is what runs it, another service does; a platform.yaml may have workers alone."""
+    platform = replace(SHIPPED, release="python manage.py release --known-by-this")
+
+    def is_run(services):
+        files = export_platform(target, replace(platform, services=services)).files
+        return any(re.search(r"known-by-this|\brelease\+\w", file.text) for file in files)
+
+    assert is_run(platform.services[1:]) == is_run(platform.services)

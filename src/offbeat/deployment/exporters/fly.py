@@ -42,7 +42,8 @@ FACTS = Facts(
     hosts="by itself (FLY_APP_NAME)",
     resources="`fly mpg create` and `fly redis create`",
     servers="fixed",
-    versions={"postgres": Offer(("17", "16"))},
+    # The one version that all of Fly's own pages name.
+    versions={"postgres": Offer(("16",))},
     plans=PLANS,
     starts_from_zero=True,
     notes=(
@@ -56,7 +57,7 @@ FACTS = Facts(
         "its Redis is billed by the command, and a worker asks it every second: a Redis of your own is cheaper",
     ),
     unverified=(
-        "that Managed Postgres has 17 (flyctl's reference says 16 and 17, Fly's other pages 16 alone, which comes unasked)",
+        "that Managed Postgres has a newer major version than 16 (flyctl's reference names 17, for --pg-major-version)",
         "which version of Redis `fly redis create` gives",
     ),
     sources=(

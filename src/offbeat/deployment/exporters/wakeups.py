@@ -74,8 +74,8 @@ def every(minutes: int) -> str:
     if minutes < 60:
         fits = max(each for each in range(1, minutes + 1) if 60 % each == 0)
         return f"*/{fits} * * * *" if fits > 1 else "* * * * *"
-    fits = max(each for each in range(1, minutes // 60 + 1) if 24 % each == 0)
-    return f"0 */{fits} * * *" if fits > 1 else "0 * * * *"
+    fits = max(each for each in range(1, min(minutes // 60, 24) + 1) if 24 % each == 0)
+    return {1: "0 * * * *", 24: "0 0 * * *"}.get(fits, f"0 */{fits} * * *")
 
 
 def shortest_interval(line: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, Export, MissingKeyError, Options, export_platform
 from offbeat.deployment.exporters.files import drifted, write
+
+MOST_MINUTES = 24 * 60
+
+
+def _minutes(text: str) -> int:
+    """Read the minutes between ticks; raises ArgumentTypeError with what would be right."""
+    if text.isdecimal() and text.isascii() and int(text) <= MOST_MINUTES:
+        return int(text)
+    raise ArgumentTypeError(f'should be a whole number of minutes from 0 to {MOST_MINUTES}, got "{text}"')
 
 
 class Command(BaseCommand):
@@ -34,7 +44,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--tick",
-            type=int,
+            type=_minutes,
             metavar="MINUTES",
             help="one wake-up for all cronjobs, every so many minutes; 0: one each",
         )
