@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from offbeat.env import env
+from offbeat.first_process import end_on_sigterm
 from offbeat.retired_settings import retired
 
 if TYPE_CHECKING:
@@ -47,21 +48,6 @@ def read_settings() -> None:
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
         if "offbeat.settings" in sys.modules:
             env.complain()  # for a project whose settings take in the core's, and forget it
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM end process 1 at once, with 143, as it ends any other: the kernel keeps from it what it has no handler for.
-
-    A wake-up or a release would otherwise be killed only when its container's grace is over. Web and worker set handlers of
-    their own, later.
-    """
-    if os.getpid() != 1:
-        return
-    import signal  # noqa: PLC0415  most commands that are not process 1 do without
-
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        # No exception: code that catches everything would go on.
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
 
 
 def refuse_retired_settings() -> None:

@@ -13,6 +13,7 @@ import kombu.exceptions
 import pytest
 
 from offbeat.boot import clear_errors
+from tests.offbeat.support.running import CHECKOUT
 
 
 def test_a_database_that_is_away(capsys):
@@ -64,7 +65,7 @@ def test_sigterm_ends_process_1(pid, code):
     program = f"""
         import os, time
         os.getpid = lambda: {pid}
-        from offbeat.boot import end_on_sigterm
+        from offbeat.first_process import end_on_sigterm
         end_on_sigterm()
         print("ready", flush=True)
         time.sleep(60)
@@ -76,3 +77,18 @@ def test_sigterm_ends_process_1(pid, code):
         running.terminate()
 
         assert running.wait(60) == code
+
+
+def test_web_ends_at_sigterm_from_the_start():
+    """Before gunicorn and Django are imported, which takes long enough to be stopped in it."""
+    program = """
+        import os, runpy, signal, sys, types
+        os.getpid = lambda: 1
+        gunicorn = types.SimpleNamespace(run=lambda: callable(signal.getsignal(signal.SIGTERM)) + 10)
+        sys.modules["gunicorn.app.wsgiapp"] = gunicorn
+        runpy.run_path("src/offbeat/gunicorn.py", run_name="__main__")
+    """
+
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False, cwd=CHECKOUT)
+
+    assert done.returncode == 11

@@ -16,6 +16,7 @@ CONTAINER = {
     "cap_drop": WORDS,
     "security_opt": WORDS,
     "mount": [MOUNT],
+    "healthchecks": {"disable": FLAG},
 }
 # api/tasks.go
 TEMPLATE = {"EmbeddedTmpl": TEXT, "DestPath": TEXT, "Envvars": FLAG, "ChangeMode": TEXT}
@@ -48,6 +49,7 @@ GROUP = {
     "Tasks": [TASK],
     "Networks": [{"DynamicPorts": [{"Label": TEXT, "To": NUMBER}]}],
     "Services": [SERVICE],
+    "ShutdownDelay": NUMBER,
     "RestartPolicy": RESTART,
     "ReschedulePolicy": {"Attempts": NUMBER, "Unlimited": FLAG},
 }
@@ -58,6 +60,8 @@ UPDATE = {
     "HealthyDeadline": NUMBER,
     "ProgressDeadline": NUMBER,
     "AutoRevert": FLAG,
+    "Canary": NUMBER,
+    "AutoPromote": FLAG,
 }
 DEADLINES = ("MinHealthyTime", "HealthyDeadline", "ProgressDeadline")
 PERIODIC = {"Enabled": FLAG, "SpecType": TEXT, "Specs": WORDS, "TimeZone": TEXT, "ProhibitOverlap": FLAG}
@@ -103,6 +107,9 @@ def unruly(jobs):
         update = [job.get("Update", {}).get(name, 0) for name in DEADLINES]
         if update != sorted(update):
             yield f"{job['ID']}: deadlines are not in their order"
+        for task in tasks(job):
+            if not task["Config"].get("healthchecks", {}).get("disable"):
+                yield f"{job['ID']}/{task['Name']}: Docker asks for the path of web"
         for group in job["TaskGroups"]:
             yield from (f"{job['ID']}/{group['Name']}: {fault}" for fault in _unruly_group(group))
 
@@ -112,6 +119,8 @@ def _unruly_group(group):
     used = {each["PortLabel"] for each in group.get("Services", [])}
     used |= {port for task in group["Tasks"] for port in task["Config"].get("ports", [])}
     yield from (f"no port is called {label}" for label in sorted(used - labels))
+    if group.get("Services") and not group.get("ShutdownDelay"):
+        yield "no shutdown_delay is set"  # a warning of `nomad job run`
     names = [task["Name"] for task in group["Tasks"]]
     if len(set(names)) != len(names):
         yield "two tasks have one name"

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.support.running import CHECKOUT
 
 ASKED = "asked"
@@ -27,9 +27,9 @@ REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Z][A-Z0-9_]*)(?::[?-][^}]*)?\})")
 def compose_processes(files, folder):
     """Give {service: (words of its command, {name: value})}; a variable that is not in the file is ASKED."""
     path = f"deploy/{folder}/compose.yaml"
-    services = yaml.safe_load(files[path])["services"]
+    services = libyaml.one(files[path])["services"]
     return {
-        name: (split(interpolate(entry["command"])), _compose_env(files, entry))
+        name: (split(interpolate(entry["command"])), _compose_env(entry))
         for name, entry in services.items()
         if "build" in entry
     }
@@ -41,34 +41,19 @@ def interpolate(text):
     return REFERENCE.sub(lambda match: "$" if match[1] else ASKED, text)
 
 
-def _compose_env(files, entry):
-    env = {}
-    for path in entry.get("env_file", []):
-        env |= env_file(files[path])
+def _compose_env(entry):
+    """Give what `environment` holds, and what `env` puts before the command. No env_file: Coolify replaces it by its own."""
+    assert "env_file" not in entry
     assert all(isinstance(value, str) for value in entry["environment"].values()), entry["environment"]
+    program, *pairs = entry.get("entrypoint", ["env"])
+    assert program == "env"
+    env = dict(interpolate(pair).split("=", 1) for pair in pairs)
     return env | {name: interpolate(value) for name, value in entry["environment"].items()}
-
-
-def env_file(text):
-    """Read an env file as Compose does: nothing is special in single quotes; in double ones a backslash escapes."""
-    found = {}
-    rest = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip("\n")
-    while rest:
-        match = re.match(r"""([A-Z0-9_]+)=(?:'([^']*)'|"((?:\\.|[^"\\])*)")(?:\n|$)""", rest)
-        assert match, rest
-        name, single, double = match.groups()
-        found[name] = single if double is None else _unescaped(double)
-        rest = rest[match.end() :]
-    return found
-
-
-def _unescaped(text):
-    return re.sub(r"\\(.)", lambda each: {"n": "\n", "r": "\r"}.get(each[1], each[1]), text)
 
 
 def kamal_processes(files, environment):
     """Give {role: (words of its command, {name: value})}, made of config/deploy.yml as Kamal does."""
-    config = yaml.safe_load(render(files["config/deploy.yml"], environment))
+    config = libyaml.one(render(files["config/deploy.yml"], environment))
     return {name: _kamal_role(config, role) for name, role in config["servers"].items()}
 
 

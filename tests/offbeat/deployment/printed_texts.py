@@ -12,7 +12,7 @@ import tomllib
 import yaml
 
 
-class TagLoader(yaml.SafeLoader):
+class TagLoader(yaml.CSafeLoader):
     """Reads CloudFormation's tags as what they hold."""
 
 
@@ -58,6 +58,8 @@ def leaves(document):
             yield from template_values(key, value)
             if key == "Input":  # of a schedule of AWS: JSON
                 yield from leaves(json.loads(value))
+            if key == "entrypoint":  # `env`, with its values
+                yield from (pair.partition("=")[2] for pair in value)
             yield from leaves(value)
     elif isinstance(document, list):
         if document and all(isinstance(each, str) for each in document):
@@ -110,15 +112,6 @@ def from_units(text):
             words = list(unit_words(value))
             assert all(re.fullmatch(r"(\$\$|[^$])*", word) for word in words)
             yield tuple(word.replace("$$", "$") for word in words[1:])
-
-
-def compose_env(text):
-    """Read an env file as Compose documents: nothing is read in single quotes, and a few escapes in double ones."""
-    escapes = {"n": "\n", "r": "\r"}
-    for single, double in re.findall(r"""^\w+=(?:'([^']*)'|"((?:\\.|[^"\\])*)")$""", text, re.MULTILINE):
-        yield (single or re.sub(r"\\(.)", lambda match: escapes.get(match[1], match[1]), double)).replace(
-            "$", "$$"
-        )
 
 
 STUB = """#!/bin/sh
@@ -191,7 +184,6 @@ FORMATS = {
     r"(?!deploy/(?:ecs|azure)/).*\.sh|\.environment": from_script,
     r"deploy/pandastack\.md": from_checklist,
     r"deploy/heroku/.*\.md": from_page,
-    r"deploy/coolify/.*\.env": lambda text, _: compose_env(text),
     r"deploy/crontab\.env": from_env_file,
 }
 

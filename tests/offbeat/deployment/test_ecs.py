@@ -12,6 +12,7 @@ import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
 from tests.offbeat.deployment.validators import validate_ecs
 
@@ -26,7 +27,7 @@ def files(platform):
 @cache
 def templates(platform):
     printed = files(platform)
-    return yaml.safe_load(printed["base.yaml"]), yaml.safe_load(printed["services.yaml"])
+    return libyaml.one(printed["base.yaml"]), libyaml.one(printed["services.yaml"])
 
 
 def of_kind(template, kind):
@@ -75,9 +76,22 @@ def test_cloudformation_takes_the_templates_as_they_come(case):
         assert text.isascii() or name == "deploy.sh"
 
 
+def test_a_template_that_needs_a_bucket_asks_for_it_before_anything_else():
+    """Forty cronjobs are more than 51,200 bytes: without a word, the release would have run before the AWS CLI says so."""
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
+    command = "python manage.py tick --name"
+    source["cronjobs"] = [
+        {"name": f"job-{each}", "schedule": "@daily", "command": f"{command} {each}"} for each in range(40)
+    ]
+    script = files(spec.parse(yaml.safe_dump(source)))["deploy.sh"]
+
+    assert 0 < script.index('"${BUCKET:?') < script.index('deploy "$stack" base.yaml')
+    assert "BUCKET:?" not in files(RICH)["deploy.sh"]
+
+
 def test_names_that_differ_in_a_hyphen_stay_apart():
     """CloudFormation's own names have letters and digits alone: a-b1 and a-b-1 are two schedules all the same."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     names = ["a-b1", "a-b-1", "ab-1", "a1-b", "task"]
     source["cronjobs"] = [
         {"name": each, "schedule": "@daily", "command": f"python manage.py {each}"} for each in names
@@ -106,11 +120,12 @@ def test_a_range_of_instances_scales():
     }
 
 
-def test_the_load_balancer_asks_the_path_that_says_ready():
+def test_the_load_balancer_asks_the_path_that_needs_no_database():
+    """ECS ends tasks that fail it: with `ready`, all of web while the database is down."""
     base, _ = templates(RICH)
     (group,) = of_kind(base, "TargetGroup").values()
 
-    assert (group["HealthCheckPath"], group["Port"]) == ("/readyz", 8080)
+    assert (group["HealthCheckPath"], group["Port"]) == ("/healthz", 8080)
     assert group["TargetGroupAttributes"] == [{"Key": "deregistration_delay.timeout_seconds", "Value": "45"}]
 
 
@@ -126,7 +141,7 @@ def test_a_platform_of_workers_alone_needs_no_load_balancer_and_no_release(tmp_p
     worker = {"name": "worker", "command": "python manage.py worker --queues a", "queues": ["a"]}
     source = {"name": "shop", "image": "acme/shop:1", "services": [worker]}
     printed = files(spec.parse(yaml.safe_dump(source)))
-    base = yaml.safe_load(printed["base.yaml"])
+    base = libyaml.one(printed["base.yaml"])
 
     assert set(base["Parameters"]) == {"Vpc", "Subnets", "PublicIp"}
     assert "run-task" not in printed["deploy.sh"]
@@ -146,6 +161,7 @@ def test_a_generated_secret_outlives_the_stack():
 # Notes its words, with tabs between, and answers as the AWS CLI does.
 AWS = r"""#!/bin/sh
 printf '%s\t' "$@" >> "$CALLS"; echo >> "$CALLS"
+case "$*" in *"$FAILS"*) exit 255 ;; esac
 case "$*" in
 *describe-stacks*join*) printf 'Cluster=shop\tSubnets=subnet-1,subnet-2\n' ;;
 *describe-stacks*) printf 'value-of-%s\n' "$(echo "$*" | cut -d "'" -f 2)" ;;
@@ -163,6 +179,7 @@ def deploy(folder, *arguments, **variables):
         (folder / name).write_text(text)
     calls = folder / "calls"
     calls.unlink(missing_ok=True)
+    variables = {"FAILS": "nothing"} | variables
     variables |= {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls)}
     done = subprocess.run(
         ["bash", str(folder / "deploy.sh"), *arguments],
@@ -215,6 +232,17 @@ def test_a_release_that_ecs_cannot_start_ends_the_deploy(tmp_path):
     assert done.returncode == 1
     assert "ECS could not start the release" in done.stderr
     assert steps(calls) == ["deploy base.yaml", "run-task"]
+
+
+@pytest.mark.parametrize(
+    "step", ["base.yaml", "'Subnets'", "'SecurityGroup'", "'Release'", "run-task", "describe-tasks", "join"]
+)
+def test_a_step_that_fails_is_the_last(step, tmp_path):
+    """No step goes on with what another could not say."""
+    done, calls = deploy(tmp_path, CODE="0", FAILS=step)
+
+    assert done.returncode == 255
+    assert step in " ".join(calls[-1])
 
 
 def test_the_scheduler_may_run_its_task_and_nothing_else():

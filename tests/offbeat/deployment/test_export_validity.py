@@ -6,15 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
-import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
 from tests.offbeat.support.running import CHECKOUT
 
@@ -46,25 +44,15 @@ def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-def test_compose_meets_the_compose_spec(platform, tmp_path):
-    """The file holds nothing that the Compose specification does not know."""
-    path = tmp_path / "compose.yaml"
-    path.write_text(files("compose", platform)["deploy/compose/compose.yaml"])
-
-    done = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path)
-
-    assert done.stdout.strip() == "ok -- validation done", done.stdout
-
-
-@pytest.mark.parametrize("version", ["1.31.0", "1.34.0"])
+@pytest.mark.parametrize("version", ["1.31.0"])
 def test_manifests_are_strictly_kubernetes(platform, version):
-    """No manifest has a key that Kubernetes would drop in silence, in an older version or a newer one."""
+    """No manifest has a key that Kubernetes would drop in silence, in an older version; the matrix asks a newer one."""
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     printed = [
         each
         for path, text in files("kubernetes", platform).items()
         if "kustom" not in path
-        for each in yaml.safe_load_all(text)
+        for each in libyaml.every(text)
     ]
 
     for manifest in printed:
@@ -86,30 +74,8 @@ def test_a_kustomization_builds(platform, tmp_path):
     assert done.returncode == 0, done.stderr
     assert all(
         each["metadata"].get("namespace", platform.name) == platform.name
-        for each in yaml.safe_load_all(done.stdout)
+        for each in libyaml.every(done.stdout)
     )
-
-
-def test_systemd_takes_every_unit(platform, tmp_path):
-    """systemd-analyze finds no unknown key, no unit that is missing and no calendar that it cannot read."""
-    analyze = tool("systemd-analyze")
-    units = {Path(path).name: text for path, text in files("systemd", platform).items()}
-    for name, text in units.items():
-        # The program is not on this machine; everything else is as printed.
-        (tmp_path / name).write_text(re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", text, flags=re.MULTILINE))
-
-    named = [str(tmp_path / name.replace("@.", "@1.")) for name in units]
-    done = run(
-        analyze,
-        "verify",
-        "--recursive-errors=one",
-        "--man=no",
-        *named,
-        env=os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
-    )
-
-    complaints = [line for line in done.stderr.splitlines() if str(tmp_path) in line or platform.name in line]
-    assert complaints == []
 
 
 def test_systemd_finds_little_exposed(platform, tmp_path):
@@ -125,18 +91,6 @@ def test_systemd_finds_little_exposed(platform, tmp_path):
         (tmp_path / name).write_text(text)
         done = run(analyze, "security", "--offline=yes", "--threshold=20", tmp_path / name)
         assert done.returncode == 0, done.stdout.splitlines()[-1]
-
-
-def test_systemd_reads_every_calendar(platform):
-    """Each timer has a next time."""
-    analyze = tool("systemd-analyze")
-    calendars = re.findall(r"^OnCalendar=(.*)$", "".join(files("systemd", platform).values()), re.MULTILINE)
-
-    for calendar in calendars:
-        done = run(analyze, "calendar", calendar)
-        assert "Next elapse" in done.stdout, f"{calendar}: {done.stderr}"
-
-    assert len(calendars) >= len(platform.cronjobs)
 
 
 def test_debians_cron_takes_every_line(platform):
@@ -186,16 +140,6 @@ def test_railways_own_library_takes_the_program(platform, tmp_path):
     crons = [each for each in services.values() if each["deploy"].get("cronSchedule")]
     assert {each["deploy"]["restartPolicyType"] for each in crons} == {"NEVER"}
     assert len(crons) >= len(platform.cronjobs)
-
-
-def test_herokus_schema_takes_app_json_but_for_its_stack(platform):
-    """The schema of Heroku's own npm package knows no `container` stack, which Heroku's documentation asks for."""
-    schema = json.loads((npm_package("@heroku/mcp-server") / "dist/utils/app-json.schema.json").read_text())
-    document = json.loads(files("heroku", platform)["app.json"])
-
-    errors = list(jsonschema.Draft7Validator(schema).iter_errors(document))
-
-    assert [(list(error.path), error.instance) for error in errors] == [(["stack"], "container")]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import CASES, SHIPPED
+from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
 from tests.offbeat.deployment.validators import VALIDATORS
 from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
 
@@ -16,12 +17,13 @@ UNEVEN = replace(
     env=tuple(replace(each, help=f"<%= 1 %> '{each.help}") for each in SHIPPED.env),
 )
 """CPUs of no two decimals, the largest sizes, and helps that a template or a shell would read."""
+SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml"), "uneven": UNEVEN}
 
 
 def printed(target):
     return {
         case: {file.path: file.text for file in export_platform(target, platform).files}
-        for case, platform in (CASES | {"uneven": UNEVEN}).items()
+        for case, platform in SPECS.items()
     }
 
 

@@ -83,9 +83,19 @@ def test_a_dollar_brace_is_no_value_of_nomads():
     assert {variables(task)["ODD"] for task in tasks(platform)} == {"${PORT} {{ x }}"}
 
 
+def test_a_deploy_leaves_the_old_ones_until_the_new_ones_are_well(platform):
+    """Without a canary, Nomad stops the only worker before its successor's release, which may fail."""
+    updates = [job["Update"] for job in jobs(platform) if job["Type"] == "service"]
+
+    assert [(each["Canary"], each["AutoPromote"], each["AutoRevert"]) for each in updates] == [
+        (1, True, True)
+    ]
+
+
 STUB = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >>"$LOG"
 case "$*" in
+    "job run -json "*) [[ -e $4 ]] || exit 2 ;;&
     "var get "*) [[ -e $STATE ]] ;;
     "var put "*) touch "$STATE" ;;
     *"$FAILS"*) exit 1 ;;
@@ -95,13 +105,19 @@ esac
 
 def deploy(platform, folder, **env):
     script, stub, log = folder / "deploy.sh", folder / "nomad", folder / "log"
-    script.write_text(files(platform)["deploy/nomad/deploy.sh"])
+    for path, text in files(platform).items():
+        (folder / path.removeprefix("deploy/nomad/")).write_text(text)
     stub.write_text(STUB)
     stub.chmod(0o755)
     log.write_text("")
     given = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), "STATE": str(folder / "state")}
     done = subprocess.run(
-        ["bash", script], env=given | {"FAILS": "nothing"} | env, capture_output=True, text=True, check=False
+        ["bash", script],
+        cwd="/",
+        env=given | {"FAILS": "nothing"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done, log.read_text().splitlines()
 
@@ -119,7 +135,7 @@ def test_the_script_may_run_again_and_keeps_the_secrets(tmp_path):
         "var put -check-index 0 -namespace offbeat"
     )
     assert not [line for line in later if "var put" in line]
-    ran = [line.split("/")[-1] for line in later if line.startswith("job run -json")]
+    ran = [line.split()[-1] for line in later if line.startswith("job run -json")]
     assert ran[0] == "services.json"
     assert len(ran) == len(jobs(SHIPPED))
 

@@ -191,7 +191,7 @@ def test_a_stop_waits_for_nobody_who_has_only_begun(stack, crowd):
     """A web process with slow clients stops within its grace, and ends well."""
     web = stack.web(WEB_REQUEST_SECONDS="600")
     crowd(web, HALF)
-    assert answers(web)  # gunicorn loses a SIGTERM that comes while its worker starts
+    assert answers(web)
 
     assert web.stop(seconds=20) == 0
 

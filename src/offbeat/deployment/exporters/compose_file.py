@@ -84,7 +84,7 @@ class ComposeFile:
         entry = self.process(service.name, service, service.command)
         if health := health_command(service):
             entry["healthcheck"] = {
-                "test": ["CMD", *(_literal(word) for word in health)],
+                "test": ["CMD", *(literal(word) for word in health)],
                 "interval": "10s",
                 "timeout": "5s",
                 "start_period": "30s",
@@ -98,7 +98,7 @@ class ComposeFile:
     def process(self, name: str, service: Service | None, command: str) -> dict[str, Any]:
         return {
             "build": self.context,
-            "command": _literal(command),
+            "command": literal(command),
             "environment": self.environment(service),
             "restart": "unless-stopped",
             "healthcheck": {"disable": True},  # the image's own is for web
@@ -110,7 +110,7 @@ class ComposeFile:
 
     def environment(self, service: Service | None) -> dict[str, str]:
         values = {resource.injects: self.address(kind) for kind, resource in self.platform.resources.items()}
-        values |= {name: _literal(value) for name, value in fixed_values(self.target, service).items()}
+        values |= {name: literal(value) for name, value in fixed_values(self.target, service).items()}
         variables = self.platform.env_of(service.name if service else "")
         return values | {each.name: self.reference(each) for each in variables if each.default is None}
 
@@ -170,6 +170,6 @@ def env_example(target: Target, where: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Write text in which Compose puts no variables."""
     return text.replace("$", "$$")

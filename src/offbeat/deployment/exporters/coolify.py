@@ -6,12 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
-from offbeat.deployment.exporters.compose_file import ComposeFile
+from offbeat.deployment.exporters.compose_file import ComposeFile, literal
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.instances import name_instances
-from offbeat.deployment.exporters.texts import comment
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -24,8 +23,8 @@ FACTS = Facts(
     cron="a container reads platform.yaml; its own Scheduled Tasks run a command in a container that runs already",
     zone="file",
     overlap="one after another",
-    grace_unset="10 s",
-    release="a service that the others wait for",
+    grace_unset="30 s, for all containers",
+    release="a service that the others wait for; the old ones have been stopped by then",
     scales=False,
     shares_port=False,
     shows_size=True,
@@ -36,11 +35,17 @@ FACTS = Facts(
     notes=(
         "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
         "it names every container, so a second instance of a service is a service of its own: `worker-2`",
-        "a value that begins with `$`, or has `{{`, is in an .env file beside: in the file it would be read as a reference",
+        "a deploy removes the old containers before it starts the release: the site is down meanwhile, and stays down if it fails",
+        "a deploy grants Coolify's own stop grace period (30 s), not `stop_grace_period`: set it to the longest `grace`",
+        (
+            "a value that begins with `$`, or has `{{`, is set by `env` before the command (`entrypoint`): "
+            "under `environment` it would be read as a reference"
+        ),
         stand_in.note("container"),
     ),
     sources=(
-        "github.com/coollabsio/coolify: bootstrap/helpers/parsers.php, bootstrap/helpers/shared.php, app/Jobs/ScheduledTaskJob.php",
+        "github.com/coollabsio/coolify, 4.3.11: bootstrap/helpers/parsers.php, bootstrap/helpers/shared.php",
+        "and there app/Jobs/ApplicationDeploymentJob.php, app/Jobs/ScheduledTaskJob.php",
         "coolify.io/docs/knowledge-base/docker/compose",
     ),
 )
@@ -82,7 +87,8 @@ class CoolifyFile(ComposeFile):
             entry["environment"] = {
                 key: entry["environment"][key] for key in entry["environment"] if key not in apart
             }
-            entry["env_file"] = [_env_path(name)]
+            # A file of values would not be read: for every service Coolify names its own in the place of it.
+            entry["entrypoint"] = ["env", *(literal(f"{key}={value}") for key, value in apart.items())]
         return entry
 
     def reference(self, variable: EnvVar) -> str:
@@ -99,36 +105,9 @@ class CoolifyFile(ComposeFile):
 
 
 def files(target: Target) -> tuple[File, ...]:
-    file = CoolifyFile(target)
-    once: dict[str, Service | None] = dict.fromkeys((*file.once(), *file.cron()))
-    apart = {name: values_apart(target, service) for name, service in once.items()}
-    apart |= {each.name: values_apart(target, each) for each in target.platform.services}
-    return (
-        File(f"{FOLDER}/compose.yaml", str(file)),
-        *(File(_env_path(name), _env_file(target, values)) for name, values in apart.items() if values),
-    )
+    return (File(f"{FOLDER}/compose.yaml", str(CoolifyFile(target))),)
 
 
 def values_apart(target: Target, service: Service | None) -> dict[str, str]:
     """Give the values that the parser would take for references, or write as a number when it writes the file again."""
     return {name: value for name, value in fixed_values(target, service).items() if READ.search(value)}
-
-
-def _env_path(name: str) -> str:
-    return f"{FOLDER}/{name}.env"
-
-
-def _env_file(target: Target, values: dict[str, str]) -> str:
-    return (
-        comment(target.header)
-        + "\n"
-        + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-    )
-
-
-def _quoted(value: str) -> str:
-    """Quote a value for an env file of Compose: between single quotes nothing is read, and none can be written."""
-    if "'" not in value and not value.endswith("\\"):
-        return f"'{value}'"
-    marks = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
-    return '"' + "".join(marks.get(each, each) for each in value) + '"'

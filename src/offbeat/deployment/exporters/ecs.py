@@ -60,6 +60,8 @@ FACTS = Facts(
 )
 
 FOLDER = "deploy/ecs"
+INLINE = 51_200
+"""Bytes of a template that CloudFormation takes without a bucket."""
 
 
 def files(target: Target) -> tuple[File, ...]:
@@ -67,9 +69,10 @@ def files(target: Target) -> tuple[File, ...]:
         "base": ecs_base.template(target),
         "services": ecs_services.template(target, ecs_base.handed_over(target)),
     }
+    texts = {name: _text(target, each) for name, each in templates.items()}
     return (
-        *(File(f"{FOLDER}/{name}.yaml", _text(target, each)) for name, each in templates.items()),
-        File(f"{FOLDER}/deploy.sh", _script(target)),
+        *(File(f"{FOLDER}/{name}.yaml", text) for name, text in texts.items()),
+        File(f"{FOLDER}/deploy.sh", _script(target, max(map(len, texts.values())))),
     )
 
 
@@ -98,12 +101,20 @@ output() {
 }
 
 """
+BUCKET = """\
+: "${BUCKET:?should name a bucket of S3: a template has more than 51,200 bytes}"
+"""
 RELEASE = """\
 
 # The release: its task has ended well before anything else sees the new image.
+# One at a time, for bash sees no failure inside of a text.
 cluster=$(output Cluster)
-network="subnets=[$(output Subnets)],securityGroups=[$(output SecurityGroup)],assignPublicIp=$(output PublicIp)"
-task=$(aws ecs run-task --cluster "$cluster" --task-definition "$(output Release)" --launch-type FARGATE \\
+release=$(output Release)
+subnets=$(output Subnets)
+group=$(output SecurityGroup)
+public=$(output PublicIp)
+network="subnets=[$subnets],securityGroups=[$group],assignPublicIp=$public"
+task=$(aws ecs run-task --cluster "$cluster" --task-definition "$release" --launch-type FARGATE \\
     --network-configuration "awsvpcConfiguration={$network}" --query 'tasks[0].taskArn' --output text)
 if [[ $task != arn:* ]]; then
     echo "ECS could not start the release: aws ecs run-task says why." >&2
@@ -132,8 +143,9 @@ deploy "$stack-services" services.yaml $made
 """
 
 
-def _script(target: Target) -> str:
+def _script(target: Target, size: int) -> str:
+    bucket = BUCKET if size > INLINE else ""
     head = f"#!/usr/bin/env bash\n{comment(target.header)}"
     script = SCRIPT % {"stack": target.platform.name, "image": target.image}
     release = RELEASE if target.platform.release else ""
-    return f'{head}{script}deploy "$stack" base.yaml "$@"\n{release}{LAST}'
+    return f'{head}{script}{bucket}deploy "$stack" base.yaml "$@"\n{release}{LAST}'

@@ -146,8 +146,9 @@ def _load_balancer(web: Service) -> Object:
 
 
 def _target_group(web: Service) -> Object:
+    # Not `ready`: ECS ends tasks that fail it, and without the database that would be all, again and again.
     # Without a path of its own to ask, any answer that is no error of the server will do.
-    path = web.ready or web.health
+    path = web.health
     drain = {"Key": "deregistration_delay.timeout_seconds", "Value": str(web.grace)}
     return _resource(
         "ElasticLoadBalancingV2::TargetGroup",

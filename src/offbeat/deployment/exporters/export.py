@@ -97,6 +97,15 @@ class Target:
     def fit(self, name: str) -> str:
         return fitted(name, self.facts.longest_name, doubles=self.facts.double_hyphens)
 
+    @property
+    def first(self) -> Service:
+        """Web, or the first where there is none: it runs the release where the platform has no step of its own for it."""
+        services = self.platform.services
+        return next((each for each in services if each.port), services[0])
+
+    def releases(self, service: Service) -> bool:
+        return bool(self.platform.release) and service == self.first
+
     def grace(self, service: Service) -> int:
         return self.facts.grace_of(service.grace)
 

@@ -63,7 +63,7 @@ def files(target: Target) -> tuple[File, ...]:
 
 def _config(target: Target) -> dict[str, Any]:
     platform = target.platform
-    first = _first(target)
+    first = target.first
     server, _, image = _image(target.image)
     config: dict[str, Any] = {"service": platform.name, "image": image, "minimum_version": "2.12.0"}
     if first.name != "web":
@@ -86,12 +86,6 @@ def _config(target: Target) -> dict[str, Any]:
     return config
 
 
-def _first(target: Target) -> Service:
-    """Give the service whose container is started before all others."""
-    services = target.platform.services
-    return next((each for each in services if each.port), services[0])
-
-
 def _role(target: Target, service: Service) -> dict[str, Any]:
     platform = target.platform
     common = {each.name for each in platform.env_of("")}
@@ -103,7 +97,7 @@ def _role(target: Target, service: Service) -> dict[str, Any]:
         "stop_timeout": target.grace(service),
         "options": _options(service.cpu, service.memory) | _health(service),
     }
-    if service == _first(target) and platform.release:
+    if target.releases(service):
         # A hook could not run it: before the first container, the host has no secrets yet, and later those of the last deploy.
         own["PROCESS"] = f"release+{service.name}"
     else:

@@ -47,6 +47,7 @@ FACTS = Facts(
     ),
     sources=(
         "kubernetes.io/docs/concepts/workloads/controllers/cron-jobs",
+        "kubernetes/kubernetes issue 121594 and robfig/cron's spec.go: what a change of the clock repeats runs twice",
         "kubernetes.io/docs/concepts/security/pod-security-standards",
     ),
 )

@@ -39,6 +39,7 @@ FACTS = Facts(
             "a service without a port has no health check: Nomad's own service discovery knows http and tcp checks only. "
             "With Consul, add a `script` check with the `health` command of platform.yaml"
         ),
+        "deploys: a new instance of each service runs beside the old ones, which stop when all are well: leave memory for it",
         (
             "web gets a port of the client's choice: put a load balancer before it that asks Nomad for the service "
             "and sets X-Forwarded-Proto"
@@ -99,6 +100,9 @@ def _services(target: Target) -> dict[str, Any]:
         "HealthyDeadline": HEALTHY * SECOND,
         "ProgressDeadline": PROGRESS * SECOND,
         "AutoRevert": True,
+        # Without one, the only instance of a service is stopped before its successor's release: a failed one would leave none.
+        "Canary": 1,
+        "AutoPromote": True,
     }
     groups = [_group(target, each) for each in target.platform.services]
     return _job(target, target.platform.name, "service") | {"Update": update, "TaskGroups": groups}
@@ -116,6 +120,8 @@ def _group(target: Target, service: Service) -> dict[str, Any]:
         # "To" is the port inside; the one outside is Nomad's choice.
         group["Networks"] = [{"DynamicPorts": [{"Label": "http", "To": service.port}]}]
         group["Services"] = [_registration(target, service)]
+        # From the end of its registration to SIGTERM: what asks Nomad for web has to hear of it first.
+        group["ShutdownDelay"] = 5 * SECOND
     return group
 
 
@@ -194,6 +200,8 @@ def _container(target: Target, argv: list[str]) -> dict[str, Any]:
         "cap_drop": ["all"],
         "security_opt": ["no-new-privileges"],
         "mount": [scratch],
+        # The image's own is for web, and Nomad looks at none.
+        "healthchecks": {"disable": True},
     }
 
 
@@ -218,6 +226,7 @@ DEPLOY = """\
 {header}
 # For each deploy, and after each export. Needs NOMAD_ADDR, and NOMAD_TOKEN where the cluster asks for one.
 set -euo pipefail
+cd "$(dirname "${{BASH_SOURCE[0]}}")"
 
 nomad namespace apply -description {name} {name}
 if ! nomad var get -namespace {name} -out none {path} >/dev/null 2>&1; then
@@ -232,7 +241,7 @@ def _deploy(target: Target, jobs: list[str]) -> str:
     name = target.platform.name
     items = " \\\n        ".join(_items(target)) or '"NAME=value"'
     text = DEPLOY.format(header=comment(target.header).rstrip(), name=name, path=VARIABLES, items=items)
-    return text + "".join(f"nomad job run -json {FOLDER}/{each}.json\n" for each in jobs)
+    return text + "".join(f"nomad job run -json {each}.json\n" for each in jobs)
 
 
 def _items(target: Target) -> Iterator[str]:

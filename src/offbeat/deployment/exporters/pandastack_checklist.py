@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from offbeat.deployment.exporters.wakeups import WakeUp
     from offbeat.deployment.spec import Service
 
+SITE = """ The name of the site
+is not known yet: the step of web says what `ALLOWED_HOSTS` becomes."""
 ENGINES = {"postgres": "PostgreSQL", "redis": "Redis"}
 
 
@@ -126,16 +128,16 @@ def _variables(target: Target) -> str:
             "",
         ]
     )
+    site = SITE if target.first.port else ""
     return f"""\
-Every service and every cronjob gets these, the same values everywhere; `<...>` is for you to fill in. The name of the site
-is not known yet: the step of web says what `ALLOWED_HOSTS` becomes.
+Every service and every cronjob gets these, the same values everywhere; `<...>` is for you to fill in.{site}
 
 {secrets if made else ""}{lines_to_paste(values)}"""
 
 
 def _ordered(target: Target) -> list[Service]:
-    """Give the services, web first: it runs the release."""
-    return sorted(target.platform.services, key=lambda each: not each.port)
+    """Give the services, the one that runs the release first."""
+    return sorted(target.platform.services, key=lambda each: each != target.first)
 
 
 def _check(target: Target, wake_up: WakeUp) -> str:
@@ -149,8 +151,8 @@ panda monitor
 ```
 
 The first line runs the cronjob now and shows its log: a line for each cronjob that was due (`... enqueued as job ...`), and
-where it is a tick, `tick: 1 of 4 cronjobs were due`. Right after the first deploy none is due: slots begin with the release
-that brings a cronjob. The second shows the log of the last run; the third the times and states
+where it is a tick, `tick: 1 of 4 cronjobs were due`. Right after the first deploy none is due: slots begin when a worker first
+starts that knows the cronjob. The second shows the log of the last run; the third the times and states
 of the last ten, one for every time that the schedule names. The log of a worker shows each job as it begins and ends.
 `https://.../healthz/cron` answers 200 while no slot is late, and 503 when one is: let a monitor outside ask it.
 """
@@ -159,7 +161,7 @@ of the last ten, one for every time that the schedule names. The log of a worker
 def _afterwards(target: Target) -> str:
     names = [f"{target.platform.name}-{each.name}-xxxxx" for each in _ordered(target)]
     return f"""\
-**Deploy again.** A push to `{target.platform.branch}` deploys every service. By hand, web first, as it migrates:
+**Deploy again.** A push to `{target.platform.branch}` deploys every service. By hand, {target.first.name} first, as it migrates:
 
 ```sh
 {chr(10).join(f"panda projects deploy {name}" for name in names)}

@@ -20,6 +20,8 @@ PORT, PROBE = 8000, "/healthz"
 # Kubernetes' bound for the name of a CronJob, which PandaStack's are.
 LONGEST_CRONJOB = 52
 QUESTION = ["Question", "Answer"]
+EARLY = """ It may start before {first} has migrated the database: then it logs
+errors and keeps trying, and runs jobs when the release has ended. No job is lost."""
 VARIABLES = ["Add environment variables?", "y, then a line each"]
 
 
@@ -45,7 +47,7 @@ The lines are those of step 3, and:
 Then in the dashboard, which the command line does not ask for:
 
 {markdown_table(["Field", "Value"], dashboard)}
-{_first_deploy(target, name) if service.port else _without_port(service, name)}"""
+{_released(target, service)}{_first_deploy(name) if service.port else _without_port(target, service, name)}"""
 
 
 def process_values(target: Target, service: Service) -> dict[str, str]:
@@ -58,7 +60,7 @@ def process_values(target: Target, service: Service) -> dict[str, str]:
 
 
 def _process(target: Target, service: Service) -> str:
-    return f"release+{service.name}" if service.port and target.platform.release else service.name
+    return f"release+{service.name}" if target.releases(service) else service.name
 
 
 def _instances(service: Service) -> str:
@@ -66,16 +68,21 @@ def _instances(service: Service) -> str:
     return f"{least}, never scaled to zero" if service.queues or least == 1 else str(least)
 
 
-def _first_deploy(target: Target, name: str) -> str:
-    released = ""
-    if target.platform.release:
-        released = """\
-Web runs the release first, and answers afterwards. Several instances wait for one another. When the release fails, web ends
-with its code, and is started again (not verified). Look for `Released: the database is up to date.` in its log.
+def _released(target: Target, service: Service) -> str:
+    if not target.releases(service):
+        return ""
+    name = service.name
+    return f"""\
+{name.capitalize()} runs the release first, and answers afterwards. Several instances wait for one another.
+When the release fails, {name} ends with its code, and is started again (not verified).
+Look for `Released: the database is up to date.` in its log.
 
 """
+
+
+def _first_deploy(name: str) -> str:
     return f"""\
-{released}Now the site has its name. Set it, and deploy once more. If you have a domain of your own, write it behind, with a comma:
+Now the site has its name. Set it, and deploy once more. If you have a domain of your own, write it behind, with a comma:
 
 ```sh
 panda projects env set {name}-xxxxx ALLOWED_HOSTS={name}-xxxxx.pandastack.app
@@ -88,13 +95,13 @@ panda projects logs {name}-xxxxx --type application
 """
 
 
-def _without_port(service: Service, name: str) -> str:
+def _without_port(target: Target, service: Service, name: str) -> str:
     log = f"```sh\npanda projects logs {name}-xxxxx --type application\n```\n"
     if not service.queues:
         return f"It answers no health path: nothing of ours listens in `{service.command}`. PandaStack may stop it.\n\n{log}"
+    early = EARLY.format(first=target.first.name) if service != target.first else ""
     return f"""\
-It answers the health path on `HEALTH_PORT` while it is alive. It may start before web has migrated the database: then it logs
-errors and keeps trying, and runs jobs when the release has ended. No job is lost. Never the free tier: a worker that is stopped
+It answers the health path on `HEALTH_PORT` while it is alive.{early} Never the free tier: a worker that is stopped
 runs no job.
 
 {log}"""

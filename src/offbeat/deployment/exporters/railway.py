@@ -122,7 +122,7 @@ def _call(name: str, config: dict[str, Any]) -> str:
 
 def _service(target: Target, service: Service) -> dict[str, Any]:
     config = _base(target, service) | {"start": service.command}
-    if service.port and target.platform.release:
+    if target.releases(service):
         config["preDeploy"] = target.platform.release
     if service.port and service.health:
         config["healthcheck"] = service.health

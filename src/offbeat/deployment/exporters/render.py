@@ -79,7 +79,7 @@ def _services(target: Target) -> list[dict[str, Any]]:
 def _service(target: Target, service: Service) -> dict[str, Any]:
     kind, name = "web" if service.port else "worker", target.called(service.name)
     entry = _entry(kind, name, service.command, target.plan_of(service).name)
-    if service.port and target.platform.release:
+    if target.releases(service):
         entry["preDeployCommand"] = target.platform.release
     if service.port and service.health:
         entry["healthCheckPath"] = service.health

@@ -22,9 +22,14 @@ output() {
 deploy "$stack" base.yaml "$@"
 
 # The release: its task has ended well before anything else sees the new image.
+# One at a time, for bash sees no failure inside of a text.
 cluster=$(output Cluster)
-network="subnets=[$(output Subnets)],securityGroups=[$(output SecurityGroup)],assignPublicIp=$(output PublicIp)"
-task=$(aws ecs run-task --cluster "$cluster" --task-definition "$(output Release)" --launch-type FARGATE \
+release=$(output Release)
+subnets=$(output Subnets)
+group=$(output SecurityGroup)
+public=$(output PublicIp)
+network="subnets=[$subnets],securityGroups=[$group],assignPublicIp=$public"
+task=$(aws ecs run-task --cluster "$cluster" --task-definition "$release" --launch-type FARGATE \
     --network-configuration "awsvpcConfiguration={$network}" --query 'tasks[0].taskArn' --output text)
 if [[ $task != arn:* ]]; then
     echo "ECS could not start the release: aws ecs run-task says why." >&2

@@ -3,6 +3,7 @@
 # Change platform.yaml and make it again, not this file.
 # For each deploy, and after each export. Needs NOMAD_ADDR, and NOMAD_TOKEN where the cluster asks for one.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
 
 nomad namespace apply -description bakery bakery
 if ! nomad var get -namespace bakery -out none nomad/jobs >/dev/null 2>&1; then
@@ -14,10 +15,10 @@ if ! nomad var get -namespace bakery -out none nomad/jobs >/dev/null 2>&1; then
         ALLOWED_HOSTS="${ALLOWED_HOSTS:?is required}" \
         STRIPE_KEY="${STRIPE_KEY:?is required}"
 fi
-nomad job run -json deploy/nomad/services.json
-nomad job run -json deploy/nomad/cron-every-minute.json
-nomad job run -json deploy/nomad/cron-weekly-digest.json
-nomad job run -json deploy/nomad/cron-night-shift.json
-nomad job run -json deploy/nomad/cron-jittered.json
-nomad job run -json deploy/nomad/cron-month-end.json
-nomad job run -json deploy/nomad/cron-office-hours.json
+nomad job run -json services.json
+nomad job run -json cron-every-minute.json
+nomad job run -json cron-weekly-digest.json
+nomad job run -json cron-night-shift.json
+nomad job run -json cron-jittered.json
+nomad job run -json cron-month-end.json
+nomad job run -json cron-office-hours.json
