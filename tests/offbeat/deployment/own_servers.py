@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.support.running import CHECKOUT
 
 ASKED = "asked"
@@ -27,7 +27,7 @@ REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Z][A-Z0-9_]*)(?::[?-][^}]*)?\})")
 def compose_processes(files, folder):
     """Give {service: (words of its command, {name: value})}; a variable that is not in the file is ASKED."""
     path = f"deploy/{folder}/compose.yaml"
-    services = yaml.safe_load(files[path])["services"]
+    services = libyaml.one(files[path])["services"]
     return {
         name: (split(interpolate(entry["command"])), _compose_env(entry))
         for name, entry in services.items()
@@ -53,7 +53,7 @@ def _compose_env(entry):
 
 def kamal_processes(files, environment):
     """Give {role: (words of its command, {name: value})}, made of config/deploy.yml as Kamal does."""
-    config = yaml.safe_load(render(files["config/deploy.yml"], environment))
+    config = libyaml.one(render(files["config/deploy.yml"], environment))
     return {name: _kamal_role(config, role) for name, role in config["servers"].items()}
 
 

@@ -12,7 +12,7 @@ import tomllib
 import yaml
 
 
-class TagLoader(yaml.SafeLoader):
+class TagLoader(yaml.CSafeLoader):
     """Reads CloudFormation's tags as what they hold."""
 
 

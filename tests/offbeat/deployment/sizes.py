@@ -5,7 +5,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-import yaml
+from tests.offbeat.deployment import libyaml
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def sizes(target, platform, files):
 
 
 def _render(platform, files):
-    for each in yaml.safe_load(files["render.yaml"])["services"]:
+    for each in libyaml.one(files["render.yaml"])["services"]:
         if each["type"] in ("web", "worker"):
             scaling = each.get("scaling")
             count = scaling["maxInstances"] if scaling else each["numInstances"]
@@ -113,7 +113,7 @@ def _scalingo(platform, files):
 
 
 def _digitalocean(platform, files):
-    app = yaml.safe_load(files[".do/app.yaml"])
+    app = libyaml.one(files[".do/app.yaml"])
     assert {each["instance_size_slug"] for each in app.get("jobs", [])} <= DIGITALOCEAN
     for each in [*app.get("services", []), *app.get("workers", [])]:
         slug, scaling = each["instance_size_slug"], each.get("autoscaling")
@@ -162,7 +162,7 @@ def _railway(platform, files):
 
 def _upsun(platform, files):
     text = files[".upsun/config.yaml"]
-    profile = yaml.safe_load(text)["applications"][platform.name]["container_profile"]
+    profile = libyaml.one(text)["applications"][platform.name]["container_profile"]
     command = re.search(r"resources:set --size (\S+) --count (\S+)", text)
     amounts, counts = (dict(each.rsplit(":", 1) for each in part.split(",")) for part in command.groups())
     for name, cpus in amounts.items():
@@ -172,7 +172,7 @@ def _upsun(platform, files):
 
 def _cloudrun(platform, files):
     for service in platform.services:
-        document = yaml.safe_load(files[f"deploy/cloudrun/{service.name}.yaml"])
+        document = libyaml.one(files[f"deploy/cloudrun/{service.name}.yaml"])
         template = document["spec"]["template"]
         limits = template["spec"]["containers"][0]["resources"]["limits"]
         cpu, memory = int(limits["cpu"]), int(limits["memory"].removesuffix("Mi"))

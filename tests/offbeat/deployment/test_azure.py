@@ -12,7 +12,7 @@ import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import azure_apps, export_platform
-from tests.offbeat.deployment import arm
+from tests.offbeat.deployment import arm, libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
 
 RICH = spec.read(FOLDER / "platform.yaml")
@@ -51,7 +51,7 @@ def containers(platform, **parameters):
 
 
 def with_env(**env):
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     source["env"] |= {name: {"default": value} for name, value in env.items()}
     return spec.parse(yaml.safe_dump(source, allow_unicode=True))
 

@@ -12,6 +12,7 @@ import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
 from tests.offbeat.deployment.validators import validate_ecs
 
@@ -26,7 +27,7 @@ def files(platform):
 @cache
 def templates(platform):
     printed = files(platform)
-    return yaml.safe_load(printed["base.yaml"]), yaml.safe_load(printed["services.yaml"])
+    return libyaml.one(printed["base.yaml"]), libyaml.one(printed["services.yaml"])
 
 
 def of_kind(template, kind):
@@ -77,7 +78,7 @@ def test_cloudformation_takes_the_templates_as_they_come(case):
 
 def test_a_template_that_needs_a_bucket_asks_for_it_before_anything_else():
     """Forty cronjobs are more than 51,200 bytes: without a word, the release would have run before the AWS CLI says so."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     command = "python manage.py tick --name"
     source["cronjobs"] = [
         {"name": f"job-{each}", "schedule": "@daily", "command": f"{command} {each}"} for each in range(40)
@@ -90,7 +91,7 @@ def test_a_template_that_needs_a_bucket_asks_for_it_before_anything_else():
 
 def test_names_that_differ_in_a_hyphen_stay_apart():
     """CloudFormation's own names have letters and digits alone: a-b1 and a-b-1 are two schedules all the same."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     names = ["a-b1", "a-b-1", "ab-1", "a1-b", "task"]
     source["cronjobs"] = [
         {"name": each, "schedule": "@daily", "command": f"python manage.py {each}"} for each in names
@@ -140,7 +141,7 @@ def test_a_platform_of_workers_alone_needs_no_load_balancer_and_no_release(tmp_p
     worker = {"name": "worker", "command": "python manage.py worker --queues a", "queues": ["a"]}
     source = {"name": "shop", "image": "acme/shop:1", "services": [worker]}
     printed = files(spec.parse(yaml.safe_dump(source)))
-    base = yaml.safe_load(printed["base.yaml"])
+    base = libyaml.one(printed["base.yaml"])
 
     assert set(base["Parameters"]) == {"Vpc", "Subnets", "PublicIp"}
     assert "run-task" not in printed["deploy.sh"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, Options, export_platform, facts_of
 from offbeat.deployment.schedule import Schedule, ScheduleError
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.expander import ORIGIN, TWO_YEARS, moments, shown, within
 from tests.offbeat.deployment.golden.variants import SHIPPED
 from tests.offbeat.deployment.odd_schedules import ALL
@@ -109,7 +110,7 @@ def parse(path, text):
     """Read a printed file as its platform would."""
     if path.endswith((".yaml", ".yml")):
         assert "&id" not in text
-        return list(yaml.safe_load_all(text))
+        return list(libyaml.every(text))
     if path.endswith(".json"):
         return json.loads(text)
     if path.endswith(".toml"):

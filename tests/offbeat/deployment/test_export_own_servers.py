@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
 from tests.offbeat.deployment.own_servers import (
     ASKED,
@@ -144,7 +144,7 @@ def test_secrets_come_from_the_environment_as_they_are(kamals_lines):
 @pytest.mark.parametrize("case", SPECS)
 def test_coolify_gets_what_its_parser_can_read(case):
     """Web is first and routes by its port; made secrets have names that the parser can count; nothing publishes a port."""
-    services = yaml.safe_load(files("coolify", SPECS[case])["deploy/coolify/compose.yaml"])["services"]
+    services = libyaml.one(files("coolify", SPECS[case])["deploy/coolify/compose.yaml"])["services"]
 
     assert next(iter(services)) == "web"
     assert next(iter(services["web"]["environment"])) == f"SERVICE_FQDN_WEB_{SPECS[case].service('web').port}"
@@ -180,12 +180,12 @@ def test_dokploys_library_reads_and_writes_the_file_without_a_change(tmp_path):
     done = run(*command, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [yaml.safe_load(text) for text in texts]
+    assert json.loads(done.stdout) == [libyaml.one(text) for text in texts]
 
 
 def test_dokploy_gets_a_file_without_a_name():
     """Dokploy names the project itself, and its domains need no port of the machine."""
-    document = yaml.safe_load(files("dokploy", SHIPPED)["deploy/dokploy/compose.yaml"])
+    document = libyaml.one(files("dokploy", SHIPPED)["deploy/dokploy/compose.yaml"])
 
     assert "name" not in document
     assert "ports" not in document["services"]["web"]
@@ -201,7 +201,7 @@ def test_dokploy_gets_a_file_without_a_name():
 )
 def test_kamal_gets_the_registry_apart_from_the_image(image, server, name):
     """Without a registry, Kamal takes Docker Hub; it gives the tag itself."""
-    config = yaml.safe_load(
+    config = libyaml.one(
         render(files("kamal", replace(SHIPPED, image=image))["config/deploy.yml"], ENVIRONMENT)
     )
 
@@ -212,8 +212,8 @@ def test_a_project_without_web_has_no_proxy():
     """Kamal then starts the first service before the others, and Coolify has no address to fill in."""
     alone = replace(SHIPPED, services=tuple(each for each in SHIPPED.services if not each.port))
 
-    config = yaml.safe_load(render(files("kamal", alone)["config/deploy.yml"], ENVIRONMENT))
-    services = yaml.safe_load(files("coolify", alone)["deploy/coolify/compose.yaml"])["services"]
+    config = libyaml.one(render(files("kamal", alone)["config/deploy.yml"], ENVIRONMENT))
+    services = libyaml.one(files("coolify", alone)["deploy/coolify/compose.yaml"])["services"]
 
     assert (config["primary_role"], config["servers"]["worker"]["proxy"], "proxy" in config) == (
         "worker",

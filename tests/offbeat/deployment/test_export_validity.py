@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
 from tests.offbeat.support.running import CHECKOUT
 
@@ -52,7 +52,7 @@ def test_manifests_are_strictly_kubernetes(platform, version):
         each
         for path, text in files("kubernetes", platform).items()
         if "kustom" not in path
-        for each in yaml.safe_load_all(text)
+        for each in libyaml.every(text)
     ]
 
     for manifest in printed:
@@ -74,7 +74,7 @@ def test_a_kustomization_builds(platform, tmp_path):
     assert done.returncode == 0, done.stderr
     assert all(
         each["metadata"].get("namespace", platform.name) == platform.name
-        for each in yaml.safe_load_all(done.stdout)
+        for each in libyaml.every(done.stdout)
     )
 
 

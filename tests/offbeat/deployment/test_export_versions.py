@@ -5,10 +5,10 @@ import re
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from offbeat.deployment.exporters import export_platform, facts_of
 from offbeat.deployment.exporters.versions import Offer, difference, version_for
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import SHIPPED
 from tests.offbeat.deployment.test_export_validity import npm_package
 
@@ -34,7 +34,7 @@ def wanting(postgres="17", redis="8"):
 
 
 def _upsun(files):
-    services = yaml.safe_load(files[".upsun/config.yaml"])["services"]
+    services = libyaml.one(files[".upsun/config.yaml"])["services"]
     return {kind: each["type"].partition(":")[2] for kind, each in services.items()}
 
 
@@ -44,7 +44,7 @@ def _scalingo(files):
 
 
 def _digitalocean(files):
-    return {each["name"]: each["version"] for each in yaml.safe_load(files[".do/app.yaml"])["databases"]}
+    return {each["name"]: each["version"] for each in libyaml.one(files[".do/app.yaml"])["databases"]}
 
 
 def _fly(files):
@@ -52,7 +52,7 @@ def _fly(files):
 
 
 def _render(files):
-    return {"postgres": yaml.safe_load(files["render.yaml"])["databases"][0]["postgresMajorVersion"]}
+    return {"postgres": libyaml.one(files["render.yaml"])["databases"][0]["postgresMajorVersion"]}
 
 
 def _heroku(files):

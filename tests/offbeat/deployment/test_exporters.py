@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, MissingKeyError, Options, export_platform, facts_of
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import FOLDER, SHIPPED
 
 RICH = spec.read(FOLDER / "platform.yaml")
@@ -34,17 +35,17 @@ def document(target, path, platform=RICH, **options):
         if path.endswith(".json")
         else tomllib.loads(text)
         if path.endswith(".toml")
-        else yaml.safe_load(text)
+        else libyaml.one(text)
     )
 
 
 def with_cronjobs(*cronjobs):
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text()) | {"cronjobs": list(cronjobs)}
+    source = libyaml.one((FOLDER / "platform.yaml").read_text()) | {"cronjobs": list(cronjobs)}
     return spec.parse(yaml.safe_dump(source))
 
 
 def with_worker_and_web(**instances):
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     for service in source["services"]:
         service["instances"] = instances.get(service["name"], 1)
     return spec.parse(yaml.safe_dump(source))
@@ -94,7 +95,7 @@ def kubernetes_processes():
     secret = set(document("kubernetes", "deploy/kubernetes/secrets.example.yaml")["stringData"])
     found = {}
     for path, text in files("kubernetes").items():
-        for manifest in yaml.safe_load_all(text):
+        for manifest in libyaml.every(text):
             for container in _containers(manifest):
                 sources = [next(iter(each.values()))["name"] for each in container["envFrom"]]
                 assert sources == ["bakery-config", "bakery-secrets"]
@@ -158,7 +159,7 @@ def test_the_worker_knows_the_grace_that_it_gets(target):
 
 def test_generated_secrets_on_upsun_differ_and_stay(tmp_path):
     """They are made of one secret of the project; whoever is shown one must not learn another."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     source["env"] |= {"CRON_SECRET": {"generated": True}}
     script = files("upsun", spec.parse(yaml.safe_dump(source)))[".environment"]
     (tmp_path / "environment").write_text(script + 'printf "%s\\n%s" "$SECRET_KEY" "$CRON_SECRET"\n')
@@ -208,7 +209,7 @@ def test_railway_is_told_to_drain():
 
 def test_kubernetes_waits_for_the_routers_too():
     """A stopping web pod still answers for a moment, and has its whole grace after it."""
-    deployment = next(yaml.safe_load_all(files("kubernetes")["deploy/kubernetes/web.yaml"]))
+    deployment = next(libyaml.every(files("kubernetes")["deploy/kubernetes/web.yaml"]))
     pod = deployment["spec"]["template"]["spec"]
 
     assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
@@ -285,7 +286,7 @@ def test_more_entries_than_a_platform_takes_become_one_tick():
 def test_a_tick_is_one_entry_for_all():
     """Seven cron services become one, each slot up to ten minutes late."""
     printed = export("render", tick=10)
-    crons = [each for each in yaml.safe_load(printed.files[0].text)["services"] if each["type"] == "cron"]
+    crons = [each for each in libyaml.one(printed.files[0].text)["services"] if each["type"] == "cron"]
 
     assert [(each["schedule"], each["dockerCommand"]) for each in crons] == [
         ("*/10 * * * *", "python manage.py tick")
@@ -384,7 +385,7 @@ def test_a_redis_never_evicts():
 
 def test_workers_never_scale_to_zero():
     """KEDA would like to; the reconciler lives in the workers."""
-    manifests = yaml.safe_load_all(files("kubernetes", keda="redis")["deploy/kubernetes/worker.yaml"])
+    manifests = libyaml.every(files("kubernetes", keda="redis")["deploy/kubernetes/worker.yaml"])
     scaler = next(each for each in manifests if each["kind"] == "ScaledObject")
 
     assert scaler["spec"]["minReplicaCount"] == 1
@@ -396,7 +397,7 @@ def test_pods_meet_the_restricted_standard():
     containers = [
         container
         for text in files("kubernetes").values()
-        for manifest in yaml.safe_load_all(text)
+        for manifest in libyaml.every(text)
         for container in _containers(manifest)
     ]
 
@@ -411,7 +412,7 @@ def test_pods_meet_the_restricted_standard():
 
 def test_the_worker_is_probed_by_its_heartbeat():
     """Kubernetes asks the worker's own file, neither the broker nor Django."""
-    deployment = next(yaml.safe_load_all(files("kubernetes")["deploy/kubernetes/worker.yaml"]))
+    deployment = next(libyaml.every(files("kubernetes")["deploy/kubernetes/worker.yaml"]))
     probe = deployment["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]
 
     assert probe["exec"]["command"] == ["python", "src/offbeat/jobs/probe.py"]
@@ -437,7 +438,7 @@ def test_hosts_that_a_platform_knows_are_not_asked_for():
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_key_is_asked_for_by_those_that_need_it(target, key, needing):
     """An export without the image or the repository that it names would pull somebody else's: it is refused, with a hint."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     del source[key]
     platform = spec.parse(yaml.safe_dump(source))
 
@@ -455,7 +456,7 @@ NUMBERS = re.compile(r"(WEB|WORKER)_CONCURRENCY\W+(?:scope\W+RUN_TIME\W+)?(?:[Vv
 
 def numbers(target, cpu, memory, **env):
     """Give how many processes an export says that the rich file's services run, with so much CPU and memory."""
-    source = yaml.safe_load((FOLDER / "platform.yaml").read_text())
+    source = libyaml.one((FOLDER / "platform.yaml").read_text())
     for service in source["services"]:
         service.update(cpu=cpu, memory=memory)
     source["env"] |= {name: {"default": value} for name, value in env.items()}

@@ -11,6 +11,7 @@ from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
 from offbeat.deployment.exporters.export import TakenNameError
 from offbeat.deployment.exporters.names import apart, fitted
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.printed_texts import TagLoader
 
 # What some exporter has a file, a unit or an object of its own for; and the longest that there may be.
@@ -166,9 +167,9 @@ def test_cloud_run_names_fit_in_49_characters_and_its_commands_use_them():
 def test_kubernetes_keeps_its_own_files():
     """A service called config or cronjob takes neither the ConfigMap's file nor the pods of the cronjobs."""
     files = {file.path: file.text for file in export_platform("kubernetes", hostile()).files}
-    kinds = {document["kind"] for text in files.values() for document in yaml.safe_load_all(text)}
-    listed = yaml.safe_load(files["deploy/kubernetes/kustomization.yaml"])["resources"]
-    cronjob = next(yaml.safe_load_all(files["deploy/kubernetes/cronjobs.yaml"]))
+    kinds = {document["kind"] for text in files.values() for document in libyaml.every(text)}
+    listed = libyaml.one(files["deploy/kubernetes/kustomization.yaml"])["resources"]
+    cronjob = next(libyaml.every(files["deploy/kubernetes/cronjobs.yaml"]))
     labels = cronjob["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
 
     assert {"ConfigMap", "ServiceAccount", "Namespace", "CronJob", "NetworkPolicy", "Deployment"} <= kinds
@@ -193,7 +194,7 @@ def test_a_name_does_not_change_when_another_comes():
 
 
 def export_names(platform):
-    document = yaml.safe_load(export_platform("render", platform).files[0].text)
+    document = libyaml.one(export_platform("render", platform).files[0].text)
     return [each["name"] for each in document["services"] if each["type"] == "cron"]
 
 

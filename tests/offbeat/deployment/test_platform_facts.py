@@ -7,10 +7,10 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import export_platform
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
 from tests.offbeat.support.running import CHECKOUT
 
@@ -85,7 +85,7 @@ def test_fly_keeps_its_standbys(name):
 
 
 def egress(platform):
-    policies = yaml.safe_load_all(files("kubernetes", platform)["deploy/kubernetes/network.yaml"])
+    policies = libyaml.every(files("kubernetes", platform)["deploy/kubernetes/network.yaml"])
     rules = next(each for each in policies if "Egress" in each["spec"]["policyTypes"])["spec"]["egress"]
     return {(port["protocol"], port["port"]) for rule in rules for port in rule["ports"]}
 

@@ -18,6 +18,7 @@ from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
 from offbeat.deployment.exporters.export import Export, File
 from offbeat.deployment.exporters.files import drifted, write
 from offbeat.deployment.exporters.texts import code, fenced, yaml_text
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.golden.variants import CASES
 from tests.offbeat.deployment.printed_texts import read
 
@@ -239,7 +240,7 @@ def test_what_a_platform_would_replace_is_named(target):
 def test_a_help_stays_in_its_line(target):
     """Its second line would be a row of a table, a variable of .env.example, or a line of shell."""
     source = {"required": True, "help": "first\nRUN_ME=1\r\n| cell\u2028touch pwned\x1b[0m\x00"}
-    platform = spec.parse(yaml.safe_dump(yaml.safe_load(SMALL) | {"env": {"SECRET": source}}))
+    platform = spec.parse(yaml.safe_dump(libyaml.one(SMALL) | {"env": {"SECRET": source}}))
 
     assert platform.env[0].help == "first RUN_ME=1 | cell touch pwned [0m"
     for text in files(target, platform).values():
@@ -277,7 +278,7 @@ def test_yaml_of_one_meaning_is_in_quotes(text):
     written = yaml_text({"key": text}, header="made").splitlines()[-1]
 
     assert re.fullmatch(r"""key: (["']).*\1""", written)
-    assert yaml.safe_load(written) == {"key": text}
+    assert libyaml.one(written) == {"key": text}
 
 
 def test_markdown_code_holds_any_text():
@@ -371,14 +372,14 @@ def test_a_command_that_no_platform_could_be_given_is_refused(changes, refused):
 def test_a_text_that_goes_into_files_is_of_a_known_alphabet(key, value):
     """Files, shell lines and addresses hold it as it is; the schema that editors use says the same."""
     with pytest.raises(spec.PlatformError, match=f"platform.yaml: {key}"):
-        spec.parse(json.dumps(yaml.safe_load(SMALL) | {key: value}))
+        spec.parse(json.dumps(libyaml.one(SMALL) | {key: value}))
 
 
 @pytest.mark.parametrize("path", ["/a'b", "/a b", "/ä", "/a\n", '/a"', "/a$b", "/a`b", "/a{b}"])
 @pytest.mark.parametrize("key", ["health", "ready"])
 def test_a_path_is_one_that_stands_in_a_program(key, path):
     """The health check of a Compose file is a line of Python with the path in it."""
-    source = yaml.safe_load(SMALL)
+    source = libyaml.one(SMALL)
     source["services"][0][key] = path
 
     with pytest.raises(spec.PlatformError, match=f"services/web/{key}: should be a path like /readyz"):
@@ -388,12 +389,12 @@ def test_a_path_is_one_that_stands_in_a_program(key, path):
 def test_half_a_character_is_refused_in_one_line():
     """JSON may write one; UTF-8 cannot."""
     with pytest.raises(spec.PlatformError) as refused:
-        spec.parse(json.dumps(yaml.safe_load(SMALL) | {"env": {"A": {"default": "\ud800"}}}))
+        spec.parse(json.dumps(libyaml.one(SMALL) | {"env": {"A": {"default": "\ud800"}}}))
 
     assert str(refused.value).encode()
 
 
 def daily(command):
-    source = yaml.safe_load(SMALL)
+    source = libyaml.one(SMALL)
     source["cronjobs"][0]["command"] = command
     return spec.parse(json.dumps(source))

@@ -19,9 +19,16 @@ from unittest.mock import patch
 
 import jsonschema_rs
 import pytest
-import yaml
 
-from tests.offbeat.deployment import arm, nomad_jobs, northflank_types, own_servers, pandastack_tool, schemas
+from tests.offbeat.deployment import (
+    arm,
+    libyaml,
+    nomad_jobs,
+    northflank_types,
+    own_servers,
+    pandastack_tool,
+    schemas,
+)
 from tests.offbeat.support.running import CHECKOUT
 
 Exports = dict[str, dict[str, str]]
@@ -75,7 +82,7 @@ def documents(exports: Exports, pattern: str) -> Iterator[tuple[str, Any]]:
 def _parsed(path, text):
     if path.endswith(".toml"):
         return [tomllib.loads(text)]
-    return [json.loads(text)] if path.endswith(".json") else list(yaml.safe_load_all(text))
+    return [json.loads(text)] if path.endswith(".json") else list(libyaml.every(text))
 
 
 def hold(schema: schemas.Schema, found: Iterator[tuple[str, Any]]) -> None:

@@ -8,8 +8,7 @@ import re
 import shlex
 import tomllib
 
-import yaml
-
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.printed_texts import cloud_run_text, kubernetes_text, unit_words
 
 GIVEN = object()
@@ -23,7 +22,7 @@ def processes(target: str, files: dict[str, str], app: str) -> Processes:
 
 
 def _render(files, app):
-    services = [each for each in yaml.safe_load(files["render.yaml"])["services"] if "envVars" in each]
+    services = [each for each in libyaml.one(files["render.yaml"])["services"] if "envVars" in each]
     return {
         each["name"].removeprefix(f"{app}-"): (
             shlex.split(each["dockerCommand"]),
@@ -34,7 +33,7 @@ def _render(files, app):
 
 
 def _heroku(files, app):
-    run = yaml.safe_load(files["heroku.yml"])["run"]
+    run = libyaml.one(files["heroku.yml"])["run"]
     commands = {name: each if isinstance(each, str) else each["command"][0] for name, each in run.items()}
     return _shared(commands, json.loads(files["app.json"])["env"])
 
@@ -64,7 +63,7 @@ def _railway(files, app):
 
 
 def _digitalocean(files, app):
-    spec = yaml.safe_load(files[".do/app.yaml"])
+    spec = libyaml.one(files[".do/app.yaml"])
     components = [*spec["services"], *spec.get("workers", []), *spec.get("jobs", [])]
     return {
         each["name"]: (shlex.split(each["run_command"]), _do_env(spec) | _do_env(each)) for each in components
@@ -87,7 +86,7 @@ def _cloudrun(files, app):
     found = {}
     for path, text in files.items():
         if path.endswith(".yaml"):
-            document = yaml.safe_load(text)
+            document = libyaml.one(text)
             container = _container(document["spec"])
             words = [cloud_run_text(each) for each in (*container["command"], *container["args"])]
             env = {
@@ -106,7 +105,7 @@ def _container(document):
 
 
 def _kubernetes(files, app):
-    documents = [each for text in files.values() for each in yaml.safe_load_all(text)]
+    documents = [each for text in files.values() for each in libyaml.every(text)]
     config = next(each["data"] for each in documents if each["kind"] == "ConfigMap")
     secret = next((each["stringData"] for each in documents if each["kind"] == "Secret"), {})
     found = {}
@@ -125,7 +124,7 @@ def _kubernetes(files, app):
 
 
 def _upsun(files, app):
-    (only,) = yaml.safe_load(files[".upsun/config.yaml"])["applications"].values()
+    (only,) = libyaml.one(files[".upsun/config.yaml"])["applications"].values()
     lines = re.findall(
         r'^\[ -n "\$\{(\w+):-\}" \] \|\| export (\w+=.*?)$', files[".environment"], re.MULTILINE | re.DOTALL
     )

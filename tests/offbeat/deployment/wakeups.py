@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-import yaml
-
+from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.expander import Rule, moments
 from tests.offbeat.deployment.northflank_types import nodes_of
 
@@ -219,7 +218,7 @@ APP = "app"
 
 def _kubernetes(files):
     path = "deploy/kubernetes/cronjobs.yaml"
-    specs = [each["spec"] for each in yaml.safe_load_all(files.get(path, ""))]
+    specs = [each["spec"] for each in libyaml.every(files.get(path, ""))]
     return [cron(_args(each), each["schedule"], each["timeZone"], repeated="twice") for each in specs]
 
 
@@ -315,7 +314,7 @@ def _is_head(lines, line):
 
 
 def _yaml(text):
-    return yaml.safe_load(text)
+    return libyaml.one(text)
 
 
 READERS = {
