@@ -6,7 +6,6 @@
 import gc
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -108,31 +107,9 @@ class LineLogger(Logger):
 logger_class = LineLogger
 
 
-STOPPING = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
-
-
-def release_stopping() -> None:
-    """Let in what asks this process to stop."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-
-
 def when_ready(_server: object) -> None:
     """Keep what is loaded out of the garbage collector's rounds: it stays, and each round would look at all of it."""
     gc.freeze()
-    os.register_at_fork(after_in_parent=release_stopping)
-
-
-def pre_fork(_server: object, _worker: object) -> None:
-    """Hold back what asks a new process to stop until it has its handlers.
-
-    With those of its parent, which it has until then, it would forget the signal, and be killed when the grace is over.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-
-
-def post_worker_init(_worker: object) -> None:
-    """Have the handlers of the process called for what has come meanwhile."""
-    release_stopping()
 
 
 def post_fork(_server: object, _worker: object) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import signal
 import socket
 import time
 from functools import partial
@@ -41,6 +43,18 @@ TEXTS = {
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at once: try again in a moment.",
 }
+
+
+STOPPING = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+
+
+def let_stop() -> None:
+    """Let in what asks this process to stop."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+# Also where the fork fails. The new process does so by itself.
+os.register_at_fork(after_in_parent=let_stop)
 
 
 class Client(TConn):
@@ -86,6 +100,13 @@ class ClientWorker(ThreadWorker):
         self.closing: dict[Client, float] = {}  # until when
         self.busy: dict[Client, None] = {}  # those that have a thread, or wait for one
         self.look_at = 0.0
+        # The parent forks now. Until the new process has handlers of its own it has those of its parent, which would only
+        # note that it is asked to stop: it would go on, and be killed when the grace is over.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        let_stop()
 
     # Connections
 

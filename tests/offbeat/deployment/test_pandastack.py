@@ -126,6 +126,17 @@ def test_a_service_that_answers_nothing_is_reported():
     ]
 
 
+def test_without_web_another_service_runs_the_release():
+    """Nothing speaks of a web that is not there; who migrates gets no word about a database that is not migrated yet."""
+    export = export_platform("pandastack", replace(SHIPPED, services=SHIPPED.services[1:]))
+    text = export.files[0].text
+
+    assert "PROCESS=release+worker\n" in text
+    assert "Worker runs the release first" in text
+    assert "has migrated" not in text
+    assert any(line.startswith("release: worker runs it when it starts") for line in export.warnings)
+
+
 def _with(platform, schedule):
     return replace(platform, cronjobs=(replace(platform.cronjobs[0], schedule=schedule),))
 

@@ -148,7 +148,7 @@ def _limits(target: Target) -> Iterator[str]:
     if facts.leaves_out_optional and (names := [each.name for each in platform.env if each.is_optional]):
         yield f"env: {', '.join(names)} are optional and not in the files: add those that you want to every process"
     if platform.release and not facts.release_is_before:
-        yield facts.release_effect
+        yield facts.release_effect.format(first=target.first.name)
     for kind, resource in platform.resources.items():
         if line := difference(kind, resource.version, facts.versions.get(kind)):
             yield line

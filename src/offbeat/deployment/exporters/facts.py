@@ -47,6 +47,7 @@ class Facts:
     release_is_before: bool = True
     """Whether the release command ends before new services start, and stops the deploy when it fails."""
     release_effect: str = ""
+    """What follows where it does not, for a warning; {first} is the service that runs it."""
     runs_services: bool = True
     """Whether it runs services at all: a crontab does not."""
     scales: bool = True

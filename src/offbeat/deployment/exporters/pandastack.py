@@ -23,7 +23,7 @@ FACTS = Facts(
     release="web runs it when it starts: `PROCESS=release+web`",
     release_is_before=False,
     release_effect=(
-        "release: web runs it when it starts, each instance under a lock; worker and tick may meet a database that is "
+        "release: {first} runs it when it starts, each instance under a lock; worker and tick may meet a database that is "
         "not migrated yet (the worker logs errors and keeps trying, a tick ends with 69): "
         "a migration must suit the old code and the new"
     ),
