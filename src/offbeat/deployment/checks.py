@@ -185,9 +185,10 @@ def gunicorn_starts(platform: spec.Platform) -> Iterator[CheckMessage]:
 def image_knows_process(_: spec.Platform) -> Iterator[CheckMessage]:
     """Warn of an export that counts on PROCESS beside a Dockerfile of before, whose image starts web whatever it says (W012)."""
     root = spec.PLATFORM_FILE.parent
-    for file in () if other_files.knows_process(root) else other_files.process_users(root):
+    problem = other_files.ignores_process(root)
+    for file in other_files.process_users(root) if problem else ():
         yield Warning(
-            f"Dockerfile: does not make process.sh, and {file} counts on PROCESS: every container would be web",
+            f"Dockerfile: {problem}, and {file} counts on PROCESS: every container would be web",
             hint="Take the lines of docs/offbeat/containers.md#one-image-that-chooses.",
             id="offbeat_deployment.W012",
         )

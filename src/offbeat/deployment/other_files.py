@@ -35,10 +35,21 @@ def project_names(root: Path) -> Iterator[tuple[str, str]]:
             yield name, given
 
 
-def knows_process(root: Path) -> bool:
-    """Tell whether the image chooses its process by PROCESS; True where there is no Dockerfile, as in an image."""
+def ignores_process(root: Path) -> str:
+    """Say why the image does not choose its process by PROCESS; "" where it does, and without a Dockerfile, as in an image."""
     file = root / "Dockerfile"
-    return not file.is_file() or "offbeat/deployment/process.py" in file.read_text(errors="replace")
+    if not file.is_file():
+        return ""
+    text = re.sub(r"^\s*#.*$", "", file.read_text(errors="replace"), flags=re.MULTILINE).replace("\\\n", "")
+    if "offbeat/deployment/process.py" not in text:
+        return "does not make process.sh"
+    # Of each the last counts.
+    starts = {
+        word.upper(): line
+        for word, line in re.findall(r"^\s*(CMD|ENTRYPOINT)\b(.*)$", text, re.MULTILINE | re.IGNORECASE)
+    }
+    is_started = any("process.sh" in line for line in starts.values())
+    return "" if is_started else "does not start process.sh by its CMD"
 
 
 def process_users(root: Path) -> Iterator[str]:

@@ -34,7 +34,8 @@ DEFAULT = "web"
 # Fails on any answer but 200, on a redirect, and on none. http.client asks no proxy that the environment names.
 ASK = """
 import http.client, os, sys
-web = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or sys.argv[2]), timeout=4)
+port = os.environ.get("PORT", "").strip().strip('"' "'").strip()
+web = http.client.HTTPConnection("127.0.0.1", int(port or sys.argv[2]), timeout=4)
 web.request("GET", sys.argv[1])
 sys.exit(web.getresponse().status != 200)
 """
@@ -149,7 +150,8 @@ def _check(service: Service) -> list[str]:
 
 
 def _pattern(name: str) -> str:
-    return f"'' | {name}" if name == DEFAULT else name
+    # In quotes, as `esac` would end the list.
+    return f"'' | {name}" if name == DEFAULT else f"'{name}'"
 
 
 def _released(platform: Platform) -> tuple[Service, ...]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from offbeat.deployment import spec
-from offbeat.deployment.exporters import export_platform
+from offbeat.deployment.exporters import azure_apps, export_platform
 from tests.offbeat.deployment import arm, libyaml
 from tests.offbeat.deployment.golden.variants import CASES, FOLDER
 
@@ -97,6 +97,14 @@ def test_names_are_as_azure_takes_them():
 
         assert len(set(names)) == len(names)
         assert all(re.fullmatch(r"(?!.*--)[a-z][a-z0-9-]{0,29}[a-z0-9]", name) for _, name in names)
+
+
+def test_variables_that_differ_in_an_underscore_are_two_secrets():
+    """Azure's names of secrets end in no hyphen, which would make one of A and A_."""
+    names = ["A", "A_", "A__", "A_1", "A__1"]
+
+    assert len({azure_apps.secret_name(each) for each in names}) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", azure_apps.secret_name(each)) for each in names)
 
 
 def test_memory_is_twice_the_cpus():

@@ -357,8 +357,16 @@ def test_an_image_that_does_not_know_process(monkeypatch, tmp_path):
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy" / "pandastack.md").write_text("| `PROCESS` | `worker` |\n")
     (warning,) = checks.image_knows_process(platform)
-    (tmp_path / "Dockerfile").write_text("RUN python src/offbeat/deployment/process.py > process.sh\n")
+    made = "RUN python src/offbeat/deployment/process.py > process.sh\n"
+    (tmp_path / "Dockerfile").write_text(
+        f'{made}# CMD process.sh\nCMD ["python", "src/offbeat/gunicorn.py"]\n'
+    )
+    (half,) = checks.image_knows_process(platform)
+    (tmp_path / "Dockerfile").write_text(
+        f'{made}CMD ["sh", \\\n  "/app/process.sh"]\nENTRYPOINT ["tini", "--"]\n'
+    )
 
+    assert "Dockerfile: does not start process.sh by its CMD, and deploy/pandastack.md" in half.msg
     assert warning.id == "offbeat_deployment.W012"
     assert "Dockerfile: does not make process.sh, and deploy/pandastack.md counts on PROCESS" in warning.msg
     assert list(checks.image_knows_process(platform)) == []

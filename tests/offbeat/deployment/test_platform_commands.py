@@ -31,7 +31,7 @@ DOCUMENTED = {
     "doctl": {"databases create", "databases options", "apps create", "apps update"},
     # dokku.com/docs, and the README of dokku-postgres, whose commands those of dokku-redis are
     "dokku": {
-        *{"app-json:set", "apps:create", "apps:exists", "config:get", "config:set", "cron:list"},
+        *{"app-json:set", "apps:create", "apps:exists", "config:keys", "config:set", "cron:list"},
         *{"docker-options:add", "domains:report", "domains:set", "plugin:install", "plugin:installed"},
         *{"ps:set", "resource:limit"},
         *(

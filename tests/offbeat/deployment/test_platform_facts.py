@@ -165,7 +165,7 @@ case "$*" in
     *:create*) touch "$STATE/server_${2//-/_}" ;;
     *:linked*) kept "link $2" ;;
     *:link*) ! kept "link $2" && touch "$STATE/link_${2//-/_}" ;;
-    config:get*) cat "$STATE/config.$3" ;;
+    config:keys*) find "$STATE" -name 'config.*' -printf '%f\\n' | cut -d. -f2 ;;
     config:set*) printf %s "${4#*=}" >"$STATE/config.${4%%=*}" ;;
     domains:report*) printf '%s\\n' "$DOMAINS" ;;
 esac
@@ -229,6 +229,15 @@ def test_dokkus_script_may_run_again_and_keeps_the_secrets(tmp_path):
     assert not [
         line for line in lines if re.match(r"(apps|postgres|redis):(create|link) |plugin:install ", line)
     ]
+
+
+def test_dokkus_script_makes_no_key_where_it_cannot_see_the_old_one(tmp_path):
+    """A question that Dokku does not answer ends the script: the key that is there would be replaced."""
+    run_script("dokku", tmp_path, DOMAINS="www.example.com")
+    done, lines = run_script("dokku", tmp_path, FAILS="config:keys", DOMAINS="www.example.com")
+
+    assert done.returncode != 0
+    assert not [line for line in lines if "SECRET_KEY=" in line]
 
 
 def test_dokkus_script_asks_for_a_domain(tmp_path):

@@ -7,7 +7,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,6 +124,15 @@ def test_web_is_the_default(image: Image, named: str | None) -> None:
     assert image.ran == [command_of(SHIPPED, "web")]
 
 
+@pytest.mark.parametrize("name", ["esac", "case", "release2", "process"])
+def test_names_that_mean_something_to_sh(make: Callable[[Platform], Image], name: str) -> None:
+    """They are names like any other."""
+    image = make(replace(SHIPPED, services=(*SHIPPED.services, replace(SHIPPED.services[1], name=name))))
+
+    assert [image.run(each)[0] for each in (name, f"release+{name}", "web")] == [0, 0, 0]
+    assert image.run(name, "health") == (0, "")
+
+
 def test_the_program_takes_the_place_of_the_shell(image: Image) -> None:
     """It has its process id, so its signals; and its exit code is that of the container."""
     started = image.start("prune-jobs", CODE="75")
@@ -218,6 +229,24 @@ def test_health_of_what_ends_by_itself(image: Image) -> None:
     for name in ("release", "tick", "cron", "prune-jobs"):
         assert image.run(name, "health") == (0, "")
     assert image.ran == []
+
+
+@pytest.mark.parametrize("form", ["{}", '"{}"', " '{}' "])
+def test_health_of_web(image: Image, form: str) -> None:
+    """It asks at the port that web reads, which may come with quotes and blanks around."""
+
+    class Web(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+    (image.script.parent / "python").unlink()
+    with HTTPServer(("127.0.0.1", 0), Web) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code, said = image.run(None, "health", PORT=form.format(server.server_port))
+        server.shutdown()
+
+    assert (code, said) == (0, "")
 
 
 @pytest.mark.parametrize("named", ["worker", "release+worker", " worker "])

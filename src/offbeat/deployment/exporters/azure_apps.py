@@ -165,8 +165,9 @@ def _secrets(platform: Platform) -> list[str]:
 
 
 def secret_name(variable: str) -> str:
-    """Give a variable's name as Azure names secrets: lower case, hyphens, neither end a hyphen."""
-    return f"env-{variable.lower().replace('_', '-').rstrip('-')}"
+    """Give a variable's name as Azure names secrets: lower case, hyphens, neither end a hyphen; A and A_ are two."""
+    bare = variable.rstrip("_")
+    return f"env{len(variable) - len(bare) or ''}-{bare.lower().replace('_', '-')}"
 
 
 def _private(target: Target) -> Object:

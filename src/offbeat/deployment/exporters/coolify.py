@@ -37,6 +37,7 @@ FACTS = Facts(
         "it names every container, so a second instance of a service is a service of its own: `worker-2`",
         "a deploy removes the old containers before it starts the release: the site is down meanwhile, and stays down if it fails",
         "a deploy grants Coolify's own stop grace period (30 s), not `stop_grace_period`: set it to the longest `grace`",
+        "builds get every variable as an argument, and secrets stay in the image's history, unless Advanced says otherwise",
         (
             "a value that begins with `$`, or has `{{`, is set by `env` before the command (`entrypoint`): "
             "under `environment` it would be read as a reference"

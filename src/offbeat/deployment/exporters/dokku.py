@@ -78,7 +78,7 @@ def _setup(target: Target) -> str:
         "# Run on the Dokku host, as root; again after every export. What is there is kept.",
         "set -euo pipefail",
         "",
-        f'has() {{ [[ -n $(dokku config:get {target.platform.name} "$1" || true) ]]; }}',
+        'has() { grep --quiet --line-regexp "$1" <<<"$known"; }',
         "",
     ]
     return "\n".join([*lines, *_commands(target)]) + "\n"
@@ -121,6 +121,8 @@ def _config(target: Target) -> Iterator[str]:
     put = f"dokku config:set --no-restart {app}"
     for name, value in shared_values(target).items():
         yield f"{put} {name}={shlex.quote(value)}"
+    # Asked for once: a question that fails ends the script, and no key is taken for one that is not there.
+    yield f"known=$(dokku config:keys {app})"
     for variable in needed(platform):
         name = variable.name
         if variable.generated:

@@ -62,7 +62,7 @@ def _before(target: Target) -> str:
     return f"""\
 - Your fork is `{target.repository}` on GitHub, and `{target.platform.branch}` is what you deploy. `./run manage
   check_platform` finds nothing wrong.
-- Its Dockerfile knows `PROCESS`: `grep offbeat/deployment/process.py Dockerfile` prints a line.
+- Its Dockerfile knows `PROCESS`: `grep process.sh Dockerfile` prints its `CMD`, among others.
 - In the dashboard, Settings → Integrations: connect GitHub. Settings → API Tokens: make a token, which `panda login` asks for.
 - Choose a paid size: the free tier stops what is idle, and then no job runs.
 

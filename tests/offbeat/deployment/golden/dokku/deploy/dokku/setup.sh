@@ -4,7 +4,7 @@
 # Run on the Dokku host, as root; again after every export. What is there is kept.
 set -euo pipefail
 
-has() { [[ -n $(dokku config:get bakery "$1" || true) ]]; }
+has() { grep --quiet --line-regexp "$1" <<<"$known"; }
 
 dokku apps:exists bakery >/dev/null 2>&1 || dokku apps:create bakery
 dokku app-json:set bakery appjson-path deploy/dokku/app.json
@@ -24,6 +24,7 @@ dokku config:set --no-restart bakery GREETING='He said "50 % off", and left $5 \
 dokku config:set --no-restart bakery WEB_THREADS=8
 dokku config:set --no-restart bakery MAILER_RATE=10
 dokku config:set --no-restart bakery WORKER_GRACE=20
+known=$(dokku config:keys bakery)
 has SECRET_KEY || dokku config:set --no-restart bakery SECRET_KEY="$(openssl rand -base64 48 | tr -d '\n')"
 if ! has ALLOWED_HOSTS; then
     hosts=${ALLOWED_HOSTS:-$(dokku domains:report bakery --domains-app-vhosts | xargs | tr ' ' ,)}
