@@ -17,7 +17,6 @@ UNEVEN = replace(
     env=tuple(replace(each, help=f"<%= 1 %> '{each.help}") for each in SHIPPED.env),
 )
 """CPUs of no two decimals, the largest sizes, and helps that a template or a shell would read."""
-
 SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml"), "uneven": UNEVEN}
 
 
@@ -36,6 +35,25 @@ def test_an_export_is_valid_to_its_platform(target, tmp_path):
     validate(printed(target), tmp_path)
 
     assert facts_of(target).proved_by == proof
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_validator_refuses_an_export_without_its_files(target, tmp_path):
+    """A file that is called otherwise one day does not make the proof an empty one."""
+    with pytest.raises((AssertionError, KeyError, FileNotFoundError)):
+        VALIDATORS[target][1]({"empty": {"other.txt": "text"}}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "key"),
+    [("railway", ".railway/railway.ts", '"start"'), ("fly", "fly.toml", "kill_signal")],
+)
+def test_a_validator_refuses_a_key_that_nobody_knows(target, path, key, tmp_path):
+    """These two are published in a form that takes any key."""
+    text = printed(target)["rich"][path]
+
+    with pytest.raises(AssertionError):
+        VALIDATORS[target][1]({"odd": {path: text.replace(key, key.replace("s", "z"), 1)}}, tmp_path)
 
 
 COUNTED = {"WEB_CONCURRENCY", "WORKER_CONCURRENCY"}

@@ -37,6 +37,18 @@ VALIDATORS: dict[str, tuple[str, Validator]] = {}
 NODE_MODULES = CHECKOUT / ".local" / "tools" / "node_modules"
 """Where support/install_tools puts the npm packages."""
 
+TYPES = (
+    NODE_MODULES / ".bin" / "tsc",
+    "--noEmit",
+    "--strict",
+    "--skipLibCheck",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2022",
+)
+"""Asks TypeScript whether files fit the types that they import."""
+
 
 def proves(target: str, proof: str):
     """Register a function as a target's validator, and say in a few words what it asks."""
@@ -72,11 +84,15 @@ def laid_out(exports: Exports, folder: Path) -> dict[str, Path]:
 
 
 def documents(exports: Exports, pattern: str) -> Iterator[tuple[str, Any]]:
-    """Give (case and path, document) for each document of the files whose whole path matches."""
-    for case, printed in exports.items():
-        for path, text in printed.items():
-            if re.fullmatch(pattern, path):
-                yield from ((f"{case}: {path}", document) for document in _parsed(path, text))
+    """Give (case and path, document) for each document of the files whose whole path matches; one at least."""
+    matching = [
+        (f"{case}: {path}", _parsed(path, text))
+        for case, printed in exports.items()
+        for path, text in printed.items()
+        if re.fullmatch(pattern, path)
+    ]
+    assert matching, f"no file is called {pattern}"
+    return ((name, document) for name, found in matching for document in found)
 
 
 def _parsed(path, text):
@@ -115,6 +131,7 @@ def validate_compose(exports, folder):
 def validate_nomad(exports, folder):
     for case, printed in exports.items():
         jobs = [json.loads(text)["Job"] for path, text in printed.items() if path.endswith(".json")]
+        assert jobs, case
         found = (fault for job in jobs for fault in nomad_jobs.faults(job, nomad_jobs.JOB))
         nothing(f"{case}: {fault}" for fault in (*found, *nomad_jobs.unruly(jobs)))
     parse_shell(exports, folder, "deploy/nomad/deploy.sh")
@@ -154,10 +171,16 @@ for (const name of {names}) {{
 """
 
 
-@proves("railway", "npm's railway/iac, which runs the program")
+@proves("railway", "npm's railway/iac: its types, and a run of the program")
 def validate_railway(exports, folder):
-    node, package = tool("node"), npm_package("railway")
+    node, package, _ = tool("node"), npm_package("railway"), npm_package("typescript")
     (folder / "node_modules").symlink_to(package.parent)
+    (folder / "package.json").write_text('{"type": "module"}')
+    for case, printed in exports.items():
+        (folder / f"{case}.ts").write_text(printed[".railway/railway.ts"])
+    # The program itself takes any key.
+    done = run(*TYPES, *(f"{case}.ts" for case in exports), cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "")
     for case, printed in exports.items():
         (folder / f"{case}.mjs").write_text(printed[".railway/railway.ts"])
     (folder / "main.mjs").write_text(RAILWAY.format(names=json.dumps(list(exports))))
@@ -187,6 +210,8 @@ def validate_fly(exports, folder):
     # A duration as Go writes it: internal/appconfig/config.go of superfly/flyctl.
     time = {"type": "string", "pattern": "^[0-9]+(s|m|h)$"}
     schema["properties"]["deploy"]["properties"]["release_command_timeout"] = time
+    # At the top it takes any key.
+    schema["additionalProperties"] = False
     hold(schema, documents(exports, "fly.toml"))
 
 
@@ -303,9 +328,12 @@ def validate_ecs(exports, folder):
     lint = CHECKOUT / ".local" / "tools" / "cfn-lint" / "bin" / "cfn-lint"
     if not lint.exists():
         pytest.skip("cfn-lint is not in .local/tools")
-    laid_out(exports, folder)
+    templates = [
+        each for where in laid_out(exports, folder).values() for each in sorted(where.rglob("*.yaml"))
+    ]
+    assert len(templates) == 2 * len(exports)
 
-    done = run(lint, *sorted(folder.rglob("*.yaml")))
+    done = run(lint, *templates)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -331,8 +359,7 @@ def validate_azure(exports, folder):
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / "resources.ts").write_text("\n".join(lines))
 
-    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
-    done = run(NODE_MODULES / ".bin" / "tsc", *options, "resources.ts", cwd=folder)
+    done = run(*TYPES, "resources.ts", cwd=folder)
 
     assert (done.returncode, done.stdout) == (0, "")
 

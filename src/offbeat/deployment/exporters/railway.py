@@ -32,7 +32,7 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Railway",
-    proved_by="npm's railway/iac, which runs the program",
+    proved_by="npm's railway/iac: its types, and a run of the program",
     files=(".railway/railway.ts",),
     cron="a service each, with a `cronSchedule`",
     floor=5,
