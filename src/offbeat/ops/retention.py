@@ -17,7 +17,8 @@ CHUNK = 1_000  # rows a DELETE: short transactions leave autovacuum and everybod
 
 def prune() -> None:
     sessions = clear_sessions()
-    while brake.prune(CHUNK) == CHUNK:
+    # Until none is left: PostgreSQL may run the LIMIT of a DELETE more than once, so a chunk is not always that many rows.
+    while brake.prune(CHUNK):
         pass
     logger.info("deleted %d ended sessions", sessions, extra={"action": "sessions_pruned"})
 

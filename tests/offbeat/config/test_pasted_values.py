@@ -49,6 +49,8 @@ RIGHT = {
     "CSRF_TRUSTED_ORIGINS": "https://shop.example,https://*.shop.example",
     "TRUSTED_PROXIES": "2",
     "PORT": "8001",
+    "PROCESS": "worker",
+    "HEALTH_PORT": "8002",
     "WEB_CONCURRENCY": "3",
     "WEB_THREADS": "5",
     "WEB_MAX_BODY": "2048",

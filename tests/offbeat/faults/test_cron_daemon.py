@@ -41,16 +41,19 @@ def may_isolate():
 def crontab(faults, tmp_path):
     """The crontab that is exported for a cronjob of every minute, for this checkout and this test's servers."""
     entry = spec.CronJobSpec(name="every-minute", schedule="* * * * *", command=COMMAND)
-    (exported,) = export_platform("crontab", replace(spec.read(), cronjobs=(entry,)), Options()).files
+    files = export_platform("crontab", replace(spec.read(), cronjobs=(entry,)), Options()).files
+    exported, defaults = (file.text for file in files)
+    (tmp_path / "crontab.env").write_text(defaults)
     variables = tmp_path / "offbeat.env"
     variables.write_text(
         "".join(f"{name}={quote(value)}\n" for name, value in faults.stack.environment.items())
     )
-    text = exported.text
+    text = exported
     for placeholder, ours in {
         "/srv/offbeat/.venv/bin/python": sys.executable,
         "/srv/offbeat": str(CHECKOUT),
         "/etc/offbeat.env": str(variables),
+        "deploy/crontab.env": str(tmp_path / "crontab.env"),
         "* offbeat cd": "* root cd",
         "MAILTO=root": 'MAILTO=""',
         "'* * * * *'\n": f"'* * * * *' >>{tmp_path}/wake-ups.log 2>&1\n",
