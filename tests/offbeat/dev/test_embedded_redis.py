@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -101,3 +103,24 @@ def test_what_does_not_run_has_no_version(tmp_path):
     executable.chmod(0o755)
 
     assert version(executable) == ()
+
+
+FETCH = """
+import sys; from pathlib import Path; from offbeat.dev import redis_executable
+redis_executable.NAMES = ()
+print(redis_executable.version(redis_executable.redis_executable(Path(sys.argv[1]))))
+"""
+
+
+def test_all_that_fetch_it_at_once_have_it(tmp_path):
+    """As two environments of one checkout do: none takes another's half away."""
+    folder = tmp_path / "new" / "redis-server"
+    command = [sys.executable, "-c", FETCH, folder]
+    all_of_them = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    said = [each.communicate(timeout=120) for each in all_of_them]
+
+    assert [each.returncode for each in all_of_them] == [0] * 4, said
+    assert all(out.startswith("(") for out, _ in said)
+    assert [each.name for each in folder.parent.iterdir()] == ["redis-server"]
