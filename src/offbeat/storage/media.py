@@ -11,9 +11,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 if TYPE_CHECKING:
     from django.core.files import File
 
-HINT = (
-    "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
-)
+HINT = "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
 
 
 class NoStorageError(ImproperlyConfigured):
