@@ -9,6 +9,7 @@ from offbeat.ops import (
     views_batches,
     views_cronjobs,
     views_decisions,
+    views_incidents,
     views_jobs,
     views_messages,
     views_overview,
@@ -18,6 +19,8 @@ app_name = "offbeat_ops"
 
 urlpatterns = [
     path("", views_overview.index, name="index"),
+    path("incidents/acknowledge/", views_incidents.acknowledge, name="acknowledge"),
+    path("incidents/release/", views_incidents.release, name="release"),
     path("cronjobs/", views_overview.cronjobs, name="cronjobs"),
     path("cronjobs/<str:name>/", views_cronjobs.cronjob, name="cronjob"),
     path("cronjobs/<str:name>/backfill/", views_cronjobs.backfill, name="backfill"),
