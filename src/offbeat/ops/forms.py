@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
 from offbeat.jobs.models import Job
 from offbeat.ops.moments import MomentField, read_moment
 from offbeat.ops.pages.search import JobSearch
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SearchForm(forms.Form):

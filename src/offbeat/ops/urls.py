@@ -13,6 +13,7 @@ from offbeat.ops import (
     views_jobs,
     views_messages,
     views_overview,
+    views_trends,
 )
 
 app_name = "offbeat_ops"
@@ -38,6 +39,7 @@ urlpatterns = [
     path("messages/drop/", views_messages.drop_all, name="message-drop-all"),
     path("messages/<uuid:entry>/requeue/", views_messages.requeue, name="message-requeue"),
     path("messages/<uuid:entry>/drop/", views_messages.drop, name="message-drop"),
+    path("trends/", views_trends.index, name="trends"),
     path("batches/", views_batches.batches, name="batches"),
     path("batches/<uuid:batch_id>/", views_batches.batch, name="batch"),
     path("audit/", views_audit.trail, name="audit"),

@@ -42,6 +42,7 @@ PAGES = {
     "index": "Overview",
     "jobs": "Jobs",
     "cronjobs": "Cronjobs",
+    "trends": "Trends",
     "batches": "Batches",
     "audit": "Audit trail",
 }
