@@ -189,7 +189,8 @@ def main():
 def tell(found):
     load = os.getloadavg()[0]
     print(
-        f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers, {TASKS} tasks in each of {HOURS} hours; ms over {ROUNDS} requests, at a load of {load:.1f}\n"
+        f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers, {TASKS} tasks in each of {HOURS} hours\n"
+        f"ms over {ROUNDS} requests, at a load of {load:.1f}\n"
     )
     print(f"| {'page':40} | {'p50':>6} | {'p95':>6} |\n|{'-' * 42}|{'-' * 7}:|{'-' * 7}:|")
     for page, (p50, p95) in found.items():

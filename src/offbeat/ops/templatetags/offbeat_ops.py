@@ -109,11 +109,6 @@ def took(length: timedelta) -> str:
 
 
 @register.simple_tag
-def strip(report: Report) -> SafeString:
-    return figures.strip(report.slots)
-
-
-@register.simple_tag
 def sparkline(queue: Queue) -> SafeString:
     came, went = queue.flow.came, queue.flow.went
     label = f"{queue.name}: in the last half hour {sum(came)} jobs came and {sum(went)} were finished"
