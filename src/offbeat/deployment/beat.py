@@ -20,9 +20,9 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
         if problem := beat_problem(command):
             yield f"{where}: {problem}"
     if getattr(settings, "CELERY_BEAT_SCHEDULE", None):
-        yield "CELERY_BEAT_SCHEDULE: should be empty: its entries belong under cronjobs in platform.yaml"
+        yield "CELERY_BEAT_SCHEDULE: should be empty: move its entries to cronjobs in platform.yaml"
     elif current_app.conf.beat_schedule:
-        yield "beat_schedule of the Celery app: should be empty: its entries belong under cronjobs in platform.yaml"
+        yield "beat_schedule of the Celery app: should be empty: move its entries to cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
-            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs take its place"
+            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs replace it"
