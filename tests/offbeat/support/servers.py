@@ -23,6 +23,7 @@ from offbeat.dev.redis_executable import redis_executable
 from offbeat.dev.servers import CHECKOUT, EXECUTABLES
 from tests.offbeat.support.locales import find_locale
 
+pytest_plugins = ["offbeat.testing.plugin"]
 CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
 
