@@ -49,6 +49,11 @@ FORBIDDEN = {
     "troubles": "conditions",
     "telling": "notify",
 }
+# What Linux alone has, and the modules that do without it elsewhere.
+LINUX = re.compile(
+    r"/proc\b|/sys/|/dev/shm|prctl|sched_\w+affinity|epoll|pidfd|memfd|eventfd|pipe2|sigtimedwait|TCP_(KEEPIDLE|USER)"
+)
+DO_WITHOUT_LINUX = {"container.py", "gunicorn.py", "child_processes.py", "processes.py"}
 # Each exception has its reason; remove the line and the test says who still needs it.
 EXCEPTIONS = {
     ("celery.py", "jobs"): "the application is put together there",
@@ -178,6 +183,23 @@ def test_each_class_has_a_name_of_its_own():
     )
 
     assert [name for name, times in found.items() if times > 1] == []
+
+
+def test_nothing_needs_linux():
+    """Developers have Macs: what only Linux has is used where there is another way, and nowhere else."""
+    places = [
+        *modules(),
+        *(CHECKOUT / "bench").glob("*.py"),
+        *(CHECKOUT / "tests/offbeat/support").glob("*.py"),
+    ]
+    found = {
+        path.name
+        for path in places
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant | ast.Attribute | ast.Name) and LINUX.search(ast.unparse(node))
+    }
+
+    assert found == DO_WITHOUT_LINUX
 
 
 def test_modules_are_nouns():

@@ -40,7 +40,7 @@ class EnqueueCommand(SysexitsCommand):
     "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
     slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and an alert is sent.
     `priority`: of its jobs, -100 to 100, higher first; by default their task's. How long a job may run is its task's `time_limit`.
-    `ping_url`: see docs/offbeat/cronjobs.md.
+    `ping_url`: see docs/offbeat/cronjob-policies.md.
     """
 
     task: ClassVar[Any]

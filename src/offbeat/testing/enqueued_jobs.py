@@ -113,7 +113,7 @@ class EnqueuedJobs(Sequence[EnqueuedJob]):  # noqa: PLW1641  as above
         theirs = expected[number]
         if not isinstance(theirs, EnqueuedJob | Call | type(call)):
             right = "unittest.mock.call(...) for its arguments, or task.call(...) for its options too"
-            return [f"{place}{theirs!r} is nothing to compare a job with: write {right}"]
+            return [f"{place}{ours!r} is not compared with {theirs!r}: write {right}"]
         if ours == theirs:
             return [f"{place}{ours!r} is as expected"]
         return [
