@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.running import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
