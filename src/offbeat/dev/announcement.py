@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGES = {
     "/": "the site",
-    "/ops/": "what runs, waits and went wrong",
+    "/ops/": "what runs, waits and failed",
     "/local/mail/": "every mail that it sends",
 }
 PAUSE = 0.2  # seconds between two looks

@@ -82,9 +82,7 @@ def has_uv() -> bool:
 def call(command: Sequence[str]) -> None:
     """Run a command, which tells by itself what is wrong. Raises EnvironmentFailedError."""
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603
-        raise EnvironmentFailedError(
-            f"{' '.join(command)} ended with exit code {code}; what it said is above."
-        )
+        raise EnvironmentFailedError(f"{' '.join(command)} ended with exit code {code}; its output is above.")
 
 
 def output_of(command: Sequence[str]) -> str:

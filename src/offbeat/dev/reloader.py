@@ -59,7 +59,7 @@ class ReloadedService:
         if time.monotonic() > self.young_until:
             return shell_code(self.process.returncode)
         self.has_failed = True
-        sys.stderr.write("It ended at once: waiting for the next change.\n")
+        sys.stderr.write("It ended immediately: waiting for the next change.\n")
         return None
 
 
@@ -71,7 +71,7 @@ def main(command: Sequence[str], folder: Path = CHECKOUT / "src") -> int:
         signal.signal(number, lambda received, _: asked.append(received))
     for changes in watch_folder(folder):
         if changes and not asked:
-            sys.stderr.write("A file has changed: starting anew.\n")
+            sys.stderr.write("A file has changed: restarting.\n")
             service.young_until = time.monotonic() + YOUNG
         if changes or asked:
             service.stop()

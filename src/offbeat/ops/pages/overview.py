@@ -120,7 +120,7 @@ def by_urgency(found: Iterable[Condition]) -> list[Condition]:
 
 
 def gather() -> Overview:
-    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
+    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is down."""
     now = database_now()
     reported, declared = reports(now)
     consumed = [name for service in declared.platform.services for name in service.queues]
