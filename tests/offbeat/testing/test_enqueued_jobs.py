@@ -117,8 +117,6 @@ def test_what_is_no_expectation_is_said(enqueued):
     said = explained(enqueued(samples.record), ["a"])
 
     assert "1. record.enqueue('a') is not compared with 'a': write unittest.mock.call(...)" in said
-        enqueued(samples.record), ["a"]
-    )
 
 
 @pytest.mark.parametrize(
