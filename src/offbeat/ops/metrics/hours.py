@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
 
 FINEST, PER_DOUBLING, MOST = (
     0.001,
@@ -61,20 +61,24 @@ ADD = f"""
             wait = {SUM.format("wait")}, run = {SUM.format("run")}
     )
 """  # noqa: S608  constants
-COLUMNS = "succeeded, dead, expired, cancelled, failed_attempts, wait, run"
+FOUND = """
+    sum(succeeded)::bigint, sum(dead)::bigint, sum(expired)::bigint, sum(cancelled)::bigint, sum(failed_attempts)::bigint,
+    string_agg(wait::text, ','), string_agg(run::text, ',')
+    FROM offbeat_metrics_taskhour WHERE hour >= %(since)s AND hour <= %(until)s
+"""
+READ = f"SELECT date_bin(%(step)s, hour, %(since)s), {FOUND} AND task = %(task)s GROUP BY 1"
 # Of the tasks that ended most often, so that a page is bounded whatever their number.
 READ_BY_TASK = f"""
-    SELECT task, {COLUMNS} FROM offbeat_metrics_taskhour WHERE hour >= %(since)s AND hour <= %(until)s AND task IN (
+    SELECT task, {FOUND} AND task IN (
         SELECT task FROM offbeat_metrics_taskhour WHERE hour >= %(since)s AND hour <= %(until)s AND task <> ''
         GROUP BY task ORDER BY sum(succeeded + dead + expired + cancelled + failed_attempts) DESC, task LIMIT %(most)s
-    )
+    ) GROUP BY task
 """  # noqa: S608  constants
-READ = f"SELECT hour, {COLUMNS} FROM offbeat_metrics_taskhour WHERE hour >= %s AND hour <= %s AND task = %s"  # noqa: S608  constants
 SINCE = "SELECT min(hour) FROM offbeat_metrics_taskhour"
 PRUNE = "DELETE FROM offbeat_metrics_taskhour WHERE hour < now() - make_interval(days => %s)"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ends:
     """What ended in some time: jobs by state, attempts that failed, and how long attempts waited and ran."""
 
@@ -83,8 +87,8 @@ class Ends:
     expired: int = 0
     cancelled: int = 0
     failed_attempts: int = 0
-    waits: Counter[int] = field(default_factory=Counter)
-    runs: Counter[int] = field(default_factory=Counter)
+    waits: Mapping[int, int] = field(default_factory=dict)
+    runs: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -94,16 +98,14 @@ class Ends:
     def jobs(self) -> int:
         return self.succeeded + self.failed + self.cancelled
 
-    def add(self, *row: object) -> None:
-        succeeded, dead, expired, cancelled, failed_attempts, wait, run = row
-        self.succeeded += succeeded  # type: ignore[operator]
-        self.dead += dead  # type: ignore[operator]
-        self.expired += expired  # type: ignore[operator]
-        self.cancelled += cancelled  # type: ignore[operator]
-        self.failed_attempts += failed_attempts  # type: ignore[operator]
-        for total, found in ((self.waits, wait), (self.runs, run)):
-            for bucket, ends in json.loads(found).items():  # type: ignore[arg-type]
-                total[int(bucket)] += ends
+
+def summed(texts: str) -> dict[int, int]:
+    """Return the sum of histograms, written one after another: a page has some ten thousand of them to read."""
+    total: dict[str, int] = {}
+    for found in json.loads(f"[{texts}]"):
+        for bucket, ends in found.items():
+            total[bucket] = total.get(bucket, 0) + ends
+    return {int(bucket): ends for bucket, ends in total.items()}
 
 
 def bound(bucket: float) -> float:
@@ -111,9 +113,9 @@ def bound(bucket: float) -> float:
     return FINEST * 2 ** (bucket / PER_DOUBLING)
 
 
-def percentile(found: Counter[int], share: float) -> float | None:
+def percentile(found: Mapping[int, int], share: float) -> float | None:
     """Return the seconds that this share of them took at most, to a tenth; None where there is none."""
-    wanted, seen = share * found.total(), 0.0
+    wanted, seen = share * sum(found.values()), 0.0
     for bucket in sorted(found):
         if seen + found[bucket] >= wanted:
             return bound(bucket + (wanted - seen) / found[bucket])
@@ -121,22 +123,34 @@ def percentile(found: Counter[int], share: float) -> float | None:
     return None
 
 
-def read(since: datetime, until: datetime, task: str = "") -> Iterator[tuple[datetime, tuple[object, ...]]]:
-    """Yield the hours from `since` to that of `until` in which anything of a task, or at all, ended."""
-    with connection.cursor() as cursor:
-        cursor.execute(READ, [since, until, task])
-        for hour, *row in cursor.fetchall():
-            yield hour, tuple(row)
+def read(since: datetime, until: datetime, step: timedelta, task: str = "") -> dict[datetime, Ends]:
+    """Return what ended by step, of those in which anything of a task, or at all, ended."""
+    return dict(_read(READ, {"since": since, "until": until, "step": step, "task": task}))
 
 
 def read_by_task(since: datetime, until: datetime, most: int) -> dict[str, Ends]:
     """Return what ended by task, of those tasks that ended most often, these first."""
-    found: dict[str, Ends] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(READ_BY_TASK, {"since": since, "until": until, "most": most})
-        for task, *row in cursor.fetchall():
-            found.setdefault(task, Ends()).add(*row)
+    found = dict(_read(READ_BY_TASK, {"since": since, "until": until, "most": most}))
     return dict(sorted(found.items(), key=lambda each: (-each[1].jobs, each[0])))
+
+
+def _read(statement: str, values: dict[str, Any]) -> Iterator[tuple[Any, Ends]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        for key, *counts, waits, runs in cursor.fetchall():
+            yield key, Ends(*counts, summed(waits), summed(runs))
+
+
+def add(all_of_them: Iterable[Ends]) -> Ends:
+    """Return the sum."""
+    found = list(all_of_them)
+    names = ("succeeded", "dead", "expired", "cancelled", "failed_attempts")
+    counts = [sum(getattr(each, name) for each in found) for name in names]
+    waits, runs = Counter[int](), Counter[int]()
+    for each in found:
+        waits.update(each.waits)
+        runs.update(each.runs)
+    return Ends(*counts, waits, runs)
 
 
 def counted_since() -> datetime | None:

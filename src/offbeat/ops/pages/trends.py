@@ -12,7 +12,7 @@ from offbeat.ops.metrics.hours import Ends, percentile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-TASKS = 50  # shown by name: those that ended most often
+TASKS = 40  # shown by name: those that ended most often
 HOUR = timedelta(hours=1)
 
 
@@ -82,14 +82,16 @@ class Trends:
 def gather(now: datetime, span: Span, task: str) -> Trends:
     """Read the trends. Three statements, of which none reads a job."""
     begins, since = span.begins(now), hours.counted_since()
-    found, total = {begin: Ends() for begin in begins}, Ends()
-    for hour, row in hours.read(begins[0], now, task):
-        found[begins[(hour - begins[0]) // span.step]].add(*row)
-        total.add(*row)
+    found = hours.read(begins[0], now, span.step, task)
     points = [
-        Point(begin, min(begin + span.step, now), found[begin], bool(since) and begin + span.step > since)
+        Point(
+            begin,
+            min(begin + span.step, now),
+            found.get(begin, Ends()),
+            bool(since) and begin + span.step > since,
+        )
         for begin in begins
     ]
     by_task = {} if task else hours.read_by_task(begins[0], now, TASKS)
     tasks = {name: Point(begins[0], now, ends) for name, ends in by_task.items()}
-    return Trends(span, task, points, Point(begins[0], now, total), tasks, since)
+    return Trends(span, task, points, Point(begins[0], now, hours.add(found.values())), tasks, since)

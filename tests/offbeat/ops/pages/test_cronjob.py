@@ -68,7 +68,7 @@ def test_an_unknown_cronjob(client, cronjobs):
 
 
 def test_the_bars_lead_to_jobs_and_rows(client, cronjobs):
-    """Each is a link with its words: to its slot's job, or to its row on the day's list where there is none; one link is for all."""
+    """Each is a link with its words: to its slot's job, or to its row where there is none; one link is for all."""
     now = timezone.now()
     stage.past("signup-report", now, {1: "missed", 2: "dead"})
     newest, missed, dead = Slot.objects.filter(cronjob="signup-report").order_by("-slot")[:3]
