@@ -24,8 +24,9 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
     for where, command in other_files.commands(root):
         if problem := beat_problem(command):
             yield f"{where}: {problem}"
-    if full := [name for name, schedule in schedules(settings) if schedule]:
-        yield f"{full[0]}: should be empty: move its entries to cronjobs in platform.yaml"
+    for where, schedule in schedules(settings):
+        if schedule:
+            yield f"{where}: should be empty: move its entries to cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
             yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs replace it"
