@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
 from offbeat.jobs.models import Job
-from offbeat.ops.moments import MomentField
+from offbeat.ops.moments import MomentField, read_moment
 from offbeat.ops.pages.search import JobSearch
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SearchForm(forms.Form):
@@ -39,3 +42,18 @@ class BackfillForm(forms.Form):
         if values.get("since") and values.get("until") and values["since"] >= values["until"]:
             self.add_error("until", "should be later than the beginning")
         return values
+
+
+class AcknowledgeForm(forms.Form):
+    """Who is looking at what, and the acknowledgement that was on the page: nothing of somebody else's is overwritten unseen."""
+
+    kind = forms.CharField(max_length=20, widget=forms.HiddenInput)
+    subject = forms.CharField(max_length=300, widget=forms.HiddenInput, strip=False)
+    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+    note = forms.CharField(required=False, max_length=200, label="Note for the others")
+
+    def clean_seen(self) -> datetime | None:
+        try:
+            return read_moment(self.cleaned_data["seen"]) if self.cleaned_data["seen"] else None
+        except ValueError as error:
+            raise forms.ValidationError("should be as this page has it") from error

@@ -42,6 +42,7 @@ PAGES = {
     "index": "Overview",
     "jobs": "Jobs",
     "cronjobs": "Cronjobs",
+    "trends": "Trends",
     "batches": "Batches",
     "audit": "Audit trail",
 }
@@ -105,11 +106,6 @@ def took(length: timedelta) -> str:
     """Show a short length of time with milliseconds where they matter."""
     seconds = length.total_seconds()
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else duration(length)
-
-
-@register.simple_tag
-def strip(report: Report) -> SafeString:
-    return figures.strip(report.slots)
 
 
 @register.simple_tag
