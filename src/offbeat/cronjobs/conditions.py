@@ -65,18 +65,18 @@ class Evidence:
     slots: tuple[PastSlot, ...]
     now: datetime
     fired_at: datetime | None  # the last wake-up from outside
-    extra: timedelta  # what a tick adds to every grace
+    extra: timedelta  # what a tick adds to late_after
     entry: Entry | None
 
     @property
-    def grace(self) -> timedelta:
-        return (self.entry.policies.grace if self.entry else timedelta(minutes=5)) + self.extra
+    def late_after(self) -> timedelta:
+        return (self.entry.policies.late_after if self.entry else timedelta(minutes=5)) + self.extra
 
     @property
     def unclaimed(self) -> datetime | None:
-        """The first slot that nobody has claimed although its grace is over."""
+        """The first slot that nobody has claimed within `late_after`."""
         slot = self.schedule.next(self.row.cursor)
-        return slot if slot + self.grace < self.now else None
+        return slot if slot + self.late_after < self.now else None
 
     @property
     def healed(self) -> PastSlot | None:
@@ -134,7 +134,7 @@ def not_published(evidence: Evidence, slot: PastSlot) -> str:
 def not_started(evidence: Evidence, slot: PastSlot) -> str:
     is_waiting = slot.state == Job.State.PUBLISHED and not slot.attempt
     late = evidence.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
-    return f"no worker has started its job for {duration(late)}" if late > evidence.grace else ""
+    return f"no worker has started its job for {duration(late)}" if late > evidence.late_after else ""
 
 
 def too_long(evidence: Evidence, slot: PastSlot) -> str:

@@ -30,7 +30,7 @@ def set_jobs(**values):
 
 
 def test_a_punctual_cronjob_is_well(hourly):
-    """Between its slots, and within the grace of one, nothing is wrong."""
+    """Between its slots, and within `late_after`, nothing is wrong."""
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="succeeded")
 
@@ -106,7 +106,7 @@ def test_not_published(hourly):
 
 
 def test_not_started(hourly):
-    """A job in Redis that no worker takes for longer than the grace."""
+    """A job in Redis that no worker takes within `late_after`."""
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="published", due_at=at("2026-11-23 08:00:02"))
 

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from offbeat.jobs.models import Job
 from offbeat.jobs.retention import prune
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops.metrics import counters, hours
 from offbeat.ops.metrics.models import JobEnd, TaskHour
 from offbeat.ops.pages import trends
@@ -19,6 +18,7 @@ from offbeat.ops.pages.seconds import in_words
 from offbeat.ops.pages.trends import SPANS
 from tests.offbeat.ops.pages.support import text_of
 from tests.offbeat.ops.support import greet
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.django_db
 
