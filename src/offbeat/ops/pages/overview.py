@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from offbeat.condition import Condition
     from offbeat.cronjobs.statuses import Report
+    from offbeat.jobs.models import Pause
 
 SAME_TIME = timedelta(minutes=1)  # so close together, two begins are one
 DEAD_LETTERS = 5  # shown here; their page has all
@@ -63,6 +64,7 @@ class Overview:
     messages: Mapping[str, int] | None  # in Redis, by queue; None while it is away
     reports: Sequence[Report]
     unknown: Sequence[str]  # cronjobs of platform.yaml that the ledger has not met
+    pauses: Sequence[Pause]
     dead: Sequence[Job]
     dead_count: int
     conditions: Sequence[Condition]
@@ -135,6 +137,7 @@ def gather() -> Overview:
         messages=messages(queue.name for queue in found),
         reports=reported,
         unknown=table.not_known_yet(declared.platform.cronjobs, reported),
+        pauses=snapshot.pauses,
         dead=list(dead.defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS]),
         dead_count=sum(queue.depth.dead for queue in found),
         conditions=by_urgency(add_incidents(conditions.find(snapshot).conditions)),
