@@ -60,8 +60,13 @@ class EnqueueCommand(SysexitsCommand):
 
             cls.task = PeriodicJobs(cls.__dict__["task"])
 
-    def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
+    def arguments(
+        self, slot: datetime, options: Mapping[str, Any]
+    ) -> dict[str, Any] | tuple[Sequence[Any], dict[str, Any]]:
+        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot.
+
+        A task that takes some by position alone has a pair: `[positional, ...], {"keyword": ...}`.
+        """
         return {}
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -11,9 +11,9 @@ from django.utils import timezone
 from offbeat.jobs import attempts, batches, broker, decisions, guard, recovery, relay
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing, work
 from tests.offbeat.jobs.samples import record
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

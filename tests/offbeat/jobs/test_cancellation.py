@@ -233,8 +233,13 @@ def test_a_task_that_holds_its_own_row_can_be_cancelled(attempt):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [("too many", "cancelled by bob: too many"), (" \n", "cancelled by bob"), ("a\nb\0", "cancelled by bob: a b")]
-)  # fmt: skip
+    ("given", "told"),
+    [
+        ("too many", "cancelled by bob: too many"),
+        (" \n", "cancelled by bob"),
+        ("a\nb\0", "cancelled by bob: a b"),
+    ],
+)
 def test_the_reason_says_who(given, told):
     """In one line."""
     assert cancellation.reason_of(given, "bob") == told

@@ -16,9 +16,9 @@ from offbeat.jobs.celery_options import INSTEAD
 from offbeat.jobs.enqueuer import OPTIONS as OURS
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import celery_interface as interface
 from tests.offbeat.jobs.celery_interface import IGNORED, REFUSED, WORKS
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

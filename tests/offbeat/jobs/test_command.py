@@ -16,8 +16,8 @@ from django.utils import timezone
 from offbeat.jobs.finished import count_finished
 from offbeat.jobs.management import finished_table
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.running import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")

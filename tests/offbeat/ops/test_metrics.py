@@ -18,10 +18,10 @@ from offbeat.cronjobs.wakeup import wake_up
 from offbeat.jobs import attempts, decisions, guard, recovery, unreadable_store
 from offbeat.jobs.models import Job
 from offbeat.jobs.retention import prune
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops.metrics import buckets, counters, request_metrics
 from offbeat.ops.metrics.models import Counter, JobEnd
 from tests.offbeat.ops.support import entry, greet, stumble
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.polling import wait_until
 
 TOKEN = "a-token-of-the-tests"

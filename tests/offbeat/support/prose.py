@@ -57,7 +57,11 @@ def sentences_of_page(path: Path) -> list[Text]:
     found = []
     for number, block in enumerate(re.split(r"\n\s*\n|\n(?=\s*(?:[-|#]|\d+\. ))", text)):
         line = " ".join(block.split())
-        cells = line.strip("|").split(" | ") if line.startswith("|") else [re.sub(r"^(?:[-#>*]+|\d+\.) ", "", line)]
+        cells = (
+            line.strip("|").split(" | ")
+            if line.startswith("|")
+            else [re.sub(r"^(?:[-#>*]+|\d+\.) ", "", line)]
+        )
         found += [Text(f"{path.name}:{number}", said) for cell in cells for said in sentences(cell)]
     return found
 
@@ -77,7 +81,9 @@ def texts_of_module(path: Path) -> list[Text]:
         if id(node) in silent:
             continue
         if isinstance(node, ast.JoinedStr):
-            said = "".join(str(part.value) if isinstance(part, ast.Constant) else "{…}" for part in node.values)
+            said = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{…}" for part in node.values
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             said = node.value
         else:

@@ -10,8 +10,8 @@ from offbeat.jobs import Job, attempts, decisions, guard, recovery, retention
 from offbeat.jobs.models import Job as JobModel
 from offbeat.jobs.tasks_backend import AttemptLostError, JobCancelledError, JobExpiredError, UnknownTaskError
 from offbeat.jobs.tasks_backend.interface import TaskResultDoesNotExist, TaskResultStatus
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 READY, RUNNING, FAILED, SUCCESSFUL = (
