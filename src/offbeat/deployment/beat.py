@@ -26,10 +26,10 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
             yield f"{where}: {problem}"
     for where, schedule, _ in schedules(settings):
         if schedule:
-            yield f"{where}: should be empty: its entries belong under cronjobs in platform.yaml"
+            yield f"{where}: should be empty: move its entries to cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
-            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs take its place"
+            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs replace it"
 
 
 def schedules(settings: Any) -> Iterator[tuple[str, Any, Celery]]:
