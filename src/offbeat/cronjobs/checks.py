@@ -11,6 +11,7 @@ from django.core.management import get_commands
 from offbeat.cronjobs import entries
 from offbeat.cronjobs.conditions import longest_run
 from offbeat.cronjobs.conf import CronjobsConf
+from offbeat.cronjobs.policies import name_of_late_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,12 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
             str(error),
             hint="docs/offbeat/cronjob-policies.md explains each policy.",
             id="offbeat_cronjobs.E003",
+        )
+    if name_of_late_after(entry.command) == "grace":
+        yield Warning(
+            f"{where}: the policy grace of {entry.line.split()[0]} is now called late_after.",
+            hint="Rename the attribute: late_after = timedelta(minutes=5).",
+            id="offbeat_cronjobs.W002",
         )
     if not hasattr(entry.command, "task"):
         yield Error(

@@ -76,7 +76,7 @@ def monitor_config(entry: Entry) -> dict[str, Any]:
     return {
         "schedule": {"type": "crontab", "value": entry.schedule.cron},
         "timezone": entry.schedule.timezone,
-        "checkin_margin": max(1, round(entry.policies.grace.total_seconds() / 60)),
+        "checkin_margin": max(1, round(entry.policies.late_after.total_seconds() / 60)),
         "max_runtime": max(1, round(limit.total_seconds() / 60)) if limit else 30,
     }
 

@@ -48,7 +48,7 @@ def first_cursor(entry: Entry, trigger: str, now: datetime) -> datetime:
     if trigger not in Slot.FROM_OUTSIDE:
         return now
     just_before = entry.schedule.previous(now) - timedelta(microseconds=1)
-    return max(just_before, now - entry.policies.grace)
+    return max(just_before, now - entry.policies.late_after)
 
 
 def has_changed(entry: Entry, row: CronJob) -> bool:

@@ -24,11 +24,12 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
     for where, command in other_files.commands(root):
         if problem := beat_problem(command):
             yield f"{where}: {problem}"
-    if full := [name for name, schedule in schedules(settings) if schedule]:
-        yield f"{full[0]}: should be empty: its entries belong under cronjobs in platform.yaml"
+    for where, schedule in schedules(settings):
+        if schedule:
+            yield f"{where}: should be empty: move its entries to cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
-            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs take its place"
+            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs replace it"
 
 
 def schedules(settings: Any) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,7 @@ ZONES = {
     "utc": "UTC",
     "each": "each cronjob its own",
     "host": "the machine's; lines are in UTC",
-    "file": "each cronjob its own: a process of ours reads platform.yaml",
+    "file": "each cronjob its own: a process of Offbeat reads platform.yaml",
 }
 
 

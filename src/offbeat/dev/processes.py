@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
+from offbeat.dev import breakpoint_refusal
 from offbeat.dev.child_processes import start_child, stop_by
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.ops.logs import wants_colours
@@ -39,7 +40,11 @@ class Processes:
     def __init__(self, environment: Mapping[str, str], width: int = 6) -> None:
         self.is_coloured = wants_colours(environment, sys.stdout.isatty())
         # They write into pipes, and would not colour their lines by themselves.
-        self.environment = dict(environment) | ({"FORCE_COLOR": "1"} if self.is_coloured else {})
+        self.environment = {
+            "PYTHONBREAKPOINT": breakpoint_refusal.NAME,
+            **environment,
+            **({"FORCE_COLOR": "1"} if self.is_coloured else {}),
+        }
         self.width = width
         self._members: list[Member] = []
         self._printing = threading.Lock()

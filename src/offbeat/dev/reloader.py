@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from watchfiles import PythonFilter, watch
 
 from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
+from offbeat.dev.debug_hold import Pause
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.stop_signals import SIGNALS
 from offbeat.dev.with_servers import shell_code
@@ -39,8 +40,11 @@ class ReloadedService:
         self.process: subprocess.Popen[bytes] | None = None
         self.young_until = float("-inf")
         self.has_failed = False
+        self.pause = Pause(command)
 
     def start(self) -> None:
+        if self.pause.is_on:
+            return
         # A session of its own: a signal to our process group must not reach the service's pool processes.
         self.process = start_child(self.command, start_new_session=True)
         self.has_failed = False
@@ -52,7 +56,11 @@ class ReloadedService:
             stop_by(time.monotonic() + env.integer("WORKER_GRACE", 10), self.process)
 
     def exit_code(self) -> int | None:
-        """Return its exit code when it has ended by itself; None while it runs, or waits for a change that mends it."""
+        """Return its exit code when it has ended by itself; None while it runs, pauses, or waits for a change that mends it."""
+        if self.pause.has_changed():
+            self.stop()
+            self.process = None
+            self.start()
         if self.process is None or self.has_failed or self.process.poll() is None:
             return None
         end_leftovers(self.process)

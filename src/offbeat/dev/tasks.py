@@ -64,6 +64,19 @@ TASKS = [
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
     ),
     Task(
+        "worker",
+        "--debug",
+        "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
+        [*WITH_SERVERS, "manage.py", "debug_worker"],
+    ),
+    Task(
+        "fix",
+        "",
+        "format the code, and fix what ruff can; say what is left",
+        ["-m", "offbeat.dev.project_fixes"],
+        reads_env_file=False,
+    ),
+    Task(
         "psql",
         "[...]",
         "open a PostgreSQL prompt on the database",

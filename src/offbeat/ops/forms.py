@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from offbeat.jobs.models import Job
+from offbeat.jobs.models import Job, Pause
+from offbeat.jobs.pauses import LONGEST_REASON
 from offbeat.ops.moments import MomentField, read_moment
 from offbeat.ops.pages.search import JobSearch
 
@@ -57,3 +58,18 @@ class AcknowledgeForm(forms.Form):
             return read_moment(self.cleaned_data["seen"]) if self.cleaned_data["seen"] else None
         except ValueError as error:
             raise forms.ValidationError("should be as this page has it") from error
+
+
+class PauseForm(forms.Form):
+    """What is to be paused, and why: everybody sees that until it ends."""
+
+    use_required_attribute = False
+    kind = forms.ChoiceField(choices=Pause.Kind.choices, label="What")
+    name = forms.CharField(max_length=255, label="Its name")
+    reason = forms.CharField(max_length=LONGEST_REASON, label="Reason, for whoever finds it paused")
+
+
+class CancelForm(forms.Form):
+    """Why a running job is to end."""
+
+    reason = forms.CharField(required=False, max_length=200, label="Reason (if you like)")

@@ -104,7 +104,7 @@ def check(monkeypatch):
 
 def test_a_field_for_files_needs_a_place(nowhere, check):
     """The check names the field before anybody uploads something (W002)."""
-    words = "effects.Photo.picture: files have no place, and saving one is an error"
+    words = "effects.Photo.picture: there is no place for files: saving one is an error"
 
     assert check() == [("offbeat.W002", words)]
 
@@ -129,7 +129,7 @@ def test_the_check_of_a_project_that_names_no_storage(settings, check):
 def test_a_field_for_files_needs_a_path_that_takes_them(settings, check):
     """A project that took files before an update reads what to write, and not only its visitors (W003)."""
     settings.OFFBEAT_UPLOADS = {}
-    words = "effects.Photo.picture: OFFBEAT_UPLOADS names no path, so a form that sends a file is answered with 400"
+    words = "effects.Photo.picture: OFFBEAT_UPLOADS lists no path, so a form with a file gets the answer 400"
 
     assert check(asked=media_check.check_uploads) == [("offbeat.W003", words)]
     assert check(asked=media_check.check_uploads, editable=False) == []

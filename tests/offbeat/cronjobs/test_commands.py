@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command, get_commands
@@ -309,3 +310,15 @@ def test_a_commands_own_options_reach_its_arguments(monkeypatch):
     _, default = entries.load_command("report", NAME)
 
     assert (given["region"], default["region"]) == ("us", "eu")
+
+
+def test_a_policy_with_its_old_name_is_logged(transactional_db, platform, monkeypatch, caplog):
+    """The wake-up works, and its log says what to rename."""
+    monkeypatch.setattr(Command, "grace", timedelta(minutes=7), raising=False)
+
+    assert run() == 0
+
+    assert (
+        "prune-jobs: the policy grace is now called late_after. Rename it in enqueue_prune_jobs."
+        in caplog.text
+    )

@@ -99,3 +99,18 @@ def test_a_terminal_of_few_letters_costs_no_line():
 
     assert done.stdout.endswith(" web    | caf\\xe9\n")
     assert done.stderr == ""
+
+
+def test_a_breakpoint_says_where_there_is_a_terminal():
+    """A process of ./run up has none: a debugger would end at once, without a word."""
+    with Processes(dict(os.environ)) as processes:
+        member = processes.start("web", [sys.executable, "-c", "breakpoint()"])
+        member.process.wait(30)
+        member.output.join(30)
+
+    assert member.process.returncode == 1
+
+
+def test_a_breakpoint_of_another_debugger():
+    """Who has set one keeps it."""
+    assert Processes({"PYTHONBREAKPOINT": "0"}).environment["PYTHONBREAKPOINT"] == "0"
