@@ -1,4 +1,4 @@
-"""Both parts of the tutorial, followed to the letter by somebody who has nothing but the page: from the clone to processes of production."""
+"""Both parts of the tutorial, followed to the letter by somebody who has nothing but the pages, from the clone to production."""
 
 from __future__ import annotations
 
