@@ -42,6 +42,7 @@ def pages(stack):
         f"/ops/batches/{batch.pk}/",
         "/ops/messages/",
         "/ops/messages/drop/",
+        "/ops/pauses/new/?kind=queue&name=default",
         "/ops/audit/",
     ]
 
