@@ -46,7 +46,7 @@ NO_SUCCESS = ConditionKind(
     "no_success",
     Severity.ERROR,
     "no success",
-    "look at its dead letters: python manage.py jobs list --state dead",
+    "fix the cause, then retry its dead letters: python manage.py jobs list --state dead",
 )
 MISCONFIGURED = ConditionKind(
     "misconfigured", Severity.ERROR, "cannot be run", "correct platform.yaml or the command, and deploy"
@@ -157,14 +157,19 @@ def longest_run(entry: Entry) -> timedelta | None:
 ENDED = {Job.State.SUCCEEDED, Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
 
 
+def has_ended(slot: PastSlot) -> bool:
+    return slot.state in ENDED or slot.outcome == Slot.Outcome.MISSED
+
+
+def most_without_success() -> int:
+    """Return how many slots in a row may fail before that is a condition."""
+    return int(conf().no_success_slots)
+
+
 def no_success(evidence: Evidence) -> Iterator[Condition]:
     """Yield a condition when the newest slots that came to an end, as many as the setting says, all failed."""
-    most = int(conf().no_success_slots)
-    ended = (
-        each
-        for each in reversed(evidence.slots)
-        if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
-    )
+    most = most_without_success()
+    ended = (each for each in reversed(evidence.slots) if has_ended(each))
     newest = list(islice(ended, most))
     if len(newest) == most and all(each.state != Job.State.SUCCEEDED for each in newest):
         last = evidence.row.last_success_at

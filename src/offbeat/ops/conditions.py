@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import redis
 from django.conf import settings
@@ -215,9 +216,13 @@ PLACES = {
 }
 
 
+OF_TASKS = {DEAD_LETTERS.name, UNKNOWN_TASK.name}
+
+
 def path_of(kind: str, subject: str) -> str:
     """Return where the ops pages show a condition."""
     if kind in OF_CRONJOBS:
         return reverse("offbeat_ops:cronjob", args=[subject])
     page, rest = PLACES.get(kind, ("index", "#queues"))
-    return reverse(f"offbeat_ops:{page}") + rest
+    task = f"&{urlencode({'task': subject})}" if kind in OF_TASKS else ""
+    return reverse(f"offbeat_ops:{page}") + rest + task

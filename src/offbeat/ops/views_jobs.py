@@ -15,7 +15,7 @@ from offbeat.jobs.models import Job, Worker
 from offbeat.ops.access import VIEW_JOBS, staff
 from offbeat.ops.audit import acts_on
 from offbeat.ops.forms import SearchForm
-from offbeat.ops.pages import search, timeline
+from offbeat.ops.pages import log_lines, search, timeline
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "cancel_reason": cancellation.requested_reason(job_id) if found.state == Job.State.RUNNING else None,
         "can_retry": found.state in {Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED},
         "can_discard": found.state in {Job.State.DEAD, Job.State.PENDING, Job.State.PUBLISHED},
+        "log_lines": {"query": log_lines.query(found), "link": log_lines.link(found, timezone.now())},
         "every": 10 if found.is_finished else 2,
     }
     return show(request, "offbeat/ops/job.html", values)

@@ -96,7 +96,11 @@ def texts_of_module(path: Path) -> list[Text]:
 def _silent(node: ast.AST) -> list[ast.AST]:
     """Give the parts of a node that nobody is shown: its docstrings, and the pieces of a text that is read as a whole."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        return [part.value for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)]
+        return [
+            part.value
+            for part in node.body
+            if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+        ]
     if isinstance(node, ast.JoinedStr):
         return [part for value in node.values for part in ast.walk(value)]
     return []
