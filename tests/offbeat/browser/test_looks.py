@@ -46,6 +46,7 @@ def pages(stack):
         f"/ops/batches/{batch.pk}/",
         "/ops/messages/",
         "/ops/messages/drop/",
+        "/ops/pauses/new/?kind=queue&name=default",
         "/ops/audit/",
     ]
 
