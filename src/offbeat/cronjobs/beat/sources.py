@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from celery import current_app
 from django.conf import settings
 
 from offbeat.cronjobs.beat.entries import Found, found_in
@@ -17,6 +16,8 @@ from offbeat.deployment.beat import schedules
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from celery import Celery
+
 SHADOWED = (
     "the application's own beat_schedule is in place of {where}, so Beat does not run it: delete it there"
 )
@@ -26,9 +27,9 @@ TWICE = "{first} has another entry of this name, and Beat runs one of them: rena
 def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
     """Return the entries of the settings and of rows, and a line for each schedule that is none."""
     found, problems = [], []
-    for where, schedule in schedules(settings):
+    for where, schedule, app in schedules(settings):
         if isinstance(schedule, Mapping):
-            found += _in_schedule(where, schedule)
+            found += _in_schedule(where, schedule, app)
         else:
             problems.append(f"{where}: it should be a dict of entries, got {shown(schedule)}")
     by_name: dict[str, Found] = {}
@@ -45,8 +46,7 @@ def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
     return [*by_name.values(), *twice, *(row for row in rows if row.name not in by_name)], problems
 
 
-def _in_schedule(where: str, schedule: Mapping[Any, Any]) -> list[Found]:
-    app = current_app._get_current_object()  # noqa: SLF001  Celery's own way to it
+def _in_schedule(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[Found]:
     found = found_in(where, schedule, app)
     used = app.conf.beat_schedule
     is_read = where == f"{app.namespace}_BEAT_SCHEDULE"
