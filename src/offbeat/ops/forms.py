@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 
@@ -10,9 +10,6 @@ from offbeat.jobs.models import Job, Pause
 from offbeat.jobs.pauses import LONGEST_REASON
 from offbeat.ops.moments import MomentField, read_moment
 from offbeat.ops.pages.search import JobSearch
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class SearchForm(forms.Form):
@@ -53,11 +50,13 @@ class AcknowledgeForm(forms.Form):
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     note = forms.CharField(required=False, max_length=200, label="Note for the others")
 
-    def clean_seen(self) -> datetime | None:
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
         try:
-            return read_moment(self.cleaned_data["seen"]) if self.cleaned_data["seen"] else None
+            values["seen"] = read_moment(values["seen"]) if values.get("seen") else None
         except ValueError as error:
-            raise forms.ValidationError("should be as this page has it") from error
+            raise forms.ValidationError("what is known of it should be as this page has it") from error
+        return values
 
 
 class PauseForm(forms.Form):
