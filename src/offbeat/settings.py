@@ -22,6 +22,7 @@ from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 from offbeat.variables import values, weak_secrets
 from offbeat.variables.host_names import host_names, site
+from offbeat.variables.logs_address import logs_address
 from offbeat.variables.platform_hosts import platform_hosts
 
 BASE_DIR = ROOT
@@ -185,6 +186,7 @@ TASKS = {"default": {"BACKEND": "offbeat.jobs.tasks_backend.LedgerBackend", "QUE
 
 LOG_LEVEL = env.parsed("LOG_LEVEL", values.choice(values.LOG_LEVELS, values.LOG_SYNONYMS), "INFO")
 LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
+LOGS_URL = env.parsed("LOGS_URL", logs_address, "")  # where a job's page leads to its lines
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

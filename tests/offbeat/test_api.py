@@ -192,7 +192,7 @@ def test_the_page_has_the_fixtures():
     }
 
     assert set(names(section("In tests"))[2:]) == own | {plugin.INI}
-    manual = (CHECKOUT / "docs/offbeat/testing.md").read_text()
+    manual = (CHECKOUT / "docs/offbeat/testing-jobs.md").read_text()
     assert [name for name in (*own, plugin.INI) if f"`{name}" not in manual] == []
 
 

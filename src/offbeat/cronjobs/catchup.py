@@ -41,7 +41,10 @@ class CatchUp:
         self.unregistered: list[Entry] = []
 
     def __call__(self) -> None:
-        self.run(database_now())
+        try:
+            self.run(database_now())
+        except entries.ConfigurationError as error:  # of platform.yaml as a whole: the message says it all
+            logger.error("slots failed: %s", error, extra={"action": "maintenance_failed"})  # noqa: TRY400
 
     def run(self, now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""

@@ -46,7 +46,7 @@ NO_SUCCESS = ConditionKind(
     "no_success",
     Severity.ERROR,
     "no success",
-    "check its dead letters: python manage.py jobs list --state dead",
+    "fix the cause, then retry its dead letters: python manage.py jobs list --state dead",
 )
 MISCONFIGURED = ConditionKind(
     "misconfigured", Severity.ERROR, "cannot be run", "correct platform.yaml or the command, and deploy"
@@ -95,9 +95,8 @@ class Evidence:
 def find(evidence: Evidence) -> Iterator[Condition]:
     if not evidence.row.paused_at:
         yield from not_fired(evidence)
-    unfinished = [
-        slot for slot in evidence.slots if slot.state in UNFINISHED
-    ]  # few; a page asks for hundreds of cronjobs
+    # Few: a page asks for hundreds of cronjobs. Those that a pause holds are as they should be; the pause is a condition itself.
+    unfinished = [slot for slot in evidence.slots if slot.state in UNFINISHED and not slot.pause]
     for kind, check in (
         (NOT_PUBLISHED, not_published),
         (NOT_STARTED, not_started),
@@ -106,7 +105,8 @@ def find(evidence: Evidence) -> Iterator[Condition]:
         told = ((slot.slot, text) for slot in unfinished if (text := check(evidence, slot)))
         for slot, text in islice(told, 1):
             yield Condition(kind, evidence.row.name, f"slot {stamp(slot)}: {text}", slot)
-    yield from no_success(evidence)
+    if not any(slot.pause for slot in evidence.slots):
+        yield from no_success(evidence)
 
 
 def not_fired(evidence: Evidence) -> Iterator[Condition]:
@@ -157,14 +157,19 @@ def longest_run(entry: Entry) -> timedelta | None:
 ENDED = {Job.State.SUCCEEDED, Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
 
 
+def has_ended(slot: PastSlot) -> bool:
+    return slot.state in ENDED or slot.outcome == Slot.Outcome.MISSED
+
+
+def most_without_success() -> int:
+    """Return how many slots in a row may fail before that is a condition."""
+    return int(conf().no_success_slots)
+
+
 def no_success(evidence: Evidence) -> Iterator[Condition]:
     """Yield a condition when the newest slots that came to an end, as many as the setting says, all failed."""
-    most = int(conf().no_success_slots)
-    ended = (
-        each
-        for each in reversed(evidence.slots)
-        if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
-    )
+    most = most_without_success()
+    ended = (each for each in reversed(evidence.slots) if has_ended(each))
     newest = list(islice(ended, most))
     if len(newest) == most and all(each.state != Job.State.SUCCEEDED for each in newest):
         last = evidence.row.last_success_at

@@ -77,7 +77,9 @@ def management_command(argv: list[str]) -> str | None:
 def no_beat(_: spec.Platform) -> Iterator[CheckMessage]:
     """Refuse Celery Beat anywhere (E003)."""
     for problem in beats(spec.PLATFORM_FILE.parent, settings):
-        hint = "Remove it. python manage.py import_beat prints the entries for platform.yaml."
+        hint = (
+            "Run python manage.py import_beat, which prints the entries for platform.yaml; then remove this."
+        )
         yield Error(problem, hint=hint, id="offbeat_deployment.E003")
 
 

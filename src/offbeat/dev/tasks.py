@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from offbeat.dev.local_variables import (
+    FROM_FILE,
+    LocalVariablesError,
+    read_local_variables,
+    typed_variables,
+)
 from offbeat.dev.python_environment import PYTHON, UV, EnvironmentFailedError, prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WITH_SERVERS = ["-m", "offbeat.dev.with_servers", "python"]
-# As a shell reads it: with quotes, comments and other variables in its values.
-ENV_FILE = 'set -ea; . ./.env; exec "$0" -c "import json, os; print(json.dumps({**os.environ}))"'
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,19 @@ TASKS = [
         "NAME",
         "run a cronjob of platform.yaml now",
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
+    ),
+    Task(
+        "worker",
+        "--debug",
+        "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
+        [*WITH_SERVERS, "manage.py", "debug_worker"],
+    ),
+    Task(
+        "fix",
+        "",
+        "format the code, and fix what ruff can; say what is left",
+        ["-m", "offbeat.dev.project_fixes"],
+        reads_env_file=False,
     ),
     Task(
         "psql",
@@ -145,7 +160,11 @@ def main(arguments: Sequence[str]) -> int:
     except EnvironmentFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_UNAVAILABLE
-    return execute(task, rest)
+    try:
+        return execute(task, rest)
+    except LocalVariablesError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_CONFIG
 
 
 def listing(tasks: Sequence[Task]) -> str:
@@ -159,25 +178,12 @@ def did_you_mean(name: str, tasks: Sequence[Task]) -> str:
 
 
 def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
-    """Become the task's process."""
-    environment = (read_env_file() if task.reads_env_file else {}) | os.environ
-    environment["PYTHONPATH"] = str(Path("src").resolve())
+    """Become the task's process. What comes from .env is named: `./run up` reads it again when the file changes."""
+    typed = typed_variables(os.environ) if task.reads_env_file else dict(os.environ)
+    given = read_local_variables(typed) if task.reads_env_file else {}
+    environment = given | typed | {FROM_FILE: " ".join(given), "PYTHONPATH": str(Path("src").resolve())}
     python = str(PYTHON) if PYTHON.exists() else sys.executable
     os.execve(python, [python, *task.command, *arguments], environment)  # noqa: S606
-
-
-def read_env_file() -> dict[str, str]:
-    """Return the variables of .env; those that the terminal has set win over them."""
-    if not Path(".env").exists():
-        return {}
-    command = ["bash", "-c", ENV_FILE, sys.executable]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        sys.stderr.write(
-            "Error: .env: the shell cannot read it, see above. Write lines like NAME='a value'.\n"
-        )
-        sys.exit(os.EX_CONFIG)
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

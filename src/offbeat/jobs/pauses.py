@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 
-from offbeat.jobs import code, queries, relay, sql
+from offbeat.jobs import code, queries, queue_names, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import PAUSED, Job, Pause, Worker
 from offbeat.jobs.tasks_backend import registry
@@ -78,10 +78,10 @@ def _require_known(kind: str, name: str) -> None:
 
 
 def known_queues() -> set[str]:
-    """Return the queues of this code, of the workers, and of the jobs that are not finished."""
+    """Return the queues of platform.yaml and the settings, of the workers, and of the jobs that are not finished."""
     of_workers = [queue for queues in Worker.objects.values_list("queues", flat=True) for queue in queues]
     of_jobs = [each.queue for each in queries.tallies()]
-    return {*current_app.amqp.queues, str(current_app.conf.task_default_queue), *of_workers, *of_jobs}
+    return {*queue_names.known(), *of_workers, *of_jobs}
 
 
 def known_tasks() -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import redis
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.urls import reverse
 from offbeat.condition import Condition, ConditionKind, Severity
 from offbeat.cronjobs import conditions as of_cronjobs
 from offbeat.cronjobs.words import counted
-from offbeat.jobs import other_ledgers, unreadable_store
+from offbeat.jobs import other_ledgers, pauses, unreadable_store
 from offbeat.ops.alerts.conf import conf
 
 if TYPE_CHECKING:
@@ -74,12 +75,17 @@ MAINTENANCE = ConditionKind(
     "set MAINTENANCE to false in web and workers when the site may open and jobs may run", "queue_age",
 )  # fmt: skip
 
+PAUSED = ConditionKind(
+    "paused", Severity.WARNING, "paused",
+    "if its reason is gone, resume it: python manage.py jobs resume --queue NAME, or --task NAME",
+)  # fmt: skip
+
 OF_WORKERS = (NO_WORKER, SILENT_WORKER, UNCONSUMED_QUEUE)
 IN_REDIS = (WORKER_WITHOUT_REDIS, MESSAGES_PUT_ASIDE, FOREIGN_LEDGER)
 KINDS = {
     kind.name: kind
     for kind in (
-        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, MAINTENANCE, *IN_REDIS,
+        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, PAUSED, MAINTENANCE, *IN_REDIS,
         *of_cronjobs.KINDS,
     )
 }  # fmt: skip
@@ -118,6 +124,7 @@ def find(snapshot: Snapshot) -> Account:
         *of_queues(snapshot),
         *unknown_tasks(snapshot),
         *dead_letters(snapshot),
+        *paused(snapshot),
     ]
     if settings.MAINTENANCE:
         found = [in_maintenance(), *(each for each in found if each.kind not in OF_WAITING)]
@@ -155,10 +162,18 @@ def of_workers(snapshot: Snapshot) -> Iterator[Condition]:
 
 def of_queues(snapshot: Snapshot) -> Iterator[Condition]:
     """Yield the queues whose first job has waited for too long, whether or not somebody consumes them."""
-    for queue, depth in snapshot.depths.items():
+    for queue, depth in snapshot.unpaused.items():
         if depth.oldest_at and (snapshot.now - depth.oldest_at).total_seconds() > conf().queue_age:
             text = f"{counted(depth.waiting, 'job')} waiting: it is behind"
             yield Condition(OLD_QUEUE, queue, text, depth.oldest_at)
+
+
+def paused(snapshot: Snapshot) -> Iterator[Condition]:
+    """Yield what a person has paused: as it should be, but not for ever."""
+    for each in snapshot.pauses:
+        jobs = counted(pauses.paused_jobs(each, snapshot.tallies), "job")
+        text = f"paused by {each.paused_by}: {each.reason}; {jobs} waiting"
+        yield Condition(PAUSED, str(each), text, each.paused_at)
 
 
 def unknown_tasks(snapshot: Snapshot) -> Iterator[Condition]:
@@ -204,9 +219,13 @@ PLACES = {
 }
 
 
+OF_TASKS = {DEAD_LETTERS.name, UNKNOWN_TASK.name}
+
+
 def path_of(kind: str, subject: str) -> str:
     """Return where the ops pages show a condition."""
     if kind in OF_CRONJOBS:
         return reverse("offbeat_ops:cronjob", args=[subject])
     page, rest = PLACES.get(kind, ("index", "#queues"))
-    return reverse(f"offbeat_ops:{page}") + rest
+    task = f"&{urlencode({'task': subject})}" if kind in OF_TASKS else ""
+    return reverse(f"offbeat_ops:{page}") + rest + task

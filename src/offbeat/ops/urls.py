@@ -7,12 +7,14 @@ from django.urls import path
 from offbeat.ops import (
     views_audit,
     views_batches,
+    views_cancellation,
     views_cronjobs,
     views_decisions,
     views_incidents,
     views_jobs,
     views_messages,
     views_overview,
+    views_pauses,
     views_trends,
 )
 
@@ -32,9 +34,12 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", views_jobs.job, name="job"),
     path("jobs/<uuid:job_id>/retry/", views_decisions.retry, name="retry"),
     path("jobs/<uuid:job_id>/discard/", views_decisions.discard, name="discard"),
+    path("jobs/<uuid:job_id>/cancel/", views_cancellation.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/again/", views_decisions.run_again, name="run-again"),
     path("dead-letters/retry/", views_decisions.retry_all, name="retry-all"),
     path("dead-letters/discard/", views_decisions.discard_all, name="discard-all"),
+    path("pauses/new/", views_pauses.pause, name="pause-jobs"),
+    path("pauses/resume/", views_pauses.resume, name="resume-jobs"),
     path("messages/", views_messages.unreadable_messages, name="messages"),
     path("messages/drop/", views_messages.drop_all, name="message-drop-all"),
     path("messages/<uuid:entry>/requeue/", views_messages.requeue, name="message-requeue"),

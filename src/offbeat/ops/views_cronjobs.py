@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.clock import database_now
+from offbeat.cronjobs.conditions import NO_SUCCESS
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.cronjobs.row_lock import CronJobHeldError
@@ -24,6 +25,7 @@ from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.forms import BackfillForm
 from offbeat.ops.pages import calendar
 from offbeat.ops.pages.reports import reports
+from offbeat.ops.remedies import Remedies, count_dead
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
@@ -39,12 +41,16 @@ if TYPE_CHECKING:
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     now = database_now()
     report, entry = load_report(name, now)
+    task = entry.command.task.name if entry else ""
+    has_none = any(each.kind is NO_SUCCESS for each in report.conditions)
+    dead = {task: count_dead(task)} if task and has_none else {}
     day = parse_day(request.GET.get("day", ""))
     values = {
         "report": report,
         "conditions": add_incidents(report.conditions),
         "entry": entry,
-        "task": entry.command.task.name if entry else "",  # a template would call a task that it meets
+        "task": task,  # its name: a template would call a task that it meets
+        "remedies": Remedies({name: report}, {name: task}, dead),
         "day": day,
         "weeks": calendar.weeks(report, now),
         "slots": calendar.slots_of(report, day),
@@ -157,7 +163,9 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
         form.add_error(None, str(error))
         return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form}, 422)
     if request.method != "POST":
-        return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form, "plan": plan})
+        task = entry.command.task.name
+        values = {"name": name, "form": form, "plan": plan, "task": task, "dead": count_dead(task)}
+        return show(request, "offbeat/ops/backfill.html", values)
 
     def do() -> tuple[bool, str]:
         return describe_result(controls.backfill(entry, *times, is_dry=False))

@@ -1,4 +1,4 @@
-"""A pytest plugin: fixtures for tests of jobs and of cronjobs, described in docs/offbeat/testing.md.
+"""A pytest plugin: fixtures for tests of jobs and of cronjobs, described in docs/offbeat/testing-jobs.md.
 
 A project of the template has it already, one with the wheel by its entry point; else it is `-p offbeat.testing.plugin`.
 What needs Django is imported in the fixtures: pytest reads this before there are settings.

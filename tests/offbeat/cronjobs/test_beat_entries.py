@@ -307,7 +307,7 @@ def test_the_time_zone_of_a_crontab(printed):
         "Europe/Berlin",
         "America/New_York",
     ]
-    assert "# America/New_York is the zone of its nowfun" in out
+    assert "# America/New_York is the time zone of its nowfun" in out
     assert "which has no time zone: Europe/Berlin is taken" in out
 
 
@@ -498,7 +498,7 @@ def test_the_rows_of_a_dump(printed, tmp_path):
     assert "# Beat ends it at 2999-01-01 00:00 UTC: remove the cronjob then" in out
     for name, reason in {
         "nonsense": "Celery cannot read its crontab",
-        "gone": "its crontab is gone",
+        "gone": "its crontab was deleted, so Beat does not run it",
         "tiny": "every 0.0005 s: a minute is cron's shortest",
         "future": "it starts at 2999-01-01 00:00 UTC",
         "ended": "it ended at 2020-01-01 00:00 UTC",

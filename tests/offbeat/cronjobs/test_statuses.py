@@ -8,6 +8,7 @@ from offbeat.cronjobs.catchup import claim_overdue
 from offbeat.cronjobs.management.commands.cronjobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.deployment import spec
+from offbeat.jobs import pauses
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
 
@@ -50,6 +51,24 @@ def test_has_never_fired_is_loud(hourly):
     assert [each.text for each in report.conditions] == [told]
     assert report.has_never_fired
     assert not report.is_well
+
+
+@pytest.mark.parametrize("state", ["published", "pending"])
+def test_a_slot_that_a_pause_holds_is_not_late(hourly, state):
+    """Not started, not published, without success: all as it should be. The slot says for what its job waits."""
+    hourly.wake_up("2026-11-23 08:00:02")
+    set_jobs(state="expired")
+    hourly.wake_up("2026-11-23 09:00:02")
+    job = Job.objects.order_by("id").last()
+    Job.objects.filter(pk=job.pk).update(state=state, due_at=at("2026-11-23 09:00"), published_at=None)
+    pauses.pause("task", job.task, "broken", "alice", is_known=True)
+
+    report = statuses.report("plants", at("2026-11-23 09:50"))
+
+    assert report.conditions == ()
+    assert report.last.why == f"paused: task {job.task}"
+    pauses.resume("task", job.task)
+    assert conditions("2026-11-23 09:50") != {}
 
 
 def test_not_fired(hourly):

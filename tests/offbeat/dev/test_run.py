@@ -17,7 +17,15 @@ from tests.offbeat.support.running import CHECKOUT
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
-MODULES = ("__init__", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
+MODULES = (
+    "__init__",
+    "dev/__init__",
+    "dev/django_choice",
+    "dev/local_variables",
+    "dev/progress",
+    "dev/python_environment",
+    "dev/tasks",
+)
 
 
 class Project:

@@ -190,7 +190,7 @@ SIGNALS = {
     ),
     "task_revoked": (
         WORKS,
-        "for a running job that is terminated; one that waits is cancelled in the ledger, and sends nothing",
+        "for a running job that is [cancelled](pauses.md#cancel), in the worker's main process; one that waits sends nothing",
     ),
     "task_unknown": (WORKS, "the job waits for a worker that knows its task"),
     "task_rejected": (IGNORED, "for messages that are none of jobs"),

@@ -74,13 +74,13 @@ class Command(SysexitsCommand):
 
     def _end(self, plan: replacement.Takeover, problems: list[str], unwritten: int) -> None:
         """Raise CommandError where something needs a person."""
-        counts = {
-            "entries that Beat runs are not taken over": len(plan.lost),
-            "things could not be read": len(problems),
-            "commands have no file": unwritten,
+        left = {
+            "entries not taken over": len(plan.lost),
+            "sources not read": len(problems),
+            "commands without a file": unwritten,
         }
-        if any(counts.values()):
-            told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        if any(left.values()):
+            told = ", ".join(f"{what}: {number}" for what, number in left.items() if number)
             raise CommandError(
-                f"{told}: the lines above say which, and what to do.", returncode=os.EX_DATAERR
+                f"Left for you: {told}. The lines above say what to do.", returncode=os.EX_DATAERR
             )

@@ -12,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from offbeat.jobs import decisions, finished, queries
+from offbeat.jobs.cancellation import Cancelled
 from offbeat.jobs.error_text import one_line
-from offbeat.jobs.management import finished_table, messages, output
+from offbeat.jobs.management import finished_table, holds, messages, output
 from offbeat.jobs.models import Job
 from offbeat.jobs.queries import JobFilter
 
@@ -25,15 +26,19 @@ FILTERS = ("state", "task", "queue", "key")
 
 
 class Command(BaseCommand):
-    help = "List, show, retry, discard and count jobs; requeue or drop messages that no worker can read."
+    help = "List, show, retry, discard, cancel and pause jobs, or count them; decide about messages that no worker can read."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|show|retry|discard|stats|unfinished|messages"
+            dest="action",
+            required=True,
+            metavar="list|show|retry|discard|cancel|pause|resume|paused|stats|unfinished|messages",
         )
         _filters(
-            actions.add_parser("list", help="jobs, newest first; waiting jobs in the order of their start")
+            actions.add_parser(
+                "list", help="jobs, newest first; waiting jobs in the order of their start"
+            )
         )
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=_id, metavar="ID"
@@ -52,6 +57,7 @@ class Command(BaseCommand):
             "--by", choices=finished.BY, default="task", help="finished jobs by task (default) or by queue"
         )
         actions.add_parser("unfinished", help="how many jobs of each task wait or run")
+        holds.add_arguments(actions.add_parser, _id)
         messages.add_arguments(
             actions.add_parser("messages", help="messages that no worker can read: list, show, requeue, drop")
         )
@@ -96,6 +102,21 @@ class Command(BaseCommand):
 
     def do_discard(self, **options: Any) -> None:
         self._decide("discarded", decisions.discard, **options)
+
+    def do_cancel(self, *, ids: list[uuid.UUID], **options: Any) -> None:
+        outcomes = holds.cancel(ids, options)
+        self._tell(options, outcomes, holds.cancel_lines(outcomes))
+        if late := outcomes[Cancelled.TOO_LATE]:
+            raise CommandError(f"Not cancelled: {_why(late)}", returncode=os.EX_DATAERR)
+
+    def do_pause(self, **options: Any) -> None:
+        self._tell(options, *holds.pause(options))
+
+    def do_resume(self, **options: Any) -> None:
+        self._tell(options, *holds.resume(options))
+
+    def do_paused(self, **options: Any) -> None:
+        self._tell(options, *holds.paused())
 
     def do_messages(self, *, what: str, ids: list[str], **options: Any) -> None:
         self._tell(options, *messages.answer(what, ids, everything=options["all"]))
