@@ -162,7 +162,11 @@ REFUSED = [
     ("PORT", "70000", "use a whole number from 1 to 65535."),
     ("EMAIL_PORT", "587/tcp", "EMAIL_PORT=587/tcp: use a whole number from 1 to 65535."),
     ("EMAIL_HOST", "smtp://mail.example:587", "EMAIL_HOST=smtp://…: use the name or the address of a server"),
-    ("WEB_CONCURRENCY", "auto", "Hint: unset it: then the number follows from the container's CPU and memory."),
+    (
+        "WEB_CONCURRENCY",
+        "auto",
+        "Hint: unset it: then the number follows from the container's CPU and memory.",
+    ),
     ("WEB_CONCURRENCY", "2.0", "use a whole number"),
     ("WORKER_CONCURRENCY", "1_000", "use a whole number"),
     ("WORKER_GRACE", "60s", "WORKER_GRACE=60s: use a whole number of at least 10."),

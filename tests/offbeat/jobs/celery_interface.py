@@ -39,7 +39,7 @@ ATTRIBUTES = {
     ),
     "ignore_result": (
         WORKS,
-        "`False` keeps what the task returns in `job.result`; where nothing is said, it is not kept",
+        "`False` keeps what the task returns in `job.result`; the default keeps nothing",
     ),
     "store_errors_even_if_ignored": (
         IGNORED,
@@ -49,7 +49,7 @@ ATTRIBUTES = {
     "track_started": (IGNORED, "`job.state` is `running` from the start on"),
     "trail": (IGNORED, "a job has no children"),
     "serializer": (IGNORED, "arguments are JSON in PostgreSQL"),
-    "acks_late": (IGNORED, "the ledger decides whether a job runs again, whatever becomes of its message"),
+    "acks_late": (IGNORED, "the ledger decides whether a job runs again, independent of its message"),
     "acks_on_failure": (IGNORED, "as `acks_late`"),
     "acks_on_timeout": (IGNORED, "as `acks_late`"),
     "acks_on_failure_or_timeout": (IGNORED, "as `acks_late`"),

@@ -36,9 +36,7 @@ class Command(BaseCommand):
             metavar="list|show|retry|discard|cancel|pause|resume|paused|stats|unfinished|messages",
         )
         _filters(
-            actions.add_parser(
-                "list", help="jobs, newest first; waiting jobs in the order of their start"
-            )
+            actions.add_parser("list", help="jobs, newest first; waiting jobs in the order of their start")
         )
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=_id, metavar="ID"
