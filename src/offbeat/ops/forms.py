@@ -65,7 +65,7 @@ class PauseForm(forms.Form):
     use_required_attribute = False
     kind = forms.ChoiceField(choices=Pause.Kind.choices, label="What")
     name = forms.CharField(max_length=255, label="Its name")
-    reason = forms.CharField(max_length=LONGEST_REASON, label="Reason, for whoever finds it paused")
+    reason = forms.CharField(max_length=LONGEST_REASON, label="Reason, for other people to read")
 
 
 class CancelForm(forms.Form):

@@ -176,7 +176,7 @@ def test_everything_is_never_meant(action, dead):
     """Without an id or a filter nothing is decided: exit code 64."""
     assert refused(action) == (
         os.EX_USAGE,
-        "Name the jobs by their ids, or by --state, --task, --queue or --key.",
+        "Select jobs by their ids, or by --state, --task, --queue or --key.",
     )
     assert Job.objects.get().state == "dead"
 
@@ -202,7 +202,7 @@ def test_stats(dead):
     assert re.search(
         r"default               1 waiting, the oldest due 0\.\d s ago; 0 later, 0 running, 1 dead\n", text
     )
-    assert "messages that wait in Redis: default 2\n" in text
+    assert "waiting messages in Redis: default 2\n" in text
     assert re.search(
         r"workers alive: 1\n  h \(7\): 1 of 2 busy, queues default, heartbeat 0\.\d s ago\n", text
     )
@@ -286,7 +286,7 @@ def test_unfinished(dead):
 
 def test_stats_without_redis(redis_away):
     """What PostgreSQL knows is told, and the exit code is 0."""
-    assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")
+    assert "waiting messages in Redis: unknown: Redis did not answer\n" in jobs("stats")
 
 
 def test_postgresql_away_is_told():
@@ -378,7 +378,7 @@ def test_paused_as_json():
         (
             ("--queue", "defualt", "--reason", "x"),
             os.EX_DATAERR,
-            "nobody knows a queue 'defualt'. Known here: default",
+            "there is no queue 'defualt'. Known here: default",
         ),
         (("--queue", "default", "--reason", " "), os.EX_USAGE, "queue default: a pause needs a reason"),
         (("--queue", "default"), 1, "the following arguments are required: --reason"),
