@@ -106,9 +106,6 @@ def test_a_project_leaves_beat(team, stack, tmp_path):
     assert 'queue "mail": a queue belongs to the task: CELERY_TASK_ROUTES["stock.sync"]' in written.stdout
 
     team.edit("platform.yaml", "\ncronjobs:\n", f"\n{written.stdout}")
-    again = team.call(["bash", "-c", write], **team.variables)
-    assert entries_of(again.stdout) == {}
-    assert "Nothing is new: each cronjob is in platform.yaml, and each command has its file." in again.stderr
 
     team.delete_schedule()
     for line in (check, *see):
