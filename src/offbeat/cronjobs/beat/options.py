@@ -21,7 +21,7 @@ ROUTING = ("queue", "routing_key", "exchange")
 # What an option of a message comes to, where `using` has another answer than a command.
 OF_COMMAND = {
     "countdown": "move the schedule by so much",
-    "eta": "a time in the past is none; else give the schedule that time",
+    "eta": "one in the past has no effect; for one in the future, enqueue a job with run_at",
     "headers": "pass an argument",
     "task_id": "each slot has its own job, so drop it",
 }
