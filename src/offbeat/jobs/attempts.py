@@ -66,13 +66,15 @@ class Attempt:
 
 # What is published was due when it was: a database whose clock steps back must not refuse it.
 RUN_BY = "coalesce(nullif(offbeat_jobs_job.runner, ''), offbeat_jobs_job.task)"  # the task of Celery that runs a job
+# By a message: of this task, and from the queue that the job is in. One that was left behind when its job was moved starts nothing.
+IS_MEANT = f"{RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND queue = coalesce(%(queue)s, queue)"
 STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
 KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
     WHERE other.state = 'running' AND other.concurrency_key = offbeat_jobs_job.concurrency_key)"""
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
-    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND CASE state
+    WHERE id = %(id)s AND {IS_MEANT} AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now())
     END AND {{key}}
@@ -83,17 +85,20 @@ BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
 BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'running' OR NOT {KEY_IS_BUSY})")
 
 
-def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
+def begin(
+    job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None, queue: str | None = None
+) -> Attempt | None:
     """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
 
-    `task` is what the message says: one that names another task than what runs the job starts nothing.
+    `task` is what the message says, `queue` where it waited: one that names another task than what runs the job, or comes from
+    a queue that the job has been moved away from, starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
-    values = {"id": job_id, "task": task, "worker": worker, "pid": os.getpid()}
+    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": os.getpid()}
     row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
-        if not _step_back(job_id, task):
+        if not _step_back(job_id, task, queue):
             expire(job_id)
         return None
     number, *texts = row[:5]
@@ -259,15 +264,15 @@ STEP_BACK = f"""
         state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
-    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
+    WHERE id = %(id)s AND {IS_MEANT} AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND (not_after IS NULL OR not_after > now())
     RETURNING state, batch_id, concurrency_key, task
 """  # noqa: S608  constants
 
 
-def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
+def _step_back(job_id: uuid.UUID, task: str | None = None, queue: str | None = None) -> bool:
     """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
-    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
+    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "queue": queue, "reason": BUSY})
     if row is None:
         return False
     state, batch_id, key, name = row

@@ -12,6 +12,7 @@ from offbeat.ops import (
     views_jobs,
     views_messages,
     views_overview,
+    views_selection,
 )
 
 app_name = "offbeat_ops"
@@ -29,8 +30,12 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/retry/", views_decisions.retry, name="retry"),
     path("jobs/<uuid:job_id>/discard/", views_decisions.discard, name="discard"),
     path("jobs/<uuid:job_id>/again/", views_decisions.run_again, name="run-again"),
-    path("dead-letters/retry/", views_decisions.retry_all, name="retry-all"),
-    path("dead-letters/discard/", views_decisions.discard_all, name="discard-all"),
+    path("jobs/export/", views_jobs.export_jobs, name="export"),
+    path("jobs/retry/", views_selection.retry_all, name="retry-all"),
+    path("jobs/discard/", views_selection.discard_all, name="discard-all"),
+    path("jobs/run-now/", views_selection.run_all_now, name="run-all-now"),
+    path("jobs/move/", views_selection.move_all, name="move-all"),
+    path("dead-letters/", views_jobs.dead_letters, name="dead-letters"),
     path("messages/", views_messages.unreadable_messages, name="messages"),
     path("messages/drop/", views_messages.drop_all, name="message-drop-all"),
     path("messages/<uuid:entry>/requeue/", views_messages.requeue, name="message-requeue"),
