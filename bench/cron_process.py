@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 from bench.stand import CHECKOUT
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
 GB = 1e9
 PAUSE = 0.002  # seconds between two looks at its memory
 
@@ -25,8 +24,8 @@ class Cost:
 def resident(pid):
     """Return the resident memory of a process in bytes; 0 when it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    except (OSError, IndexError):
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
         return 0
 
 

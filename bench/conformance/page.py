@@ -1,4 +1,4 @@
-"""The part of docs/offbeat/django-tasks.md that says how many tests pass, and why the others cannot."""
+"""The part of docs/offbeat/django-conformance.md that says how many tests pass, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 from bench.stand import CHECKOUT
 
-PAGE = CHECKOUT / "docs" / "offbeat" / "django-tasks.md"
+PAGE = CHECKOUT / "docs" / "offbeat" / "django-conformance.md"
 BEGIN, END = (
     "<!-- conformance begins: written by ./run bench conformance -->\n",
     "<!-- conformance ends -->\n",

@@ -81,7 +81,7 @@ class Environment:
         shortest: int = weak_secrets.SHORTEST_TOKEN,
     ) -> str:
         """Return a secret of one line; without DEBUG one that can be guessed is refused."""
-        hint = hint or f"make one with: {weak_secrets.COMMAND}"
+        hint = hint or f"make one with: {weak_secrets.RECIPE}"
         form = values.secret
         value = self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
         if value and not self.is_lax and (weakness := weak_secrets.weakness(name, value, shortest)):

@@ -7,6 +7,7 @@ import re
 from importlib import import_module
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 from celery.app.task import Task
 from django.core.management import get_commands
 from django.dispatch import Signal
@@ -19,6 +20,7 @@ from offbeat.jobs import Batch, Job, signals, testing
 from offbeat.jobs.enqueuer import Enqueuer
 from offbeat.jobs.task import DurableTask
 from offbeat.ops.health import PATHS
+from offbeat.testing import plugin
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
@@ -111,7 +113,9 @@ def test_the_page_has_what_tests_use():
 
     assert rows(section("`offbeat.jobs.testing`")) == [
         f"run_jobs{signature(testing.run_jobs)}",
+        f"arun_jobs{signature(testing.arun_jobs)}",
         "EndlessJobsError",
+        "JobFailedError",
     ]
     assert own.keys() == set(names(section("`offbeat.jobs.testing`")))
 
@@ -174,7 +178,20 @@ def test_the_page_has_what_tests_are_given(stack):
     row = next(line for line in section("In tests").splitlines() if line.startswith("| `stack`"))
 
     assert [name for name in quoted(row.split("|")[2]) if not hasattr(stack, name)] == []
-    assert names(section("In tests"))[1:] == [f"{wait_until.__module__}.{wait_until.__name__}"]
+    assert names(section("In tests"))[1] == f"{wait_until.__module__}.{wait_until.__name__}"
+
+
+def test_the_page_has_the_fixtures():
+    """Each of the plugin, with its option, and the manual has it."""
+    own = {
+        name
+        for name, value in vars(plugin).items()
+        if isinstance(value, FixtureFunctionDefinition) and name[0] != "_"
+    }
+
+    assert set(names(section("In tests"))[2:]) == own | {plugin.INI}
+    manual = (CHECKOUT / "docs/offbeat/testing.md").read_text()
+    assert [name for name in (*own, plugin.INI) if f"`{name}" not in manual] == []
 
 
 @pytest.mark.parametrize("path", rows(section("Addresses")))

@@ -22,6 +22,7 @@ BELOW = GROUND | {
     "jobs": set(),
     "deployment": set(),
     "web": set(),
+    "testing": {"cronjobs", "jobs", "deployment"},
     "dev": {"ops", "cronjobs", "jobs", "deployment"},
     "": set(),  # the modules beside the parts
 }
@@ -30,7 +31,7 @@ SHARED_CLASSES = {"Command", "Migration"}
 # Named by nobody here, but by Django, gunicorn, kombu, PyYAML, or put together: `do_` and the command line's word.
 CALLED_FROM_OUTSIDE = (
     r"__\w+__|\w+Config|has_\w+_permission|process_\w+|do_\w+|when_ready|post_fork|new_file|murder_pending"
-    r"|_brpop_read|_brpop_start|_constraint_names|ignore_aliases|get_\w+_hook|get_additional_deps|delay_on_commit|get_result"
+    r"|_brpop_read|_brpop_start|_constraint_names|ignore_aliases|get_\w+_hook|get_additional_deps|pytest_\w+|delay_on_commit|get_result"
 )
 GERUNDS = {"testing.py", "logging.py"}  # as the field calls them
 # Private words, with those of the field.
@@ -48,6 +49,11 @@ FORBIDDEN = {
     "troubles": "conditions",
     "telling": "notify",
 }
+# What Linux alone has, and the modules that do without it elsewhere.
+LINUX = re.compile(
+    r"/proc\b|/sys/|/dev/shm|prctl|sched_\w+affinity|epoll|pidfd|memfd|eventfd|pipe2|sigtimedwait|TCP_(KEEPIDLE|USER)"
+)
+DO_WITHOUT_LINUX = {"container.py", "gunicorn.py", "child_processes.py", "processes.py"}
 # Each exception has its reason; remove the line and the test says who still needs it.
 EXCEPTIONS = {
     ("celery.py", "jobs"): "the application is put together there",
@@ -177,6 +183,23 @@ def test_each_class_has_a_name_of_its_own():
     )
 
     assert [name for name, times in found.items() if times > 1] == []
+
+
+def test_nothing_needs_linux():
+    """Developers have Macs: what only Linux has is used where there is another way, and nowhere else."""
+    places = [
+        *modules(),
+        *(CHECKOUT / "bench").glob("*.py"),
+        *(CHECKOUT / "tests/offbeat/support").glob("*.py"),
+    ]
+    found = {
+        path.name
+        for path in places
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant | ast.Attribute | ast.Name) and LINUX.search(ast.unparse(node))
+    }
+
+    assert found == DO_WITHOUT_LINUX
 
 
 def test_modules_are_nouns():

@@ -1,4 +1,4 @@
-"""The core as a wheel in another project, by the steps and with the code of docs/offbeat/jobs.md, as real processes."""
+"""The core as a wheel in another project, by the steps and with the code of docs/offbeat/other-projects.md, as real processes."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
 
 CORE = CHECKOUT / "src" / "offbeat"
-STEPS = (CHECKOUT / "docs/offbeat/jobs.md").read_text().partition("## Use it in another Django project")[2]
+STEPS = (CHECKOUT / "docs/offbeat/other-projects.md").read_text()
 DATABASE = """
 import os
 

@@ -48,7 +48,9 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
         entry.policies  # noqa: B018  raises for those that are none
     except entries.ConfigurationError as error:
         yield Error(
-            str(error), hint="docs/offbeat/cronjobs.md explains each policy.", id="offbeat_cronjobs.E003"
+            str(error),
+            hint="docs/offbeat/cronjob-policies.md explains each policy.",
+            id="offbeat_cronjobs.E003",
         )
     if not hasattr(entry.command, "task"):
         yield Error(

@@ -40,7 +40,7 @@ class EnqueueCommand(SysexitsCommand):
     "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
     slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and an alert is sent.
     `priority`: of its jobs, -100 to 100, higher first; by default their task's. How long a job may run is its task's `time_limit`.
-    `ping_url`: see docs/offbeat/cronjobs.md.
+    `ping_url`: see docs/offbeat/cronjob-policies.md.
     """
 
     task: ClassVar[Any]
@@ -60,8 +60,13 @@ class EnqueueCommand(SysexitsCommand):
 
             cls.task = PeriodicJobs(cls.__dict__["task"])
 
-    def arguments(self, slot: datetime, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot."""
+    def arguments(
+        self, slot: datetime, options: Mapping[str, Any]
+    ) -> dict[str, Any] | tuple[Sequence[Any], dict[str, Any]]:
+        """Return the keyword arguments of the job for a slot (JSON); override it where the task must know its slot.
+
+        A task that takes some by position alone has a pair: `[positional, ...], {"keyword": ...}`.
+        """
         return {}
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -56,8 +56,23 @@ class Entry:
     def concurrency_key(self) -> str | None:
         return None if self.policies.overlap == "allow" else f"cron:{self.name}"
 
-    def arguments(self, slot: Any) -> dict[str, Any]:
+    def arguments(self, slot: Any) -> Any:
         return self.command.arguments(slot, self.options)
+
+    def call(self, slot: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Return the positional and the keyword arguments of the job for a slot. Raises TypeError."""
+        return as_call(self.arguments(slot))
+
+
+def as_call(arguments: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return positional and keyword arguments of what arguments() returned: a dict, or a pair of both. Raises TypeError."""
+    pair = arguments if isinstance(arguments, tuple) and len(arguments) == 2 else ((), arguments)
+    if not isinstance(pair[0], list | tuple) or not isinstance(pair[1], dict):
+        kind = type(arguments).__name__
+        raise TypeError(
+            f"arguments() returned {kind}, and should return a dict, or a pair of a list and a dict"
+        )
+    return pair
 
 
 def in_file() -> tuple[spec.CronJobSpec, ...]:

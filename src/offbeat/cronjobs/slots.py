@@ -132,7 +132,8 @@ def insert_slots(
 
 def enqueue_job(entry: Entry, result: ClaimResult, row: int, slot: datetime) -> uuid.UUID:
     """Enqueue the job of a slot that is ours, and note it in the slot's row."""
-    job = entry.command.task.using(**job_options(entry, result, slot)).enqueue(**entry.arguments(slot))
+    args, kwargs = entry.call(slot)
+    job = entry.command.task.using(**job_options(entry, result, slot)).enqueue(*args, **kwargs)
     Slot.objects.filter(pk=row).update(job_id=job.pk)
     return job.pk
 

@@ -1,4 +1,7 @@
-"""Child processes that cannot outlive us: we end them with all that they started; killed, we leave that to the kernel (Linux)."""
+"""Child processes that cannot outlive us: we end them with all that they started.
+
+When we are killed, Linux' kernel ends them. Elsewhere, as on macOS, the warden does, a process that notices our death by a pipe.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,35 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil  # type: ignore[import-untyped]
 
+from offbeat.dev import warden
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PAUSE = 0.02  # seconds between two looks
 GONE = 5  # seconds that the kernel may take to end what was killed
 
 
-def dies_with_parent(number: int = signal.SIGTERM) -> Callable[[], None] | None:
-    """Give a `preexec_fn` after which the kernel sends the child this signal when the starting thread ends.
+def start_child(
+    command: Sequence[str | os.PathLike[str]], *, last_signal: int = signal.SIGTERM, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start a process that gets `last_signal` when we die; `options` are those of `subprocess.Popen`.
 
-    None where there is no such thing; there the next start finds what a killed one left behind.
+    Call it in the main thread: Linux ends a child with the thread that started it.
     """
-    if sys.platform != "linux":
-        return None
+    if sys.platform == "linux":
+        return subprocess.Popen(command, preexec_fn=_request_signal(last_signal), **options)  # noqa: S603, PLW1509
+    child = subprocess.Popen(command, **options)  # noqa: S603
+    warden.watch(child.pid, last_signal)
+    return child
+
+
+def _request_signal(number: int) -> Callable[[], None]:
     libc = ctypes.CDLL(None)  # loaded before the fork: little is safe between fork and exec
     parent = os.getpid()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil  # type: ignore[import-untyped]
 
-from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
+from offbeat.dev.child_processes import end_by_force, family, start_child
 from offbeat.dev.ports import hold_port
 from offbeat.dev.stop_signals import undisturbed
 
@@ -159,14 +159,14 @@ class EmbeddedServer:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.unlink()
         with self.log.open("ab") as log, undisturbed():
-            self._process = subprocess.Popen(  # noqa: S603  our own command
+            self._process = start_child(
                 self.command(),
                 cwd=self.data,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us; we stop the servers when their clients are gone
-                preexec_fn=dies_with_parent(self.stop_signals[0]),  # noqa: PLW1509
+                last_signal=self.stop_signals[0],
                 **self.account(),
             )
         self._pid_file.write_text(str(self._process.pid))

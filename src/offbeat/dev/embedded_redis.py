@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shutil
 import signal
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Self
 
 import redis
 
-from offbeat.dev.embedded import EmbeddedServer
+from offbeat.dev.embedded import EmbeddedServer, ServerFailedError
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.redis_executable import redis_executable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# Redis from 7.4 on and Valkey do not read each other's files.
+OTHER_FORMAT = re.compile(r"handle RDB format version|Wrong signature")
 
 
 class EmbeddedRedis(EmbeddedServer):
@@ -22,11 +29,9 @@ class EmbeddedRedis(EmbeddedServer):
     name = "Redis"
     stop_signals = (signal.SIGTERM,)
 
-    def __init__(self, folder: Path, *, durable: bool = True, executables: Path | None = None) -> None:
-        """`executables` is the folder that keeps a fetched server, next to `folder` unless said otherwise."""
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         super().__init__(folder, durable=durable)
         self.password = secrets.token_urlsafe(24)
-        self.executables = executables or folder.with_name("redis-server")
 
     @property
     def url(self) -> str:
@@ -36,11 +41,26 @@ class EmbeddedRedis(EmbeddedServer):
         """Make a client whose commands fail after a second, rather than wait for a paused server."""
         return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
 
+    def start(self) -> Self:
+        """Start it, without its data where they are those of another Redis: the ledger has all that matters."""
+        try:
+            return super().start()
+        except ServerFailedError as error:
+            if not OTHER_FORMAT.search(str(error)):
+                raise
+        unread = self.data.with_name("data.unread")
+        shutil.rmtree(unread, ignore_errors=True)
+        self.data.rename(unread)
+        sys.stderr.write(
+            f"Redis starts empty: {unread} was written by another Redis, and this one cannot read it.\n"
+        )
+        return super().start()
+
     def prepare(self) -> None:
         self.data.mkdir(mode=0o700, exist_ok=True)
 
     def command(self) -> list[str]:
-        return [str(redis_executable(self.executables)), "-"]
+        return [str(redis_executable()), "-"]
 
     def configuration(self) -> bytes:
         """Give the configuration by standard input: a password on the command line is for all to read."""

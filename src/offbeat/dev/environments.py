@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MACHINE = ("CI", "COLUMNS", "HOME", "LANG", "LC_", "LOGNAME", "PATH", "TERM", "TMPDIR", "USER", "XDG_")
 TOOLS = ("HYPOTHESIS_", "PIP_", "PLAYWRIGHT_", "PYTEST_", "SSL_CERT_", "UV_")
 INHERITED = MACHINE + TOOLS
+# A fork, of gunicorn or Celery, is ended by a signal on macOS where Apple's frameworks, or Kerberos in PostgreSQL's library,
+# were in use before it. Both are read when a process starts.
+MACOS = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "PGGSSENCMODE": "disable"}
 
 
 def development(environ: Mapping[str, str]) -> dict[str, str]:
@@ -38,6 +41,7 @@ def development(environ: Mapping[str, str]) -> dict[str, str]:
     }
     return (
         defaults
+        | machine_variables()
         | project_variables()
         | {name: value for name, value in environ.items() if value}
         | {"PORT": port}
@@ -60,7 +64,12 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         "SECURE_SSL_REDIRECT": "false",
         "WORKER_CONCURRENCY": "2",
     }
-    return inherited | settings | project_variables() | programs(environ)
+    return machine_variables() | inherited | settings | project_variables() | programs(environ)
+
+
+def machine_variables() -> dict[str, str]:
+    """Give what this kind of machine needs."""
+    return MACOS if sys.platform == "darwin" else {}
 
 
 def project_variables(folder: Path = CHECKOUT) -> dict[str, str]:

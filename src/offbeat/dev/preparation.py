@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import redis
 
-from offbeat.dev.child_processes import dies_with_parent, end_by_force, family
+from offbeat.dev.child_processes import end_by_force, family, start_child
 from offbeat.dev.ports import LOOPBACK, free_port, is_free
 from offbeat.dev.servers import MANAGE
 from offbeat.dev.stop_signals import undisturbed
@@ -98,14 +98,13 @@ def manage(arguments: list[str], environment: Mapping[str, str]) -> None:
     child = None
     try:
         with undisturbed():
-            child = subprocess.Popen(  # noqa: S603
+            child = start_child(
                 [*MANAGE, *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us
-                preexec_fn=dies_with_parent(),  # noqa: PLW1509
             )
         output, _ = child.communicate()
     finally:

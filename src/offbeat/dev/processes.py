@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
-from offbeat.dev.child_processes import dies_with_parent, stop_by
+from offbeat.dev.child_processes import start_child, stop_by
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.ops.logs import wants_colours
 
@@ -46,14 +46,13 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], *, grace: float = 5) -> Member:
         with undisturbed():
-            process = subprocess.Popen(  # noqa: S603
+            process = start_child(
                 command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone: we stop each by one SIGTERM to its main process
-                preexec_fn=dies_with_parent(),  # noqa: PLW1509
             )
             member = Member(name, grace, process)
             self._members.append(member)

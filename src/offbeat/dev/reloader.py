@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from watchfiles import PythonFilter, watch
 
-from offbeat.dev.child_processes import dies_with_parent, end_leftovers, stop_by
+from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.stop_signals import SIGNALS
 from offbeat.dev.with_servers import shell_code
 from offbeat.env import env
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -42,7 +42,7 @@ class ReloadedService:
 
     def start(self) -> None:
         # A session of its own: a signal to our process group must not reach the service's pool processes.
-        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
+        self.process = start_child(self.command, start_new_session=True)
         self.has_failed = False
 
     def stop(self) -> None:

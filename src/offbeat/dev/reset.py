@@ -8,21 +8,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from offbeat.dev.claim import Claim
-from offbeat.dev.servers import CHECKOUT, EXECUTABLES, FOLDER
+from offbeat.dev.servers import CHECKOUT, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-KEPT = {
-    EXECUTABLES.name,
-    "tools",
-    "running",
-}  # what was fetched, for those who are offline; the claim, whose lock is the file's
+KEPT = {"tools", "running"}  # programs of optional tests; the claim, whose lock is the file's
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Delete what is in .local/ but for what was fetched, with --all that too; returns 75 when a process still uses it."""
+    """Delete what is in .local/ and with --all the environment too; returns 75 when a process still uses it."""
     with Claim(FOLDER, "reset") as claim:
         if not claim.take():
             owner = claim.owner()
@@ -34,8 +30,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 remove(path)
     sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
     if "--all" in arguments:
-        for installed in (EXECUTABLES, CHECKOUT / ".venv"):
-            shutil.rmtree(installed, ignore_errors=True)
+        shutil.rmtree(CHECKOUT / ".venv", ignore_errors=True)
     return 0
 
 

@@ -21,7 +21,6 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 # Written by `./run fork`: here the core is used, and not made.
 IS_FORK = (CHECKOUT / "offbeat.toml").is_file()
 FOLDER = Path(os.environ.get("LOCAL_DIR") or CHECKOUT / ".local")
-EXECUTABLES = CHECKOUT / ".local" / "redis-server"
 MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 
 
@@ -30,7 +29,7 @@ def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Ite
     """Start PostgreSQL and Redis where no variable names one; gives the variables to add."""
     servers: dict[str, EmbeddedServer] = {
         "DATABASE_URL": EmbeddedPostgres(folder / "postgres"),
-        "REDIS_URL": EmbeddedRedis(folder / "redis", executables=EXECUTABLES),
+        "REDIS_URL": EmbeddedRedis(folder / "redis"),
     }
     with ExitStack() as stack:
         missing = {

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from offbeat.dev.child_processes import dies_with_parent
+from offbeat.dev.child_processes import start_child
 from offbeat.dev.claim import Claim
 from offbeat.dev.embedded import ServerFailedError
 from offbeat.dev.environments import development
@@ -58,7 +57,7 @@ def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
     child = None
     try:
         with undisturbed():
-            child = subprocess.Popen(command, env=environment, preexec_fn=dies_with_parent())  # noqa: S603, PLW1509
+            child = start_child(command, env=environment)
         return shell_code(child.wait())
     except Stopped:
         if child:

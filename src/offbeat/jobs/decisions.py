@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import transaction
 
-from offbeat.jobs import attempts, batches, signals, sql
-from offbeat.jobs.models import BUSY, Job
+from offbeat.jobs import batches, signals, sql
+from offbeat.jobs.consequences import send_after_commit
+from offbeat.jobs.models import BUSY, PAUSED, Job
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.jobs.relay import publish_jobs
 
@@ -56,6 +57,8 @@ RETRY = JobDecision(
         excused = 0, refused_by = '[]', refused_at = NULL,
         not_after = CASE WHEN not_after > now() THEN not_after END, reason = 'retried by hand'""",
 )
+# A word to cancel it that came too late: else it would end the attempt that follows, too.
+FORGET_CANCEL = "DELETE FROM offbeat_jobs_cancellation WHERE job_id = ANY(%s)"
 DISCARD = JobDecision(
     (State.DEAD, State.PENDING, State.PUBLISHED),
     "state = 'cancelled', finished_at = clock_timestamp(), reason = %(reason)s",
@@ -66,12 +69,14 @@ DISCARD = JobDecision(
 RUN_NOW = JobDecision(
     (State.PENDING,), "due_at = now(), publish_at = now()", f"due_at > now() AND reason <> '{BUSY}'"
 )
-# Its message stays in the old queue, and starts nothing there: see IS_MEANT in `attempts`.
+# Of a pause, of the old queue perhaps: the guard of the new one asks anew.
+HELD = f"reason LIKE '{PAUSED}%%'"
+# Its message stays in the old queue, and starts nothing there: see IS_MEANT in `guard`.
 MOVE = JobDecision(
     (State.PENDING, State.PUBLISHED, State.DEAD),
-    """queue = %(queue)s, state = CASE state WHEN 'published' THEN 'pending' ELSE state END,
+    f"""queue = %(queue)s, state = CASE state WHEN 'published' THEN 'pending' ELSE state END,
         published_at = CASE state WHEN 'published' THEN NULL ELSE published_at END,
-        publish_at = CASE state WHEN 'published' THEN now() ELSE publish_at END""",
+        publish_at = CASE WHEN state = 'published' OR {HELD} THEN now() ELSE publish_at END""",
     only="queue <> %(queue)s",
 )
 
@@ -162,7 +167,9 @@ def _decide(decision: JobDecision, which: str, **values: Any) -> list[uuid.UUID]
                 batches.reopen(batch_id)
         if decision is DISCARD:
             for job_id, _, task in rows:
-                attempts.send_after_commit(signals.job_cancelled, task, job_id, values["reason"])
+                send_after_commit(signals.job_cancelled, task, job_id, values["reason"])
+        if decision is RETRY:
+            sql.execute(FORGET_CANCEL, [decided])
         if decided and decision.is_due_after:
             transaction.on_commit(partial(publish_jobs, decided))
     return decided

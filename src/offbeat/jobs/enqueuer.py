@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from offbeat.jobs import celery_options, levels
+from offbeat.jobs import celery_options, levels, queue_names
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
 from offbeat.jobs.parameters import P, R
@@ -83,9 +83,11 @@ class Enqueuer(Generic[P, R]):
             raise ValueError(
                 f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
             )
+        queue = self.queue or queue_of(self.task)
+        queue_names.check_queue(self.task.name, queue)
         return Call(
             task=self.task.name,
-            queue=self.queue or queue_of(self.task),
+            queue=queue,
             max_attempts=self.task.max_attempts or conf().max_attempts,
             args=args,
             kwargs=kwargs,

@@ -96,8 +96,9 @@ def end_unexecuted(task: DurableTask, attempt: Attempt, error: BaseException | N
 
 
 def _fenced(task: DurableTask, attempt: Attempt, error: attempts.FencedError) -> Ignore:
-    """Log a lost race: another attempt has replaced this one."""
-    logger.warning("%s: %s", attempt.task, error, extra={"action": "job_fenced", "job": str(attempt.job_id)})
+    """Log a lost race: another attempt has replaced this one, or a cancel has ended it."""
+    action = "job_cancelled" if isinstance(error, attempts.CancelledAttemptError) else "job_fenced"
+    logger.warning("%s: %s", attempt.task, error, extra={"action": action, "job": str(attempt.job_id)})
     return Ignore()
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+PROC = Path("/proc")  # Linux; macOS has none, and `ps` instead, which slim images lack
 
 
 def wait_for_death(pids: Collection[int], timeout: float = 2.0) -> None:
@@ -17,8 +22,37 @@ def wait_for_death(pids: Collection[int], timeout: float = 2.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether it runs: a zombie does not."""
+    state = _state_in_proc(pid) if (PROC / "self/stat").exists() else _state_by_ps(pid)
+    return state not in ("", "Z")
+
+
+def _state_in_proc(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except OSError:
+        return ""
+
+
+def _state_by_ps(pid: int) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["ps", "-o", "stat=", "-p", str(pid)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "R" if _takes_signals(pid) else ""
+    return done.stdout.strip()[:1]
+
+
+def _takes_signals(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    except PermissionError:  # another user's
+        return True
+    return True

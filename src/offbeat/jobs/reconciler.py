@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from offbeat.jobs import attempts, broker, relay, sql
+from offbeat.jobs import broker, guard, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import level_of
 
@@ -78,4 +78,4 @@ EXPIRING = """
 
 def expire_late_jobs() -> int:
     """End jobs that were not started before their `not_after`; return how many."""
-    return sum(attempts.expire(job_id) for (job_id,) in sql.fetch_all(EXPIRING))
+    return sum(guard.expire(job_id) for (job_id,) in sql.fetch_all(EXPIRING))

@@ -148,7 +148,7 @@ def relay() -> int:
     return publish_batches(claim)[0]
 
 
-def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
+def publish_batches(claim: Callable[[], list[ClaimedJob]], *, in_front: bool = False) -> tuple[int, bool]:
     """Claim and publish, for half a heartbeat's interval at most; return how many, and whether that was all.
 
     While Redis is known to be down nothing is claimed: each turn would write hundreds of rows twice for nothing.
@@ -157,7 +157,7 @@ def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
     while True:
         broker.refuse_while_away()
         if batch := claim():
-            publish(batch)
+            publish(batch, in_front=in_front)
         total += len(batch)
         if len(batch) < conf().relay_batch:
             return total, True
@@ -176,13 +176,13 @@ def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
     return execute_claim(CLAIM_LOST, lost_at, lost_at, most, most)
 
 
-def publish(batch: Sequence[ClaimedJob]) -> None:
-    """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
+def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
+    """Send the messages of claimed rows, in front of what waits or behind it; while Redis is down, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
         messages[one.list_name].append(one.message(own))
     try:
-        refused = broker.publish(messages)
+        refused = broker.publish(messages, in_front=in_front)
     except broker.BrokerAwayError:
         take_back(batch)
         raise

@@ -160,7 +160,7 @@ def _text(column: str, whole: str, text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Found:
+class PageFound:
     """One page of jobs. `after` leads to the next; `looked_back_to` is set when the search stopped before the page was full."""
 
     jobs: Sequence[Job]
@@ -168,18 +168,18 @@ class Found:
     looked_back_to: datetime | None = None
 
 
-def find(wanted: JobSearch, after: str = "", page: int = PAGE, window: int | None = None) -> Found:
+def find(wanted: JobSearch, after: str = "", page: int = PAGE, window: int | None = None) -> PageFound:
     """Return a page of jobs beyond the place `after`, which the page before gave. Raises ValueError for a place that is none."""
     inside, window = [*wanted.inside(), *beyond(wanted.order, after)], window or WINDOW
     statement, values = looked_through(wanted, inside, COLUMNS, window)
     jobs = list(Job.objects.raw(f"{statement} ORDER BY {wanted.order.sql} LIMIT %s", [*values, page + 1]))
     if len(jobs) > page:
-        return Found(jobs[:page], place_of(jobs[page - 1], wanted.order))
+        return PageFound(jobs[:page], place_of(jobs[page - 1], wanted.order))
     edge = find_edge(wanted, inside, window) if wanted.outside() else None
-    return Found(jobs, place_of(edge, wanted.order), edge.created_at) if edge else Found(jobs)
+    return PageFound(jobs, place_of(edge, wanted.order), edge.created_at) if edge else PageFound(jobs)
 
 
-def count_found(wanted: JobSearch, found: Found, most: int = 1_000) -> tuple[int, bool]:
+def count_found(wanted: JobSearch, found: PageFound, most: int = 1_000) -> tuple[int, bool]:
     """Return how many jobs a search finds, counted up to `most`, and whether there may be more; `found` is its first page."""
     if not found.after:
         return len(found.jobs), False

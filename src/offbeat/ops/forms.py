@@ -9,12 +9,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from offbeat.jobs.models import Job
-from offbeat.jobs.search import JobSearch
+from offbeat.jobs.search import JobSearch, read_moment
 from offbeat.jobs.words import read_duration
 from offbeat.ops.moments import MomentField
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
 
 class DurationField(forms.CharField):
@@ -100,3 +100,18 @@ class BackfillForm(forms.Form):
         if values.get("since") and values.get("until") and values["since"] >= values["until"]:
             self.add_error("until", "should be later than the beginning")
         return values
+
+
+class AcknowledgeForm(forms.Form):
+    """Who is looking at what, and the acknowledgement that was on the page: nothing of somebody else's is overwritten unseen."""
+
+    kind = forms.CharField(max_length=20, widget=forms.HiddenInput)
+    subject = forms.CharField(max_length=300, widget=forms.HiddenInput, strip=False)
+    seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+    note = forms.CharField(required=False, max_length=200, label="Note for the others")
+
+    def clean_seen(self) -> datetime | None:
+        try:
+            return read_moment(self.cleaned_data["seen"]) if self.cleaned_data["seen"] else None
+        except ValueError as error:
+            raise forms.ValidationError("should be as this page has it") from error

@@ -9,16 +9,20 @@ from offbeat.ops import (
     views_batches,
     views_cronjobs,
     views_decisions,
+    views_incidents,
     views_jobs,
     views_messages,
     views_overview,
     views_selection,
+    views_trends,
 )
 
 app_name = "offbeat_ops"
 
 urlpatterns = [
     path("", views_overview.index, name="index"),
+    path("incidents/acknowledge/", views_incidents.acknowledge, name="acknowledge"),
+    path("incidents/release/", views_incidents.release, name="release"),
     path("cronjobs/", views_overview.cronjobs, name="cronjobs"),
     path("cronjobs/<str:name>/", views_cronjobs.cronjob, name="cronjob"),
     path("cronjobs/<str:name>/backfill/", views_cronjobs.backfill, name="backfill"),
@@ -40,6 +44,7 @@ urlpatterns = [
     path("messages/drop/", views_messages.drop_all, name="message-drop-all"),
     path("messages/<uuid:entry>/requeue/", views_messages.requeue, name="message-requeue"),
     path("messages/<uuid:entry>/drop/", views_messages.drop, name="message-drop"),
+    path("trends/", views_trends.index, name="trends"),
     path("batches/", views_batches.batches, name="batches"),
     path("batches/<uuid:batch_id>/", views_batches.batch, name="batch"),
     path("audit/", views_audit.trail, name="audit"),

@@ -16,6 +16,7 @@ from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.cronjobs.row_lock import CronJobHeldError
 from offbeat.cronjobs.words import counted, stamp
 from offbeat.ops.access import CHANGE_CRONJOBS, VIEW_CRONJOBS, staff
+from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.alerts.models import Incident
 from offbeat.ops.audit import acts_on
 from offbeat.ops.conditions import OF_CRONJOBS
@@ -41,6 +42,7 @@ def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     day = parse_day(request.GET.get("day", ""))
     values = {
         "report": report,
+        "conditions": add_incidents(report.conditions),
         "entry": entry,
         "task": entry.command.task.name if entry else "",  # a template would call a task that it meets
         "day": day,

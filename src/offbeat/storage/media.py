@@ -1,4 +1,4 @@
-"""Storages of uploaded files that refuse what would be lost: docs/offbeat/configuration.md says where files may go."""
+"""Storages of uploaded files that refuse what would be lost: docs/offbeat/uploads.md says where files may go."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 if TYPE_CHECKING:
     from django.core.files import File
 
-HINT = (
-    "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/configuration.md)."
-)
+HINT = "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
 
 
 class NoStorageError(ImproperlyConfigured):

@@ -20,7 +20,10 @@ WORDS = re.compile(
     r"|production|development|unused|todo[-_ ]|qwertyuiop|asdfghjkl|zxcvbnm|1234567890",
     re.IGNORECASE,
 )
-COMMAND = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+# With Python alone, and with quotes that sh, PowerShell and cmd.exe all understand.
+RECIPE = 'python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+HEX_RECIPE = 'python3 -c "import secrets; print(secrets.token_hex(24))"'
+"""Makes a password that may be part of an address: letters and digits only."""
 
 
 def weakness(name: str, value: str, shortest: int = SHORTEST_TOKEN) -> str:

@@ -14,7 +14,6 @@ from django.core.management import call_command
 from django.db import connection
 
 from offbeat.dev.embedded_redis import EmbeddedRedis
-from offbeat.dev.servers import EXECUTABLES
 from offbeat.ops.doctor import cache_server
 from offbeat.storage import cache as module
 from tests.offbeat.support.fresh_settings import load
@@ -34,7 +33,7 @@ for word in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def cache_redis(tmp_path_factory):
     """A Redis that is not the broker's."""
-    server = EmbeddedRedis(tmp_path_factory.mktemp("cache") / "redis", durable=False, executables=EXECUTABLES)
+    server = EmbeddedRedis(tmp_path_factory.mktemp("cache") / "redis", durable=False)
     server.start()
     yield server
     server.resume()

@@ -57,7 +57,7 @@ def test_a_file_without_a_place_is_refused():
     assert told.stdout == ""
     assert told.stderr.strip().splitlines()[-1] == (
         "offbeat.storage.media.NoStorageError: photos/a.txt: files have no place, since the disk here goes with the process. "
-        "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/configuration.md)."
+        "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
     )
 
 

@@ -14,7 +14,8 @@ from offbeat.cronjobs.policies import CATCH_UP, OVERLAP, Policies
 from tests.offbeat.support.running import CHECKOUT
 
 DOCS = CHECKOUT / "docs" / "offbeat"
-PAGE = (DOCS / "cronjobs.md").read_text()
+PAGES = ("cronjobs", "cronjob-policies", "cronjob-commands", "cronjob-alerts", "wake-ups")
+PAGE = "".join((DOCS / f"{name}.md").read_text() for name in PAGES)
 PICTURES = runpy.run_path(str(DOCS / "images" / "cron_timelines.py"))["PICTURES"]
 
 

@@ -264,7 +264,7 @@ cronjobs:
 
 def test_a_carriage_return_is_no_drift(tmp_path):
     """What was just written is as it was written, whatever ends its lines."""
-    export = Export((File("a/b.txt", "one\r\ntwo\rthree\n"),), ())
+    export = Export((File("a/b.txt", "one\r\ntwo\rthree\n"),), (), "")
 
     list(write(export, tmp_path))
 

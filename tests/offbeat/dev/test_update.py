@@ -9,7 +9,6 @@ import pytest
 
 from offbeat.base import core_trees, read_base
 from offbeat.dev import update_plan
-from offbeat.dev.servers import EXECUTABLES
 from offbeat.dev.thin_files import EXAMPLE
 from offbeat.dev.update_report import CHANGELOG, changes_between, migrations_between
 from tests.offbeat.dev import releases
@@ -149,7 +148,6 @@ def test_a_fork_takes_seven_commits(make_fork, database, kind):
     has_what_is_new(fork)
     fork.check("check", "django", "migrations")
     if kind == "three versions behind":  # the other two have the same files by now
-        (fork.folder / ".local/redis-server").symlink_to(EXECUTABLES)
         assert " passed" in fork.check("test")
     manage(fork, "migrate", "--verbosity", "0", database=database)
     with psycopg.connect(database) as connection:

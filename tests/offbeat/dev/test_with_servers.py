@@ -70,14 +70,14 @@ def test_reset_waits_for_nobody(checkout):
 
 
 def test_reset_deletes_the_data(checkout):
-    """After a reset the next start is the first; only a Redis that was fetched is kept, for those who are offline."""
+    """After a reset the next start is the first; only programs of optional tests are kept, for those who are offline."""
     checkout.run("manage", "migrate", "--verbosity", "0")
-    fetched = checkout.folder / "local" / "redis-server" / "a file"
+    fetched = checkout.folder / "local" / "tools" / "a file"
     fetched.parent.mkdir()
     fetched.touch()
 
     reset = checkout.run("reset")
 
     assert reset.returncode == 0, reset.stderr
-    assert {path.name for path in (checkout.folder / "local").iterdir()} == {"redis-server", "running"}
+    assert {path.name for path in (checkout.folder / "local").iterdir()} == {"tools", "running"}
     assert fetched.exists()

@@ -1,8 +1,10 @@
-"""Every public name of Celery's tasks, by kind, and what it is to a job: the tables of docs/offbeat/celery-tasks.md.
+"""Every public name of Celery's tasks, by kind, and what it is to a job: the tables of docs/offbeat/celery-names.md.
 
 A row is `name: (what, says)`. What "works" or is "refused" is shown by a check of the same name in test_celery_interface; what is
 "ignored" changes nothing, and says what to look at instead.
 """
+
+from itertools import groupby
 
 from offbeat.jobs.celery_options import INSTEAD
 
@@ -223,5 +225,10 @@ def as_markdown() -> str:
 
 
 def _table(title, rows):
-    lines = [f"| `{name}` | {what} | {says} |" for name, (what, says) in rows.items()]
+    """Give a table that has one row for neighbours of which the same is true."""
+    groups = groupby(rows.items(), key=lambda row: row[1])
+    lines = [
+        f"| {', '.join(f'`{name}`' for name, _ in group)} | {what} | {says} |"
+        for (what, says), group in groups
+    ]
     return "\n".join([f"## {title}", "", "| name | for a job | |", "|---|---|---|", *lines, ""])

@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 
 JOBS = reverse("admin:offbeat_jobs_job_changelist")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from offbeat.jobs.conf import JobsConf, conf
 
-GUARANTEES = Path(__file__).resolve().parents[3] / "docs" / "offbeat" / "guarantees.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "offbeat" / "job-settings.md"
 
 
 def test_a_setting_is_overridden(settings):
@@ -46,8 +46,8 @@ def test_the_shipped_values_go_together():
 
 
 def test_every_setting_is_documented():
-    """The table of docs/offbeat/guarantees.md has each setting with its shipped value, and no other."""
-    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) ", GUARANTEES.read_text(), re.MULTILINE)
+    """The table of docs/offbeat/job-settings.md has each setting with its shipped value, and no other."""
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) ", PAGE.read_text(), re.MULTILINE)
 
     assert {name: float(value) for name, value in rows} == {
         name: getattr(JobsConf(), name) for name in JobsConf.names()

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from offbeat.jobs import attempts, broker, decisions
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, fail_always, nothing
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

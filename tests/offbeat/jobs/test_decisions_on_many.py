@@ -13,8 +13,8 @@ from offbeat.jobs.batches import open_batch
 from offbeat.jobs.decisions import AskedJob, NotConsumedError
 from offbeat.jobs.models import BUSY, Batch, Job, Worker
 from offbeat.jobs.signals import job_cancelled
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

@@ -29,10 +29,10 @@ from offbeat.jobs import attempts, conflicts, signals, tracer
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.effects.tasks import divide, throw, work, work_atomically
 from tests.offbeat.jobs import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

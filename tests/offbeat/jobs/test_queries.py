@@ -9,9 +9,9 @@ from django.utils import timezone
 from offbeat.jobs import broker
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.queries import Depth, depths, newest_reasons, statistics, tallies
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.plans import rows_read
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")

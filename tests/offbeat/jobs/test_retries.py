@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, relay
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import fail_always, fail_until, note
 from tests.offbeat.jobs.samples import ask_again
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

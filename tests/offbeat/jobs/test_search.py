@@ -12,9 +12,9 @@ from offbeat.jobs.batches import open_batch
 from offbeat.jobs.decisions import DISCARD, RETRY
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.search import JobSearch, find
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.plans import rows_read
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -175,7 +175,7 @@ WINDOWED = {"WINDOW": 500, "WIDE": 500}
         lambda: error_groups.find_groups(JobSearch(state="dead")),
         lambda: selection.select_found(JobSearch(error="nothing like that"), RETRY),
         lambda: export.find_ids(JobSearch(queue="nowhere")),
-        lambda: search.count_found(JobSearch(state="dead"), search.Found([], "x"), most=500),
+        lambda: search.count_found(JobSearch(state="dead"), search.PageFound([], "x"), most=500),
     ],
     ids=["list", "list of a worker", "groups", "selection", "export", "count"],
 )

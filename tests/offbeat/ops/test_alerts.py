@@ -20,7 +20,6 @@ from offbeat.cronjobs.words import stamp
 from offbeat.jobs import attempts, broker, decisions, other_ledgers, refusal, unreadable_store
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops import conditions
 from offbeat.ops.alerts import incidents, notifications, outage, watch
 from offbeat.ops.alerts.conf import AlertsConf
@@ -30,6 +29,7 @@ from offbeat.ops.conditions import Account
 from offbeat.ops.snapshot import Snapshot, expected_queues
 from offbeat.variables.mail_addresses import recipients
 from tests.offbeat.ops.support import entry, greet
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.somebody import somebody
 

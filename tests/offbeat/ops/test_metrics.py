@@ -15,13 +15,13 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
-from offbeat.jobs import attempts, decisions, recovery, unreadable_store
+from offbeat.jobs import attempts, decisions, guard, recovery, unreadable_store
 from offbeat.jobs.models import Job
 from offbeat.jobs.retention import prune
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops.metrics import buckets, counters, request_metrics
 from offbeat.ops.metrics.models import Counter, JobEnd
 from tests.offbeat.ops.support import entry, greet, stumble
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.polling import wait_until
 
 TOKEN = "a-token-of-the-tests"
@@ -110,7 +110,7 @@ def test_what_nobody_lived_to_tell_is_counted(ledger, carrier, scrape):
 
     recovery.recover_workers([lost], "gone")
     recovery.hand_back(stopped, "stops")
-    attempts.expire(late.id)
+    guard.expire(late.id)
 
     found = scrape()
     assert found("job_attempts_total", task="tests.greet", outcome="crashed") == 1

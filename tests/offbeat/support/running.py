@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from offbeat.dev.child_processes import dies_with_parent
+from offbeat.dev.child_processes import start_child
 from tests.offbeat.support.polling import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -23,7 +23,7 @@ class Running:
         self.log = log
         self._family = []
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = start_child(
                 command,
                 cwd=folder,
                 env=environment,
@@ -31,7 +31,7 @@ class Running:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509
+                last_signal=signal.SIGKILL,
             )
 
     @property

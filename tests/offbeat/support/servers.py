@@ -15,14 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from offbeat.dev.embedded import ServerFailedError
 from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
-from offbeat.dev.redis_executable import redis_executable
-from offbeat.dev.servers import CHECKOUT, EXECUTABLES
+from offbeat.dev.servers import CHECKOUT
 from tests.offbeat.support.locales import find_locale
 
+pytest_plugins = ["offbeat.testing.plugin"]
 CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
 
@@ -35,21 +34,12 @@ def remove_leftovers():
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def fetch_redis():
-    """Fetch a Redis where there is none, while the environment still names the proxies of this machine."""
-    try:
-        redis_executable(EXECUTABLES)
-    except ServerFailedError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
 remove_leftovers()
-fetch_redis()
 folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
 postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
-redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
+redis = EmbeddedRedis(folder / "redis", durable=False)
 
 settings = private(os.environ) | {
     **{name: os.environ[name] for name in ("OFFBEAT_ROOT",) if name in os.environ},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.compose_file import ComposeFile, literal
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 FOLDER = "deploy/coolify"
 FACTS = Facts(
     title="Coolify",
+    console=Console(
+        where=(
+            "In Coolify: the application, tab **Terminal**, the container whose name begins with `web-`, "
+            "**Connect**. Or on the server: `docker exec --interactive --tty CONTAINER sh`, with the container "
+            "that `docker ps --filter name=web-` shows."
+        ),
+        fire=(
+            "The container `cron` starts it at its time, and writes a line into its log. To run its command there, "
+            "connect to the container `cron-...` in the same way, and type `python manage.py enqueue_prune_jobs`."
+        ),
+        state="the application's page, or `docker ps` on the server",
+        worker="**Restart** or **Redeploy** on the application's page",
+        logs="tab Logs, the container of web",
+        variables="tab Environment Variables",
+        crons="tab Logs, the container `cron-...`, which reads `platform.yaml`",
+    ),
     files=(f"{FOLDER}/compose.yaml",),
     cron="a container reads platform.yaml; its own Scheduled Tasks run a command in a container that runs already",
     zone="file",

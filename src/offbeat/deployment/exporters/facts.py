@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from offbeat.deployment.exporters.console import Console
     from offbeat.deployment.exporters.plans import Plan
     from offbeat.deployment.exporters.versions import Offer
 
@@ -22,6 +23,8 @@ class Facts:
     """One platform. Times are in seconds, intervals in minutes; None is "no such thing"."""
 
     title: str
+    console: Console
+    """How a person runs a command there, and sees what runs."""
     files: tuple[str, ...]
     cron: str
     """How it runs a cronjob, in a few words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.pandastack_checklist import checklist
@@ -15,6 +16,33 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="PandaStack",
+    console=Console(
+        where=(
+            "PandaStack has no one-off container, and no container can be entered. Type the commands in your "
+            "checkout, against the databases there. **This opens both databases to the internet for that time**: "
+            "make them public in the dashboard, and make them private again afterwards. Write the variables of the "
+            "checklist's step 3 into `~/<name>.env`, with the `publicUrl` of each database (`panda db info NAME`). "
+            "Nobody else may read the file: `chmod 600 ~/<name>.env`. Then open a shell of its own for the "
+            "commands:"
+        ),
+        run=".venv/bin/python {arguments}",
+        opens=(
+            "bash",
+            'eval "$(.venv/bin/python src/offbeat/deployment/env_file.py ~/<name>.env)"',
+        ),
+        after=(
+            "Make both databases private in the dashboard, delete `~/<name>.env`, and leave the shell: `exit`. Its "
+            "variables are those of production."
+        ),
+        fire="`panda cronjobs trigger NAME --stream`, with the name that `panda cronjobs list` shows.",
+        state="`panda monitor`, and the dashboard's list of services",
+        worker=(
+            "Deploy the worker again: `panda projects deploy NAME`. Choose a paid size: the free tier stops it"
+        ),
+        logs="`panda projects logs NAME`",
+        variables="the dashboard, Environment of each service",
+        crons="`panda cronjobs list`, `panda cronjobs logs NAME`",
+    ),
     files=("deploy/pandastack.md",),
     cron="a Docker cronjob without a command, PROCESS says what it runs: one `tick`, or one each with `--tick 0`",
     tick=10,

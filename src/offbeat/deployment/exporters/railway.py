@@ -7,12 +7,14 @@ import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import comment
 from offbeat.deployment.exporters.versions import Offer
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,19 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Railway",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with Railway's command line, in the folder that `railway link` has "
+            "linked."
+        ),
+        run="railway ssh --service web -- {command}",
+        fire="Dashboard, the service `cron-prune-jobs`, **Cron Runs**, **Run now** (not verified).",
+        state="`railway status`, and the dashboard",
+        worker="Deploy the service `worker` again: `railway redeploy --service worker`",
+        logs="`railway logs --service web`",
+        variables="`railway variables --service web`, and the project's shared variables",
+        crons="the dashboard, the service `cron-prune-jobs`, Cron Runs",
+    ),
     proved_by="npm's railway/iac: its types, and a run of the program",
     files=(".railway/railway.ts",),
     cron="a service each, with a `cronSchedule`",
@@ -93,6 +108,8 @@ def _program(target: Target) -> str:
     header = (
         f"{target.header}\nShared variables of the project, to be set there: {', '.join(_shared(target))}."
     )
+    if made := [each.name for each in platform.env if each.generated]:
+        header += f"\nMake {' and '.join(made)} once, with: {RECIPE}"
     return (
         comment(header).replace("# ", "// ")
         + f'import {{ {imports} }} from "railway/iac";\n\nexport default defineRailway((ctx) => {{\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import asked, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -24,6 +25,18 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Scalingo",
+    console=Console(
+        where="In a terminal on your own machine, with Scalingo's command line.",
+        run="scalingo --app <name> run {command}",
+        fire=(
+            "Scalingo starts no task by hand: wait for its next time. `scalingo --app <name> cron-tasks` shows it."
+        ),
+        state="`scalingo --app <name> ps`",
+        worker="`scalingo --app <name> scale worker:1`",
+        logs="`scalingo --app <name> logs --lines 100`",
+        variables="`scalingo --app <name> env`",
+        crons="`scalingo --app <name> cron-tasks`",
+    ),
     proved_by="a reader of ours, strict: the documented keys of scalingo.json and cron.json",
     files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
     cron="cron.json, at most five tasks",

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False  # as building an index beside running traffic needs it
 
     dependencies = [
-        ('offbeat_jobs', '0004_priorities'),
+        ('offbeat_jobs', '0006_paused_jobs'),
     ]
 
     # The new one first: workers of the release before find a batch's jobs by either.

@@ -22,7 +22,7 @@ from offbeat.env import env
 from offbeat.jobs.worker.transport import LedgerTransport
 from offbeat.mailer import mailer_option
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
-from offbeat.variables.weak_secrets import COMMAND, SHORTEST_KEY, SHORTEST_TOKEN, weakness
+from offbeat.variables.weak_secrets import RECIPE, SHORTEST_KEY, SHORTEST_TOKEN, weakness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def secret(name: str, value: str, shortest: int) -> Finding:
         f"can be guessed: {weak}" if weak else f"{len(value)} characters",
         is_red=bool(weak) and not settings.DEBUG,
         is_yellow=bool(weak),
-        advice=COMMAND,
+        advice=RECIPE,
     )
 
 

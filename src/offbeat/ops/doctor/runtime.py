@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from offbeat.cronjobs import entries, table
 from offbeat.cronjobs.words import counted
 from offbeat.ops import conditions
+from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.doctor.findings import Finding, Level, green, yellow
 from offbeat.ops.snapshot import Snapshot
 
@@ -21,8 +22,9 @@ def what_runs() -> Iterator[Finding]:
     found = [
         each for each in conditions.find(snapshot).conditions if each.kind is not conditions.REDIS_DOWN
     ]  # of servers their own checks tell
-    for each in found:
-        yield Finding(each.subject, Level(each.kind.severity), each.text, each.kind.advice)
+    for each in add_incidents(found):
+        text = f"{each.text}; {each.acknowledged}" if each.acknowledged else each.text
+        yield Finding(each.subject, Level(each.kind.severity), text, each.kind.advice)
     if not found:
         yield green("conditions", "nothing is wrong with jobs, queues, workers and cronjobs")
     busy, places = (sum(getattr(each, name) for each in snapshot.alive) for name in ("busy", "concurrency"))

@@ -14,7 +14,7 @@ from offbeat.jobs.models import Job
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offbeat.jobs.search import Found, JobSearch
+    from offbeat.jobs.search import JobSearch, PageFound
 
 State = Job.State
 # Which acts the whole list offers, by the state of its jobs; any state: all of them, each about those that it can be about.
@@ -35,7 +35,7 @@ class JobList:
     """One page of a list. `filters` are those of the address, `fixed` those that the page itself has, such as its batch."""
 
     wanted: JobSearch
-    found: Found
+    found: PageFound
     after: str
     filters: Mapping[str, str]
     fixed: Mapping[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from offbeat.cronjobs import table
@@ -11,6 +12,7 @@ from offbeat.deployment import spec
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.queries import messages
 from offbeat.ops import conditions
+from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.alerts.models import Incident
 from offbeat.ops.pages.queues import Queue, queues
 from offbeat.ops.pages.reports import reports
@@ -18,11 +20,11 @@ from offbeat.ops.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from offbeat.condition import Condition
     from offbeat.cronjobs.statuses import Report
 
+SAME_TIME = timedelta(minutes=1)  # so close together, two begins are one
 DEAD_LETTERS = 5  # shown here; their page has all
 CRONJOBS = 24  # shown here, those that are not well first: a screen's worth
 
@@ -72,6 +74,14 @@ class Overview:
         return min((each.since for each in self.conditions if each.since), default=None)
 
     @property
+    def newest(self) -> Condition | None:
+        """What is newer than the first of what is wrong: an old trouble must not hide that something broke a minute ago."""
+        newest = max(self.conditions, key=newest_at, default=None)
+        if newest is None or self.since is None or newest_at(newest) - self.since < SAME_TIME:
+            return None
+        return newest
+
+    @property
     def workers(self) -> int:
         return sum(len(service.workers) for service in self.services)
 
@@ -99,6 +109,16 @@ def ordered(reports: Sequence[Report]) -> list[Report]:
     )
 
 
+def newest_at(condition: Condition) -> datetime:
+    return condition.newest_at or datetime.min.replace(tzinfo=UTC)
+
+
+def by_urgency(found: Iterable[Condition]) -> list[Condition]:
+    """Return the worst first, then what nobody looks at, then the newest."""
+    newest_first = sorted(found, key=newest_at, reverse=True)
+    return sorted(newest_first, key=lambda each: (-each.kind.severity, each.acknowledged is not None))
+
+
 def gather() -> Overview:
     """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
     now = database_now()
@@ -117,7 +137,7 @@ def gather() -> Overview:
         unknown=table.not_known_yet(declared.platform.cronjobs, reported),
         dead=list(dead.defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS]),
         dead_count=sum(queue.depth.dead for queue in found),
-        conditions=conditions.find(snapshot).conditions,
+        conditions=by_urgency(add_incidents(conditions.find(snapshot).conditions)),
         last_incident=Incident.objects.filter(closed_at__isnull=False).order_by("-closed_at").first(),
     )
 

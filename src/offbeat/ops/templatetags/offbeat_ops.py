@@ -41,8 +41,8 @@ register.filter("duration", duration)
 PAGES = {
     "index": "Overview",
     "jobs": "Jobs",
-    "dead-letters": "Dead letters",
     "cronjobs": "Cronjobs",
+    "trends": "Trends",
     "batches": "Batches",
     "audit": "Audit trail",
 }
@@ -130,11 +130,6 @@ def took(length: timedelta) -> str:
     """Show a short length of time with milliseconds where they matter."""
     seconds = length.total_seconds()
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else duration(length)
-
-
-@register.simple_tag
-def strip(report: Report) -> SafeString:
-    return figures.strip(report.slots)
 
 
 @register.simple_tag

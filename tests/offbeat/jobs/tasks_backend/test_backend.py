@@ -24,9 +24,9 @@ from offbeat.jobs.tasks_backend.interface import (
     task_backends,
     task_enqueued,
 )
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import samples as celerys
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.running import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")

@@ -6,12 +6,12 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from offbeat.jobs import Job, attempts, decisions, recovery, retention
+from offbeat.jobs import Job, attempts, decisions, guard, recovery, retention
 from offbeat.jobs.models import Job as JobModel
 from offbeat.jobs.tasks_backend import AttemptLostError, JobCancelledError, JobExpiredError, UnknownTaskError
 from offbeat.jobs.tasks_backend.interface import TaskResultDoesNotExist, TaskResultStatus
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 READY, RUNNING, FAILED, SUCCESSFUL = (
@@ -137,7 +137,7 @@ def test_a_late_job_has_failed():
     """What was not started in time says so."""
     result = samples.add.using(not_after=timezone.now() - timedelta(seconds=1)).enqueue(1)
 
-    attempts.expire(JobModel.objects.get(pk=result.id).pk)
+    guard.expire(JobModel.objects.get(pk=result.id).pk)
 
     result.refresh()
     assert [error.exception_class for error in result.errors] == [JobExpiredError]

@@ -340,8 +340,8 @@ def test_every_task_can_be_done(maintenance):
     thread = MaintenanceThread([*heartbeat_tasks(maintenance), *maintenance_tasks(maintenance, pytest.fail)])
 
     assert [task.name for task in thread.tasks] == [
-        "heartbeat file", "heartbeat", "relay", "refused jobs", "dead children", "lost workers", "loss token", "lost messages",
-        "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
+        "heartbeat file", "heartbeat", "relay", "refused jobs", "pauses", "cancels", "dead children",
+        "lost workers", "loss token", "lost messages", "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
     ]  # fmt: skip
     for task in thread.tasks:
         task.act()

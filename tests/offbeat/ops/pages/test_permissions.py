@@ -51,6 +51,9 @@ NEEDS = {
     "message-drop": (CHANGE_JOB,),
     "batches": ("offbeat_jobs.view_batch",),
     "batch": ("offbeat_jobs.view_batch",),
+    "trends": (VIEW_JOB,),
+    "acknowledge": (CHANGE_JOB,),
+    "release": (CHANGE_JOB,),
     "audit": ("offbeat_ops.view_auditentry",),
 }
 ALL = [pattern.name for pattern in urls.urlpatterns]

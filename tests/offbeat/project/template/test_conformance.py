@@ -16,7 +16,7 @@ PATH = os.pathsep.join([str(CHECKOUT / "src"), str(CHECKOUT)])
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_conformance():
-    """Each of them passes or has its reason, and docs/offbeat/django-tasks.md says how many do."""
+    """Each of them passes or has its reason, and docs/offbeat/django-conformance.md says how many do."""
     done = subprocess.run(
         [sys.executable, "-m", "bench", "conformance", "--check"],
         cwd=CHECKOUT,

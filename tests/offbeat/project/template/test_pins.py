@@ -6,8 +6,11 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,9 +19,6 @@ from offbeat.deployment import spec
 from offbeat.deployment.pins import pin_image
 from offbeat.dev.thin_files import without_marked
 from tests.offbeat.project.template.containers.dockerfile import ROOT, stages
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DIGEST = re.compile(r"\S+:\S+@sha256:[0-9a-f]{64}")
 ACTION = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
@@ -145,3 +145,28 @@ def test_an_export_pulls_what_compose_pulls() -> None:
             pin_image(f"docker.io/library/{name}:{getattr(resources, name).version}")
             == services[name]["image"]
         )
+
+
+MACHINES = [
+    f"{machine}-{system}"
+    for machine in ("aarch64", "x86_64")
+    for system in ("apple-darwin", "manylinux_2_28")
+]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_developer_has_wheels(machine: str, tmp_path: Path) -> None:
+    """On Macs and Linux, Intel's and ARM, each Python finds all that is pinned as wheels: nobody needs a compiler, or a server."""
+    uv = Path(sys.executable).with_name("uv")
+    for version in ("3.11", "3.12", "3.13", "3.14"):
+        where = ["--target", tmp_path, "--python-platform", machine, "--python-version", version]
+        what = ["--only-binary", ":all:", "--require-hashes", "--requirement", ROOT / "requirements-dev.txt"]
+        done = subprocess.run(
+            [uv, "pip", "install", "--dry-run", "--quiet", *where, *what],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "error sending request" in done.stderr or "Failed to fetch" in done.stderr:
+            pytest.skip(f"the package index cannot be reached: {done.stderr.splitlines()[0]}")
+        assert done.returncode == 0, f"{machine}, Python {version}:\n{done.stderr}"

@@ -85,6 +85,7 @@ class Command(BaseCommand):
         if writes:
             for path in write(export, folder):
                 self.stdout.write(f"wrote {path}")
+            self.stdout.write(export.next_step)
             return
         for file in export.files:
             self.stdout.write(f"# ---- {file.path}\n{file.text}" if len(export.files) > 1 else file.text)

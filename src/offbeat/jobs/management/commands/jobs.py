@@ -10,9 +10,9 @@ import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from offbeat.jobs import export, queries, search
+from offbeat.jobs import export, finished, queries, search
 from offbeat.jobs.error_text import one_line
-from offbeat.jobs.management import acts, filters, job_table, messages, output
+from offbeat.jobs.management import acts, filters, finished_table, job_table, messages, output
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ class Command(BaseCommand):
             acts.add_arguments(
                 name, actions.add_parser(name, help=f"{act.help}; by id, or by filters after a question")
             )
-        actions.add_parser(
-            "stats", help="jobs by queue and state, messages that wait in Redis, workers alive"
+        stats = actions.add_parser(
+            "stats", help="jobs by queue and state, what has finished, messages in Redis, workers alive"
+        )
+        stats.add_argument(
+            "--by", choices=finished.BY, default="task", help="finished jobs by task (default) or by queue"
         )
         actions.add_parser("unfinished", help="how many jobs of which task are still to be run, or run")
         messages.add_arguments(
@@ -89,9 +92,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no job {ids[0]}.", returncode=os.EX_NOINPUT)
         self._tell(options, output.full(job), output.lines(job))
 
-    def do_stats(self, **options: Any) -> None:
-        found = queries.statistics()
-        self._tell(options, output.figures(found), output.summary(found))
+    def do_stats(self, *, by: str, **options: Any) -> None:
+        found, ended = queries.statistics(), finished.count_finished(by)
+        figures = output.figures(found) | {"finished": finished_table.values(ended)}
+        self._tell(options, figures, [*output.summary(found), "", *finished_table.table(ended)])
 
     def do_unfinished(self, **options: Any) -> None:
         found = [each for each in queries.tallies() if each.state != Job.State.DEAD]
