@@ -33,7 +33,11 @@ PATHS = {
     "cronjobs": "/ops/cronjobs/",
     "one cronjob": "/ops/cronjobs/busy-0/",
     "batches": "/ops/batches/",
+    "trends of a day": "/ops/trends/",
+    "trends of a week": "/ops/trends/?span=week",
+    "trends of a task, a week": "/ops/trends/?span=week&task=shop.tasks.number_7",
 }
+TASKS, HOURS = 200, 7 * 24 + 6  # every task ends in each hour, in twelve buckets
 
 # Ids as offbeat.jobs.identity makes them: 48 bits of milliseconds, then chance. Fifty jobs a second, the newest just now.
 FILL = """
@@ -56,6 +60,13 @@ ALIVE = """
     INSERT INTO offbeat_jobs_worker (id, hostname, pid, queues, concurrency, version, busy, heartbeat_at)
     SELECT gen_random_uuid(), 'worker-' || n, n, '["default", "mail"]', 8, 'v2.4.1', n %% 9, now() + interval '1 day'
     FROM generate_series(1, %s) AS n
+"""
+ENDED = """
+    INSERT INTO offbeat_metrics_taskhour (hour, task, succeeded, dead, expired, cancelled, failed_attempts, wait, run)
+    SELECT date_trunc('hour', now(), 'UTC') - make_interval(hours => hour), task, 400, 1, 0, 0, 3, found, found
+    FROM generate_series(0, %s - 1) AS hour,
+        (SELECT '' AS task UNION ALL SELECT 'shop.tasks.number_' || n FROM generate_series(1, %s) AS n) AS tasks,
+        (SELECT jsonb_object_agg(n, 33) AS found FROM generate_series(20, 31) AS n) AS histogram
 """
 # In the order of their decision, each with a finished job of its own.
 SLOTS = """
@@ -106,12 +117,14 @@ def fill():
         for state in ("pending", "published", "running"):
             cursor.execute(WAITING, [state])
         cursor.execute(ALIVE, [WORKERS])
+        cursor.execute(ENDED, [HOURS, TASKS])
         for entry in load_file_entries():
             register(entry, timezone.now())
         cursor.execute(SLOTS, [40])
         cursor.execute("UPDATE offbeat_cronjobs_cronjob SET last_fire_at = now()")
         cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
         cursor.execute("VACUUM ANALYZE offbeat_cronjobs_slot")
+        cursor.execute("VACUUM ANALYZE offbeat_metrics_taskhour")
         cursor.execute("CHECKPOINT")  # what a million rows leave to be written is no page's doing
 
 
@@ -176,17 +189,18 @@ def main():
 def tell(found):
     load = os.getloadavg()[0]
     print(
-        f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers; ms over {ROUNDS} requests, at a load of {load:.1f}\n"
+        f"{JOBS:,} jobs, {CRONJOBS} cronjobs, {WORKERS} workers, {TASKS} tasks in each of {HOURS} hours\n"
+        f"ms over {ROUNDS} requests, at a load of {load:.1f}\n"
     )
     print(f"| {'page':40} | {'p50':>6} | {'p95':>6} |\n|{'-' * 42}|{'-' * 7}:|{'-' * 7}:|")
     for page, (p50, p95) in found.items():
         print(f"| {page:40} | {p50:6.1f} | {p95:6.1f} |")
     verdict = "Met" if worst(found) <= BOUND else "Missed"
-    print(f"\n{verdict}: the overview within {BOUND:.0f} ms at p95: {worst(found):.1f} ms")
+    print(f"\n{verdict}: the overview and trends within {BOUND:.0f} ms at p95: {worst(found):.1f} ms")
 
 
 def worst(found):
-    return max(p95 for page, (_, p95) in found.items() if page.startswith("overview"))
+    return max(p95 for page, (_, p95) in found.items() if page.startswith(("overview", "trends")))
 
 
 if __name__ == "__main__":

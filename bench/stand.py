@@ -23,13 +23,12 @@ def stand():
     from offbeat.dev.embedded_postgres import EmbeddedPostgres
     from offbeat.dev.embedded_redis import EmbeddedRedis
     from offbeat.dev.environments import private
-    from offbeat.dev.servers import EXECUTABLES
 
     with tempfile.TemporaryDirectory(prefix="offbeat-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
         postgres = EmbeddedPostgres(folder / "postgres", durable=True)
-        redis = EmbeddedRedis(folder / "redis", durable=False, executables=EXECUTABLES)
+        redis = EmbeddedRedis(folder / "redis", durable=False)
         with postgres, redis:
             os.environ.update(private(os.environ) | {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url})
             os.environ.update(DJANGO_SETTINGS_MODULE="bench.settings", LOG_LEVEL="WARNING")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,19 @@ class ConditionKind:
 
 
 @dataclass(frozen=True)
+class Acknowledgement:
+    """Somebody is looking at it, since a moment; `note` is what they want others to know."""
+
+    by: str
+    at: datetime
+    note: str = ""
+
+    def __str__(self) -> str:
+        words = f"{self.by} is looking at it since {self.at.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+        return f"{words}: {self.note}" if self.note else words
+
+
+@dataclass(frozen=True)
 class Condition:
     """Something that is wrong now."""
 
@@ -41,6 +55,13 @@ class Condition:
     text: str  # a sentence
     since: datetime | None = None
     last_at: datetime | None = None  # when it happened last, of what happens again and again
+    noticed_at: datetime | None = None  # when the first check of alerts saw it: `since` may lie long before
+    acknowledged: Acknowledgement | None = None
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When it was news for the last time."""
+        return max(filter(None, (self.since, self.noticed_at, self.last_at)), default=None)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,4 +71,9 @@ class Condition:
             "text": self.text,
             "advice": self.kind.advice,
             "since": self.since.isoformat() if self.since else None,
+            "acknowledged": self._acknowledged_as_json(),
         }
+
+    def _acknowledged_as_json(self) -> dict[str, str] | None:
+        found = self.acknowledged
+        return {"by": found.by, "at": found.at.isoformat(), "note": found.note} if found else None

@@ -7,6 +7,7 @@ import re
 from importlib import import_module
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 from celery.app.task import Task
 from django.core.management import get_commands
 from django.dispatch import Signal
@@ -19,6 +20,7 @@ from offbeat.jobs import Batch, Job, signals, testing
 from offbeat.jobs.enqueuer import Enqueuer
 from offbeat.jobs.task import DurableTask
 from offbeat.ops.health import PATHS
+from offbeat.testing import plugin
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
@@ -65,7 +67,9 @@ def test_the_page_has_the_names_of_a_package(package):
 
 def test_the_page_has_the_fields_that_stay():
     """Each field that the page promises is one of the models."""
-    job, batch = section("`offbeat.jobs`").partition("Fields of a `Job`")[2].split("Of a `Batch`")
+    job, batch = (
+        section("`offbeat.jobs`").partition("Public fields of a `Job`")[2].split("fields of a `Batch`")
+    )
     promised = {name for name in quoted(job) if name.islower()}
 
     assert promised <= {*(field.name for field in Job._meta.get_fields()), "is_finished"}  # noqa: SLF001
@@ -111,7 +115,9 @@ def test_the_page_has_what_tests_use():
 
     assert rows(section("`offbeat.jobs.testing`")) == [
         f"run_jobs{signature(testing.run_jobs)}",
+        f"arun_jobs{signature(testing.arun_jobs)}",
         "EndlessJobsError",
+        "JobFailedError",
     ]
     assert own.keys() == set(names(section("`offbeat.jobs.testing`")))
 
@@ -131,7 +137,7 @@ def test_the_page_has_what_is_for_the_database():
 def test_the_page_has_the_attributes_of_a_command():
     """A cronjob's command is set up by these attributes and methods."""
     attributes, _, methods = (
-        section("`offbeat.cronjobs`").partition("Its attributes are")[2].partition("methods to override")
+        section("`offbeat.cronjobs`").partition("Its attributes are")[2].partition("override its methods")
     )
 
     assert quoted(attributes) == list(EnqueueCommand.__annotations__)
@@ -174,7 +180,20 @@ def test_the_page_has_what_tests_are_given(stack):
     row = next(line for line in section("In tests").splitlines() if line.startswith("| `stack`"))
 
     assert [name for name in quoted(row.split("|")[2]) if not hasattr(stack, name)] == []
-    assert names(section("In tests"))[1:] == [f"{wait_until.__module__}.{wait_until.__name__}"]
+    assert names(section("In tests"))[1] == f"{wait_until.__module__}.{wait_until.__name__}"
+
+
+def test_the_page_has_the_fixtures():
+    """Each of the plugin, with its option, and the manual has it."""
+    own = {
+        name
+        for name, value in vars(plugin).items()
+        if isinstance(value, FixtureFunctionDefinition) and name[0] != "_"
+    }
+
+    assert set(names(section("In tests"))[2:]) == own | {plugin.INI}
+    manual = (CHECKOUT / "docs/offbeat/testing-jobs.md").read_text()
+    assert [name for name in (*own, plugin.INI) if f"`{name}" not in manual] == []
 
 
 @pytest.mark.parametrize("path", rows(section("Addresses")))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name for it
 from django.db import DatabaseError, connections
 
+from offbeat.cronjobs.entries import as_call
 from offbeat.jobs import code
 from offbeat.redaction import redact
 
@@ -51,27 +52,26 @@ def check_arguments(entry: Entry, where: str) -> Iterator[CheckMessage]:
     except Exception as error:  # noqa: BLE001  whatever a project's code raises
         yield Warning(
             f"{where}: arguments() of its command raised {redact(f'{type(error).__name__}: {error}')}",
-            hint="It does so at each wake-up, unless something is there then that is not here.",
+            hint="This happens at each wake-up, unless production differs from this machine.",
             id="offbeat_cronjobs.W002",
         )
         return
-    if misfit := _misfit(entry.command.task, arguments):
+    if problem := misfit(entry.command.task, arguments):
         yield Error(
-            f"{where}: {misfit}",
-            hint=f"arguments() of {entry.line.split()[0]} returns the keyword arguments of a job: those that its task takes.",
+            f"{where}: {problem}",
+            hint=f"arguments() of {entry.line.split()[0]} must return the arguments of its task.",
             id="offbeat_cronjobs.E007",
         )
 
 
-def _misfit(task: Any, arguments: Any) -> str:
-    """Return why a job cannot be made of these arguments, "" where it can; nothing is enqueued."""
-    if not isinstance(arguments, dict):
-        return f"arguments() returned {type(arguments).__name__}, and should return a dict"
+def misfit(task: Any, arguments: Any) -> str:
+    """Return why a job cannot be made of what arguments() returned, "" where it can; nothing is enqueued."""
     try:
-        task.call(**arguments).row()
+        args, kwargs = as_call(arguments)
+        task.call(*args, **kwargs).row()
     except (TypeError, ValueError) as error:
         return str(error)
-    return code.misfit(task, (), arguments)
+    return code.misfit(task, args, kwargs)
 
 
 @contextlib.contextmanager
@@ -89,4 +89,4 @@ def without_database() -> Iterator[None]:
 
 
 def _refuse(*_: Any, **__: Any) -> Any:
-    raise DatabaseAskedError("the database is not asked while the code is checked")
+    raise DatabaseAskedError("the check makes no queries to the database")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
+from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +18,10 @@ def database_now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
-    off = datetime.now(UTC) - now
+    off = timezone.now() - now
     if abs(off) > TOLERANCE:
         logger.warning(
-            "this machine's clock is %+.0f s off PostgreSQL's, which decides", off.total_seconds(),
+            "this machine's clock differs by %+.0f s from PostgreSQL's, which decides", off.total_seconds(),
             extra={"action": "clock_off"},
         )  # fmt: skip
     return now

@@ -74,7 +74,7 @@ def claim_slots(
     `decide` gets the locked row, whose cursor it may move, and the result so far. `now` stands in for the database's clock;
     `is_dry` leaves no trace; `on_commit` is called between commit and publishing.
     Raises entries.ConfigurationError, row_lock.CronJobHeldError where somebody else is at the cronjob, and any other
-    django.db.OperationalError while PostgreSQL is away or does not answer in time.
+    django.db.OperationalError while PostgreSQL is down or does not answer in time.
     """
     with transaction.atomic():
         transaction.on_commit(on_commit)
@@ -132,7 +132,8 @@ def insert_slots(
 
 def enqueue_job(entry: Entry, result: ClaimResult, row: int, slot: datetime) -> uuid.UUID:
     """Enqueue the job of a slot that is ours, and note it in the slot's row."""
-    job = entry.command.task.using(**job_options(entry, result, slot)).enqueue(**entry.arguments(slot))
+    args, kwargs = entry.call(slot)
+    job = entry.command.task.using(**job_options(entry, result, slot)).enqueue(*args, **kwargs)
     Slot.objects.filter(pk=row).update(job_id=job.pk)
     return job.pk
 

@@ -1,4 +1,4 @@
-"""The facts on the pages of docs/offbeat/deploy/: a table on each, and one of all platforms, made of the exporters' own."""
+"""What is generated on the pages of docs/offbeat/deploy/: a table of facts, one of all platforms, and each page's last steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import TARGETS, facts_of
+from offbeat.deployment.exporters.first_steps import first_steps
 from offbeat.deployment.exporters.texts import markdown_table
 from offbeat.project import DOCS
 
@@ -19,22 +20,31 @@ FOLDER = DOCS / "deploy"
 OVERVIEW = FOLDER / "README.md"
 BEGIN = "<!-- facts: made by `python manage.py check_platform --write` -->\n"
 END = "<!-- end of facts -->"
-BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+STEPS_BEGIN = "<!-- first steps: made by `python manage.py check_platform --write` -->\n"
+STEPS_END = "<!-- end of first steps -->"
 ZONES = {
     "utc": "UTC",
-    "each": "each cronjob its own",
+    "each": "one for each cronjob",
     "host": "the machine's; lines are in UTC",
-    "file": "each cronjob its own: a process of ours reads platform.yaml",
+    "file": "one for each cronjob: a process of Offbeat reads platform.yaml",
 }
 
 
 def page_texts() -> Iterator[tuple[Path, str]]:
     """Give each page with its facts as they are now; a page that is not there yet is left out."""
-    tables = {OVERVIEW: _overview()} | {FOLDER / f"{name}.md": _page(facts_of(name)) for name in TARGETS}
-    for path, table in tables.items():
+    if OVERVIEW.exists():
+        yield OVERVIEW, _filled(OVERVIEW.read_text(encoding="utf-8"), BEGIN, _overview(), END)
+    for name in TARGETS:
+        path = FOLDER / f"{name}.md"
         if path.exists():
-            before, after = BLOCK.split(path.read_text(encoding="utf-8"), maxsplit=1)
-            yield path, f"{before}{BEGIN}{table}{END}{after}"
+            text = _filled(path.read_text(encoding="utf-8"), BEGIN, _page(facts_of(name)), END)
+            yield path, _filled(text, STEPS_BEGIN, first_steps(facts_of(name)), STEPS_END)
+
+
+def _filled(text: str, begin: str, made: str, end: str) -> str:
+    """Give a page with what is made between its two marks."""
+    before, after = re.split(f"{re.escape(begin)}.*?{re.escape(end)}", text, maxsplit=1, flags=re.DOTALL)
+    return f"{before}{begin}{made}{end}{after}"
 
 
 def _overview() -> str:

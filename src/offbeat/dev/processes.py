@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
+from offbeat.dev import breakpoint_refusal
 from offbeat.dev.child_processes import end_by_force, end_leftovers, family, start_child, stop_by
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.ops.logs import wants_colours
@@ -64,7 +65,7 @@ class Processes:
         with undisturbed():
             process = start_child(
                 launch.command,
-                env=dict(launch.environment) | colours,
+                env={"PYTHONBREAKPOINT": breakpoint_refusal.NAME, **launch.environment, **colours},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -10,21 +10,19 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import batches, concurrency_keys, locks, signals, sql
+from offbeat.jobs import guard, locks, signals, sql
 from offbeat.jobs.conf import conf
+from offbeat.jobs.consequences import follow, send_after_commit
 from offbeat.jobs.error_text import storable
-from offbeat.jobs.models import BUSY, Job
+from offbeat.jobs.guard import ACCEPTED, IN_TIME, IS_CANCELLED, IS_HELD, KEY_IS_BUSY, RUN_BY, STARTABLE
 from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     import uuid
-
-    from django.dispatch import Signal
 
 
 class FencedError(Exception):
@@ -32,6 +30,10 @@ class FencedError(Exception):
 
     Nothing of it is recorded. Inside `atomic` tasks, their effects are rolled back with it.
     """
+
+
+class CancelledAttemptError(FencedError):
+    """The attempt did not succeed, and a person has cancelled its job: that is recorded, and nothing else."""
 
 
 @dataclass(slots=True)
@@ -64,17 +66,12 @@ class Attempt:
         self.is_committed = True
 
 
-# What is published was due when it was: a database whose clock steps back must not refuse it.
-RUN_BY = "coalesce(nullif(offbeat_jobs_job.runner, ''), offbeat_jobs_job.task)"  # the task of Celery that runs a job
-STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
-KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
-    WHERE other.state = 'running' AND other.concurrency_key = offbeat_jobs_job.concurrency_key)"""
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
     WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
-        ELSE {STARTABLE} AND (not_after IS NULL OR not_after > now())
+        ELSE {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD}
     END AND {{key}}
     RETURNING attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key
 """  # noqa: S608  constants
@@ -84,7 +81,7 @@ BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'ru
 
 
 def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
-    """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one whose key is busy.
+    """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one that may not start now.
 
     `task` is what the message says: one that names another task than what runs the job starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
@@ -93,8 +90,7 @@ def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) 
     values = {"id": job_id, "task": task, "worker": worker, "pid": os.getpid()}
     row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
-        if not _step_back(job_id, task):
-            expire(job_id)
+        guard.turn_away(job_id, task)
         return None
     number, *texts = row[:5]
     return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
@@ -148,25 +144,26 @@ HISTORY = f"""
 """
 
 
+# The same of a cancelled one, which says why in the row of its request.
+CANCELLED_HISTORY = HISTORY % ("'cancelled'", "cancellation.reason", "jsonb_build_object()")
+
+
 def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> list[str]:
     """Return what the history takes of an attempt's end; `error` is the path of its exception's class, "" where there was none."""
     raised = {"error": error, "traceback": storable(redact(traceback, LONGEST_PAST))} if error else {}
     return [outcome, reason, json.dumps(raised)]
 
 
-# Of a job that has begun: the code that begins it the next time is asked anew.
-ACCEPTED = "refused_at = NULL, refused_by = '[]'"
-
 BURY = f"""
     UPDATE offbeat_jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s, {HISTORY}
-    WHERE id = %s AND state = 'running' AND attempt = %s
-"""  # noqa: S608  a constant
+    WHERE id = %s AND state = 'running' AND attempt = %s AND NOT {IS_CANCELLED}
+"""  # noqa: S608  constants
 
 
 def bury(attempt: Attempt, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task failed for good: a dead letter, until a person retries or discards it."""
     past = ending("failed", reason, error, traceback)
-    _end(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt)
+    _end_unless_cancelled(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -174,8 +171,8 @@ RETRY = f"""
     UPDATE offbeat_jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY}, {ACCEPTED},
         args = coalesce(%s::jsonb, args), kwargs = coalesce(%s::jsonb, kwargs),
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
-    WHERE id = %s AND state = 'running' AND attempt = %s
-"""  # noqa: S608  a constant
+    WHERE id = %s AND state = 'running' AND attempt = %s AND NOT {IS_CANCELLED}
+"""  # noqa: S608  constants
 
 
 LONGEST_WAIT = 10 * 365 * 86_400.0  # seconds; PostgreSQL refuses times that are thousands of years away
@@ -193,7 +190,7 @@ class Again:
 def retry(attempt: Attempt, again: Again, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task asks for another attempt; it waits in PostgreSQL."""
     wait = min(max(0.0, again.countdown), LONGEST_WAIT)
-    _end(
+    _end_unless_cancelled(
         RETRY,
         [
             reason,
@@ -221,63 +218,35 @@ def record_progress(attempt: Attempt, done: int, total: int) -> None:
     _end(PROGRESS, [done, total, attempt.job_id, attempt.number], attempt)
 
 
-LATE = "not started before its not_after"
-EXPIRE = f"""
-    UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = '{LATE}'
-    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id, task
+def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
+    if not sql.execute(statement, values):
+        raise _fenced(attempt)
+
+
+# Whatever it was that ended it: the cancel has interrupted it, or came in that moment.
+CANCEL = f"""
+    UPDATE offbeat_jobs_job SET {CANCELLED_HISTORY}, state = 'cancelled', finished_at = clock_timestamp(),
+        reason = cancellation.reason
+    FROM offbeat_jobs_cancellation AS cancellation
+    WHERE job_id = id AND id = %s AND state = 'running' AND attempt = %s
+    RETURNING task, offbeat_jobs_job.reason
 """  # noqa: S608  a constant
 
 
-def expire(job_id: uuid.UUID) -> bool:
-    """End a job that was not started before its `not_after`; tell whether it was one."""
-    if row := sql.fetch_one(EXPIRE, [job_id]):
-        follow(row[0], None)
-        send_after_commit(signals.job_expired, row[1], job_id, LATE)
-    return row is not None
-
-
-def send_after_commit(signal: Signal, task: str, job_id: uuid.UUID, reason: str) -> None:
-    """Send what became of a job, once the transaction that says so is committed."""
-    transaction.on_commit(partial(signal.send_robust, task, job_id=job_id, reason=reason), robust=True)
-
-
-def follow(batch_id: uuid.UUID | None, concurrency_key: str | None) -> None:
-    """Settle the batch, and hand the key over, of a job that this transaction ends, once it has.
-
-    Death in between: the reconciler does it.
-    """
-    if batch_id:
-        batches.settle_after_commit(batch_id)
-    if concurrency_key:
-        transaction.on_commit(partial(concurrency_keys.hand_over, concurrency_key), robust=True)
-
-
-# Not one that had the key, and lost it by a deploy, a deadlock or a crash: it has been begun, and is to be done.
-SKIPS = "when_busy = 'skip' AND (attempt = 0 OR retries > 0) AND refused_at IS NULL"
-STEP_BACK = f"""
-    UPDATE offbeat_jobs_job SET reason = %(reason)s,
-        state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
-        finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
-        due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
-    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
-        AND (not_after IS NULL OR not_after > now())
-    RETURNING state, batch_id, concurrency_key, task
-"""  # noqa: S608  constants
-
-
-def _step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
-    """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
-    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
+def end_cancelled(attempt: Attempt) -> None:
+    """Record that an attempt that did not succeed was to be cancelled, and raise CancelledError; FencedError where it was not."""
+    row = sql.fetch_one(CANCEL, [attempt.job_id, attempt.number])
     if row is None:
-        return False
-    state, batch_id, key, name = row
-    if state == Job.State.CANCELLED:
-        send_after_commit(signals.job_cancelled, name, job_id, BUSY)
-    # The other one may have ended meanwhile, and found nobody to hand its key over to.
-    follow(batch_id if state == Job.State.CANCELLED else None, key)
-    return True
+        raise _fenced(attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
+    send_after_commit(signals.job_cancelled, row[0], attempt.job_id, row[1])
+    raise CancelledAttemptError(f"attempt {attempt.number} of job {attempt.job_id} is cancelled: {row[1]}")
 
 
-def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
+def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt) -> None:
     if not sql.execute(statement, values):
-        raise FencedError(f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one")
+        end_cancelled(attempt)
+
+
+def _fenced(attempt: Attempt) -> FencedError:
+    return FencedError(f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one")

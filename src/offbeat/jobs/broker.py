@@ -143,11 +143,13 @@ def _options() -> dict[str, Any]:
 def refuse_while_away() -> None:
     """Raise BrokerAwayError while the breaker is open."""
     if breaker.is_open:
-        raise BrokerAwayError("Redis did not answer a moment ago")
+        raise BrokerAwayError("Redis did not answer some seconds ago")
 
 
-def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
+def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) -> list[str]:
     """Push messages, by the name of their list, those of one in one command; return the lists whose key is something else.
+
+    The last one pushed `in_front` is the next one taken.
 
     An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
     again must always be safe, and is: the ledger starts each job once.
@@ -157,7 +159,7 @@ def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
     refused = []
     try:
         for name, batch in messages.items():
-            if not _push(name, batch):
+            if not _push(name, batch, in_front=in_front):
                 refused.append(name)
     except redis.RedisError as error:
         breaker.open()
@@ -166,9 +168,10 @@ def publish(messages: Mapping[str, Sequence[str]]) -> list[str]:
     return refused
 
 
-def _push(name: str, batch: Sequence[str]) -> bool:
+def _push(name: str, batch: Sequence[str], *, in_front: bool) -> bool:
+    push = client().rpush if in_front else client().lpush
     try:
-        client().lpush(key(name), *batch)
+        push(key(name), *batch)
     except redis.ResponseError as error:
         if not str(error).startswith("WRONGTYPE"):
             raise

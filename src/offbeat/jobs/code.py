@@ -50,7 +50,7 @@ def fingerprint() -> str:
 
 def _outline(task: Task) -> str:
     """Return what decides whether a call fits: not the text of a default, which may hold the address of an object."""
-    signature = _signature(task)
+    signature = signature_of(task)
     if signature is None:
         return "?"
     return ", ".join(
@@ -61,7 +61,7 @@ def _outline(task: Task) -> str:
 
 def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return why a task cannot be called with these arguments, "" where it can."""
-    signature = _signature(task)
+    signature = signature_of(task)
     if signature is None:
         return ""
     try:
@@ -72,7 +72,7 @@ def misfit(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _signature(task: Task) -> inspect.Signature | None:
+def signature_of(task: Task) -> inspect.Signature | None:
     """Return what a task takes; None of one that cannot tell, as some functions written in C.
 
     Of a decorated function, what the decorator takes: that is what is called. Celery's own around `autoretry_for` passes all on.

@@ -30,6 +30,8 @@ class JobsConf(Conf):
     reconcile_interval: float = 5.0
     drain: float = 45.0  # a stopping worker waits this long for running jobs; must stay some 10 s below the platform's grace
     stuck_after: float = 300.0  # a queue with messages, free processes, and nothing started for this long: the consumer is stuck
+    # A task that a person cancels is interrupted as by its soft time limit; after this long its process is killed.
+    cancel_grace: float = 10.0
     patience: float = 20.0  # a child waits this long for PostgreSQL to come back before it gives an attempt up; below the grace
 
     # A worker that starts takes no job and no plain message: all of them wait, and it beats and maintains the ledger as ever.

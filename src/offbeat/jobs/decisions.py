@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from offbeat.jobs import attempts, batches, signals, sql
+from offbeat.jobs import batches, signals, sql
+from offbeat.jobs.consequences import send_after_commit
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.jobs.relay import publish_job
@@ -21,6 +22,11 @@ RETRY = """
         not_after = CASE WHEN not_after > now() THEN not_after END, reason = 'retried by hand'
     WHERE id = %s AND state IN ('dead', 'cancelled', 'expired') RETURNING batch_id
 """
+# Of a job that has ended; else it would end the attempt that follows, too.
+FORGET_CANCEL = """
+    DELETE FROM offbeat_jobs_cancellation USING offbeat_jobs_job
+    WHERE job_id = id AND id = %s AND state IN ('dead', 'cancelled', 'expired')
+"""
 DISCARD = """
     UPDATE offbeat_jobs_job SET state = 'cancelled', finished_at = clock_timestamp(), reason = %s
     WHERE id = %s AND state IN ('dead', 'pending', 'published') RETURNING batch_id, task
@@ -30,6 +36,7 @@ DISCARD = """
 def retry(job_id: uuid.UUID) -> bool:
     """Make a dead, cancelled or expired job due again, with fresh attempts; tell whether it was one."""
     with transaction.atomic():
+        sql.execute(FORGET_CANCEL, [job_id])
         row = sql.fetch_one(RETRY, [job_id])
         if row and row[0]:
             batches.reopen(row[0])
@@ -44,7 +51,7 @@ def discard(job_id: uuid.UUID, reason: str = "discarded by hand") -> bool:
     if row and row[0]:
         batches.settle_after_commit(row[0])
     if row:
-        attempts.send_after_commit(signals.job_cancelled, row[1], job_id, reason)
+        send_after_commit(signals.job_cancelled, row[1], job_id, reason)
     return row is not None
 
 

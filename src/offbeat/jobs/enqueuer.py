@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from offbeat.jobs import celery_options, levels
+from offbeat.jobs import celery_options, levels, queue_names
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
 from offbeat.jobs.parameters import P, R
@@ -52,7 +52,7 @@ class Enqueuer(Generic[P, R]):
             moment = getattr(self, name)
             if moment is not None and timezone.is_naive(moment):
                 raise ValueError(
-                    f"{self.task.name}: {name} has no time zone ({moment}): take django.utils.timezone.now() and add to it."
+                    f"{self.task.name}: {name} has no time zone ({moment}): use django.utils.timezone.now() plus a timedelta."
                 )
         if self.when_busy not in Job.WhenBusy.values:
             raise ValueError(
@@ -83,9 +83,11 @@ class Enqueuer(Generic[P, R]):
             raise ValueError(
                 f'{self.task.name}: batch "{self.batch}" is sealed: enqueue its jobs inside its `with` block.'
             )
+        queue = self.queue or queue_of(self.task)
+        queue_names.check_queue(self.task.name, queue)
         return Call(
             task=self.task.name,
-            queue=self.queue or queue_of(self.task),
+            queue=queue,
             max_attempts=self.task.max_attempts or conf().max_attempts,
             args=args,
             kwargs=kwargs,

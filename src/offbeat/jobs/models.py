@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BUSY = "waits for another job of the same concurrency_key"  # the reason of a pending job that does
+PAUSED = "paused: "  # what the reason of a pending job begins with that a pause holds; then the pause's kind and name
 
 
 class Job(models.Model):
@@ -120,6 +121,11 @@ class Job(models.Model):
                 name="offbeat_jobs_keys_idx",
                 condition=Q(state="pending", reason=BUSY),
             ),
+            models.Index(
+                fields=["reason", "-priority", "due_at"],
+                name="offbeat_jobs_paused_idx",
+                condition=Q(state="pending", reason__startswith=PAUSED),
+            ),
             models.Index(fields=["batch"], name="offbeat_jobs_batch_idx", condition=Q(batch__isnull=False)),
             models.Index(
                 fields=["batch"],
@@ -197,6 +203,46 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Pause(models.Model):
+    """A queue or a task of which no attempt starts, anywhere, while this row is there. See `offbeat.jobs.pauses`."""
+
+    class Kind(models.TextChoices):
+        QUEUE = "queue"
+        TASK = "task"
+
+    kind = models.CharField(max_length=5, choices=Kind)
+    name = models.CharField(max_length=255)
+    reason = models.TextField()
+    paused_by = models.CharField(max_length=150)
+    paused_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()  # who may change jobs may pause them
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "name"], name="offbeat_jobs_one_pause")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Cancellation(models.Model):
+    """A request to end a job that runs. See `offbeat.jobs.cancellation`.
+
+    No column of the job: a task may hold the row of its own job for as long as its transaction takes.
+    """
+
+    job_id = models.UUIDField(primary_key=True, editable=False)
+    reason = models.TextField()  # and by whom: what the job's row will say
+    requested_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.reason}"
 
 
 class Worker(models.Model):

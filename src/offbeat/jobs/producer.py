@@ -55,9 +55,9 @@ def _insert(rows: str, run_at: str, conflict: str = "") -> str:
     """Return the INSERT of `rows`, whose times and state follow from `run_at`."""
     following = f"""coalesce({run_at}, now()), coalesce({run_at}, now()),
         CASE WHEN {run_at} > now() THEN 'pending' ELSE 'published' END,
-        CASE WHEN {run_at} > now() THEN NULL ELSE clock_timestamp() END, %(context)s::jsonb"""
+        CASE WHEN {run_at} > now() THEN NULL ELSE clock_timestamp() END, statement_timestamp(), %(context)s::jsonb"""
     return f"""
-        INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, context)
+        INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, created_at, context)
         {rows.format(following=following)}
         {conflict}
         RETURNING {CLAIMED}, created_at

@@ -47,7 +47,7 @@ def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
     """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
 
     Published ones are listed by queue and priority, the least urgent first.
-    A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
+    A task, a queue, or one of the states of finished jobs is the search covers the first 100,000 jobs of that order.
     """
     source, values = _matching(wanted)
     order = ORDER.get(wanted.state or "", "id DESC")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from offbeat.jobs import attempts, broker, relay, sql
+from offbeat.jobs import broker, guard, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import level_of
 
@@ -53,7 +53,7 @@ def _republish(queue: str, level: int, priorities: list[int]) -> int:
         oldest = broker.oldest_published_at(queue, level)
     except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
         logger.error(  # noqa: TRY400
-            "queue %s cannot be looked at: %s",
+            "queue %s cannot be checked: %s",
             queue,
             error,
             extra={"action": "queue_refused", "queue": queue},
@@ -78,4 +78,4 @@ EXPIRING = """
 
 def expire_late_jobs() -> int:
     """End jobs that were not started before their `not_after`; return how many."""
-    return sum(attempts.expire(job_id) for (job_id,) in sql.fetch_all(EXPIRING))
+    return sum(guard.expire(job_id) for (job_id,) in sql.fetch_all(EXPIRING))

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from offbeat.jobs import attempts, last_crash, locks, sessions, signals, sql
-from offbeat.jobs.attempts import ACCEPTED, HISTORY
+from offbeat.jobs.attempts import CANCELLED_HISTORY, HISTORY
 from offbeat.jobs.conf import conf
+from offbeat.jobs.consequences import follow
 from offbeat.jobs.error_text import path_of, written_traceback
+from offbeat.jobs.guard import ACCEPTED, IS_CANCELLED
 from offbeat.jobs.locks import HeldError
 from offbeat.jobs.models import Job
 from offbeat.jobs.processes import wait_for_death
@@ -34,24 +36,28 @@ CRASH = f"""
             THEN format('%%s of %%s attempts ended without an answer; the last: %%s', crashes + 1, max_attempts, %s::text)
             ELSE %s END
     FROM (SELECT id AS recovered, CASE WHEN excused < %s THEN 0 ELSE 1 END AS counted
-        FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED) AS account
+        FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} AND NOT {IS_CANCELLED} FOR NO KEY UPDATE SKIP LOCKED) AS account
     WHERE id = recovered
     RETURNING id, task, state, batch_id, concurrency_key, reason
-"""  # noqa: S608  a constant
+"""  # noqa: S608  constants
 
 HAND_BACK = f"""
     UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
-    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s FOR NO KEY UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT {IS_CANCELLED}
+        FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, state, batch_id, concurrency_key, reason
-"""  # noqa: S608  a constant
+"""  # noqa: S608  constants
 
 
-# Of a job that was revoked: its process is dead by now, or had not begun it.
+# Those of them that a person has cancelled: whatever ended them, they are not tried again.
 CANCEL = f"""
-    UPDATE offbeat_jobs_job SET {HISTORY}, state = 'cancelled', finished_at = clock_timestamp(), reason = %s
-    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id, task, state, batch_id, concurrency_key, reason
-"""  # noqa: S608  a constant
+    UPDATE offbeat_jobs_job SET {CANCELLED_HISTORY}, state = 'cancelled', finished_at = clock_timestamp(),
+        reason = cancellation.reason
+    FROM offbeat_jobs_cancellation AS cancellation
+    WHERE job_id = id AND id IN (
+        SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} AND {IS_CANCELLED} FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, task, state, batch_id, concurrency_key, offbeat_jobs_job.reason
+"""  # noqa: S608  constants
 
 FINAL = (Job.State.DEAD, Job.State.CANCELLED)
 ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
@@ -127,18 +133,8 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
     One that has begun, or was published anew since, is another matter: the row would say another time.
     """
     if row := sql.fetch_one(BURY_UNBEGUN, [reason, traceback, job_id, published_at]):
-        attempts.follow(row[1], None)
+        follow(row[1], None)
         _report(job_id, row[0], Job.State.DEAD, reason)
-
-
-def cancel_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> None:
-    """Cancel a job whose process was killed to end it. Raises HeldError while somebody holds the job's row: call it again."""
-    if pid is not None:
-        wait_for_death([pid])
-        sessions.end_process(worker, pid)
-    its_job = [job_id, worker, pid, pid]
-    _apply(CANCEL.format(which=ITS_JOB), [*attempts.ending("cancelled", reason), reason, *its_job])
-    _raise_if_held(ITS_JOB, its_job)
 
 
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
@@ -155,10 +151,11 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     A job whose row somebody holds is left to the reconciler of another worker.
     """
     sessions.end_children(worker, os.getpid())
-    rows = _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
-    if left := _count_running("worker = %s", [worker]):
+    its = "worker = %s", [worker]
+    rows = _cancel(*its) + _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
+    if left := _count_running(*its):
         logger.warning(
-            "%d jobs are not handed back: held by %s",
+            "%d jobs are not returned to the queue: held by %s",
             left,
             locks.holders(),
             extra={"action": "jobs_held", "jobs": left},
@@ -170,17 +167,22 @@ def _crash(
     which: str, values: list[Any], past: list[str], wait: float = 0.0, excuses: int = 0
 ) -> list[tuple[Any, ...]]:
     _, reason, _ = past
+    cancelled = _cancel(which, values)
     rows = _apply(CRASH.format(which=which), [*past, wait, wait, reason, reason, excuses, *values])
     for job_id, task, state, _, _, last in rows:
         if state == Job.State.DEAD:
             last_crash.report(job_id, task, last)
     _raise_if_held(which, values)
-    return rows
+    return cancelled + rows
+
+
+def _cancel(which: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    return _apply(CANCEL.format(which=which), values)
 
 
 def _raise_if_held(which: str, values: list[Any]) -> None:
     if left := _count_running(which, values):
-        raise HeldError(f"{left} jobs are to be recovered")
+        raise HeldError(f"{left} jobs must be recovered")
 
 
 COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"
@@ -194,7 +196,7 @@ def _apply(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
     with transaction.atomic():
         rows = sql.fetch_all(statement, values)
         for _, _, state, batch_id, concurrency_key, _ in rows:
-            attempts.follow(batch_id if state in FINAL else None, concurrency_key)
+            follow(batch_id if state in FINAL else None, concurrency_key)
     for job_id, task, state, _, _, reason in rows:
         _report(job_id, task, state, reason)
     return rows

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from celery import current_app, signals
 
 from offbeat.jobs import attempts, code, sql
-from offbeat.jobs.attempts import RUN_BY, STARTABLE
 from offbeat.jobs.conf import conf
+from offbeat.jobs.consequences import follow
 from offbeat.jobs.error_text import one_line
+from offbeat.jobs.guard import IS_CANCELLED, RUN_BY, STARTABLE
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.relay import CLAIMED, ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
@@ -53,7 +54,7 @@ REFUSE = f"""
 # The attempt never was one: nobody else can have its number, as it is the current one.
 REFUSE_BEGUN = f"""
     UPDATE offbeat_jobs_job SET {REFUSED}, attempt = attempt - 1
-    WHERE id = %(id)s AND state = 'running' AND attempt = %(attempt)s RETURNING batch_id, concurrency_key
+    WHERE id = %(id)s AND state = 'running' AND attempt = %(attempt)s AND NOT {IS_CANCELLED}
 """  # noqa: S608  constants
 
 
@@ -92,7 +93,7 @@ def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
     """Make jobs that were not started wait for a worker that knows their task."""
     reason = f"waits for a worker that knows it: none here has the task {name}"
     if name in current_app.tasks:
-        reason = f"waits for a worker that knows it: {name} is no DurableTask here"
+        reason = f"waits for a worker that knows it: {name} is not a DurableTask here"
     values = {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()}
     if jobs := sql.execute(REFUSE, values):
         _log(name, jobs, reason)
@@ -102,8 +103,11 @@ def refuse_begun(attempt: Attempt, name: str, misfit: str) -> None:
     """Make a job wait for a worker whose code takes its arguments. Raises nothing where the attempt is no longer current."""
     reason = one_line(f"waits for a worker that knows it: {misfit}")
     values = {"id": attempt.job_id, "attempt": attempt.number, "reason": reason, "code": _own_code()}
-    sql.execute(REFUSE_BEGUN, values)
-    attempts.follow(None, attempt.concurrency_key)
+    if not sql.execute(REFUSE_BEGUN, values):
+        with contextlib.suppress(attempts.FencedError):
+            attempts.end_cancelled(attempt)
+        return
+    follow(None, attempt.concurrency_key)
     _log(name, 1, reason)
 
 
@@ -159,7 +163,7 @@ def bury_unknown_jobs(now: datetime) -> int:
     sql.execute(REMEMBER, values)
     buried = sql.fetch_all(BURY, values)
     for job_id, task, batch_id, reason in buried:
-        attempts.follow(batch_id, None)
+        follow(batch_id, None)
         logger.error(
             "%s %s is dead: %s", task, job_id, reason, extra={"action": "job_unknown", "job": str(job_id)}
         )

@@ -147,7 +147,7 @@ def relay() -> int:
     return publish_batches(claim)[0]
 
 
-def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
+def publish_batches(claim: Callable[[], list[ClaimedJob]], *, in_front: bool = False) -> tuple[int, bool]:
     """Claim and publish, for half a heartbeat's interval at most; return how many, and whether that was all.
 
     While Redis is known to be down nothing is claimed: each turn would write hundreds of rows twice for nothing.
@@ -156,7 +156,7 @@ def publish_batches(claim: Callable[[], list[ClaimedJob]]) -> tuple[int, bool]:
     while True:
         broker.refuse_while_away()
         if batch := claim():
-            publish(batch)
+            publish(batch, in_front=in_front)
         total += len(batch)
         if len(batch) < conf().relay_batch:
             return total, True
@@ -175,19 +175,19 @@ def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
     return execute_claim(CLAIM_LOST, lost_at, lost_at, most, most)
 
 
-def publish(batch: Sequence[ClaimedJob]) -> None:
-    """Send the messages of claimed rows; while Redis is away, leave the rows due at once."""
+def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
+    """Send the messages of claimed rows, in front of what waits or behind it; while Redis is down, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
     for one in batch:
         messages[one.list_name].append(one.message(own))
     try:
-        refused = broker.publish(messages)
+        refused = broker.publish(messages, in_front=in_front)
     except broker.BrokerAwayError:
         take_back(batch)
         raise
     if refused:
         logger.error(
-            "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
+            "jobs wait: in Redis the key of queue %s is not a list. Hint: find the program that writes it, then delete it",
             ", ".join(map(repr, refused)),
             extra={"action": "queue_refused", "queues": refused},
         )

@@ -15,7 +15,7 @@ from celery.platforms import signals
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from offbeat.jobs import deliveries, recovery, revocation, sessions, workers
+from offbeat.jobs import deliveries, recovery, sessions, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
@@ -67,12 +67,11 @@ class JobRequest(Request):
         return True
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Kill the process of a revoked task, and cancel its job. SIGTERM, which is Celery's default, the children ignore."""
+        """Kill the process of a revoked task; of a job the ledger was told. SIGTERM, Celery's default, the children ignore."""
+        if self.is_job:
+            return
         is_default = signal is None or signals.signum(signal) == SIGTERM
         super().terminate(pool, SIGKILL if is_default else signal)
-        if self.is_job and self.time_start:
-            job_id, worker, pid = uuid.UUID(self.id), workers.current(), self.worker_pid
-            worker_state.submit(lambda: _cancel(job_id, worker, pid))
 
     def reject(self, requeue: bool = False) -> None:
         """Give a message back; a job's is done with, for the ledger publishes again what must run again."""
@@ -145,12 +144,6 @@ class JobRequest(Request):
             worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))
-
-
-def _cancel(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None) -> None:
-    """Cancel a job that was told to end while it ran: it may have asked for a retry just before."""
-    recovery.cancel_attempt(job_id, worker, pid, "revoked while it ran")
-    revocation.cancel([job_id])
 
 
 def _unwrapped(error: BaseException) -> BaseException:

@@ -1,13 +1,12 @@
-"""`app.control.revoke(job.pk)`: cancels a job in the ledger, as a person's discard does, and terminates one that runs.
+"""`app.control.revoke(job.pk)`: cancels a job in the ledger, with `terminate=True` one that runs, too, as a person's cancel does.
 
-Celery's own revoking is a word that the workers of this moment remember: of a job that waits in PostgreSQL, or is published
-again, none of them would know. It needs `WORKER_REMOTE_CONTROL`; to cancel what does not run needs no worker at all.
+Celery's own revoking is a message that the workers of this moment remember: of a job that waits in PostgreSQL, or is published
+again, none of them would know. It needs `WORKER_REMOTE_CONTROL`; to cancel a job needs none.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,11 @@ from celery.app.control import TERM_SIGNAME, Control
 from celery.utils.functional import maybe_list
 from django.db import transaction
 
-from offbeat.jobs import decisions
+from offbeat.jobs import cancellation, decisions
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-logger = logging.getLogger(__name__)
 
 REASON = "revoked"
 
@@ -38,11 +35,12 @@ class JobsControl(Control):
         signal: str = TERM_SIGNAME,
         **options: Any,
     ) -> Any:
-        """Cancel the jobs that do not run, in the caller's transaction; tell the workers, as Celery does, when it is committed."""
-        job_ids = uuids(task_id)
-        cancel(job_ids)
-        if terminate and not self.app.conf.worker_enable_remote_control:
-            warn_of_running(job_ids)
+        """Cancel the jobs, in the caller's transaction; tell the workers, as Celery does, when it is committed.
+
+        Without `terminate` a job that runs goes on, as a task of Celery's does. With it the job's worker ends the attempt: `signal`
+        is for plain tasks, because only the ledger knows whether a process is still at this job.
+        """
+        cancel(uuids(task_id), terminate=terminate)
         names = [str(each) for each in maybe_list(task_id) or ()]  # `job.pk` is no text, as Celery's ids are
         tell = partial(super().revoke, names, destination, terminate, signal, **options)
         if options.get("reply"):  # somebody waits for it
@@ -59,20 +57,11 @@ def uuids(task_ids: Any) -> list[uuid.UUID]:
     return found
 
 
-def cancel(job_ids: Iterable[uuid.UUID]) -> None:
-    """Cancel those that wait; a dead letter stays one, as what has ended stays with Celery."""
-    waiting = Job.objects.filter(pk__in=list(job_ids), state__in=[Job.State.PENDING, Job.State.PUBLISHED])
-    for job_id in waiting.values_list("pk", flat=True):
-        decisions.discard(job_id, REASON)
-
-
-def warn_of_running(job_ids: Iterable[uuid.UUID]) -> None:
-    """Say of running jobs that they may go on: whether a worker listens, this process can only guess by its own settings."""
-    running = Job.objects.filter(pk__in=list(job_ids), state=Job.State.RUNNING)
-    for job_id, task in running.values_list("pk", "task"):
-        logger.warning(
-            "%s %s runs: only a worker with WORKER_REMOTE_CONTROL=true can be told to terminate it",
-            task,
-            job_id,
-            extra={"action": "revoke_unheard", "job": str(job_id)},
-        )
+def cancel(job_ids: Iterable[uuid.UUID], *, terminate: bool = False) -> None:
+    """Cancel those that wait, with `terminate` those that run, too; what has ended stays as it is, a dead letter too."""
+    states = [*Job.STARTABLE, *([Job.State.RUNNING] if terminate else [])]
+    for job_id in Job.objects.filter(pk__in=list(job_ids), state__in=states).values_list("pk", flat=True):
+        if terminate:
+            cancellation.cancel(job_id, REASON)
+        else:
+            decisions.discard(job_id, REASON)

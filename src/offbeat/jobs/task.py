@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from celery.contrib.django.task import DjangoTask
 from celery.utils.time import maybe_make_aware
-from django.db import close_old_connections
+from django.db import connections
 from django.utils import timezone
 
 from offbeat.jobs import attempts, celery_options, code, event_loop, leftovers, levels, soft_limit
@@ -127,7 +127,7 @@ class DurableTask(DjangoTask, Generic[P, R]):
         if attempt_of(self) is not None:  # of a class' own, by super()
             return self.run(*args, **kwargs)
         if not (self.request.called_directly or self.request.is_eager):
-            close_old_connections()  # one that was lost since the last task costs a reconnect, not this task
+            _close_lost_connections()
             return self._run_plain(*args, **kwargs)
         result = super().__call__(*args, **kwargs)
         # Called as a function it is one: an async one gives a coroutine.
@@ -230,6 +230,13 @@ class DurableTask(DjangoTask, Generic[P, R]):
             record = partial(attempts.record_progress, attempt, done, total)
             run = event_loop.innermost() if event_loop.is_running() else None
             run.submit_unawaited(record) if run else record()
+
+
+def _close_lost_connections() -> None:
+    """Let a connection that was lost since the last task cost a reconnect, not this task; in a test it has a transaction."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _check_priority(cls: type[DurableTask]) -> None:

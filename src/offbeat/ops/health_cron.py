@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from offbeat.cronjobs.conditions import OVERDUE
 from offbeat.ops import conditions
+from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.health import has_token
 from offbeat.ops.snapshot import Snapshot
 
@@ -60,7 +61,7 @@ remembered = RememberedAnswer()
 
 def ask() -> tuple[str, Sequence[Condition]]:
     try:
-        found = conditions.find(Snapshot.take()).conditions
+        found = add_incidents(conditions.find(Snapshot.take()).conditions)
     except DatabaseError:
         logger.debug("the database is down", exc_info=True)
         return "unknown", [conditions.postgres_down()]

@@ -63,8 +63,8 @@ def test_a_strip_grows_while_one_watches(stack, fire, log_in):
     fire()
 
     expect(green).to_have_count(2, timeout=SOON)
-    expect(page.locator("#cronjob-ticker .strip")).to_have_attribute(
-        "aria-label", re.compile("^The last 4 slots: 2 succeeded, 2 skipped.")
+    expect(page.locator("#cronjob-ticker .whole")).to_have_text(
+        re.compile("^The last 4 slots: 2 succeeded, 2 skipped.")
     )
     assert is_the_same()
 
@@ -95,7 +95,7 @@ def test_pause_and_resume(stack, fire, log_in):
     expect(page.get_by_role("status").get_by_text("paused", exact=True)).to_be_visible()
     three_minutes_later()
     fire()
-    expect(page.locator(".strip .slot.skipped").nth(2)).to_be_attached(timeout=SOON)
+    expect(page.locator(".bars .skipped").nth(2)).to_be_attached(timeout=SOON)
     page.get_by_role("button", name="Resume").click()
 
     expect(page.get_by_role("button", name="Pause")).to_be_visible()

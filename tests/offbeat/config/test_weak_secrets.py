@@ -27,6 +27,7 @@ MADE_BY = {
     "Upsun, of the project's entropy": lambda bits: hashlib.sha256(b"SECRET_KEY:" + bits(32)).hexdigest(),
     "Railway, secret(32)": lambda bits: "".join(string.ascii_letters[each % 52] for each in bits(32)),
     "openssl rand -hex 24": lambda bits: bits(24).hex(),
+    "token_hex(24)": lambda bits: bits(24).hex(),
     "openssl rand -hex 16": lambda bits: bits(16).hex(),
     "token_urlsafe(32)": lambda bits: base64.urlsafe_b64encode(bits(32)).rstrip(b"="),
     "token_urlsafe(50)": lambda bits: base64.urlsafe_b64encode(bits(50)).rstrip(b"="),
@@ -78,11 +79,13 @@ def test_what_platforms_generate(made_by):
 def test_every_generated_value_of_the_exports_is_looked_at():
     """An exporter that makes a secret in a new way gets a row above."""
     exporters = (CHECKOUT / "src/offbeat/deployment/exporters").glob("*.py")
-    ways = re.compile(r"openssl rand -\w+ \d+|generateValue|\"generator\": \"\w+\"|PROJECT_ENTROPY")
+    ways = re.compile(
+        r"openssl rand -\w+ \d+|HEX_RECIPE|RECIPE|generateValue|\"generator\": \"\w+\"|PROJECT_ENTROPY"
+    )
 
     found = {way.strip() for path in exporters for way in ways.findall(path.read_text())}
 
-    commands = {"openssl rand -base64 48", "openssl rand -hex 24"}
+    commands = {"openssl rand -base64 48", "HEX_RECIPE", "RECIPE"}
     assert found == commands | {"generateValue", '"generator": "secret"', "PROJECT_ENTROPY"}
 
 
@@ -106,7 +109,7 @@ def test_a_development_key_is_no_production_key():
     _, problems = load(**(WEAK | {"SECRET_KEY": LOCAL_KEY}))
 
     assert [line.split()[0] for line in problems] == ["SECRET_KEY", "CRON_SECRET", "METRICS_TOKEN"]
-    assert all("Hint: make one with: python -c 'import secrets;" in line for line in problems)
+    assert all('Hint: make one with: python3 -c "import secrets;' in line for line in problems)
     assert LOCAL_KEY not in "".join(problems)
 
 

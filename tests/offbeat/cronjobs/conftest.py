@@ -1,9 +1,11 @@
 """Cronjobs for the tests: real rows, real jobs, and a clock that the test holds."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from celery import shared_task
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from offbeat.cronjobs.commands import EnqueueCommand
@@ -12,6 +14,7 @@ from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.deployment.schedule import Schedule
+from tests.offbeat.sample_project import celery_app
 
 
 @shared_task(time_limit=60)
@@ -77,3 +80,31 @@ def make(transactional_db):
 
 def minutes(count):
     return timedelta(minutes=count)
+
+
+@pytest.fixture
+def beat(monkeypatch, db):
+    """Let Celery have these entries."""
+    monkeypatch.setitem(vars(celery_app), "timezone", ZoneInfo("Europe/Berlin"))
+
+    def have(entries):
+        celery_app.conf.beat_schedule = entries
+
+    yield have
+    celery_app.conf.beat_schedule = {}
+
+
+@pytest.fixture
+def run(capsys):
+    def run_command(*arguments, code=0):
+        """Return what is printed; `code` is the exit code that is expected."""
+        found = 0
+        try:
+            call_command("import_beat", *arguments)
+        except CommandError as error:
+            found = error.returncode
+        printed = capsys.readouterr()
+        assert found == code, printed.out + printed.err
+        return printed.out, printed.err
+
+    return run_command

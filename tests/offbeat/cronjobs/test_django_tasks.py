@@ -9,8 +9,8 @@ from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.conditions import longest_run
 from offbeat.jobs.models import Job
 from offbeat.jobs.tasks_backend.interface import Task, task
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.cronjobs.conftest import at
+from tests.offbeat.support.attempts import run_jobs
 
 
 @task(time_limit=60, soft_time_limit=50, queue_name="mail", takes_context=True)

@@ -19,21 +19,35 @@ GCLOUD = Path("/usr/lib/google-cloud-sdk/data/cli/gcloud_completions.py")
 
 DOCUMENTED = {
     # docs.railway.com/cli
-    "railway": {"login", "link", "config plan", "config apply"},
+    "railway": {
+        *{"login", "link", "config plan", "config apply", "ssh", "logs", "status", "redeploy", "variables"},
+    },
     # fly.io/docs/flyctl
     "fly": {
         *{"apps create", "console", "deploy", "mpg create", "mpg list", "redis create", "scale count"},
-        *{"secrets set", "status"},
+        *{"secrets set", "secrets list", "status", "ssh console", "logs", "machine start"},
     },
     # docs.upsun.com/administration/cli/reference
-    "upsun": {"project:create", "resources:set", "variable:create", "ssh"},
+    "upsun": {
+        *{"project:create", "resources:set", "variable:create", "variable:list", "ssh", "log", "redeploy"},
+        *{"activity:list", "worker:list"},
+    },
     # docs.digitalocean.com/reference/doctl
-    "doctl": {"databases create", "databases options", "apps create", "apps update"},
+    "doctl": {
+        *{"databases create", "databases options", "apps create", "apps update", "apps console", "apps list"},
+        *{
+            "apps list-instances",
+            "apps list-job-invocations",
+            "apps create-deployment",
+            "apps logs",
+            "apps spec",
+        },
+    },
     # dokku.com/docs, and the README of dokku-postgres, whose commands those of dokku-redis are
     "dokku": {
         *{"app-json:set", "apps:create", "apps:exists", "config:keys", "config:set", "cron:list"},
         *{"docker-options:add", "domains:report", "domains:set", "plugin:install", "plugin:installed"},
-        *{"ps:set", "resource:limit"},
+        *{"ps:set", "ps:report", "ps:scale", "resource:limit", "run", "cron:run", "logs", "config:show"},
         *(
             f"{kind}:{verb}"
             for kind in ("postgres", "redis")
@@ -45,6 +59,7 @@ DOCUMENTED = {
     # command/commands.go of hashicorp/nomad
     "nomad": {
         *{"namespace apply", "var get", "var put", "job run", "job stop", "deployment list", "service info"},
+        *{"alloc exec", "alloc logs", "alloc status", "job allocs", "job periodic", "job status"},
     },
 }
 # Of oclif's own plugin for plugins, which heroku has in it, and of the plugin of Advanced Scheduler (its README).
@@ -80,7 +95,7 @@ def words(call):
 
 
 def flags(call):
-    return set(re.findall(r"(?<=\s)--([a-zA-Z-]+)", call.partition("  #")[0]))
+    return set(re.findall(r"(?<=\s)--([a-zA-Z-]+)", re.split("  #| -- ", call)[0]))
 
 
 @pytest.mark.parametrize("tool", DOCUMENTED)

@@ -264,7 +264,7 @@ cronjobs:
 
 def test_a_carriage_return_is_no_drift(tmp_path):
     """What was just written is as it was written, whatever ends its lines."""
-    export = Export((File("a/b.txt", "one\r\ntwo\rthree\n"),), ())
+    export = Export((File("a/b.txt", "one\r\ntwo\rthree\n"),), (), "")
 
     list(write(export, tmp_path))
 
@@ -314,7 +314,7 @@ def test_what_only_a_shell_would_read_is_refused_with_its_cure(words, special):
         daily(f"python manage.py daily {words}")
 
     assert f'"{special}" needs a shell' in str(refused.value)
-    assert "to have it as text, put it in quotes" in str(refused.value)
+    assert "to pass it as text, put it in quotes" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import tomllib
+from itertools import takewhile
 
 from tests.offbeat.deployment import libyaml
 from tests.offbeat.deployment.printed_texts import cloud_run_text, kubernetes_text, unit_words
@@ -140,11 +141,12 @@ def _upsun(files, app):
 def _dokku(files, app):
     script = files["deploy/dokku/setup.sh"]
     words = shlex.split(script, comments=True)
-    pairs = [
-        words[number + 1]
-        for number, word in enumerate(words)
-        if word == app and words[number - 1] == "--no-restart"
-    ]
+    pairs = []
+    for number, word in enumerate(words):
+        if word == app and words[number - 1] == "--no-restart":
+            # A line that goes on is a word with a line break to shlex.
+            following = (each for each in words[number + 1 :] if each != "\n")
+            pairs += takewhile(lambda each: re.match(r"\w+=", each), following)
     env = dict(pair.split("=", 1) for pair in pairs)
     made = {name: GIVEN if re.match(r"\$\(|\$\{\w+:\?", value) else value for name, value in env.items()}
     return {"": (None, made)}

@@ -88,7 +88,8 @@ def _render(files):
 
 def _heroku(files):
     found = []
-    for _, schedule, lateness, command in _rows(files["deploy/heroku/scheduler.md"]):
+    table = files["deploy/heroku/scheduler.md"].partition("**Add Job**")[2].partition("\n## ")[0]
+    for _, schedule, lateness, command in _rows(table):
         late = int(lateness.split()[0])
         if schedule == "Every 10 minutes":
             found.append(cron(command, "*/10 * * * *", late=late))

@@ -147,3 +147,22 @@ def test_a_replaced_process_is_asked_once(processes, capfd):
     assert "".join(said).count("asked to stop") == 1
     assert "started b" not in "".join(said)
     assert processes.ended() is None
+
+
+def test_a_breakpoint_says_where_there_is_a_terminal():
+    """A process of ./run up has none: a debugger would end at once, without a word."""
+    with Processes(os.environ) as processes:
+        member = processes.start("web", Launch([sys.executable, "-c", "breakpoint()"], os.environ))
+        member.process.wait(30)
+        member.output.join(30)
+
+    assert member.process.returncode == 1
+
+
+def test_a_breakpoint_of_another_debugger():
+    """Who has set one keeps it."""
+    environment = os.environ | {"PYTHONBREAKPOINT": "0"}
+    with Processes(environment) as processes:
+        member = processes.start("web", Launch([sys.executable, "-c", "breakpoint()"], environment))
+
+        assert member.process.wait(30) == 0

@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 
 JOBS = reverse("admin:offbeat_jobs_job_changelist")
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_decided_is_told(admin_client, dead):
 
     page = act(admin_client, "retry", dead, waiting)
 
-    assert "1 jobs are due again, 1 were not in a state for it." in page.content.decode()
+    assert "1 jobs are due again, 1 could not be changed in their state." in page.content.decode()
     assert LogEntry.objects.get().object_id == str(dead.pk)
 
 

@@ -10,9 +10,9 @@ from django.db import connection, transaction
 
 from offbeat.jobs import open_batch
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.jobs import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

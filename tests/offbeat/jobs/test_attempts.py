@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from offbeat.jobs import attempts, broker
+from offbeat.jobs import attempts, broker, guard
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.tasks import nothing, work
 
@@ -208,7 +208,7 @@ def test_a_running_job_does_not_expire(worker, row, let_time_pass):
     attempts.begin(job.pk, worker)
     let_time_pass(3600, "not_after")
 
-    assert attempts.expire(job.pk) is False
+    assert guard.expire(job.pk) is False
     assert row(job).state == "running"
 
 
@@ -216,4 +216,4 @@ def test_only_one_of_two_expires_it():
     """The second changes nothing, so a batch counts it once."""
     job = nothing.using(not_after=timezone.now()).enqueue()
 
-    assert [attempts.expire(job.pk), attempts.expire(job.pk)] == [True, False]
+    assert [guard.expire(job.pk), guard.expire(job.pk)] == [True, False]

@@ -7,8 +7,8 @@ from celery import Task, current_app, shared_task
 
 from offbeat.jobs.message import headers
 from offbeat.jobs.task import DurableTask
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import note
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

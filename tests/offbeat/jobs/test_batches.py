@@ -8,12 +8,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from offbeat.jobs import attempts, batches, broker, decisions, recovery, relay
+from offbeat.jobs import attempts, batches, broker, decisions, guard, recovery, relay
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing, work
 from tests.offbeat.jobs.samples import record
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -241,7 +241,7 @@ def test_an_expired_job_counts_as_failed():
     with open_batch("b") as batch:
         job = nothing.using(batch=batch, not_after=timezone.now()).enqueue()
 
-    attempts.expire(job.pk)
+    guard.expire(job.pk)
 
     assert Batch.objects.get().failed == 1
 

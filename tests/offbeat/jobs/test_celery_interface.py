@@ -16,9 +16,9 @@ from offbeat.jobs.celery_options import INSTEAD
 from offbeat.jobs.enqueuer import OPTIONS as OURS
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import celery_interface as interface
 from tests.offbeat.jobs.celery_interface import IGNORED, REFUSED, WORKS
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -239,7 +239,7 @@ def test_a_call_that_is_not_checked():
 def test_a_rate_limit_is_refused():
     """By enqueue, with what to use."""
     with pytest.raises(
-        TypeError, match=r"has rate_limit='10/m', which jobs do not keep: write using\(concurrency_key"
+        TypeError, match=r"has rate_limit='10/m', which jobs do not support: write using\(concurrency_key"
     ):
         made(rate_limit="10/m").enqueue()
 

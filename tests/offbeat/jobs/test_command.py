@@ -3,16 +3,22 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.testing import run_jobs
+from offbeat.jobs import attempts
+from offbeat.jobs.finished import count_finished
+from offbeat.jobs.management import finished_table
+from offbeat.jobs.models import Cancellation, Job, Worker
 from tests.offbeat.faults.effects.tasks import divide, nothing
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.running import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -170,7 +176,7 @@ def test_everything_is_never_meant(action, dead):
     """Without an id or a filter nothing is decided: exit code 64."""
     assert refused(action) == (
         os.EX_USAGE,
-        "Name the jobs by their ids, or by --state, --task, --queue or --key.",
+        "Select jobs by their ids, or by --state, --task, --queue or --key.",
     )
     assert Job.objects.get().state == "dead"
 
@@ -193,10 +199,67 @@ def test_stats(dead):
 
     text = jobs("stats")
 
-    line = "default               1 waiting, the oldest due 0 s ago; 0 later, 0 running, 1 dead\n"
-    assert line in text
-    assert "messages that wait in Redis: default 2\n" in text
-    assert "workers alive: 1\n  h (7): 1 of 2 busy, queues default, heartbeat 0 s ago\n" in text
+    assert re.search(
+        r"default               1 waiting, the oldest due 0\.\d s ago; 0 later, 0 running, 1 dead\n", text
+    )
+    assert "waiting messages in Redis: default 2\n" in text
+    assert re.search(
+        r"workers alive: 1\n  h \(7\): 1 of 2 busy, queues default, heartbeat 0\.\d s ago\n", text
+    )
+
+
+def finished(job, state, ago):
+    Job.objects.filter(pk=job.pk).update(state=state, finished_at=timezone.now() - ago)
+
+
+def test_stats_count_what_has_finished(dead):
+    """In the last hour, day and week, by task or by queue, each with its failures; what is older is not counted."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    for state, ago in (
+        ("succeeded", hour / 2),
+        ("expired", 2 * hour),
+        ("cancelled", 2 * day),
+        ("succeeded", 8 * day),
+    ):
+        finished(nothing.enqueue(), state, ago)
+    finished(nothing.using(queue="mail").enqueue(), "succeeded", 3 * day)
+
+    by_task, by_queue = jobs("stats").splitlines(), jobs("stats", "--by", "queue").splitlines()
+
+    rows = {line.split()[-1]: line.split()[:-1] for line in by_task[by_task.index("") + 2 :]}
+    assert rows[nothing.name] == ["1", "0", "2", "1", "4", "1"]
+    assert rows["all"] == ["2", "1", "3", "2", "5", "2"]
+    assert [line.split()[-1] for line in by_queue[-3:]] == ["default", "mail", "all"]
+    found = json.loads(jobs("stats", "--json"))["finished"]
+    assert found["all"]["day"] == {"jobs": 3, "failed": 2}
+    assert found["by_task"][nothing.name]["week"] == {"jobs": 4, "failed": 1}
+
+
+def test_stats_of_too_many_say_how_far_back_they_go(dead):
+    """A ledger of tens of millions is not counted to its end."""
+    for days in range(4):
+        finished(nothing.enqueue(), "succeeded", timedelta(days=days))
+
+    found = count_finished(most=3)
+
+    assert found.all.jobs["week"] == 4  # with the dead letter
+    assert timezone.now() - found.counted_back_to < timedelta(days=2, hours=1)
+    assert "there are more: counted back to 20" in list(finished_table.table(found))[-1]
+
+
+def test_stats_of_an_empty_ledger(ledger):
+    """Nothing has finished: a sentence, and no table."""
+    assert jobs("stats").endswith("\n\nfinished in the last week: none\n")
+
+
+def test_times_are_in_words(dead):
+    """Of what waits for hours, and of a job's own moments: how long ago."""
+    job = nothing.enqueue()
+    Job.objects.filter(pk=job.pk).update(due_at=timezone.now() - timedelta(hours=26, minutes=3))
+
+    assert "the oldest due 1 d 2 h ago" in jobs("stats")
+    assert re.search(r"due_at +\S+  1 d 2 h ago\n", jobs("show", str(job.pk)))
+    assert "1 d 2 h ago" in jobs("unfinished")
 
 
 def test_stats_as_json(dead):
@@ -211,25 +274,19 @@ def test_stats_as_json(dead):
 def test_unfinished(dead):
     """How many of which task are still to be run, and since when; dead letters are another matter."""
     assert jobs("unfinished") == "every job has finished\n"
-    job = nothing.enqueue()
+    nothing.enqueue()
     nothing.enqueue()
 
     (row,) = jobs("unfinished").splitlines()[1:]
     (found,) = json.loads(jobs("unfinished", "--json"))
 
-    assert row.split() == [
-        "2",
-        "published",
-        "default",
-        *f"{job.due_at:%Y-%m-%d %H:%MZ}".split(),
-        nothing.name,
-    ]
+    assert re.fullmatch(rf" +2  published  default +\S+ s ago +{nothing.name}", row)
     assert (found["jobs"], found["state"], found["task"]) == (2, "published", nothing.name)
 
 
 def test_stats_without_redis(redis_away):
     """What PostgreSQL knows is told, and the exit code is 0."""
-    assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")
+    assert "waiting messages in Redis: unknown: Redis did not answer\n" in jobs("stats")
 
 
 def test_postgresql_away_is_told():
@@ -277,3 +334,83 @@ def test_a_list_says_that_there_is_more(five_dead, capsys):
     assert (len(whole.splitlines()), nothing_more) == (6, "")
     assert len(part.splitlines()) == 5
     assert capsys.readouterr().err == "More jobs match: --limit shows up to 1000.\n"
+
+
+def test_a_queue_is_paused_and_resumed():
+    """With a reason; who has paused it, and how many jobs wait, is told until it is resumed."""
+    nothing.enqueue()
+
+    told = [
+        jobs("pause", "--queue", "default", "--reason", "the partner is down", "--by", "alice"),
+        jobs("pause", "--queue", "default", "--reason", "mine"),
+        jobs("paused"),
+        jobs("resume", "--queue", "default"),
+        jobs("resume", "--queue", "default"),
+        jobs("paused"),
+    ]
+
+    assert told[:2] == [
+        "queue default is paused: the partner is down\n",
+        "queue default was paused already by alice: the partner is down\n",
+    ]
+    assert re.fullmatch(r"queue default  1 jobs wait  by alice since \S+ \S+: the partner is down\n", told[2])
+    assert told[3:] == ["queue default goes on\n", "queue default was not paused\n", "nothing is paused\n"]
+
+
+def test_paused_as_json():
+    """For other programs."""
+    jobs("pause", "--task", nothing.name, "--reason", "broken")
+
+    (found,) = json.loads(jobs("paused", "--json"))
+
+    assert {name: found[name] for name in ("kind", "name", "reason", "paused_by", "jobs")} == {
+        "kind": "task",
+        "name": nothing.name,
+        "reason": "broken",
+        "paused_by": "the command line",
+        "jobs": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ("--queue", "defualt", "--reason", "x"),
+            os.EX_DATAERR,
+            "there is no queue 'defualt'. Known here: default",
+        ),
+        (("--queue", "default", "--reason", " "), os.EX_USAGE, "queue default: a pause needs a reason"),
+        (("--queue", "default"), 1, "the following arguments are required: --reason"),
+        (("--reason", "x"), 1, "one of the arguments --queue --task is required"),
+    ],
+)
+def test_a_pause_that_is_none(arguments, code, message):
+    """Says what is missing or wrong."""
+    found = refused("pause", *arguments)
+
+    assert found[0] == code
+    assert message in found[1]
+
+
+def test_a_task_that_is_still_to_be_deployed_is_paused():
+    """If one insists."""
+    assert jobs("pause", "--task", "new.task", "--unknown", "--reason", "x") == "task new.task is paused: x\n"
+
+
+def test_cancel_asks_the_worker_of_a_running_job(dead):
+    """And cancels the others at once; what has ended is named."""
+    running, waiting, done = (nothing.enqueue() for _ in range(3))
+    attempts.begin(running.pk, uuid.uuid4())
+    Job.objects.filter(pk=done.pk).update(state="succeeded")
+
+    told = jobs("cancel", running.pk, waiting.pk, "--reason", "wrong", "--by", "alice")
+    code, message = refused("cancel", done.pk)
+
+    assert told.splitlines() == [
+        "cancelled 1 jobs",
+        "asked the workers to end 1 running jobs: show says when it is done",
+    ]
+    assert Job.objects.get(pk=waiting.pk).reason == "cancelled by alice: wrong"
+    assert Cancellation.objects.get().job_id == running.pk
+    assert (code, message) == (os.EX_DATAERR, f"Not cancelled: {done.pk} (succeeded)")

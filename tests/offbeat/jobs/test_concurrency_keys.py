@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from offbeat.jobs import attempts, concurrency_keys, recovery, refusal
+from offbeat.jobs import attempts, concurrency_keys, guard, recovery, refusal
 from offbeat.jobs.batches import open_batch
-from offbeat.jobs.models import Batch, Job
+from offbeat.jobs.models import BUSY, Batch, Job
 from tests.offbeat.faults.effects.tasks import nothing, work
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -27,7 +27,7 @@ def test_a_second_job_waits(busy, worker, row):
     assert attempts.begin(second.pk, uuid.uuid4()) is None
 
     found = row(second)
-    assert (found.state, found.attempt, found.reason) == ("pending", 0, attempts.BUSY)
+    assert (found.state, found.attempt, found.reason) == ("pending", 0, BUSY)
     assert found.publish_at > timezone.now() + timedelta(
         hours=1
     )  # it is handed the key, and need not look for it
@@ -79,7 +79,7 @@ def test_a_key_that_nobody_handed_over(busy, worker, row):
 def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch, when):
     """The job that has it ends just before or after the other says that it waits: that one is published again."""
     second = work.using(concurrency_key="a").enqueue("second")
-    step_back = attempts._step_back  # noqa: SLF001  the second half of a refused beginning
+    step_back = guard.step_back  # the second half of a refused beginning
 
     def end_meanwhile(*job):
         if when == "before":
@@ -89,7 +89,7 @@ def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch, when):
             attempts.finish(busy)
         return found
 
-    monkeypatch.setattr(attempts, "_step_back", end_meanwhile)
+    monkeypatch.setattr(guard, "step_back", end_meanwhile)
     attempts.begin(second.pk, uuid.uuid4())
 
     assert row(second).state == "published"
@@ -121,7 +121,7 @@ def test_only_what_is_due_steps_back(worker, row, when_busy):
     job = work.using(concurrency_key="a", when_busy=when_busy).enqueue("a")
     attempts.retry(attempts.begin(job.pk, worker), attempts.Again(600), "again", "")
 
-    attempts._step_back(job.pk)  # noqa: SLF001  the second half of a refused beginning
+    guard.step_back(job.pk)  # the second half of a refused beginning
 
     assert (row(job).state, row(job).reason) == ("pending", "again")
     assert row(job).due_at > timezone.now() + timedelta(minutes=9)
@@ -134,7 +134,7 @@ def test_a_job_that_skips_is_cancelled(busy, row):
     assert attempts.begin(second.pk, uuid.uuid4()) is None
 
     found = row(second)
-    assert (found.state, found.reason) == ("cancelled", attempts.BUSY)
+    assert (found.state, found.reason) == ("cancelled", BUSY)
     assert found.finished_at is not None
 
 
@@ -154,7 +154,7 @@ def test_a_job_that_had_the_key_does_not_skip(worker, row, how):
 
     assert attempts.begin(job.pk, uuid.uuid4()) is None
 
-    assert (row(job).state, row(job).reason) == ("pending", attempts.BUSY)
+    assert (row(job).state, row(job).reason) == ("pending", BUSY)
 
 
 def test_a_job_that_skips_runs_when_the_key_is_free(worker):

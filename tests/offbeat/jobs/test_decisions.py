@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from offbeat.jobs import attempts, broker, decisions
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, fail_always, nothing
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -21,7 +21,7 @@ def in_state(state):
 
 
 def test_a_dead_letter_is_tried_again(carrier, row):
-    """It is published at once, with fresh attempts and retries; its history stays."""
+    """It is published at once, with fresh attempts and retries; its history is kept."""
     job = divide.enqueue(1, 0)
     run_jobs()
     carrier.flushall()

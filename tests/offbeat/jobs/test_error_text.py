@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from offbeat.jobs import attempts, error_text, signals, unreadable_store
 from offbeat.jobs.execution import EndedError
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from offbeat.redaction import LONGEST_TRACEBACK
 from tests.offbeat.faults.effects.tasks import raise_at_length
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

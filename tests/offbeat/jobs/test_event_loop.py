@@ -20,9 +20,9 @@ from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
 from offbeat.jobs.tasks_backend import Retry
 from offbeat.jobs.tasks_backend.interface import task
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.jobs import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

@@ -15,8 +15,8 @@ from offbeat.jobs import attempts, tracer
 from offbeat.jobs.message import headers
 from offbeat.jobs.models import Job
 from offbeat.jobs.task import DurableTask
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import note, throw
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

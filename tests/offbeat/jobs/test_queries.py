@@ -10,9 +10,9 @@ from django.utils import timezone
 from offbeat.jobs import broker, queries
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.queries import Depth, JobFilter, depths, find_jobs, newest_reasons, statistics, tallies
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

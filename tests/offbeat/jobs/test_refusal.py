@@ -13,9 +13,9 @@ from offbeat.jobs import attempts, code, refusal, signals
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job, Worker
 from offbeat.jobs.producer import Call, enqueue
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

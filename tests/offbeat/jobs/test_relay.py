@@ -73,7 +73,7 @@ def test_a_claim_keeps_others_away(pending):
 @pytest.mark.parametrize("claim", [relay.claim, nothing.enqueue], ids=["a relay", "who enqueued"])
 def test_who_dies_before_publishing_is_found_out(pending, let_time_pass, carrier, claim, monkeypatch):
     """Its death between commit and publish costs half a minute, not the job."""
-    monkeypatch.setattr(broker, "publish", lambda _: None)
+    monkeypatch.setattr(broker, "publish", lambda _, **__: None)
     pending(1 if claim == relay.claim else 0)
     claim()
     monkeypatch.undo()

@@ -6,10 +6,10 @@ from django.db import transaction
 from offbeat.jobs import decisions, retention, tasks
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record
 from tests.offbeat.jobs.test_producer import in_another_connection
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

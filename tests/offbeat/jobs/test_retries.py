@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from offbeat.jobs import broker, relay
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.faults.effects.tasks import fail_always, fail_until, note
 from tests.offbeat.jobs.samples import ask_again
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -230,7 +230,7 @@ def test_new_arguments_must_be_json(row):
 
     assert row(job).reason == (
         "ArgumentError: tests.offbeat.jobs.test_retries.asks_with_an_object: argument 1 is a object, "
-        "which JSON does not have: pass what JSON has."
+        "which JSON does not have: pass a JSON value."
     )
 
 
@@ -247,8 +247,8 @@ def test_an_option_that_cannot_be_kept_is_refused(row):
 
     assert row(job).state == "dead"
     assert row(job).reason == (
-        "TypeError: tests.offbeat.jobs.samples.ask_again: a job's retry takes no queue: it stays in its queue, "
-        "with its priority and its not_after: enqueue another job for something else."
+        "TypeError: tests.offbeat.jobs.samples.ask_again: a job's retry takes no queue: a retry keeps its queue, "
+        "priority and not_after: enqueue another job to change them."
     )
 
 

@@ -15,10 +15,11 @@ from offbeat.ops.logs import Formatter
 @pytest.fixture
 def ledger(transactional_db):
     """The database in autocommit, as processes see it."""
-    from offbeat.ops.metrics.models import Counter, JobEnd  # noqa: PLC0415  the tests of models come after their apps
+    from offbeat.ops.metrics.models import Counter, JobEnd, TaskHour  # noqa: PLC0415  the tests of models come after their apps
 
     JobEnd.objects.all().delete()
     Counter.objects.all().delete()
+    TaskHour.objects.all().delete()
 
 
 @pytest.fixture

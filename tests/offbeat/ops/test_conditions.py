@@ -16,7 +16,7 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
-from offbeat.jobs import attempts, broker, other_ledgers, refusal, unreadable_store
+from offbeat.jobs import attempts, broker, other_ledgers, pauses, refusal, unreadable_store
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.ops import conditions
@@ -65,6 +65,11 @@ def old_queue():
     job = greet.enqueue()
     Job.objects.filter(pk=job.pk).update(due_at=database_now() - timedelta(minutes=20))
     return Job.objects.all().delete
+
+
+def paused():
+    pauses.pause("queue", "default", "the partner is down", "alice")
+    return lambda: pauses.resume("queue", "default")
 
 
 def unknown_task():
@@ -151,8 +156,8 @@ def maintenance():
 
 
 SCENES = [
-    dead_letters, old_queue, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue, messages_put_aside,
-    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
+    dead_letters, old_queue, paused, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue,
+    messages_put_aside, foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
 ]  # fmt: skip
 
 # What each tells: {(subject, severity, text)}.

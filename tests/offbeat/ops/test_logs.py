@@ -6,11 +6,11 @@ import logging
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops import logs_sentry
 from offbeat.ops.logs import Formatter, wants_colours
 from offbeat.ops.logs_context import request_id
 from tests.offbeat.ops.support import greet
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.polling import wait_until
 
 

@@ -15,13 +15,13 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
-from offbeat.jobs import attempts, decisions, recovery, unreadable_store
+from offbeat.jobs import attempts, decisions, guard, pauses, recovery, unreadable_store
 from offbeat.jobs.models import Job
 from offbeat.jobs.retention import prune
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops.metrics import buckets, counters, request_metrics
 from offbeat.ops.metrics.models import Counter, JobEnd
 from tests.offbeat.ops.support import entry, greet, stumble
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.polling import wait_until
 
 TOKEN = "a-token-of-the-tests"
@@ -110,7 +110,7 @@ def test_what_nobody_lived_to_tell_is_counted(ledger, carrier, scrape):
 
     recovery.recover_workers([lost], "gone")
     recovery.hand_back(stopped, "stops")
-    attempts.expire(late.id)
+    guard.expire(late.id)
 
     found = scrape()
     assert found("job_attempts_total", task="tests.greet", outcome="crashed") == 1
@@ -250,6 +250,20 @@ def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
     assert scrape()("condition", kind="not_fired", subject="plants", severity="error") == 1
 
 
+def test_pauses_are_told(ledger, carrier, scrape):
+    """A queue and a task; and what a pause holds makes no queue old."""
+    greet.enqueue()
+    Job.objects.update(due_at=database_now() - timedelta(hours=2))
+    pauses.pause("queue", "default", "broken", "alice")
+    pauses.pause("task", greet.name, "broken", "alice")
+
+    found = scrape(fold=False)
+
+    assert (found("paused", queue="default", task=""), found("paused", queue="", task=greet.name)) == (1, 1)
+    assert found("queue_oldest_age_seconds", queue="default") == 0
+    assert found("queue_depth", queue="default") == 1
+
+
 def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max_num_queries):
     """However many jobs, tasks and cronjobs there are, a scrape asks the same few questions."""
     for number in range(20):
@@ -257,7 +271,7 @@ def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max
         greet.enqueue()
     run_jobs()
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         found = scrape(fold=False)
 
     assert found("server_up", server="postgres") == 1

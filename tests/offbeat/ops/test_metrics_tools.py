@@ -86,10 +86,10 @@ def test_nothing_asks_for_what_is_not_there(exported, where, expr):
 
 
 def test_every_metric_is_documented(exported):
-    """docs/offbeat/monitoring.md has each metric by its name, and no other."""
+    """docs/offbeat/metrics.md has each metric by its name, and no other."""
     told = {
         SUFFIX.sub("", name)
-        for name in NAME.findall((CHECKOUT / "docs" / "offbeat" / "monitoring.md").read_text())
+        for name in NAME.findall((CHECKOUT / "docs" / "offbeat" / "metrics.md").read_text())
     }
 
     assert told == exported

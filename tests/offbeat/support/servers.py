@@ -21,6 +21,7 @@ from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
 from tests.offbeat.support.locales import find_locale
 
+pytest_plugins = ["offbeat.testing.plugin"]
 CORE = CHECKOUT / "tests" / "offbeat"
 PREFIX = "offbeat-test-"
 

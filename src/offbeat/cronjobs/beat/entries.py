@@ -1,17 +1,30 @@
-"""Finds Beat's entries: in Celery's settings, and in the tables of django-celery-beat where they exist."""
+"""An entry of Beat's, read from whatever Celery's settings have for it."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from celery import current_app, schedules
-from django.db import connection
+from celery import schedules
+from celery.beat import ScheduleEntry
+from celery.canvas import Signature
+
+from offbeat.cronjobs.beat.refusals import IdleError, NotExpressibleError, shown
+from offbeat.cronjobs.beat.time_zones import zone_of_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from datetime import datetime
+
+    from celery import Celery
+
+RUNS_ONCE = "it runs once: enqueue it with task.using(run_at=...).enqueue()"
+DISABLED = "it is disabled; to keep it for later, enable it, import it, and pause it: python manage.py cronjobs pause NAME"
+# What Beat notes itself, or has from elsewhere.
+BEATS_OWN = {"name", "app", "last_run_at", "total_run_count"}
+READ = {"task", "schedule", "args", "kwargs", "options", "relative", "enabled", "one_off", "description"}
 
 
 @dataclass(frozen=True)
@@ -22,74 +35,83 @@ class BeatEntry:
     task: str
     schedule: Any  # Celery's object, or a timedelta
     timezone: str
+    app: Celery
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
-    why_not: str = ""  # a reason not to take it over, known where it was found
+    anchor: datetime | None = None  # a time at which an interval began, in the entry's time zone
+    description: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def in_settings() -> Iterator[BeatEntry]:
-    """Yield what CELERY_BEAT_SCHEDULE has, or the application's beat_schedule."""
-    timezone = str(current_app.timezone)
-    for name, given in (current_app.conf.beat_schedule or {}).items():
-        schedule = given["schedule"]
-        if isinstance(schedule, int | float):
-            schedule = timedelta(seconds=schedule)
-        options = dict(given.get("options") or {})
-        args, kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
-        yield BeatEntry(name, given["task"], schedule, timezone, args, kwargs, options)
+@dataclass(frozen=True)
+class FoundEntry:
+    """An entry before it is read: reading it may raise anything."""
+
+    name: str
+    where: str
+    given: Any
+    read: Callable[[], BeatEntry]
 
 
-TABLE = "django_celery_beat_periodictask"
-ROWS = """
-    SELECT entry.name, entry.task, entry.args, entry.kwargs, entry.enabled, entry.one_off, entry.queue, entry.expire_seconds,
-        crontab.minute, crontab.hour, crontab.day_of_week, crontab.day_of_month, crontab.month_of_year, crontab.timezone,
-        interval.every, interval.period, solar.event, entry.clocked_id
-    FROM django_celery_beat_periodictask entry
-    LEFT JOIN django_celery_beat_crontabschedule crontab ON crontab.id = entry.crontab_id
-    LEFT JOIN django_celery_beat_intervalschedule interval ON interval.id = entry.interval_id
-    LEFT JOIN django_celery_beat_solarschedule solar ON solar.id = entry.solar_id
-    ORDER BY entry.name
-"""
+def found_in(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[FoundEntry]:
+    """Return the entries of one schedule of the settings."""
+    return [
+        FoundEntry(str(name), where, given, partial(read_entry, str(name), given, app))
+        for name, given in list(schedule.items())
+    ]
 
 
-def in_tables() -> Iterator[BeatEntry]:
-    """Yield the rows of django-celery-beat; it need not be installed."""
-    if TABLE not in connection.introspection.table_names():
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(ROWS)
-        names = [column.name for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    yield from map(_of_row, rows)
+def read_entry(name: str, given: Any, app: Celery) -> BeatEntry:
+    """Return an entry of the settings. Raises NotExpressibleError."""
+    if isinstance(given, ScheduleEntry):
+        given = {key: value for key, value in vars(given).items() if value is not None}
+    if not isinstance(given, Mapping):
+        raise NotExpressibleError(f"it should be a dict with a task and a schedule, got {shown(given)}")
+    for key in ("task", "schedule"):
+        if given.get(key) is None:
+            raise NotExpressibleError(f'it has no "{key}": Beat does not start with it; add one')
+    if not given.get("enabled", True):
+        raise IdleError(DISABLED)
+    if given.get("one_off"):
+        raise NotExpressibleError(RUNS_ONCE)
+    schedule = _schedule(given["schedule"], is_relative=bool(given.get("relative")))
+    zone, notes = zone_of_schedule(schedule, app)
+    notes += [
+        f'"{key}" is nothing that Celery\'s Beat reads: {shown(given[key])} is dropped'
+        for key in given
+        if key not in READ | BEATS_OWN
+    ]
+    task, args, kwargs, options = _call(given)
+    description = str(given.get("description") or "")
+    return BeatEntry(name, task, schedule, zone, app, args, kwargs, options, None, description, tuple(notes))
 
 
-def _of_row(row: dict[str, Any]) -> BeatEntry:
-    options = {"queue": row["queue"], "expires": row["expire_seconds"]}
-    return BeatEntry(
-        name=row["name"],
-        task=row["task"],
-        schedule=_schedule(row),
-        timezone=row["timezone"] or str(current_app.timezone),
-        args=tuple(json.loads(row["args"] or "[]")),
-        kwargs=json.loads(row["kwargs"] or "{}"),
-        options={name: value for name, value in options.items() if value},
-        why_not=_why_not(row),
-    )
+def _schedule(given: Any, *, is_relative: bool) -> Any:
+    if isinstance(given, int | float):
+        given = timedelta(seconds=given)
+    if isinstance(given, timedelta) and is_relative:
+        return schedules.schedule(given, relative=True)
+    return given
 
 
-def _schedule(row: dict[str, Any]) -> Any:
-    if row["minute"] is not None:
-        fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
-        return schedules.crontab(**{name: row[name] for name in fields})
-    if row["every"] is not None:
-        return timedelta(**{row["period"]: row["every"]})
-    return row["event"]
-
-
-def _why_not(row: dict[str, Any]) -> str:
-    if row["clocked_id"] or row["one_off"]:
-        return "it runs once: enqueue it with task.using(run_at=...).enqueue()"
-    if not row["enabled"]:
-        return "it is disabled"
-    return "" if row["minute"] or row["every"] or row["event"] else "it has no schedule"
+def _call(given: Mapping[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+    """Return task, arguments and options; a signature brings some of its own."""
+    args, kwargs, options = given.get("args"), given.get("kwargs"), given.get("options")
+    if not isinstance(args or (), list | tuple):
+        raise NotExpressibleError(
+            f"its args should be a list or a tuple, got {shown(args)}: write [{shown(args)}]"
+        )
+    for key, value in (("kwargs", kwargs), ("options", options)):
+        if not isinstance(value or {}, Mapping):
+            raise NotExpressibleError(f"its {key} should be a dict, got {shown(value)}")
+    args, kwargs, options = tuple(args or ()), dict(kwargs or {}), dict(options or {})
+    task = given["task"]
+    if isinstance(task, Signature):
+        whole = task.clone(args, kwargs)
+        return whole.task, tuple(whole.args), dict(whole.kwargs), {**whole.options, **options}
+    if hasattr(task, "apply_async") and isinstance(getattr(task, "name", None), str):
+        task = task.name
+    if not isinstance(task, str):
+        raise NotExpressibleError(f"its task should be the name of one, got {shown(task)}")
+    return task, args, kwargs, options

@@ -2,72 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import schedules
 
+from offbeat.cronjobs.beat.refusals import NotExpressibleError, shown
 from offbeat.deployment.schedule import Schedule, ScheduleError
 from offbeat.deployment.schedule_fields import FIELDS, compact
 from offbeat.deployment.schedule_text import values
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
+DATABASES_OWN = "django_celery_beat."  # its crontab has a time zone, and is one like Celery's otherwise
+PARTS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
-class NotExpressibleError(Exception):
-    """Cron cannot say it: the message says why, and what to do instead."""
+def expressed(schedule: Any, anchor: datetime | None = None) -> str:
+    """Return five cron fields for a crontab, a timedelta or an interval of Celery's. Raises NotExpressibleError.
 
-
-def expressed(schedule: Any) -> str:
-    """Return five cron fields for a crontab, a timedelta or an interval of Celery's. Raises NotExpressibleError."""
-    if isinstance(schedule, schedules.crontab):
+    `anchor` is a local time at which an interval once began: its cronjob keeps the minute, the hour and the weekday.
+    """
+    if is_crontab(schedule):
         return _of_crontab(schedule)
-    if isinstance(schedule, schedules.solar | str):
+    if isinstance(schedule, schedules.solar):
         raise NotExpressibleError(
-            "the sun keeps no clock: wake it up every ten minutes, and let the task see whether the sun has risen"
+            "the sun keeps no clock: run it every ten minutes, and let the task check whether the sun has risen"
         )
     if type(schedule) is schedules.schedule:
-        schedule = schedule.run_every
+        phase = Phase("0", 0, "H") if schedule.relative else Phase.of(anchor)
+        return _of_interval(schedule.run_every.total_seconds(), phase)
     if isinstance(schedule, timedelta):
-        return _of_interval(schedule.total_seconds())
+        return _of_interval(schedule.total_seconds(), Phase.of(anchor))
+    if not isinstance(schedule, schedules.BaseSchedule):
+        raise NotExpressibleError(
+            f"its schedule should be a crontab, a timedelta or seconds, got {shown(schedule)}"
+        )
     raise NotExpressibleError(
-        f"{type(schedule).__name__} is a schedule of your own: cron knows fixed times only"
+        f"{type(schedule).__name__} is a schedule of your own: cron knows fixed times only; "
+        "run it at the finest of them, and let the task see whether it is one"
+    )
+
+
+def is_crontab(schedule: Any) -> bool:
+    kind = type(schedule)
+    return kind is schedules.crontab or (
+        isinstance(schedule, schedules.crontab) and kind.__module__.startswith(DATABASES_OWN)
     )
 
 
 def _of_crontab(crontab: schedules.crontab) -> str:
     """Return the text as it was written where cron reads it alike, else the numbers that Celery understood."""
-    written = [
-        crontab._orig_minute,  # noqa: SLF001  Celery keeps what was written there
-        crontab._orig_hour,  # noqa: SLF001
-        crontab._orig_day_of_month,  # noqa: SLF001
-        crontab._orig_month_of_year,  # noqa: SLF001
-        crontab._orig_day_of_week,  # noqa: SLF001
-    ]
-    understood = [
-        crontab.minute,
-        crontab.hour,
-        crontab.day_of_month,
-        crontab.month_of_year,
-        crontab.day_of_week,
-    ]
+    written = [getattr(crontab, f"_orig_{part}") for part in PARTS]  # Celery keeps what was written there
+    understood = [{int(number) for number in getattr(crontab, part)} for part in PARTS]
+    for part, numbers in zip(PARTS, understood, strict=True):
+        if not numbers:
+            raise NotExpressibleError(f"its {part} is empty, so it never runs: write the times that you mean")
     if len(understood[2]) < 31 and len(understood[4]) < 7:
         raise NotExpressibleError(
             "Celery takes days that match day_of_month and day_of_week, cron those that match either: "
-            "use one of them, and let the task look at the other"
+            "use one of them, and let the task check the other"
         )
     return " ".join(map(_field, range(5), written, understood))
 
 
 def _field(index: int, written: Any, understood: set[int]) -> str:
+    field = FIELDS[index]
+    if len(understood) == len(set(field.span(field.low, field.high))):
+        return "*"  # of days, 1-31 beside a weekday would mean: either
     text = str(written).replace(" ", "") if isinstance(written, str | int) else ""
-    if text and _numbers(index, text) == understood:
-        return text
-    return (
-        "*"
-        if len(understood) == len(set(FIELDS[index].span(FIELDS[index].low, FIELDS[index].high)))
-        else compact(understood)
-    )
+    return text if text and _numbers(index, text) == understood else compact(understood)
 
 
 def _numbers(index: int, text: str) -> set[int] | None:
@@ -80,17 +87,41 @@ def _numbers(index: int, text: str) -> set[int] | None:
         return None
 
 
-def _of_interval(seconds: float) -> str:
+@dataclass(frozen=True)
+class Phase:
+    """Where in its round an interval begins; H is a value of the cronjob's own."""
+
+    minute: str = "H"
+    hour: int | None = None
+    weekday: str = "H"
+
+    @classmethod
+    def of(cls, anchor: datetime | None) -> Phase:
+        return cls(str(anchor.minute), anchor.hour, str(anchor.isoweekday() % 7)) if anchor else cls()
+
+    @property
+    def once_a_day(self) -> str:
+        return "H" if self.hour is None else str(self.hour)
+
+    def every(self, hours: int) -> str:
+        first = (self.hour or 0) % hours
+        return f"{first}-23/{hours}" if first else f"*/{hours}"
+
+
+def _of_interval(seconds: float, phase: Phase) -> str:
+    if seconds <= 0:
+        raise NotExpressibleError(f"every {seconds:g} s is no interval: write the one that you mean")
     if seconds < MINUTE:
         raise NotExpressibleError(
             f"every {seconds:g} s: a minute is cron's shortest; let a job loop, or enqueue its successor with run_at"
         )
     if seconds == 7 * DAY:
-        return "H H * * H"
+        return f"{phase.minute} {phase.once_a_day} * * {phase.weekday}"
     if seconds == DAY:
-        return "H H * * *"
+        return f"{phase.minute} {phase.once_a_day} * * *"
     if seconds % HOUR == 0 and DAY % seconds == 0:
-        return f"H */{seconds // HOUR:.0f} * * *" if seconds > HOUR else "H * * * *"
+        hours = int(seconds // HOUR)
+        return f"{phase.minute} {phase.every(hours) if hours > 1 else '*'} * * *"
     if seconds % MINUTE == 0 and HOUR % seconds == 0:
         return f"*/{seconds // MINUTE:.0f} * * * *" if seconds > MINUTE else "* * * * *"
     raise NotExpressibleError(

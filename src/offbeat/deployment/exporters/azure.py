@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import azure_apps
-from offbeat.deployment.exporters.environment import HOSTS, needed, purpose
+from offbeat.deployment.exporters.console import Console
+from offbeat.deployment.exporters.environment import HOSTS, needed, to_fill_in
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan
@@ -19,6 +20,25 @@ PLANS = tuple(Plan(f"{quarters / 4:g} vCPU", quarters / 4, 512 * quarters) for q
 
 FACTS = Facts(
     title="Azure Container Apps",
+    console=Console(
+        where=("In a terminal on your own machine, with `az`; `GROUP` is the resource group of `deploy.sh`."),
+        run='az containerapp exec --resource-group "$GROUP" --name <name>-web --command "{command}"',
+        fire=(
+            '`az containerapp job start --resource-group "$GROUP" --name <name>-prune-jobs`. Its output is in the '
+            "log workspace."
+        ),
+        state='`az containerapp replica list --resource-group "$GROUP" --name <name>-worker`',
+        worker=(
+            '`az containerapp revision list --resource-group "$GROUP" --name <name>-worker`, then `az containerapp '
+            "revision restart`"
+        ),
+        logs='`az containerapp logs show --resource-group "$GROUP" --name <name>-web --follow`',
+        variables=(
+            '`az containerapp show --resource-group "$GROUP" --name <name>-web --query '
+            "properties.template.containers`"
+        ),
+        crons='`az containerapp job execution list --resource-group "$GROUP" --name <name>-prune-jobs`',
+    ),
     files=(
         "deploy/azure/release.json",
         "deploy/azure/apps.json",
@@ -38,7 +58,7 @@ FACTS = Facts(
     servers="own",
     plans=PLANS,
     leaves_out_optional=True,
-    proved_by="the types of npm's @azure/arm-appcontainers; expressions by a reader of ours; deploy.sh with a stand-in for `az`",
+    proved_by="the types of npm's @azure/arm-appcontainers; expressions by our own reader; deploy.sh with a replacement for `az`",
     notes=(
         "deploy.sh is the deploy: apps.json alone starts services without the release",
         "a worker is asked over HTTP whether it is well (HEALTH_PORT): Azure runs no command as a probe",
@@ -106,7 +126,7 @@ def _parameters(target: Target) -> dict[str, Any]:
 
 def _example(target: Target) -> dict[str, Any]:
     values = dict.fromkeys(target.platform.resources.injected, "an address")
-    values |= {each.name: purpose(each) for each in needed(target.platform) if each.name != HOSTS}
+    values |= {each.name: to_fill_in(each) for each in needed(target.platform) if each.name != HOSTS}
     return {
         "$schema": f"{SCHEMAS}/2019-04-01/deploymentParameters.json#",
         "contentVersion": "1.0.0.0",

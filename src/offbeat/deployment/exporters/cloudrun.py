@@ -6,11 +6,13 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan
 from offbeat.deployment.exporters.texts import comment, yaml_text
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +34,29 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Google Cloud Run",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with `gcloud`; `PROJECT` and `REGION` are those of `setup.sh`. "
+            "Cloud Run opens no shell in a container. The job `<name>-release` runs any command with the same "
+            "image and the same variables:"
+        ),
+        run="gcloud run jobs execute <name>-release --wait{password} --args={commas}",
+        opens=('export CLOUDSDK_CORE_PROJECT="$PROJECT" CLOUDSDK_RUN_REGION="$REGION"',),
+        password=" --update-env-vars=DJANGO_SUPERUSER_PASSWORD='...'",  # noqa: S106 - a blank
+        answers=(
+            "What a command prints is in the log: `gcloud logging read "
+            "'resource.labels.job_name=\"<name>-release\"' --limit 20 --format 'value(textPayload)'`."
+        ),
+        fire='`gcloud scheduler jobs run <name>-prune-jobs --location "$REGION"`.',
+        state="`gcloud run worker-pools describe <name>-worker`",
+        worker=(
+            "`gcloud run worker-pools replace deploy/cloudrun/worker.yaml`: it has a fixed number of instances, at "
+            "least one"
+        ),
+        logs="`gcloud run services logs read <name>-web`",
+        variables="`gcloud run services describe <name>-web`, and Secret Manager",
+        crons='`gcloud scheduler jobs list --location "$REGION"`, `gcloud run jobs executions list`',
+    ),
     proved_by="SchemaStore's cloud-run-v1.json, worker pools by that of services; setup.sh by bash",
     files=("deploy/cloudrun/*.yaml", "deploy/cloudrun/setup.sh"),
     cron="a job each, started by Cloud Scheduler, at least once",
@@ -194,8 +219,14 @@ def _setup(target: Target) -> str:
 
 
 def _commands(target: Target) -> Iterator[str]:
+    generated = {each.name for each in target.platform.env if each.generated}
     for secret in _secrets(target):
-        yield f'gcloud secrets describe {secret} --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create'
+        known = f'gcloud secrets describe {secret} --project "$PROJECT" >/dev/null'
+        if secret in generated:
+            yield f"{known} 2>&1 || {RECIPE} | tr -d '\\n' |"
+            yield f'    gcloud secrets create {secret} --project "$PROJECT" --data-file=-'
+        else:
+            yield f"{known}  # make it first: gcloud secrets create"
     for job, _ in _jobs(target):
         yield f'gcloud run jobs replace {FOLDER}/job-{job}.yaml --project "$PROJECT" --region "$REGION"'
     if target.platform.release:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.compose_file import ComposeFile, env_example
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts, plain_http
 
@@ -15,9 +16,24 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Compose",
+    console=Console(
+        where=(
+            "On the machine, in `deploy/compose` (or with `podman-compose` in place of `docker compose`)."
+        ),
+        run="docker compose exec web {command}",
+        fire=(
+            "The container `cron` starts it at its time: `docker compose logs cron`. To run its command there: "
+            "`docker compose exec cron python manage.py enqueue_prune_jobs`."
+        ),
+        state="`docker compose ps --all`",
+        worker="`docker compose up --detach worker`",
+        logs="`docker compose logs web`",
+        variables="`docker compose config`",
+        crons="`docker compose logs cron`",
+    ),
     proved_by="the Compose specification's schema",
     files=("deploy/compose/compose.yaml", "deploy/compose/.env.example"),
-    cron="none of its own: a container reads platform.yaml",
+    cron="none: a container reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace_unset="10 s",

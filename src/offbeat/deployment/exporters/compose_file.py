@@ -10,6 +10,7 @@ from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.environment import asked, fixed_values
 from offbeat.deployment.exporters.texts import comment, yaml_text
 from offbeat.deployment.pins import pin_image
+from offbeat.variables.weak_secrets import HEX_RECIPE, RECIPE
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -158,11 +159,11 @@ def env_example(target: Target, where: str) -> str:
     lines = [comment(f"{target.header}\n{where}\n{QUOTES}").rstrip(), ""]
     if target.platform.resources.postgres:
         lines += [
-            "# Of letters and digits only: it becomes part of an address. openssl rand -hex 24",
+            f"# Of letters and digits only: it becomes part of an address. {HEX_RECIPE}",
             "POSTGRES_PASSWORD=",
         ]
     for each in asked(target.platform):
-        needed = "required" if each.required else "openssl rand -base64 48" if each.generated else "optional"
+        needed = "required" if each.required else RECIPE if each.generated else "optional"
         lines += [
             comment(f"{each.help or each.name} ({needed})").rstrip(),
             f"{each.name}=''" if needed != "optional" else f"#{each.name}=''",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.compose_file import ComposeFile, literal
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -19,8 +20,24 @@ if TYPE_CHECKING:
 FOLDER = "deploy/coolify"
 FACTS = Facts(
     title="Coolify",
+    console=Console(
+        where=(
+            "In Coolify: the application, tab **Terminal**, the container whose name begins with `web-`, "
+            "**Connect**. Or on the server: `docker exec --interactive --tty CONTAINER sh`, with the container "
+            "that `docker ps --filter name=web-` shows."
+        ),
+        fire=(
+            "The container `cron` starts it at its time, and writes a line into its log. To run its command there, "
+            "connect to the container `cron-...` in the same way, and type `python manage.py enqueue_prune_jobs`."
+        ),
+        state="the application's page, or `docker ps` on the server",
+        worker="**Restart** or **Redeploy** on the application's page",
+        logs="tab Logs, the container of web",
+        variables="tab Environment Variables",
+        crons="tab Logs, the container `cron-...`, which reads `platform.yaml`",
+    ),
     files=(f"{FOLDER}/compose.yaml",),
-    cron="a container reads platform.yaml; its own Scheduled Tasks run a command in a container that runs already",
+    cron="a container reads platform.yaml; Coolify's Scheduled Tasks run a command in a container that runs already",
     zone="file",
     overlap="one after another",
     grace_unset="30 s, for all containers",
@@ -34,7 +51,7 @@ FACTS = Facts(
     proved_by="the Compose specification's schema, but for `exclude_from_hc`",
     notes=(
         "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
-        "it names every container, so a second instance of a service is a service of its own: `worker-2`",
+        "it names every container, so a second instance of a service is another service: `worker-2`",
         "a deploy removes the old containers before it starts the release: the site is down meanwhile, and stays down if it fails",
         "a deploy grants Coolify's own stop grace period (30 s), not `stop_grace_period`: set it to the longest `grace`",
         "builds get every variable as an argument, and secrets stay in the image's history, unless Advanced says otherwise",

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -19,8 +20,30 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="crontab",
+    console=Console(
+        where=(
+            "On the machine, as the project's user (`sudo -u <name> bash`). These lines set the variables as the "
+            "crontab does:"
+        ),
+        run=".venv/bin/python {arguments}",
+        opens=(
+            "cd /srv/<name>",
+            'eval "$(.venv/bin/python src/offbeat/deployment/env_file.py deploy/crontab.env /etc/<name>.env)"',
+        ),
+        fire=(
+            "Wait for cron: it writes each start into the system's log (`journalctl --unit cron`), and mails to "
+            "root what a failed command prints."
+        ),
+        state="yours: systemd, compose or whatever starts the services",
+        worker=(
+            "Start it by whatever runs your services: `python manage.py worker --queues ...`, as in `platform.yaml`"
+        ),
+        logs="yours: where the services write",
+        variables="`/etc/<name>.env` and `deploy/crontab.env`",
+        crons="`/etc/cron.d/<name>`, and `journalctl --unit cron`",
+    ),
     runs_services=False,
-    proved_by="a reader of ours, strict; in CI Debian's `crontab`",
+    proved_by="our own strict reader; in CI Debian's `crontab`",
     files=("deploy/crontab", "deploy/crontab.env"),
     cron="a line each",
     zone="host",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, asked, particular_values
+from offbeat.deployment.exporters.console import Console
+from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, asked, particular_values, to_fill_in
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan
@@ -12,6 +13,8 @@ from offbeat.deployment.exporters.texts import yaml_text
 from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import EnvVar, Service
 
@@ -37,7 +40,23 @@ PLANS = (
 
 FACTS = Facts(
     title="DigitalOcean App Platform",
-    proved_by="a reader of ours, strict: the keys of DigitalOcean's OpenAPI and godo",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with `doctl`. `doctl apps list` shows the app's id. This opens a "
+            "shell in a container of web:"
+        ),
+        opens=("doctl apps console APP_ID web",),
+        fire=(
+            "No command that starts a scheduled job was found (not verified): wait for its next time. `doctl apps "
+            "list-job-invocations APP_ID` shows its runs."
+        ),
+        state="`doctl apps list-instances APP_ID`",
+        worker="Deploy again: `doctl apps create-deployment APP_ID`",
+        logs="`doctl apps logs APP_ID web --type run`",
+        variables="`doctl apps spec get APP_ID`, and the dashboard for secrets",
+        crons="`doctl apps list-job-invocations APP_ID`",
+    ),
+    proved_by="our own strict reader: the keys of DigitalOcean's OpenAPI and godo",
     files=(".do/app.yaml",),
     cron="a job of `kind: SCHEDULED` each, billed while it runs",
     zone="each",
@@ -84,7 +103,12 @@ def files(target: Target) -> tuple[File, ...]:
     document["workers"] = [_service(target, each) for each in platform.services if not each.port]
     document["jobs"] = _jobs(target)
     filled = {key: value for key, value in document.items() if value}
-    return (File(".do/app.yaml", yaml_text(filled, header=target.header)),)
+    return (File(".do/app.yaml", yaml_text(filled, header="\n".join([target.header, *_made(target)]))),)
+
+
+def _made(target: Target) -> Iterator[str]:
+    """Say how each secret is made that nobody gives."""
+    yield from (f"{each.name}: {to_fill_in(each)}" for each in target.platform.env if each.generated)
 
 
 def _service(target: Target, service: Service) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.budget import SCRATCH
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import HOSTS, needed, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -18,7 +19,19 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Dokku",
-    proved_by="a reader of ours, strict: app.json's documented keys; setup.sh by bash",
+    console=Console(
+        where="On the Dokku host.",
+        run="dokku run <name> {command}",
+        fire=(
+            "`dokku cron:list <name>` shows an id for each cronjob, and `dokku cron:run <name> ID` runs that one."
+        ),
+        state="`dokku ps:report <name>`",
+        worker="`dokku ps:scale <name> worker=1`",
+        logs="`dokku logs <name> --num 100`",
+        variables="`dokku config:show <name>`",
+        crons="`dokku cron:list <name>`",
+    ),
+    proved_by="our own strict reader: app.json's documented keys; setup.sh by bash",
     files=("deploy/dokku/app.json", "deploy/dokku/setup.sh"),
     cron="`cron` of app.json",
     zone="host",
@@ -119,8 +132,8 @@ fi"""
 def _config(target: Target) -> Iterator[str]:
     app, platform = target.platform.name, target.platform
     put = f"dokku config:set --no-restart {app}"
-    for name, value in shared_values(target).items():
-        yield f"{put} {name}={shlex.quote(value)}"
+    if values := [f"{name}={shlex.quote(value)}" for name, value in shared_values(target).items()]:
+        yield " \\\n    ".join([put, *values])
     # Asked for once: a question that fails ends the script, and no key is taken for one that is not there.
     yield f"known=$(dokku config:keys {app})"
     for variable in needed(platform):

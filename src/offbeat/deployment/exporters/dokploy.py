@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.compose_file import ComposeFile, env_example
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 
@@ -15,8 +16,25 @@ if TYPE_CHECKING:
 FOLDER = "deploy/dokploy"
 FACTS = Facts(
     title="Dokploy",
+    console=Console(
+        where=(
+            "On the server, in a shell. The first line finds the container of web. (In Dokploy: the service, "
+            "**Open Terminal**, the container of web, shell `sh`; the button's name is not verified.)"
+        ),
+        run='docker exec --interactive --tty "$web" {command}',
+        opens=("web=$(docker ps --quiet --filter label=com.docker.compose.service=web | head -n 1)",),
+        fire=(
+            "The container `cron` starts it at its time, and writes a line into its log. To run its command there: "
+            "the same with `label=com.docker.compose.service=cron`, and `python manage.py enqueue_prune_jobs`."
+        ),
+        state="the service's page, or `docker ps` on the server",
+        worker="**Deploy** or **Reload** on the service's page",
+        logs="tab Logs, the container of web",
+        variables="tab Environment",
+        crons="tab Logs, the container of `cron`, which reads `platform.yaml`",
+    ),
     files=(f"{FOLDER}/compose.yaml", f"{FOLDER}/.env.example"),
-    cron="a container reads platform.yaml; its own Schedules run a command in a container that runs already",
+    cron="a container reads platform.yaml; Dokploy's Schedules run a command in a container that runs already",
     zone="file",
     overlap="one after another",
     grace_unset="10 s",

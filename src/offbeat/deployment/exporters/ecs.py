@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import ecs_base, ecs_services
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan
@@ -27,6 +28,36 @@ PLANS = (
 
 FACTS = Facts(
     title="AWS ECS (Fargate)",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with `aws`. The task of the release runs any command with the same "
+            "image and the same variables. These lines, typed once, find what it needs:"
+        ),
+        opens=(
+            "output() {",
+            "    aws cloudformation describe-stacks --stack-name <name> --output text \\",
+            "        --query \"Stacks[0].Outputs[?OutputKey=='$1'].OutputValue\"",
+            "}",
+            'network="subnets=[$(output Subnets)],securityGroups=[$(output SecurityGroup)],assignPublicIp=$(output PublicIp)"',
+            "run() {",
+            '    aws ecs run-task --cluster "$(output Cluster)" --task-definition "$(output Release)" --launch-type FARGATE \\',
+            '        --network-configuration "awsvpcConfiguration={$network}" --query "tasks[0].taskArn" --output text \\',
+            '        --overrides \'{"containerOverrides": [{"name": "release", \'"$1"\'}]}\'',
+            "}",
+        ),
+        run="run '\"command\": {words}{password}'",
+        password=', "environment": [{"name": "DJANGO_SUPERUSER_PASSWORD", "value": "..."}]',  # noqa: S106 - a blank
+        answers='What a command prints is in the log, a minute later: `aws logs tail "$(output Logs)" --since 5m`.',
+        fire=(
+            "EventBridge Scheduler starts no schedule by hand: wait for its next time. "
+            '`aws logs tail "$(output Logs)" --follow` shows it.'
+        ),
+        state='`aws ecs list-tasks --cluster "$(output Cluster)"`',
+        worker="`deploy/ecs/deploy.sh` starts it again. Why a task ended: the service's events in the console",
+        logs='`aws logs tail "$(output Logs)" --follow`',
+        variables="`deploy/ecs/services.yaml`, and the secret in Secrets Manager",
+        crons="`aws scheduler list-schedules --name-prefix <name>-`",
+    ),
     files=("deploy/ecs/base.yaml", "deploy/ecs/services.yaml", "deploy/ecs/deploy.sh"),
     cron="a schedule of EventBridge Scheduler each, which runs a task, at least once",
     zone="each",
@@ -44,7 +75,7 @@ FACTS = Facts(
     # A dynamic reference, which has no escape.
     expands=r"\{\{resolve:[^}]*\}\}",
     leaves_out_optional=True,
-    proved_by="AWS' cfn-lint; deploy.sh with a stand-in for `aws`",
+    proved_by="AWS' cfn-lint; deploy.sh with a replacement for `aws`",
     notes=(
         "deploy.sh is the deploy: a stack updated by hand starts services without the release",
         "your servers' security groups have to let in the one that base.yaml makes (output SecurityGroup)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.budget import concurrency
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,5 +75,19 @@ def needed(platform: Platform) -> Iterator[EnvVar]:
 
 def purpose(variable: EnvVar) -> str:
     """Say in a line what a variable is for and whether it must be there."""
-    need = "required" if variable.required else "generated" if variable.generated else "optional"
+    return _said(variable, "generated")
+
+
+def to_fill_in(variable: EnvVar) -> str:
+    """Say the same where a person makes what is generated: with the command that makes it."""
+    return _said(variable, f"generated, once, by {RECIPE}")
+
+
+def assignment(variable: EnvVar) -> str:
+    """Give a word of a command that sets variables: with the command that makes what is generated, or a blank to fill in."""
+    return f'{variable.name}="$({RECIPE})"' if variable.generated else f'{variable.name}="..."'
+
+
+def _said(variable: EnvVar, generated: str) -> str:
+    need = "required" if variable.required else generated if variable.generated else "optional"
     return f"{need}: {variable.help}" if variable.help else need

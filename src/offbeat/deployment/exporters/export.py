@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.first_steps import next_step
 from offbeat.deployment.exporters.names import fitted
 from offbeat.deployment.exporters.plans import plans_of, shortfalls, shrink
 from offbeat.deployment.exporters.versions import difference, version_for
@@ -52,6 +53,8 @@ class Export:
 
     files: tuple[File, ...]
     warnings: tuple[str, ...]
+    next_step: str
+    """What a person does when the files are written."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ def export(
         )
     wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
     target = Target(name, platform, facts, options, wake_ups)
-    return Export(write(target), (*missed, *_limits(target), *facts.notes, *_unverified(facts)))
+    warnings = (*missed, *_limits(target), *facts.notes, *_unverified(facts))
+    return Export(write(target), warnings, next_step(name, facts, platform.name))
 
 
 def _limits(target: Target) -> Iterator[str]:
@@ -205,7 +209,7 @@ def _expanded(target: Target) -> Iterator[str]:
         if match := re.search(expands, each.default or ""):
             yield (
                 f"env/{each.name}: has {match.group()} in its value, which {target.facts.title} may replace: "
-                "look at what arrives, and read it from elsewhere if it is not that"
+                "check what arrives, and give it in another way if it differs"
             )
 
 

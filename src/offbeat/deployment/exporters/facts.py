@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from offbeat.deployment.exporters.console import Console
     from offbeat.deployment.exporters.plans import Plan
     from offbeat.deployment.exporters.versions import Offer
 
@@ -22,6 +23,8 @@ class Facts:
     """One platform. Times are in seconds, intervals in minutes; None is "no such thing"."""
 
     title: str
+    console: Console
+    """How a person runs a command there, and sees what runs."""
     files: tuple[str, ...]
     cron: str
     """How it runs a cronjob, in a few words."""
@@ -106,4 +109,4 @@ class Facts:
 
 def plain_http(where: str) -> str:
     """Say what a machine of one's own has to have before web, which no router stands before."""
-    return f"web serves plain HTTP {where}: put a proxy before it that ends TLS and sets X-Forwarded-Proto"
+    return f"web answers plain HTTP {where}: put a proxy before it that ends TLS and sets X-Forwarded-Proto"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.exporters import stand_in
-from offbeat.deployment.exporters.environment import asked, purpose, shared_values
+from offbeat.deployment.exporters.console import Console
+from offbeat.deployment.exporters.environment import asked, assignment, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan
@@ -13,8 +14,10 @@ from offbeat.deployment.exporters.texts import toml_text
 from offbeat.deployment.exporters.versions import Offer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from offbeat.deployment.exporters.export import Target
-    from offbeat.deployment.spec import Service
+    from offbeat.deployment.spec import EnvVar, Service
 
 # The bounds of memory for a CPU of each kind are flyctl's own.
 PLANS = (
@@ -30,9 +33,23 @@ RELEASE_TIMEOUT = "15m"
 
 FACTS = Facts(
     title="Fly.io",
+    console=Console(
+        where="In a terminal on your own machine, with `fly`.",
+        run='fly ssh console --app <name> --process-group web --pty -C "python /app/{arguments}"',
+        fire=(
+            "The Machine `cron` starts it at its time, and writes a line: `fly logs --app <name>`. To run its "
+            'command there: `fly ssh console --app <name> --process-group cron -C "python /app/manage.py '
+            'enqueue_prune_jobs"`.'
+        ),
+        state="`fly status --app <name>`",
+        worker="`fly machine start` with the id that `fly status` shows, or `fly deploy`",
+        logs="`fly logs --app <name>`",
+        variables="`fly secrets list --app <name>`, and `[env]` in `fly.toml`",
+        crons="`fly status --app <name>` shows the process `cron`, which reads `platform.yaml`",
+    ),
     proved_by="SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows",
     files=("fly.toml",),
-    cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
+    cron="none that keeps a schedule: a separate Machine reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace=300,
@@ -141,7 +158,9 @@ def _env(target: Target) -> dict[str, str]:
 
 def _secrets(target: Target) -> str:
     platform = target.platform
-    lines = ["Secrets, with `fly secrets set NAME=...`:"]
+    asked_here = [each for each in asked(platform) if each.name not in ("ALLOWED_HOSTS", "BASE_URL")]
+    lines = ["Secrets, in one command, before the first deploy. `--stage` restarts nothing:"]
+    lines += [f"  fly secrets set --stage {' '.join(_assignments(target, asked_here))}"]
     made = {"postgres": "", "redis": ""}
     if platform.resources.postgres:
         made["postgres"] = f", of `fly mpg create --pg-major-version {target.version_of('postgres')}`"
@@ -149,12 +168,13 @@ def _secrets(target: Target) -> str:
         f"  {resource.injects}: the address of {kind}{made[kind]}"
         for kind, resource in platform.resources.items()
     ]
-    lines += [
-        f"  {each.name}: {purpose(each)}"
-        for each in asked(platform)
-        if each.name not in ("ALLOWED_HOSTS", "BASE_URL")
-    ]
+    lines += [f"  {each.name}: {purpose(each)}" for each in asked_here if not each.generated]
     return "\n".join(lines)
+
+
+def _assignments(target: Target, variables: list[EnvVar]) -> Iterator[str]:
+    yield from (f'{name}="..."' for name in target.platform.resources.injected)
+    yield from (assignment(each) for each in variables if not each.is_optional)
 
 
 def _counts(target: Target) -> str:

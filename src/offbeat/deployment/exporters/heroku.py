@@ -6,9 +6,11 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment.exporters.environment import HOSTS, asked, needed, purpose, shared_values
+from offbeat.deployment.exporters.console import Console
+from offbeat.deployment.exporters.environment import HOSTS, asked, assignment, needed, purpose, shared_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.first_steps import first_steps
 from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import code, fenced, json_text, markdown_table, source, yaml_text
 from offbeat.deployment.exporters.versions import Offer
@@ -35,6 +37,19 @@ PLANS = (
 
 FACTS = Facts(
     title="Heroku",
+    console=Console(
+        where="In a terminal on your own machine, with Heroku's command line.",
+        run="heroku run --app <name> -- {command}",
+        fire=(
+            "Scheduler starts no job by hand: wait for its next time, and read `heroku logs --app <name>`. Its "
+            "dashboard shows the last run of each job (`heroku addons:open scheduler --app <name>`)."
+        ),
+        state="`heroku ps --app <name>`",
+        worker="`heroku ps:scale worker=1 --app <name>`",
+        logs="`heroku logs --tail --app <name>`",
+        variables="`heroku config --app <name>`",
+        crons="`heroku addons:open scheduler --app <name>`, or `heroku triggers --app <name>`",
+    ),
     proved_by="the app.json schema of npm's @heroku/mcp-server, but for newer sizes; heroku.yml by its documented keys",
     files=("heroku.yml", "app.json", "deploy/heroku/scheduler.md"),
     cron="the Scheduler add-on, by hand in its dashboard: every 10 minutes, hourly or daily; or Advanced Scheduler, by commands",
@@ -54,10 +69,10 @@ FACTS = Facts(
         "since February 2026 Heroku is in sustaining engineering: it is kept running and safe, and gets no new features",
         "Advanced Scheduler is another add-on: it takes the cron lines as they are, and the checklist has the commands for it",
         "the size `basic` is for one dyno of each process: with more, or with more memory, all get another size",
-        "dynos restart once a day: jobs under way return to the queue, as in a deploy",
+        "dynos restart once a day: running jobs return to the queue, as in a deploy",
         (
             "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
-            "but nobody proves who is at its other end"
+            "but nothing proves which server answers"
         ),
         (
             "an app.json with `stack: container` is refused by the JSON Schema in npm's @heroku/mcp-server, "
@@ -162,14 +177,21 @@ def _checklist(target: Target) -> str:
         "",
         fenced(_commands(target)),
         "",
+        *_variables(target),
         "Then `heroku addons:open scheduler`, and **Add Job** for each line. Times are in UTC.",
         "",
     ]
     rows = [[each.name, *preset, code(each.command)] for each in target.wake_ups for preset in _presets(each)]
     table = markdown_table(["Cronjob", "Schedule", "Late by at most", "Run Command"], rows)
-    return "\n".join(lines) + "\n" + table + _advanced(target)
+    steps = first_steps(target.facts, target.platform.name, "../../docs/offbeat")
+    return "\n".join(lines) + "\n" + table + _advanced(target) + "\n" + steps
 
 
+VARIABLES = """\
+Put your own values where the command says `...`. The *required* variables of this table are in it already. Add the *optional*
+ones that you want to the same command: each `config:set` restarts the app. On Windows type the commands in Git Bash, and
+`python` in place of `python3`.
+"""
 ADVANCED = """
 ## In its place: Advanced Scheduler
 
@@ -202,19 +224,33 @@ def _commands(target: Target) -> Iterator[str]:
             f" --version={version}" if version else ""
         )
     yield "heroku labs:enable runtime-dyno-metadata  # the app's own host name, for ALLOWED_HOSTS"
-    for name, entry in _env(target).items():
-        if "value" in entry:
-            yield f"heroku config:set {name}={shlex.quote(entry['value'])}"
-    for variable in needed(target.platform):
-        if variable.name == HOSTS:
-            continue
-        value = '"$(openssl rand -base64 48)"' if variable.generated else '"..."'
-        yield f"heroku config:set {variable.name}={value}  # {purpose(variable)}"
+    # Until they are there, their variables are not, and the release would fail.
+    yield "heroku addons:wait"
+    yield " \\\n  ".join(["heroku config:set", *_assignments(target)])
     yield f"git push heroku {target.platform.branch}:main"
     scale = " ".join(
         f"{each.name}={_count(target, each)}:{target.plan_of(each).name}" for each in target.platform.services
     )
     yield f"heroku ps:scale {scale}"
+
+
+def _assignments(target: Target) -> Iterator[str]:
+    """Give all variables for one command: each command restarts every dyno."""
+    for name, entry in _env(target).items():
+        if "value" in entry:
+            yield f"{name}={shlex.quote(entry['value'])}"
+    yield from (assignment(each) for each in needed(target.platform) if each.name != HOSTS)
+
+
+def _variables(target: Target) -> Iterator[str]:
+    """Say what is to be filled in, and what else may be set."""
+    rows = [
+        [f"`{each.name}`", purpose(each)]
+        for each in asked(target.platform)
+        if each.name != HOSTS and not each.generated
+    ]
+    if rows:
+        yield f"{VARIABLES}\n{markdown_table(['Variable', 'What it is'], rows)}"
 
 
 def _count(target: Target, service: Service) -> int:

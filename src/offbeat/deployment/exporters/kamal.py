@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from offbeat.deployment import budget
 from offbeat.deployment.exporters import stand_in
 from offbeat.deployment.exporters.compose_file import IMAGES, REDIS, SCRATCH, USER, postgres_folder
-from offbeat.deployment.exporters.environment import asked, fixed_values, purpose
+from offbeat.deployment.exporters.console import Console
+from offbeat.deployment.exporters.environment import asked, fixed_values, to_fill_in
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.instances import name_instances
 from offbeat.deployment.exporters.texts import comment, yaml_text
 from offbeat.deployment.pins import pin_image
+from offbeat.variables.weak_secrets import HEX_RECIPE
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -23,8 +25,24 @@ if TYPE_CHECKING:
 CONFIG, SECRETS = "config/deploy.yml", ".kamal/secrets"
 FACTS = Facts(
     title="Kamal",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with Kamal and the variables of `.kamal/secrets` (`set -a; . "
+            "~/<name>.env; set +a`)."
+        ),
+        run='kamal app exec --interactive --reuse "{command}"',
+        fire=(
+            "The role `cron` starts it at its time: `kamal app logs --roles cron`. To run its command there: "
+            '`kamal app exec --reuse --roles cron "python manage.py enqueue_prune_jobs"`.'
+        ),
+        state="`kamal details`",
+        worker="`kamal app boot --roles worker`",
+        logs="`kamal app logs`",
+        variables="`config/deploy.yml`, and the file with the variables of `.kamal/secrets`",
+        crons="`kamal app logs --roles cron`",
+    ),
     files=(CONFIG, SECRETS),
-    cron="none of its own: a role reads platform.yaml",
+    cron="none: a role reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace_unset="10 s for web, 30 s for other roles",
@@ -35,12 +53,12 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS: the proxy answers to the same names, and gets certificates for them",
     resources="accessories, each with a volume: `kamal accessory boot`; backups are yours",
     servers="own",
-    proved_by="Kamal's own validation; where Ruby is missing, a reader of ours, strict",
+    proved_by="Kamal's own validation; where Ruby is missing, our own strict reader",
     notes=(
         stand_in.note("role"),
-        "the file takes SERVER and ALLOWED_HOSTS from the environment of whoever deploys; and ARCH, if it is not amd64",
+        "the file reads SERVER and ALLOWED_HOSTS from the environment of the person who deploys; and ARCH, if it is not amd64",
         "release: it may take DEPLOY_TIMEOUT seconds (300) until web is ready; it runs again whenever a container of web starts",
-        "a role runs one container on each of its hosts: a second instance of a service is a role of its own, `worker-2`",
+        "a role runs one container on each of its hosts: a second instance of a service is another role, `worker-2`",
         "`forward_headers` is left out: with it a visitor could say that the connection is HTTPS, and where it comes from",
     ),
     sources=(
@@ -210,9 +228,9 @@ def _accessory(target: Target, kind: str) -> dict[str, Any]:
 
 def _secrets(target: Target) -> str:
     platform = target.platform
-    names = {each.name: purpose(each) for each in asked(platform)}
+    names = {each.name: to_fill_in(each) for each in asked(platform)}
     if platform.resources.postgres:
-        names |= {"POSTGRES_PASSWORD": "required: of letters and digits only: openssl rand -hex 24"}
+        names |= {"POSTGRES_PASSWORD": f"required: of letters and digits only: {HEX_RECIPE}"}
     names |= {f"KAMAL_REGISTRY_{key}": "required: of the registry" for key in ("USERNAME", "PASSWORD")}
     lines = [comment(f"{target.header}\n\n{SECRETS_HINT}").rstrip(), ""]
     for name, text in names.items():
@@ -224,6 +242,6 @@ def _secrets(target: Target) -> str:
 
 
 SECRETS_HINT = """\
-No secret is in this file: each comes from the environment of whoever runs kamal. For those that are kept in a
+No secret is in this file: each comes from the environment of the person who runs kamal. For those that are kept in a
 password manager, `kamal secrets fetch` may stand here. A backslash or a line break in a secret does not arrive as it is:
 Kamal writes an env file for Docker."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment import budget
 from offbeat.deployment.exporters import kubernetes_network, kubernetes_scalers
-from offbeat.deployment.exporters.environment import asked, fixed_values, particular_values, purpose
+from offbeat.deployment.exporters.environment import asked, fixed_values, particular_values, to_fill_in
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
+from offbeat.deployment.exporters.kubernetes_console import CONSOLE
 from offbeat.deployment.exporters.kubernetes_objects import labels, manifest
 from offbeat.deployment.exporters.names import apart
 from offbeat.deployment.exporters.texts import unreferenced, yaml_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Kubernetes",
+    console=CONSOLE,
     proved_by="kubernetes-validate, strict",
     files=("deploy/kubernetes/*.yaml",),
     cron='a CronJob each: "about once": two jobs might be made, or none',
@@ -38,8 +40,7 @@ FACTS = Facts(
     servers="own",
     notes=(
         (
-            "network: pods reach the ports that network.yaml lists, and no other: the usual ones of PostgreSQL, Redis, mail "
-            "and HTTPS, of managed servers, and those that defaults of env name. "
+            "network: pods reach only the ports that network.yaml lists: the usual ones, and those in defaults of env. "
             "A server at another port needs a NetworkPolicy of your own beside it"
         ),
         "release: `kubectl apply -k` does not run it: apply release.yaml, wait for it, then the rest",
@@ -132,7 +133,7 @@ def _account(target: Target) -> dict[str, Any]:
 
 def _secrets(target: Target) -> dict[str, Any]:
     values = dict.fromkeys(target.platform.resources.injected, "an address")
-    values |= {each.name: purpose(each) for each in asked(target.platform) if not each.services}
+    values |= {each.name: to_fill_in(each) for each in asked(target.platform) if not each.services}
     return manifest(target, "v1", "Secret", "secrets", type="Opaque", stringData=values)
 
 

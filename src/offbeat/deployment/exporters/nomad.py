@@ -6,10 +6,12 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.budget import SCRATCH
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import fixed_values, needed
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.texts import comment, json_text
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
 
 FACTS = Facts(
     title="Nomad",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with `nomad`. `nomad job allocs -namespace <name> <name>` shows "
+            "the allocations: take one of the task group `web`."
+        ),
+        run='nomad alloc exec -namespace <name> -task web "$ALLOCATION" {command}',
+        opens=("ALLOCATION=...",),
+        fire="`nomad job periodic force -namespace <name> <name>-prune-jobs`.",
+        state="`nomad job status -namespace <name> <name>`",
+        worker=(
+            "`nomad job run -json deploy/nomad/services.json`; `nomad alloc status` says why a task ended"
+        ),
+        logs='`nomad alloc logs -namespace <name> -task web "$ALLOCATION"`',
+        variables="`nomad var get -namespace <name> nomad/jobs`",
+        crons="`nomad job status -namespace <name> <name>-prune-jobs`",
+    ),
     files=("deploy/nomad/*.json", "deploy/nomad/deploy.sh"),
     cron="a periodic batch job each",
     overlap="forbidden here (`prohibit_overlap`); allowed by default",
@@ -46,7 +64,7 @@ FACTS = Facts(
         ),
         "the lists of lines (`crons`) and Nomad variables need Nomad 1.6.2 or newer",
     ),
-    proved_by="a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash",
+    proved_by="our own strict reader: the fields and rules of Nomad's source; deploy.sh by bash",
     unverified=("the exports on a running Nomad: field names and reading of values follow its source",),
     sources=(
         "developer.hashicorp.com/nomad/docs/job-specification",
@@ -248,9 +266,5 @@ def _items(target: Target) -> Iterator[str]:
     for name in target.platform.resources.injected:
         yield f'{name}="${{{name}:?is the address of a server}}"'
     for variable in needed(target.platform):
-        value = (
-            "$(openssl rand -base64 48 | tr -d '\\n')"
-            if variable.generated
-            else f"${{{variable.name}:?is required}}"
-        )
+        value = f"$({RECIPE})" if variable.generated else f"${{{variable.name}:?is required}}"
         yield f'{variable.name}="{value}"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import particular_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -25,6 +26,22 @@ Node = dict[str, Any]
 
 FACTS = Facts(
     title="Northflank",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with Northflank's command line (`npm install -g @northflank/cli`, "
+            "`northflank login`). This opens a shell in a container of web. In the dashboard: the service `web`, "
+            "Containers, the button for its shell."
+        ),
+        opens=("northflank exec service --project <name> --service web",),
+        fire=(
+            "`northflank start job run --project <name> --job prune-jobs`. In the dashboard: the job, **Run job**."
+        ),
+        state="the dashboard, the service `worker`, Containers",
+        worker="Run the template again; it starts the worker with at least one instance",
+        logs="the dashboard, the service, Logs",
+        variables="the dashboard, the secret group `<name>-variables`",
+        crons="the dashboard, Jobs, Job runs",
+    ),
     files=("northflank.json",),
     cron="a CronJob each, which may not overlap itself",
     overlap="the next is left out",
@@ -70,7 +87,7 @@ FACTS = Facts(
         "northflank.com/docs/v1/application/infrastructure-as-code/make-a-template-dynamic",
         "npm @northflank/js-client 0.9.5",
     ),
-    proved_by="the types of npm's @northflank/js-client; workflow and references by a reader of ours",
+    proved_by="the types of npm's @northflank/js-client; workflow and references by our own reader",
 )
 
 LONGEST = 52

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters.environment import asked, purpose
+from offbeat.deployment.exporters.first_steps import first_steps
 from offbeat.deployment.exporters.pandastack_containers import (
     QUESTION,
     cronjob_name,
@@ -13,6 +14,7 @@ from offbeat.deployment.exporters.pandastack_containers import (
     service_text,
 )
 from offbeat.deployment.exporters.texts import markdown_table
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,8 @@ def checklist(target: Target) -> str:
     """Give the whole text, from a fork to a slot that ran, and what comes after."""
     sections = enumerate(_sections(target), start=1)
     steps = [f"## {number}. {title}\n\n{text}" for number, (title, text) in sections]
-    return "\n".join([_introduction(target), *steps, _optional(target)])
+    last = first_steps(target.facts, target.platform.name, "../docs/offbeat")
+    return "\n".join([_introduction(target), *steps, _optional(target), last])
 
 
 def _sections(target: Target) -> Iterator[tuple[str, str]]:
@@ -116,7 +119,7 @@ def _variables(target: Target) -> str:
     values |= {
         each.name: each.default for each in platform.env if each.default is not None and not each.services
     }
-    made = [f'echo "{each.name}=$(openssl rand -base64 48)"' for each in platform.env if each.generated]
+    made = [f'echo "{each.name}=$({RECIPE})"' for each in platform.env if each.generated]
     secrets = "\n".join(
         [
             "Secrets, made once. Run this, and keep the lines that it prints:",
@@ -176,9 +179,6 @@ with the new tables.
 {_later_cronjobs() if target.wake_ups else ""}\
 **Change a variable.** `panda projects env set NAME KEY=VALUE`, then `panda projects deploy NAME`, for each service. The command
 line cannot change those of a cronjob: use the dashboard, or delete it and create it again.
-
-**Run a command by hand** (`createsuperuser`, `doctor`, `cronjobs`). No container can be entered: make the databases public for
-that time, and run the command in your checkout, with the same variables and the `publicUrl` of each database.
 """
 
 

@@ -7,12 +7,14 @@ import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.plans import Plan, count_of
 from offbeat.deployment.exporters.texts import comment
 from offbeat.deployment.exporters.versions import Offer
+from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,19 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Railway",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with Railway's command line, in the folder that `railway link` has "
+            "linked."
+        ),
+        run="railway ssh --service web -- {command}",
+        fire="Dashboard, the service `cron-prune-jobs`, **Cron Runs**, **Run now** (not verified).",
+        state="`railway status`, and the dashboard",
+        worker="Deploy the service `worker` again: `railway redeploy --service worker`",
+        logs="`railway logs --service web`",
+        variables="`railway variables --service web`, and the project's shared variables",
+        crons="the dashboard, the service `cron-prune-jobs`, Cron Runs",
+    ),
     proved_by="npm's railway/iac: its types, and a run of the program",
     files=(".railway/railway.ts",),
     cron="a service each, with a `cronSchedule`",
@@ -52,14 +67,14 @@ FACTS = Facts(
             "railway.json and railway.toml are read until 2026-12-01, by Railway's own announcement; "
             ".railway/railway.ts takes their place, and Railway marks it experimental"
         ),
-        "its servers have one version each, whatever is asked",
+        "its servers have one version each, whatever you ask for",
         "a service may use 8 CPUs, 8 GB and 6 replicas in a workspace of the plan Hobby, 24, 24 and 42 of the plan Pro",
         "the variables that you choose are shared variables of the project: set them there once, for every service",
     ),
     assumed=frozenset({"grace"}),
     unverified=(
         "the longest grace that Railway grants (drainingSeconds is printed as platform.yaml has it)",
-        "that its Redis keeps to `noeviction`: look with `manage.py doctor`",
+        "that its Redis keeps to `noeviction`: check with `manage.py doctor`",
     ),
     sources=(
         "docs.railway.com/reference/variables",
@@ -93,6 +108,8 @@ def _program(target: Target) -> str:
     header = (
         f"{target.header}\nShared variables of the project, to be set there: {', '.join(_shared(target))}."
     )
+    if made := [each.name for each in platform.env if each.generated]:
+        header += f"\nMake {' and '.join(made)} once, with: {RECIPE}"
     return (
         comment(header).replace("# ", "// ")
         + f'import {{ {imports} }} from "railway/iac";\n\nexport default defineRailway((ctx) => {{\n'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import ADDRESS, HOSTS, fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -26,7 +27,19 @@ PLANS = (
 
 FACTS = Facts(
     title="Render",
-    proved_by="a reader of ours, strict: the keys of Render's Blueprint reference",
+    console=Console(
+        where=(
+            "In Render's dashboard: the service `<name>-web`, then **Shell**. (Not verified: that it opens in "
+            "`/app`. If not: `cd /app`.)"
+        ),
+        fire=("Dashboard, the cron service `<name>-prune-jobs`, **Trigger Run**. Its log shows the result."),
+        state="the dashboard, the service `<name>-worker`, Events",
+        worker="Resume the service `<name>-worker`, or deploy it again. Render has no free workers",
+        logs="the dashboard, the service, Logs",
+        variables="the dashboard, the service, Environment",
+        crons="the dashboard, the cron service, Runs",
+    ),
+    proved_by="our own strict reader: the keys of Render's Blueprint reference",
     files=("render.yaml",),
     cron="a cron service each (`type: cron`)",
     billed=True,

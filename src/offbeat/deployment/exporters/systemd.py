@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.budget import SCRATCH
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import fixed_values
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts, plain_http
@@ -33,6 +34,27 @@ SPECIAL = (
 
 FACTS = Facts(
     title="systemd",
+    console=Console(
+        where="On the machine, as root. systemd reads the variables as it does for the services.",
+        opens=(
+            "manage() {",
+            "    systemd-run --pty --wait --collect --working-directory=/srv/<name> --property=EnvironmentFile=/etc/<name>.env \\",
+            '        /srv/<name>/.venv/bin/python manage.py "$@"',
+            "}",
+        ),
+        run="manage {rest}",
+        fire=(
+            "`systemctl start <name>-prune-jobs.service`, then `journalctl --unit <name>-prune-jobs.service "
+            "--lines 20`."
+        ),
+        state="`systemctl list-dependencies <name>.target`",
+        worker=(
+            "`systemctl start <name>.target`; `systemctl status <name>-worker.service` says why it does not run"
+        ),
+        logs="`journalctl --unit <name>-web.service --lines 50`",
+        variables="`systemctl cat <name>-web.service`, and `/etc/<name>.env`",
+        crons="`systemctl list-timers '<name>-*'`",
+    ),
     proved_by="`systemd-analyze verify` and `calendar`",
     files=("deploy/systemd/*",),
     cron="a timer each",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.exporters.console import Console
 from offbeat.deployment.exporters.environment import fixed_values, own_values, processes
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
@@ -33,6 +34,25 @@ PLANS = tuple(
 
 FACTS = Facts(
     title="Upsun",
+    console=Console(
+        where=(
+            "In a terminal on your own machine, with Upsun's command line. This opens a shell in the container of "
+            "web:"
+        ),
+        opens=("upsun ssh",),
+        fire=(
+            "Upsun starts no cron by hand: wait for its next time. `upsun activity:list --type environment.cron` shows its "
+            "runs."
+        ),
+        state="`upsun worker:list`, and `upsun activity:list` for failed deploys",
+        worker="`upsun redeploy`",
+        logs="`upsun log app`",
+        variables="`upsun variable:list`, and `.upsun/config.yaml`",
+        crons=(
+            "`upsun activity:list --type environment.cron`. They are paused 14 days after the last deploy where there is no "
+            "domain"
+        ),
+    ),
     proved_by="the schema of Upsun's own tool platformify",
     files=(".upsun/config.yaml", ".environment"),
     cron="`crons` of the app",
@@ -43,7 +63,7 @@ FACTS = Facts(
     grace_unset="15 s, always",
     release="the deploy hook",
     release_is_before=False,
-    release_effect="release: a failed deploy hook does not stop the deploy: look at its log after each one",
+    release_effect="release: a failed deploy hook does not stop the deploy: read its log after each one",
     scales=False,
     taken_names=frozenset({"postgres", "redis"}),
     hosts="by itself (PLATFORM_ROUTES)",

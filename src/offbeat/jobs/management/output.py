@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from offbeat.jobs.words import duration
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
@@ -43,7 +45,8 @@ def lines(job: Job) -> Iterator[str]:
     """Tell everything that is known of a job, the traceback last."""
     for name, value in full(job).items():
         if name not in {"traceback", "history"} and value not in (None, ""):
-            yield f"{name:18}  {value}"
+            moment = getattr(job, name)
+            yield f"{name:18}  {value}" + (f"  {_ago(moment)}" if hasattr(moment, "isoformat") else "")
     for attempt in job.history:
         yield f"attempt {attempt['attempt']:<10}  {attempt['outcome']}: {attempt['reason']}"
     if job.traceback:
@@ -62,7 +65,7 @@ def tally_table(found: Sequence[Tally]) -> Iterator[str]:
         return
     yield TALLY.format("jobs", "state", "queue", "due since", "task")
     for each in sorted(found, key=lambda each: (each.task, each.state)):
-        since = f"{each.due_since:%Y-%m-%d %H:%MZ}" if each.due_since else "later"
+        since = _ago(each.due_since) if each.due_since else "later"
         yield TALLY.format(f"{each.jobs:,}", each.state, each.queue, since, each.task)
 
 
@@ -90,9 +93,9 @@ def summary(found: Statistics) -> Iterator[str]:
         if found.finished_about is None
         else f"about {found.finished_about:,}"
     )
-    yield f"finished, apart from dead letters: {about}"
+    yield f"finished and not pruned, without dead letters: {about}"
     messages = "unknown: Redis did not answer" if found.messages is None else _by_queue(found.messages)
-    yield f"messages that wait in Redis: {messages}"
+    yield f"waiting messages in Redis: {messages}"
     yield f"workers alive: {len(found.workers)}"
     yield from map(_life, found.workers)
 
@@ -128,10 +131,10 @@ def _age(moment: datetime | None) -> float | None:
 
 
 def _ago(moment: datetime | None) -> str:
-    age = _age(moment)
-    if age is None:
+    if moment is None:
         return "none"
-    return f"{age:.0f} s ago" if age >= 0 else f"in {-age:.0f} s"
+    distance = timezone.now() - moment
+    return f"{duration(distance)} ago" if distance.total_seconds() >= 0 else f"in {duration(distance)}"
 
 
 def _value(value: Any) -> Any:

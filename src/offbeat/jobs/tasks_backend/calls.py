@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.utils import timezone
 
-from offbeat.jobs import arguments, producer
+from offbeat.jobs import arguments, producer, queue_names
 from offbeat.jobs.conf import conf
 from offbeat.jobs.message import RUNNER
 from offbeat.jobs.producer import Call
@@ -52,11 +52,13 @@ def make_call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], alias:
     batch = option(task, "batch")
     if batch and batch.sealed_at:
         raise ValueError(f'{path}: batch "{batch}" is sealed: enqueue its jobs inside its `with` block.')
+    queue = queue_of(task)
+    queue_names.check_queue(path, queue)
     return Call(
         task=path,
         runner=RUNNER,
         options=_options(task, alias),
-        queue=queue_of(task),
+        queue=queue,
         max_attempts=option(task, "max_attempts") or conf().max_attempts,
         args=args,
         kwargs=kwargs,
@@ -125,5 +127,5 @@ def _declared(task: Task) -> Task:
             f"{task.module_path}: a worker would not find it under this path: {error}. Hint: use @task as a decorator."
         ) from error
     if declared.func is not task.func:
-        raise InvalidTask(f"{task.module_path}: under this path stands another function.")
+        raise InvalidTask(f"{task.module_path}: this path is that of another function.")
     return declared

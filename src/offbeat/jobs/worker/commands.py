@@ -17,7 +17,7 @@ _revoke = control.revoke  # Celery's own
 def revoke(
     state: Any, task_id: Any, terminate: bool = False, signal: str | None = None, **options: Any
 ) -> Any:
-    """Revoke by id (or list of ids); of jobs, cancel those that wait, whoever sends the command."""
+    """Revoke by id (or list of ids); cancel those that are jobs, whoever sends the command."""
     if job_ids := revocation.uuids(task_id):
-        worker_state.submit(partial(revocation.cancel, job_ids))
+        worker_state.submit(partial(revocation.cancel, job_ids, terminate=terminate))
     return _revoke(state, task_id, terminate=terminate, signal=signal, **options)

@@ -15,6 +15,7 @@ from offbeat.jobs import (
     broker,
     concurrency_keys,
     loss_token,
+    pauses,
     reconciler,
     recovery,
     refusal,
@@ -25,6 +26,7 @@ from offbeat.jobs import (
 from offbeat.jobs.conf import conf
 from offbeat.jobs.silence import SilenceWatch
 from offbeat.jobs.worker import heartbeat_file
+from offbeat.jobs.worker.cancellations import Cancellations
 from offbeat.jobs.worker.clock import LedgerClock
 from offbeat.jobs.worker.periodic_tasks import PeriodicTask
 from offbeat.jobs.worker.pull import pull
@@ -65,6 +67,8 @@ def maintenance_tasks(
         PeriodicTask(
             "refused jobs", settings.relay_interval, lambda: pull(maintenance.worker, maintenance.queues)
         ),
+        PeriodicTask("pauses", settings.relay_interval, maintenance.follow_pauses),
+        PeriodicTask("cancels", settings.relay_interval, maintenance.cancellations.end_attempts),
         PeriodicTask("dead children", often, maintenance.recover_dead_children),
         PeriodicTask("lost workers", often, maintenance.recover_lost_workers),
         PeriodicTask("loss token", often, loss_token.check),
@@ -83,7 +87,7 @@ class WorkerMaintenance:
     def __init__(self, worker: Any) -> None:
         self.worker = worker
         self.queues = sorted(worker.app.amqp.queues.consume_from)
-        self.clock, self.watch = LedgerClock(), SilenceWatch()
+        self.clock, self.watch, self.cancellations = LedgerClock(), SilenceWatch(), Cancellations()
         self.beaten_at = self.steady_since = self.forged_until = -math.inf  # monotonic seconds
         self.missing_since: dict[tuple[Any, int], float] = {}  # by jobs whose child is gone
         self.is_suspected = False
@@ -173,6 +177,15 @@ class WorkerMaintenance:
     def is_maintained() -> bool:
         return time.monotonic() - worker_state.maintained_at < conf().stuck_after
 
+    @staticmethod
+    def follow_pauses() -> None:
+        """Take no messages of paused queues from now on, and publish what pauses have held that are over."""
+        now_paused = pauses.paused_queues()
+        if now_paused != worker_state.paused_queues:
+            worker_state.paused_queues = now_paused
+            worker_state.note_start()  # that nothing has started meanwhile was no fault of the consumer
+        pauses.release()
+
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
         pids = children(self.worker)
@@ -184,7 +197,7 @@ class WorkerMaintenance:
         }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
-            recovery.recover_dead_processes(workers.current(), gone, "its process is gone")
+            recovery.recover_dead_processes(workers.current(), gone, "its process no longer exists")
 
     def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
         """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.
@@ -201,7 +214,8 @@ class WorkerMaintenance:
             or self.busy >= self.worker.concurrency
         ):
             return
-        stuck = [queue for queue in self.queues if broker.waiting(queue)]
+        open_queues = [queue for queue in self.queues if queue not in worker_state.paused_queues]
+        stuck = [queue for queue in open_queues if broker.waiting(queue)]
         self.is_suspected = bool(stuck)
         if stuck and suspected:
             stop_worker(

@@ -23,6 +23,7 @@ class WorkerState:
     is_stopping: bool = False
     is_killing_children: bool = False
     has_left_ledger: bool = False
+    paused_queues: frozenset[str] = frozenset()  # of which no message is taken
 
     def submit(self, act: Callable[[], Any]) -> None:
         """Have the maintenance thread record something, again and again until PostgreSQL takes it."""

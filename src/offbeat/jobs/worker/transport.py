@@ -22,6 +22,7 @@ from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.unreadable_store import UnreadableError
 from offbeat.jobs.worker import message_shape
+from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class LedgerQoS(redis.QoS):
                 raise
             with self.channel.conn_or_acquire(client) as connected:
                 raw = connected.hget(self.unacked_key, tag) or b""
-                reason = f"kombu's record of a message in hand ({self.unacked_key}): {error}"
+                reason = f"kombu's record of an unacknowledged message ({self.unacked_key}): {error}"
                 unreadable_store.put_aside(raw, reason, queue="")
                 self._remove_from_indices(tag).execute()
 
@@ -124,9 +125,11 @@ class LedgerChannel(redis.Channel):
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for the next message: queues take turns, and of each the most urgent comes first.
 
-        Kombu asks for the most urgent of all queues: a flood of those in one queue would keep another waiting.
+        Kombu asks for the most urgent of all queues: a flood of those in one queue would keep another waiting. Paused ones are left
+        out; with all of them paused nothing is asked for until the loop's next turn.
         """
-        if queues := self._queue_cycle.consume(len(self.active_queues)):
+        turns = self._queue_cycle.consume(len(self.active_queues))
+        if queues := [queue for queue in turns if queue not in worker_state.paused_queues]:
             lists = [self._q_for_pri(queue, level) for queue in queues for level in self.priority_steps]
             command = ["BRPOP", *lists, (self.brpop_timeout if timeout is None else timeout) or 0]
             self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
@@ -186,7 +189,7 @@ class LedgerChannel(redis.Channel):
         )
         if not self._lookup(exchange, routing_key):
             raise UnreadableError(
-                f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}"
+                f"it has no queue to return to: exchange {exchange}, routing key {routing_key}"
             )
         super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
 

@@ -10,6 +10,6 @@ from offbeat.ops.alerts.models import Incident
 
 @admin.register(Incident)
 class IncidentAdmin(ReadOnly):
-    list_display = ["kind", "subject", "text", "since", "opened_at", "closed_at"]
+    list_display = ["kind", "subject", "text", "since", "opened_at", "closed_at", "acknowledged_by", "note"]
     list_filter = ["kind"]
     ordering = ["-pk"]

@@ -31,7 +31,10 @@ SEE = f"""
     INSERT INTO offbeat_alerts_incident AS incident (kind, subject, text, since, last_at)
     VALUES (%(kind)s, %(subject)s, %(text)s, coalesce(%(since)s, now()), %(last_at)s)
     ON CONFLICT (kind, subject) WHERE closed_at IS NULL DO UPDATE SET text = excluded.text, last_at = excluded.last_at,
-        mailed = CASE WHEN {NEWS} THEN 0 ELSE incident.mailed END, posted = CASE WHEN {NEWS} THEN 0 ELSE incident.posted END
+        mailed = CASE WHEN {NEWS} THEN 0 ELSE incident.mailed END, posted = CASE WHEN {NEWS} THEN 0 ELSE incident.posted END,
+        acknowledged_at = CASE WHEN {NEWS} THEN NULL ELSE incident.acknowledged_at END,
+        acknowledged_by = CASE WHEN {NEWS} THEN '' ELSE incident.acknowledged_by END,
+        note = CASE WHEN {NEWS} THEN '' ELSE incident.note END
 """  # noqa: S608  a constant
 OPEN = """
     UPDATE offbeat_alerts_incident SET opened_at = now()

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from offbeat.condition import Acknowledgement
+
 
 class Incident(models.Model):
     """A condition that lasted: people are told when it begins and when it is over.
@@ -26,6 +28,10 @@ class Incident(models.Model):
     mailed = models.PositiveSmallIntegerField(db_default=0)
     posted = models.PositiveSmallIntegerField(db_default=0)
     claimed_until = models.DateTimeField(null=True)  # somebody is telling
+    # Who is looking at it. A release before this one writes rows without these.
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=150, db_default="")
+    note = models.CharField(max_length=200, db_default="")
 
     class Meta:
         constraints: ClassVar = [
@@ -39,6 +45,12 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"
+
+    @property
+    def acknowledgement(self) -> Acknowledgement | None:
+        if self.acknowledged_at is None:
+            return None
+        return Acknowledgement(self.acknowledged_by, self.acknowledged_at, self.note)
 
 
 class Turn(models.Model):

@@ -97,6 +97,8 @@ def mail(incident: Incident) -> None:
         since = incident.since or incident.opened_at
         body += [f"{kind.severity.word.capitalize()} since {stamp(since)}."] if since else []
         body.append(f"What to do: {kind.advice}")
+    if incident.acknowledgement:
+        body.append(f"{incident.acknowledgement}.")
     mail_admins(subject_of(incident), "\n\n".join([*body, link_of(incident)]))
 
 
@@ -114,7 +116,10 @@ def post(incident: Incident) -> None:
 def as_json(incident: Incident) -> dict[str, Any]:
     """Return what is posted; `text` is what chat programs show."""
     kind = conditions.kind_of(incident.kind)
-    body = Condition(kind, incident.subject, incident.text, incident.since).as_json()
+    found = Condition(
+        kind, incident.subject, incident.text, incident.since, acknowledged=incident.acknowledgement
+    )
+    body = found.as_json()
     body["text"] = f"{subject_of(incident)}: {incident.text}"
     if incident.kind in conditions.OF_CRONJOBS:
         body["cronjob"] = incident.subject

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from offbeat.cronjobs import entries, table
 from offbeat.cronjobs.words import counted
 from offbeat.ops import conditions
+from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.doctor.findings import Finding, Level, green, yellow
 from offbeat.ops.snapshot import Snapshot
 
@@ -21,8 +22,9 @@ def what_runs() -> Iterator[Finding]:
     found = [
         each for each in conditions.find(snapshot).conditions if each.kind is not conditions.REDIS_DOWN
     ]  # of servers their own checks tell
-    for each in found:
-        yield Finding(each.subject, Level(each.kind.severity), each.text, each.kind.advice)
+    for each in add_incidents(found):
+        text = f"{each.text}; {each.acknowledged}" if each.acknowledged else each.text
+        yield Finding(each.subject, Level(each.kind.severity), text, each.kind.advice)
     if not found:
         yield green("conditions", "nothing is wrong with jobs, queues, workers and cronjobs")
     busy, places = (sum(getattr(each, name) for each in snapshot.alive) for name in ("busy", "concurrency"))
@@ -33,7 +35,7 @@ def what_runs() -> Iterator[Finding]:
 
 def versions(found: set[str]) -> Iterator[Finding]:
     if len(found) > 1:
-        advice = "nothing, during a deploy; afterwards: is an old service still running?"
+        advice = "during a deploy, nothing; afterwards check whether an old service still runs"
         yield yellow("workers' versions", ", ".join(sorted(found)), advice)
 
 
@@ -42,6 +44,8 @@ def cronjobs(reports: Sequence[Report]) -> Iterator[Finding]:
     for each in reports:
         if each.is_paused and not each.is_removed:
             text = f"paused by {each.row.paused_by or 'somebody'}"
-            yield yellow(each.name, text, f"python manage.py cronjobs resume {each.name}, when it may go on")
+            yield yellow(
+                each.name, text, f"python manage.py cronjobs resume {each.name}, when it may continue"
+            )
     for name in table.not_known_yet(entries.in_file(), reports):
-        yield yellow(name, "is new: no worker and no wake-up has run since", "start a worker")
+        yield yellow(name, "is new: no worker and no wake-up has run since then", "start a worker")

@@ -1,7 +1,7 @@
 """Folds the ends of attempts into counters, which outlive the pruning of jobs.
 
 1. take the ends away, at most CHUNK in one transaction;
-2. add them to the counters in the same transaction.
+2. add them to the counters, and to their hours, in the same transaction.
 
 Death in between: both are undone, and any worker counts them. Two workers at once: the second finds the lock taken and passes.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
-from offbeat.ops.metrics import buckets
+from offbeat.ops.metrics import buckets, hours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ LOCK = 0x0FF_C0047  # the key of an advisory lock; any number that nothing else 
 TAKEN = """
     taken AS (
         DELETE FROM offbeat_metrics_jobend WHERE id IN (SELECT id FROM offbeat_metrics_jobend ORDER BY id LIMIT %s)
-        RETURNING task, outcome, state, wait, run
+        RETURNING task, outcome, state, wait, run, at
     )
 """
 COUNTED = """
@@ -41,7 +41,7 @@ FOLD = f"""
     WITH {TAKEN}, counted AS ({COUNTED}), added AS (
         INSERT INTO offbeat_metrics_counter (name, subject, label, value) SELECT name, task, label, value FROM counted
         ON CONFLICT (name, subject, label) DO UPDATE SET value = offbeat_metrics_counter.value + excluded.value
-    )
+    ), {hours.ADD}
     SELECT count(*) FROM taken
 """  # noqa: S608  constants
 

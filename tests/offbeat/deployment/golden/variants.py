@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from offbeat.deployment import spec
-from offbeat.deployment.exporters import TARGETS, Export, File, Options, export_platform
+from offbeat.deployment.exporters import TARGETS, File, Options, export_platform
 
 FOLDER = Path(__file__).parent
 # As a team completes it that deploys to a platform which asks where the code and the image are.
@@ -25,4 +25,4 @@ def exports():
     for name, (target, options) in VARIANTS.items():
         export = export_platform(target, platform, options)
         warnings = "".join(f"{line}\n" for line in export.warnings)
-        yield name, Export((*export.files, File("warnings.txt", warnings)), export.warnings)
+        yield name, replace(export, files=(*export.files, File("warnings.txt", warnings)))

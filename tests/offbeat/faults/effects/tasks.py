@@ -206,6 +206,46 @@ def kill_the_worker(label):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@shared_task
+def never_end_long(label):
+    """The same, without a limit of its own."""
+    never_end.run(label)
+
+
+@shared_task
+async def wait_async_long(label):
+    await anote(label, "start")
+    await asyncio.sleep(300)
+    await anote(label, "done")
+
+
+@shared_task
+def query_long(label):
+    note(label, "start")
+    query_for(300)
+    note(label, "done")
+
+
+@shared_task(bind=True, max_retries=None)
+def retry_when_interrupted(self, label):
+    """Take an interruption for a reason to try again, as careful code does."""
+    note(label, "start")
+    try:
+        time.sleep(300)
+    except SoftTimeLimitExceeded as error:
+        self.retry(exc=error, countdown=0)
+
+
+@shared_task(bind=True, atomic=True)
+def report_atomically(self, label, seconds):
+    """Hold the row of its own job from the first report to its end, in its transaction."""
+    note(label, "start")
+    for done in range(round(seconds * 10)):
+        self.progress(done, round(seconds * 10))
+        time.sleep(0.1)
+    note(label, "done")
+
+
 @shared_task(atomic=True)
 def retire(label):
     """A task that the next version of the code does not have."""
@@ -421,3 +461,10 @@ def has_hooks(label, how="return"):
     if how == "raise":
         raise ValueError(label)
     return label
+
+
+@shared_task(time_limit=2, soft_time_limit=1)
+def stop_at_a_breakpoint(label):
+    note(label, "start")
+    breakpoint()  # noqa: T100  what a person writes
+    note(label, "done")

@@ -9,9 +9,9 @@ from django.utils import timezone
 from offbeat.jobs import Job, attempts, decisions, recovery
 from offbeat.jobs.tasks_backend import LedgerBackend, results
 from offbeat.jobs.tasks_backend.interface import LOGGER, task_finished, task_started
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs import samples as celerys
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from offbeat.jobs import Job, open_batch
 from offbeat.jobs.tasks_backend import LedgerTask, Retry
 from offbeat.jobs.tasks_backend.interface import InvalidTask, task, task_enqueued
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 from offbeat.jobs import Job, code, refusal
 from offbeat.jobs.tasks_backend import UnknownTaskError, registry
 from offbeat.jobs.tasks_backend.interface import task
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 other_name = samples.add

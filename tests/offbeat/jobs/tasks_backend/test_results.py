@@ -6,12 +6,12 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from offbeat.jobs import Job, attempts, decisions, recovery, retention
+from offbeat.jobs import Job, attempts, decisions, guard, recovery, retention
 from offbeat.jobs.models import Job as JobModel
 from offbeat.jobs.tasks_backend import AttemptLostError, JobCancelledError, JobExpiredError, UnknownTaskError
 from offbeat.jobs.tasks_backend.interface import TaskResultDoesNotExist, TaskResultStatus
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.jobs.tasks_backend import samples
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 READY, RUNNING, FAILED, SUCCESSFUL = (
@@ -137,7 +137,7 @@ def test_a_late_job_has_failed():
     """What was not started in time says so."""
     result = samples.add.using(not_after=timezone.now() - timedelta(seconds=1)).enqueue(1)
 
-    attempts.expire(JobModel.objects.get(pk=result.id).pk)
+    guard.expire(JobModel.objects.get(pk=result.id).pk)
 
     result.refresh()
     assert [error.exception_class for error in result.errors] == [JobExpiredError]
@@ -159,8 +159,8 @@ def test_a_job_that_nobody_knows_has_failed():
     ("value", "words"),
     [
         ("nan", "its result is nan, which JSON does not have"),
-        ("nul", "its result['a'][0] holds a NUL"),
-        ("half", "its result holds half a character"),
+        ("nul", "its result['a'][0] contains a NUL"),
+        ("half", "its result contains half a character"),
         ("set", "its result['deep'][0] is a set"),
         ("endless", "nested more than 100 levels deep"),
         ("large", "its result is 1,000,003 characters of JSON, at most 1,000,000 are kept"),

@@ -223,7 +223,11 @@ def test_the_job_of_a_child_that_is_gone_is_due_again(maintenance, running, row,
 
     maintenance.recover_dead_children()
 
-    assert (young, row(running).state, row(running).reason) == ("running", "pending", "its process is gone")
+    assert (young, row(running).state, row(running).reason) == (
+        "running",
+        "pending",
+        "its process no longer exists",
+    )
 
 
 def test_a_child_that_is_in_the_list_again_was_never_gone(maintenance, running, row, monkeypatch):
@@ -340,8 +344,8 @@ def test_every_task_can_be_done(maintenance):
     thread = MaintenanceThread([*heartbeat_tasks(maintenance), *maintenance_tasks(maintenance, pytest.fail)])
 
     assert [task.name for task in thread.tasks] == [
-        "heartbeat file", "heartbeat", "relay", "refused jobs", "dead children", "lost workers", "loss token", "lost messages",
-        "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
+        "heartbeat file", "heartbeat", "relay", "refused jobs", "pauses", "cancels", "dead children",
+        "lost workers", "loss token", "lost messages", "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
     ]  # fmt: skip
     for task in thread.tasks:
         task.act()

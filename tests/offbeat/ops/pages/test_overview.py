@@ -24,7 +24,7 @@ def test_all_quiet(client, cronjobs, worker):
     answer = client.get("/ops/")
 
     assert "<title>All quiet · Offbeat</title>" in answer.content.decode()
-    assert "All quiet. Every worker, queue and cronjob does what it should." in text_of(answer)
+    assert "All quiet. Every worker, queue and cronjob works." in text_of(answer)
 
 
 def test_the_last_incident_is_remembered(client, cronjobs, worker):
@@ -55,14 +55,57 @@ def test_what_is_wrong_is_told_in_words_and_since_when(client, cronjobs, worker)
 
     text = text_of(client.get("/ops/"))
 
-    assert "2 things are wrong. The first since" in text
-    assert "signup-report : has never fired since it is known" in text
+    assert "2 things are wrong. The newest since" in text
+    assert "for 8 min : newsletter.tasks.send_confirmation, dead letters. The first since" in text
+    assert "signup-report : has never fired since it was registered" in text
     assert (
         "newsletter.tasks.send_confirmation : 1 dead letter waits for your decision; the newest: SMTPError: no"
         in text
     )
     assert "warning for 8 min → python manage.py jobs list --state dead; then retry or discard" in text
     assert "has never fired" in text
+
+
+def test_what_broke_a_minute_ago_is_not_hidden_by_an_old_condition(client, cronjobs, worker):
+    """Besides since when the first thing is wrong, the headline says what is newest; and of one thing, that it happened again."""
+    now = timezone.now()
+    dead(finished_at=now - timedelta(days=3), started_at=now - timedelta(days=3))
+    first = text_of(client.get("/ops/"))
+    dead(finished_at=now - timedelta(minutes=9, seconds=20))
+    again = text_of(client.get("/ops/"))
+    dead("shop.pay", finished_at=now - timedelta(seconds=90))
+
+    text = text_of(client.get("/ops/"))
+
+    assert "One thing is wrong. The first since" in first
+    assert "One thing is wrong. The newest since" in again
+    assert "for 9 min 20 s . The first since" in again or "for 9 min . The first since" in again
+    assert "for 1 min : shop.pay, dead letters. The first since" in text
+    assert "for 3 d" in text
+    assert text.index("shop.pay : 1 dead letter") < text.index("send_confirmation : 2 dead letters")
+
+
+def test_when_a_condition_was_noticed_counts(client, cronjobs, worker):
+    """Some are true long after what they are dated by, such as three slots without success: news since a check has seen them."""
+    now = timezone.now()
+    dead(finished_at=now - timedelta(days=3))
+    dead("shop.pay", finished_at=now - timedelta(days=2))
+    Incident.objects.create(kind="dead_letters", subject="shop.pay", seen_at=now - timedelta(minutes=2))
+
+    assert "for 2 min : shop.pay, dead letters. The first since" in text_of(client.get("/ops/"))
+
+
+def test_the_order_serves_who_is_on_call(client, cronjobs, worker):
+    """What is wrong, queues, workers and dead letters come before the list of cronjobs, in the source as on a phone."""
+    dead()
+
+    text = text_of(client.get("/ops/"))
+
+    places = [
+        text.index(each)
+        for each in (" is wrong.", "Queues", "Services", "Dead letters", "Cronjobs succeeded")
+    ]
+    assert places == sorted(places)
 
 
 def test_another_deployment_under_our_prefix(client, worker, redis):
@@ -74,7 +117,7 @@ def test_another_deployment_under_our_prefix(client, worker, redis):
 
         server.delete(broker.key(other_ledgers.SIGNED))
     assert "in the database shop_staging" in text
-    assert "give each deployment a REDIS_PREFIX of its own" in text
+    assert "give each deployment its own REDIS_PREFIX" in text
 
 
 def test_no_worker(client, cronjobs):
@@ -84,7 +127,7 @@ def test_no_worker(client, cronjobs):
 
     text = text_of(client.get("/ops/"))
 
-    assert "workers : no worker is alive: jobs are kept, and none is run error for 3 min" in text
+    assert "workers : no worker is running: jobs are kept, but none runs error for 3 min" in text
     assert "web-7 (11) is silent since" in text
 
 
@@ -112,7 +155,7 @@ def test_redis_away(client, cronjobs, worker, redis):
     finally:
         redis.start()
 
-    assert "Redis : Redis does not answer: jobs are kept in PostgreSQL until it does" in text
+    assert "Redis : Redis does not answer: jobs wait in PostgreSQL until it does" in text
 
 
 def test_a_worker_is_shown_with_what_it_does(client, cronjobs, worker):

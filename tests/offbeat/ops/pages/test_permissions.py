@@ -39,6 +39,9 @@ NEEDS = {
     "retry": (CHANGE_JOB,),
     "discard": (CHANGE_JOB,),
     "run-again": (CHANGE_JOB,),
+    "cancel": (CHANGE_JOB,),
+    "pause-jobs": (CHANGE_JOB,),
+    "resume-jobs": (CHANGE_JOB,),
     "retry-all": (CHANGE_JOB,),
     "discard-all": (CHANGE_JOB,),
     "messages": (VIEW_JOB,),
@@ -47,6 +50,9 @@ NEEDS = {
     "message-drop": (CHANGE_JOB,),
     "batches": ("offbeat_jobs.view_batch",),
     "batch": ("offbeat_jobs.view_batch",),
+    "trends": (VIEW_JOB,),
+    "acknowledge": (CHANGE_JOB,),
+    "release": (CHANGE_JOB,),
     "audit": ("offbeat_ops.view_auditentry",),
 }
 ALL = [pattern.name for pattern in urls.urlpatterns]

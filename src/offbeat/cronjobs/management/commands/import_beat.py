@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError
+from django.db import DatabaseError
 
-from offbeat.cronjobs.beat import entries, replacement
+from offbeat.cronjobs import entries
+from offbeat.cronjobs.beat import command_files, discovery, replacement, rows, sources
+from offbeat.cronjobs.beat.names import Names
+from offbeat.cronjobs.beat.platform_entries import as_yaml
+from offbeat.cronjobs.exit_codes import SysexitsCommand
+from offbeat.redaction import first_line
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
-    from offbeat.cronjobs.beat.replacement import Replacement
+NEXT = "docs/offbeat/leaving-beat.md says what is next."
 
 
-class Command(BaseCommand):
+class Command(SysexitsCommand):
     help = "Print Beat's entries (CELERY_BEAT_SCHEDULE, django-celery-beat) as cronjobs of platform.yaml, and write their commands."
-    requires_system_checks = ()  # one of them refuses the schedule that is to be read
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -26,27 +32,55 @@ class Command(BaseCommand):
         parser.add_argument(
             "--folder", type=Path, help="for all command files; without it, the app that each task is in"
         )
-
-    def handle(self, *, write: bool, folder: Path | None, **_: Any) -> None:
-        plan = replacement.plan([*entries.in_settings(), *entries.in_tables()])
-        self.stdout.write(replacement.as_yaml(plan))
-        for each in plan.replacements:
-            self.stderr.write(self._deliver(each, folder, write=write))
-        self.stderr.write(
-            f"{len(plan.replacements)} taken over, {len(plan.left)} not. docs/offbeat/leaving-beat.md says what is next."
+        parser.add_argument(
+            "--rows",
+            type=Path,
+            metavar="FILE",
+            help="rows of django-celery-beat, as manage.py dumpdata django_celery_beat prints them; without it, its tables",
         )
 
-    def _deliver(self, each: Replacement, folder: Path | None, *, write: bool) -> str:
-        folder = folder or each.folder
-        if folder is None:
-            return f"{each.command}: its task is in no app of INSTALLED_APPS: say where with --folder"
-        path = folder / f"{each.command}.py"
-        if path.exists():
-            return f"{path}: exists, left alone"
-        if not write:
-            return f"{path}: would be written, with --write"
-        for package in (folder.parent, folder):
-            package.mkdir(parents=True, exist_ok=True)
-            (package / "__init__.py").touch()
-        path.write_text(each.source)
-        return f"{path}: written"
+    def handle(self, *, write: bool, folder: Path | None, rows: Path | None, **_: Any) -> None:
+        problems = discovery.load()
+        found, more = sources.find_all(self._rows(rows, problems))
+        problems += more
+        cronjobs = self._cronjobs(problems)
+        plan = replacement.plan(found, Names(cronjobs), folder)
+        self.stdout.write(as_yaml(plan, cronjobs, problems))
+        files = [command_files.deliver(each, write=write) for each in plan.replacements]
+        for line, _done in files:
+            self.stderr.write(line)
+        if plan.replacements and all(each.written and each.name in cronjobs for each in plan.replacements):
+            self.stderr.write(
+                "Nothing is new: each cronjob is in platform.yaml, and each command has its file."
+            )
+        self.stderr.write(f"{len(plan.replacements)} taken over, {len(plan.left)} not. {NEXT}")
+        self._end(plan, problems, unwritten=sum(not done for _, done in files))
+
+    def _rows(self, dump: Path | None, problems: list[str]) -> list[Any]:
+        try:
+            return rows.found_rows(rows.in_dump(dump) if dump else rows.in_tables())
+        except DatabaseError as error:
+            problems.append(f"the tables of django-celery-beat: {first_line(error)}")
+            return []
+
+    def _cronjobs(self, problems: list[str]) -> dict[str, Any]:
+        try:
+            return {each.name: each for each in entries.in_file()}
+        except entries.ConfigurationError as error:
+            problems.append(
+                f"platform.yaml, so names that it has may be printed: {' '.join(str(error).split())}"
+            )
+            return {}
+
+    def _end(self, plan: replacement.Takeover, problems: list[str], unwritten: int) -> None:
+        """Raise CommandError where something needs a person."""
+        left = {
+            "entries not taken over": len(plan.lost),
+            "sources not read": len(problems),
+            "commands without a file": unwritten,
+        }
+        if any(left.values()):
+            told = ", ".join(f"{what}: {number}" for what, number in left.items() if number)
+            raise CommandError(
+                f"Left for you: {told}. The lines above say what to do.", returncode=os.EX_DATAERR
+            )

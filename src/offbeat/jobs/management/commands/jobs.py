@@ -11,9 +11,10 @@ import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from offbeat.jobs import decisions, queries
+from offbeat.jobs import decisions, finished, queries
+from offbeat.jobs.cancellation import Cancelled
 from offbeat.jobs.error_text import one_line
-from offbeat.jobs.management import messages, output
+from offbeat.jobs.management import finished_table, holds, messages, output
 from offbeat.jobs.models import Job
 from offbeat.jobs.queries import JobFilter
 
@@ -25,34 +26,38 @@ FILTERS = ("state", "task", "queue", "key")
 
 
 class Command(BaseCommand):
-    help = "List, show, retry and discard jobs, or tell how many there are; decide about messages that no worker can take."
+    help = "List, show, retry, discard, cancel and pause jobs, or count them; decide about messages that no worker can read."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|show|retry|discard|stats|unfinished|messages"
+            dest="action",
+            required=True,
+            metavar="list|show|retry|discard|cancel|pause|resume|paused|stats|unfinished|messages",
         )
         _filters(
-            actions.add_parser(
-                "list", help="jobs, newest first; those that wait in the order in which they wait"
-            )
+            actions.add_parser("list", help="jobs, newest first; waiting jobs in the order of their start")
         )
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=_id, metavar="ID"
         )
         for action, what in (("retry", "make dead, cancelled or expired jobs due again, with fresh attempts"),
-                             ("discard", "cancel dead letters, or jobs that wait")):  # fmt: skip
+                             ("discard", "cancel dead letters, or waiting jobs")):  # fmt: skip
             deciding = actions.add_parser(
-                action, help=f"{what}; by id, or with filters dead letters unless told otherwise"
+                action, help=f"{what}; by id or by filters; without --state, dead letters"
             )
             deciding.add_argument("ids", nargs="*", type=_id, metavar="ID")
             _filters(deciding)
-        actions.add_parser(
-            "stats", help="jobs by queue and state, messages that wait in Redis, workers alive"
+        stats = actions.add_parser(
+            "stats", help="jobs by queue and state, finished jobs, messages in Redis, running workers"
         )
-        actions.add_parser("unfinished", help="how many jobs of which task are still to be run, or run")
+        stats.add_argument(
+            "--by", choices=finished.BY, default="task", help="finished jobs by task (default) or by queue"
+        )
+        actions.add_parser("unfinished", help="how many jobs of each task wait or run")
+        holds.add_arguments(actions.add_parser, _id)
         messages.add_arguments(
-            actions.add_parser("messages", help="messages that no worker can take: list, show, requeue, drop")
+            actions.add_parser("messages", help="messages that no worker can read: list, show, requeue, drop")
         )
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON, for other programs")
@@ -81,9 +86,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no job {ids[0]}.", returncode=os.EX_NOINPUT)
         self._tell(options, output.full(job), output.lines(job))
 
-    def do_stats(self, **options: Any) -> None:
-        found = queries.statistics()
-        self._tell(options, output.figures(found), output.summary(found))
+    def do_stats(self, *, by: str, **options: Any) -> None:
+        found, ended = queries.statistics(), finished.count_finished(by)
+        figures = output.figures(found) | {"finished": finished_table.values(ended)}
+        self._tell(options, figures, [*output.summary(found), "", *finished_table.table(ended)])
 
     def do_unfinished(self, **options: Any) -> None:
         found = [each for each in queries.tallies() if each.state != Job.State.DEAD]
@@ -94,6 +100,21 @@ class Command(BaseCommand):
 
     def do_discard(self, **options: Any) -> None:
         self._decide("discarded", decisions.discard, **options)
+
+    def do_cancel(self, *, ids: list[uuid.UUID], **options: Any) -> None:
+        outcomes = holds.cancel(ids, options)
+        self._tell(options, outcomes, holds.cancel_lines(outcomes))
+        if late := outcomes[Cancelled.TOO_LATE]:
+            raise CommandError(f"Not cancelled: {_why(late)}", returncode=os.EX_DATAERR)
+
+    def do_pause(self, **options: Any) -> None:
+        self._tell(options, *holds.pause(options))
+
+    def do_resume(self, **options: Any) -> None:
+        self._tell(options, *holds.resume(options))
+
+    def do_paused(self, **options: Any) -> None:
+        self._tell(options, *holds.paused())
 
     def do_messages(self, *, what: str, ids: list[str], **options: Any) -> None:
         self._tell(options, *messages.answer(what, ids, everything=options["all"]))
@@ -125,11 +146,11 @@ def _filters(parser: CommandParser) -> None:
     parser.add_argument(
         "--state", choices=Job.State.values, metavar="STATE", help=f"one of {', '.join(Job.State.values)}"
     )
-    parser.add_argument("--task", help="a task's whole name; looked for among the first 100,000 jobs")
-    parser.add_argument("--queue", help="looked for among the first 100,000 jobs")
+    parser.add_argument("--task", help="a task's full name; the search covers the first 100,000 jobs")
+    parser.add_argument("--queue", help="the search covers the first 100,000 jobs")
     parser.add_argument("--key", help="the key that the job was enqueued with")
     parser.add_argument(
-        "--limit", type=_limit, default=20, metavar="N", help=f"at most so many, 1 to {MOST} (default: 20)"
+        "--limit", type=_limit, default=20, metavar="N", help=f"at most this many, 1 to {MOST} (default: 20)"
     )
 
 
@@ -141,7 +162,7 @@ def _by_filter(options: dict[str, Any], limit: int) -> tuple[list[uuid.UUID], in
     """Return the jobs that match, at most so many, and how many more do."""
     if all(options[name] is None for name in FILTERS):
         raise CommandError(
-            "Name the jobs by their ids, or by --state, --task, --queue or --key.", returncode=os.EX_USAGE
+            "Select jobs by their ids, or by --state, --task, --queue or --key.", returncode=os.EX_USAGE
         )
     state = options["state"] or (None if options["key"] else Job.State.DEAD)
     wanted = _job_filter({**options, "state": state})

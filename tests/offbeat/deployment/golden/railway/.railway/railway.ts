@@ -1,6 +1,7 @@
 // Made from platform.yaml by "python manage.py export_platform railway".
 // Change platform.yaml and make it again, not this file.
 // Shared variables of the project, to be set there: SECRET_KEY, STRIPE_KEY, SENTRY_DSN.
+// Make SECRET_KEY once, with: python3 -c "import secrets; print(secrets.token_urlsafe(50))"
 import { defineRailway, github, postgres, project, redis, service } from "railway/iac";
 
 export default defineRailway((ctx) => {

@@ -17,7 +17,8 @@ schedule() {
 
 gcloud secrets describe DATABASE_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
 gcloud secrets describe REDIS_URL --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
-gcloud secrets describe SECRET_KEY --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
+gcloud secrets describe SECRET_KEY --project "$PROJECT" >/dev/null 2>&1 || python3 -c "import secrets; print(secrets.token_urlsafe(50))" | tr -d '\n' |
+    gcloud secrets create SECRET_KEY --project "$PROJECT" --data-file=-
 gcloud secrets describe ALLOWED_HOSTS --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
 gcloud secrets describe STRIPE_KEY --project "$PROJECT" >/dev/null  # make it first: gcloud secrets create
 gcloud run jobs replace deploy/cloudrun/job-release.yaml --project "$PROJECT" --region "$REGION"

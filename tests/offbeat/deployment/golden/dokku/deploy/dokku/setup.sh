@@ -19,11 +19,12 @@ dokku resource:limit --memory 1024 --cpu 1 --process-type web bakery
 dokku resource:limit --memory 768 --cpu 0.5 --process-type worker bakery
 dokku resource:limit --memory 512 --cpu 0.5 --process-type mailer bakery
 dokku docker-options:add bakery deploy,run "--tmpfs /tmp:size=64m"
-dokku config:set --no-restart bakery LOG_LEVEL=INFO
-dokku config:set --no-restart bakery GREETING='He said "50 % off", and left $5 \ more'
-dokku config:set --no-restart bakery WEB_THREADS=8
-dokku config:set --no-restart bakery MAILER_RATE=10
-dokku config:set --no-restart bakery WORKER_GRACE=20
+dokku config:set --no-restart bakery \
+    LOG_LEVEL=INFO \
+    GREETING='He said "50 % off", and left $5 \ more' \
+    WEB_THREADS=8 \
+    MAILER_RATE=10 \
+    WORKER_GRACE=20
 known=$(dokku config:keys bakery)
 has SECRET_KEY || dokku config:set --no-restart bakery SECRET_KEY="$(openssl rand -base64 48 | tr -d '\n')"
 if ! has ALLOWED_HOSTS; then

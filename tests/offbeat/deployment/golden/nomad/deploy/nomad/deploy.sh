@@ -11,7 +11,7 @@ if ! nomad var get -namespace bakery -out none nomad/jobs >/dev/null 2>&1; then
     nomad var put -check-index 0 -namespace bakery nomad/jobs \
         DATABASE_URL="${DATABASE_URL:?is the address of a server}" \
         REDIS_URL="${REDIS_URL:?is the address of a server}" \
-        SECRET_KEY="$(openssl rand -base64 48 | tr -d '\n')" \
+        SECRET_KEY="$(python3 -c "import secrets; print(secrets.token_urlsafe(50))")" \
         ALLOWED_HOSTS="${ALLOWED_HOSTS:?is required}" \
         STRIPE_KEY="${STRIPE_KEY:?is required}"
 fi
