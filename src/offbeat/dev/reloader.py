@@ -68,7 +68,7 @@ class ReloadedService:
         if time.monotonic() > self.young_until:
             return shell_code(self.process.returncode)
         self.has_failed = True
-        sys.stderr.write("It ended at once: waiting for the next change.\n")
+        sys.stderr.write("It ended immediately: waiting for the next change.\n")
         return None
 
 

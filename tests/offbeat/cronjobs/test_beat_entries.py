@@ -129,7 +129,7 @@ BAD = {
     "not a number": (HOURLY | {"args": [float("nan")]}, "argument 1 is nan"),
     "ungrateful": (HOURLY | {"args": [Ungrateful()]}, "argument 1 is a Ungrateful"),
     "too many": (HOURLY | {"args": [1, 2]}, "its arguments do not fit a job of its task"),
-    "seldom": (HOURLY | {"task": f"{HERE}.seldom"}, "has rate_limit='1/m', which jobs do not keep"),
+    "seldom": (HOURLY | {"task": f"{HERE}.seldom"}, "has rate_limit='1/m', which jobs do not support"),
     "once": (HOURLY | {"one_off": True}, "it runs once"),
     "expires at once": (HOURLY | {"options": {"expires": 0}}, "it expires after 0 s, so nothing runs"),
     "bad nowfun": (
@@ -216,7 +216,7 @@ NOTES = {
     "link": ({"link": take.s()}, 'option "link" '),
     "retry": (
         {"retry_policy": {}},
-        'option "retry_policy" ({}) has no counterpart: the relay publishes by its own connection',
+        'option "retry_policy" ({}) has no counterpart: the relay publishes through its own connection',
     ),
     "limit": (
         {"time_limit": 5},

@@ -194,7 +194,7 @@ def test_a_python_that_cannot_make_environments_is_told(project):
 
 
 def test_the_first_task_makes_the_environment_and_the_second_finds_it(installed):
-    """What was installed is not looked at again: the second task prints nothing but its own output."""
+    """What was installed is not checked again: the second task prints nothing but its own output."""
     second = installed.run("check")
 
     assert (second.returncode, second.stderr) == (0, "")
