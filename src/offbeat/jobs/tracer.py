@@ -51,7 +51,8 @@ def trace(task: DurableTask, celerys: Callable[..., Any], job_id: str, *call: An
 
 
 def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Attempt | None:
-    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name))
+    queue = (request.get("delivery_info") or {}).get("routing_key")
+    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name, queue))
     if attempt is None:
         _log_dropped(task, job_id, request)
         return None
