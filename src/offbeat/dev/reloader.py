@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from watchfiles import PythonFilter, watch
 
 from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
-from offbeat.dev.debug_hold import Pause
+from offbeat.dev.debug_hold import ServicePause
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.stop_signals import SIGNALS
 from offbeat.dev.with_servers import shell_code
@@ -40,7 +40,7 @@ class ReloadedService:
         self.process: subprocess.Popen[bytes] | None = None
         self.young_until = float("-inf")
         self.has_failed = False
-        self.pause = Pause(command)
+        self.pause = ServicePause(command)
 
     def start(self) -> None:
         if self.pause.is_on:

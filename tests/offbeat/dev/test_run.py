@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from offbeat.dev import python_environment
-from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS
+from offbeat.dev import python_environment, reset
+from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS, main
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
-MODULES = ("__init__", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
+MODULES = ("__init__", "python_refusal", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
 
 
 class Project:
@@ -255,3 +255,20 @@ def test_it_works_from_any_folder(installed):
     )
 
     assert (task.returncode, task.stdout) == (0, "None None\n")
+
+
+@pytest.mark.parametrize("name", [task.name for task in TASKS if not task.arguments])
+def test_a_task_without_arguments_takes_none(name, capsys):
+    """Else who writes `./run up --port 9000` believes it."""
+    assert main([name, "--port"]) == 64
+    assert capsys.readouterr().err == f"Error: ./run {name} takes no arguments, got --port.\n"
+
+
+def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsys):
+    """The data would be gone."""
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.setattr(reset, "FOLDER", tmp_path)
+
+    assert reset.main(["--al"]) == 64
+    assert (tmp_path / "postgres").exists()
+    assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err
