@@ -55,7 +55,7 @@ class Enqueuer(Generic[P, R]):
                 raise TypeError(f"{self.task.name}: {name} should be {right}, got {value!r}.")
             if kind is datetime and timezone.is_naive(value):
                 raise ValueError(
-                    f"{self.task.name}: {name} has no time zone ({value}): take django.utils.timezone.now() and add to it."
+                    f"{self.task.name}: {name} has no time zone ({value}): use django.utils.timezone.now() plus a timedelta."
                 )
         if self.when_busy not in Job.WhenBusy.values:
             raise ValueError(

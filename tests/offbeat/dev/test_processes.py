@@ -9,6 +9,7 @@ import sys
 import psutil
 import pytest
 
+from offbeat.dev.launch import Launch
 from offbeat.dev.processes import Processes
 from tests.offbeat.support.polling import wait_until
 
@@ -31,7 +32,7 @@ def processes():
 
 def test_output_is_under_the_name(processes, capfd):
     """Each line is printed with the time and the process that wrote it."""
-    processes.start("worker", PRINTS, grace=1)
+    processes.start("worker", Launch(PRINTS, os.environ, 1))
     processes.wait()
     processes.stop()
 
@@ -40,8 +41,8 @@ def test_output_is_under_the_name(processes, capfd):
 
 def test_the_first_that_ends_is_named(processes):
     """Whoever waits learns which one ended, and how."""
-    processes.start("web", [sys.executable, "-c", "import time; time.sleep(60)"], grace=1)
-    processes.start("worker", [sys.executable, "-c", "raise SystemExit(3)"], grace=1)
+    processes.start("web", Launch([sys.executable, "-c", "import time; time.sleep(60)"], os.environ, 1))
+    processes.start("worker", Launch([sys.executable, "-c", "raise SystemExit(3)"], os.environ, 1))
 
     ended = processes.wait()
 
@@ -50,7 +51,7 @@ def test_the_first_that_ends_is_named(processes):
 
 def test_what_does_not_stop_is_ended_with_all_below_it(processes, capfd):
     """When the grace is over the process is killed, and its children in other sessions too, before we return."""
-    member = processes.start("worker", [sys.executable, "-c", DEAF_WITH_CHILD], grace=0.2)
+    member = processes.start("worker", Launch([sys.executable, "-c", DEAF_WITH_CHILD], os.environ, 0.2))
     said = []
     wait_until(lambda: said.append(capfd.readouterr().out) or "".join(said).count("deaf") == 2)
     children = psutil.Process(member.process.pid).children()
@@ -72,7 +73,7 @@ def test_colours_are_for_terminals(monkeypatch, capfd, terminal, variables, forc
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
 
     with Processes(os.environ | variables) as processes:
-        processes.start("web", PRINTS_FORCE_COLOR, grace=1)
+        processes.start("web", Launch(PRINTS_FORCE_COLOR, os.environ, 1))
         processes.wait()
 
     said = capfd.readouterr().out
@@ -82,9 +83,10 @@ def test_colours_are_for_terminals(monkeypatch, capfd, terminal, variables, forc
 
 ON_A_TERMINAL = f"""
 import os
+from offbeat.dev.launch import Launch
 from offbeat.dev.processes import Processes
 with Processes(os.environ | {{"PYTHONIOENCODING": "utf-8"}}) as processes:
-    processes.start("web", {PRINTS!r})
+    processes.start("web", Launch({PRINTS!r}, os.environ))
     processes.wait()
 """
 

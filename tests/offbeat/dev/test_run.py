@@ -17,7 +17,16 @@ from tests.offbeat.support.running import CHECKOUT
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
-MODULES = ("__init__", "python_refusal", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
+MODULES = (
+    "__init__",
+    "python_refusal",
+    "dev/__init__",
+    "dev/django_choice",
+    "dev/local_variables",
+    "dev/progress",
+    "dev/python_environment",
+    "dev/tasks",
+)
 
 
 class Project:
@@ -186,7 +195,7 @@ def test_a_python_that_cannot_make_environments_is_told(project):
 
 
 def test_the_first_task_makes_the_environment_and_the_second_finds_it(installed):
-    """What was installed is not looked at again: the second task prints nothing but its own output."""
+    """What was installed is not checked again: the second task prints nothing but its own output."""
     second = installed.run("check")
 
     assert (second.returncode, second.stderr) == (0, "")
