@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.deployment.spec import PLATFORM_FILE, PlatformError
 from offbeat.dev.code_error import describe_error
+from offbeat.dev.debug_hold import HoldWatch
 from offbeat.dev.local_variables import FILE as ENV_FILE
 from offbeat.dev.local_variables import LocalVariablesError
 from offbeat.dev.preparation import check_code
@@ -44,10 +45,11 @@ class Supervisor:
         self.pending: set[str] = set()  # what has changed, and has not taken effect
         self.last_report = ""
         self.young_until = float("-inf")
+        self.debug = HoldWatch()
 
     def run(self) -> int:
         """Start the processes and wait; returns when one has ended by itself, with its exit code or 1."""
-        launches = self.setup.launches()
+        launches = self.launches()
         self.apply(launches, set(launches))
         while True:
             self.processes.settle()
@@ -56,6 +58,8 @@ class Supervisor:
                 return code
             if changed := self.files.changes():
                 self.follow(changed)
+            if self.debug.has_changed():
+                self.follow_debug_worker()
             time.sleep(PAUSE)
 
     def code_of(self, ended: Member) -> int:
@@ -79,7 +83,7 @@ class Supervisor:
         try:
             for line in self.notices(changed):
                 self.processes.say(line)
-            launches = self.setup.launches()
+            launches = self.launches()
         except (PlatformError, LocalVariablesError) as error:
             self.hold(str(error))
             return
@@ -102,6 +106,22 @@ class Supervisor:
         self.pending.clear()
         self.apply(launches, chosen)
 
+    def launches(self) -> dict[str, Launch]:
+        """Give what is to run now. Raises as LocalSetup does."""
+        return {
+            name: each for name, each in self.setup.launches().items() if not self.debug.stops(each.command)
+        }
+
+    def follow_debug_worker(self) -> None:
+        """Let the worker pause, or go on; files that cannot be read just now are another matter."""
+        self.processes.say(self.debug.text)
+        try:
+            launches = self.launches()
+        except (PlatformError, LocalVariablesError, OSError, tomllib.TOMLDecodeError) as error:
+            self.hold(str(error))
+            return
+        self.apply(launches, self.choose(launches, set()))
+
     def hold(self, reason: str) -> None:
         self.processes.say(f"{reason}\n{GO_ON}")
 
@@ -123,17 +143,19 @@ class Supervisor:
         }
 
     def apply(self, launches: dict[str, Launch], chosen: set[str]) -> None:
-        if restarted := sorted(chosen & self.processes.members.keys()):
+        if restarted := sorted(chosen & launches.keys() & self.processes.members.keys()):
             self.young_until = time.monotonic() + YOUNG
             self.processes.say(f"Restarting {', '.join(restarted)}.")
         for name in [*launches, *(self.processes.members.keys() - launches.keys())]:
             if name in chosen:
                 self.processes.replace(name, launches.get(name))
-        self.readiness.expect(
+        waited = [
             name
             for name, launch in launches.items()
             if launch.is_ready and (self.readiness.first or name in chosen)
-        )
+        ]
+        if waited or self.readiness.first:
+            self.readiness.expect(waited)
 
     def notices(self, changed: list[str]) -> Iterator[str]:
         """Give a line for each thing that cannot take effect while we run."""
