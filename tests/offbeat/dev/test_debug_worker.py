@@ -125,6 +125,15 @@ def test_what_it_cannot_do_is_said(stack, arguments, code, said):
     assert said in done.stderr
 
 
+def test_jobs_of_others_are_not_taken(stack):
+    """A DATABASE_URL of another machine may be production's."""
+    done = stack.manage("debug_worker", "--debug", DATABASE_URL="postgresql://me@db.example.com/shop")
+
+    assert done.returncode == 64
+    assert "db.example.com" in done.stderr
+    assert "not on this machine, and this worker would take the jobs there" in done.stderr
+
+
 @pytest.fixture
 def hold(tmp_path, monkeypatch):
     monkeypatch.setattr("offbeat.dev.debug_hold.FOLDER", tmp_path)
