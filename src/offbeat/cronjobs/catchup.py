@@ -41,7 +41,10 @@ class CatchUp:
         self.unregistered: list[Entry] = []
 
     def __call__(self) -> None:
-        self.run(database_now())
+        try:
+            self.run(database_now())
+        except entries.ConfigurationError as error:  # of platform.yaml as a whole: the message says it all
+            logger.error("slots failed: %s", error, extra={"action": "maintenance_failed"})  # noqa: TRY400
 
     def run(self, now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
@@ -140,7 +143,7 @@ def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> b
 def log_catch_up(done: ClaimResult) -> None:
     if done.decisions and not done.paused_by:
         logger.warning(
-            "%s: the platform did not wake it up for %s, the last %s; a worker did",
+            "%s: the platform did not trigger %s, the last %s; a worker claimed them",
             done.name,
             ("more than " if done.unlisted_since else "") + counted(len(done.decisions), "slot"),
             f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",

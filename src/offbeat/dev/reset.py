@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             if path.name not in KEPT:
                 remove(path)
     sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
+    if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
+        sys.stdout.write(f"Untouched: what {' and '.join(named)} lead to. Only embedded servers are reset.\n")
     if "--all" in arguments:
         shutil.rmtree(CHECKOUT / ".venv", ignore_errors=True)
     return 0

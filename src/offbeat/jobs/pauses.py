@@ -40,7 +40,7 @@ def pause(kind: str, name: str, reason: str, by: str, *, is_known: bool = False)
     """
     reason = " ".join(reason.replace("\0", " ").split())[:LONGEST_REASON]
     if not reason:
-        raise ValueError(f"{kind} {name}: a pause needs a reason, for whoever finds it.")
+        raise ValueError(f"{kind} {name}: a pause needs a reason, for other people to read.")
     if not is_known:
         _require_known(kind, name)
     return Pause.objects.get_or_create(
@@ -74,7 +74,7 @@ def _require_known(kind: str, name: str) -> None:
     if name in known or (kind == Pause.Kind.TASK and _is_importable(name)):
         return
     likely = difflib.get_close_matches(name, known, n=5) or sorted(known)[:20]
-    raise UnknownNameError(f"nobody knows a {kind} {name!r}. Known here: {', '.join(likely) or 'none'}.")
+    raise UnknownNameError(f"there is no {kind} {name!r}. Known here: {', '.join(likely) or 'none'}.")
 
 
 def known_queues() -> set[str]:

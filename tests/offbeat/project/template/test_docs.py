@@ -106,3 +106,33 @@ def test_the_words_are_those_of_the_field(page):
 def test_the_pictures_are_small(picture):
     """A clone does not pay for the pictures."""
     assert 0 < picture.stat().st_size < 150_000
+
+
+KINDS = ["Tutorial", "How-to", "Reference", "Explanation"]
+
+
+def listed():
+    """Give the pages that the table of contents lists, by kind."""
+    kinds = re.split(r"^## (.+)$", PAGES["README.md"], flags=re.MULTILINE)
+    return {
+        kind: re.findall(r"\[[^\]]+\]\(((?!\.\./)[\w./-]+\.md)\)", text)
+        for kind, text in zip(kinds[1::2], kinds[2::2], strict=True)
+    }
+
+
+def test_the_table_of_contents_has_four_kinds():
+    """A tutorial leads, a how-to page does one thing, reference is looked up, explanation gives reasons."""
+    assert list(listed()) == KINDS
+
+
+def test_every_page_has_one_kind():
+    """Each page is in the table of contents once, and nothing else is."""
+    pages = [page for kind in listed().values() for page in kind]
+
+    assert sorted(pages) == sorted(set(PAGES) - {"README.md"})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_read_in_one_go(page):
+    """It has at most 200 lines."""
+    assert len(PAGES[page].splitlines()) <= 200
