@@ -43,7 +43,7 @@ ALLOWED_HOSTS = env.parsed(
     host_names(is_lax=DEBUG),
     ["*"] if DEBUG else [],
     is_required=not (DEBUG or PLATFORM_HOSTS),
-    hint="the names that people type, separated by commas: www.example.com,example.com",
+    hint="the host names of the site, separated by commas: www.example.com,example.com",
 )
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, *PLATFORM_HOSTS]
 # The address in the links of mails, which no request is there to tell. A name that begins with a dot is many.

@@ -52,14 +52,14 @@ def check_arguments(entry: Entry, where: str) -> Iterator[CheckMessage]:
     except Exception as error:  # noqa: BLE001  whatever a project's code raises
         yield Warning(
             f"{where}: arguments() of its command raised {redact(f'{type(error).__name__}: {error}')}",
-            hint="It does so at each wake-up, unless something is there then that is not here.",
+            hint="This happens at each wake-up, unless production differs from this machine.",
             id="offbeat_cronjobs.W002",
         )
         return
     if problem := misfit(entry.command.task, arguments):
         yield Error(
             f"{where}: {problem}",
-            hint=f"arguments() of {entry.line.split()[0]} returns the arguments of a job: those that its task takes.",
+            hint=f"arguments() of {entry.line.split()[0]} must return the arguments of its task.",
             id="offbeat_cronjobs.E007",
         )
 
@@ -89,4 +89,4 @@ def without_database() -> Iterator[None]:
 
 
 def _refuse(*_: Any, **__: Any) -> Any:
-    raise DatabaseAskedError("the database is not asked while the code is checked")
+    raise DatabaseAskedError("the check makes no queries to the database")

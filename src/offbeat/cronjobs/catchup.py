@@ -143,7 +143,7 @@ def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> b
 def log_catch_up(done: ClaimResult) -> None:
     if done.decisions and not done.paused_by:
         logger.warning(
-            "%s: the platform did not wake it up for %s, the last %s; a worker did",
+            "%s: the platform did not trigger %s, the last %s; a worker claimed them",
             done.name,
             ("more than " if done.unlisted_since else "") + counted(len(done.decisions), "slot"),
             f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",

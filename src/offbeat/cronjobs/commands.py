@@ -76,23 +76,23 @@ class EnqueueCommand(SysexitsCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options of every cronjob; a subclass with its own calls super() and gives them defaults."""
         slots = parser.add_argument_group("slots")
-        slots.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        slots.add_argument("--json", action="store_true", help="answer in JSON")
+        slots.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+        slots.add_argument("--json", action="store_true", help="print JSON")
         slots.add_argument(
-            "--now", action="store_true", help="enqueue one job now, whatever the schedule says"
+            "--now", action="store_true", help="enqueue one job now, independent of the schedule"
         )
         slots.add_argument(
-            "--from", dest="since", metavar="TIME", help="backfill from this slot on: 2026-11-01T08:00Z"
+            "--from", dest="since", metavar="TIME", help="backfill from this slot: 2026-11-01T08:00Z"
         )
         slots.add_argument(
             "--to", dest="until", metavar="TIME", help="backfill up to this slot; without it, up to now"
         )
-        slots.add_argument("--yes", action="store_true", help="do the backfill that --from shows")
+        slots.add_argument("--yes", action="store_true", help="enqueue the backfill that --from shows")
+        slots.add_argument("--name", help="the cronjob's name in platform.yaml, if several run this command")
         slots.add_argument(
-            "--name", help="which cronjob of platform.yaml this is, where several run the command"
-        )
-        slots.add_argument(
-            "--schedule", metavar="CRON", help='of a cronjob that is not in platform.yaml: "0 9 * * *"'
+            "--schedule",
+            metavar="CRON",
+            help='the schedule the schedule of a cronjob that is not in platform.yaml: "0 9 * * *"',
         )
         slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
 

@@ -30,17 +30,17 @@ NOT_FIRED = ConditionKind(
     "not_fired",
     Severity.ERROR,
     "overdue",
-    "look at the platform's cron: python manage.py export_platform <platform> prints what it needs",
+    "check the platform's cron: python manage.py export_platform <platform> prints what it needs",
 )
 NOT_PUBLISHED = ConditionKind("not_published", Severity.ERROR, "not published", "is Redis down, or full?")
 NOT_STARTED = ConditionKind(
-    "not_started", Severity.ERROR, "not started", "is a worker alive that consumes its queue?"
+    "not_started", Severity.ERROR, "not started", "is a worker running that consumes its queue?"
 )
 TOO_LONG = ConditionKind(
     "too_long",
     Severity.WARNING,
     "runs too long",
-    "look at its job's page: is it stuck, or its time limit too short?",
+    "check the job's page: does it hang, or is its time limit too short?",
 )
 NO_SUCCESS = ConditionKind(
     "no_success",
@@ -114,10 +114,10 @@ def not_fired(evidence: Evidence) -> Iterator[Condition]:
     if slot is None:
         return
     if evidence.has_never_fired:
-        text = f"has never fired since it is known ({stamp(evidence.row.known_since)}): is it set up on the platform?"
+        text = f"has never fired since it was registered ({stamp(evidence.row.known_since)}): is it set up on the platform?"
     else:
-        cure = "nobody has claimed it" if evidence.unclaimed else "a worker claimed it"
-        text = f"the platform did not wake it up for its slot {stamp(slot)}; {cure}"
+        cure = "nothing has claimed it" if evidence.unclaimed else "a worker claimed it"
+        text = f"the platform did not trigger its slot {stamp(slot)}; {cure}"
     yield Condition(NOT_FIRED, evidence.row.name, text, slot)
 
 

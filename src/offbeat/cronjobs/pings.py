@@ -129,7 +129,7 @@ def put(ping: Ping) -> None:
     try:
         _sender.waiting.put_nowait(ping)
     except queue.Full:
-        logger.warning("a ping was dropped: too many wait", extra={"action": "ping_dropped"})
+        logger.warning("a ping was dropped: too many are waiting", extra={"action": "ping_dropped"})
 
 
 def flush(seconds: float = 3.0) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @register("deployment", deploy=True)
 def check_core(**_: Any) -> list[CheckMessage]:
-    """Warn of a core that was edited (W001). An image, which holds no offbeat.toml, is not looked at."""
+    """Warn of a core that was edited (W001). An image, which holds no offbeat.toml, is not checked."""
     return core_messages(ROOT)
 
 

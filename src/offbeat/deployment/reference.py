@@ -70,8 +70,8 @@ RULES = """\
 | `offbeat_deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
 | `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
-It also runs the cronjobs' own checks (`offbeat_cronjobs.E001` to `E005`, `W001`, `W002`): commands without slots or without a task,
-invalid or renamed policies, tasks without a time limit, unknown settings, a short secret.
+It also runs the cronjobs' own checks, `offbeat_cronjobs.…`: commands without slots,
+commands without a task, invalid or renamed policies, tasks without a time limit, unknown settings, a short secret.
 
 A time limit that is longer than Redis' visibility timeout is refused as `offbeat_jobs.E005`, unless a lease renews the messages.
 """

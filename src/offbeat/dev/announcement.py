@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 PAGES = {
     "/": "the site",
-    "/ops/": "what runs, waits and went wrong",
+    "/ops/": "what runs, waits and failed",
     "/local/mail/": "every mail that it sends",
 }
 
@@ -21,5 +21,5 @@ def announcement(environment: Mapping[str, str], *, has_demo_user: bool) -> str:
     lines = [f"http://localhost:{environment['PORT']}{path:13} {what}" for path, what in pages.items()]
     who = f'Sign in as "{NAME}" with the password "{PASSWORD}".'
     if not has_demo_user:
-        who = "Sign in as somebody whom that database knows: no demo user was made there."
+        who = "Sign in with an account of that database: no demo user was made there."
     return "\n".join(["", *lines, f"{who} Ctrl-C stops everything.", ""])

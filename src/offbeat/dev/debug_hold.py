@@ -52,7 +52,7 @@ def is_held() -> bool:
         return not hold.take()
 
 
-class Pause:
+class ServicePause:
     """Whether a service of `./run up` pauses: a worker does while a debug worker runs."""
 
     def __init__(self, command: Sequence[str]) -> None:

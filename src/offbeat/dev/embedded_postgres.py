@@ -135,7 +135,7 @@ def executables() -> Path:
     found = sorted(folders, key=lambda folder: folder.parent.name)
     if not found:
         raise ServerFailedError(
-            "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to a PostgreSQL of yours, in .env for instance."
+            "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to your own PostgreSQL, for example in .env."
         )
     return found[-1]
 

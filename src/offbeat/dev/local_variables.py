@@ -33,9 +33,7 @@ def read_local_variables(typed: Mapping[str, str]) -> dict[str, str]:
     done = subprocess.run(command, env=typed, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it ended in the middle"])[-1].removeprefix("./")
-        raise LocalVariablesError(
-            f".env: the shell cannot read it: {said}. Right would be lines like NAME='a value'."
-        )
+        raise LocalVariablesError(f".env: the shell cannot read it: {said}. Write lines like NAME='a value'.")
     sys.stderr.write(done.stderr)
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return {name: value for name, value in found.items() if name not in typed and name not in OF_THE_SHELL}

@@ -34,7 +34,7 @@ def take(claim: Claim) -> None:
     owner = claim.owner()
     who = f"./run {owner.task} (pid {owner.pid})" if owner else "Another process"
     raise RefusedError(
-        f"{who} runs the servers of this checkout already. Hint: stop it first.", os.EX_TEMPFAIL
+        f"{who} already runs the servers of this checkout. Hint: stop it first.", os.EX_TEMPFAIL
     )
 
 
@@ -54,7 +54,7 @@ def listen(environment: Mapping[str, str]) -> socket.socket:
         nearby = range(port + 1, min(port + 1000, 65536))
         other = next((each for each in nearby if is_free(each)), 8000)
         raise RefusedError(
-            f"Port {port} is taken by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
+            f"Port {port} is used by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`./run check`: everything that needs no running server; all of it runs, whatever fails."""
+"""`./run check`: everything that does not need to running server; all of it runs, whatever fails."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
 from offbeat.dev.code_error import describe_error
 from offbeat.dev.commands import UNDER_RELOADER
-from offbeat.dev.debug_hold import Pause
+from offbeat.dev.debug_hold import ServicePause
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.source_files import SourceFiles, unreadable
 from offbeat.dev.stop_signals import SIGNALS
@@ -40,7 +40,7 @@ class ReloadedService:
         self.process: subprocess.Popen[bytes] | None = None
         self.young_until = float("-inf")
         self.has_failed = False
-        self.pause = Pause(command)
+        self.pause = ServicePause(command)
 
     def start(self) -> None:
         if self.pause.is_on:
@@ -68,7 +68,7 @@ class ReloadedService:
         if time.monotonic() > self.young_until:
             return shell_code(self.process.returncode)
         self.has_failed = True
-        sys.stderr.write("It ended at once: waiting for the next change.\n")
+        sys.stderr.write("It ended immediately: waiting for the next change.\n")
         return None
 
 

@@ -8,6 +8,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.spec import PLATFORM_FILE, PlatformError
+from offbeat.dev import debug_hold
 from offbeat.dev.code_error import describe_error
 from offbeat.dev.local_variables import FILE as ENV_FILE
 from offbeat.dev.local_variables import LocalVariablesError
@@ -43,17 +44,20 @@ class Supervisor:
         self.dependencies = self._dependencies()
         self.pending: set[str] = set()  # what has changed, and has not taken effect
         self.last_report = ""
+        self.is_paused = False  # workers are, while another one takes the jobs in a terminal
+        self.wanted: dict[str, Launch] = {}
         self.young_until = float("-inf")
 
     def run(self) -> int:
         """Start the processes and wait; returns when one has ended by itself, with its exit code or 1."""
-        launches = self.setup.launches()
-        self.apply(launches, set(launches))
+        self.apply(self.setup.launches(), set())
         while True:
             self.processes.settle()
             ended = self.processes.ended()
             if ended and (code := self.code_of(ended)):
                 return code
+            if self.is_paused != debug_hold.is_held():
+                self.pause_or_resume()
             if changed := self.files.changes():
                 self.follow(changed)
             time.sleep(PAUSE)
@@ -86,7 +90,8 @@ class Supervisor:
         except (OSError, tomllib.TOMLDecodeError) as error:
             self.hold(f"{PROJECT}: {error}")
             return
-        if not (chosen := self.choose(launches, self.pending - SETTINGS)):
+        read = self.pending - SETTINGS
+        if not self.choose(launches, read):
             self.pending.clear()
             return
         if errors := list(unreadable(CHECKOUT, sorted(self.pending))):
@@ -100,7 +105,7 @@ class Supervisor:
                 return
             self.report(said)
         self.pending.clear()
-        self.apply(launches, chosen)
+        self.apply(launches, read)
 
     def hold(self, reason: str) -> None:
         self.processes.say(f"{reason}\n{GO_ON}")
@@ -112,7 +117,7 @@ class Supervisor:
             self.processes.say(said)
 
     def choose(self, launches: dict[str, Launch], read: set[str]) -> set[str]:
-        """Return the names of those to start, restart or stop; `read` are the changed files that processes may have read."""
+        """Return the names of those to start, restart or stop."""
         members = self.processes.members
         return (members.keys() - launches.keys()) | {
             name
@@ -122,8 +127,19 @@ class Supervisor:
             or any(map(launch.reads, read))
         }
 
-    def apply(self, launches: dict[str, Launch], chosen: set[str]) -> None:
-        if restarted := sorted(chosen & self.processes.members.keys()):
+    def pause_or_resume(self) -> None:
+        """Stop the workers while ./run worker --debug takes the jobs, and start them when it has ended."""
+        self.is_paused = not self.is_paused
+        self.processes.say(debug_hold.PAUSED if self.is_paused else debug_hold.RESUMED)
+        self.apply(self.wanted, set())
+
+    def apply(self, launches: dict[str, Launch], read: set[str]) -> None:
+        """Start, restart and stop what has to be; `read` are the changed files that processes may have read."""
+        self.wanted = launches
+        if self.is_paused:
+            launches = {name: each for name, each in launches.items() if "worker" not in each.command}
+        chosen = self.choose(launches, read)
+        if restarted := sorted(chosen & self.processes.members.keys() & launches.keys()):
             self.young_until = time.monotonic() + YOUNG
             self.processes.say(f"Restarting {', '.join(restarted)}.")
         for name in [*launches, *(self.processes.members.keys() - launches.keys())]:

@@ -38,25 +38,25 @@ class Task:
 
 
 TASKS = [
-    Task("up", "", "start everything, with the servers it needs, until Ctrl-C", ["-m", "offbeat.dev.up"]),
+    Task("up", "", "start everything, with its servers, until Ctrl-C", ["-m", "offbeat.dev.up"]),
     Task(
         "test",
         "[--core] [...]",
-        "run the tests on servers of their own; arguments go to pytest",
+        "run the tests on their own servers; arguments go to pytest",
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
     ),
     Task(
         "check",
         "[...]",
-        "lint, format, types, Django's checks, migrations and what they lock, platform.yaml; or those that are named",
+        "lint, format, types, Django's checks, migrations and their locks, platform.yaml; or only the named ones",
         ["-m", "offbeat.dev.project_checks"],
         reads_env_file=False,
     ),
     Task(
         "manage",
         "[...]",
-        "run a Django command, with the servers of ./run up or its own",
+        "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
     ),
     Task(
@@ -87,7 +87,7 @@ TASKS = [
     Task(
         "lock",
         "[...]",
-        "pin the newest allowed versions of all requirements; or of those that are named",
+        "pin the newest allowed versions of all requirements, or of the named ones",
         ["-m", "offbeat.dev.requirements"],
         reads_env_file=False,
         needs_packages=not UV.exists(),
@@ -95,7 +95,7 @@ TASKS = [
     Task(
         "sbom",
         "[FILE]",
-        "list what production consists of, in dist/sbom.json or FILE, and its licences",
+        "list the components of production and their licences, in dist/sbom.json or FILE",
         ["-m", "offbeat.dev.bill_of_materials"],
         reads_env_file=False,
     ),
@@ -110,7 +110,7 @@ TASKS = [
     Task(
         "update",
         "[VERSION]",
-        "take a newer core, and what changed around it; --check only tells whether there is one",
+        "take a newer core, and the changes around it; --check only reports whether there is one",
         ["-m", "offbeat.dev.update"],
         reads_env_file=False,
         needs_packages=False,
@@ -127,14 +127,14 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "measure what Offbeat costs beside its peers: jobs, cron, ops, connections or web",
+        "compare the costs of Offbeat with those of similar tools: jobs, cron, ops, connections or web",
         ["-m", "bench"],
         reads_env_file=False,
     ),
     Task(
         "wheel",
         "",
-        "build the core as a wheel in dist/, for a project that is no fork",
+        "build the core as a wheel in dist/, for a project that is not a fork",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
     ),

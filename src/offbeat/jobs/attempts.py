@@ -18,7 +18,7 @@ from offbeat.jobs import guard, locks, signals, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.consequences import follow, send_after_commit
 from offbeat.jobs.error_text import storable
-from offbeat.jobs.guard import ACCEPTED, IN_TIME, IS_CANCELLED, IS_HELD, KEY_IS_BUSY, RUN_BY, STARTABLE
+from offbeat.jobs.guard import ACCEPTED, IN_TIME, IS_CANCELLED, IS_HELD, IS_MEANT, KEY_IS_BUSY, STARTABLE
 from offbeat.redaction import redact
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Attempt:
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
-    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND CASE state
+    WHERE id = %(id)s AND {IS_MEANT} AND CASE state
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD}
     END AND {{key}}
@@ -80,17 +80,20 @@ BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
 BEGIN_WITH_KEY = BEGIN.format(key=f"concurrency_key IS NOT NULL AND (state = 'running' OR NOT {KEY_IS_BUSY})")
 
 
-def begin(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None) -> Attempt | None:
+def begin(
+    job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None = None, queue: str | None = None
+) -> Attempt | None:
     """Start a job; None when there is nothing to start: a duplicate, a job that ended or expired, or one that may not start now.
 
-    `task` is what the message says: one that names another task than what runs the job starts nothing.
+    `task` is what the message says, `queue` where it waited: one that names another task than what runs the job, or comes from
+    a queue that the job has been moved away from, starts nothing.
     A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
     so the attempt is begun anew.
     """
-    values = {"id": job_id, "task": task, "worker": worker, "pid": os.getpid()}
+    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": os.getpid()}
     row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
-        guard.turn_away(job_id, task)
+        guard.turn_away(job_id, task, queue)
         return None
     number, *texts = row[:5]
     return Attempt(job_id, number, *map(json.loads, texts), *row[5:])

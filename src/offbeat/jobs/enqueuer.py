@@ -52,7 +52,7 @@ class Enqueuer(Generic[P, R]):
             moment = getattr(self, name)
             if moment is not None and timezone.is_naive(moment):
                 raise ValueError(
-                    f"{self.task.name}: {name} has no time zone ({moment}): take django.utils.timezone.now() and add to it."
+                    f"{self.task.name}: {name} has no time zone ({moment}): use django.utils.timezone.now() plus a timedelta."
                 )
         if self.when_busy not in Job.WhenBusy.values:
             raise ValueError(

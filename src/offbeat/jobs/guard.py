@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import uuid
 
 RUN_BY = "coalesce(nullif(offbeat_jobs_job.runner, ''), offbeat_jobs_job.task)"  # the task of Celery that runs a job
+# By a message: of this task, and from the queue that the job is in. One that was left behind when its job was moved starts nothing.
+IS_MEANT = f"{RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND queue = coalesce(%(queue)s, queue)"
 # What is published was due when it was: a database whose clock steps back must not refuse it.
 STARTABLE = "(state = 'published' OR state = 'pending' AND due_at <= now())"
 KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
@@ -28,12 +30,18 @@ IN_TIME = "(not_after IS NULL OR not_after > now())"
 ACCEPTED = "refused_at = NULL, refused_by = '[]'"
 
 
-def turn_away(job_id: uuid.UUID, task: str | None = None) -> None:
+def turn_away(job_id: uuid.UUID, task: str | None = None, queue: str | None = None) -> None:
     """Say of a job that did not start why it waits, or end it; a duplicate's row says it already.
 
-    `task` is what the message says: one that names another task than what runs the job changes nothing.
+    `task` is what the message says, `queue` where it waited: one of another task than what runs the job, or from a queue that the
+    job is not in, changes nothing.
     """
-    _ = cancel_waiting(job_id) or hold(job_id, task) or step_back(job_id, task) or expire(job_id)
+    _ = (
+        cancel_waiting(job_id)
+        or hold(job_id, task, queue)
+        or step_back(job_id, task, queue)
+        or expire(job_id)
+    )
 
 
 CANCEL_WAITING = """
@@ -57,15 +65,15 @@ HOLD = f"""
     UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now() + interval '10 years', {ACCEPTED},
         reason = '{PAUSED}' || pause.kind || ' ' || pause.name
     FROM offbeat_jobs_pause AS pause
-    WHERE offbeat_jobs_job.id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND {IN_TIME}
+    WHERE offbeat_jobs_job.id = %(id)s AND {IS_MEANT} AND {STARTABLE} AND {IN_TIME}
         AND (pause.kind = 'queue' AND pause.name = queue OR pause.kind = 'task' AND pause.name = task)
     RETURNING concurrency_key
 """  # noqa: S608  constants
 
 
-def hold(job_id: uuid.UUID, task: str | None = None) -> bool:
+def hold(job_id: uuid.UUID, task: str | None = None, queue: str | None = None) -> bool:
     """Let a job of a paused queue or task wait for the end of the pause; tell whether it is one. Nothing is counted."""
-    if row := sql.fetch_one(HOLD, {"id": job_id, "task": task}):
+    if row := sql.fetch_one(HOLD, {"id": job_id, "task": task, "queue": queue}):
         follow(None, row[0])  # it may have been given a key that others wait for
     return row is not None
 
@@ -77,15 +85,15 @@ STEP_BACK = f"""
         state = CASE WHEN {SKIPS} THEN 'cancelled' ELSE 'pending' END,
         finished_at = CASE WHEN {SKIPS} THEN clock_timestamp() END,
         due_at = now() + interval '1 day', publish_at = now() + interval '1 day'
-    WHERE id = %(id)s AND {RUN_BY} = coalesce(%(task)s, {RUN_BY}) AND {STARTABLE} AND concurrency_key IS NOT NULL
+    WHERE id = %(id)s AND {IS_MEANT} AND {STARTABLE} AND concurrency_key IS NOT NULL
         AND {IN_TIME}
     RETURNING state, batch_id, concurrency_key, task
 """  # noqa: S608  constants
 
 
-def step_back(job_id: uuid.UUID, task: str | None = None) -> bool:
+def step_back(job_id: uuid.UUID, task: str | None = None, queue: str | None = None) -> bool:
     """Let a job whose key was busy wait for it, or end as cancelled, as `when_busy` says; tell whether it was such a job."""
-    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "reason": BUSY})
+    row = sql.fetch_one(STEP_BACK, {"id": job_id, "task": task, "queue": queue, "reason": BUSY})
     if row is None:
         return False
     state, batch_id, key, name = row

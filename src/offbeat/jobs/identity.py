@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# An id tells when its job was enqueued, by the clock of the process that did: so much may that clock be off.
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def uuid7() -> uuid.UUID:
@@ -17,3 +25,8 @@ def uuid7() -> uuid.UUID:
     fraction = nanoseconds * 4096 // 1_000_000
     chance = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | chance)
+
+
+def first_id(moment: datetime, shift: timedelta = timedelta()) -> uuid.UUID:
+    """Return the lowest id of a job enqueued so long after a moment: version 7 ids begin with the time (RFC 9562, 5.7)."""
+    return uuid.UUID(int=max(0, int((moment.timestamp() + shift.total_seconds()) * 1000)) << 80)

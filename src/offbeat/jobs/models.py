@@ -121,12 +121,17 @@ class Job(models.Model):
                 name="offbeat_jobs_keys_idx",
                 condition=Q(state="pending", reason=BUSY),
             ),
+            # In the order in which a batch's page lists them, and counted without reading a row.
+            models.Index(
+                fields=["batch", "state", "id"],
+                name="offbeat_jobs_batch_state_idx",
+                condition=Q(batch__isnull=False),
+            ),
             models.Index(
                 fields=["reason", "-priority", "due_at"],
                 name="offbeat_jobs_paused_idx",
                 condition=Q(state="pending", reason__startswith=PAUSED),
             ),
-            models.Index(fields=["batch"], name="offbeat_jobs_batch_idx", condition=Q(batch__isnull=False)),
             models.Index(
                 fields=["batch"],
                 name="offbeat_jobs_unfinished_idx",

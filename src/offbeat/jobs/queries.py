@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import redis
 from celery import current_app
@@ -17,68 +16,11 @@ from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job, Worker
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-# The order in which an index gives the jobs of a state. The other states share an index with each other: newest first.
-ORDER = {
-    "pending": "due_at",
-    "published": "queue, priority, published_at",
-    "running": "started_at",
-    "dead": "finished_at DESC",
-}
-WINDOW = 100_000  # jobs looked through for what no index finds: half a second at worst
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to find: None does not matter. `task` is a task's whole name."""
-
-    state: str | None = None
-    task: str | None = None
-    queue: str | None = None
-    key: str | None = None
-
-    def given(self) -> dict[str, str]:
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-
-
-def find_jobs(wanted: JobFilter, limit: int) -> list[Job]:
-    """Return at most `limit` jobs: newest first; pending, published and running ones in the order in which they wait.
-
-    Published ones are listed by queue and priority, the least urgent first.
-    A task, a queue, or one of the states of finished jobs is looked for among the first 100,000 jobs of that order.
-    """
-    source, values = _matching(wanted)
-    order = ORDER.get(wanted.state or "", "id DESC")
-    return list(Job.objects.raw(f"SELECT * FROM {source} ORDER BY {order} LIMIT %s", [*values, limit]))  # noqa: S608  names of columns
-
-
-def count_jobs(wanted: JobFilter) -> int:
-    """Return how many jobs `find_jobs` could find: those among the first 100,000 of its order."""
-    source, values = _matching(wanted)
-    return int(sql.fetch_one(f"SELECT count(*) FROM {source}", values)[0])  # noqa: S608  names of columns
-
-
-def _matching(wanted: JobFilter) -> tuple[str, list[Any]]:
-    """Return what follows FROM, with its values: what an index finds, at most so many of them, by the other conditions."""
-    given = wanted.given()
-    indexed = {"key"} if wanted.key else {"state"} if wanted.state in ORDER else set()
-    order = ORDER.get(wanted.state or "", "id DESC")
-    inner = _where(name for name in given if name in indexed)
-    outer = _where(name for name in given if name not in indexed)
-    values = [
-        *(given[name] for name in given if name in indexed),
-        WINDOW,
-        *(given[name] for name in given if name not in indexed),
-    ]
-    newest = f"SELECT * FROM offbeat_jobs_job {inner} ORDER BY {order} LIMIT %s"  # noqa: S608  names of columns
-    return f"({newest}) AS looked_through {outer}", values
-
-
-def _where(names: Iterable[str]) -> str:
-    conditions = " AND ".join(f"{name} = %s" for name in names)
-    return f"WHERE {conditions}" if conditions else ""
+STATES = ("pending", "published", "running", "dead")  # those that have an index of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +43,27 @@ TALLY = """
         min(due_at) FILTER (WHERE due_at <= now()), min(finished_at), max(finished_at)
     FROM offbeat_jobs_job WHERE state = '{state}' GROUP BY task, queue
 """
-TALLIES = " UNION ALL ".join(TALLY.format(state=state) for state in ORDER)
+TALLIES = " UNION ALL ".join(TALLY.format(state=state) for state in STATES)
 
 
 def tallies() -> list[Tally]:
     """Count what is not finished, and the dead letters: the one question from which everybody knows how deep a queue is."""
     return [Tally(*row) for row in sql.fetch_all(TALLIES)]
+
+
+# In the order of the index: else PostgreSQL may think that the first ones are soon found in the whole table.
+OF_A_BATCH = """
+    SELECT state, jobs FROM unnest(%s::text[]) AS state, LATERAL (
+        SELECT count(*) AS jobs FROM (
+            SELECT id FROM offbeat_jobs_job WHERE batch_id = %s AND offbeat_jobs_job.state = state.state ORDER BY id LIMIT %s
+        ) AS first_ones
+    ) AS counted WHERE jobs > 0
+"""
+
+
+def count_batch(batch_id: uuid.UUID, most: int) -> dict[str, int]:
+    """Return how many jobs of a batch are in each state; of more than `most` one more than that."""
+    return dict(sql.fetch_all(OF_A_BATCH, [Job.State.values, batch_id, most + 1]))
 
 
 @dataclass(slots=True)
@@ -188,3 +145,8 @@ def living_workers() -> list[Worker]:
     """Return the workers whose heartbeat is not older than `heartbeat_timeout`, by the database's clock."""
     oldest = Now() - timedelta(seconds=conf().heartbeat_timeout)
     return list(Worker.objects.filter(heartbeat_at__gte=oldest).order_by("hostname", "pid"))
+
+
+def consumed_queues() -> list[str]:
+    """Return the names of the queues that living workers consume, those that stop apart."""
+    return sorted({queue for worker in living_workers() if not worker.stopping for queue in worker.queues})

@@ -96,9 +96,10 @@ CLAIM = f"""
     ))
     RETURNING {CLAIMED}
 """  # noqa: S608  constants
-CLAIM_ONE = f"""
+CLAIM_THESE = f"""
     UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
-    WHERE id = %s AND state = 'pending' AND publish_at <= now()
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE id = ANY(%s) AND state = 'pending' AND publish_at <= now()
+        FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING {CLAIMED}
 """  # noqa: S608  a constant
 # What was published before Redis lost its data; never dated back, or it would be taken again.
@@ -187,7 +188,7 @@ def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
         raise
     if refused:
         logger.error(
-            "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
+            "jobs wait: in Redis the key of queue %s is not a list. Hint: find the program that writes it, then delete it",
             ", ".join(map(repr, refused)),
             extra={"action": "queue_refused", "queues": refused},
         )
@@ -207,9 +208,9 @@ def catch_up(seconds: float, since: datetime) -> int:
     return sql.execute(DUE_BY_THE_OLD_CLOCK, [seconds, since])
 
 
-def publish_job(job_id: uuid.UUID) -> None:
-    """Publish one job that is due, now, without waiting for the relay's turn."""
-    publish_claimed(CLAIM_ONE, job_id)
+def publish_jobs(job_ids: Sequence[uuid.UUID]) -> None:
+    """Publish those of these jobs that are due, now, without waiting for the relay's turn."""
+    publish_claimed(CLAIM_THESE, list(job_ids))
 
 
 def publish_claimed(statement: str, *values: Any) -> None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
-    View = Callable[..., HttpResponse]
+    View = Callable[..., HttpResponseBase]
 
 LOGIN = "admin:login"
 VIEW_JOBS, CHANGE_JOBS = "offbeat_jobs.view_job", "offbeat_jobs.change_job"
@@ -41,7 +42,7 @@ def staff(*needed: str) -> Callable[[View], View]:
 
     def protect(view: View) -> View:
         @wraps(view)
-        def show_to_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def show_to_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             # Not as decorators: theirs keep what to return to in one object, which the threads share.
             with translation.override("en"), timezone.override(UTC):
                 response = refuse(request, needed) or view(request, *args, **kwargs)

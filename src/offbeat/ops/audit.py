@@ -12,6 +12,9 @@ from offbeat.ops.models import AuditEntry
 from offbeat.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
     from django.contrib.admin.models import LogEntry
     from django.http import HttpRequest
 
@@ -52,6 +55,24 @@ def acts_on(subject: str, user: Any, most: int) -> list[AuditEntry]:
 def record(request: HttpRequest, act: str, subject: str, link: str, result: str) -> None:
     """Write an act of the person who is logged in; call it in the transaction that does it. Acts without effect count too."""
     write(request.user.get_username(), act, subject, link, result)
+
+
+WITH_OTHERS = "done, with others"  # the result of one job among many, which are one line in the trail
+
+
+def record_members(request: HttpRequest, act: str, job_ids: Iterable[UUID]) -> None:
+    """Write an act on many jobs into the trail of each; call it in the transaction that does it."""
+    who = request.user.get_username()[:150]
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            who=who,
+            act=act,
+            subject=f"job {job_id}",
+            link=reverse("offbeat_ops:job", args=[job_id]),
+            result=WITH_OTHERS,
+        )
+        for job_id in job_ids
+    )
 
 
 def write(who: str, act: str, subject: str, link: str, result: str) -> None:

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 POSTGRES_DOWN = ConditionKind(
     "postgres_down", Severity.ERROR, "PostgreSQL is down",
-    "look at the platform's page of the database, and at DATABASE_URL", "patience",
+    "check the platform's page of the database, and DATABASE_URL", "patience",
 )  # fmt: skip
 REDIS_DOWN = ConditionKind(
     "redis_down", Severity.ERROR, "Redis is down",
-    "look at the platform's page of Redis, and at REDIS_URL", "patience",
+    "check the platform's page of Redis, and REDIS_URL", "patience",
 )  # fmt: skip
 NO_WORKER = ConditionKind(
     "no_worker", Severity.ERROR, "no worker",
-    "start one, or look at the platform's log of the worker: without it no job runs, and no cronjob is healed", "patience",
+    "start one, or check the platform's log of the worker: without it no job runs, and nothing claims missed slots", "patience",
 )  # fmt: skip
 SILENT_WORKER = ConditionKind(
     "silent_worker", Severity.WARNING, "no heartbeat",
-    "nothing, if it is gone: others run its jobs; else look at its log and its machine", "patience",
+    "nothing, if it no longer exists: others run its jobs; otherwise check its log and its machine", "patience",
 )  # fmt: skip
 WORKER_WITHOUT_REDIS = ConditionKind(
     "worker_without_redis", Severity.WARNING, "cannot reach Redis", "can it reach REDIS_URL?", "patience"
@@ -49,19 +49,22 @@ UNCONSUMED_QUEUE = ConditionKind(
     "start the service that has it in --queues", "patience",
 )  # fmt: skip
 OLD_QUEUE = ConditionKind(
-    "old_queue", Severity.WARNING, "jobs wait too long", "more workers, or a look at what keeps these busy"
+    "old_queue",
+    Severity.WARNING,
+    "jobs wait too long",
+    "start more workers, or check which tasks keep these busy",
 )
 UNKNOWN_TASK = ConditionKind(
     "unknown_task", Severity.WARNING, "no worker knows the task",
-    "nothing, during a deploy; afterwards: deploy the code that has the task, or discard the jobs", "queue_age",
+    "during a deploy, nothing; afterwards deploy the code that has the task, or discard the jobs", "queue_age",
 )  # fmt: skip
 DEAD_LETTERS = ConditionKind(
     "dead_letters", Severity.WARNING, "dead letters",
     "python manage.py jobs list --state dead; then retry or discard",
 )  # fmt: skip
 MESSAGES_PUT_ASIDE = ConditionKind(
-    "messages_put_aside", Severity.WARNING, "messages that no worker can take",
-    "python manage.py jobs messages; then requeue what the code can run by now, and drop the rest",
+    "messages_put_aside", Severity.WARNING, "messages that no worker can read",
+    "python manage.py jobs messages; then requeue those whose task is deployed by now, and drop the rest",
 )  # fmt: skip
 FOREIGN_LEDGER = ConditionKind(
     "foreign_ledger", Severity.ERROR, "another deployment takes our messages",
@@ -69,7 +72,7 @@ FOREIGN_LEDGER = ConditionKind(
 )  # fmt: skip
 MAINTENANCE = ConditionKind(
     "maintenance", Severity.WARNING, "maintenance mode",
-    "set MAINTENANCE to false in web and workers, when the site may open and jobs may run", "queue_age",
+    "set MAINTENANCE to false in web and workers when the site may open and jobs may run", "queue_age",
 )  # fmt: skip
 
 PAUSED = ConditionKind(
@@ -134,22 +137,22 @@ def postgres_down() -> Condition:
 
 
 def redis_down() -> Condition:
-    text = "Redis does not answer: jobs are kept in PostgreSQL until it does, and none is lost"
+    text = "Redis does not answer: jobs wait in PostgreSQL until it does, and none is lost"
     return Condition(REDIS_DOWN, "Redis", text)
 
 
 def in_maintenance() -> Condition:
-    text = "MAINTENANCE is true: visitors get 503, and jobs are kept, but none is run"
+    text = "MAINTENANCE is true: visitors get 503, and jobs are kept, but none runs"
     return Condition(MAINTENANCE, "MAINTENANCE", text)
 
 
 def of_workers(snapshot: Snapshot) -> Iterator[Condition]:
     if not snapshot.alive:
         since = max((worker.heartbeat_at for worker in snapshot.silent), default=None)
-        yield Condition(NO_WORKER, "workers", "no worker is alive: jobs are kept, and none is run", since)
+        yield Condition(NO_WORKER, "workers", "no worker is running: jobs are kept, but none runs", since)
         return
     for worker in snapshot.silent:
-        yield Condition(SILENT_WORKER, str(worker), "has given no heartbeat", worker.heartbeat_at)
+        yield Condition(SILENT_WORKER, str(worker), "has sent no heartbeat", worker.heartbeat_at)
     for queue in sorted({*snapshot.expected, *snapshot.waiting} - set(snapshot.consumed)):
         depth = snapshot.depths.get(queue)
         jobs = f": {counted(depth.waiting, 'job')} waiting" if depth and depth.waiting else ""
@@ -202,7 +205,7 @@ def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
             yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
     if newest:
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
-        text = f"{count} put aside that no worker can take; the newest, of queue {last.queue}: {last.reason}"
+        text = f"{count} put aside that no worker can read; the newest, of queue {last.queue}: {last.reason}"
         yield Condition(MESSAGES_PUT_ASIDE, "Redis", text, last_at=datetime.fromisoformat(last.at))
     for database in other_ledgers.others():
         yield Condition(FOREIGN_LEDGER, database, other_ledgers.text(database))

@@ -15,9 +15,18 @@ from offbeat.ops import audit
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpRequest, HttpResponse
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person chooses with the answer."""
+
+    name: str
+    label: str
+    options: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Question:
     back: str  # where "no" leads
     is_dangerous: bool = True
     hidden: Mapping[str, str] = field(default_factory=dict)
+    choice: Choice | None = None
 
 
 def ask(request: HttpRequest, question: Question) -> HttpResponse:
@@ -56,6 +66,10 @@ def act(
 
 def destination(request: HttpRequest) -> str:
     """Return the page of ours that the act was asked for from."""
-    address = request.POST.get("next", "")
+    return own_address(request.POST.get("next", ""))
+
+
+def own_address(address: str) -> str:
+    """Return an address that leads to this site, "" for any other."""
     is_ours = address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
     return address if is_ours else ""

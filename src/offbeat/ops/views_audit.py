@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.views.decorators.http import require_safe
 
 from offbeat.ops.access import VIEW_AUDIT, staff
+from offbeat.ops.audit import WITH_OTHERS
 from offbeat.ops.models import AuditEntry
 from offbeat.ops.response import show
 
@@ -20,7 +21,7 @@ PAGE = 50
 @staff(VIEW_AUDIT)
 def trail(request: HttpRequest) -> HttpResponse:
     after, who = request.GET.get("after", ""), request.GET.get("who", "")
-    found = AuditEntry.objects.order_by("-id")
+    found = AuditEntry.objects.exclude(result=WITH_OTHERS).order_by("-id")
     if who:
         found = found.filter(who=who)
     if after.isdecimal() and len(after) < 19:  # what fits a bigint

@@ -5,13 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from django.db.models import Count
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from offbeat.jobs import queries
 from offbeat.jobs.batches import count
-from offbeat.jobs.models import Batch, Job
+from offbeat.jobs.models import Batch
+from offbeat.jobs.search import JobSearch
 from offbeat.ops.access import VIEW_BATCHES, staff
+from offbeat.ops.forms import StateForm
+from offbeat.ops.pages.job_list import list_jobs
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 PAGE = 50
+MOST = 10_000  # jobs of a state that are counted
 
 
 @require_safe
@@ -46,10 +50,17 @@ def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     (found,) = count(
         [get_object_or_404(Batch.objects.select_related("success_job", "failure_job"), pk=batch_id)]
     )
-    jobs = Job.objects.filter(batch=found)
-    states = dict(jobs.values_list("state").annotate(jobs=Count("pk")).order_by("state"))
-    unwell = (
-        jobs.exclude(state=Job.State.SUCCEEDED).defer("history", "traceback").order_by("-state", "id")[:PAGE]
-    )
-    values = {"batch": found, "states": states, "unwell": unwell, "every": 10 if found.finished_at else 2}
-    return show(request, "offbeat/ops/batch.html", values)
+    form = StateForm(request.GET)
+    state = form.cleaned_data["state"] if form.is_valid() else ""
+    filters = {"state": state} if state else {}
+    wanted = JobSearch(state=state, batch=batch_id)
+    listed = list_jobs(wanted, request.GET.get("after", ""), filters, {"batch": str(batch_id)}, request.path)
+    values = {"batch": found, "states": states_of(batch_id), "list": listed}
+    every = {"every": 10 if found.finished_at else 2} if listed.is_first else {}
+    return show(request, "offbeat/ops/batch.html", values | every)
+
+
+def states_of(batch_id: UUID) -> dict[str, str]:
+    """Return how many jobs of a batch are in each state, in words: counted up to 10,000."""
+    counted = queries.count_batch(batch_id, MOST)
+    return {state: f"{MOST:,}+" if jobs > MOST else f"{jobs:,}" for state, jobs in counted.items()}

@@ -76,7 +76,7 @@ def load_report(name: str, now: datetime) -> tuple[Report, Entry | None]:
     for each in found:
         if each.name == name:
             return each, declared.known.get(name)
-    raise Http404(f"the ledger knows no cronjob {name}")
+    raise Http404(f"the ledger has no cronjob {name}")
 
 
 def find_entry(name: str) -> Entry:
@@ -88,7 +88,7 @@ def find_entry(name: str) -> Entry:
 
 def require_cronjob(name: str) -> None:
     if not CronJob.objects.filter(pk=name).exists():
-        raise Http404(f"the ledger knows no cronjob {name}")
+        raise Http404(f"the ledger has no cronjob {name}")
 
 
 def parse_day(text: str) -> date | None:
@@ -109,7 +109,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
     """Enqueue one job beside the schedule, after asking."""
     entry = find_entry(name)
     if request.method != "POST":
-        text = f"One job of {entry.command.task.name} is enqueued at once, whatever the schedule says."
+        text = f"One job of {entry.command.task.name} is enqueued at once, independent of the schedule."
         return ask(
             request, Question(f"Run {name} now?", text, "Run it now", address(name), is_dangerous=False)
         )
@@ -140,7 +140,7 @@ def resume(request: HttpRequest, name: str) -> HttpResponse:
 
     def do() -> tuple[bool, str]:
         done = controls.resume(name)
-        return done, "Resumed: it goes on with the next slot." if done else "It was not paused."
+        return done, "Resumed: it continues with the next slot." if done else "It was not paused."
 
     return act(request, "resume", f"cronjob {name}", address(name), do)
 
@@ -175,6 +175,6 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
 
 def describe_result(result: Any) -> tuple[bool, str]:
     if not result.jobs:
-        return False, "No slot there had to be made up for."
+        return False, "No slot in this time needs a backfill."
     slots = sorted(result.jobs)
     return True, f"{counted(len(slots), 'slot')} enqueued, {stamp(slots[0])} to {stamp(slots[-1])}."

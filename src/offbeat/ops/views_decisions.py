@@ -1,28 +1,20 @@
-"""What a person decides about jobs: retry, discard, run again; one job, or many dead letters at once."""
+"""What a person decides about jobs: retry, discard, run again; one job. About many: `views_selection`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.contrib import messages
-from django.db import transaction
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from offbeat.cronjobs.clock import database_now
-from offbeat.cronjobs.words import counted
 from offbeat.jobs import decisions
 from offbeat.jobs.models import Job
-from offbeat.ops import audit
 from offbeat.ops.access import CHANGE_JOBS, staff
 from offbeat.ops.confirmation import Question, act, ask
-from offbeat.ops.moments import read_moment
-from offbeat.ops.pages.search import dead_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
@@ -55,7 +47,7 @@ def run_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Enqueue a copy of a job, after asking: its effects may happen a second time."""
     job = get_object_or_404(Job, pk=job_id)
     if request.method != "POST":
-        text = f"A new job of {job.task} with the same arguments is enqueued. What this one did may be done a second time."
+        text = f"A new job of {job.task} with the same arguments is enqueued. The effects of this job may happen a second time."
         return ask(request, Question("Run this job again?", text, "Run it again", address(job_id)))
 
     def do() -> tuple[bool, str]:
@@ -81,56 +73,3 @@ def decide(
 
 def address(job_id: UUID) -> str:
     return reverse("offbeat_ops:job", args=[job_id])
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@staff(CHANGE_JOBS)
-def retry_all(request: HttpRequest) -> HttpResponse:
-    return many(request, "retry", decisions.retry, "will be due again, the oldest first")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@staff(CHANGE_JOBS)
-def discard_all(request: HttpRequest) -> HttpResponse:
-    reason = f"discarded by {request.user.get_username()}"
-    return many(request, "discard", lambda job: decisions.discard(job, reason), "will be cancelled")
-
-
-def many(request: HttpRequest, name: str, decision: Callable[[UUID], bool], fate: str) -> HttpResponse:
-    """Ask, then decide about a hundred dead letters at most, each in a transaction of its own with its line in the trail.
-
-    Those that have come since the question are left alone: nobody has seen them.
-    """
-    given = request.POST if request.method == "POST" else request.GET
-    task, until = given.get("task", ""), parse_moment(given.get("until", "")) or database_now()
-    back = f"{reverse('offbeat_ops:jobs')}?state=dead"
-    found = dead_letters(task, until)
-    if request.method != "POST":
-        whose = f' of tasks with "{task}" in their name' if task else ""
-        text = f"{counted(len(found), 'dead letter')}{whose} {fate}. At most a hundred are taken at once."
-        title = f"{name.capitalize()} {counted(len(found), 'dead letter')}?"
-        hidden = {"task": task, "until": until.isoformat()}
-        return ask(
-            request, Question(title, text, f"{name.capitalize()} them", back, name == "discard", hidden)
-        )
-    done = sum(decide_and_record(request, name, job, decision) for job in found)
-    messages.success(request, f"{counted(done, 'dead letter')}: {name} done.")
-    return redirect(back)
-
-
-def parse_moment(text: str) -> datetime | None:
-    try:
-        return read_moment(text)
-    except ValueError:
-        return None
-
-
-def decide_and_record(
-    request: HttpRequest, name: str, job_id: UUID, decision: Callable[[UUID], bool]
-) -> bool:
-    """Decide about one of many jobs and write that down, in one transaction; return whether it had an effect."""
-    with transaction.atomic():
-        done = decision(job_id)
-        result = "done, with others" if done else "nothing was done: too late"
-        audit.record(request, name, f"job {job_id}", address(job_id), result)
-    return done

@@ -26,7 +26,7 @@ INI = "offbeat_messages"
 UNRUN = "offbeat_unrun_messages"
 HINT = (
     "Nothing ran them. The fixture run_jobs runs them in the test, the fixture worker in a real worker; "
-    "a job, made by .enqueue(), is looked at by the fixture enqueued."
+    "a job, made by .enqueue(), is checked with the fixture enqueued."
 )
 
 

@@ -46,6 +46,7 @@ def pages(stack):
         f"/ops/batches/{batch.pk}/",
         "/ops/messages/",
         "/ops/messages/drop/",
+        "/ops/pauses/new/?kind=queue&name=default",
         "/ops/audit/",
     ]
 
@@ -122,7 +123,7 @@ def test_without_javascript(stack, pages, log_in):
     expect(page.get_by_text("Enqueued as job").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("Resumed: it goes on").first).to_be_visible()
+    expect(page.get_by_text("Resumed: it continues").first).to_be_visible()
     page.goto("/ops/audit/")
 
     acts = page.get_by_role("row").filter(has_text="alice")

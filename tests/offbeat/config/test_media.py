@@ -56,7 +56,7 @@ def test_a_file_without_a_place_is_refused():
 
     assert told.stdout == ""
     assert told.stderr.strip().splitlines()[-1] == (
-        "offbeat.storage.media.NoStorageError: photos/a.txt: files have no place, since the disk here goes with the process. "
+        "offbeat.storage.media.NoStorageError: photos/a.txt: there is no place for files: the disk of this process is temporary. "
         "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
     )
 
@@ -81,7 +81,7 @@ def nowhere(settings):
 )
 def test_every_use_is_refused_in_the_same_words(nowhere, use):
     """Nothing is done in silence, and nothing fails with a traceback that names no cure."""
-    with pytest.raises(NoStorageError, match=r"^a: files have no place.* MEDIA_BUCKET"):
+    with pytest.raises(NoStorageError, match=r"^a: there is no place for files.* MEDIA_BUCKET"):
         use(nowhere)
 
 
@@ -152,7 +152,7 @@ def test_a_volume_that_is_not_mounted(tmp_path):
     """Its folder is not made on the disk that goes with the process."""
     told = run(SAVE, MEDIA_ROOT=f"{tmp_path}/data")
 
-    assert f"photos/a.txt: MEDIA_ROOT={tmp_path}/data is no folder. Hint: mount its volume" in told.stderr
+    assert f"photos/a.txt: MEDIA_ROOT={tmp_path}/data is not a folder. Hint: mount its volume" in told.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -31,7 +31,7 @@ def test_a_forgotten_slot_is_claimed_after_late_after(make, caplog):
     assert (before, after) == ([], ["plants"])
     assert (slot.trigger, slot.outcome, slot.job_id) == ("catchup", "enqueued", Job.objects.get().pk)
     assert (
-        "plants: the platform did not wake it up for 1 slot, the last 2026-11-23 08:00Z; a worker did"
+        "plants: the platform did not trigger 1 slot, the last 2026-11-23 08:00Z; a worker claimed them"
         in caplog.text
     )
 

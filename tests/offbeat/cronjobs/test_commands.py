@@ -256,8 +256,8 @@ def test_a_dry_run_of_now_enqueues_nothing(transactional_db, platform, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "PostgreSQL is away; the next wake-up or a worker claims the slot (gone)"),
-        (["--now"], "PostgreSQL is away; before you ask again, see whether it was done (gone)"),
+        ([], "PostgreSQL is down; the next wake-up or a worker claims the slot (gone)"),
+        (["--now"], "PostgreSQL is down; check whether it was done before you repeat it (gone)"),
     ],
 )
 def test_postgres_that_goes_before_the_commit_is_69(platform, monkeypatch, capsys, arguments, told):
@@ -284,7 +284,7 @@ def test_postgres_that_goes_after_the_commit_is_75(
     code = run(*arguments)
 
     assert code == os.EX_TEMPFAIL
-    assert "recorded; then PostgreSQL went away: nothing is lost" in capsys.readouterr().err
+    assert "recorded; then PostgreSQL went down: nothing is lost" in capsys.readouterr().err
     assert Job.objects.exists()
 
 

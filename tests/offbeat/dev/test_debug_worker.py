@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from offbeat.dev.debug_hold import DebugHold, Pause
+from offbeat.dev.debug_hold import DebugHold, ServicePause
 from offbeat.dev.reloader import ReloadedService
 from offbeat.jobs.models import Job, Worker
 from tests.offbeat.faults.effects.models import Effect
@@ -156,4 +156,4 @@ def test_web_does_not_pause(hold):
     """Only what takes jobs."""
     assert hold.take()
 
-    assert not Pause(["python", "gunicorn.py"]).has_changed()
+    assert not ServicePause(["python", "gunicorn.py"]).has_changed()

@@ -56,5 +56,5 @@ def test_it_stops_when_asked(stack):
     cron.signal(signal.SIGTERM)
 
     assert cron.wait() == 0
-    assert "Standing in for the platform's cron, in development only." in cron.output
+    assert "Running the cronjobs instead of the platform, in development only." in cron.output
     assert "Traceback" not in cron.output

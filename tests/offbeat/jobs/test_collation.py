@@ -3,8 +3,7 @@
 import pytest
 from django.db import connection
 
-from offbeat.jobs import concurrency_keys
-from offbeat.ops.pages import search
+from offbeat.jobs import concurrency_keys, search
 from tests.offbeat.support.servers import locale
 
 pytestmark = [

@@ -1,5 +1,6 @@
 """`manage.py jobs`."""
 
+import csv
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,7 +17,7 @@ from django.utils import timezone
 
 from offbeat.jobs import attempts
 from offbeat.jobs.finished import count_finished
-from offbeat.jobs.management import finished_table
+from offbeat.jobs.management import finished_table, job_table
 from offbeat.jobs.models import Cancellation, Job, Worker
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.support.attempts import run_jobs
@@ -46,15 +48,47 @@ def dead():
 
 
 def test_list_is_a_table(dead):
-    """One line a job, with its reason."""
+    """Two lines a job: when in words, the call with its arguments; then the key and the last error."""
     nothing.enqueue()
 
-    heading, newest, oldest = jobs("list").splitlines()
+    heading, newest, oldest, why = jobs("list").splitlines()
 
-    assert heading.split() == ["id", "state", "attempt", "queue", "task"]
-    assert newest.split()[1:] == ["published", "0", "default", "tests.offbeat.faults.effects.tasks.nothing"]
-    assert oldest.startswith(f"{dead.pk}  dead")
-    assert oldest.endswith("tests.offbeat.faults.effects.tasks.divide: ZeroDivisionError: division by zero")
+    assert heading.split() == ["id", "state", "when", "try", "queue", "task"]
+    assert newest.split()[1:3] == ["published", "due"]
+    assert newest.endswith("s ago    0  default       tests.offbeat.faults.effects.tasks.nothing()")
+    assert re.fullmatch(
+        rf"{dead.pk}  dead +\d.* s ago    1  default       tests.offbeat.faults.effects.tasks.divide\(1, 0\)",
+        oldest,
+    )
+    assert why.strip() == "key k, ZeroDivisionError: division by zero"
+
+
+def test_list_fits_the_terminal(dead, monkeypatch):
+    """No line is wider; what a pipe gets is not cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = list(job_table.table([Job.objects.get()], is_terminal=True))
+
+    assert [len(line) <= 80 for line in lines] == [True] * 3
+    assert lines[1].endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "words"),
+    [
+        ("running", {"started_at": -timedelta(minutes=3)}, "for 3 min"),
+        ("pending", {"due_at": timedelta(hours=2, seconds=5)}, "due in 2 h"),
+        ("succeeded", {"finished_at": -timedelta(days=2)}, "2 d ago"),
+    ],
+)
+def test_each_state_has_its_moment(state, values, words):
+    """Each state has its moment."""
+    now = timezone.now()
+    job = Job(task="a", queue="q", state=state, due_at=now)
+    for name, of in values.items():
+        setattr(job, name, now + of)
+
+    assert job_table.when(job) == words
 
 
 def test_list_takes_filters(dead):
@@ -63,13 +97,41 @@ def test_list_takes_filters(dead):
 
     for arguments in (
         ["--state", "dead"],
-        ["--task", divide.name],
+        ["--task", "divide"],
+        ["--task", f"={divide.name}"],
         ["--key", "k"],
+        ["--error", "zerodivision"],
         ["--queue", "default", "--state", "dead"],
+        ["--argument", "1, 0"],
     ):
-        assert len(jobs("list", *arguments).splitlines()) == 2
+        assert len(jobs("list", *arguments).splitlines()) == 3, arguments
     assert len(jobs("list", "--limit", 1).splitlines()) == 2
-    assert jobs("list", "--queue", "slow") == "no such jobs\n"
+    for arguments in (
+        ["--queue", "slow"],
+        ["--task", "=divide"],
+        ["--older", "1h"],
+        ["--until", "2020-01-01"],
+        ["--batch", uuid.uuid4()],
+        ["--worker", "nobody"],
+    ):
+        assert jobs("list", *arguments) == "no such jobs\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--older", "soon"], "a length of time is written as 90s, 10min, 2h or 3d, got 'soon'"),
+        (
+            ["--since", "yesterday"],
+            "a moment is written as 2026-11-23 or 2026-11-23T09:00, in UTC, got 'yesterday'",
+        ),
+        (["--batch", "7"], "a batch is named by its id, got '7'"),
+    ],
+)
+def test_a_filter_that_is_none(arguments, message):
+    """The error says what would be right."""
+    with pytest.raises(CommandError, match=re.escape(message)):
+        jobs("list", *arguments)
 
 
 def test_list_as_json(dead):
@@ -78,7 +140,18 @@ def test_list_as_json(dead):
 
     assert (found["id"], found["state"], found["attempt"], found["key"]) == (str(dead.pk), "dead", 1, "k")
     assert found["finished_at"] == Job.objects.get().finished_at.isoformat()
+    assert (found["args"], found["reason"]) == ([1, 0], "ZeroDivisionError: division by zero")
     assert json.loads(jobs("list", "--queue", "slow", "--json")) == []
+
+
+def test_list_as_csv(dead):
+    """With a heading; times in ISO 8601."""
+    heading, row = csv.DictReader(io.StringIO(jobs("list", "--csv"))).fieldnames, jobs("list", "--csv")
+    (found,) = csv.DictReader(io.StringIO(row))
+
+    assert heading[:4] == ["id", "state", "task", "args"]
+    assert (found["id"], found["args"]) == (str(dead.pk), "[1, 0]")
+    assert found["finished_at"] == Job.objects.get().finished_at.isoformat()
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "many"])
@@ -148,7 +221,9 @@ def test_dead_letters_by_filter(dead, row):
     more = [divide.enqueue(number, 0) for number in range(3)]
     run_jobs()
 
-    assert jobs("retry", "--task", divide.name, "--limit", 3).startswith("retried 3 jobs; 1 more match")
+    told = jobs("retry", "--task", divide.name, "--limit", 3, "--yes")
+
+    assert told.startswith("retried 3 jobs; 1 more match")
     assert [row(job).state for job in (dead, other, *more)].count("published") == 3
     assert row(other).state == "succeeded"
 
@@ -157,28 +232,88 @@ def test_waiting_jobs_are_discarded_when_told(row):
     """By their state."""
     job = nothing.enqueue()
 
-    assert jobs("discard", "--task", nothing.name) == "discarded 0 jobs\n"
-    assert jobs("discard", "--task", nothing.name, "--state", "published") == "discarded 1 jobs\n"
+    assert jobs("discard", "--task", nothing.name, "--yes") == "discarded 0 jobs\n"
+    assert jobs("discard", "--task", nothing.name, "--state", "published", "--yes") == "discarded 1 jobs\n"
     assert row(job).state == "cancelled"
 
 
 def test_a_key_names_its_job_whatever_its_state(row):
-    """It is one job only."""
-    job = nothing.using(key="k").enqueue()
+    """Exactly this key, with an equals sign."""
+    job, other = nothing.using(key="k").enqueue(), nothing.using(key="k2").enqueue()
 
-    jobs("discard", "--key", "k")
+    jobs("discard", "--key", "=k", "--yes")
 
-    assert row(job).state == "cancelled"
+    assert (row(job).state, row(other).state) == ("cancelled", "published")
 
 
-@pytest.mark.parametrize("action", ["retry", "discard"])
+@pytest.mark.parametrize("action", ["retry", "discard", "run-now", "move --to default"])
 def test_everything_is_never_meant(action, dead):
     """Without an id or a filter nothing is decided: exit code 64."""
-    assert refused(action) == (
+    Worker.objects.create(hostname="h", pid=7, queues=["default"], concurrency=2)
+
+    assert refused(*action.split(), "--yes") == (
         os.EX_USAGE,
-        "Name the jobs by their ids, or by --state, --task, --queue or --key.",
+        "Name the jobs by their ids, or by a filter such as --state, --task, --queue or --error.",
     )
     assert Job.objects.get().state == "dead"
+
+
+def test_a_script_has_to_say_yes(dead):
+    """What would be done is told, with counts; nothing is done, and the exit code is 64."""
+    assert refused("retry", "--error", "ZeroDivision") == (
+        os.EX_USAGE,
+        f"Would retry 1 job: 1 {divide.name} (1 dead). Nothing is done: add --yes.",
+    )
+    assert Job.objects.get().state == "dead"
+
+
+@pytest.mark.parametrize(("answer", "state"), [("y", "published"), ("", "dead"), ("no", "dead")])
+def test_a_person_is_asked(dead, monkeypatch, answer, state):
+    """Anything but yes is no."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or answer)
+
+    if state == "published":
+        jobs("retry", "--queue", "default")
+    else:
+        assert refused("retry", "--queue", "default") == (os.EX_USAGE, "Nothing is done.")
+
+    assert questions == [f"retry 1 job: 1 {divide.name} (1 dead)? [y/N] "]
+    assert Job.objects.get().state == state
+
+
+def test_a_dry_run(dead):
+    """It counts, names the tasks, and does nothing."""
+    assert jobs("discard", "--state", "dead", "--dry-run") == (
+        f"1 job of 1 that match: 1 {divide.name} (1 dead); nothing is done\n"
+    )
+    assert json.loads(jobs("retry", dead.pk, "--dry-run", "--json")) == {"would": [str(dead.pk)], "left": 0}
+    assert Job.objects.get().state == "dead"
+
+
+def test_run_now(row):
+    """What waits for tomorrow is published now."""
+    job = nothing.using(run_at=timezone.now() + timedelta(days=1)).enqueue()
+
+    assert jobs("run-now", "--task", "nothing", "--yes") == "made due 1 jobs\n"
+    assert row(job).state == "published"
+
+
+def test_move(row):
+    """To a queue that a living worker consumes; the message says which those are."""
+    job = nothing.enqueue()
+    Worker.objects.create(hostname="h", pid=7, queues=["default", "mail"], concurrency=2)
+
+    refusal = refused("move", job.pk, "--to", "nowhere")
+    told = jobs("move", "--queue", "default", "--to", "mail", "--yes")
+
+    assert refusal == (
+        os.EX_DATAERR,
+        'No living worker consumes the queue "nowhere". The queues that workers consume now: default, mail.',
+    )
+    assert told == "moved 1 jobs\n"
+    assert (row(job).queue, row(job).state) == ("mail", "published")
 
 
 def test_what_could_not_be_decided_is_told(dead, row):
@@ -202,7 +337,7 @@ def test_stats(dead):
     assert re.search(
         r"default               1 waiting, the oldest due 0\.\d s ago; 0 later, 0 running, 1 dead\n", text
     )
-    assert "messages that wait in Redis: default 2\n" in text
+    assert "waiting messages in Redis: default 2\n" in text
     assert re.search(
         r"workers alive: 1\n  h \(7\): 1 of 2 busy, queues default, heartbeat 0\.\d s ago\n", text
     )
@@ -286,7 +421,7 @@ def test_unfinished(dead):
 
 def test_stats_without_redis(redis_away):
     """What PostgreSQL knows is told, and the exit code is 0."""
-    assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")
+    assert "waiting messages in Redis: unknown: Redis did not answer\n" in jobs("stats")
 
 
 def test_postgresql_away_is_told():
@@ -316,11 +451,11 @@ def five_dead():
 
 def test_how_many_are_left_is_told(five_dead):
     """A decision by filters is about so many jobs at most, and says how many more match; 0, for what was asked is done."""
-    first = jobs("retry", "--task", divide.name, "--limit", 2)
-    second = json.loads(jobs("discard", "--queue", "default", "--limit", 2, "--json"))
-    third = jobs("discard", "--task", divide.name, "--limit", 1)
+    first = jobs("retry", "--task", divide.name, "--limit", 2, "--yes")
+    second = json.loads(jobs("discard", "--queue", "default", "--limit", 2, "--json", "--yes"))
+    third = jobs("discard", "--task", divide.name, "--limit", 1, "--yes")
 
-    assert first == "retried 2 jobs; 3 more match: use --limit 1000, or run it again\n"
+    assert first == "retried 2 jobs; 3 more match: use --limit 5000, or run it again\n"
     assert (len(second["discarded"]), second["left"]) == (2, 1)
     assert third == "discarded 1 jobs\n"
 
@@ -331,8 +466,8 @@ def test_a_list_says_that_there_is_more(five_dead, capsys):
     nothing_more = capsys.readouterr().err
     part = jobs("list", "--limit", 4)
 
-    assert (len(whole.splitlines()), nothing_more) == (6, "")
-    assert len(part.splitlines()) == 5
+    assert (len(whole.splitlines()), nothing_more) == (11, "")
+    assert len(part.splitlines()) == 9
     assert capsys.readouterr().err == "More jobs match: --limit shows up to 1000.\n"
 
 
@@ -378,7 +513,7 @@ def test_paused_as_json():
         (
             ("--queue", "defualt", "--reason", "x"),
             os.EX_DATAERR,
-            "nobody knows a queue 'defualt'. Known here: default",
+            "there is no queue 'defualt'. Known here: default",
         ),
         (("--queue", "default", "--reason", " "), os.EX_USAGE, "queue default: a pause needs a reason"),
         (("--queue", "default"), 1, "the following arguments are required: --reason"),

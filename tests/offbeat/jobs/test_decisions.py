@@ -21,7 +21,7 @@ def in_state(state):
 
 
 def test_a_dead_letter_is_tried_again(carrier, row):
-    """It is published at once, with fresh attempts and retries; its history stays."""
+    """It is published at once, with fresh attempts and retries; its history is kept."""
     job = divide.enqueue(1, 0)
     run_jobs()
     carrier.flushall()

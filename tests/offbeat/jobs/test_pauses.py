@@ -266,9 +266,7 @@ def test_two_pauses_in_one_moment():
 )
 def test_an_unknown_name_is_refused(kind, name, likely):
     """With the names that were perhaps meant; a task that is still to be deployed is paused all the same, if one insists."""
-    with pytest.raises(
-        pauses.UnknownNameError, match=f"nobody knows a {kind} '{name}'. Known here: .*{likely}"
-    ):
+    with pytest.raises(pauses.UnknownNameError, match=f"there is no {kind} '{name}'. Known here: .*{likely}"):
         pauses.pause(kind, name, *BY)
 
     assert pauses.pause(kind, name, *BY, is_known=True)[1]

@@ -230,7 +230,7 @@ def test_a_time_that_nobody_can_read_is_refused(carrier, option, moment):
 @pytest.mark.parametrize("option", ["key", "concurrency_key", "queue"])
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a" * 256, "is 256 characters long"), ("a\0", "holds a NUL"), (5, "should be a text, got 5")],
+    [("a" * 256, "is 256 characters long"), ("a\0", "contains a NUL"), (5, "should be a text, got 5")],
     ids=["long", "nul", "number"],
 )
 def test_a_text_that_no_column_holds_is_refused(option, text, words):

@@ -1,18 +1,18 @@
 """What people and tools ask the ledger, and how it finds the answers."""
 
-import json
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from offbeat.jobs import broker, queries
+from offbeat.jobs import broker
 from offbeat.jobs.models import Job, Worker
-from offbeat.jobs.queries import Depth, JobFilter, depths, find_jobs, newest_reasons, statistics, tallies
+from offbeat.jobs.queries import Depth, depths, newest_reasons, statistics, tallies
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record_slowly
 from tests.offbeat.support.attempts import run_jobs
+from tests.offbeat.support.plans import rows_read
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -28,48 +28,6 @@ def jobs():
     made["published"] = record_slowly.enqueue("a")
     made["pending"] = nothing.using(run_at=timezone.now() + timedelta(hours=1)).enqueue()
     return made
-
-
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        (JobFilter(), ["pending", "published", "dead", "succeeded"]),
-        (JobFilter(state="dead"), ["dead"]),
-        (JobFilter(state="succeeded"), ["succeeded"]),
-        (JobFilter(state="cancelled"), []),
-        (JobFilter(task="tests.offbeat.faults.effects.tasks.nothing"), ["pending", "succeeded"]),
-        (JobFilter(task="nothing"), []),
-        (JobFilter(queue="mail"), ["published"]),
-        (JobFilter(state="published", queue="default"), []),
-        (JobFilter(key="k"), ["dead"]),
-        (JobFilter(key="k", state="succeeded"), []),
-    ],
-)
-def test_jobs_are_found(jobs, wanted, found):
-    """By everything at once, newest first."""
-    assert find_jobs(wanted, 10) == [jobs[name] for name in found]
-
-
-def test_no_more_are_found_than_asked_for(jobs):
-    """The newest of them."""
-    assert find_jobs(JobFilter(), 2) == [jobs["pending"], jobs["published"]]
-
-
-def test_those_that_wait_are_in_the_order_in_which_they_wait():
-    """The one that is due first is in front."""
-    now = timezone.now()
-    waiting = [nothing.using(run_at=now + timedelta(hours=hours)).enqueue() for hours in (3, 1, 2)]
-
-    assert find_jobs(JobFilter(state="pending"), 10) == [waiting[1], waiting[2], waiting[0]]
-
-
-def test_the_latest_dead_letter_is_in_front():
-    """It is the one that somebody asks about."""
-    for number in range(3):
-        divide.enqueue(number, 0)
-        run_jobs()
-
-    assert [job.args[0] for job in find_jobs(JobFilter(state="dead"), 2)] == [2, 1]
 
 
 def test_a_queue_has_a_depth(jobs):
@@ -165,59 +123,6 @@ def history(jobs):
     with connection.cursor() as cursor:
         cursor.execute(MANY)
         cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
-
-
-def rows_read(act):
-    """How many rows of the table PostgreSQL looks at, by its own account of each query's plan."""
-    explainer = Explainer()
-    with connection.execute_wrapper(explainer):
-        act()
-    return explainer.rows
-
-
-class Explainer:
-    """Runs each query a second time under EXPLAIN ANALYZE, and adds up the rows of its scans."""
-
-    def __init__(self):
-        self.rows = 0
-
-    def __call__(self, execute, sql, params, many, context):
-        if "offbeat_jobs_job" in sql and not sql.startswith("EXPLAIN"):
-            with connection.connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
-                (plan,) = cursor.fetchone()
-            plan = plan if isinstance(plan, list) else json.loads(plan)
-            self.add(plan[0]["Plan"])
-        return execute(sql, params, many, context)
-
-    def add(self, node):
-        if node.get("Relation Name") == "offbeat_jobs_job" or node["Node Type"] == "Bitmap Index Scan":
-            self.rows += node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-        for child in node.get("Plans", []):
-            self.add(child)
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        JobFilter(),
-        *(JobFilter(state=state) for state in ("dead", "pending", "published", "running")),
-        JobFilter(key="k"),
-    ],
-    ids=str,
-)
-def test_finding_reads_little(history, wanted):
-    """What an index answers reads a handful of rows, however many have finished."""
-    assert rows_read(lambda: find_jobs(wanted, 10)) <= 30
-
-
-def test_looking_for_a_task_stops_at_the_window(history, monkeypatch):
-    """What no index finds is looked for among so many jobs and no more."""
-    without_end = rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10))
-    monkeypatch.setattr(queries, "WINDOW", 500)
-
-    assert without_end > 5_000
-    assert rows_read(lambda: find_jobs(JobFilter(task="nobody"), 10)) <= 1_000
 
 
 def test_statistics_read_no_finished_job(history):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from offbeat.cronjobs.beat.entries import Found, found_in
+from offbeat.cronjobs.beat.entries import FoundEntry, found_in
 from offbeat.cronjobs.beat.periodic_task import refuse_idle
 from offbeat.cronjobs.beat.refusals import IdleError, shown
 from offbeat.deployment.beat import schedules
@@ -24,7 +24,7 @@ SHADOWED = (
 TWICE = "{first} has another entry of this name, and Beat runs one of them: rename this one, or delete it from {where}"
 
 
-def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
+def find_all(rows: Iterable[FoundEntry]) -> tuple[list[FoundEntry], list[str]]:
     """Return the entries of the settings and of rows, and a line for each schedule that is none."""
     found, problems = [], []
     for where, schedule, app in schedules(settings):
@@ -32,7 +32,7 @@ def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
             found += _in_schedule(where, schedule, app)
         else:
             problems.append(f"{where}: it should be a dict of entries, got {shown(schedule)}")
-    by_name: dict[str, Found] = {}
+    by_name: dict[str, FoundEntry] = {}
     twice = [each for each in found if by_name.setdefault(each.name, each) is not each]
     twice = [
         _refused(each, TWICE, by_name[each.name].where)
@@ -46,7 +46,7 @@ def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
     return [*by_name.values(), *twice, *(row for row in rows if row.name not in by_name)], problems
 
 
-def _in_schedule(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[Found]:
+def _in_schedule(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[FoundEntry]:
     found = found_in(where, schedule, app)
     used = app.conf.beat_schedule
     is_read = where == f"{app.namespace}_BEAT_SCHEDULE"
@@ -55,14 +55,14 @@ def _in_schedule(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[F
     )
 
 
-def _refused(found: Found, reason: str, first: str = "") -> Found:
+def _refused(found: FoundEntry, reason: str, first: str = "") -> FoundEntry:
     def read() -> Any:
         raise IdleError(reason.format(where=found.where, first=first))
 
     return replace(found, read=read)
 
 
-def _with_row(found: Found, row: Found) -> Found:
+def _with_row(found: FoundEntry, row: FoundEntry) -> FoundEntry:
     """Return an entry of the settings that django-celery-beat has copied into its table: what ends the row ends it."""
 
     def read() -> Any:

@@ -58,7 +58,7 @@ def find_task(entry: BeatEntry) -> Any:
         near = difflib.get_close_matches(entry.task, current_app.tasks, 1)
         raise NotExpressibleError(
             f"no task {entry.task} is registered here{f' (did you mean {near[0]}?)' if near else ''}: correct the name, or "
-            "import its module in the tasks.py of an app; one that another project runs needs a task here that sends it there"
+            "import its module in the tasks.py of an app. If another project runs it, write a task here that sends it there."
         )
     if not hasattr(task, "call"):
         raise NotExpressibleError(OTHER_CLASS.format(entry.task))

@@ -242,6 +242,6 @@ def _secrets(target: Target) -> str:
 
 
 SECRETS_HINT = """\
-No secret is in this file: each comes from the environment of whoever runs kamal. For those that are kept in a
+No secret is in this file: each comes from the environment of the person who runs kamal. For those that are kept in a
 password manager, `kamal secrets fetch` may stand here. A backslash or a line break in a secret does not arrive as it is:
 Kamal writes an env file for Docker."""

@@ -51,9 +51,9 @@ FACTS = Facts(
     release="web runs it when it starts: `PROCESS=release+web`",
     release_is_before=False,
     release_effect=(
-        "release: {first} runs it when it starts, each instance under a lock; worker and tick may meet a database that is "
-        "not migrated yet (the worker logs errors and keeps trying, a tick ends with 69): "
-        "a migration must suit the old code and the new"
+        "release: {first} runs it when it starts, each instance under a lock. Until then worker and tick may find a database "
+        "that is not migrated: the worker logs errors and tries again, and a tick ends with 69. "
+        "A migration must fit the old code and the new."
     ),
     scales=False,
     asks_all=True,

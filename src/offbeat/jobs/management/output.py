@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from offbeat.jobs.export import value_of
 from offbeat.jobs.words import duration
 
 if TYPE_CHECKING:
@@ -16,29 +17,12 @@ if TYPE_CHECKING:
     from offbeat.jobs.models import Job, Worker
     from offbeat.jobs.queries import Statistics, Tally
 
-BRIEF = ("id", "state", "task", "queue", "key", "attempt", "due_at", "started_at", "finished_at", "reason")
-ROW = "{:36}  {:9}  {:>7}  {:12}  {}"
 TALLY = "{:>7}  {:9}  {:12}  {:17}  {}"
-REASON = 100  # characters in a table; `show` has the rest
-
-
-def brief(job: Job) -> dict[str, Any]:
-    return {name: _value(getattr(job, name)) for name in BRIEF}
 
 
 def full(job: Job) -> dict[str, Any]:
     """Return every column, in the model's order."""
-    return {field.attname: _value(getattr(job, field.attname)) for field in job._meta.concrete_fields}  # noqa: SLF001  Django's documented way
-
-
-def table(jobs: Sequence[Job]) -> Iterator[str]:
-    if not jobs:
-        yield "no such jobs"
-        return
-    yield ROW.format("id", "state", "attempt", "queue", "task")
-    for job in jobs:
-        reason = f": {job.reason[:REASON]}" if job.reason else ""
-        yield ROW.format(str(job.id), job.state, job.attempt, job.queue, f"{job.task}{reason}")
+    return {field.attname: value_of(getattr(job, field.attname)) for field in job._meta.concrete_fields}  # noqa: SLF001  Django's documented way
 
 
 def lines(job: Job) -> Iterator[str]:
@@ -56,7 +40,7 @@ def lines(job: Job) -> Iterator[str]:
 
 def tally(found: Tally) -> dict[str, Any]:
     names = ("task", "queue", "state", "jobs", "due", "due_since")
-    return {name: _value(getattr(found, name)) for name in names}
+    return {name: value_of(getattr(found, name)) for name in names}
 
 
 def tally_table(found: Sequence[Tally]) -> Iterator[str]:
@@ -72,7 +56,7 @@ def tally_table(found: Sequence[Tally]) -> Iterator[str]:
 def figures(found: Statistics) -> dict[str, Any]:
     return {
         "queues": {
-            name: {key: _value(value) for key, value in dataclasses.asdict(depth).items()}
+            name: {key: value_of(value) for key, value in dataclasses.asdict(depth).items()}
             for name, depth in found.queues.items()
         },
         "finished_about": found.finished_about,
@@ -93,9 +77,9 @@ def summary(found: Statistics) -> Iterator[str]:
         if found.finished_about is None
         else f"about {found.finished_about:,}"
     )
-    yield f"finished and not pruned, apart from dead letters: {about}"
+    yield f"finished and not pruned, without dead letters: {about}"
     messages = "unknown: Redis did not answer" if found.messages is None else _by_queue(found.messages)
-    yield f"messages that wait in Redis: {messages}"
+    yield f"waiting messages in Redis: {messages}"
     yield f"workers alive: {len(found.workers)}"
     yield from map(_life, found.workers)
 
@@ -117,7 +101,7 @@ def _worker(worker: Worker) -> dict[str, Any]:
         "stopping",
         "broker_away_since",
     )
-    return {name: _value(getattr(worker, name)) for name in names} | {
+    return {name: value_of(getattr(worker, name)) for name in names} | {
         "heartbeat_seconds": _age(worker.heartbeat_at)
     }
 
@@ -135,10 +119,3 @@ def _ago(moment: datetime | None) -> str:
         return "none"
     distance = timezone.now() - moment
     return f"{duration(distance)} ago" if distance.total_seconds() >= 0 else f"in {duration(distance)}"
-
-
-def _value(value: Any) -> Any:
-    """Return what JSON has: times in ISO 8601, ids as text."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value if value is None or isinstance(value, bool | int | float | list | dict) else str(value)

@@ -120,7 +120,7 @@ def problem(task: Task) -> str:
         return f'when_busy should be "wait" or "skip", got {busy!r}'
     not_after = option(task, "not_after")
     if isinstance(not_after, datetime) and timezone.is_naive(not_after):
-        return f"not_after has no time zone ({not_after}): take django.utils.timezone.now() and add to it"
+        return f"not_after has no time zone ({not_after}): use django.utils.timezone.now() plus a timedelta"
     if not isinstance(not_after, datetime | timedelta | None):
         return f"not_after should be a datetime or a timedelta, got {not_after!r}"
     if not isinstance(option(task, "retry"), Retry | None):

@@ -64,7 +64,7 @@ def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield gauge(
         "queue_workers",
-        "Living workers that consume the queue.",
+        "Running workers that consume the queue.",
         ["queue"],
         (([name], consumed[name]) for name in queues),
     )
@@ -86,20 +86,20 @@ def of_workers(workers: Sequence[Worker]) -> Iterator[Metric]:
     yield gauge("workers", "Workers whose heartbeat is young enough.", [], [([], len(workers))])
     yield gauge(
         "worker_processes",
-        "Jobs that the living workers can run at once.",
+        "Jobs that the running workers can run at once.",
         [],
         [([], sum(worker.concurrency for worker in workers))],
     )
     yield gauge(
         "worker_processes_busy",
-        "Jobs that they have in hand.",
+        "Jobs that they run now.",
         [],
         [([], sum(worker.busy for worker in workers))],
     )
     versions = Counter(worker.version for worker in workers)
     yield gauge(
         "worker_versions",
-        "Living workers by what is deployed on them.",
+        "Running workers by what is deployed on them.",
         ["version"],
         (([version], count) for version, count in versions.items()),
     )

@@ -6,17 +6,16 @@ minutes and not thirty. A job whose transaction took longer than two minutes is 
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from offbeat.jobs.identity import CLOCKS_DIFFER, first_id
+
 MINUTES = 30  # of the sparkline; the last one is not over yet
 MINUTE = timedelta(minutes=1)
 SETTLED = 2 * MINUTE  # so old is a minute when it is remembered
-# An id tells when its job was enqueued, by the clock of the process that did: so much may that clock be off.
-CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,3 @@ def count(since: datetime) -> Counts:
         for queue, direction, minute, jobs in cursor.fetchall():
             found.setdefault(minute, []).append((queue, direction, jobs))
     return found
-
-
-def first_id(moment: datetime, shift: timedelta = timedelta()) -> uuid.UUID:
-    """Return the lowest id of a job enqueued so long after a moment: version 7 ids begin with the time (RFC 9562, 5.7)."""
-    return uuid.UUID(int=max(0, int((moment.timestamp() + shift.total_seconds()) * 1000)) << 80)

@@ -133,7 +133,7 @@ def dead_by_task(snapshot: Snapshot) -> Counter[str]:
 
 
 def gather() -> Overview:
-    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
+    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is down."""
     now = database_now()
     reported, declared = reports(now)
     consumed = [name for service in declared.platform.services for name in service.queues]

@@ -50,6 +50,30 @@ PAGES = {
 }
 
 
+# The acts on many jobs: the names of their addresses, and what their buttons say.
+ACTS = {
+    "retry": ("retry-all", "Retry"),
+    "discard": ("discard-all", "Discard"),
+    "run-now": ("run-all-now", "Run now"),
+    "move": ("move-all", "Move"),
+}
+
+
+@register.filter
+def act_path(act: str) -> str:
+    return reverse(f"offbeat_ops:{ACTS[act][0]}")
+
+
+@register.filter
+def act_words(act: str) -> str:
+    return ACTS[act][1]
+
+
+@register.filter
+def words_of(text: str) -> list[str]:
+    return text.split()
+
+
 @register.filter(name="is_open_to")
 def is_page_open_to(address: str, user: Any) -> bool:
     return is_open_to(user, address)

@@ -71,13 +71,8 @@ def test_the_policy_allows_nothing_inline(client):
 
 @pytest.mark.parametrize(
     "path",
-    ["/ops/audit/?who=%00", "/ops/jobs/?task=a%00", "/ops/dead-letters/retry/?task=%00", "/ops/?x=%00"],
+    ["/ops/audit/?who=%00", "/ops/jobs/?task=a%00", "/ops/jobs/retry/?task=%00", "/ops/?x=%00"],
 )
 def test_a_nul_character_is_a_bad_request(client, path):
     """PostgreSQL has none, so that nothing can be found by it; the answer is not an error of ours."""
     assert client.get(path).status_code == 400
-
-
-def test_a_moment_without_a_zone_is_no_moment(client):
-    """Only the pages themselves write one."""
-    assert client.get("/ops/dead-letters/retry/?until=2026-11-01").status_code == 200

@@ -85,39 +85,3 @@ def test_run_again(client):
     again = Job.objects.exclude(pk=job.pk).get()
     assert (again.task, again.args) == (job.task, [7])
     assert trail() == [("alice", "run again", f"job {job.pk}", f"Enqueued again as job {again.pk}.")]
-
-
-def test_retry_many(client):
-    """All dead letters of a task after one question, each with its own line in the trail."""
-    mine = {dead_letter(minutes).pk for minutes in (1, 2, 3)}
-    other = stage.job("reports.render", "dead", timezone.now())
-
-    question = client.get("/ops/dead-letters/retry/?task=send_confirmation").content.decode()
-    post(client, "/ops/dead-letters/retry/", task="send_confirmation")
-
-    assert "Retry 3 dead letters?" in question
-    assert Job.objects.get(state="dead").pk == other.pk
-    assert {each[2] for each in trail()} == {f"job {pk}" for pk in mine}
-
-
-def test_discard_many(client):
-    """Discarded together, they are cancelled, each by name of who did it."""
-    for minutes in (1, 2):
-        dead_letter(minutes)
-
-    answer = post(client, "/ops/dead-letters/discard/")
-
-    assert set(Job.objects.values_list("state", "reason")) == {("cancelled", "discarded by alice")}
-    assert "2 dead letters: discard done." in answer.content.decode()
-
-
-def test_who_says_yes_to_many_means_those_that_were_asked_about(client):
-    """A dead letter that comes between the question and the answer is not discarded unseen."""
-    dead_letter(2)
-    question = client.get("/ops/dead-letters/discard/").context["question"]
-    unseen = stage.job("reports.render", "dead", timezone.now(), took=0)
-
-    post(client, "/ops/dead-letters/discard/", **question.hidden)
-
-    assert question.title == "Discard 1 dead letter?"
-    assert Job.objects.get(state="dead") == unseen

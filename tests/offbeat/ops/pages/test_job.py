@@ -34,7 +34,7 @@ def test_the_page_of_a_job(client):
     )
     assert "[ 4711 ]" in text
     assert "Traceback (most recent call last):" in text
-    assert "Retry Run again… Discard…" in text
+    assert "Retry Run again… Move… Discard…" in text
 
 
 @pytest.mark.parametrize(("priority", "is_shown"), [(0, False), (-40, True)])

@@ -45,7 +45,7 @@ def text_of(alice, path, data=None):
     browser = Client(headers={"Accept-Language": "de"})
     browser.force_login(alice)
     answer = browser.get(path) if data is None else browser.post(path, data)
-    return answer, CHANGING.sub("", answer.content.decode())
+    return answer, CHANGING.sub("", answer.getvalue().decode())
 
 
 @pytest.mark.parametrize("pattern", urls.urlpatterns, ids=lambda pattern: pattern.name)

@@ -55,14 +55,23 @@ PLACES = (
 NASTY = (*MOMENTS, *NUMBERS, *TEXTS, *IDS, PLACES[0], PLACES[-1])
 FEW = (MOMENTS[0], NUMBERS[3], "\0", "\ud800", TEXTS[-1])  # for what a page does not look at
 STATES = ("", "pending", "published", "running", "dead", "succeeded")
+FILTERS = (
+    *("state", "task", "queue", "error", "key", "argument", "worker", "batch", "since", "until", "older", "newer"),
+)  # fmt: skip
+SELECTION = ("selected", "job", "jobs", "back")
 PARAMETERS = {  # of the ops pages; what a page does not know is one of them
-    "jobs": ("after", "state", "task", "key", "argument", "since", "until"),
+    "jobs": ("after", *FILTERS),
+    "export": ("format", *FILTERS),
+    "dead-letters": FILTERS,
+    "batch": ("after", "state"),
     "cronjob": ("day",),
     "backfill": ("since", "until"),
     "batches": ("after",),
     "audit": ("after", "who"),
-    "retry-all": ("task", "until"),
-    "discard-all": ("task", "until", "next"),
+    "retry-all": (*SELECTION, *FILTERS),
+    "discard-all": SELECTION,
+    "run-all-now": SELECTION,
+    "move-all": (*SELECTION, "queue"),
 }
 
 

@@ -63,7 +63,7 @@ def test_a_pause_of_an_unknown_name(client, waiting):
     answer = post(client, NEW, kind="queue", name="defualt", reason="why")
 
     assert answer.status_code == 422
-    assert "nobody knows a queue &#x27;defualt&#x27;. Known here: default" in answer.content.decode()
+    assert "there is no queue &#x27;defualt&#x27;. Known here: default" in answer.content.decode()
     assert (Pause.objects.count(), trail()) == (0, [])
 
 

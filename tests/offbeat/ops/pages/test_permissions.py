@@ -42,8 +42,12 @@ NEEDS = {
     "cancel": (CHANGE_JOB,),
     "pause-jobs": (CHANGE_JOB,),
     "resume-jobs": (CHANGE_JOB,),
+    "export": (VIEW_JOB,),
+    "dead-letters": (VIEW_JOB,),
     "retry-all": (CHANGE_JOB,),
     "discard-all": (CHANGE_JOB,),
+    "run-all-now": (CHANGE_JOB,),
+    "move-all": (CHANGE_JOB,),
     "messages": (VIEW_JOB,),
     "message-drop-all": (CHANGE_JOB,),
     "message-requeue": (CHANGE_JOB,),
@@ -190,7 +194,7 @@ def test_what_the_admin_site_asks_for_is_asked_for_here(address_of, monkeypatch)
 
 def targets(answer):
     """Give every address that a page leads to."""
-    return set(re.findall(r'(?:href|action)="([^"#?]*)', answer.content.decode()))
+    return set(re.findall(r'(?:href|action)="([^"#?]*)', answer.getvalue().decode()))
 
 
 @pytest.mark.parametrize("permission", sorted({each for each in every_permission() if ".view_" in each}))
@@ -224,13 +228,19 @@ def test_buttons_are_there_for_those_who_may(group, address_of):
     """On every page: acts for operators, none for viewers."""
     client = account("olga", group=group, is_staff=True)
     pages = [name for name in ALL if name not in ACTS]
-    acts = re.compile(r"/ops/[^\"]*(retry|discard|again|run|pause|resume|backfill|drop|requeue)/")
+    acts = re.compile(
+        r"/ops/[^\"]*(retry|discard|again|run|run-now|move|pause|resume|backfill|drop|requeue)/"
+    )
 
     found = {
-        name for name in pages if acts.search(client.get(f"{address_of(name)}?state=dead").content.decode())
+        name
+        for name in pages
+        if acts.search(client.get(f"{address_of(name)}?state=dead").getvalue().decode())
     }
 
-    assert found == (set() if group == "viewers" else {"index", "jobs", "job", "cronjob"})
+    assert found == (
+        set() if group == "viewers" else {"index", "jobs", "job", "cronjob", "batch", "dead-letters"}
+    )
 
 
 def test_what_others_did_is_for_those_who_may_read_it(address_of):

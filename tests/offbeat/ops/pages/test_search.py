@@ -70,7 +70,7 @@ def test_pages_follow_one_another(client, state):
 
 def test_a_search_says_how_far_it_looked(client, monkeypatch):
     """What no index finds is looked for in a bounded number of jobs, and the page leads on from there."""
-    monkeypatch.setattr("offbeat.ops.pages.search.WINDOW", 10)
+    monkeypatch.setattr("offbeat.jobs.search.WINDOW", 10)
     for minutes in range(15):
         stage.job("late" if minutes == 14 else "a", "succeeded", timezone.now() - timedelta(minutes=minutes))
 

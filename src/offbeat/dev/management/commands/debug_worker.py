@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--debug", action="store_true", help="what ./run worker is for; nothing else is there yet"
         )
-        parser.add_argument("--queues", default="", help="some of the queues, with commas between; else all")
+        parser.add_argument("--queues", default="", help="some of the queues, separated by commas; else all")
 
     def handle(self, *, debug: bool, queues: str, **_: Any) -> None:
         if not debug:

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=os.EX_CONFIG) from None
 
     def run(self) -> None:
-        self.stdout.write("Standing in for the platform's cron, in development only.")
+        self.stdout.write("Running the cronjobs instead of the platform, in development only.")
         try:
             Cron(is_due_at_start=False, nap=NAP, say=self.say).run()
         except Stopped:

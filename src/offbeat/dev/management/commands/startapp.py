@@ -17,7 +17,7 @@ from offbeat.dev.new_app import AppNameError, check_name, install_app, make_app
 class Command(startapp.Command):
     help = "Make an app in src/, with its tests in tests/, and put it into INSTALLED_APPS."
 
-    def handle(self, **options: Any) -> None:  # type: ignore[override]  as Django's own does
+    def handle(self, **options: Any) -> None:  # type: ignore[override]
         if options["directory"] or options["template"]:
             super().handle(**options)
             return

@@ -26,7 +26,7 @@ NO_APPLICATION = (
 
 
 class Command(BaseCommand):
-    help = "Run Celery's worker with the flags that jobs needs: worker --queues default,mail. Options are those of Celery."
+    help = "Run Celery's worker with the flags that jobs need: worker --queues default,mail. Other options are Celery's."
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         """Become the worker; all that stands behind `worker` is Celery's to read, --help too."""

@@ -59,9 +59,9 @@ function setPaused(paused) {
   liveSwitch.setAttribute("aria-pressed", String(!paused));
 }
 
-// Nobody looks, or somebody wants the page to hold still: no request.
+// Nobody looks, or somebody wants the page to hold still, or selects rows, or reads one that is open: no request.
 live.addEventListener("htmx:config:request", (event) => {
-  if (isPaused || document.hidden) event.preventDefault();
+  if (isPaused || document.hidden || live.querySelector(".jobs input:checked, .jobs details[open]")) event.preventDefault();
 });
 live.addEventListener("htmx:after:swap", (event) => {
   if (event.detail.ctx.response.status < 400) answered(); // htmx tells of a swap after an error too

@@ -10,7 +10,7 @@ USE_TZ = True
 
 # Celery
 CELERY_BROKER_URL = "redis://localhost:6379/0"
-CELERY_TIMEZONE = "Europe/Madrid"
+CELERY_TIMEZONE = "Africa/Nairobi"
 CELERY_BEAT_SCHEDULE = {
     "send-digest-every-morning": {
         "task": "shop.tasks.send_digest",
