@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
         filters.add_filters(listing)
         listing.add_argument("--limit", type=_limit, default=20, metavar="N",
-                             help=f"at most so many, 1 to {MOST} (default: 20)")  # fmt: skip
+                             help=f"at most this many, 1 to {MOST} (default: 20)")  # fmt: skip
         listing.add_argument("--csv", action="store_true", help="print CSV, for other programs")
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=acts.read_id, metavar="ID"
