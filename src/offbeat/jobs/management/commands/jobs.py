@@ -94,7 +94,9 @@ class Command(BaseCommand):
         job = Job.objects.filter(pk=ids[0]).first()
         if job is None:
             raise CommandError(f"There is no job {ids[0]}.", returncode=os.EX_NOINPUT)
-        self._tell(options, output.full(job), output.lines(job))
+        held = holds.of_job(job)
+        lines = [f"{name:18}  {value}" for name, value in held.items()]
+        self._tell(options, output.full(job) | held, [*lines, *output.lines(job)])
 
     def do_stats(self, *, by: str, **options: Any) -> None:
         found, ended = queries.statistics(), finished.count_finished(by)
