@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
@@ -39,11 +40,19 @@ def schedules(settings: Any) -> Iterator[tuple[str, Any, Celery]]:
         found.add(id(getattr(settings, name)))
         yield name, getattr(settings, name), applications()[0]
     for app in applications():
-        app.finalize()  # its handlers add entries
-        if id(schedule := app.conf.beat_schedule) not in found:
+        schedule = _schedule_of(app)
+        if id(schedule) not in found:
             found.add(id(schedule))
             where = IN_APP if app is applications()[0] else f"{IN_APP} {app.main}"
             yield where, schedule, app
+
+
+def _schedule_of(app: Celery) -> Any:
+    """Return an application's own; nothing of one whose settings are wrong, which nobody has used so far."""
+    with contextlib.suppress(Exception):
+        app.finalize()  # its handlers add entries
+        return app.conf.beat_schedule
+    return {}
 
 
 def schedule_settings(settings: Any) -> list[str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # What a command does to servers that are somebody else's: all others only do what they are asked to.
 TAKING = {
     "create_demo_user": "It makes a user there whose password everybody knows",
+    "debug_worker": "The worker takes the jobs that wait there",
     "flush": "It empties that database",
     "localcron": "It runs the cronjobs there",
     "migrate": "It migrates that database",

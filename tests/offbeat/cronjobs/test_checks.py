@@ -90,6 +90,8 @@ NAME = "tests.offbeat.cronjobs.test_checks."
         ),
         (takes_a_list, {"list_id": {1}}, "E007", f'{NAME}takes_a_list: argument "list_id" is a set, which'),
         (takes_a_list, [1], "E007", "arguments() returned list, and should return a dict"),
+        (takes_a_list, ({}, []), "E007", "arguments() returned tuple, and should return a dict"),
+        (takes_a_list, ([1, 2], {}), "E007", "takes 1 positional argument but 2 were given"),
         (takes_a_list, None, "E007", "arguments() returned NoneType, and should return a dict"),
         (is_not_typed, {"a": 1}, "E007", f"{NAME}is_not_typed() does not take its arguments"),
         (is_limited, {}, "E007", f"{NAME}is_limited has rate_limit='1/m', which jobs do not support"),

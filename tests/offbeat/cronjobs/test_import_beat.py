@@ -119,6 +119,9 @@ def test_the_commands_are_written(beat, run, tmp_path):
     assert before == {path: path.read_text() for path in tmp_path.iterdir()}
     assert again.count("exists, left alone; it is the same") == 7
     assert "enqueue_quarter_hourly.py: exists, left alone; it differs" in again
+    assert (
+        f"{tmp_path}: Django finds commands in management/commands of an app in INSTALLED_APPS only" in again
+    )
 
 
 def loaded(path):

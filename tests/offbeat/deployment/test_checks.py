@@ -121,6 +121,16 @@ def test_a_beat_schedule_is_refused(settings):
     assert "CELERY_BEAT_SCHEDULE: should be empty" in error.msg
 
 
+def test_the_older_name_of_a_schedule_is_refused(settings):
+    """Celery without a namespace reads CELERYBEAT_SCHEDULE: who brings it must not believe that it runs (E003)."""
+    settings.CELERYBEAT_SCHEDULE = {"digest": {"task": "digest", "schedule": 60}}
+
+    (error,) = checks.no_beat(platform())
+
+    assert "CELERYBEAT_SCHEDULE: should be empty" in error.msg
+    assert error.hint.startswith("Run python manage.py import_beat")
+
+
 def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
     """beat_schedule of the Celery app, filled by code or by add_periodic_task, would never run either (E003)."""
     monkeypatch.setitem(celery.conf.beat_schedule, "digest", {"task": "digest", "schedule": 60})

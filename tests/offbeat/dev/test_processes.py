@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from offbeat.dev.launch import Launch
-from offbeat.dev.processes import Processes
+from offbeat.dev.processes import TIME, Processes
 from tests.offbeat.support.polling import wait_until
 
 PRINTS = [sys.executable, "-c", "print('caf\\u00e9')"]
@@ -85,8 +86,9 @@ ON_A_TERMINAL = f"""
 import os
 from offbeat.dev.launch import Launch
 from offbeat.dev.processes import Processes
-with Processes(os.environ | {{"PYTHONIOENCODING": "utf-8"}}) as processes:
-    processes.start("web", Launch({PRINTS!r}, os.environ))
+environment = os.environ | {{"PYTHONIOENCODING": "utf-8"}}
+with Processes(environment) as processes:
+    processes.start("web", Launch({PRINTS!r}, environment))
     processes.wait()
 """
 
@@ -103,10 +105,54 @@ def test_a_terminal_of_few_letters_costs_no_line():
     assert done.stderr == ""
 
 
+DATED = [
+    "2026-11-26T17:09:59.304462Z [info     ] Starting",
+    "\033[2m2026-11-26T17:09:59.304462Z\033[0m [info     ] Starting",
+    "[2026-11-26 17:09:59 +0000] [info     ] Starting",
+]
+
+
+@pytest.mark.parametrize("line", DATED)
+def test_each_line_has_one_time(line):
+    """A process' own time is left out: the terminal has ours already."""
+    assert re.sub(r"\033\[\d*m", "", TIME.sub(r"\1\2", line)) == "[info     ] Starting"
+
+
+PRINTS_AND_WAITS = """
+import signal, sys, time
+def stop(*_):
+    print("asked to stop", flush=True)
+    time.sleep(0.3)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+print(f"started {sys.argv[1]}", flush=True)
+while True:
+    time.sleep(0.05)
+"""
+
+
+def test_a_replaced_process_is_asked_once(processes, capfd):
+    """The old one is asked to stop one time, whatever comes meanwhile; the last that was wanted is started when it has ended."""
+    launches = [Launch([sys.executable, "-c", PRINTS_AND_WAITS, name], os.environ, 5) for name in "abc"]
+    said = []
+    processes.start("worker", launches[0])
+    wait_until(lambda: said.append(capfd.readouterr().out) or "started a" in "".join(said))
+
+    processes.replace("worker", launches[1])
+    processes.replace("worker", launches[2])
+    wait_until(
+        lambda: processes.settle() or said.append(capfd.readouterr().out) or "started c" in "".join(said)
+    )
+
+    assert "".join(said).count("asked to stop") == 1
+    assert "started b" not in "".join(said)
+    assert processes.ended() is None
+
+
 def test_a_breakpoint_says_where_there_is_a_terminal():
     """A process of ./run up has none: a debugger would end at once, without a word."""
-    with Processes(dict(os.environ)) as processes:
-        member = processes.start("web", [sys.executable, "-c", "breakpoint()"])
+    with Processes(os.environ) as processes:
+        member = processes.start("web", Launch([sys.executable, "-c", "breakpoint()"], os.environ))
         member.process.wait(30)
         member.output.join(30)
 
@@ -115,4 +161,8 @@ def test_a_breakpoint_says_where_there_is_a_terminal():
 
 def test_a_breakpoint_of_another_debugger():
     """Who has set one keeps it."""
-    assert Processes({"PYTHONBREAKPOINT": "0"}).environment["PYTHONBREAKPOINT"] == "0"
+    environment = os.environ | {"PYTHONBREAKPOINT": "0"}
+    with Processes(environment) as processes:
+        member = processes.start("web", Launch([sys.executable, "-c", "breakpoint()"], environment))
+
+        assert member.process.wait(30) == 0

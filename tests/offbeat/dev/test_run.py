@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -20,12 +21,17 @@ COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 MODULES = (
     "__init__",
     "python_refusal",
-    "dev/__init__",
-    "dev/django_choice",
-    "dev/local_variables",
-    "dev/progress",
-    "dev/python_environment",
-    "dev/tasks",
+    *(
+        f"dev/{name}"
+        for name in (
+            "__init__",
+            "django_choice",
+            "local_variables",
+            "progress",
+            "python_environment",
+            "tasks",
+        )
+    ),
 )
 
 
@@ -227,7 +233,7 @@ def test_changed_requirements_are_installed(installed):
 
     again = installed.run("check")
 
-    assert "Installing the requirements" in again.stderr
+    assert "Installed the requirements" in again.stderr
     assert "Making .venv" not in again.stderr
 
 
@@ -281,3 +287,52 @@ def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsy
     assert reset.main(["--al"]) == 64
     assert (tmp_path / "postgres").exists()
     assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err
+
+
+def test_another_python_makes_the_environment_again(installed):
+    """PYTHON takes effect although there is an environment; the same Python again changes nothing."""
+    python = installed.folder / ".venv/bin/python"
+    target = python.resolve()
+    python.unlink()
+    installed.write(".venv/bin/python", "#!/bin/sh\necho /usr 3.9.1\n")
+    python.chmod(0o755)
+
+    other = installed.run("check", PYTHON=str(target))
+    same = installed.run("check", PYTHON=str(target))
+
+    assert "Made .venv with Python" in other.stderr
+    assert (same.returncode, same.stderr) == (0, "")
+
+
+def test_an_environment_in_use_is_not_made_again(installed):
+    """While ./run up runs, another Python is refused in one line: its processes would lose their packages."""
+    python = installed.folder / ".venv/bin/python"
+    target, link = python.resolve(), python.readlink()
+    python.unlink()
+    installed.write(".venv/bin/python", "#!/bin/sh\necho /usr 3.9.1\n")
+    python.chmod(0o755)
+    (installed.folder / ".local").mkdir()
+    with (installed.folder / ".local/running").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+
+        refused = installed.run("check", PYTHON=str(target))
+
+    python.unlink()
+    python.symlink_to(link)
+    assert refused.returncode == 69
+    assert refused.stderr == (
+        "Error: PYTHON names another Python than .venv has, and .venv is in use. Hint: stop ./run up first.\n"
+    )
+
+
+def test_an_installation_that_fails_is_one_error(installed):
+    """What the installer says is shown where it fails, and nowhere else."""
+    installed.write("requirements-dev.txt", "no-such-package==1 --hash=sha256:00\n")
+
+    refused = installed.run("check", PIP_NO_INDEX="1")
+    installed.write("requirements-dev.txt", "# nothing\n")
+    installed.run("check")
+
+    assert refused.returncode == 69
+    assert "ERROR: " in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -49,6 +49,8 @@ class Command(SysexitsCommand):
         files = [command_files.deliver(each, write=write) for each in plan.replacements]
         for line, _done in files:
             self.stderr.write(line)
+        if folder and (problem := command_files.misplaced(folder)):
+            self.stderr.write(problem)
         if plan.replacements and all(each.written and each.name in cronjobs for each in plan.replacements):
             self.stderr.write(
                 "Nothing is new: each cronjob is in platform.yaml, and each command has its file."
