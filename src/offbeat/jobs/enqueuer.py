@@ -53,7 +53,7 @@ class Enqueuer(Generic[P, R]):
                 continue
             if not isinstance(value, kind) or value == "":
                 raise TypeError(f"{self.task.name}: {name} should be {right}, got {value!r}.")
-            if kind is datetime and timezone.is_naive(value):
+            if isinstance(value, datetime) and timezone.is_naive(value):
                 raise ValueError(
                     f"{self.task.name}: {name} has no time zone ({value}): use django.utils.timezone.now() plus a timedelta."
                 )
