@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from offbeat.dev.servers import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -50,3 +51,23 @@ def is_held() -> bool:
         return False
     with DebugHold() as hold:
         return not hold.take()
+
+
+class HoldWatch:
+    """What ./run up knows of a debug worker: its own workers pause meanwhile."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+
+    def has_changed(self) -> bool:
+        """Look again; tell whether anything is new."""
+        before, self.is_held = self.is_held, is_held()
+        return self.is_held != before
+
+    @property
+    def text(self) -> str:
+        return PAUSED if self.is_held else RESUMED
+
+    def stops(self, command: Sequence[str]) -> bool:
+        """Tell whether a process pauses now: one that takes jobs."""
+        return self.is_held and "worker" in command

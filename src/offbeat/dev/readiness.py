@@ -40,7 +40,7 @@ class Readiness:
                     f"Not ready after {PATIENCE} s: {', '.join(missing)}. What they print says why."
                 )
             time.sleep(PAUSE)
-        if number == self._round and (names or self.first):
+        if number == self._round:
             text, self.first = self.first or f"Ready: {', '.join(names)}.", ""
             self.processes.say(text)
 

@@ -13,8 +13,7 @@ import time
 
 import pytest
 
-from offbeat.dev import debug_hold
-from offbeat.dev.debug_hold import DebugHold
+from offbeat.dev.debug_hold import DebugHold, HoldWatch
 from offbeat.dev.launch import Launch
 from offbeat.dev.processes import Processes
 from offbeat.dev.readiness import Readiness
@@ -161,25 +160,40 @@ def test_the_worker_of_up_pauses_meanwhile(hold, tmp_path, capfd):
     log = tmp_path / "log"
     with Processes(os.environ) as processes:
         supervisor = Supervisor(processes, Setup(log), Readiness(processes, ""))
-        supervisor.apply(supervisor.setup.launches(), set())
+        launches = supervisor.launches()
+        supervisor.apply(launches, set(launches))
         wait_until(log.exists)
         web = processes.members["web"].process.pid
 
         assert hold.take()
-        assert debug_hold.is_held()
-        supervisor.pause_or_resume()
+        assert supervisor.debug.has_changed()
+        supervisor.follow_debug_worker()
         wait_until(lambda: [processes.settle(), "worker" not in processes.members][1])
-        supervisor.apply(supervisor.setup.launches(), {"src/shop.py"})
+        launches = supervisor.launches()
+        supervisor.apply(launches, supervisor.choose(launches, {"src/shop.py"}))
         wait_until(lambda: [processes.settle(), processes.members["web"].process.pid != web][1])
         paused = set(processes.members)
 
         hold.__exit__(None, None, None)
-        assert not debug_hold.is_held()
-        supervisor.pause_or_resume()
+        assert supervisor.debug.has_changed()
+        supervisor.follow_debug_worker()
         wait_until(lambda: log.read_text() == "starts\nstarts\n")
 
     assert paused == {"web"}
     said = capfd.readouterr().out
     assert "takes the jobs in another terminal: the worker here pauses." in said
     assert "has ended: the worker here starts again." in said
-    assert "Ready: ." not in said
+
+
+@pytest.fixture
+def watch(hold):
+    assert hold.take()
+    watch = HoldWatch()
+    watch.has_changed()
+    return watch
+
+
+def test_what_takes_no_jobs_does_not_pause(watch):
+    """Only a worker does."""
+    assert watch.stops(["python", "manage.py", "worker", "--queues", "mail"])
+    assert not watch.stops(["python", "gunicorn.py"])

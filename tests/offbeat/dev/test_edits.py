@@ -168,7 +168,7 @@ def test_the_worker_pauses_for_one_in_a_terminal(edited):
     edited.before = len(edited.process.output)
     with DebugHold(Path(edited.environment["LOCAL_DIR"])) as hold:
         assert hold.take()
-        edited.wait_for("Paused: ./run worker --debug takes the jobs", "worker_stopping")
+        edited.wait_for("./run worker --debug takes the jobs", "worker_stopping")
         wait_until(lambda: not workers(edited))
 
     edited.wait_for("Ready: worker.")

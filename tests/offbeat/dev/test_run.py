@@ -21,17 +21,12 @@ COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 MODULES = (
     "__init__",
     "python_refusal",
-    *(
-        f"dev/{name}"
-        for name in (
-            "__init__",
-            "django_choice",
-            "local_variables",
-            "progress",
-            "python_environment",
-            "tasks",
-        )
-    ),
+    "dev/__init__",
+    "dev/django_choice",
+    "dev/local_variables",
+    "dev/progress",
+    "dev/python_environment",
+    "dev/tasks",
 )
 
 
@@ -272,23 +267,6 @@ def test_it_works_from_any_folder(installed):
     assert (task.returncode, task.stdout) == (0, "None None\n")
 
 
-@pytest.mark.parametrize("name", [task.name for task in TASKS if not task.arguments])
-def test_a_task_without_arguments_takes_none(name, capsys):
-    """Else who writes `./run up --port 9000` believes it."""
-    assert main([name, "--port"]) == 64
-    assert capsys.readouterr().err == f"Error: ./run {name} takes no arguments, got --port.\n"
-
-
-def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsys):
-    """The data would be gone."""
-    (tmp_path / "postgres").mkdir()
-    monkeypatch.setattr(reset, "FOLDER", tmp_path)
-
-    assert reset.main(["--al"]) == 64
-    assert (tmp_path / "postgres").exists()
-    assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err
-
-
 def test_another_python_makes_the_environment_again(installed):
     """PYTHON takes effect although there is an environment; the same Python again changes nothing."""
     python = installed.folder / ".venv/bin/python"
@@ -336,3 +314,20 @@ def test_an_installation_that_fails_is_one_error(installed):
     assert refused.returncode == 69
     assert "ERROR: " in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", [task.name for task in TASKS if not task.arguments])
+def test_a_task_without_arguments_takes_none(name, capsys):
+    """Else who writes `./run up --port 9000` believes it."""
+    assert main([name, "--port"]) == 64
+    assert capsys.readouterr().err == f"Error: ./run {name} takes no arguments, got --port.\n"
+
+
+def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsys):
+    """The data would be gone."""
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.setattr(reset, "FOLDER", tmp_path)
+
+    assert reset.main(["--al"]) == 64
+    assert (tmp_path / "postgres").exists()
+    assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err
