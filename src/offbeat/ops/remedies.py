@@ -82,7 +82,7 @@ def against_its_job(_: Remedies, condition: Condition, report: Report) -> Iterat
 
 
 def against_no_success(known: Remedies, _: Condition, report: Report) -> Iterator[Remedy]:
-    """Slots without a job are made up for; jobs that failed are retried, and a backfill would pass over them."""
+    """A backfill enqueues slots that have no job. It passes over jobs that failed: those are retried."""
     task = known.tasks.get(report.name, "")
     ended = islice(
         (slot for slot in reversed(report.slots) if of_cronjobs.has_ended(slot)),
