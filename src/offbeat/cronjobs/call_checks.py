@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's own name for it
@@ -40,6 +41,42 @@ def check_task(entry: Entry, where: str) -> Iterator[CheckMessage]:
         hint="Make it with @shared_task, without base=celery.Task.",
         id="offbeat_cronjobs.E006",
     )
+
+
+# What a command might say, and where it is said instead.
+ELSEWHERE = {
+    "schedule": "its schedule is in platform.yaml",
+    "timezone": "its time zone is in platform.yaml",
+    "queue": "write it in the task's decorator: @shared_task(queue=...)",
+    "time_limit": "write it in the task's decorator: @shared_task(time_limit=...)",
+    "max_retries": "write it in the task's decorator: @shared_task(max_retries=...)",
+    "args": "override arguments(), which returns the keyword arguments of a job",
+    "kwargs": "override arguments(), which returns the keyword arguments of a job",
+    "deadline": "did you mean starting_deadline?",
+    "not_after": "did you mean starting_deadline?",
+    "concurrency": "did you mean overlap?",
+    "concurrency_key": "did you mean overlap?",
+    "when_busy": "did you mean overlap?",
+}
+
+
+def check_names(entry: Entry, where: str) -> Iterator[CheckMessage]:
+    """Refuse an attribute of a command that nothing reads, and that looks like one of its policies: it would be believed."""
+    from offbeat.cronjobs.commands import EnqueueCommand  # noqa: PLC0415  which imports this package's entries
+
+    classes = [each for each in type(entry.command).__mro__ if issubclass(each, EnqueueCommand)]
+    own = {name for each in classes if each is not EnqueueCommand for name in vars(each)}
+    for name in sorted(own):
+        if name.startswith("_") or hasattr(EnqueueCommand, name) or name == "task":
+            continue
+        nearest = get_close_matches(name, EnqueueCommand.__annotations__, n=1, cutoff=0.75)
+        hint = ELSEWHERE.get(name) or (f"did you mean {nearest[0]}?" if nearest else "")
+        if hint and not callable(getattr(entry.command, name)):
+            yield Error(
+                f"{where}: its command {entry.line.split()[0]} has {name}, which nothing reads.",
+                hint=f"{hint[0].upper()}{hint[1:]}",
+                id="offbeat_cronjobs.E008",
+            )
 
 
 def check_arguments(entry: Entry, where: str) -> Iterator[CheckMessage]:

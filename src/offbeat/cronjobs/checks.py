@@ -59,6 +59,7 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
             hint="Rename the attribute: late_after = timedelta(minutes=5).",
             id="offbeat_cronjobs.W002",
         )
+    yield from call_checks.check_names(entry, where)
     if not hasattr(entry.command, "task"):
         yield Error(
             f"{where}: its command {entry.line.split()[0]} has no task.",

@@ -92,7 +92,7 @@ class EnqueueCommand(SysexitsCommand):
         slots.add_argument(
             "--schedule",
             metavar="CRON",
-            help='the schedule the schedule of a cronjob that is not in platform.yaml: "0 9 * * *"',
+            help='the schedule of a cronjob that is not in platform.yaml: "0 9 * * *"',
         )
         slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
 

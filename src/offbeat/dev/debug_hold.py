@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 from typing import TYPE_CHECKING, Self
 
 from offbeat.dev.servers import FOLDER
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NAME = "debug-worker"
-PAUSED = "Paused: ./run worker --debug takes the jobs in another terminal.\n"
-RESUMED = "./run worker --debug has ended: starting again.\n"
+PAUSED = "./run worker --debug takes the jobs in another terminal: the worker here pauses."
+RESUMED = "./run worker --debug has ended: the worker here starts again."
 
 
 class DebugHold:
@@ -41,7 +40,9 @@ class DebugHold:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def is_held() -> bool:
@@ -52,17 +53,21 @@ def is_held() -> bool:
         return not hold.take()
 
 
-class ServicePause:
-    """Whether a service of `./run up` pauses: a worker does while a debug worker runs."""
+class HoldWatch:
+    """What ./run up knows of a debug worker: its own workers pause meanwhile."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self.is_worker = "worker" in command
-        self.is_on = False
+    def __init__(self) -> None:
+        self.is_held = False
 
     def has_changed(self) -> bool:
-        """Look again, and say what is new; tell whether anything is."""
-        if not self.is_worker or self.is_on == is_held():
-            return False
-        self.is_on = not self.is_on
-        sys.stderr.write(PAUSED if self.is_on else RESUMED)
-        return True
+        """Look again; tell whether anything is new."""
+        before, self.is_held = self.is_held, is_held()
+        return self.is_held != before
+
+    @property
+    def text(self) -> str:
+        return PAUSED if self.is_held else RESUMED
+
+    def stops(self, command: Sequence[str]) -> bool:
+        """Tell whether a process pauses now: one that takes jobs."""
+        return self.is_held and "worker" in command

@@ -74,9 +74,7 @@ def check_redis(environment: Mapping[str, str]) -> None:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
         said = str(error).rstrip(".")
-        message = (
-            f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it for an embedded Redis."
-        )
+        message = f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 
 

@@ -24,8 +24,9 @@ class Readiness:
 
     def expect(self, names: Iterable[str]) -> None:
         """Wait for these, and no more for others."""
+        if not (waited := sorted(names)):
+            return
         self._round += 1
-        waited = sorted(each for each in names)
         threading.Thread(target=self._wait, args=(self._round, waited), daemon=True).start()
 
     def _wait(self, number: int, names: list[str]) -> None:

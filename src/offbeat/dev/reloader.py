@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
 from offbeat.dev.code_error import describe_error
 from offbeat.dev.commands import UNDER_RELOADER
-from offbeat.dev.debug_hold import ServicePause
 from offbeat.dev.servers import CHECKOUT
 from offbeat.dev.source_files import SourceFiles, unreadable
 from offbeat.dev.stop_signals import SIGNALS
@@ -40,11 +39,8 @@ class ReloadedService:
         self.process: subprocess.Popen[bytes] | None = None
         self.young_until = float("-inf")
         self.has_failed = False
-        self.pause = ServicePause(command)
 
     def start(self) -> None:
-        if self.pause.is_on:
-            return
         # A session of its own: a signal to our process group must not reach the service's pool processes.
         environment = os.environ | {UNDER_RELOADER: "true"}
         self.process = start_child(self.command, start_new_session=True, env=environment)
@@ -57,11 +53,7 @@ class ReloadedService:
             stop_by(time.monotonic() + env.integer("WORKER_GRACE", 10), self.process)
 
     def exit_code(self) -> int | None:
-        """Return its exit code when it has ended by itself; None while it runs, pauses, or waits for a change that mends it."""
-        if self.pause.has_changed():
-            self.stop()
-            self.process = None
-            self.start()
+        """Return its exit code when it has ended by itself; None while it runs, or waits for a change that mends it."""
         if self.process is None or self.has_failed or self.process.poll() is None:
             return None
         end_leftovers(self.process)

@@ -8,8 +8,8 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.spec import PLATFORM_FILE, PlatformError
-from offbeat.dev import debug_hold
 from offbeat.dev.code_error import describe_error
+from offbeat.dev.debug_hold import HoldWatch
 from offbeat.dev.local_variables import FILE as ENV_FILE
 from offbeat.dev.local_variables import LocalVariablesError
 from offbeat.dev.preparation import check_code
@@ -44,22 +44,22 @@ class Supervisor:
         self.dependencies = self._dependencies()
         self.pending: set[str] = set()  # what has changed, and has not taken effect
         self.last_report = ""
-        self.is_paused = False  # workers are, while another one takes the jobs in a terminal
-        self.wanted: dict[str, Launch] = {}
         self.young_until = float("-inf")
+        self.debug = HoldWatch()
 
     def run(self) -> int:
         """Start the processes and wait; returns when one has ended by itself, with its exit code or 1."""
-        self.apply(self.setup.launches(), set())
+        launches = self.launches()
+        self.apply(launches, set(launches))
         while True:
             self.processes.settle()
             ended = self.processes.ended()
             if ended and (code := self.code_of(ended)):
                 return code
-            if self.is_paused != debug_hold.is_held():
-                self.pause_or_resume()
             if changed := self.files.changes():
                 self.follow(changed)
+            if self.debug.has_changed():
+                self.follow_debug_worker()
             time.sleep(PAUSE)
 
     def code_of(self, ended: Member) -> int:
@@ -83,15 +83,14 @@ class Supervisor:
         try:
             for line in self.notices(changed):
                 self.processes.say(line)
-            launches = self.setup.launches()
+            launches = self.launches()
         except (PlatformError, LocalVariablesError) as error:
             self.hold(str(error))
             return
         except (OSError, tomllib.TOMLDecodeError) as error:
             self.hold(f"{PROJECT}: {error}")
             return
-        read = self.pending - SETTINGS
-        if not self.choose(launches, read):
+        if not (chosen := self.choose(launches, self.pending - SETTINGS)):
             self.pending.clear()
             return
         if errors := list(unreadable(CHECKOUT, sorted(self.pending))):
@@ -105,7 +104,23 @@ class Supervisor:
                 return
             self.report(said)
         self.pending.clear()
-        self.apply(launches, read)
+        self.apply(launches, chosen)
+
+    def launches(self) -> dict[str, Launch]:
+        """Give what is to run now. Raises as LocalSetup does."""
+        return {
+            name: each for name, each in self.setup.launches().items() if not self.debug.stops(each.command)
+        }
+
+    def follow_debug_worker(self) -> None:
+        """Let the worker pause, or go on; files that cannot be read just now are another matter."""
+        self.processes.say(self.debug.text)
+        try:
+            launches = self.launches()
+        except (PlatformError, LocalVariablesError, OSError, tomllib.TOMLDecodeError) as error:
+            self.hold(str(error))
+            return
+        self.apply(launches, self.choose(launches, set()))
 
     def hold(self, reason: str) -> None:
         self.processes.say(f"{reason}\n{GO_ON}")
@@ -117,7 +132,7 @@ class Supervisor:
             self.processes.say(said)
 
     def choose(self, launches: dict[str, Launch], read: set[str]) -> set[str]:
-        """Return the names of those to start, restart or stop."""
+        """Return the names of those to start, restart or stop; `read` are the changed files that processes may have read."""
         members = self.processes.members
         return (members.keys() - launches.keys()) | {
             name
@@ -127,29 +142,20 @@ class Supervisor:
             or any(map(launch.reads, read))
         }
 
-    def pause_or_resume(self) -> None:
-        """Stop the workers while ./run worker --debug takes the jobs, and start them when it has ended."""
-        self.is_paused = not self.is_paused
-        self.processes.say(debug_hold.PAUSED if self.is_paused else debug_hold.RESUMED)
-        self.apply(self.wanted, set())
-
-    def apply(self, launches: dict[str, Launch], read: set[str]) -> None:
-        """Start, restart and stop what has to be; `read` are the changed files that processes may have read."""
-        self.wanted = launches
-        if self.is_paused:
-            launches = {name: each for name, each in launches.items() if "worker" not in each.command}
-        chosen = self.choose(launches, read)
-        if restarted := sorted(chosen & self.processes.members.keys() & launches.keys()):
+    def apply(self, launches: dict[str, Launch], chosen: set[str]) -> None:
+        if restarted := sorted(chosen & launches.keys() & self.processes.members.keys()):
             self.young_until = time.monotonic() + YOUNG
             self.processes.say(f"Restarting {', '.join(restarted)}.")
         for name in [*launches, *(self.processes.members.keys() - launches.keys())]:
             if name in chosen:
                 self.processes.replace(name, launches.get(name))
-        self.readiness.expect(
+        waited = [
             name
             for name, launch in launches.items()
             if launch.is_ready and (self.readiness.first or name in chosen)
-        )
+        ]
+        if waited or self.readiness.first:
+            self.readiness.expect(waited)
 
     def notices(self, changed: list[str]) -> Iterator[str]:
         """Give a line for each thing that cannot take effect while we run."""

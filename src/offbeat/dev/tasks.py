@@ -133,7 +133,7 @@ UPSTREAM_TASKS = [
     ),
     Task(
         "wheel",
-        "",
+        "[FOLDER]",
         "build the core as a wheel in dist/, for a project that is not a fork",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
@@ -153,6 +153,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(
             f'./run has no task "{name}".{did_you_mean(name, tasks)} Its tasks:\n{listing(tasks)}'
         )
+        return os.EX_USAGE
+    if rest and not task.arguments:
+        sys.stderr.write(f"Error: ./run {name} takes no arguments, got {rest[0]}.\n")
         return os.EX_USAGE
     try:
         if task.needs_packages:

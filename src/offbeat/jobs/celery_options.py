@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from celery.utils.time import maybe_make_aware
 from django.utils import timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from celery import Task
 
@@ -65,9 +66,17 @@ STAYS = "a retry keeps its queue, priority and not_after: enqueue another job to
 
 def refuse_unknown(task: str, options: Iterable[str], known: Iterable[str]) -> None:
     """Raise TypeError for an option that jobs do not have."""
+    known = sorted(known)
     for name in sorted(set(options) - set(known)):
-        instead = INSTEAD.get(name, f"its options are {', '.join(sorted(known))}")
-        raise TypeError(f"{task}: a job takes no {name}: {instead}.")
+        instead = INSTEAD.get(name) or f"its options are {', '.join(known)}"
+        raise TypeError(f"{task}: a job takes no {name}: {instead}.{_meant(name, known)}")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """Return which option was meant, "" where none is near; of one that jobs do not have, what says the same."""
+    if name in INSTEAD or not (nearest := get_close_matches(name, [*known, *INSTEAD], n=1)):
+        return ""
+    return f" Did you mean {nearest[0]}?" + (f" Then {INSTEAD[nearest[0]]}." if nearest[0] in INSTEAD else "")
 
 
 def refuse_in_retry(task: str, options: Iterable[str]) -> None:

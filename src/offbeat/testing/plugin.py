@@ -92,7 +92,7 @@ def enqueued(db: None) -> Callable[..., Any]:
 
 @pytest.fixture
 def frozen_clock(db: None, request: pytest.FixtureRequest) -> Iterator[FrozenClock]:
-    """Time stands still, for Django and for the ledger: `now`, `move(hours=1)`, `move_to("2026-11-26 09:00")`."""
+    """The time of Django and of the ledger, which moves by these alone: `move(hours=1)`, `move_to("2026-11-26 09:00")`."""
     if "worker" in request.fixturenames:
         pytest.fail("frozen_clock and worker exclude each other: a real worker goes by the real time.")
     from offbeat.testing.frozen_clock import FrozenClock  # noqa: PLC0415  see above

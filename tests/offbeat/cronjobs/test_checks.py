@@ -172,3 +172,38 @@ def test_unknown_settings_and_short_secrets_are_told(settings):
         "offbeat_cronjobs.E004": "OFFBEAT_CRONJOBS has no setting 'heel'.",
         "offbeat_cronjobs.W001": "CRON_SECRET has 5 characters.",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("catchup", "Did you mean catch_up?"),
+        ("overlaps", "Did you mean overlap?"),
+        ("start_deadline", "Did you mean starting_deadline?"),
+        ("prority", "Did you mean priority?"),
+        ("late_affter", "Did you mean late_after?"),
+        ("schedule", "Its schedule is in platform.yaml"),
+        ("queue", "Write it in the task's decorator: @shared_task(queue=...)"),
+        ("kwargs", "Override arguments(), which returns the keyword arguments of a job"),
+    ],
+)
+def test_an_attribute_that_nothing_reads(found, monkeypatch, name, hint):
+    """It looks like a policy, and would be believed."""
+    monkeypatch.setattr(Command, name, "all", raising=False)
+
+    assert found() == [
+        (
+            "offbeat_cronjobs.E008",
+            f"platform.yaml: cronjobs/daily: its command enqueue_prune_jobs has {name}, which nothing reads.",
+        )
+    ]
+    (told,) = checks.check_cronjobs()
+    assert told.hint == hint
+
+
+def test_attributes_of_ones_own(found, monkeypatch):
+    """A command may have what it needs."""
+    monkeypatch.setattr(Command, "addresses", ["a"], raising=False)
+    monkeypatch.setattr(Command, "prepare", print, raising=False)
+
+    assert found() == []

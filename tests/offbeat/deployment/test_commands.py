@@ -32,7 +32,7 @@ def test_a_good_file_is_one_sentence():
 
 
 def test_the_checks_of_cronjobs_are_among_those_of_the_file(settings):
-    """Whoever asks whether platform.yaml is well is told of its cronjobs' commands and settings, too."""
+    """Whoever asks whether platform.yaml is correct is told of its cronjobs' commands and settings, too."""
     settings.OFFBEAT_CRONJOBS = {"heel": 1}
     err = io.StringIO()
 

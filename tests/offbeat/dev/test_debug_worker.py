@@ -13,8 +13,11 @@ import time
 
 import pytest
 
-from offbeat.dev.debug_hold import DebugHold, ServicePause
-from offbeat.dev.reloader import ReloadedService
+from offbeat.dev.debug_hold import DebugHold, HoldWatch
+from offbeat.dev.launch import Launch
+from offbeat.dev.processes import Processes
+from offbeat.dev.readiness import Readiness
+from offbeat.dev.supervisor import Supervisor
 from offbeat.jobs.models import Job, Worker
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.effects.tasks import divide, rest, stop_at_a_breakpoint, work
@@ -122,6 +125,15 @@ def test_what_it_cannot_do_is_said(stack, arguments, code, said):
     assert said in done.stderr
 
 
+def test_jobs_of_others_are_not_taken(stack):
+    """A DATABASE_URL of another machine may be production's."""
+    done = stack.manage("debug_worker", "--debug", DATABASE_URL="postgresql://me@db.example.com/shop")
+
+    assert done.returncode == 64
+    assert "db.example.com" in done.stderr
+    assert "not on this machine, and this worker would take the jobs there" in done.stderr
+
+
 @pytest.fixture
 def hold(tmp_path, monkeypatch):
     monkeypatch.setattr("offbeat.dev.debug_hold.FOLDER", tmp_path)
@@ -129,31 +141,59 @@ def hold(tmp_path, monkeypatch):
         yield hold
 
 
+class Setup:
+    """What ./run up would start."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def launches(self):
+        script = f"echo starts >> {self.log}; sleep 60"
+        return {
+            "web": Launch(["sleep", "60"], os.environ),
+            "worker": Launch(["sh", "-c", script, "worker"], os.environ),
+        }
+
+
 def test_the_worker_of_up_pauses_meanwhile(hold, tmp_path, capfd):
-    """It stops, starts nothing when a file changes, and goes on when the other one has ended, however it did."""
+    """It stops, is not started when a file changes, and goes on when the other one has ended, however it did; web stays."""
     log = tmp_path / "log"
-    service = ReloadedService(["sh", "-c", f"echo starts >> {log}; sleep 60", "worker"])
-    service.start()
-    wait_until(log.exists)
+    with Processes(os.environ) as processes:
+        supervisor = Supervisor(processes, Setup(log), Readiness(processes, ""))
+        launches = supervisor.launches()
+        supervisor.apply(launches, set(launches))
+        wait_until(log.exists)
+        web = processes.members["web"].process.pid
 
+        assert hold.take()
+        assert supervisor.debug.has_changed()
+        supervisor.follow_debug_worker()
+        wait_until(lambda: [processes.settle(), "worker" not in processes.members][1])
+        launches = supervisor.launches()
+        supervisor.apply(launches, supervisor.choose(launches, {"src/shop.py"}))
+        wait_until(lambda: [processes.settle(), processes.members["web"].process.pid != web][1])
+        paused = set(processes.members)
+
+        hold.__exit__(None, None, None)
+        assert supervisor.debug.has_changed()
+        supervisor.follow_debug_worker()
+        wait_until(lambda: log.read_text() == "starts\nstarts\n")
+
+    assert paused == {"web"}
+    said = capfd.readouterr().out
+    assert "takes the jobs in another terminal: the worker here pauses." in said
+    assert "has ended: the worker here starts again." in said
+
+
+@pytest.fixture
+def watch(hold):
     assert hold.take()
-    assert service.exit_code() is None
-    service.start()
-    paused = service.process
-    hold.__exit__(None, None, None)
-    hold = DebugHold(tmp_path)
-    assert service.exit_code() is None
-    wait_until(lambda: log.read_text() == "starts\nstarts\n")
-    service.stop()
-
-    assert paused is None
-    said = capfd.readouterr().err
-    assert "Paused: ./run worker --debug takes the jobs" in said
-    assert "has ended: starting again" in said
+    watch = HoldWatch()
+    watch.has_changed()
+    return watch
 
 
-def test_web_does_not_pause(hold):
-    """Only what takes jobs."""
-    assert hold.take()
-
-    assert not ServicePause(["python", "gunicorn.py"]).has_changed()
+def test_what_takes_no_jobs_does_not_pause(watch):
+    """Only a worker does."""
+    assert watch.stops(["python", "manage.py", "worker", "--queues", "mail"])
+    assert not watch.stops(["python", "gunicorn.py"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import urllib.error
+from pathlib import Path
 
 import pytest
 
+from offbeat.dev.debug_hold import DebugHold
 from tests.offbeat.dev.checkout import Checkout
 from tests.offbeat.dev.conftest import make_folder
 from tests.offbeat.dev.editable import URLS, copy_checkout, make_shop
@@ -159,6 +161,22 @@ def test_variables_of_a_new_env_file_take_effect(edited):
 
     assert edited.page() == "two good-day one see you"
     assert "Traceback" not in said
+
+
+def test_the_worker_pauses_for_one_in_a_terminal(edited):
+    """While `./run worker --debug` runs, which has a lock, there is no other worker; then there is one again."""
+    edited.before = len(edited.process.output)
+    with DebugHold(Path(edited.environment["LOCAL_DIR"])) as hold:
+        assert hold.take()
+        edited.wait_for("./run worker --debug takes the jobs", "worker_stopping")
+        wait_until(lambda: not workers(edited))
+
+    edited.wait_for("Ready: worker.")
+    assert workers(edited)
+
+
+def workers(edited):
+    return [each for each in edited.processes() if "worker" in (each.info["cmdline"] or [])]
 
 
 def test_requirements_that_change_are_reported(edited):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from offbeat.dev import python_environment
-from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS
+from offbeat.dev import python_environment, reset
+from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS, main
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
@@ -20,17 +20,13 @@ COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
 MODULES = (
     "__init__",
-    *(
-        f"dev/{name}"
-        for name in (
-            "__init__",
-            "django_choice",
-            "local_variables",
-            "progress",
-            "python_environment",
-            "tasks",
-        )
-    ),
+    "python_refusal",
+    "dev/__init__",
+    "dev/django_choice",
+    "dev/local_variables",
+    "dev/progress",
+    "dev/python_environment",
+    "dev/tasks",
 )
 
 
@@ -318,3 +314,20 @@ def test_an_installation_that_fails_is_one_error(installed):
     assert refused.returncode == 69
     assert "ERROR: " in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", [task.name for task in TASKS if not task.arguments])
+def test_a_task_without_arguments_takes_none(name, capsys):
+    """Else who writes `./run up --port 9000` believes it."""
+    assert main([name, "--port"]) == 64
+    assert capsys.readouterr().err == f"Error: ./run {name} takes no arguments, got --port.\n"
+
+
+def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsys):
+    """The data would be gone."""
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.setattr(reset, "FOLDER", tmp_path)
+
+    assert reset.main(["--al"]) == 64
+    assert (tmp_path / "postgres").exists()
+    assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err

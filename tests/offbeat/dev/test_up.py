@@ -67,7 +67,7 @@ def test_a_second_one_is_refused(up):
     second = up.run("up", PORT="1")
 
     assert second.returncode == 75
-    assert f"./run up (pid {up.process.pid}) runs the servers" in second.stderr
+    assert f"./run up (pid {up.process.pid}) already runs the servers" in second.stderr
 
 
 def test_ctrl_c_leaves_no_process(checkout):
@@ -128,7 +128,7 @@ def test_a_busy_port_names_the_way_out(checkout):
         refused = checkout.run("up")
 
     assert refused.returncode == 75
-    assert re.search(rf"Port {checkout.port} is taken .* Hint: PORT=\d+ \./run up", refused.stderr)
+    assert re.search(rf"Port {checkout.port} is used .* Hint: PORT=\d+ \./run up", refused.stderr)
     assert checkout.processes() == []
 
 

@@ -549,3 +549,15 @@ def test_cancel_asks_the_worker_of_a_running_job(dead):
     assert Job.objects.get(pk=waiting.pk).reason == "cancelled by alice: wrong"
     assert Cancellation.objects.get().job_id == running.pk
     assert (code, message) == (os.EX_DATAERR, f"Not cancelled: {done.pk} (succeeded)")
+
+
+def test_show_says_what_a_person_does_to_a_job():
+    """Its queue is paused, although its row says nothing of it; or its worker is asked to end it."""
+    waiting, running = nothing.enqueue(), nothing.enqueue()
+    attempts.begin(running.pk, uuid.uuid4())
+    jobs("pause", "--queue", "default", "--reason", "broken", "--by", "alice")
+    jobs("cancel", running.pk, "--reason", "wrong", "--by", "alice")
+
+    assert "paused              queue default by alice: broken\n" in jobs("show", waiting.pk)
+    assert json.loads(jobs("show", running.pk, "--json"))["cancelling"] == "cancelled by alice: wrong"
+    assert "paused" not in json.loads(jobs("show", running.pk, "--json"))

@@ -201,7 +201,7 @@ def test_a_run_and_its_wait_are_measured(ledger, carrier, scrape):
 def test_a_queue_tells_its_depth_and_age(ledger, carrier, scrape):
     """Jobs that are due and not started count; those that wait for their time do not."""
     job = greet.enqueue()
-    greet.using(queue="letters", run_at=database_now() + timedelta(hours=1)).enqueue()
+    greet.using(queue="mail", run_at=database_now() + timedelta(hours=1)).enqueue()
     greet.using(run_at=database_now() + timedelta(hours=1)).enqueue()
     Job.objects.filter(pk=job.pk).update(due_at=database_now() - timedelta(seconds=90))
 
@@ -211,7 +211,7 @@ def test_a_queue_tells_its_depth_and_age(ledger, carrier, scrape):
     assert 90 <= found("queue_oldest_age_seconds", queue="default") < 150
     assert found("queue_messages", queue="default") == 1
     assert found("queue_workers", queue="default") == 0
-    assert found("queue_depth", queue="letters") == 0
+    assert found("queue_depth", queue="mail") == 0
 
 
 def test_messages_put_aside_are_counted(ledger, carrier, scrape):

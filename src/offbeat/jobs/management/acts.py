@@ -40,7 +40,7 @@ ACTS = {
         decisions.RETRY, lambda asked, _: decisions.retry_many(asked), Job.State.DEAD,
     ),
     "discard": CommandAct(
-        "cancel dead letters, or jobs that wait", "discarded",
+        "cancel dead letters, or waiting jobs", "discarded",
         decisions.DISCARD, lambda asked, _: decisions.discard_many(asked), Job.State.DEAD,
     ),
     "run-now": CommandAct(
@@ -62,7 +62,7 @@ def add_arguments(name: str, parser: CommandParser) -> None:
             "--to", required=True, metavar="QUEUE", help="the queue; a living worker consumes it"
         )
     parser.add_argument("--limit", type=read_limit, default=MOST, metavar="N",
-                        help=f"at most so many, 1 to {MOST} (the default)")  # fmt: skip
+                        help=f"at most this many, 1 to {MOST} (the default)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="only say how many jobs match, of which tasks")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 

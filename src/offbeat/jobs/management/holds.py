@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from offbeat.jobs import cancellation, pauses, queries
 from offbeat.jobs.cancellation import Cancelled
-from offbeat.jobs.models import Pause
+from offbeat.jobs.models import Job, Pause
 
 if TYPE_CHECKING:
     import uuid
@@ -87,6 +87,16 @@ def _values(found: Pause) -> dict[str, Any]:
         "paused_by": found.paused_by,
         "paused_at": found.paused_at.isoformat(),
     }
+
+
+def of_job(job: Job) -> dict[str, str]:
+    """Return what a person does to a job that its row does not say: a pause, a cancel that its worker is asked for."""
+    found = {}
+    if pause := pauses.holding(job):
+        found["paused"] = f"{pause} by {pause.paused_by}: {pause.reason}"
+    if job.state == Job.State.RUNNING and (reason := cancellation.requested_reason(job.pk)):
+        found["cancelling"] = reason
+    return found
 
 
 def cancel(ids: Sequence[uuid.UUID], options: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -39,7 +39,7 @@ def test_each_is_shown_with_its_reason(client, two):
     assert "default no JSON" in text
     assert "mail no task shop.gone" in text
     assert "\\xff&lt;b&gt;" in text
-    assert answer.content.decode().count(">Send back<") == 1
+    assert answer.content.decode().count(">Requeue<") == 1
 
 
 def test_the_overview_tells_of_them(client, two):

@@ -88,7 +88,7 @@ def entries_of(printed):
 
 def test_a_project_leaves_beat(team, stack, tmp_path):
     """Twelve entries of five places: ten run with the arguments that Beat would send, two are named."""
-    look, write, check, *see = COMMANDS
+    look, write, check, migrate, tick, see = COMMANDS
     team.move_code()
 
     before = team.call(["bash", "-c", look], **team.variables)
@@ -108,10 +108,10 @@ def test_a_project_leaves_beat(team, stack, tmp_path):
     team.edit("platform.yaml", "\ncronjobs:\n", f"\n{written.stdout}")
 
     team.delete_schedule()
-    for line in (check, *see):
+    for line in (check, migrate, tick, see):
         team.type(line)
     connection.cursor().execute(A_DAY_AGO)
-    team.type(see[0])
+    team.type(tick)
     team.type("./run manage enqueue_weekly_report --now")
     stack.checkout = team.folder
     stack.worker(

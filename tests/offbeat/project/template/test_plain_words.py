@@ -8,7 +8,6 @@ import pytest
 
 from tests.offbeat.support import prose
 
-LINES = 200
 MEDIAN = 14  # words of a sentence
 READING_EASE = 55  # Flesch's; 60 and more is plain English, and names of programs cost some
 PAGES = {path.relative_to(prose.DOCS).as_posix(): path for path in prose.pages()}
@@ -24,12 +23,6 @@ def long_ones(texts):
     return [
         f"{text.where}: {text.length} words: {text.said}" for text in texts if text.length > prose.LONGEST
     ]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_short(page):
-    """A page is about one thing, and can be read at one sitting."""
-    assert len(PAGES[page].read_text().splitlines()) <= LINES
 
 
 @pytest.mark.parametrize("page", PAGES)

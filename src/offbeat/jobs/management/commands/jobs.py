@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
         filters.add_filters(listing)
         listing.add_argument("--limit", type=_limit, default=20, metavar="N",
-                             help=f"at most so many, 1 to {MOST} (default: 20)")  # fmt: skip
+                             help=f"at most this many, 1 to {MOST} (default: 20)")  # fmt: skip
         listing.add_argument("--csv", action="store_true", help="print CSV, for other programs")
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=acts.read_id, metavar="ID"
@@ -94,7 +94,9 @@ class Command(BaseCommand):
         job = Job.objects.filter(pk=ids[0]).first()
         if job is None:
             raise CommandError(f"There is no job {ids[0]}.", returncode=os.EX_NOINPUT)
-        self._tell(options, output.full(job), output.lines(job))
+        held = holds.of_job(job)
+        lines = [f"{name:18}  {value}" for name, value in held.items()]
+        self._tell(options, output.full(job) | held, [*lines, *output.lines(job)])
 
     def do_stats(self, *, by: str, **options: Any) -> None:
         found, ended = queries.statistics(), finished.count_finished(by)
