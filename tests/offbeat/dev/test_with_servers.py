@@ -5,6 +5,11 @@ from __future__ import annotations
 import signal
 import socket
 
+import pytest
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from offbeat.dev.demo_user import make_demo_user
 from tests.offbeat.support.polling import wait_until
 
 
@@ -86,3 +91,43 @@ def test_reset_deletes_the_data(checkout):
     assert reset.returncode == 0, reset.stderr
     assert {path.name for path in (checkout.folder / "local").iterdir()} == {"tools", "running"}
     assert fetched.exists()
+
+
+ELSEWHERE = {
+    "DATABASE_URL": "postgres://me:secret@db.example.com/x",
+    "REDIS_URL": "redis://:secret@127.0.0.1:1/0",
+}
+
+
+def test_one_server_of_the_two_is_refused(checkout):
+    """A command on somebody's database, with a Redis that ends with it, would lose what it enqueues."""
+    refused = checkout.run("manage", "check", DATABASE_URL=ELSEWHERE["DATABASE_URL"])
+
+    assert refused.returncode == 78
+    assert "DATABASE_URL is set and REDIS_URL is not" in refused.stderr
+
+
+@pytest.mark.parametrize("task", [("manage", "worker"), ("manage", "migrate"), ("fire", "prune-jobs")])
+def test_servers_elsewhere_are_not_taken_unasked(checkout, task):
+    """What would take jobs, migrate or fire there needs the flag; both servers are named, without a password."""
+    refused = checkout.run(*task, **ELSEWHERE)
+
+    assert refused.returncode == 64
+    assert "PostgreSQL at db.example.com:5432, database x, Redis at 127.0.0.1:1: " in refused.stderr
+    assert "--shared-servers" in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+def test_reset_says_what_it_leaves(checkout):
+    """Whoever has named servers does not believe that these are empty now."""
+    reset = checkout.run("reset", **ELSEWHERE)
+
+    assert "Untouched: what DATABASE_URL and REDIS_URL lead to." in reset.stdout
+
+
+def test_the_demo_user_is_made_on_this_machine_only(monkeypatch):
+    """Everybody knows the password: no option makes it in a database elsewhere."""
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", "db.example.com")
+
+    with pytest.raises(CommandError, match=r"PostgreSQL at db.example.com:.* is not on this machine"):
+        make_demo_user()
