@@ -135,7 +135,7 @@ def tell(report, found, rest, plain):
     report.target("memory beside all of it, MiB", everything["peak"], MEMORY, at_least=False)
     report.target("wake-ups answered with 200, %", share(load, "wake-ups", "200"), 99, at_least=True)
     report.target("bodies answered with 413, %", share(load, "bodies", "413"), 99, at_least=True)
-    report.say(f"What became of them, beside all of it, by status: `{json.dumps(load)}`.")
+    report.say(f"Answers by status, under all of these loads: `{json.dumps(load)}`.")
 
 
 def share(load, kind, status):

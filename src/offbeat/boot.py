@@ -9,8 +9,14 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from offbeat.python_refusal import refuse_missing_package
+
+try:
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+except ImportError as error:
+    refuse_missing_package(error)
+    raise
 
 from offbeat.env import env
 from offbeat.first_process import end_on_sigterm
@@ -43,11 +49,20 @@ def read_settings() -> None:
     end_on_sigterm()
     sys.excepthook = show_exception
     threading.excepthook = show_exception_of_thread
-    with clear_errors():
+    with clear_errors(), _clear_missing_package():
         refuse_retired_settings()
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
         if "offbeat.settings" in sys.modules:
             env.complain()  # for a project whose settings take in the core's, and forget it
+
+
+@contextlib.contextmanager
+def _clear_missing_package() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        refuse_missing_package(error)
+        raise
 
 
 def refuse_retired_settings() -> None:

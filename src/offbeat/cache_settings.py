@@ -11,7 +11,9 @@ from offbeat.celery_settings import REDIS, REDIS_CA, REDIS_PREFIX, REDIS_TLS_VER
 from offbeat.env import env
 from offbeat.variables import redis_url
 
-_SAME = "a table in PostgreSQL is the cache where CACHE_URL is not set; a Redis for it has maxmemory-policy allkeys-lru."
+_SAME = (
+    "without CACHE_URL the cache is a table in PostgreSQL; its own Redis needs maxmemory-policy allkeys-lru."
+)
 
 
 def _server(url: str) -> tuple[str, int | None]:
@@ -30,7 +32,7 @@ CACHE_REDIS = redis_url.read(
 )
 if CACHE_REDIS.url and _server(CACHE_REDIS.url) == _server(REDIS.url):
     env.problem(
-        f"CACHE_URL is the broker's server, {urlsplit(REDIS.url).hostname}: a cache evicts, and a broker must not.",
+        f"CACHE_URL is the broker's server, {urlsplit(REDIS.url).hostname}: a cache deletes old entries, and a broker must not.",
         _SAME,
     )
 

@@ -38,7 +38,7 @@ class Conf:
         """Find what the project's settings say that is no field, for a system check."""
         for name in getattr(settings, cls.setting, {}):
             if name not in cls.names():
-                message = f"{cls.setting} knows no setting {name!r}."
+                message = f"{cls.setting} has no setting {name!r}."
                 yield Error(message, hint=suggest(name, cls.names()), id=check_id)
 
 

@@ -18,7 +18,7 @@ UNLIMITED = 1 << 60  # cgroup v1 writes a number near 2^63 where there is no lim
 WEB_THREADS = 4  # of a web process: each may hold a connection of the database, and small plans have twenty
 
 MOST = 1000  # processes or threads by hand: more is bytes or milliseconds, in the wrong variable
-HINT = "unset it for as many as the container has room for."
+HINT = "unset it: then the number follows from the container's CPU and memory."
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from offbeat.variables.certificate_authority import authority_file
 DATABASE_URL = env.url(
     "DATABASE_URL",
     ["postgres", "postgresql"],
-    hint="PostgreSQL only: the ledger of jobs needs its row locks. ./run up starts one where DATABASE_URL is not set.",
+    hint="PostgreSQL only: the ledger of jobs needs its row locks. Without DATABASE_URL, ./run up starts one.",
 )
 DATABASE_CA = env.parsed("DATABASE_CA", authority_file, "", is_secret=True)  # a file, whatever was given
 DATABASE_TLS = postgres_url.read(DATABASE_URL, authority=DATABASE_CA, tell=env.problem)

@@ -85,16 +85,16 @@ class Environment:
         form = values.secret
         value = self.parsed(name, form, default or "", hint=hint, is_required=default is None, is_secret=True)
         if value and not self.is_lax and (weakness := weak_secrets.weakness(name, value, shortest)):
-            self.problem(f"{name} can be guessed: {weakness}.", hint)
+            self.problem(f"{name} is too easy to guess: {weakness}.", hint)
         return value
 
     def secrets(self, name: str, *, shortest: int = weak_secrets.SHORTEST_TOKEN) -> list[str]:
-        """Return a list of secrets, with commas between; without DEBUG none of them may be one that can be guessed."""
+        """Return a list of secrets, separated by commas; without DEBUG none of them may be one that can be guessed."""
         nothing: list[str] = []
         given = self.parsed(name, values.secrets, nothing, is_secret=True)
         for weakness in (weak_secrets.weakness(name, value, shortest) for value in given):
             if weakness and not self.is_lax:
-                self.problem(f"{name}: one can be guessed: {weakness}.", "remove it.")
+                self.problem(f"{name}: one is too easy to guess: {weakness}.", "remove it.")
         return given
 
     @property

@@ -7,12 +7,20 @@ import gc
 import logging
 import os
 import sys
+from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def start() -> NoReturn:
-    """Run gunicorn with the settings below. It reads WEB_CONCURRENCY while it is imported, and any word there is a traceback."""
+    """Run gunicorn with the settings below, in development under what starts it anew when a file changes.
+
+    Gunicorn's own reload reads neither the settings again nor templates. Gunicorn reads WEB_CONCURRENCY
+    while it is imported, and any word there is a traceback.
+    """
+    if os.environ.get("DEBUG", "").strip().lower() in {"1", "true"} and "UNDER_RELOADER" not in os.environ:
+        reload_on_changes()
     given = os.environ.pop("WEB_CONCURRENCY", None)
     from gunicorn.app.wsgiapp import run  # noqa: PLC0415  only now
 
@@ -20,6 +28,16 @@ def start() -> NoReturn:
         os.environ["WEB_CONCURRENCY"] = given
     sys.argv[1:1] = ["--config", __file__]
     sys.exit(run())
+
+
+def reload_on_changes() -> None:
+    """Become the reloader of this program, where it is installed: no image for production holds it."""
+    if find_spec("offbeat.dev") and find_spec("psutil"):
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")])
+        }
+        command = [sys.executable, "-m", "offbeat.dev.reloader", sys.executable, __file__, *sys.argv[1:]]
+        os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 if __name__ == "__main__":
@@ -79,15 +97,16 @@ secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 header_map = "drop"
 
-# In development each process must see the changed file; in production they share the memory of one import.
-reload = settings.DEBUG
-preload_app = not settings.DEBUG
+# The processes share the memory of one import.
+preload_app = True
 
 # A heartbeat file on a disk that stalls (overlayfs under load) gets healthy workers killed.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a memory file system
 # It exposes a shutdown command to every process of the container, and fails on a read-only root.
 control_socket_disable = True
 
+# What it says of its start and its end, a developer has seen.
+loglevel = "warning" if settings.DEBUG else "info"
 accesslog = "-" if settings.DEBUG else None  # in production the platform's router logs every request already
 access_log_format = "%(m)s %(U)s %(s)s %(M)sms"
 
@@ -102,6 +121,12 @@ class LineLogger(Logger):
             for log in (self.error_log, self.access_log):
                 log.handlers.clear()
                 log.propagate = True
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        """Log a request, unless it is a part of a page, or a probe, and went well."""
+        is_small = environ["PATH_INFO"].startswith((settings.STATIC_URL, "/healthz", "/readyz"))
+        if not is_small or resp.status_code >= HTTPStatus.BAD_REQUEST:
+            super().access(resp, req, environ, request_time)
 
 
 logger_class = LineLogger

@@ -14,7 +14,7 @@ NAME = re.compile(r"""^name:[ ]*(["']?)([a-z][a-z0-9-]{1,28}[a-z0-9])\1[ ]*(?:#.
 NAMELESS = "jobs"
 # No space, no quote, and no { }, which mean something to a Redis cluster.
 PREFIX = (
-    "1 to 64 of a-z, A-Z, 0-9 and . _ - : between them",
+    "1 to 64 characters: a-z, A-Z, 0-9, and . _ - : between them",
     r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,62}[A-Za-z0-9])?",
 )
 

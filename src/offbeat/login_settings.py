@@ -31,7 +31,7 @@ class Backends(list[str]):
 
 def read_admin_path() -> str:
     """Return ADMIN_PATH as `path()` takes it: without a slash in front, and with one behind."""
-    words = "a path of letters, digits and hyphens that nothing else has, like staff-entrance/"
+    words = "a path of letters, digits and hyphens that no other page has, like staff-entrance/"
     given = env.text("ADMIN_PATH", "admin/", form=(words, rf"/?{SEGMENT}(/{SEGMENT})*/?")).strip("/")
     if given.partition("/")[0] in TAKEN:
         env.problem(f"Unexpected value ADMIN_PATH={given}: use {words}.")

@@ -32,7 +32,9 @@ AWS_ACCESS_KEY_ID = env.parsed(
 AWS_SECRET_ACCESS_KEY = env.parsed("AWS_SECRET_ACCESS_KEY", _LINE, "", is_secret=True)
 
 if MEDIA_ENDPOINT_URL and not MEDIA_BUCKET:
-    env.problem("MEDIA_ENDPOINT_URL is set, and MEDIA_BUCKET is not.", "it is the name of the bucket there.")
+    env.problem(
+        "MEDIA_ENDPOINT_URL is set, and MEDIA_BUCKET is not.", "MEDIA_BUCKET is the name of the bucket."
+    )
 if MEDIA_BUCKET and bool(AWS_ACCESS_KEY_ID) != bool(AWS_SECRET_ACCESS_KEY):
     env.problem("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one is set, and the other is not.")
 if MEDIA_BUCKET and not find_spec("storages"):

@@ -32,7 +32,7 @@ def retired(settings: Mapping[str, Any]) -> Iterator[str]:
     """Give a sentence for each setting that would end the start."""
     if django.VERSION >= (6, 1) and "MAILERS" in settings:
         yield from (
-            f"The setting {name} is not read beside MAILERS. Hint: write {instead}, with MAILERS imported from offbeat.settings."
+            f"The setting {name} has no effect with MAILERS. Hint: write {instead}, with MAILERS imported from offbeat.settings."
             for name, instead in INSTEAD.items()
             if name in settings
         )
@@ -44,5 +44,5 @@ def retired(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _without_csp(name: str) -> str:
     if name == "INSTALLED_APPS":
-        return "remove it: Django has this itself from 6.0 on"
+        return "remove it: Django 6.0 and newer contain this"
     return 'write "django.middleware.csp.ContentSecurityPolicyMiddleware", which reads SECURE_CSP'

@@ -24,7 +24,7 @@ SECURE_HSTS_PRELOAD = env.boolean("SECURE_HSTS_PRELOAD", default=False)
 YEAR = 365 * 24 * 3600  # the least that hstspreload.org takes
 if SECURE_HSTS_PRELOAD and not (SECURE_HSTS_INCLUDE_SUBDOMAINS and SECURE_HSTS_SECONDS >= YEAR):
     env.problem(
-        "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists take names with all their subdomains, for a year.",
+        "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists need all subdomains, and a year.",
         f"set SECURE_HSTS_INCLUDE_SUBDOMAINS=true and SECURE_HSTS_SECONDS={YEAR}, or remove it.",
     )
 SILENCED_SYSTEM_CHECKS = [

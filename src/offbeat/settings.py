@@ -22,6 +22,7 @@ from offbeat.ops.logs_requests import REQUEST_LOGGERS
 from offbeat.project import ROOT
 from offbeat.variables import values, weak_secrets
 from offbeat.variables.host_names import host_names, site
+from offbeat.variables.logs_address import logs_address
 from offbeat.variables.platform_hosts import platform_hosts
 
 BASE_DIR = ROOT
@@ -42,7 +43,7 @@ ALLOWED_HOSTS = env.parsed(
     host_names(is_lax=DEBUG),
     ["*"] if DEBUG else [],
     is_required=not (DEBUG or PLATFORM_HOSTS),
-    hint="the names that people type, separated by commas: www.example.com,example.com",
+    hint="the host names of the site, separated by commas: www.example.com,example.com",
 )
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, *PLATFORM_HOSTS]
 # The address in the links of mails, which no request is there to tell. A name that begins with a dot is many.
@@ -185,6 +186,7 @@ TASKS = {"default": {"BACKEND": "offbeat.jobs.tasks_backend.LedgerBackend", "QUE
 
 LOG_LEVEL = env.parsed("LOG_LEVEL", values.choice(values.LOG_LEVELS, values.LOG_SYNONYMS), "INFO")
 LOG_JSON = env.boolean("LOG_JSON", default=not DEBUG)  # a line of JSON each; else for people's eyes
+LOGS_URL = env.parsed("LOGS_URL", logs_address, "")  # where a job's page leads to its lines
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -54,7 +54,7 @@ def test_a_form_without_its_token_is_explained(client):
     answer = client.post("/", {"email": "dora@example.com"}, headers={"origin": "https://testserver"})
 
     assert answer.status_code == 403
-    assert "The form had grown stale" in answer.content.decode()
+    assert "The form has expired" in answer.content.decode()
     assert Subscriber.objects.count() == 0
 
 
@@ -93,7 +93,7 @@ def test_an_unknown_job_has_no_page(client):
     answer = client.get(f"/subscriptions/{uuid4()}/")
 
     assert answer.status_code == 404
-    assert "There is nothing at this address" in answer.content.decode()
+    assert "There is no page at this address" in answer.content.decode()
 
 
 def test_opening_the_link_confirms_nothing(client, bob):

@@ -67,7 +67,9 @@ def test_the_page_has_the_names_of_a_package(package):
 
 def test_the_page_has_the_fields_that_stay():
     """Each field that the page promises is one of the models."""
-    job, batch = section("`offbeat.jobs`").partition("Fields of a `Job`")[2].split("Of a `Batch`")
+    job, batch = (
+        section("`offbeat.jobs`").partition("Public fields of a `Job`")[2].split("fields of a `Batch`")
+    )
     promised = {name for name in quoted(job) if name.islower()}
 
     assert promised <= {*(field.name for field in Job._meta.get_fields()), "is_finished"}  # noqa: SLF001
@@ -135,7 +137,7 @@ def test_the_page_has_what_is_for_the_database():
 def test_the_page_has_the_attributes_of_a_command():
     """A cronjob's command is set up by these attributes and methods."""
     attributes, _, methods = (
-        section("`offbeat.cronjobs`").partition("Its attributes are")[2].partition("methods to override")
+        section("`offbeat.cronjobs`").partition("Its attributes are")[2].partition("override its methods")
     )
 
     assert quoted(attributes) == list(EnqueueCommand.__annotations__)
@@ -190,7 +192,7 @@ def test_the_page_has_the_fixtures():
     }
 
     assert set(names(section("In tests"))[2:]) == own | {plugin.INI}
-    manual = (CHECKOUT / "docs/offbeat/testing.md").read_text()
+    manual = (CHECKOUT / "docs/offbeat/testing-jobs.md").read_text()
     assert [name for name in (*own, plugin.INI) if f"`{name}" not in manual] == []
 
 

@@ -41,7 +41,10 @@ class CatchUp:
         self.unregistered: list[Entry] = []
 
     def __call__(self) -> None:
-        self.run(database_now())
+        try:
+            self.run(database_now())
+        except entries.ConfigurationError as error:  # of platform.yaml as a whole: the message says it all
+            logger.error("slots failed: %s", error, extra={"action": "maintenance_failed"})  # noqa: TRY400
 
     def run(self, now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
         """Make new and changed cronjobs known, once; claim what is overdue. `clock` stands in for the database's."""
@@ -101,7 +104,7 @@ def load_dashboard_entries(now: datetime) -> Iterator[Entry]:
 
 
 def claim_overdue(found: list[Entry], now: datetime, clock: datetime | None = None) -> list[ClaimResult]:
-    """Claim the slots past their grace that nobody has woken up for; return what was done."""
+    """Claim the slots that had no wake-up within `late_after`; return what was done."""
     rows = CronJob.objects.in_bulk()
     extra = tick_wakeup.interval(now) or timedelta(0)
     results = []
@@ -109,7 +112,7 @@ def claim_overdue(found: list[Entry], now: datetime, clock: datetime | None = No
         row = rows.get(entry.name)
         if row is None or has_changed(entry, row) or not is_overdue(entry, row, now, extra):
             continue
-        if done := claim_one(entry, clock, entry.policies.grace + extra):
+        if done := claim_one(entry, clock, entry.policies.late_after + extra):
             results.append(done)
     return results
 
@@ -131,16 +134,16 @@ def claim_one(entry: Entry, clock: datetime | None, patience: timedelta) -> Clai
 
 
 def is_overdue(entry: Entry, row: CronJob, now: datetime, extra: timedelta) -> bool:
-    """Whether a slot is past its grace, or the clock went back; under a tick it has the tick's interval on top."""
+    """Whether a slot is late, or the clock went back; under a tick it has the tick's interval on top."""
     if row.cursor > now + CLOCK_WENT_BACK:
         return True
-    return entry.schedule.next(row.cursor) + entry.policies.grace + extra < now
+    return entry.schedule.next(row.cursor) + entry.policies.late_after + extra < now
 
 
 def log_catch_up(done: ClaimResult) -> None:
     if done.decisions and not done.paused_by:
         logger.warning(
-            "%s: the platform did not wake it up for %s, the last %s; a worker did",
+            "%s: the platform did not trigger %s, the last %s; a worker claimed them",
             done.name,
             ("more than " if done.unlisted_since else "") + counted(len(done.decisions), "slot"),
             f"{done.decisions[-1].slot:%Y-%m-%d %H:%MZ}",

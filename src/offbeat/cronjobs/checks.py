@@ -1,4 +1,4 @@
-"""System checks: cronjobs that take no part in slots, policies that are none, tasks that may run for ever."""
+"""System checks: cronjobs that take no part in slots, policies that are none, tasks that has no time limit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.core.management import get_commands
 from offbeat.cronjobs import entries
 from offbeat.cronjobs.conditions import longest_run
 from offbeat.cronjobs.conf import CronjobsConf
+from offbeat.cronjobs.policies import name_of_late_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,17 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
             hint="docs/offbeat/cronjob-policies.md explains each policy.",
             id="offbeat_cronjobs.E003",
         )
+    if name_of_late_after(entry.command) == "grace":
+        yield Warning(
+            f"{where}: the policy grace of {entry.line.split()[0]} is now called late_after.",
+            hint="Rename the attribute: late_after = timedelta(minutes=5).",
+            id="offbeat_cronjobs.W002",
+        )
+    yield from call_checks.check_names(entry, where)
     if not hasattr(entry.command, "task"):
         yield Error(
             f"{where}: its command {entry.line.split()[0]} has no task.",
-            hint="Say which task it enqueues: task = send_weekly_digest.",
+            hint="Set the task that it enqueues: task = send_weekly_digest.",
             id="offbeat_cronjobs.E005",
         )
         return
@@ -65,7 +73,7 @@ def check_entry(cronjob: Any) -> Iterator[CheckMessage]:
     yield from call_checks.check_arguments(entry, where)
     if longest_run(entry) is None:
         yield Error(
-            f"{where}: its task {entry.command.task.name} may run for ever.",
+            f"{where}: its task {entry.command.task.name} has no time limit.",
             hint="Give it a time_limit: @shared_task(time_limit=600).",
             id="offbeat_cronjobs.E002",
         )
@@ -77,6 +85,6 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
     if 0 < len(settings.CRON_SECRET) < SHORTEST_SECRET:
         yield Warning(
             f"CRON_SECRET has {len(settings.CRON_SECRET)} characters.",
-            hint=f"Whoever guesses it can wake cronjobs up: use {SHORTEST_SECRET} at least.",
+            hint=f"Anyone who guesses it can trigger cronjobs: use at least {SHORTEST_SECRET}.",
             id="offbeat_cronjobs.W001",
         )

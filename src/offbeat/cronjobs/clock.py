@@ -21,7 +21,7 @@ def database_now() -> datetime:
     off = timezone.now() - now
     if abs(off) > TOLERANCE:
         logger.warning(
-            "this machine's clock is %+.0f s off PostgreSQL's, which decides", off.total_seconds(),
+            "this machine's clock differs by %+.0f s from PostgreSQL's, which decides", off.total_seconds(),
             extra={"action": "clock_off"},
         )  # fmt: skip
     return now

@@ -12,6 +12,7 @@ Everything else is here: which cronjob it is, what is due, exit codes, a bounded
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +21,7 @@ from django.core.management.base import CommandError
 
 from offbeat.cronjobs import controls, entries, exit_codes, output
 from offbeat.cronjobs.exit_codes import SysexitsCommand
+from offbeat.cronjobs.policies import name_of_late_after
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.cronjobs.watchdog import bounded_time
 
@@ -31,14 +33,16 @@ if TYPE_CHECKING:
     from offbeat.cronjobs.slots import ClaimResult
     from offbeat.cronjobs.watchdog import Watchdog
 
+logger = logging.getLogger(__name__)
+
 
 class EnqueueCommand(SysexitsCommand):
     """Claims the slots of a cronjob that are due, and enqueues a job of `task` for each, by these policies.
 
-    `catch_up`: of slots that nobody woke up for, run the "latest" (the others merge into it), "skip" them, or "all".
+    `catch_up`: of slots without a wake-up, run the "latest" (the others merge into it), "skip" them, or "all".
     `catch_up_window`: how far back slots are caught up at all. `overlap`: while a job of this cronjob runs, "skip" the next one,
     "buffer_one", or "allow" both. `starting_deadline`: how long after its slot a job may start; by default until the next
-    slot, and at least ten minutes. `grace`: how late a wake-up may be before a worker claims the slot and an alert is sent.
+    slot, and at least ten minutes. `late_after`: how late a wake-up may be; then a worker claims the slot and an alert is sent.
     `priority`: of its jobs, -100 to 100, higher first; by default their task's. How long a job may run is its task's `time_limit`.
     `ping_url`: see docs/offbeat/cronjob-policies.md.
     """
@@ -48,7 +52,7 @@ class EnqueueCommand(SysexitsCommand):
     catch_up_window: ClassVar[timedelta] = timedelta(hours=24)
     overlap: ClassVar[str] = "skip"
     starting_deadline: ClassVar[timedelta | None] = None
-    grace: ClassVar[timedelta] = timedelta(minutes=5)
+    late_after: ClassVar[timedelta] = timedelta(minutes=5)
     priority: ClassVar[int | None] = None
     ping_url: ClassVar[str] = ""
 
@@ -72,23 +76,23 @@ class EnqueueCommand(SysexitsCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options of every cronjob; a subclass with its own calls super() and gives them defaults."""
         slots = parser.add_argument_group("slots")
-        slots.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        slots.add_argument("--json", action="store_true", help="answer in JSON")
+        slots.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
+        slots.add_argument("--json", action="store_true", help="print JSON")
         slots.add_argument(
-            "--now", action="store_true", help="enqueue one job now, whatever the schedule says"
+            "--now", action="store_true", help="enqueue one job now, independent of the schedule"
         )
         slots.add_argument(
-            "--from", dest="since", metavar="TIME", help="backfill from this slot on: 2026-11-01T08:00Z"
+            "--from", dest="since", metavar="TIME", help="backfill from this slot: 2026-11-01T08:00Z"
         )
         slots.add_argument(
             "--to", dest="until", metavar="TIME", help="backfill up to this slot; without it, up to now"
         )
-        slots.add_argument("--yes", action="store_true", help="do the backfill that --from shows")
+        slots.add_argument("--yes", action="store_true", help="enqueue the backfill that --from shows")
+        slots.add_argument("--name", help="the cronjob's name in platform.yaml, if several run this command")
         slots.add_argument(
-            "--name", help="which cronjob of platform.yaml this is, where several run the command"
-        )
-        slots.add_argument(
-            "--schedule", metavar="CRON", help='of a cronjob that is not in platform.yaml: "0 9 * * *"'
+            "--schedule",
+            metavar="CRON",
+            help='the schedule of a cronjob that is not in platform.yaml: "0 9 * * *"',
         )
         slots.add_argument("--timezone", metavar="ZONE", help="the time zone of --schedule, as Europe/Berlin")
 
@@ -113,6 +117,7 @@ class EnqueueCommand(SysexitsCommand):
             exit_codes.as_exit_codes(word, away, lambda: watchdog.is_committed),
         ):
             entry = entries.find_for_command(self, self.argv, options)
+            warn_of_old_name(self, entry)
             result = claim(entry, options, watchdog)
         self.write_result(result, options)
 
@@ -121,6 +126,15 @@ class EnqueueCommand(SysexitsCommand):
         if code := output.exit_code(result):
             self.stdout.flush()
             sys.exit(code)
+
+
+def warn_of_old_name(command: EnqueueCommand, entry: entries.Entry) -> None:
+    """Log that a command has `late_after` under its name of older versions."""
+    if name_of_late_after(command) == "grace":
+        logger.warning(
+            "%s: the policy grace is now called late_after. Rename it in %s.", entry.name, entry.line.split()[0],
+            extra={"action": "policy_renamed", "cronjob": entry.name},
+        )  # fmt: skip
 
 
 def claim(entry: entries.Entry, options: Mapping[str, Any], watchdog: Watchdog) -> ClaimResult:

@@ -30,23 +30,23 @@ NOT_FIRED = ConditionKind(
     "not_fired",
     Severity.ERROR,
     "overdue",
-    "look at the platform's cron: python manage.py export_platform <platform> prints what it needs",
+    "check the platform's cron: python manage.py export_platform <platform> prints what it needs",
 )
 NOT_PUBLISHED = ConditionKind("not_published", Severity.ERROR, "not published", "is Redis down, or full?")
 NOT_STARTED = ConditionKind(
-    "not_started", Severity.ERROR, "not started", "is a worker alive that consumes its queue?"
+    "not_started", Severity.ERROR, "not started", "is a worker running that consumes its queue?"
 )
 TOO_LONG = ConditionKind(
     "too_long",
     Severity.WARNING,
     "runs too long",
-    "look at its job's page: is it stuck, or its time limit too short?",
+    "check the job's page: does it hang, or is its time limit too short?",
 )
 NO_SUCCESS = ConditionKind(
     "no_success",
     Severity.ERROR,
     "no success",
-    "look at its dead letters: python manage.py jobs list --state dead",
+    "fix the cause, then retry its dead letters: python manage.py jobs list --state dead",
 )
 MISCONFIGURED = ConditionKind(
     "misconfigured", Severity.ERROR, "cannot be run", "correct platform.yaml or the command, and deploy"
@@ -65,18 +65,18 @@ class Evidence:
     slots: tuple[PastSlot, ...]
     now: datetime
     fired_at: datetime | None  # the last wake-up from outside
-    extra: timedelta  # what a tick adds to every grace
+    extra: timedelta  # what a tick adds to late_after
     entry: Entry | None
 
     @property
-    def grace(self) -> timedelta:
-        return (self.entry.policies.grace if self.entry else timedelta(minutes=5)) + self.extra
+    def late_after(self) -> timedelta:
+        return (self.entry.policies.late_after if self.entry else timedelta(minutes=5)) + self.extra
 
     @property
     def unclaimed(self) -> datetime | None:
-        """The first slot that nobody has claimed although its grace is over."""
+        """The first slot that nobody has claimed within `late_after`."""
         slot = self.schedule.next(self.row.cursor)
-        return slot if slot + self.grace < self.now else None
+        return slot if slot + self.late_after < self.now else None
 
     @property
     def healed(self) -> PastSlot | None:
@@ -95,9 +95,8 @@ class Evidence:
 def find(evidence: Evidence) -> Iterator[Condition]:
     if not evidence.row.paused_at:
         yield from not_fired(evidence)
-    unfinished = [
-        slot for slot in evidence.slots if slot.state in UNFINISHED
-    ]  # few; a page asks for hundreds of cronjobs
+    # Few: a page asks for hundreds of cronjobs. Those that a pause holds are as they should be; the pause is a condition itself.
+    unfinished = [slot for slot in evidence.slots if slot.state in UNFINISHED and not slot.pause]
     for kind, check in (
         (NOT_PUBLISHED, not_published),
         (NOT_STARTED, not_started),
@@ -106,7 +105,8 @@ def find(evidence: Evidence) -> Iterator[Condition]:
         told = ((slot.slot, text) for slot in unfinished if (text := check(evidence, slot)))
         for slot, text in islice(told, 1):
             yield Condition(kind, evidence.row.name, f"slot {stamp(slot)}: {text}", slot)
-    yield from no_success(evidence)
+    if not any(slot.pause for slot in evidence.slots):
+        yield from no_success(evidence)
 
 
 def not_fired(evidence: Evidence) -> Iterator[Condition]:
@@ -114,10 +114,10 @@ def not_fired(evidence: Evidence) -> Iterator[Condition]:
     if slot is None:
         return
     if evidence.has_never_fired:
-        text = f"has never fired since it is known ({stamp(evidence.row.known_since)}): is it set up on the platform?"
+        text = f"has never fired since it was registered ({stamp(evidence.row.known_since)}): is it set up on the platform?"
     else:
-        cure = "nobody has claimed it" if evidence.unclaimed else "a worker claimed it"
-        text = f"the platform did not wake it up for its slot {stamp(slot)}; {cure}"
+        cure = "nothing has claimed it" if evidence.unclaimed else "a worker claimed it"
+        text = f"the platform did not trigger its slot {stamp(slot)}; {cure}"
     yield Condition(NOT_FIRED, evidence.row.name, text, slot)
 
 
@@ -134,7 +134,7 @@ def not_published(evidence: Evidence, slot: PastSlot) -> str:
 def not_started(evidence: Evidence, slot: PastSlot) -> str:
     is_waiting = slot.state == Job.State.PUBLISHED and not slot.attempt
     late = evidence.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
-    return f"no worker has started its job for {duration(late)}" if late > evidence.grace else ""
+    return f"no worker has started its job for {duration(late)}" if late > evidence.late_after else ""
 
 
 def too_long(evidence: Evidence, slot: PastSlot) -> str:
@@ -157,14 +157,19 @@ def longest_run(entry: Entry) -> timedelta | None:
 ENDED = {Job.State.SUCCEEDED, Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED}
 
 
+def has_ended(slot: PastSlot) -> bool:
+    return slot.state in ENDED or slot.outcome == Slot.Outcome.MISSED
+
+
+def most_without_success() -> int:
+    """Return how many slots in a row may fail before that is a condition."""
+    return int(conf().no_success_slots)
+
+
 def no_success(evidence: Evidence) -> Iterator[Condition]:
     """Yield a condition when the newest slots that came to an end, as many as the setting says, all failed."""
-    most = int(conf().no_success_slots)
-    ended = (
-        each
-        for each in reversed(evidence.slots)
-        if each.state in ENDED or each.outcome == Slot.Outcome.MISSED
-    )
+    most = most_without_success()
+    ended = (each for each in reversed(evidence.slots) if has_ended(each))
     newest = list(islice(ended, most))
     if len(newest) == most and all(each.state != Job.State.SUCCEEDED for each in newest):
         last = evidence.row.last_success_at

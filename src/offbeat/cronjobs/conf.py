@@ -15,7 +15,7 @@ class CronjobsConf(Conf):
     setting: ClassVar[str] = "OFFBEAT_CRONJOBS"
 
     heal: float = 1  # 0: workers claim no slot; a platform that forgets to fire is only reported
-    heal_interval: float = 15.0  # between two looks of a worker; small beside any grace
+    heal_interval: float = 15.0  # between two checks of a worker; small beside any late_after
     unpublished_after: float = (
         60.0  # a due job that is not in Redis by then: longer than a restart of Redis takes
     )

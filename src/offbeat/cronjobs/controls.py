@@ -55,7 +55,7 @@ def resume(name: str, now: datetime | None = None) -> bool:
 def lock_known(name: str) -> CronJob:
     row = lock_cronjob(name)
     if row is None:
-        raise CronJob.DoesNotExist(f"the ledger knows no cronjob {name}")
+        raise CronJob.DoesNotExist(f"the ledger has no cronjob {name}")
     return row
 
 
@@ -70,7 +70,7 @@ def forget(name: str) -> bool:
 
 
 def run_now(entry: Entry, by: str = "", now: datetime | None = None, **options: Any) -> ClaimResult:
-    """Enqueue one job, whatever the schedule says, paused or not. The options and errors are claim_slots'."""
+    """Enqueue one job, independent of the schedule, paused or not. The options and errors are claim_slots'."""
 
     def decide_now(_: CronJob, result: ClaimResult) -> list[Decision]:
         return [Decision(result.now, ENQUEUED, f"run now by {by or UNNAMED}")]

@@ -129,7 +129,7 @@ def load_command(name: str, line: str) -> tuple[EnqueueCommand, dict[str, Any]]:
     command: Any = import_command(name, word)
     if not hasattr(command, "parse_own"):
         what = "is not an EnqueueCommand" if command else "does not exist"
-        raise ConfigurationError(f'{name}: the management command "{word}" {what}: it takes no part in slots')
+        raise ConfigurationError(f'{name}: the management command "{word}" {what}: it has no slots')
     try:
         return command, command.parse_own(word, arguments)
     except CommandError as error:
@@ -176,8 +176,8 @@ def read_command_line(command: EnqueueCommand, line: str, options: Mapping[str, 
         raise ConfigurationError(f"--schedule: {error}") from None
     if any(each.name == name for each in in_file()):
         raise ConfigurationError(
-            f"--schedule: {name} is a cronjob of platform.yaml, which says when it is due. "
-            "Hint: leave --schedule out, or give this one another name with --name"
+            f"--schedule: {name} is a cronjob of platform.yaml, which has its schedule. "
+            "Hint: remove --schedule, or give this one another name with --name"
         )
     return Entry(name, schedule, line, command, is_in_file=False, options=options)
 
@@ -195,7 +195,7 @@ def pick_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJob
     if not candidates:
         raise UnknownCronjobError(
             f'platform.yaml: cronjobs: none has the command "python manage.py {word}". '
-            f'Hint: add an entry, or say when it is due: --schedule "0 9 * * *"'
+            f'Hint: add an entry, or give its schedule: --schedule "0 9 * * *"'
         )
     names = ", ".join(each.name for each in candidates)
     raise UnknownCronjobError(

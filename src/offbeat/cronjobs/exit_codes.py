@@ -27,7 +27,7 @@ DONE = os.EX_OK  # enqueued, enqueued before, paused, or nothing due
 USAGE = os.EX_USAGE  # 64: the command line is not one
 AWAY = (
     os.EX_UNAVAILABLE
-)  # 69: PostgreSQL is away or not migrated; the next wake-up, or a worker, claims the slot
+)  # 69: PostgreSQL is down or not migrated; the next wake-up, or a worker, claims the slot
 BUG = os.EX_SOFTWARE  # 70
 UNPUBLISHED = os.EX_TEMPFAIL  # 75: recorded, and Redis is away; a worker's relay publishes
 HELD = (
@@ -35,18 +35,18 @@ HELD = (
 )  # not recorded, because somebody holds the cronjob; the next wake-up, or a worker, claims the slot
 UNCONFIGURED = os.EX_CONFIG  # 78: unknown cronjob, or a schedule or policy that is none
 
-AWAY_TEXT = "PostgreSQL is away; the next wake-up or a worker claims the slot"
-ASKED_TEXT = "PostgreSQL is away; before you ask again, see whether it was done"
+AWAY_TEXT = "PostgreSQL is down; the next wake-up or a worker claims the slot"
+ASKED_TEXT = "PostgreSQL is down; check whether it was done before you repeat it"
 HELD_TEXT = {
     AWAY_TEXT: "nothing is recorded; the next wake-up or a worker claims the slot",
-    ASKED_TEXT: "nothing was done; ask again",
+    ASKED_TEXT: "nothing was done; try again",
 }
 UNMIGRATED_TEXT = (
     "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
 )
-UNPUBLISHED_TEXT = "recorded; Redis is away: nothing is lost, a worker publishes it when Redis is back"
+UNPUBLISHED_TEXT = "recorded; Redis is down: nothing is lost, a worker publishes it when Redis is back"
 LOST_SIGHT_TEXT = (
-    "recorded; then PostgreSQL went away: nothing is lost, a worker publishes what is not published"
+    "recorded; then PostgreSQL went down: nothing is lost, a worker publishes what is not published"
 )
 
 
@@ -67,7 +67,7 @@ class SysexitsCommand(BaseCommand):
 
 
 def is_away(error: Exception) -> bool:
-    """Whether PostgreSQL is away, has let go of us or is not migrated: nothing that the code at hand could mend."""
+    """Whether PostgreSQL is down, has let go of us or is not migrated: nothing that the code at hand could mend."""
     return isinstance(error, OperationalError | InterfaceError) or isinstance(
         error.__cause__, (*UNMIGRATED, IdleInTransactionSessionTimeout)
     )
@@ -86,7 +86,7 @@ def is_held(error: Exception) -> bool:
 def as_exit_codes(
     name: str, away: str = ASKED_TEXT, is_committed: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Turn what goes wrong into one line and an exit code; `away` is said while PostgreSQL is away.
+    """Turn what goes wrong into one line and an exit code; `away` is said while PostgreSQL is down.
 
     `is_committed` returns whether the work was recorded before that: then it is not to be asked for again.
     """

@@ -20,7 +20,10 @@ STRIP = 30  # slots of each cronjob that are looked at and shown
 
 PAST_SLOT = """
     slot.slot, slot.trigger, slot.outcome, slot.reason, slot.decided_at, slot.job_id,
-    job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at
+    job.state, job.reason, job.attempt, job.due_at, job.published_at, job.started_at, job.finished_at,
+    (SELECT 'paused: ' || pause.kind || ' ' || pause.name FROM offbeat_jobs_pause pause
+        WHERE job.state IN ('pending', 'published')
+            AND (pause.kind = 'queue' AND pause.name = job.queue OR pause.kind = 'task' AND pause.name = job.task) LIMIT 1)
 """
 NEWEST = """
     offbeat_cronjobs_cronjob cronjob CROSS JOIN LATERAL (
@@ -51,6 +54,7 @@ class PastSlot:
     published_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    pause: str | None = None  # for which its job waits
 
     @property
     def lateness(self) -> timedelta:
@@ -64,7 +68,7 @@ class PastSlot:
 
     @property
     def why(self) -> str:
-        return self.reason or self.job_reason or ""
+        return self.reason or self.pause or self.job_reason or ""
 
     @property
     def is_settled(self) -> bool:

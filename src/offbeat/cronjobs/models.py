@@ -46,7 +46,7 @@ class Slot(models.Model):
         SCHEDULE = "schedule"  # the platform ran the cronjob's command
         TICK = "tick"
         HTTP = "http"
-        CATCHUP = "catchup"  # nobody woke it up within its grace: a worker did
+        CATCHUP = "catchup"  # it had no wake-up within late_after: a worker claimed it
         RESUME = "resume"  # passed during a pause
         BACKFILL = "backfill"
         MANUAL = "manual"  # run now: its slot is the moment

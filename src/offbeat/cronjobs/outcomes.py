@@ -64,8 +64,8 @@ def _lateness(slot: datetime, policies: Policies, now: datetime) -> str:
     deadline = policies.starting_deadline
     if deadline is not None and slot < now - deadline:
         return f"{duration(now - slot)} late, over the starting_deadline of {duration(deadline)}"
-    if policies.catch_up == "skip" and slot < now - policies.grace:
-        return f"{duration(now - slot)} late, over the grace of {duration(policies.grace)}; catch_up is skip"
+    if policies.catch_up == "skip" and slot < now - policies.late_after:
+        return f"{duration(now - slot)} late, more than late_after ({duration(policies.late_after)}); catch_up is skip"
     return ""
 
 

@@ -116,13 +116,13 @@ def _others(result: ClaimResult) -> list[str]:
         parts.append(f"older ones, from {stamp(result.unlisted_since)} on, are not listed")
     if result.decided_before:
         parts.append(
-            f"{counted(len(result.decided_before), 'slot')} had been decided before, {stamp(result.decided_before[-1])} the last"
+            f"{counted(len(result.decided_before), 'slot')} were decided earlier, {stamp(result.decided_before[-1])} the last"
         )
     return parts
 
 
 def _nothing(result: ClaimResult) -> str:
     if result.trigger == Slot.Trigger.BACKFILL:
-        return "no slot there has to be backfilled"
+        return "no slot in this time needs a backfill"
     paused = f", paused by {result.paused_by}" if result.paused_by else ""
     return f"nothing is due{paused}; the next slot is {stamp(result.next_slot)}"

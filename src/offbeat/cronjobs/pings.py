@@ -76,7 +76,7 @@ def monitor_config(entry: Entry) -> dict[str, Any]:
     return {
         "schedule": {"type": "crontab", "value": entry.schedule.cron},
         "timezone": entry.schedule.timezone,
-        "checkin_margin": max(1, round(entry.policies.grace.total_seconds() / 60)),
+        "checkin_margin": max(1, round(entry.policies.late_after.total_seconds() / 60)),
         "max_runtime": max(1, round(limit.total_seconds() / 60)) if limit else 30,
     }
 
@@ -129,7 +129,7 @@ def put(ping: Ping) -> None:
     try:
         _sender.waiting.put_nowait(ping)
     except queue.Full:
-        logger.warning("a ping was dropped: too many wait", extra={"action": "ping_dropped"})
+        logger.warning("a ping was dropped: too many are waiting", extra={"action": "ping_dropped"})
 
 
 def flush(seconds: float = 3.0) -> None:

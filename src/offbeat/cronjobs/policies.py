@@ -38,7 +38,7 @@ class Policies:
     catch_up_window: timedelta = timedelta(hours=24)
     overlap: str = "skip"
     starting_deadline: timedelta | None = None
-    grace: timedelta = timedelta(minutes=5)
+    late_after: timedelta = timedelta(minutes=5)
     priority: int | None = None
 
     @classmethod
@@ -49,7 +49,7 @@ class Policies:
             command.catch_up_window,
             command.overlap,
             command.starting_deadline,
-            command.grace,
+            getattr(command, name_of_late_after(command)),
             command.priority,
         )
         policies.check()
@@ -60,7 +60,7 @@ class Policies:
         _one_of("catch_up", self.catch_up, CATCH_UP)
         _one_of("overlap", self.overlap, OVERLAP)
         _positive("catch_up_window", self.catch_up_window)
-        _positive("grace", self.grace)
+        _positive("late_after", self.late_after)
         if self.starting_deadline is not None:
             _positive("starting_deadline", self.starting_deadline)
         if self.priority is not None and not levels.is_priority(self.priority):
@@ -84,6 +84,12 @@ class Policies:
         Where every slot counts, none is given up: the jobs follow one another.
         """
         return "skip" if self.overlap == "skip" and self.catch_up != "all" else "wait"
+
+
+def name_of_late_after(command: Any) -> str:
+    """Return "late_after", or "grace" for a command that still has the name of older versions."""
+    places = [vars(command), *map(vars, type(command).__mro__)]
+    return next(name for place in places for name in ("late_after", "grace") if name in place)
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

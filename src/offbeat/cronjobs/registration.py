@@ -48,7 +48,7 @@ def first_cursor(entry: Entry, trigger: str, now: datetime) -> datetime:
     if trigger not in Slot.FROM_OUTSIDE:
         return now
     just_before = entry.schedule.previous(now) - timedelta(microseconds=1)
-    return max(just_before, now - entry.policies.grace)
+    return max(just_before, now - entry.policies.late_after)
 
 
 def has_changed(entry: Entry, row: CronJob) -> bool:
@@ -79,7 +79,7 @@ def warn_of_rename(entry: Entry) -> None:
     """Say so when a new cronjob looks like an old one under another name: its history does not come along."""
     for old in former_names(entry.name, entry.line) if entry.is_in_file else ():
         logger.warning(
-            "%s is a new cronjob; its command was that of %s, which keeps its history", entry.name, old,
+            "%s is a new cronjob; its command was that of %s, which keeps the history", entry.name, old,
             extra={"action": "cronjob_renamed", "cronjob": entry.name},
         )  # fmt: skip
 

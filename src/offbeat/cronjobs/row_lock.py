@@ -37,7 +37,7 @@ class CronJobHeldError(OperationalError):
     """Another session holds a cronjob for longer than one waits. Show the message: it names the session, and how to end it."""
 
     def __init__(self, name: str, holder: Holder | None) -> None:
-        held_by = f"{holder}; {holder.cure}" if holder else "a session that has let go of it by now"
+        held_by = f"{holder}; {holder.cure}" if holder else "a session that has released it since"
         super().__init__(f"{name} is held by {held_by}")
         self.name = name
         self.holder = holder

@@ -74,7 +74,7 @@ def claim_slots(
     `decide` gets the locked row, whose cursor it may move, and the result so far. `now` stands in for the database's clock;
     `is_dry` leaves no trace; `on_commit` is called between commit and publishing.
     Raises entries.ConfigurationError, row_lock.CronJobHeldError where somebody else is at the cronjob, and any other
-    django.db.OperationalError while PostgreSQL is away or does not answer in time.
+    django.db.OperationalError while PostgreSQL is down or does not answer in time.
     """
     with transaction.atomic():
         transaction.on_commit(on_commit)

@@ -18,7 +18,9 @@ HEAD = ("cronjob", "schedule", "next slot", "last slot", "", "decided")
 def text(reports: Sequence[Report], unknown: Sequence[str]) -> str:
     """Return the table, and below it what is wrong, a line each."""
     lines = aligned([HEAD, *(row(each) for each in reports)])
-    lines += [f"{name}: is new in platform.yaml; no worker and no wake-up has run since" for name in unknown]
+    lines += [
+        f"{name}: is new in platform.yaml; no worker and no wake-up has run since then" for name in unknown
+    ]
     lines += [f"{each.name}: {line}" for each in reports for line in remarks(each)]
     wrong = sum(not each.is_well for each in reports)
     return "\n".join([*lines, f"{counted(len(reports), 'cronjob')}, {wrong or 'none'} with a condition."])
@@ -40,7 +42,7 @@ def remarks(report: Report) -> list[str]:
     """Return what is to be said of a cronjob beside its row."""
     lines = [f"{each.kind.name.replace('_', ' ').upper()}: {each.text}" for each in report.conditions]
     if report.is_removed:
-        lines.append("is no longer in platform.yaml; its history stays" + renamed(report))
+        lines.append("is no longer in platform.yaml; its history is kept" + renamed(report))
     if report.row.paused_at:
         lines.append(f"paused by {report.row.paused_by} since {stamp(report.row.paused_at)}")
     return lines

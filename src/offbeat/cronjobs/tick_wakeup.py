@@ -53,7 +53,7 @@ class TickResult:
 def tick(now: datetime | None = None) -> TickResult:
     """Wake up every cronjob that is due; one that fails does not keep the others from it.
 
-    Raises entries.ConfigurationError for a platform.yaml that cannot be read, django.db.OperationalError while PostgreSQL is away.
+    Raises entries.ConfigurationError for a platform.yaml that cannot be read, django.db.OperationalError while PostgreSQL is down.
     """
     deadline = time.monotonic() + BUDGET
     cronjobs = entries.in_file()

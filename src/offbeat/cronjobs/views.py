@@ -60,7 +60,7 @@ def has_secret(request: HttpRequest) -> bool:
 
 
 def respond(act: Callable[[], dict[str, Any]]) -> HttpResponse:
-    """Return 200, 202 where Redis is away, 404 for an unknown cronjob, 503 while PostgreSQL is away or the cronjob is held."""
+    """Return 200, 202 where Redis is away, 404 for an unknown cronjob, 503 while PostgreSQL is down or the cronjob is held."""
     try:
         result = act()
     except entries.UnknownCronjobError as error:

@@ -76,7 +76,7 @@ class Holder:
 
     @property
     def cure(self) -> str:
-        return f"if it does not end by itself: SELECT pg_terminate_backend({self.pid})"
+        return f"if it does not end: SELECT pg_terminate_backend({self.pid})"
 
 
 @dataclass(frozen=True)

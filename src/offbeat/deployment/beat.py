@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
@@ -24,24 +25,34 @@ def beats(root: Path, settings: Any) -> Iterator[str]:
     for where, command in other_files.commands(root):
         if problem := beat_problem(command):
             yield f"{where}: {problem}"
-    if full := [name for name, schedule in schedules(settings) if schedule]:
-        yield f"{full[0]}: should be empty: its entries belong under cronjobs in platform.yaml"
+    for where, schedule, _ in schedules(settings):
+        if schedule:
+            yield f"{where}: should be empty: move its entries to cronjobs in platform.yaml"
     for app in ("django_celery_beat", "redbeat"):
         if app in settings.INSTALLED_APPS:
-            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs take its place"
+            yield f"INSTALLED_APPS: should be without {app}: the platform's own cronjobs replace it"
 
 
-def schedules(settings: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each schedule that Beat reads, or did by an older name, with where it is: the settings' first."""
+def schedules(settings: Any) -> Iterator[tuple[str, Any, Celery]]:
+    """Yield each schedule that Beat reads, or did by an older name, with where and whose it is: the settings' first."""
     found = set()
     for name in schedule_settings(settings):
         found.add(id(getattr(settings, name)))
-        yield name, getattr(settings, name)
+        yield name, getattr(settings, name), applications()[0]
     for app in applications():
-        app.finalize()  # its handlers add entries
-        if id(schedule := app.conf.beat_schedule) not in found:
+        schedule = _schedule_of(app)
+        if id(schedule) not in found:
             found.add(id(schedule))
-            yield IN_APP if app is applications()[0] else f"{IN_APP} {app.main}", schedule
+            where = IN_APP if app is applications()[0] else f"{IN_APP} {app.main}"
+            yield where, schedule, app
+
+
+def _schedule_of(app: Celery) -> Any:
+    """Return an application's own; nothing of one whose settings are wrong, which nobody has used so far."""
+    with contextlib.suppress(Exception):
+        app.finalize()  # its handlers add entries
+        return app.conf.beat_schedule
+    return {}
 
 
 def schedule_settings(settings: Any) -> list[str]:

@@ -53,7 +53,7 @@ def overdrafts(platform: Platform) -> Iterator[str]:
             yield (
                 f"resources/{kind}/connections: should be at least {total} ({sums}), "
                 f"got {resource.connections}: "
-                f"the rest would be refused, and a deploy runs old and new instances at once"
+                f"the server would refuse the others, and during a deploy old and new instances run at once"
             )
 
 

@@ -46,7 +46,7 @@ def cronjob_commands(platform: spec.Platform) -> Iterator[CheckMessage]:
         if name is None:
             yield Error(
                 f'{where}: should be "python manage.py ...", got "{cronjob.command}"',
-                hint="Put the work into a management command: only those take part in slots and exit codes.",
+                hint="Put the work into a management command: only these have slots and exit codes.",
                 id="offbeat_deployment.E002",
             )
         elif name not in known:
@@ -62,7 +62,7 @@ def command_hint(name: str) -> str:
     root = spec.PLATFORM_FILE.parent
     for path in sorted(root.glob(f"src/*/management/commands/{name}.py")):
         app = path.parents[2].name
-        return f'{path.relative_to(root)} is there: add "{app}" to INSTALLED_APPS in src/config/settings.py.'
+        return f'{path.relative_to(root)} exists: add "{app}" to INSTALLED_APPS in src/config/settings.py.'
     return f"Add src/<app>/management/commands/{name}.py, of an app in INSTALLED_APPS, or correct the name."
 
 
@@ -77,7 +77,9 @@ def management_command(argv: list[str]) -> str | None:
 def no_beat(_: spec.Platform) -> Iterator[CheckMessage]:
     """Refuse Celery Beat anywhere (E003)."""
     for problem in beats(spec.PLATFORM_FILE.parent, settings):
-        hint = "Remove it; python manage.py import_beat prints the entries for platform.yaml."
+        hint = (
+            "Run python manage.py import_beat, which prints the entries for platform.yaml; then remove this."
+        )
         yield Error(problem, hint=hint, id="offbeat_deployment.E003")
 
 
@@ -90,7 +92,7 @@ def grace_outlasts_stop(platform: spec.Platform) -> Iterator[CheckMessage]:
             yield Error(
                 f"platform.yaml: services/{service.name}/grace: should be more than the {stop:g} s that a stopping "
                 f"worker waits for its jobs, got {service.grace}",
-                hint=f"Set WORKER_GRACE={service.grace}, as exports do, or raise the grace.",
+                hint=f"Set WORKER_GRACE={service.grace}, as exports do, or increase grace in platform.yaml.",
                 id="offbeat_deployment.E004",
             )
 
@@ -115,7 +117,7 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
     }
     for name in sorted(required_variables() - provided):
         yield Error(
-            f"platform.yaml: env/{name}: should be required, generated or with a default: all need it",
+            f"platform.yaml: env/{name}: should be required, generated or with a default: every process needs it",
             hint="A worker or a cronjob without it would not start.",
             id="offbeat_deployment.E006",
         )
@@ -131,7 +133,7 @@ def env_is_used(platform: spec.Platform) -> Iterator[CheckMessage]:
         if variable.name not in used and (meant := _meant(variable.name, used)) is not None:
             yield Warning(
                 f"platform.yaml: env/{variable.name}: nothing reads it{meant}",
-                hint="Remove it, or mend the name.",
+                hint="Remove it, or correct the name.",
                 id="offbeat_deployment.W007",
             )
 
@@ -146,7 +148,7 @@ def _meant(name: str, used: AbstractSet[str]) -> str | None:
 def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:
     """Refuse more connections than a server's plan allows, where the file says how many those are (E008)."""
     for problem in overdrafts(platform):
-        hint = "Lower WEB_CONCURRENCY, WEB_THREADS, WORKER_CONCURRENCY or instances; or take a larger plan."
+        hint = "Lower WEB_CONCURRENCY, WEB_THREADS, WORKER_CONCURRENCY or instances, or choose a larger plan."
         yield Error(f"platform.yaml: {problem}", hint=hint, id="offbeat_deployment.E008")
 
 
@@ -164,7 +166,7 @@ def compose_has_the_name(platform: spec.Platform) -> Iterator[CheckMessage]:
         if name != platform.name:
             yield Warning(
                 f'{file}: name: should be "{platform.name}", as platform.yaml has it, got "{name}"',
-                hint="Two projects of one name would share their containers and volumes.",
+                hint="Two projects with the same name would share containers and volumes.",
                 id="offbeat_deployment.W010",
             )
 
@@ -175,9 +177,9 @@ def gunicorn_starts(platform: spec.Platform) -> Iterator[CheckMessage]:
     for service in platform.services:
         if service.argv[0].endswith("gunicorn") and not given.isdigit():
             yield Error(
-                f"platform.yaml: services/{service.name}/command: gunicorn reads WEB_CONCURRENCY before we do, and "
-                "takes digits alone",
-                hint="Start it by: python src/offbeat/gunicorn.py. Or unset the variable.",
+                f"platform.yaml: services/{service.name}/command: gunicorn reads WEB_CONCURRENCY first, and "
+                "accepts only digits",
+                hint="Start it with: python src/offbeat/gunicorn.py. Or unset the variable.",
                 id="offbeat_deployment.E011",
             )
 
@@ -188,8 +190,8 @@ def image_knows_process(_: spec.Platform) -> Iterator[CheckMessage]:
     problem = other_files.ignores_process(root)
     for file in other_files.process_users(root) if problem else ():
         yield Warning(
-            f"Dockerfile: {problem}, and {file} counts on PROCESS: every container would be web",
-            hint="Take the lines of docs/offbeat/containers.md#one-image-that-chooses.",
+            f"Dockerfile: {problem}, and {file} relies on PROCESS: every container would run web",
+            hint="Copy the lines of docs/offbeat/containers.md#one-image-that-chooses.",
             id="offbeat_deployment.W012",
         )
 

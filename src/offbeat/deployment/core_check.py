@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @register("deployment", deploy=True)
 def check_core(**_: Any) -> list[CheckMessage]:
-    """Warn of a core that was edited (W001). An image, which holds no offbeat.toml, is not looked at."""
+    """Warn of a core that was edited (W001). An image, which holds no offbeat.toml, is not checked."""
     return core_messages(ROOT)
 
 
@@ -32,7 +32,7 @@ def check_commands(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f'the command "{name}" of {owners[name]} hides the one of {core.name}',
-            hint="Call it something else, or derive its Command from the core's.",
+            hint="Rename it, or derive its Command from the core's.",
             id="offbeat.E002",
         )
         for core in apps.get_app_configs()
@@ -50,14 +50,14 @@ def core_messages(root: Path) -> list[CheckMessage]:
     try:
         base = read_base(root)
     except BaseFileError as error:
-        hint = f"Bring it back from git: git checkout HEAD -- {FILE}"
+        hint = f"Restore it from git: git checkout HEAD -- {FILE}"
         return [Error(str(error), hint=hint, id="offbeat.E001")]
     folders = base.edited_folders(root) if base else []
     if not (base and folders):
         return []
     return [
         Warning(
-            f"the core was edited since it came with Offbeat {base.version}: {', '.join(edited_files(root, base, folders))}",
+            f"the core differs from Offbeat {base.version}: {', '.join(edited_files(root, base, folders))}",
             hint=f"Contribute the change to {base.upstream}; until it comes back, ./run update --keep-my-changes makes it "
             'again to each newer core, and SILENCED_SYSTEM_CHECKS += ["offbeat.W001"] says that it is meant.',
             id="offbeat.W001",

@@ -85,7 +85,7 @@ class Cron:
         try:
             self.read_file()
         except PlatformError as error:
-            self.say(f"{error}\nThe cronjobs stay as they were.")
+            self.say(f"{error}\nThe cronjobs are unchanged.")
 
     def read_file(self) -> None:
         self.version = self.find_version()
@@ -118,7 +118,7 @@ def run_command(argv: Sequence[str], limit: float | None = LIMIT) -> tuple[int, 
         code = process.wait(limit)
     except subprocess.TimeoutExpired:
         kill(process)
-        return 137, f"killed after {limit:g} s: it should have ended by itself"
+        return 137, f"killed after {limit:g} s: it should have ended before"
     except BaseException:  # a signal asks us to stop
         stop(process)
         raise

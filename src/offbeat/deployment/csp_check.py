@@ -44,12 +44,12 @@ def dead_policies() -> dict[str, str]:
     dead: dict[str, str] = {}
     policy = getattr(settings, "CONTENT_SECURITY_POLICY", None) or {"DIRECTIVES": ours}
     if policy.get("DIRECTIVES") is not ours:
-        dead["CONTENT_SECURITY_POLICY"] = "SECURE_CSP = {…}, with its DIRECTIVES and nothing around them"
+        dead["CONTENT_SECURITY_POLICY"] = "SECURE_CSP = {…}, with only its DIRECTIVES"
     elif len(policy) > 1:
         others = sorted(policy.keys() - {"DIRECTIVES"})
         dead[f"CONTENT_SECURITY_POLICY's {', '.join(others)}"] = (
             "@csp_override({}) of django.views.decorators.csp on the views instead"
         )
     if getattr(settings, REPORTS, None):
-        dead[REPORTS] = "SECURE_CSP_REPORT_ONLY = {…}, with its DIRECTIVES and nothing around them"
+        dead[REPORTS] = "SECURE_CSP_REPORT_ONLY = {…}, with only its DIRECTIVES"
     return dead

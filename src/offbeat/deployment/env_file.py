@@ -32,7 +32,7 @@ def read_variables(text: str) -> dict[str, str]:
             variables[name] = _unquoted(line["quoted"] or "") + _bare(line["rest"] or "")
         elif name or line["junk"]:
             # Its number alone: it may be a part of a secret.
-            _report(f"line {text.count(chr(10), 0, line.end()) + 1}: should be NAME=value, and is skipped")
+            _report(f"line {text.count(chr(10), 0, line.end()) + 1}: should be NAME=value; it is ignored")
     return variables
 
 

@@ -138,7 +138,7 @@ def _value(value: object) -> str:
     text = _text(value)
     if unwritable := UNWRITABLE.search(text):
         raise ValueError(
-            f"should be text that a process can be given, got {found(text)}: {_code(unwritable)} cannot be"
+            f"should be text that a process can receive, got {found(text)}: {_code(unwritable)} cannot be"
         )
     return text
 
@@ -191,7 +191,7 @@ def _refuse_special(command: str) -> None:
     """Raise ValueError where a shell would read a command in another way than we, or nothing could hold it."""
     # What is quoted becomes one letter: it is part of a word, and nothing else.
     if special := re.search(SHELL, re.sub(QUOTED, "q", command.strip())):
-        cure = "" if special.group() in OPERATORS else "; to have it as text, put it in quotes"
+        cure = "" if special.group() in OPERATORS else "; to pass it as text, put it in quotes"
         raise ValueError(
             f"should be one program and its arguments, got {found(command)}: "
             f'"{special.group()}" needs a shell, which not every platform starts{cure}'

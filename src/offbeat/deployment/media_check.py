@@ -24,7 +24,7 @@ def check_media(**_: Any) -> list[CheckMessage]:
     fields = sorted(homeless_fields()) if backend.get("BACKEND") == REFUSING else []
     return [
         Warning(
-            f"{', '.join(fields)}: files have no place, and saving one is an error",
+            f"{', '.join(fields)}: there is no place for files: saving one is an error",
             hint="Set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume.",
             id="offbeat.W002",
         )
@@ -39,9 +39,9 @@ def check_uploads(**_: Any) -> list[CheckMessage]:
     fields = sorted(label for label, field in file_fields() if field.editable) if is_refused else []
     return [
         Warning(
-            f"{', '.join(fields)}: OFFBEAT_UPLOADS names no path, so a form that sends a file is answered with 400",
-            hint='Name each path that takes files, also in the admin: OFFBEAT_UPLOADS = {"/photos/": 5 * 1024 * 1024} in '
-            "src/config/settings.py (docs/offbeat/requests.md). A field that no form fills has editable=False.",
+            f"{', '.join(fields)}: OFFBEAT_UPLOADS lists no path, so a form with a file gets the answer 400",
+            hint='List each path that accepts files, also in the admin: OFFBEAT_UPLOADS = {"/photos/": 5 * 1024 * 1024} in '
+            "src/config/settings.py (docs/offbeat/requests.md). If no form has this field, set editable=False.",
             id="offbeat.W003",
         )
         for _ in fields[:1]

@@ -11,10 +11,10 @@ from django.utils.module_loading import import_string
 # Without it:
 MISSED = {
     "offbeat.web.headers.HeadersMiddleware": "some answers have no security headers",
-    "offbeat.web.body_limit.BodyLimitMiddleware": "nothing limits bodies, and OFFBEAT_UPLOADS has no effect",
+    "offbeat.web.body_limit.BodyLimitMiddleware": "the size of bodies has no limit, and OFFBEAT_UPLOADS has no effect",
     "offbeat.ops.health.HealthMiddleware": "/healthz and /readyz do not answer",
     "offbeat.ops.maintenance_mode.MaintenanceMiddleware": "MAINTENANCE does not close the site",
-    "offbeat.ops.logins.refusal.LoginRefusalMiddleware": "after too many wrong passwords a form calls the right one wrong",
+    "offbeat.ops.logins.refusal.LoginRefusalMiddleware": "after too many wrong passwords a form reports the right one as wrong",
 }
 
 
@@ -26,7 +26,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
         Warning(
             f'"{name}" is not in MIDDLEWARE: {missed}.',
             hint="Change the list of offbeat.settings instead of writing your own: MIDDLEWARE.insert(...) or MIDDLEWARE += [...]; "
-            "src/offbeat/settings.py says where each of them belongs.",
+            "src/offbeat/settings.py shows the place of each entry.",
             id="offbeat.W004",
         )
         for name, missed in MISSED.items()

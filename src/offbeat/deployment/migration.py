@@ -72,7 +72,7 @@ def _wait_for_lock(cursor: Any, seconds: float, on_wait: Callable[[str], None]) 
         holder = lock_holders.find_lock_holder(cursor, LOCK)
         cursor.execute("ROLLBACK")
         if holder and holder.pid != reported:
-            on_wait(f"Another release is migrating: waiting for {holder}, {seconds:.0f} s at most.")
+            on_wait(f"Another release is migrating: waiting for {holder}, at most {seconds:.0f} s.")
             reported = holder.pid
         if holder and time.monotonic() > deadline:
             raise LockHeldError(
@@ -105,7 +105,9 @@ def migrate(seconds: float, bound: float, on_wait: Callable[[str], None], verbos
                 return
             if time.monotonic() + pause > deadline:
                 raise LockHeldError(_held(seconds, watch.holder))
-            on_wait(f"The migration is undone, so that nobody waits behind it. Next try in {pause:.0f} s.")
+            on_wait(
+                f"The migration is undone, so that no other session waits behind it. Next try in {pause:.0f} s."
+            )
             time.sleep(pause)
 
 
@@ -134,8 +136,8 @@ def _is_forbidden(error: BaseException | None) -> bool:
 def _not_permitted(error: Exception) -> str:
     said = next(iter(str(error).strip().splitlines()))
     role = connection.settings_dict["USER"]
-    cure = f"let the owner of the tables release, or let that role say GRANT ALL ON SCHEMA public TO {role}"
-    return f"A migration is not permitted: {said}. Hint: {cure}"
+    cure = f"run the release as the owner of the tables, or run as that role: GRANT ALL ON SCHEMA public TO {role}"
+    return f"The database role may not migrate: {said}. Hint: {cure}"
 
 
 def _pauses() -> Iterator[float]:
@@ -146,7 +148,5 @@ def _pauses() -> Iterator[float]:
 def _held(seconds: float, holder: lock_holders.Holder | None) -> str:
     text = f"After {seconds:.0f} s a table that a migration needs is still held by"
     if holder is None:
-        return (
-            f"{text} others, who let go of it and come back. Hint: release again when there is less traffic"
-        )
+        return f"{text} several sessions in turn. Hint: release again when there is less traffic"
     return f"{text} {holder}. Hint: {holder.cure}"

@@ -24,9 +24,9 @@ STEPS_BEGIN = "<!-- first steps: made by `python manage.py check_platform --writ
 STEPS_END = "<!-- end of first steps -->"
 ZONES = {
     "utc": "UTC",
-    "each": "each cronjob its own",
+    "each": "one for each cronjob",
     "host": "the machine's; lines are in UTC",
-    "file": "each cronjob its own: a process of ours reads platform.yaml",
+    "file": "one for each cronjob: a process of Offbeat reads platform.yaml",
 }
 
 

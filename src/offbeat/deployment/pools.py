@@ -28,7 +28,7 @@ def pool_problem(command: str) -> str | None:
     wrong = next((pool for pool in POOL.findall(command) if pool not in SAFE), None)
     if wrong is None:
         return None
-    return f'should be without the pool {wrong}, got "{command}": in others than prefork messages run twice'
+    return f'should not have the pool {wrong}, got "{command}": with any pool but prefork, messages run twice'
 
 
 def other_pools(platform: Platform, root: Path) -> Iterator[str]:

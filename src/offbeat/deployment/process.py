@@ -176,7 +176,7 @@ def main(arguments: list[str]) -> tuple[str, int]:
         return f"Error: {explain(platform, arguments[-1])}\n", os.EX_USAGE
     if arguments:
         return (
-            f"Unexpected arguments {' '.join(arguments)}: it takes none, and prints the image's command\n",
+            f"Unexpected arguments {' '.join(arguments)}: it has no arguments, and prints the image's command\n",
             os.EX_USAGE,
         )
     return make_script(platform), os.EX_OK

@@ -103,7 +103,7 @@ class NamedList:
             return INVALID
         names = [self._name(each, index) for index, each in enumerate(value)]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            place.at(name).refuse("should have a name of its own, but the name is there twice")
+            place.at(name).refuse("should have a unique name, but the name appears twice")
         return whole(
             [self.record.read(each, place.at(name)) for each, name in zip(value, names, strict=True)]
         )

@@ -20,60 +20,60 @@ INTRODUCTION = """\
 
 <!-- Made by `python manage.py check_platform --write` of the declarations in src/offbeat/deployment/spec.py and service.py. -->
 
-`platform.yaml` says once what a platform has to run. It is this project's own format: no platform reads it. The
-[exporters](deploy/README.md) print it in each platform's terms, the cronjobs take their schedules from it, and
-`python manage.py check_platform` tells everything that is wrong with it at once, in lines like
+`platform.yaml` describes what a platform must run. It is this project's own format: no platform reads it. The
+[exporters](deploy/README.md) print it in the format of each platform. The cronjobs read their schedules from it.
+`python manage.py check_platform` reports all its errors at once, in lines like
 
 ```
 platform.yaml: cronjobs/weekly-digest/schedule: should have 5 fields, got 4 ("0 9 * *")
 ```
 
-An editor that understands YAML schemas completes and checks it while you type: its first line names the schema.
+An editor that understands YAML schemas completes and checks the file while you type: its first line names the schema.
 """
 RULES = """\
 ## Rules between keys
 
-- A service with queues runs at least one instance: only a running worker runs jobs, and makes due again what was lost.
-  It has at least 10 s of grace: handing jobs back takes a few seconds.
+- A service with queues has at least one instance, because only a running worker runs jobs and finds lost ones.
+  Its `grace` is at least 10 s, because it takes a few seconds to return jobs to the queue.
 - The service with a port is called `web`: Heroku, Dokku and Scalingo send requests to no other name.
 - Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.
-- No two cronjobs have the same command: a wake-up knows its cronjob by it. `--name daily` at the end
-  of one tells two apart.
-- Where a command says `--queues`, they are those of the service's `queues`. A Celery worker with several has to say them:
-  without, it consumes the default queue alone.
+- Every cronjob has another command, because a wake-up finds its cronjob by the command. `--name daily` at the end
+  makes two equal commands different.
+- If a command has `--queues`, they are the service's `queues`. A Celery worker with several queues must have this option.
+  Without it, the worker consumes only the default queue.
 - A command is one program and its arguments. `&&`, pipes, `$NAME`, `*`, `~`, `#` and redirections need a shell, and not every
-  platform starts one: without quotes they are refused. In quotes, single or double, they are text, and the program gets them
-  as they are, `"$5"` too. No argument has a line break or another control character.
-- A value may have any characters but U+0000, line breaks among them. A `help` is one line: line breaks become blanks.
-- Names, branches, images and paths are of ASCII letters, digits and a few signs.
-- A platform that takes shorter names gets the first characters and a hash of the whole name: Cloud Run, with its 49, knows a
-  long one as `shop-weekly-...-3fa19c`. It depends on that name alone, and the export says what it is. A project may not be
-  called like a thing of its platform: `kube-system` on Kubernetes, `multi-user` on systemd, `redis` on Upsun.
-- A cronjob's command ends and gives its own exit code: no server, no `nohup`, no `sh -c`.
-- Celery Beat is nowhere: the platform's cronjobs take its place.
-- PostgreSQL is 15 or newer, Redis 6.2 or newer: older ones get no fixes, or lack commands that Celery needs.
-- A worker's pool is prefork, Celery's default: in threads and greenlets a message may run twice, and time limits do not hold.
+  platform starts one. Without quotes they are refused. In single or double quotes they are text, and the program gets them
+  unchanged, `"$5"` too. No argument has a line break or another control character.
+- A value may have any character except U+0000, also line breaks. A `help` is one line: line breaks become spaces.
+- Names, branches, images and paths consist of ASCII letters, digits and a few other characters.
+- Some platforms allow only shorter names. They get the first characters and a hash of the whole name. With the 49 characters of
+  Cloud Run, a long name becomes `shop-weekly-...-3fa19c`. The result depends on that name alone, and the export prints it. A
+  project may not have a name that its platform uses: `kube-system` on Kubernetes, `multi-user` on systemd, `redis` on Upsun.
+- A cronjob's command ends and returns its own exit code: no server, no `nohup`, no `sh -c`.
+- Celery Beat must not appear: the platform's cronjobs replace it.
+- PostgreSQL is 15 or newer, Redis 6.2 or newer. Older versions get no fixes, or lack commands that Celery needs.
+- A worker's pool is prefork, Celery's default. In threads and greenlets a message may run twice, and time limits do not work.
 - A required or generated variable goes to every process: cronjobs and the release command read the same settings.
 
-`check_platform` compares the file with the code, too, under these ids:
+`check_platform` also compares the file with the code, under these ids:
 
 | Id | Refused |
 | --- | --- |
-| `offbeat_deployment.E001` | whatever is wrong with the file by itself |
+| `offbeat_deployment.E001` | an error in the file itself |
 | `offbeat_deployment.E002` | a cronjob whose command is not a management command that exists |
 | `offbeat_deployment.E003` | Celery Beat in the Procfile, a compose file or the settings |
-| `offbeat_deployment.E004` | a worker whose grace is not longer than it waits for its jobs |
+| `offbeat_deployment.E004` | a worker whose `grace` is not longer than the time that it waits for its jobs |
 | `offbeat_deployment.E005` | a queue that a task is routed to and no service consumes |
 | `offbeat_deployment.E006` | a variable that the settings require and not every process gets |
-| `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is like that of one that is read, or ours |
-| `offbeat_deployment.E008` | more connections than a server's plan allows, where `connections` says how many those are |
+| `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is similar to one that is read |
+| `offbeat_deployment.E008` | more connections than a server's plan allows, if `connections` is set |
 | `offbeat_deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
 | `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
-It runs the cronjobs' own checks as well (`offbeat_cronjobs.E001` to `E005`, `W001`): commands that take no part in slots or have no
-task, policies that are none, tasks that may run for ever, unknown settings, a secret that is short.
+It also runs the cronjobs' own checks, `offbeat_cronjobs.…`: commands without slots,
+commands without a task, invalid or renamed policies, tasks without a time limit, unknown settings, a short secret.
 
-A time limit that outlasts Redis' visibility timeout is refused as `offbeat_jobs.E005`, where no lease renews the messages.
+A time limit that is longer than Redis' visibility timeout is refused as `offbeat_jobs.E005`, unless a lease renews the messages.
 """
 
 

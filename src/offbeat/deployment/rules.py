@@ -55,7 +55,7 @@ def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
     """Tell when a worker's command consumes other queues than its `queues` say."""
     if not (said := re.search(r"(?:--queues|-Q)[ =]([\w,-]+)", command)):
         if len(queues) > 1 and runs_celery(command):
-            return f'should be said by the command too: without "--queues {",".join(queues)}" it consumes the default queue alone'
+            return f'should be in the command too: without "--queues {",".join(queues)}" it consumes only the default queue'
         return None
     consumed = set(said[1].split(","))
     if consumed == set(queues):
@@ -71,7 +71,7 @@ def beat_problem(command: str) -> str | None:
     if runs_celery(command) and (
         "beat" in words or "--beat" in words or any(re.fullmatch(r"-[A-Za-z]*B", each) for each in words)
     ):
-        return f'should be without Celery Beat, got "{command}": the platform\'s own cronjobs take its place'
+        return f'should not run Celery Beat, got "{command}": the platform\'s own cronjobs replace it'
     return None
 
 
@@ -82,7 +82,9 @@ def cronjob_command_problem(command: str) -> str | None:
     if not endless and runs_celery(command):
         endless = "manage.py worker"
     if endless:
-        return f'should be a command that ends, got "{command}": {endless} never returns an exit code'
+        return (
+            f'should be a command that ends, got "{command}": {endless} does not end, so it has no exit code'
+        )
     if words[0] in SWALLOWS:
         return f'should be the management command itself, got "{command}": {words[0]} hides its exit code'
     return None
@@ -125,7 +127,7 @@ def _services(platform: Platform) -> Problems:
     if platform.cronjobs and not any(service.queues for service in platform.services):
         yield (
             "services",
-            "should have a service with queues: cronjobs only enqueue, and nobody would run their jobs",
+            "should have a service with queues: cronjobs only enqueue, and nothing would run their jobs",
         )
 
 
@@ -138,7 +140,7 @@ def _names(platform: Platform) -> Problems:
         if name in owners:
             yield (
                 f"{section}/{name}/name",
-                f'should be a name of its own, got "{name}", which belongs {owners[name]}',
+                f'should be a unique name, got "{name}", which belongs {owners[name]}',
             )
         owners[name] = f"to {section}/{name}"
 
@@ -151,7 +153,7 @@ def _commands(platform: Platform) -> Problems:
             yield (
                 f"cronjobs/{cronjob.name}/command",
                 (
-                    f'should differ from that of {first[line]}, got "{line}" twice: "--name {cronjob.name}" tells them apart'
+                    f'should differ from that of {first[line]}, got "{line}" twice: "--name {cronjob.name}" makes them different'
                 ),
             )
         first.setdefault(line, cronjob.name)
@@ -180,6 +182,6 @@ def _env(platform: Platform) -> Problems:
                     f'should name a service, got "{name}"{nearest(name, services)}',
                 )
         if variable.name in platform.resources.injected:
-            yield f"env/{variable.name}", "should be left out: a resource injects it"
+            yield f"env/{variable.name}", "should be removed: a resource injects it"
         if variable.name == "PORT":
-            yield "env/PORT", "should be left out: the service's port sets it"
+            yield "env/PORT", "should be removed: the service's port sets it"

@@ -122,7 +122,7 @@ class Schedule:
 
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise ValueError(f"a moment needs a time zone, got {moment!r}")
+        raise ValueError(f"a time needs a time zone, got {moment!r}")
     return moment.astimezone(UTC)
 
 
@@ -132,5 +132,5 @@ def _check_occurs(expression: str, cron: str) -> None:
     except (CronSimError, StopIteration):
         day, month = expression.split()[2:4]
         raise ScheduleError(
-            f'day of month: "{day}" never comes in month "{month}" ("{expression}")'
+            f'day of month: "{day}" does not exist in month "{month}" ("{expression}")'
         ) from None

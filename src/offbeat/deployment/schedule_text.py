@@ -51,7 +51,7 @@ def _five_fields(expression: str) -> list[str]:
 
 def _macro(text: str) -> str:
     if text.lower() == "@reboot":
-        raise ScheduleError("@reboot names no time; put the command into a service's command or into release")
+        raise ScheduleError("@reboot is not a time. Put the command into a service or into release")
     if text.lower() not in MACROS:
         raise ScheduleError(f'should be five fields or one of {", ".join(MACROS)}, got "{text}"')
     return MACROS[text.lower()]
@@ -81,7 +81,7 @@ def _term(field: Field, term: str, name: str) -> list[int]:
 def _step(field: Field, term: str, text: str) -> int:
     if re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= field.high:
         return int(text)
-    hint = "; steps start again with every round of the field" if text.isdecimal() and int(text) else ""
+    hint = "; steps start again in every cycle of the field" if text.isdecimal() and int(text) else ""
     raise ScheduleError(f'{field.label}: the step should be 1-{field.high}, got "{term}"{hint}')
 
 
@@ -99,7 +99,7 @@ def _base(field: Field, base: str, step: int | None, name: str) -> list[int]:
 def _drawn(field: Field, bounds: tuple[str | None, ...], step: int | None, name: str) -> list[int]:
     """Expand ``H``, ``H(0-29)`` or ``H/15``: one value, or a first value within the step."""
     if not name:
-        raise ScheduleError(f'{field.label}: "H" is drawn from the name of the cronjob, and there is none')
+        raise ScheduleError(f'{field.label}: "H" needs the name of the cronjob, and there is none')
     low, high = bounds
     choices = field.span(
         field.number(low) if low else field.low, field.number(high) if high else field.highest_draw

@@ -60,7 +60,7 @@ def _ask_postgres() -> None:
         cursor.execute("SHOW transaction_read_only")
         (is_read_only,) = cursor.fetchone()
     if is_read_only == "on":
-        raise OperationalError("it takes no writes: a standby, or default_transaction_read_only")
+        raise OperationalError("it is read-only: a standby, or default_transaction_read_only")
 
 
 def _ask_redis() -> None:

@@ -35,9 +35,11 @@ class Instances:
     """How many containers of a service run at once."""
 
     min: int = entry(
-        number(0, 1000, "instances"), "As few as this. A service with queues needs at least one.", 1
+        number(0, 1000, "instances"), "The smallest number. A service with queues needs at least one.", 1
     )
-    max: int = entry(number(1, 1000, "instances"), "As many as this, where the platform scales by itself.", 1)
+    max: int = entry(
+        number(1, 1000, "instances"), "The largest number, if the platform scales automatically.", 1
+    )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         if self.max < self.min:
@@ -53,10 +55,10 @@ INSTANCES = Record(
 class Service:
     """A long-running process made from the image."""
 
-    name: str = entry(SERVICE_NAME, "What the platform calls it: a-z and 0-9, at most 24.")
+    name: str = entry(SERVICE_NAME, "Its name on the platform: a-z and 0-9, at most 24.")
     command: str = entry(COMMAND, "One program and its arguments; no shell, so no `&&`, no `$NAME`.")
     queues: tuple[str, ...] = entry(
-        Listing(QUEUE_NAME), "The queues that it consumes: makes it a worker.", ()
+        Listing(QUEUE_NAME), "The queues that it consumes. A service with queues is a worker.", ()
     )
     instances: Instances = entry(
         INSTANCES, "How many run at once: a number, or `{min: 1, max: 3}`.", Instances()
@@ -64,21 +66,21 @@ class Service:
     cpu: float = entry(number(0.1, 64, "CPUs", integer=False), "CPUs that one instance may use.", 0.5)
     memory: int = entry(number(64, 262144, "MiB"), "Memory of one instance, in MiB.", 512)
     port: int | None = entry(
-        number(1, 65535, "a port"), "The port that it serves HTTP on; given to it as PORT.", None
+        number(1, 65535, "a port"), "The port of its HTTP server. The service gets it as PORT.", None
     )
     health: str | None = entry(
         HEALTH,
-        "With a port: the path that answers 200. Without: a command that exits 0 while the service is alive.",
+        "With a port: the path that answers 200. Without: a command that exits with 0 while the service is running.",
         None,
     )
     ready: str | None = entry(
         PATH,
-        "The path that answers 200 when requests may come, where a platform asks for that too.",
+        "The path that answers 200 when the service accepts requests, if a platform uses that too.",
         None,
     )
     grace: int = entry(
         number(1, 600, "seconds"),
-        "Seconds from SIGTERM to SIGKILL: longer than the service takes to stop by itself.",
+        "Seconds from SIGTERM to SIGKILL. The service must need less time to stop.",
         30,
     )
 
@@ -99,11 +101,11 @@ class Service:
         if self.queues and self.grace < SHORTEST_STOP:
             yield (
                 "grace",
-                f"should be at least {SHORTEST_STOP} with queues, got {self.grace}: handing jobs back takes a few seconds",
+                f"should be at least {SHORTEST_STOP} with queues, got {self.grace}: returning jobs to the queue takes seconds",
             )
         if self.port and self.health and not self.health.startswith("/"):
             yield "health", f"should be a path for a service with a port, got {found(self.health)}"
         if not self.port and self.health and self.health.startswith("/"):
             yield "health", f"should be a command for a service without a port, got {found(self.health)}"
         if not self.port and self.ready:
-            yield "ready", "should be left out for a service without a port: no request ever comes"
+            yield "ready", "should be removed for a service without a port: it gets no requests"

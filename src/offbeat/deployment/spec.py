@@ -63,22 +63,22 @@ CRON_LINE = text("text of five fields", r".*\S.*")
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A server that the platform runs for us."""
+    """A server that the platform provides."""
 
-    version: str = entry(VERSION, "Its major version, where the platform lets one choose.")
-    injects: str = entry(ENV_NAME, "The variable that its address arrives in.")
+    version: str = entry(VERSION, "Its major version, if the platform offers a choice.")
+    injects: str = entry(ENV_NAME, "The variable that contains its address.")
     connections: int | None = entry(
         number(1, 100000, "connections"),
-        "How many connections its plan allows: check_platform then counts ours.",
+        "How many connections its plan allows: check_platform compares them with the services.",
         None,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """The servers that the services need; one that lives elsewhere is required in env instead."""
+    """The servers that the services need. For an external server, make its variable required in env instead."""
 
-    postgres: Resource | None = entry(Record(Resource), "PostgreSQL, 15 or newer: holds the truth.", None)
+    postgres: Resource | None = entry(Record(Resource), "PostgreSQL, 15 or newer: stores all data.", None)
     redis: Resource | None = entry(
         Record(Resource), "Redis, 6.2 or newer, or Valkey: carries the jobs.", None
     )
@@ -102,13 +102,13 @@ class EnvVar:
     """An environment variable of the services, the cronjobs and the release command."""
 
     name: str
-    help: str = entry(HELP, "What it is for, in one line: printed in checklists.", "")
-    required: bool = entry(FLAG, "Somebody must set it; nothing starts without.", False)
-    generated: bool = entry(FLAG, "A long random secret, made once, the same for every process.", False)
-    default: str | None = entry(VALUE, "Set to this unless somebody says otherwise; in quotes.", None)
-    secret: bool = entry(FLAG, "Kept where the platform keeps secrets, and never printed.", False)
+    help: str = entry(HELP, "Its purpose, in one line. Checklists print it.", "")
+    required: bool = entry(FLAG, "A person must set it. No process starts without it.", False)
+    generated: bool = entry(FLAG, "A long random secret, generated once, the same for every process.", False)
+    default: str | None = entry(VALUE, "The value, unless a person sets another one. In quotes.", None)
+    secret: bool = entry(FLAG, "Stored with the platform's secrets, and never printed.", False)
     services: tuple[str, ...] = entry(
-        Listing(ANY_NAME), "Only these services get it; without, every process does.", ()
+        Listing(ANY_NAME), "Only these services get it. Without this key every process gets it.", ()
     )
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -119,7 +119,7 @@ class EnvVar:
         if self.services and (self.required or self.generated):
             yield (
                 "services",
-                (f"should be left out for a {said[0]} variable: cronjobs and the release need it too"),
+                (f"should be removed for a {said[0]} variable: cronjobs and the release need it too"),
             )
 
     @property
@@ -133,11 +133,13 @@ class EnvVar:
 
 @dataclass(frozen=True, kw_only=True)
 class CronJobSpec:
-    """A schedule and a management command; the platform runs it."""
+    """A schedule and a management command. The platform runs it."""
 
-    name: str = entry(CRONJOB_NAME, "What slots, logs and the platform call it. A new name is a new cronjob.")
+    name: str = entry(
+        CRONJOB_NAME, "Its name in slots, logs and on the platform. A new name is a new cronjob."
+    )
     schedule: str = entry(CRON_LINE, "Five fields: minute, hour, day of month, month, day of week.")
-    timezone: str = entry(ZONE, "The time zone that the schedule is in, like Europe/Berlin.", "UTC")
+    timezone: str = entry(ZONE, "The time zone of the schedule, like Europe/Berlin.", "UTC")
     command: str = entry(COMMAND, "A management command that enqueues and exits: the job runs in a worker.")
 
     @property
@@ -153,20 +155,20 @@ class CronJobSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """All of platform.yaml."""
+    """The whole file."""
 
     name: str = entry(PLATFORM_NAME, "The app's name on the platform.")
     repository: str | None = entry(
-        REPOSITORY, "Where platforms that build from GitHub find it: their exporters ask for it.", None
+        REPOSITORY, "The repository for platforms that build from GitHub. Their exporters need it.", None
     )
-    branch: str = entry(BRANCH, "The branch that they deploy.", "main")
+    branch: str = entry(BRANCH, "The branch that these platforms deploy.", "main")
     image: str | None = entry(
-        IMAGE, "The image that platforms without a builder pull: their exporters ask for it.", None
+        IMAGE, "The image for platforms without a builder. Their exporters need it.", None
     )
     services: tuple[Service, ...] = entry(
         NamedList(Record(Service)), "Long-running processes made from the image."
     )
-    resources: Resources = entry(Record(Resources), "Servers that the platform runs for us.", Resources())
+    resources: Resources = entry(Record(Resources), "Servers that the platform provides.", Resources())
     release: str | None = entry(COMMAND, "Runs once per deploy, before the new services start.", None)
     env: tuple[EnvVar, ...] = entry(ByName(ENV_NAME, Record(EnvVar)), "Environment variables, by name.", ())
     cronjobs: tuple[CronJobSpec, ...] = entry(

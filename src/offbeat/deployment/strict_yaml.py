@@ -11,7 +11,7 @@ SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class StrictLoader(SafeLoader):
-    """A safe loader that refuses a key that stands twice in one mapping, where YAML would keep the last."""
+    """A safe loader that refuses a key that appears twice in one mapping, where YAML would keep the last."""
 
 
 def _strict_mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -21,7 +21,7 @@ def _strict_mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, A
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.MarkedYAMLError(
-                problem=f'"{key}" stands twice in one mapping', problem_mark=key_node.start_mark
+                problem=f'"{key}" appears twice in one mapping', problem_mark=key_node.start_mark
             )
         seen.add(key)
     return dict(loader.construct_mapping(node, deep=True))

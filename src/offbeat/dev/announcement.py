@@ -1,48 +1,25 @@
-"""Says which addresses to open, as soon as the page answers and not before."""
+"""The addresses to open, and who may sign in there."""
 
 from __future__ import annotations
 
-import http.client
-import threading
-import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from offbeat.dev.demo_user import NAME, PASSWORD
-from offbeat.dev.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from offbeat.dev.processes import Processes
-
 PAGES = {
     "/": "the site",
-    "/ops/": "what runs, waits and went wrong",
+    "/ops/": "what runs, waits and failed",
     "/local/mail/": "every mail that it sends",
 }
-PAUSE = 0.2  # seconds between two looks
-ANSWER = 10  # seconds that the answer may take
 
 
-def announce_in_background(processes: Processes, environment: Mapping[str, str]) -> None:
+def announcement(environment: Mapping[str, str], *, has_demo_user: bool) -> str:
     pages = PAGES | {f"/{environment.get('ADMIN_PATH', 'admin').strip('/')}/": "the tables"}
-    threading.Thread(target=_announce, args=(processes, environment["PORT"], pages), daemon=True).start()
-
-
-def _announce(processes: Processes, port: str, pages: Mapping[str, str]) -> None:
-    while not _answers(int(port)):
-        time.sleep(PAUSE)
-    lines = [f"http://localhost:{port}{path:13} {what}" for path, what in pages.items()]
-    lines.append(f'Sign in as "{NAME}" with the password "{PASSWORD}". Ctrl-C stops everything.')
-    processes.say("\n".join(["", *lines, ""]))
-
-
-def _answers(port: int) -> bool:
-    """Whether the site is well; urllib would ask a proxy that the environment names."""
-    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER)) as connection:
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
+    lines = [f"http://localhost:{environment['PORT']}{path:13} {what}" for path, what in pages.items()]
+    who = f'Sign in as "{NAME}" with the password "{PASSWORD}".'
+    if not has_demo_user:
+        who = "Sign in with an account of that database: no demo user was made there."
+    return "\n".join(["", *lines, f"{who} Ctrl-C stops everything.", ""])

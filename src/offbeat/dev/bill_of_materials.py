@@ -52,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
         + "\n"
     )
     if refused := surprises(bill["components"], known):
-        hint = "Hint: take another package, or say why under [tool.offbeat.licences] of pyproject.toml: name = 'the reason'"
-        sys.stderr.write("\n".join(["Error: licences that nobody has allowed:", *refused, hint]) + "\n")
+        hint = "Hint: use another package, or give a reason under [tool.offbeat.licences] of pyproject.toml: name = 'the reason'"
+        sys.stderr.write("\n".join(["Error: licences that are not allowed:", *refused, hint]) + "\n")
         return os.EX_DATAERR
     return 0
 

@@ -68,7 +68,7 @@ class Claim:
                 return owner.environment
             if time.monotonic() > deadline:
                 raise ServerFailedError(
-                    f"./run {owner.task if owner else ''} is starting since {STARTING} s."
+                    f"./run {owner.task if owner else ''} has been starting for {STARTING} s."
                 )
             time.sleep(0.1)
         return None

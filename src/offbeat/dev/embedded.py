@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 STARTING = 60  # seconds until a start has failed: recovery after a kill takes its time on a slow disk
 STOPPING = 10  # seconds for each signal, before a harder one
 PAUSE = 0.02  # seconds between two looks
+FULL_DISK = "No space left on device"
 LOG_LIMIT = 1 << 20  # bytes; a longer log starts anew
 
 
 class ServerFailedError(Exception):
     """A server did not start. Show the message: it ends with the last lines of the server's log."""
+
+
+def failure(what: str, said: str, folder: Path) -> ServerFailedError:
+    """Return why a server did not start; `said` are its own words, and many where one would do."""
+    if FULL_DISK in said:
+        return ServerFailedError(f"{what}: no space is left on the disk of {folder}. Hint: free 100 MB.")
+    return ServerFailedError(f"{what}:\n{said}")
 
 
 class EmbeddedServer:
@@ -183,9 +191,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + STARTING
         while not self.answers():
             if not self.is_running or time.monotonic() > deadline:
-                raise ServerFailedError(
-                    f"{self.name} did not start; {self.log} ends with:\n{self._log_end()}"
-                )
+                raise failure(f"{self.name} did not start; {self.log} says", self._log_end(), self.folder)
             time.sleep(PAUSE)
 
     def _log_end(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from offbeat.dev.embedded import EmbeddedServer, ServerFailedError
+from offbeat.dev.embedded import EmbeddedServer, ServerFailedError, failure
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.unprivileged import account_arguments, hand_over, let_read
 
@@ -116,7 +116,7 @@ class EmbeddedPostgres(EmbeddedServer):
             **account_arguments(),
         )
         if done.returncode:
-            raise ServerFailedError(f"PostgreSQL's initdb failed:\n{done.stderr.strip()}")
+            raise failure("PostgreSQL's initdb failed", done.stderr.strip(), self.folder)
         unfinished.rename(self.data)
 
     def _check_version(self) -> None:
@@ -135,7 +135,7 @@ def executables() -> Path:
     found = sorted(folders, key=lambda folder: folder.parent.name)
     if not found:
         raise ServerFailedError(
-            "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to a PostgreSQL of yours, in .env for instance."
+            "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to your own PostgreSQL, for example in .env."
         )
     return found[-1]
 

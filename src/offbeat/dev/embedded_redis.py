@@ -52,7 +52,7 @@ class EmbeddedRedis(EmbeddedServer):
         shutil.rmtree(unread, ignore_errors=True)
         self.data.rename(unread)
         sys.stderr.write(
-            f"Redis starts empty: {unread} was written by another Redis, and this one cannot read it.\n"
+            f"Redis starts empty: {unread} was written by another Redis, which this version cannot read.\n"
         )
         return super().start()
 

@@ -12,9 +12,7 @@ from offbeat.dev.pin_merge import agree_on_pins
 
 MOST_CONFLICTS = 127  # what git merge-file counts up to; beyond are its errors
 BY_PACKAGE = "merged by package"
-YOURS_STAYS = (
-    "conflict: yours stays, since {why}; compare with git --git-dir=.local/upstream.git show {new}:{path}"
-)
+YOURS_STAYS = "conflict: your file stays, because {why}; compare it with git --git-dir=.local/upstream.git show {new}:{path}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def _merge_contents(
         return Outcome(path, BY_PACKAGE, FileVersion(content, is_executable))
     content, places = merge_lines(*agree_on_pins(start.content, yours.content, new.content), labels)
     if places > MOST_CONFLICTS:
-        return keep_yours(path, yours, "a file that is no text cannot be merged", labels)
+        return keep_yours(path, yours, "only text files can be merged", labels)
     if places:
         word = f"conflict in {places} {'place' if places == 1 else 'places'}"
         return Outcome(path, word, FileVersion(content, is_executable), is_conflict=True)

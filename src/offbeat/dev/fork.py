@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     """Make the fork; returns 64 for a name that cannot be, 65 for a file that does not read, 75 for uncommitted changes."""
     parser = argparse.ArgumentParser(prog="./run fork", description=__doc__)
     parser.add_argument("name", metavar="NAME", help="3 to 30 of a-z, 0-9 and hyphen")
-    parser.add_argument("--keep-example", action="store_true", help="the newsletter stays, to be looked at")
+    parser.add_argument("--keep-example", action="store_true", help="keep the newsletter, to read it")
     parser.add_argument(
         "--upstream", metavar="ADDRESS", help="where updates come from: a git address or a path"
     )
@@ -98,17 +98,17 @@ def refuse_name(name: str) -> None:
     except ValueError as error:
         raise ForkError(f"NAME: {error}", os.EX_USAGE) from None
     if name == "offbeat":
-        raise ForkError('NAME: should be a name of your own, got "offbeat"', os.EX_USAGE)
+        raise ForkError('NAME: should be your own name, got "offbeat"', os.EX_USAGE)
 
 
 def refuse_uncommitted(root: Path) -> None:
     try:
         changes = uncommitted_changes(root)
     except GitError as error:
-        hint = "Hint: git init && git add --all && git commit, so that git can bring everything back."
+        hint = "Hint: git init && git add --all && git commit, so that git can restore everything."
         raise ForkError(f"{error}. {hint}", os.EX_TEMPFAIL) from None
     if changes:
-        hint = "Hint: commit first, so that git can bring everything back."
+        hint = "Hint: commit first, so that git can restore everything."
         raise ForkError(f"git has uncommitted changes, in {changes}. {hint}", os.EX_TEMPFAIL)
 
 

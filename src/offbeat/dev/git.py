@@ -28,7 +28,7 @@ def git(folder: Path, *arguments: str, stdin: str | None = None, env: Mapping[st
             check=False,
         )
     except FileNotFoundError:
-        raise GitError("there is no git here") from None
+        raise GitError("this is not a git repository") from None
     if done.returncode:
         raise GitError(reason_of(done.stderr) or f"git {arguments[0]} failed")
     return done.stdout

@@ -63,11 +63,11 @@ def resolve_locks(root: Path, merged: Iterable[str]) -> str:
     if not locks:
         return ""
     if not (shutil.which("uv") or Path(sys.executable).with_name("uv").exists()):
-        return "The locks are not resolved together, for want of uv: ./run lock does it, and takes newer versions."
+        return "uv is not installed, so the locks are not resolved together. ./run lock does it, and takes newer versions."
     environment = os.environ | {"PYTHONPATH": str(root / "src")}  # the new core's, in its place
     command = [sys.executable, "-c", RESOLVE]
     if subprocess.run(command, cwd=root, env=environment, check=False).returncode == 0:  # noqa: S603
         return f"{', '.join(locks)}: resolved by uv"
     for path, content in locks.items():
         (root / path).write_bytes(content)
-    return "uv could not resolve the locks, see above: they are merged by package. ./run lock does it again."
+    return "uv could not resolve the locks, see above: they are merged by package. Run ./run lock again."

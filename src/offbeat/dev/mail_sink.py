@@ -35,5 +35,5 @@ async def serve(host: str, port: int, folder: Path, say: Callable[[str], None]) 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(sink, enable_SMTPUTF8=True, loop=loop), host, port)
     async with server:
-        say(f"Taking mails on {host}:{port}, and delivering none.")
+        say(f"Accepting mails on {host}:{port}, and delivering none.")
         await server.serve_forever()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from django.db.migrations.state import ProjectState
 
 BEHIND = "docs/offbeat/migrations.md"
-OLD_CODE = "the code that runs beside the new schema until the deploy is over"
+OLD_CODE = "the code that runs with the new schema until the deploy is over"
 # What squawk knows, and what Django has for it. Its other rules are matters of taste, or what `release` does for each migration.
 REFUSED = {
     "require-concurrent-index-creation": "BuildIndex of offbeat.database.index_operations, in a migration with atomic = False",
@@ -54,7 +54,7 @@ REFUSED = {
     "ban-drop-table": f"first a deploy whose code does not read it: {OLD_CODE} does",
     "renaming-column": f"a new column, or db_column: {OLD_CODE} knows the old name",
     "renaming-table": f"db_table: {OLD_CODE} knows the old name",
-    "unchecked": "RunSQL, or a look of yours at what ./run manage sqlmigrate prints",
+    "unchecked": "RunSQL, or check what ./run manage sqlmigrate prints",
 }
 HARMLESS = (CreateExtension, CreateCollation)  # they ask the database, and lock no table
 ACCEPTED = re.compile(r"#\s*accepts ([a-z-]+): \S")
@@ -104,7 +104,7 @@ class Script:
         """Give what is wrong in a line, unless the migration accepts it, or the rule is one of squawk's that are not ours."""
         if rule in REFUSED and rule not in ACCEPTED.findall(self.path.read_text()):
             where = f"{str(self.path).removeprefix(f'{CHECKOUT}/')}: {operation}"
-            yield f"{where}: {message} ({rule}) Right would be: {REFUSED[rule]}."
+            yield f"{where}: {message} ({rule}) Right: {REFUSED[rule]}."
 
 
 def main() -> int:
@@ -122,7 +122,7 @@ def report() -> int:
     if problems:
         sys.stdout.write("".join(f"{each}\n" for each in problems))
         sys.stdout.write(
-            f"Hint: {BEHIND} shows the ways without a lock. Where it does no harm (the table is small or new), "
+            f"Hint: {BEHIND} shows the ways without a lock. If it does no harm (the table is small or new), "
             "write into the migration: # accepts RULE: why\n"
         )
     return 1 if problems else 0
@@ -196,7 +196,7 @@ def find_problems(scripts: Sequence[Script]) -> Iterator[str]:
     for script in scripts:
         for operation in script.unchecked:
             yield from script.problem(
-                "unchecked", operation, "It asks the database, and cannot be checked here."
+                "unchecked", operation, "It queries the database, so it cannot be checked here."
             )
     for is_atomic in (True, False):
         some = [each for each in scripts if each.is_atomic is is_atomic and each.text]

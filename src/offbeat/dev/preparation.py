@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import redis
 
 from offbeat.dev.child_processes import end_by_force, family, start_child
-from offbeat.dev.ports import LOOPBACK, free_port, is_free
-from offbeat.dev.servers import MANAGE
+from offbeat.dev.ports import LOOPBACK, is_free
+from offbeat.dev.refusal import RefusedError
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
 from offbeat.env import Environment, redacted
@@ -22,13 +24,7 @@ if TYPE_CHECKING:
 
     from offbeat.dev.claim import Claim
 
-
-class RefusedError(Exception):
-    """Nothing was started: show the message, exit with the code."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
+BACKLOG = 128  # connections that wait while the site starts
 
 
 def take(claim: Claim) -> None:
@@ -38,22 +34,28 @@ def take(claim: Claim) -> None:
     owner = claim.owner()
     who = f"./run {owner.task} (pid {owner.pid})" if owner else "Another process"
     raise RefusedError(
-        f"{who} runs the servers of this checkout already. Hint: stop it first.", os.EX_TEMPFAIL
+        f"{who} already runs the servers of this checkout. Hint: stop it first.", os.EX_TEMPFAIL
     )
 
 
-def check_port(environment: Mapping[str, str]) -> None:
-    """Raise RefusedError when somebody listens on PORT, or it is no port."""
+def listen(environment: Mapping[str, str]) -> socket.socket:
+    """Listen on PORT, for the site that takes over; raises RefusedError when somebody else does, or it is no port."""
     env = Environment(environment)
     port = env.integer("PORT", 8000, minimum=1, maximum=65535)
     if env.problems:
         raise RefusedError(env.problems[0], os.EX_CONFIG)
-    if not is_free(port):
+    try:
+        return socket.create_server((LOOPBACK, port), backlog=BACKLOG)
+    except PermissionError as error:
+        raise RefusedError(
+            f"Port {port}: {error.strerror}. Hint: PORT=8000 ./run up", os.EX_TEMPFAIL
+        ) from None
+    except OSError:
         nearby = range(port + 1, min(port + 1000, 65536))
         other = next((each for each in nearby if is_free(each)), 8000)
         raise RefusedError(
-            f"Port {port} is taken by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
-        )
+            f"Port {port} is used by another program. Hint: PORT={other} ./run up", os.EX_TEMPFAIL
+        ) from None
 
 
 def check_redis(environment: Mapping[str, str]) -> None:
@@ -72,9 +74,7 @@ def check_redis(environment: Mapping[str, str]) -> None:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
         said = str(error).rstrip(".")
-        message = (
-            f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it for an embedded Redis."
-        )
+        message = f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 
 
@@ -82,35 +82,32 @@ def _refuse(problem: str) -> NoReturn:
     raise ValueError(problem)
 
 
-def mail_sink() -> dict[str, str]:
-    """Give the settings that send every mail to `manage.py mailsink`."""
-    return {"EMAIL_HOST": LOOPBACK, "EMAIL_PORT": str(free_port()), "EMAIL_USE_TLS": "false"}
+def prepare(environment: Mapping[str, str], *, with_demo_user: bool) -> None:
+    """Migrate, and make the demo user; raises RefusedError where that fails, which has been reported."""
+    demo_user = ["--demo-user"] if with_demo_user else []
+    code, _ = check_code(["--migrate", *demo_user], environment, output=None)
+    if code:
+        raise RefusedError("", code)
 
 
-def prepare(environment: Mapping[str, str]) -> None:
-    """Migrate, and make the demo user; raises RefusedError with what the command said and its exit code."""
-    manage(["migrate", "--verbosity", "0"], environment)
-    if Environment(environment).boolean("DEBUG", default=False):
-        manage(["create_demo_user"], environment)
-
-
-def manage(arguments: list[str], environment: Mapping[str, str]) -> None:
+def check_code(
+    arguments: list[str], environment: Mapping[str, str], *, output: int | None = subprocess.PIPE
+) -> tuple[int, str]:
+    """Load the project in a process of its own; give its exit code, and what it printed unless that went to the terminal."""
     child = None
     try:
         with undisturbed():
             child = start_child(
-                [*MANAGE, *arguments],
+                [sys.executable, "-m", "offbeat.dev.code_check", *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=output,
+                stderr=output and subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us
             )
-        output, _ = child.communicate()
+        said, _ = child.communicate()
     finally:
         if child:
             end_by_force(family(child))
             child.wait()
-    if child.returncode:
-        said = output.decode(errors="replace").strip().removeprefix("Error: ")
-        raise RefusedError(said or f"manage.py {arguments[0]} failed", shell_code(child.returncode))
+    return shell_code(child.returncode), (said or b"").decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""`./run check`: everything that needs no running server; all of it runs, whatever fails."""
+"""`./run check`: everything that does not need to running server; all of it runs, whatever fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from offbeat.dev.environments import private
@@ -46,8 +47,10 @@ PRODUCTION = {
 def main(names: Sequence[str]) -> int:
     """Run the named checks, or all; print how each went, and what it said if it failed. Returns 1 if any did."""
     if unknown := set(names) - CHECKS.keys():
+        nearest = get_close_matches(min(unknown), CHECKS, n=1)
+        meant = f" Did you mean {nearest[0]}?" if nearest else ""
         sys.stderr.write(
-            f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.\n"
+            f"Error: no such check: {', '.join(sorted(unknown))}. There are: {', '.join(CHECKS)}.{meant}\n"
         )
         return os.EX_USAGE
     environment = private(os.environ) | NO_SERVERS | PRODUCTION

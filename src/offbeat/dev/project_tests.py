@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the sessions, one after the other; returns the exit code of the first that failed."""
     raise_when_asked_to_stop()
     chosen = sessions(arguments)
+    if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
+        sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
     try:
         results = [(session.name, *run(session)) for session in chosen]
     except Stopped as stopped:

@@ -22,7 +22,7 @@ def redis_executable() -> Path:
             return Path(candidate)
     raise ServerFailedError(
         "No embedded Redis for this machine. Hint: install one (brew install valkey, or apt install redis-server), "
-        "or set REDIS_URL to one of yours."
+        "or set REDIS_URL to your own."
     )
 
 

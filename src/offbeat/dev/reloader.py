@@ -1,9 +1,7 @@
-"""`python -m offbeat.dev.reloader COMMAND ...`: run a service, and run it anew when a Python file in src changes.
+"""`python -m offbeat.dev.reloader COMMAND ...`: run a service, and run it anew when the code changes.
 
-It stops the service as the platform does, by one SIGTERM to its main process, and waits for its grace. The command line of
-watchfiles, whose library notices the changes, does not. Stopped during a reload it sends a second SIGINT, at which a worker gives
-up its jobs; stopped at all it kills after five seconds, whatever its options say; it leaves the pool of a worker that it has killed
-behind; and it goes on watching when a service has crashed.
+It stops the service as the platform does, by one SIGTERM to its main process, and waits for its grace. `./run up` does the same for
+all of its processes together.
 """
 
 from __future__ import annotations
@@ -14,21 +12,23 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from watchfiles import PythonFilter, watch
-
 from offbeat.dev.child_processes import end_leftovers, start_child, stop_by
+from offbeat.dev.code_error import describe_error
+from offbeat.dev.commands import UNDER_RELOADER
 from offbeat.dev.servers import CHECKOUT
+from offbeat.dev.source_files import SourceFiles, unreadable
 from offbeat.dev.stop_signals import SIGNALS
 from offbeat.dev.with_servers import shell_code
 from offbeat.env import env
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 PAUSE = 0.2  # seconds between two looks
-YOUNG = 10  # seconds: a service that ends so soon after a change ended by it, and waits for the next
+YOUNG = 60  # seconds: a service that ends so soon after a change ended by it, and waits for the next
+FILES = ("platform.yaml", "manage.py")
 
 
 class ReloadedService:
@@ -42,7 +42,8 @@ class ReloadedService:
 
     def start(self) -> None:
         # A session of its own: a signal to our process group must not reach the service's pool processes.
-        self.process = start_child(self.command, start_new_session=True)
+        environment = os.environ | {UNDER_RELOADER: "true"}
+        self.process = start_child(self.command, start_new_session=True, env=environment)
         self.has_failed = False
 
     def stop(self) -> None:
@@ -59,42 +60,41 @@ class ReloadedService:
         if time.monotonic() > self.young_until:
             return shell_code(self.process.returncode)
         self.has_failed = True
-        sys.stderr.write("It ended at once: waiting for the next change.\n")
+        sys.stderr.write("It ended immediately: waiting for the next change.\n")
         return None
 
 
-def main(command: Sequence[str], folder: Path = CHECKOUT / "src") -> int:
+def main(command: Sequence[str], root: Path = CHECKOUT) -> int:
     """Return the service's exit code when it ends by itself, and ours when we are asked to stop."""
     service, asked = ReloadedService(command), list[int]()
     for number in SIGNALS:
         # No exception: a service that is just being stopped is not asked twice, and one that starts is not lost.
         signal.signal(number, lambda received, _: asked.append(received))
-    for changes in watch_folder(folder):
-        if changes and not asked:
-            sys.stderr.write("A file has changed: starting anew.\n")
-            service.young_until = time.monotonic() + YOUNG
-        if changes or asked:
-            service.stop()
-        if asked:
-            return 128 + asked[0]
-        if changes or service.process is None:
-            service.start()
+    files = SourceFiles(root, FILES)
+    broken: set[str] = set()
+    service.start()
+    while not asked:
+        if changed := files.changes():
+            broken = {name for name in broken | set(changed) if any(unreadable(root, [name]))}
+            if is_readable(root, broken):
+                sys.stderr.write(f"{changed[0]} has changed: starting anew.\n")
+                service.young_until = time.monotonic() + YOUNG
+                service.stop()
+                if not asked:
+                    service.start()
         if (code := service.exit_code()) is not None:
             return code
-    return os.EX_OK
-
-
-def watch_folder(folder: Path) -> Iterator[object]:
-    """Yield at each change, and empty sets meanwhile; where nothing can be watched, only those: the service runs all the same."""
-    try:
-        yield from watch(
-            folder, watch_filter=PythonFilter(), rust_timeout=int(PAUSE * 1000), yield_on_timeout=True
-        )
-    except (OSError, RuntimeError) as error:
-        sys.stderr.write(f"{folder} cannot be watched: {error}. Changes need a restart.\n")
-    while True:
-        yield ()
         time.sleep(PAUSE)
+    service.stop()
+    return 128 + asked[0]
+
+
+def is_readable(root: Path, broken: set[str]) -> bool:
+    """Whether Python can read the files; what it cannot read is printed, and waits for the next save."""
+    errors = list(unreadable(root, sorted(broken)))
+    for error in errors:
+        sys.stderr.write(f"{describe_error(error, root)}\n")
+    return not errors
 
 
 if __name__ == "__main__":

@@ -19,6 +19,11 @@ KEPT = {"tools", "running"}  # programs of optional tests; the claim, whose lock
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Delete what is in .local/ and with --all the environment too; returns 75 when a process still uses it."""
+    if unknown := [each for each in arguments if each != "--all"]:
+        sys.stderr.write(
+            f"Error: ./run reset takes --all or nothing, got {unknown[0]}. Nothing was deleted.\n"
+        )
+        return os.EX_USAGE
     with Claim(FOLDER, "reset") as claim:
         if not claim.take():
             owner = claim.owner()
@@ -29,6 +34,8 @@ def main(arguments: Sequence[str] = ()) -> int:
             if path.name not in KEPT:
                 remove(path)
     sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
+    if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
+        sys.stdout.write(f"Untouched: what {' and '.join(named)} lead to. Only embedded servers are reset.\n")
     if "--all" in arguments:
         shutil.rmtree(CHECKOUT / ".venv", ignore_errors=True)
     return 0

@@ -13,7 +13,7 @@ from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.env import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from offbeat.dev.embedded import EmbeddedServer
 
@@ -25,8 +25,10 @@ MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 
 
 @contextmanager
-def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[dict[str, str]]:
-    """Start PostgreSQL and Redis where no variable names one; gives the variables to add."""
+def needed_servers(
+    environment: Mapping[str, str], folder: Path = FOLDER, say: Callable[[str], object] = lambda _: None
+) -> Iterator[dict[str, str]]:
+    """Start PostgreSQL and Redis where no variable names one, and say so; gives the variables to add."""
     servers: dict[str, EmbeddedServer] = {
         "DATABASE_URL": EmbeddedPostgres(folder / "postgres"),
         "REDIS_URL": EmbeddedRedis(folder / "redis"),
@@ -35,4 +37,8 @@ def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Ite
         missing = {
             name: server for name, server in servers.items() if not Environment(environment).is_set(name)
         }
-        yield {name: stack.enter_context(server).url for name, server in missing.items()}
+        urls = {}
+        for name, server in missing.items():
+            say(f"Starting {server.name}{'' if server.data.exists() else ', for the first time'} ...")
+            urls[name] = stack.enter_context(server).url
+        yield urls

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from offbeat.dev.local_variables import (
+    FROM_FILE,
+    LocalVariablesError,
+    read_local_variables,
+    typed_variables,
+)
 from offbeat.dev.python_environment import PYTHON, UV, EnvironmentFailedError, prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WITH_SERVERS = ["-m", "offbeat.dev.with_servers", "python"]
-# As a shell reads it: with quotes, comments and other variables in its values.
-ENV_FILE = 'set -ea; . ./.env; exec "$0" -c "import json, os; print(json.dumps({**os.environ}))"'
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,25 @@ class Task:
 
 
 TASKS = [
-    Task("up", "", "start everything, with the servers it needs, until Ctrl-C", ["-m", "offbeat.dev.up"]),
+    Task("up", "", "start everything, with its servers, until Ctrl-C", ["-m", "offbeat.dev.up"]),
     Task(
         "test",
         "[--core] [...]",
-        "run the tests on servers of their own; arguments go to pytest",
+        "run the tests on their own servers; arguments go to pytest",
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
     ),
     Task(
         "check",
         "[...]",
-        "lint, format, types, Django's checks, migrations and what they lock, platform.yaml; or those that are named",
+        "lint, format, types, Django's checks, migrations and their locks, platform.yaml; or only the named ones",
         ["-m", "offbeat.dev.project_checks"],
         reads_env_file=False,
     ),
     Task(
         "manage",
         "[...]",
-        "run a Django command, with the servers of ./run up or its own",
+        "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
     ),
     Task(
@@ -62,6 +64,19 @@ TASKS = [
         "NAME",
         "run a cronjob of platform.yaml now",
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
+    ),
+    Task(
+        "worker",
+        "--debug",
+        "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
+        [*WITH_SERVERS, "manage.py", "debug_worker"],
+    ),
+    Task(
+        "fix",
+        "",
+        "format the code, and fix what ruff can; say what is left",
+        ["-m", "offbeat.dev.project_fixes"],
+        reads_env_file=False,
     ),
     Task(
         "psql",
@@ -72,7 +87,7 @@ TASKS = [
     Task(
         "lock",
         "[...]",
-        "pin the newest allowed versions of all requirements; or of those that are named",
+        "pin the newest allowed versions of all requirements, or of the named ones",
         ["-m", "offbeat.dev.requirements"],
         reads_env_file=False,
         needs_packages=not UV.exists(),
@@ -80,7 +95,7 @@ TASKS = [
     Task(
         "sbom",
         "[FILE]",
-        "list what production consists of, in dist/sbom.json or FILE, and its licences",
+        "list the components of production and their licences, in dist/sbom.json or FILE",
         ["-m", "offbeat.dev.bill_of_materials"],
         reads_env_file=False,
     ),
@@ -95,7 +110,7 @@ TASKS = [
     Task(
         "update",
         "[VERSION]",
-        "take a newer core, and what changed around it; --check only tells whether there is one",
+        "take a newer core, and the changes around it; --check only reports whether there is one",
         ["-m", "offbeat.dev.update"],
         reads_env_file=False,
         needs_packages=False,
@@ -112,14 +127,14 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "measure what Offbeat costs beside its peers: jobs, cron, ops, connections or web",
+        "compare the costs of Offbeat with those of similar tools: jobs, cron, ops, connections or web",
         ["-m", "bench"],
         reads_env_file=False,
     ),
     Task(
         "wheel",
-        "",
-        "build the core as a wheel in dist/, for a project that is no fork",
+        "[FOLDER]",
+        "build the core as a wheel in dist/, for a project that is not a fork",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
     ),
@@ -139,13 +154,20 @@ def main(arguments: Sequence[str]) -> int:
             f'./run has no task "{name}".{did_you_mean(name, tasks)} Its tasks:\n{listing(tasks)}'
         )
         return os.EX_USAGE
+    if rest and not task.arguments:
+        sys.stderr.write(f"Error: ./run {name} takes no arguments, got {rest[0]}.\n")
+        return os.EX_USAGE
     try:
         if task.needs_packages:
             prepare_environment()
     except EnvironmentFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_UNAVAILABLE
-    return execute(task, rest)
+    try:
+        return execute(task, rest)
+    except LocalVariablesError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_CONFIG
 
 
 def listing(tasks: Sequence[Task]) -> str:
@@ -159,25 +181,12 @@ def did_you_mean(name: str, tasks: Sequence[Task]) -> str:
 
 
 def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
-    """Become the task's process."""
-    environment = (read_env_file() if task.reads_env_file else {}) | os.environ
-    environment["PYTHONPATH"] = str(Path("src").resolve())
+    """Become the task's process. What comes from .env is named: `./run up` reads it again when the file changes."""
+    typed = typed_variables(os.environ) if task.reads_env_file else dict(os.environ)
+    given = read_local_variables(typed) if task.reads_env_file else {}
+    environment = given | typed | {FROM_FILE: " ".join(given), "PYTHONPATH": str(Path("src").resolve())}
     python = str(PYTHON) if PYTHON.exists() else sys.executable
     os.execve(python, [python, *task.command, *arguments], environment)  # noqa: S606
-
-
-def read_env_file() -> dict[str, str]:
-    """Return the variables of .env; those that the terminal has set win over them."""
-    if not Path(".env").exists():
-        return {}
-    command = ["bash", "-c", ENV_FILE, sys.executable]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        sys.stderr.write(
-            "Error: .env: the shell cannot read it, see above. Right would be lines like NAME='a value'.\n"
-        )
-        sys.exit(os.EX_CONFIG)
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

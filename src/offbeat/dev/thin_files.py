@@ -26,7 +26,7 @@ README = "README.md"
 README_TEXT = """\
 # {title}
 
-Everything starts with one command, on a machine with nothing but Python, and is tested by another:
+One command starts everything, on a machine that has only Python. Another one tests it:
 
 ```console
 $ ./run up

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from offbeat.deployment.spec import PlatformError
-from offbeat.dev.announcement import announce_in_background
+from offbeat.deployment.spec import PlatformError, read
+from offbeat.dev.announcement import announcement
 from offbeat.dev.claim import Claim
-from offbeat.dev.commands import commands
 from offbeat.dev.embedded import ServerFailedError
 from offbeat.dev.environments import development
-from offbeat.dev.preparation import RefusedError, check_port, check_redis, mail_sink, prepare, take
+from offbeat.dev.local_setup import LocalSetup
+from offbeat.dev.local_variables import typed_variables
+from offbeat.dev.preparation import check_redis, listen, prepare, take
 from offbeat.dev.processes import Processes
-from offbeat.dev.servers import CHECKOUT, FOLDER, MANAGE, needed_servers
+from offbeat.dev.readiness import Readiness
+from offbeat.dev.refusal import RefusedError
+from offbeat.dev.servers import CHECKOUT, FOLDER, needed_servers
+from offbeat.dev.shared_servers import FLAG, agree
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
-from offbeat.dev.with_servers import shell_code
+from offbeat.dev.supervisor import Supervisor
 from offbeat.env import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # What the processes of another terminal need to know: `./run manage` asks for it.
 SHARED = ("DATABASE_URL", "REDIS_URL", "PORT", "BASE_URL", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_USE_TLS")
 
 
-def main() -> int:
+ACT = "./run up migrates that database, and its worker takes the jobs that wait there"
+
+
+def main(arguments: Sequence[str] = ()) -> int:
     """Run until somebody or something stops it; returns the exit code: 130 for Ctrl-C, 143 for SIGTERM."""
+    parser = argparse.ArgumentParser(prog="./run up", description="Start everything, until Ctrl-C.")
+    parser.add_argument(FLAG, action="store_true", help="also on servers that others use")
+    options = parser.parse_args(arguments)
     raise_when_asked_to_stop()
     os.chdir(CHECKOUT)
     try:
-        return up()
-    except ServerFailedError as error:
+        return up(may_share=options.shared_servers)
+    except (ServerFailedError, OSError) as error:
         return refuse(str(error), os.EX_UNAVAILABLE)
     except PlatformError as error:
         return refuse(str(error), os.EX_CONFIG)
@@ -40,40 +55,39 @@ def main() -> int:
         return stopped.code
 
 
-def up() -> int:
+def up(*, may_share: bool) -> int:
     """Start the servers, then the processes; stop them in reverse order, whatever ends us."""
     environment = development(os.environ)
-    processes = commands(environment)
+    if not Environment(environment).boolean("DEBUG", default=False):
+        raise RefusedError(
+            "DEBUG is not true: ./run up is for development only. Hint: unset it.", os.EX_CONFIG
+        )
+    is_shared = agree(environment, ACT, f"./run up {FLAG}", is_agreed=may_share)
     with ExitStack() as stack:
         claim = stack.enter_context(Claim(FOLDER, "up"))
         take(claim)
-        check_port(environment)
-        environment |= stack.enter_context(needed_servers(environment))
-        check_redis(environment)
-        if not Environment(environment).is_set("EMAIL_HOST"):
-            environment |= mail_sink()
-            processes["mail"] = [*MANAGE, "mailsink"]
-        prepare(environment)
+        listener = stack.enter_context(listen(environment))
+        read()  # before anything starts
+        servers = stack.enter_context(needed_servers(environment, say=say))
+        check_redis(environment | servers)
+        setup = LocalSetup(typed_variables(os.environ), listener, servers)
+        environment = setup.environment()
+        prepare(environment, with_demo_user=not is_shared)
         claim.publish({name: environment[name] for name in SHARED if name in environment})
-        return run(stack.enter_context(Processes(environment)), processes)
+        processes = stack.enter_context(Processes(environment))
+        readiness = Readiness(processes, announcement(environment, has_demo_user=not is_shared))
+        return Supervisor(processes, setup, readiness).run()
 
 
-def run(processes: Processes, commands: dict[str, list[str]]) -> int:
-    """Start the processes and wait; returns when one of them has ended, with its exit code or 1."""
-    grace = Environment(processes.environment).integer("WORKER_GRACE", 10)
-    for name, command in commands.items():
-        processes.start(name, command, grace=grace + 2)
-    announce_in_background(processes, processes.environment)
-    ended = processes.wait()
-    code = shell_code(ended.process.returncode)
-    processes.say(f"{ended.name} ended with exit code {code}: stopping the others.")
-    return code or 1
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def refuse(message: str, code: int) -> int:
-    sys.stderr.write(f"Error: {message}\n")
+    sys.stderr.write(f"Error: {message}\n" if message else "")
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

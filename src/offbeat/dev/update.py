@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NO_BASE = (
-    f"there is no {FILE}: this is Offbeat itself, or a project made from it that has no name yet. "
-    "Hint: ./run fork NAME gives it one, and records which version it has; it works at any time."
+    f"there is no {FILE}: this is Offbeat itself, or a project without a name. "
+    "Hint: ./run fork NAME names it and records its version. You can run it at any time."
 )
 UNDONE = ".local/update-unfinished"
 TAKE_BACK = "git add --all && git reset --hard"
 EDITED = """\
-the core was edited, in {files}; an update replaces it whole. The diff is above. Hint:
+the core was edited, in {files}; an update replaces it completely. The diff is above. Hint:
   ./run update --keep-my-changes   makes the same changes to the new core
   ./run update --drop-my-changes   forgets them
-What others need too is welcome at {upstream}"""
+If other projects need it too, contribute it at {upstream}"""
 NEXT = """
 Next:
   git diff                          what has changed
   ./run check && ./run test         all is well
   git add --all && git commit --message "Update Offbeat to {version}"
-  git add --all && git reset --hard takes it all back instead"""
+  git add --all && git reset --hard undoes everything instead"""
 CONFLICTS = """
 Error: {count}, see above. Solve what is between <<<<<<< and >>>>>>> first: docs/offbeat/fork.md"""
 
@@ -75,13 +75,13 @@ def main(arguments: Sequence[str]) -> int:
         "version", nargs="?", metavar="VERSION", help="like 1.2.3, or a branch; without it the newest"
     )
     parser.add_argument(
-        "--check", action="store_true", help="only tell whether there is a newer version: then exit 1"
+        "--check", action="store_true", help="only report whether there is a newer version: then exit with 1"
     )
     core = parser.add_mutually_exclusive_group()
     core.add_argument(
         "--keep-my-changes", action="store_true", help="make the core's edits again to the new core"
     )
-    core.add_argument("--drop-my-changes", action="store_true", help="forget the core's edits")
+    core.add_argument("--drop-my-changes", action="store_true", help="drop the core's edits")
     parser.add_argument("--taken-over", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     try:
@@ -135,17 +135,17 @@ def refuse_uncommitted(root: Path) -> None:
         (root / UNDONE).unlink(missing_ok=True)
     elif (root / UNDONE).exists():
         raise UpdateError(
-            f"an update was interrupted. Hint: {TAKE_BACK} takes it back; then again.", os.EX_TEMPFAIL
+            f"an update was interrupted. Hint: {TAKE_BACK} undoes it; then update again.", os.EX_TEMPFAIL
         )
     else:
-        hint = "Hint: commit them, the last update's too, so that git can take an update back."
+        hint = "Hint: commit them, the last update's too, so that git can undo an update."
         raise UpdateError(f"git has uncommitted changes, in {changes}. {hint}", os.EX_TEMPFAIL)
 
 
 def refuse_older(step: UpdateStep) -> None:
     is_older = number_of(step.version) < number_of(step.base.version)
     if is_older or step.upstream.is_ancestor(step.new, step.start):
-        why = "Migrations are not taken back: return to an older core by git, and to the database's backup."
+        why = "Migrations are not undone: use git to return to an older core, and a backup of the database."
         raise UpdateError(
             f"{step.name} is older than what this fork has, {step.base.version}. {why}", os.EX_USAGE
         )

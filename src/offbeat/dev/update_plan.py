@@ -92,7 +92,7 @@ def merge_all(
         versions = (start and as_here(path, start), yours, new and as_here(path, new))
         outcome = merge_file(path, versions, labels)
         if outcome and outcome.file and is_taken(folders.root / path):
-            outcome = keep_yours(path, None, "there is something else in its place", labels)
+            outcome = keep_yours(path, None, "another file is in its place", labels)
         merged.append((path, outcome))
     return merged
 

@@ -78,7 +78,7 @@ class Upstream:
             return self._git("show", f"{commit}:{VERSION_FILE}").strip()
         except GitError:
             raise UpstreamError(
-                f"{commit} has no {VERSION_FILE}: it is no Offbeat that can be updated to", os.EX_USAGE
+                f"{commit} has no {VERSION_FILE}: this version cannot be used for an update", os.EX_USAGE
             ) from None
 
     def is_ancestor(self, commit: str, other: str) -> bool:

@@ -99,7 +99,7 @@ class JobAdmin(ReadOnly):
                 if decide(job.pk):
                     self.log_change(request, job, act)
                     decided += 1
-        passed = f", {len(jobs) - decided} were not in a state for it" if decided < len(jobs) else ""
+        passed = f", {len(jobs) - decided} could not be changed in their state" if decided < len(jobs) else ""
         messages.info(request, f"{decided} jobs are {outcome}{passed}.")
 
 

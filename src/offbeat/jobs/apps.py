@@ -6,7 +6,7 @@ class JobsConfig(AppConfig):
     label = "offbeat_jobs"
 
     def ready(self) -> None:
-        from offbeat.jobs import checks  # noqa: F401, PLC0415  registers system checks
+        from offbeat.jobs import checks, option_checks  # noqa: F401, PLC0415  they register system checks
         from offbeat.jobs.tasks_backend import bridge  # noqa: PLC0415
 
         bridge.connect()

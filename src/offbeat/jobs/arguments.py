@@ -60,7 +60,7 @@ def encode_result(task: str, value: Any) -> str:
     if len(text) > LARGEST_RESULT:
         raise ValueError(
             f"{task}: its result is {len(text):,} characters of JSON, at most {LARGEST_RESULT:,} are kept. "
-            "Hint: keep it in a table or a file, and return its key."
+            "Hint: store it in a table or a file, and return its key."
         )
     return text
 
@@ -93,7 +93,7 @@ def _problem(value: Any) -> str:
         return ""
     kind = type(value).__name__
     fitting = (hint for name, hint in FITTING.items() if hasattr(value, name))
-    hint = HINTS.get(kind) or next(fitting, "pass what JSON has")
+    hint = HINTS.get(kind) or next(fitting, "pass a JSON value")
     return f"is a {kind}, which JSON does not have: {hint}"
 
 
@@ -111,12 +111,12 @@ def _number_problem(number: float) -> str:
     digits = min(LONGEST_INT, sys.get_int_max_str_digits() or LONGEST_INT)
     if number.bit_length() <= SURELY_SHORTER or abs(number) < 10**digits:
         return ""
-    return f"is a number of more than {digits} digits, which Python does not read: pass it in hex()"
+    return f"is a number of more than {digits} digits, which Python cannot read: pass it in hex()"
 
 
 def text_problem(text: str) -> str:
     if "\x00" in text:
-        return "holds a NUL character, which PostgreSQL cannot store"
+        return "contains a NUL character, which PostgreSQL cannot store"
     if any("\ud800" <= character <= "\udfff" for character in text):
-        return "holds half a character (a surrogate), which PostgreSQL cannot store"
+        return "contains half a character (a surrogate), which PostgreSQL cannot store"
     return ""

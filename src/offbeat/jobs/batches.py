@@ -41,7 +41,7 @@ def open_batch(
     """
     if event_loop.is_running():
         raise SynchronousOnlyOperation(
-            f'open_batch("{name}") is a transaction, which async code cannot hold: make the batch in a function of its own, '
+            f'open_batch("{name}") is a transaction, and async code cannot have one: make the batch in a synchronous function, '
             "and call it through asgiref.sync.sync_to_async"
         )
     with transaction.atomic():

@@ -143,7 +143,7 @@ def _options() -> dict[str, Any]:
 def refuse_while_away() -> None:
     """Raise BrokerAwayError while the breaker is open."""
     if breaker.is_open:
-        raise BrokerAwayError("Redis did not answer a moment ago")
+        raise BrokerAwayError("Redis did not answer some seconds ago")
 
 
 def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) -> list[str]:

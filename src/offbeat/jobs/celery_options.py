@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from celery.utils.time import maybe_make_aware
 from django.utils import timezone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from celery import Task
 
     from offbeat.jobs.attempts import Attempt
 
-PARENTS = "a job has no parent, and no group: open_batch() has what follows several jobs"
-BROKER = "the relay publishes by its own connection, again and again until Redis takes it"
+PARENTS = "a job has no parent and no group: use open_batch() for a job after many others"
+BROKER = "the relay publishes through its own connection, and tries until Redis accepts it"
 JSON = "arguments are JSON in PostgreSQL, and the message has none"
 INSTEAD = {
     "args": "pass the arguments to enqueue()",
@@ -34,8 +35,8 @@ INSTEAD = {
     "parent_id": PARENTS,
     "add_to_parent": PARENTS,
     "replaced_task_nesting": PARENTS,
-    "task_id": "its id is the ledger's; write key=... for a name of yours, which is unique",
-    "shadow": "its pages and logs have the name of its task",
+    "task_id": "the ledger makes the id; write key=... for your own unique name",
+    "shadow": "pages and logs show the name of the task",
     "routing_key": "write queue=...",
     "exchange": "write queue=...",
     "route_name": "write queue=...",
@@ -48,8 +49,8 @@ INSTEAD = {
     "soft_time_limit": "write @shared_task(soft_time_limit=...)",
     "max_retries": "write @shared_task(max_retries=...)",
     "ignore_result": "write @shared_task(ignore_result=...)",
-    "retries": "it counts them by itself",
-    "reply_to": "there is no result backend to reply through: its row says how it ended",
+    "retries": "Offbeat counts them",
+    "reply_to": "there is no result backend to reply through: the job's row shows how it ended",
     "result_cls": "enqueue() returns the job",
     "retry": BROKER,
     "retry_policy": BROKER,
@@ -60,14 +61,22 @@ INSTEAD = {
     "immediate": BROKER,
     "mandatory": BROKER,
 }
-STAYS = "it stays in its queue, with its priority and its not_after: enqueue another job for something else"
+STAYS = "a retry keeps its queue, priority and not_after: enqueue another job to change them"
 
 
 def refuse_unknown(task: str, options: Iterable[str], known: Iterable[str]) -> None:
     """Raise TypeError for an option that jobs do not have."""
+    known = sorted(known)
     for name in sorted(set(options) - set(known)):
-        instead = INSTEAD.get(name, f"its options are {', '.join(sorted(known))}")
-        raise TypeError(f"{task}: a job takes no {name}: {instead}.")
+        instead = INSTEAD.get(name) or f"its options are {', '.join(known)}"
+        raise TypeError(f"{task}: a job takes no {name}: {instead}.{_meant(name, known)}")
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """Return which option was meant, "" where none is near; of one that jobs do not have, what says the same."""
+    if name in INSTEAD or not (nearest := get_close_matches(name, [*known, *INSTEAD], n=1)):
+        return ""
+    return f" Did you mean {nearest[0]}?" + (f" Then {INSTEAD[nearest[0]]}." if nearest[0] in INSTEAD else "")
 
 
 def refuse_in_retry(task: str, options: Iterable[str]) -> None:
@@ -80,15 +89,15 @@ def refuse_rate_limit(task: Task) -> None:
     """Raise TypeError for a task with a rate limit: each worker would hold its messages, which the ledger takes for lost then."""
     if task.rate_limit:
         raise TypeError(
-            f"{task.name} has rate_limit={task.rate_limit!r}, which jobs do not keep: write using(concurrency_key=...), "
-            "by which one runs at a time, or using(run_at=...), which spreads them."
+            f"{task.name} has rate_limit={task.rate_limit!r}, which jobs do not support: write using(concurrency_key=...), "
+            "so one runs at a time, or using(run_at=...), which spreads them."
         )
 
 
 def refuse_replacement(attempt: Attempt | None, task: str) -> None:
     """Raise TypeError for a job that would become a plain message."""
     if attempt is not None:
-        raise TypeError(f"{task}: a job cannot be replaced: enqueue the other one, and return.")
+        raise TypeError(f"{task}: a job cannot be replaced: enqueue the other job, and return.")
 
 
 def expiry(task: Task) -> datetime | None:

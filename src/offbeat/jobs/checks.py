@@ -42,7 +42,7 @@ def check_celery_settings(**_: Any) -> Iterable[CheckMessage]:
     }  # of its Django fixup
     for name in dir(settings):
         if name.startswith("CELERY_") and name not in known:
-            yield Error(f"Celery knows no setting {name}.", hint=suggest(name, known), id="offbeat_jobs.E002")
+            yield Error(f"Celery has no setting {name}.", hint=suggest(name, known), id="offbeat_jobs.E002")
 
 
 @register
@@ -52,8 +52,8 @@ def check_jobs_settings(**_: Any) -> Iterable[CheckMessage]:
     if values.heartbeat_timeout < 3 * values.heartbeat_interval:
         yield Error(
             f"OFFBEAT_JOBS['heartbeat_timeout'] is {values.heartbeat_timeout:g} s, "
-            f"less than three beats of {values.heartbeat_interval:g} s.",
-            hint="A worker that is merely slow would lose its jobs to another one: raise the timeout.",
+            f"less than three heartbeats of {values.heartbeat_interval:g} s.",
+            hint="Another worker would take the jobs of a worker that is only slow: increase the timeout.",
             id="offbeat_jobs.E004",
         )
 
@@ -78,7 +78,7 @@ def check_stop(**_: Any) -> Iterable[CheckMessage]:
     if grace and conf().drain + 8 > grace:  # handing back and closing take up to 7 s
         yield Error(
             f"A stopping worker waits {conf().drain:g} s for its jobs, but the platform kills it after {grace} s.",
-            hint=f"Set OFFBEAT_JOBS['drain'] to {max(1, grace - 10)} at most, or raise the worker's grace and WORKER_GRACE.",
+            hint=f"Set OFFBEAT_JOBS['drain'] to {max(1, grace - 10)} at most, or increase the worker's grace and WORKER_GRACE.",
             id="offbeat_jobs.E006",
         )
 
@@ -99,7 +99,7 @@ def check_results(**_: Any) -> Iterable[CheckMessage]:
     celery = current_app.conf
     if celery.result_backend and not celery.result_expires:
         yield Error(
-            "Results are kept for ever: result_backend is set and result_expires is not.",
+            "Results are never deleted: result_backend is set and result_expires is not.",
             hint="Set CELERY_RESULT_EXPIRES in seconds; Redis would fill up until it refuses messages.",
             id="offbeat_jobs.E007",
         )
@@ -114,7 +114,7 @@ def check_retries(**_: Any) -> Iterable[CheckMessage]:
             and not getattr(task, "retry_backoff", False)
         ):
             yield Warning(
-                f"{name} retries for ever without a growing delay.",
+                f"{name} retries without end and without a growing delay.",
                 hint="Give it retry_backoff=True, or max_retries.",
                 id="offbeat_jobs.W001",
             )
@@ -137,7 +137,7 @@ def check_tasks(**_: Any) -> Iterable[CheckMessage]:
             )
         if task.Request != REQUEST and not _is_request_of_jobs(task.Request):
             yield Error(
-                f"{name}: its class has a Request of its own, in which no killed child is noticed.",
+                f"{name}: its class has its own Request, which does not notice a killed child.",
                 hint=f"Derive it from {REQUEST.replace(':', '.')}, or remove it.",
                 id="offbeat_jobs.E012",
             )
@@ -153,7 +153,7 @@ def _is_request_of_jobs(request: Any) -> bool:
 def check_eager(**_: Any) -> Iterable[CheckMessage]:
     if current_app.conf.task_always_eager:
         yield Warning(
-            "CELERY_TASK_ALWAYS_EAGER runs what .delay() sends at once, and no job.",
+            "CELERY_TASK_ALWAYS_EAGER makes .delay() run at once, but runs no jobs.",
             hint="Jobs wait in the ledger; in tests call offbeat.jobs.testing.run_jobs().",
             id="offbeat_jobs.W002",
         )

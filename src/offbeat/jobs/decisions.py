@@ -145,7 +145,7 @@ def check_consumed(queue: str) -> None:
     known = consumed_queues()
     if queue not in known:
         found = (
-            f"The queues that workers consume now: {', '.join(known)}." if known else "No worker is alive."
+            f"The queues that workers consume now: {', '.join(known)}." if known else "No worker is running."
         )
         raise NotConsumedError(f'No living worker consumes the queue "{queue}". {found}')
 

@@ -51,7 +51,7 @@ def bury(request: Request) -> None:
     except (DataError, TypeError, ValueError) as error:
         raw = dumps(request.message._raw)  # noqa: SLF001  the JSON that came, as kombu keeps it
         queue = request.delivery_info.get("routing_key") or "default"
-        unreadable_store.put_aside(raw, f"{reason}; and it can be no job: {error}", queue, longest=None)
+        unreadable_store.put_aside(raw, f"{reason}; and it cannot be a job: {error}", queue, longest=None)
         return
     logger.error(
         "%s %s is dead: %s",

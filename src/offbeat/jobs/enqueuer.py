@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -11,18 +12,16 @@ from django.utils import timezone
 
 from offbeat.jobs import celery_options, levels, queue_names
 from offbeat.jobs.conf import conf
-from offbeat.jobs.models import Job
+from offbeat.jobs.models import Batch, Job
 from offbeat.jobs.parameters import P, R
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from celery import Task
     from celery.app.routes import Router
 
-    from offbeat.jobs.models import Batch
     from offbeat.jobs.task import DurableTask
 
 
@@ -48,11 +47,15 @@ class Enqueuer(Generic[P, R]):
     batch: Batch | None = None
 
     def __post_init__(self) -> None:
-        for name in ("run_at", "not_after"):
-            moment = getattr(self, name)
-            if moment is not None and timezone.is_naive(moment):
+        for name, kind, right in KINDS:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not isinstance(value, kind) or value == "":
+                raise TypeError(f"{self.task.name}: {name} should be {right}, got {value!r}.")
+            if isinstance(value, datetime) and timezone.is_naive(value):
                 raise ValueError(
-                    f"{self.task.name}: {name} has no time zone ({moment}): take django.utils.timezone.now() and add to it."
+                    f"{self.task.name}: {name} has no time zone ({value}): use django.utils.timezone.now() plus a timedelta."
                 )
         if self.when_busy not in Job.WhenBusy.values:
             raise ValueError(
@@ -101,6 +104,15 @@ class Enqueuer(Generic[P, R]):
         )
 
 
+TIME = "an aware datetime, such as timezone.now() + timedelta(hours=1)"
+KINDS = (
+    ("key", str, "a text"),
+    ("concurrency_key", str, "a text"),
+    ("run_at", datetime, TIME),
+    ("not_after", datetime, TIME),
+    ("queue", str, "the name of a queue"),
+    ("batch", Batch, "a Batch: open_batch() gives one"),
+)
 OPTIONS = tuple(field.name for field in fields(Enqueuer) if field.name != "task")
 
 

@@ -42,7 +42,7 @@ class EventLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """Refuse what `async_to_sync` in a synchronous call would wait for without end: it then takes a loop of its own."""
         if callback == self.create_task and threading.get_ident() == self.thread and not self.is_running():
-            raise RuntimeError("this loop stands still until the synchronous call has ended")
+            raise RuntimeError("this loop is blocked until the synchronous call has ended")
         return super().call_soon_threadsafe(callback, *args, context=context)
 
 

@@ -180,14 +180,14 @@ def refuse_unrun(task: DurableTask, result: Any) -> None:
             f"{task.name} has returned a coroutine that nothing awaits: write `return await …` in its function"
         )
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError(f"{task.name} is a generator, which nothing runs through: do the work, and return")
+        raise TypeError(f"{task.name} is a generator, and nothing iterates over it: do the work, and return")
 
 
 def _retry(task: DurableTask, attempt: Attempt, asked: Retry | Reject | None) -> None:
     again = attempt.again
     assert again is not None  # noqa: S101  set by whoever called
     cause = asked.exc if isinstance(asked, Retry) else None
-    reason = line(cause) if cause else "asked for a retry"
+    reason = line(cause) if cause else "requested a retry"
     if isinstance(asked, Reject):
         reason = _rejection(asked)
     raised = (
@@ -268,7 +268,7 @@ def record(act: Callable[[], Answer]) -> Answer:
         if not isinstance(error, DatabaseFailure) and current_process().name == "MainProcess":  # of a test
             raise
         logger.critical(
-            "the beginning or the end of an attempt is not recorded: %s",
+            "the start or the end of an attempt is not recorded: %s",
             line(error),
             extra={"action": "answer_lost"},
         )
@@ -276,7 +276,7 @@ def record(act: Callable[[], Answer]) -> Answer:
 
 
 def patiently(act: Callable[[], Answer]) -> Answer:
-    """Return `act()`, trying again while PostgreSQL is away, for `patience` seconds; then raise what it raised.
+    """Return `act()`, trying again while PostgreSQL is down, for `patience` seconds; then raise what it raised.
 
     Everything passed here is a compare-and-set: done twice, because the first answer was lost, it changes nothing.
     """

@@ -33,7 +33,7 @@ def report(job_id: uuid.UUID, name: str, reason: str) -> None:
             _report(task, Job.objects.only("args", "kwargs", "attempt", "retries").get(pk=job_id), reason)
     except BaseException:  # one such as SystemExit would end the thread
         logger.exception(
-            "%s %s: a hook of its failure failed",
+            "%s %s: a hook for its failure failed",
             name,
             job_id,
             extra={"action": "hook_failed", "job": str(job_id)},

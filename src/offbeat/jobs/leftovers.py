@@ -114,7 +114,7 @@ def remove_leftovers() -> Iterator[None]:
     lost = [_clean(watch) for watch in watches]
     if any(lost):
         raise UnfinishedTransactionError(
-            "the task left a transaction open: what it changed there is rolled back. Commit it, or use transaction.atomic()"
+            "the task did not close a transaction: its changes are rolled back. Commit it, or use transaction.atomic()"
         )
 
 

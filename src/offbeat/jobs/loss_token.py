@@ -89,7 +89,7 @@ def _lost(*, known: bool) -> datetime | None:
     why = (
         "Redis lost its data, or a backup of PostgreSQL was restored"
         if known
-        else "nobody has looked at this Redis before"
+        else "this Redis has not been checked before"
     )
     logger.warning(
         "%s: %d jobs are published again", why, count, extra={"action": "redis_lost_data", "jobs": count}

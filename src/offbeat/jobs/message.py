@@ -28,7 +28,7 @@ EMPTY_BODY = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "ch
 EMPTY_CALL = base64.b64encode(EMPTY_BODY).decode()
 
 
-# Stand for what differs between the messages of a task. No name holds a NUL: PostgreSQL does not store it.
+# Stand for what differs between the messages of a task. No name contains a NUL: PostgreSQL does not store it.
 JOB_ID, PUBLISHED_AT, DELIVERY_TAG = "\0job", "\0time", "\0tag"
 FILLED = {JOB_ID: '"%(job_id)s"', PUBLISHED_AT: "%(published_at)r", DELIVERY_TAG: '"%(delivery_tag)s"'}
 

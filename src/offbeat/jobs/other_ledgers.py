@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SIGNED = "jobs:ledgers"  # a sorted set: identity and database, by when its worker last looked, in Redis' time
 REMEMBERED = 24 * 3600  # seconds; another ledger may be slower to sign than this one
-REMEDY = "give each deployment a REDIS_PREFIX of its own"
+REMEDY = "give each deployment its own REDIS_PREFIX"
 _reported: set[str] = set()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 
-from offbeat.jobs import code, queries, relay, sql
+from offbeat.jobs import code, queries, queue_names, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import PAUSED, Job, Pause, Worker
 from offbeat.jobs.tasks_backend import registry
@@ -40,7 +40,7 @@ def pause(kind: str, name: str, reason: str, by: str, *, is_known: bool = False)
     """
     reason = " ".join(reason.replace("\0", " ").split())[:LONGEST_REASON]
     if not reason:
-        raise ValueError(f"{kind} {name}: a pause needs a reason, for whoever finds it.")
+        raise ValueError(f"{kind} {name}: a pause needs a reason, for other people to read.")
     if not is_known:
         _require_known(kind, name)
     return Pause.objects.get_or_create(
@@ -74,14 +74,14 @@ def _require_known(kind: str, name: str) -> None:
     if name in known or (kind == Pause.Kind.TASK and _is_importable(name)):
         return
     likely = difflib.get_close_matches(name, known, n=5) or sorted(known)[:20]
-    raise UnknownNameError(f"nobody knows a {kind} {name!r}. Known here: {', '.join(likely) or 'none'}.")
+    raise UnknownNameError(f"there is no {kind} {name!r}. Known here: {', '.join(likely) or 'none'}.")
 
 
 def known_queues() -> set[str]:
-    """Return the queues of this code, of the workers, and of the jobs that are not finished."""
+    """Return the queues of platform.yaml and the settings, of the workers, and of the jobs that are not finished."""
     of_workers = [queue for queues in Worker.objects.values_list("queues", flat=True) for queue in queues]
     of_jobs = [each.queue for each in queries.tallies()]
-    return {*current_app.amqp.queues, str(current_app.conf.task_default_queue), *of_workers, *of_jobs}
+    return {*queue_names.known(), *of_workers, *of_jobs}
 
 
 def known_tasks() -> set[str]:

@@ -27,9 +27,9 @@ def main(arguments: list[str]) -> tuple[str, int]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"no heartbeat in {path}: {error}", 1
     away = beat.get("broker_away_seconds")
-    note = f", Redis away for {away:.0f} s" if away is not None else ""
+    note = f", Redis unreachable for {away:.0f} s" if away is not None else ""
     if age < 0:
-        return f"the heartbeat in {path} is from before this machine was started", 1
+        return f"the heartbeat in {path} is older than the start of this machine", 1
     if age > limit:
         return f"last heartbeat {age:.0f} s ago, at most {limit:.0f} s are allowed{note}", 1
     return f"last heartbeat {age:.0f} s ago{note}", 0

@@ -53,7 +53,7 @@ def _republish(queue: str, level: int, priorities: list[int]) -> int:
         oldest = broker.oldest_published_at(queue, level)
     except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
         logger.error(  # noqa: TRY400
-            "queue %s cannot be looked at: %s",
+            "queue %s cannot be checked: %s",
             queue,
             error,
             extra={"action": "queue_refused", "queue": queue},

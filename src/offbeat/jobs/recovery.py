@@ -155,7 +155,7 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     rows = _cancel(*its) + _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
     if left := _count_running(*its):
         logger.warning(
-            "%d jobs are not handed back: held by %s",
+            "%d jobs are not returned to the queue: held by %s",
             left,
             locks.holders(),
             extra={"action": "jobs_held", "jobs": left},
@@ -182,7 +182,7 @@ def _cancel(which: str, values: list[Any]) -> list[tuple[Any, ...]]:
 
 def _raise_if_held(which: str, values: list[Any]) -> None:
     if left := _count_running(which, values):
-        raise HeldError(f"{left} jobs are to be recovered")
+        raise HeldError(f"{left} jobs must be recovered")
 
 
 COUNT_RUNNING = "SELECT count(*) FROM offbeat_jobs_job WHERE state = 'running' AND {which}"

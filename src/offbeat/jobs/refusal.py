@@ -93,7 +93,7 @@ def refuse(ids: Sequence[uuid.UUID], name: str) -> None:
     """Make jobs that were not started wait for a worker that knows their task."""
     reason = f"waits for a worker that knows it: none here has the task {name}"
     if name in current_app.tasks:
-        reason = f"waits for a worker that knows it: {name} is no DurableTask here"
+        reason = f"waits for a worker that knows it: {name} is not a DurableTask here"
     values = {"ids": list(ids), "task": name, "reason": reason, "code": _own_code()}
     if jobs := sql.execute(REFUSE, values):
         _log(name, jobs, reason)

@@ -188,7 +188,7 @@ def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
         raise
     if refused:
         logger.error(
-            "jobs wait: in Redis the key of queue %s is no list. Hint: find out who writes it, then delete it",
+            "jobs wait: in Redis the key of queue %s is not a list. Hint: find the program that writes it, then delete it",
             ", ".join(map(repr, refused)),
             extra={"action": "queue_refused", "queues": refused},
         )

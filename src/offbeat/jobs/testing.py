@@ -69,7 +69,7 @@ def run_jobs(*, ahead: timedelta = timedelta(0), limit: int = 1000, raises: bool
     passed: list[uuid.UUID] = []  # those that were not started: looked at once
     while (due := _next(ahead, passed)) is not None:
         if attempts >= limit:
-            raise EndlessJobsError(f"{attempts} attempts were made, and {due.task} {due.id} is due still")
+            raise EndlessJobsError(f"{attempts} attempts were made, and {due.task} {due.id} is still due")
         if isinstance(due, _Due):
             has_begun, error = _execute(due, raises=raises)
             passed += [] if has_begun else [due.id]

@@ -110,7 +110,7 @@ def _log_dropped(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) 
     is_foreign = bool(origin) and origin != ledger.identity()
     logger.log(
         logging.WARNING if is_foreign else logging.INFO,
-        "%s %s is another ledger's" if is_foreign else "%s %s needs no run",
+        "%s %s belongs to another ledger" if is_foreign else "%s %s does not need to run",
         task.name,
         job_id,
         extra={"action": "foreign_message" if is_foreign else "job_dropped", "job": str(job_id)},

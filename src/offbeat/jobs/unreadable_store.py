@@ -65,7 +65,7 @@ def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = L
         _keep(one)
     except redis.RedisError as error:
         logger.critical(
-            "a message of queue %s cannot be read (%s), and is not kept, for Redis says %s: %s",
+            "a message of queue %s cannot be read (%s). It is not kept, because Redis reports %s: %s",
             queue,
             one.reason,
             error,

@@ -94,8 +94,8 @@ def recover_lost(watch: SilenceWatch, now: datetime) -> int:
     gone = [sign.worker for sign in silent if not sign.is_known]  # left, and did not hand them back
     if lost or gone:
         sessions.end_lost([*lost, *gone])
-    return _recover(lost, f"its worker gave no heartbeat for {timeout:g} s") + _recover(
-        gone, "its worker is gone"
+    return _recover(lost, f"its worker sent no heartbeat for {timeout:g} s") + _recover(
+        gone, "its worker no longer exists"
     )
 
 

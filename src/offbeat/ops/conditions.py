@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import redis
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.urls import reverse
 from offbeat.condition import Condition, ConditionKind, Severity
 from offbeat.cronjobs import conditions as of_cronjobs
 from offbeat.cronjobs.words import counted
-from offbeat.jobs import other_ledgers, unreadable_store
+from offbeat.jobs import other_ledgers, pauses, unreadable_store
 from offbeat.ops.alerts.conf import conf
 
 if TYPE_CHECKING:
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
 
 POSTGRES_DOWN = ConditionKind(
     "postgres_down", Severity.ERROR, "PostgreSQL is down",
-    "look at the platform's page of the database, and at DATABASE_URL", "patience",
+    "check the platform's page of the database, and DATABASE_URL", "patience",
 )  # fmt: skip
 REDIS_DOWN = ConditionKind(
     "redis_down", Severity.ERROR, "Redis is down",
-    "look at the platform's page of Redis, and at REDIS_URL", "patience",
+    "check the platform's page of Redis, and REDIS_URL", "patience",
 )  # fmt: skip
 NO_WORKER = ConditionKind(
     "no_worker", Severity.ERROR, "no worker",
-    "start one, or look at the platform's log of the worker: without it no job runs, and no cronjob is healed", "patience",
+    "start one, or check the platform's log of the worker: without it no job runs, and nothing claims missed slots", "patience",
 )  # fmt: skip
 SILENT_WORKER = ConditionKind(
     "silent_worker", Severity.WARNING, "no heartbeat",
-    "nothing, if it is gone: others run its jobs; else look at its log and its machine", "patience",
+    "nothing, if it no longer exists: others run its jobs; otherwise check its log and its machine", "patience",
 )  # fmt: skip
 WORKER_WITHOUT_REDIS = ConditionKind(
     "worker_without_redis", Severity.WARNING, "cannot reach Redis", "can it reach REDIS_URL?", "patience"
@@ -48,19 +49,22 @@ UNCONSUMED_QUEUE = ConditionKind(
     "start the service that has it in --queues", "patience",
 )  # fmt: skip
 OLD_QUEUE = ConditionKind(
-    "old_queue", Severity.WARNING, "jobs wait too long", "more workers, or a look at what keeps these busy"
+    "old_queue",
+    Severity.WARNING,
+    "jobs wait too long",
+    "start more workers, or check which tasks keep these busy",
 )
 UNKNOWN_TASK = ConditionKind(
     "unknown_task", Severity.WARNING, "no worker knows the task",
-    "nothing, during a deploy; afterwards: deploy the code that has the task, or discard the jobs", "queue_age",
+    "during a deploy, nothing; afterwards deploy the code that has the task, or discard the jobs", "queue_age",
 )  # fmt: skip
 DEAD_LETTERS = ConditionKind(
     "dead_letters", Severity.WARNING, "dead letters",
     "python manage.py jobs list --state dead; then retry or discard",
 )  # fmt: skip
 MESSAGES_PUT_ASIDE = ConditionKind(
-    "messages_put_aside", Severity.WARNING, "messages that no worker can take",
-    "python manage.py jobs messages; then requeue what the code can run by now, and drop the rest",
+    "messages_put_aside", Severity.WARNING, "messages that no worker can read",
+    "python manage.py jobs messages; then requeue those whose task is deployed by now, and drop the rest",
 )  # fmt: skip
 FOREIGN_LEDGER = ConditionKind(
     "foreign_ledger", Severity.ERROR, "another deployment takes our messages",
@@ -68,7 +72,12 @@ FOREIGN_LEDGER = ConditionKind(
 )  # fmt: skip
 MAINTENANCE = ConditionKind(
     "maintenance", Severity.WARNING, "maintenance mode",
-    "set MAINTENANCE to false in web and workers, when the site may open and jobs may run", "queue_age",
+    "set MAINTENANCE to false in web and workers when the site may open and jobs may run", "queue_age",
+)  # fmt: skip
+
+PAUSED = ConditionKind(
+    "paused", Severity.WARNING, "paused",
+    "if its reason is gone, resume it: python manage.py jobs resume --queue NAME, or --task NAME",
 )  # fmt: skip
 
 OF_WORKERS = (NO_WORKER, SILENT_WORKER, UNCONSUMED_QUEUE)
@@ -76,7 +85,7 @@ IN_REDIS = (WORKER_WITHOUT_REDIS, MESSAGES_PUT_ASIDE, FOREIGN_LEDGER)
 KINDS = {
     kind.name: kind
     for kind in (
-        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, MAINTENANCE, *IN_REDIS,
+        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, PAUSED, MAINTENANCE, *IN_REDIS,
         *of_cronjobs.KINDS,
     )
 }  # fmt: skip
@@ -115,6 +124,7 @@ def find(snapshot: Snapshot) -> Account:
         *of_queues(snapshot),
         *unknown_tasks(snapshot),
         *dead_letters(snapshot),
+        *paused(snapshot),
     ]
     if settings.MAINTENANCE:
         found = [in_maintenance(), *(each for each in found if each.kind not in OF_WAITING)]
@@ -127,22 +137,22 @@ def postgres_down() -> Condition:
 
 
 def redis_down() -> Condition:
-    text = "Redis does not answer: jobs are kept in PostgreSQL until it does, and none is lost"
+    text = "Redis does not answer: jobs wait in PostgreSQL until it does, and none is lost"
     return Condition(REDIS_DOWN, "Redis", text)
 
 
 def in_maintenance() -> Condition:
-    text = "MAINTENANCE is true: visitors get 503, and jobs are kept, but none is run"
+    text = "MAINTENANCE is true: visitors get 503, and jobs are kept, but none runs"
     return Condition(MAINTENANCE, "MAINTENANCE", text)
 
 
 def of_workers(snapshot: Snapshot) -> Iterator[Condition]:
     if not snapshot.alive:
         since = max((worker.heartbeat_at for worker in snapshot.silent), default=None)
-        yield Condition(NO_WORKER, "workers", "no worker is alive: jobs are kept, and none is run", since)
+        yield Condition(NO_WORKER, "workers", "no worker is running: jobs are kept, but none runs", since)
         return
     for worker in snapshot.silent:
-        yield Condition(SILENT_WORKER, str(worker), "has given no heartbeat", worker.heartbeat_at)
+        yield Condition(SILENT_WORKER, str(worker), "has sent no heartbeat", worker.heartbeat_at)
     for queue in sorted({*snapshot.expected, *snapshot.waiting} - set(snapshot.consumed)):
         depth = snapshot.depths.get(queue)
         jobs = f": {counted(depth.waiting, 'job')} waiting" if depth and depth.waiting else ""
@@ -152,10 +162,18 @@ def of_workers(snapshot: Snapshot) -> Iterator[Condition]:
 
 def of_queues(snapshot: Snapshot) -> Iterator[Condition]:
     """Yield the queues whose first job has waited for too long, whether or not somebody consumes them."""
-    for queue, depth in snapshot.depths.items():
+    for queue, depth in snapshot.unpaused.items():
         if depth.oldest_at and (snapshot.now - depth.oldest_at).total_seconds() > conf().queue_age:
             text = f"{counted(depth.waiting, 'job')} waiting: it is behind"
             yield Condition(OLD_QUEUE, queue, text, depth.oldest_at)
+
+
+def paused(snapshot: Snapshot) -> Iterator[Condition]:
+    """Yield what a person has paused: as it should be, but not for ever."""
+    for each in snapshot.pauses:
+        jobs = counted(pauses.paused_jobs(each, snapshot.tallies), "job")
+        text = f"paused by {each.paused_by}: {each.reason}; {jobs} waiting"
+        yield Condition(PAUSED, str(each), text, each.paused_at)
 
 
 def unknown_tasks(snapshot: Snapshot) -> Iterator[Condition]:
@@ -187,7 +205,7 @@ def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
             yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
     if newest:
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
-        text = f"{count} put aside that no worker can take; the newest, of queue {last.queue}: {last.reason}"
+        text = f"{count} put aside that no worker can read; the newest, of queue {last.queue}: {last.reason}"
         yield Condition(MESSAGES_PUT_ASIDE, "Redis", text, last_at=datetime.fromisoformat(last.at))
     for database in other_ledgers.others():
         yield Condition(FOREIGN_LEDGER, database, other_ledgers.text(database))
@@ -201,9 +219,13 @@ PLACES = {
 }
 
 
+OF_TASKS = {DEAD_LETTERS.name, UNKNOWN_TASK.name}
+
+
 def path_of(kind: str, subject: str) -> str:
     """Return where the ops pages show a condition."""
     if kind in OF_CRONJOBS:
         return reverse("offbeat_ops:cronjob", args=[subject])
     page, rest = PLACES.get(kind, ("index", "#queues"))
-    return reverse(f"offbeat_ops:{page}") + rest
+    task = f"&{urlencode({'task': subject})}" if kind in OF_TASKS else ""
+    return reverse(f"offbeat_ops:{page}") + rest + task

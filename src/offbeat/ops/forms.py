@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from offbeat.jobs.models import Job
+from offbeat.jobs.models import Job, Pause
+from offbeat.jobs.pauses import LONGEST_REASON
 from offbeat.jobs.search import JobSearch, read_moment
 from offbeat.jobs.words import read_duration
 from offbeat.ops.moments import MomentField
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
 
 class DurationField(forms.CharField):
@@ -110,8 +111,25 @@ class AcknowledgeForm(forms.Form):
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     note = forms.CharField(required=False, max_length=200, label="Note for the others")
 
-    def clean_seen(self) -> datetime | None:
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
         try:
-            return read_moment(self.cleaned_data["seen"]) if self.cleaned_data["seen"] else None
+            values["seen"] = read_moment(values["seen"]) if values.get("seen") else None
         except ValueError as error:
-            raise forms.ValidationError("should be as this page has it") from error
+            raise forms.ValidationError("what is known of it should be as this page has it") from error
+        return values
+
+
+class PauseForm(forms.Form):
+    """What is to be paused, and why: everybody sees that until it ends."""
+
+    use_required_attribute = False
+    kind = forms.ChoiceField(choices=Pause.Kind.choices, label="What")
+    name = forms.CharField(max_length=255, label="Its name")
+    reason = forms.CharField(max_length=LONGEST_REASON, label="Reason, for other people to read")
+
+
+class CancelForm(forms.Form):
+    """Why a running job is to end."""
+
+    reason = forms.CharField(required=False, max_length=200, label="Reason (if you like)")

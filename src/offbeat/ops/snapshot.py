@@ -11,7 +11,7 @@ from celery import current_app
 
 from offbeat.cronjobs import statuses
 from offbeat.cronjobs.clock import database_now
-from offbeat.jobs import queries, refusal
+from offbeat.jobs import pauses, queries, refusal
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Worker
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from offbeat.cronjobs.statuses import Report
+    from offbeat.jobs.models import Pause
     from offbeat.jobs.queries import Depth, Tally
     from offbeat.jobs.refusal import Refused
 
@@ -35,6 +36,7 @@ class Snapshot:
     refused: Sequence[Refused]
     reports: Sequence[Report]
     expected: frozenset[str]  # the queues that somebody must consume
+    pauses: Sequence[Pause] = ()
 
     @classmethod
     def take(
@@ -56,6 +58,7 @@ class Snapshot:
             refused=refusal.refused(),
             reports=statuses.reports(now) if reports is None else reports,
             expected=expected_queues(declared),
+            pauses=pauses.all_pauses(),
         )
 
     @cached_property
@@ -75,6 +78,13 @@ class Snapshot:
     @cached_property
     def depths(self) -> dict[str, Depth]:
         return queries.depths(self.tallies)
+
+    @cached_property
+    def unpaused(self) -> dict[str, Depth]:
+        """How deep each queue is without the jobs that a pause holds."""
+        return queries.depths(
+            each for each in self.tallies if not pauses.pause_of(self.pauses, each.queue, each.task)
+        )
 
     @cached_property
     def waiting(self) -> list[str]:

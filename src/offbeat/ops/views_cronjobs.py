@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from offbeat.cronjobs import controls, entries
 from offbeat.cronjobs.clock import database_now
+from offbeat.cronjobs.conditions import NO_SUCCESS
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.cronjobs.row_lock import CronJobHeldError
@@ -24,6 +25,7 @@ from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.forms import BackfillForm
 from offbeat.ops.pages import calendar
 from offbeat.ops.pages.reports import reports
+from offbeat.ops.remedies import Remedies, count_dead
 from offbeat.ops.response import show
 
 if TYPE_CHECKING:
@@ -39,12 +41,16 @@ if TYPE_CHECKING:
 def cronjob(request: HttpRequest, name: str) -> HttpResponse:
     now = database_now()
     report, entry = load_report(name, now)
+    task = entry.command.task.name if entry else ""
+    has_none = any(each.kind is NO_SUCCESS for each in report.conditions)
+    dead = {task: count_dead(task)} if task and has_none else {}
     day = parse_day(request.GET.get("day", ""))
     values = {
         "report": report,
         "conditions": add_incidents(report.conditions),
         "entry": entry,
-        "task": entry.command.task.name if entry else "",  # a template would call a task that it meets
+        "task": task,  # its name: a template would call a task that it meets
+        "remedies": Remedies({name: report}, {name: task}, dead),
         "day": day,
         "weeks": calendar.weeks(report, now),
         "slots": calendar.slots_of(report, day),
@@ -70,7 +76,7 @@ def load_report(name: str, now: datetime) -> tuple[Report, Entry | None]:
     for each in found:
         if each.name == name:
             return each, declared.known.get(name)
-    raise Http404(f"the ledger knows no cronjob {name}")
+    raise Http404(f"the ledger has no cronjob {name}")
 
 
 def find_entry(name: str) -> Entry:
@@ -82,7 +88,7 @@ def find_entry(name: str) -> Entry:
 
 def require_cronjob(name: str) -> None:
     if not CronJob.objects.filter(pk=name).exists():
-        raise Http404(f"the ledger knows no cronjob {name}")
+        raise Http404(f"the ledger has no cronjob {name}")
 
 
 def parse_day(text: str) -> date | None:
@@ -103,7 +109,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
     """Enqueue one job beside the schedule, after asking."""
     entry = find_entry(name)
     if request.method != "POST":
-        text = f"One job of {entry.command.task.name} is enqueued at once, whatever the schedule says."
+        text = f"One job of {entry.command.task.name} is enqueued at once, independent of the schedule."
         return ask(
             request, Question(f"Run {name} now?", text, "Run it now", address(name), is_dangerous=False)
         )
@@ -134,7 +140,7 @@ def resume(request: HttpRequest, name: str) -> HttpResponse:
 
     def do() -> tuple[bool, str]:
         done = controls.resume(name)
-        return done, "Resumed: it goes on with the next slot." if done else "It was not paused."
+        return done, "Resumed: it continues with the next slot." if done else "It was not paused."
 
     return act(request, "resume", f"cronjob {name}", address(name), do)
 
@@ -157,7 +163,9 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
         form.add_error(None, str(error))
         return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form}, 422)
     if request.method != "POST":
-        return show(request, "offbeat/ops/backfill.html", {"name": name, "form": form, "plan": plan})
+        task = entry.command.task.name
+        values = {"name": name, "form": form, "plan": plan, "task": task, "dead": count_dead(task)}
+        return show(request, "offbeat/ops/backfill.html", values)
 
     def do() -> tuple[bool, str]:
         return describe_result(controls.backfill(entry, *times, is_dry=False))
@@ -167,6 +175,6 @@ def backfill(request: HttpRequest, name: str) -> HttpResponse:
 
 def describe_result(result: Any) -> tuple[bool, str]:
     if not result.jobs:
-        return False, "No slot there had to be made up for."
+        return False, "No slot in this time needs a backfill."
     slots = sorted(result.jobs)
     return True, f"{counted(len(slots), 'slot')} enqueued, {stamp(slots[0])} to {stamp(slots[-1])}."

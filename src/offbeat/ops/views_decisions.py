@@ -47,7 +47,7 @@ def run_again(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Enqueue a copy of a job, after asking: its effects may happen a second time."""
     job = get_object_or_404(Job, pk=job_id)
     if request.method != "POST":
-        text = f"A new job of {job.task} with the same arguments is enqueued. What this one did may be done a second time."
+        text = f"A new job of {job.task} with the same arguments is enqueued. The effects of this job may happen a second time."
         return ask(request, Question("Run this job again?", text, "Run it again", address(job_id)))
 
     def do() -> tuple[bool, str]:

@@ -91,7 +91,7 @@ def say_over(request: HttpRequest) -> HttpResponse:
 def change(
     request: HttpRequest, name: str, condition: Condition, do: Callable[[], bool], done: str
 ) -> HttpResponse:
-    def told() -> tuple[bool, str]:
+    def change_and_report() -> tuple[bool, str]:
         if do():
             return True, done
         now = next(iter(acknowledgement.add_incidents([condition]))).acknowledged
@@ -99,7 +99,7 @@ def change(
 
     is_of_cronjob = condition.kind.name in conditions.OF_CRONJOBS
     subject = f"{'cronjob' if is_of_cronjob else condition.kind.name} {condition.subject}"
-    act(request, name, subject, conditions.path_of(condition.kind.name, condition.subject), told)
+    act(request, name, subject, conditions.path_of(condition.kind.name, condition.subject), change_and_report)
     return redirect(back(request, condition))
 
 

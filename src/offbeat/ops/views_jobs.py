@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from offbeat.cronjobs.models import Slot
-from offbeat.jobs import error_groups, export
+from offbeat.jobs import cancellation, error_groups, export, pauses
 from offbeat.jobs.models import Job, Worker
 from offbeat.ops.access import VIEW_JOBS, staff
 from offbeat.ops.audit import acts_on
 from offbeat.ops.forms import DeadLetterForm, SearchForm
-from offbeat.ops.pages import timeline
+from offbeat.ops.pages import log_lines, timeline
 from offbeat.ops.pages.job_list import list_jobs
 from offbeat.ops.response import show
 
@@ -87,8 +87,11 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "timeline": timeline.timeline(found, acts),
         "slot": Slot.objects.filter(job_id=job_id).first(),
         "worker": Worker.objects.filter(pk=found.worker).first() if found.worker else None,
+        "pause": pauses.holding(found),
+        "cancel_reason": cancellation.requested_reason(job_id) if found.state == Job.State.RUNNING else None,
         "can_retry": found.state in {Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED},
         "can_discard": found.state in {Job.State.DEAD, Job.State.PENDING, Job.State.PUBLISHED},
+        "log_lines": {"query": log_lines.query(found), "link": log_lines.link(found, timezone.now())},
         "can_run_now": found.state == Job.State.PENDING and found.due_at > timezone.now(),
         "alone": urlencode({"job": job_id, "selected": "yes", "back": request.path}),
         "every": 10 if found.is_finished else 2,

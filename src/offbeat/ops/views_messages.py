@@ -1,4 +1,4 @@
-"""The messages that no worker can take, and what a person decides about them: send back, drop."""
+"""The messages that no worker can read, and what a person decides about them: send back, drop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 PAGE = 100
-GONE = "Nothing was done: the message is not there any more, or was not kept whole."
+GONE = "Nothing was done: the message no longer exists, or is incomplete."
 AWAY = "Nothing was done: Redis does not answer."
 
 
@@ -39,7 +39,7 @@ def unreadable_messages(request: HttpRequest) -> HttpResponse:
 @staff(CHANGE_JOBS)
 def requeue(request: HttpRequest, entry: UUID) -> HttpResponse:
     """Send a message back to the queue that it came from."""
-    return decide(request, "requeue", entry, unreadable_store.requeue, "Sent back to its queue.")
+    return decide(request, "requeue", entry, unreadable_store.requeue, "Returned to its queue.")
 
 
 @require_POST
@@ -66,7 +66,7 @@ def drop_all(request: HttpRequest) -> HttpResponse:
     """Drop all that were put aside, after asking."""
     back = reverse("offbeat_ops:messages")
     if request.method != "POST":
-        text = "Every message that was put aside is forgotten, those that could be sent back among them."
+        text = "Every message that was put aside is deleted, also those that could be requeued."
         return ask(request, Question("Drop all messages?", text, "Drop them", back))
 
     def do() -> tuple[bool, str]:

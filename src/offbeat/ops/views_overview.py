@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @require_safe
 @staff(VIEW_JOBS, VIEW_CRONJOBS)
 def index(request: HttpRequest) -> HttpResponse:
-    return show(request, "offbeat/ops/overview.html", {"overview": overview.gather(), "every": 5})
+    found = overview.gather()
+    values = {"overview": found, "remedies": found.remedies, "every": 5}
+    return show(request, "offbeat/ops/overview.html", values)
 
 
 @require_safe

@@ -152,7 +152,7 @@ def _limits(request: HttpRequest, act: JobsAct, chosen: Selection) -> list[str]:
     if chosen.is_cut:
         found.append(f"More match: at most {selection.MOST:,} are taken at once, the first of the list.")
     if chosen.looked_back_to:
-        found.append(f"Jobs created before {chosen.looked_back_to:%Y-%m-%d %H:%MZ} were not looked at.")
+        found.append(f"Jobs created before {chosen.looked_back_to:%Y-%m-%d %H:%MZ} were not checked.")
     return found
 
 

@@ -41,7 +41,7 @@ class RefusingStorage(Storage):
 
     def _refuse(self, name: str) -> NoReturn:
         raise NoStorageError(
-            f"{name}: files have no place, since the disk here goes with the process. {HINT}"
+            f"{name}: there is no place for files: the disk of this process is temporary. {HINT}"
         )
 
 
@@ -51,6 +51,6 @@ class VolumeStorage(FileSystemStorage):
     def _save(self, name: str, content: File[Any]) -> str:
         if not Path(self.location).is_dir():
             raise NoStorageError(
-                f"{name}: MEDIA_ROOT={self.location} is no folder. Hint: mount its volume here."
+                f"{name}: MEDIA_ROOT={self.location} is not a folder. Hint: mount its volume here."
             )
         return str(super()._save(name, content))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A clock that stands still: that of Django, `timezone.now()`, and that of PostgreSQL, by which the ledger and its slots go."""
+"""A clock that only the test moves: that of Django, `timezone.now()`, and that of PostgreSQL, by which ledger and slots go."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RELEASE = f"""
 
 
 class FrozenClock:
-    """Time stands still inside the `with` block, at the moment when it began, and moves by these methods alone.
+    """Inside the `with` block it is the moment when the block began, until one of these methods moves it.
 
     What asks the machine itself goes on: `datetime.now()`, `time.time()`, CURRENT_TIMESTAMP in SQL of your own, and every other
     process, such as a worker.

@@ -1,4 +1,4 @@
-"""A pytest plugin: fixtures for tests of jobs and of cronjobs, described in docs/offbeat/testing.md.
+"""A pytest plugin: fixtures for tests of jobs and of cronjobs, described in docs/offbeat/testing-jobs.md.
 
 A project of the template has it already, one with the wheel by its entry point; else it is `-p offbeat.testing.plugin`.
 What needs Django is imported in the fixtures: pytest reads this before there are settings.
@@ -26,7 +26,7 @@ INI = "offbeat_messages"
 UNRUN = "offbeat_unrun_messages"
 HINT = (
     "Nothing ran them. The fixture run_jobs runs them in the test, the fixture worker in a real worker; "
-    "a job, made by .enqueue(), is looked at by the fixture enqueued."
+    "a job, made by .enqueue(), is checked with the fixture enqueued."
 )
 
 
@@ -92,7 +92,7 @@ def enqueued(db: None) -> Callable[..., Any]:
 
 @pytest.fixture
 def frozen_clock(db: None, request: pytest.FixtureRequest) -> Iterator[FrozenClock]:
-    """Time stands still, for Django and for the ledger: `now`, `move(hours=1)`, `move_to("2026-11-26 09:00")`."""
+    """The time of Django and of the ledger, which moves by these alone: `move(hours=1)`, `move_to("2026-11-26 09:00")`."""
     if "worker" in request.fixturenames:
         pytest.fail("frozen_clock and worker exclude each other: a real worker goes by the real time.")
     from offbeat.testing.frozen_clock import FrozenClock  # noqa: PLC0415  see above

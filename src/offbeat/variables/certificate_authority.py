@@ -75,5 +75,7 @@ def _folder() -> Path:
     except OSError as error:
         raise ValueError(f"{folder}: {error.strerror}; use the path of a file instead") from None
     if found.st_uid != os.getuid() or found.st_mode & 0o022 or folder.is_symlink():
-        raise ValueError(f"{folder} is not ours alone; remove it, or use the path of a file instead")
+        raise ValueError(
+            f"{folder} is accessible to other users; remove it, or use the path of a file instead"
+        )
     return folder

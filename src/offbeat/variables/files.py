@@ -51,7 +51,7 @@ def _content(variable: str, path: str) -> str:
 
 def _text(path: Path) -> str:
     if path.exists() and not path.is_file():
-        raise ValueError("is a directory, or no regular file")
+        raise ValueError("is a directory, or not a regular file")
     with path.open("rb") as file:
         found = file.read(LARGEST + 1)
     if len(found) > LARGEST:

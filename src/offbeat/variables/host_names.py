@@ -23,7 +23,7 @@ PRIVATE = {
     "example",
 }  # top-level domains in which nobody buys a name
 EVERYTHING = (
-    '"*" answers to any name, also to a forged one that ends up in links: '
+    '"*" allows every host name, also a forged one that then appears in links: '
     "use names, like www.example.com,example.com"
 )
 
@@ -49,7 +49,7 @@ def site(value: str) -> str:
     """Read BASE_URL: a scheme and a name, to which paths are added."""
     found = _origin(value)
     if "*" in found:
-        raise ValueError('use one name, like https://www.example.com; "*" is none')
+        raise ValueError('use one name, like https://www.example.com; "*" is not one')
     return found
 
 
@@ -69,11 +69,11 @@ def _host(text: str) -> str:
     name = re.sub(r"^\*\.", ".", name)
     labels = name.removeprefix(".").split(".")
     if name.startswith(".") and len(labels) == 1 and labels[0] not in PRIVATE:
-        raise ValueError(f'"{shown(text)}" is every name below a top-level domain: use .example.com')
+        raise ValueError(f'"{shown(text)}" allows every name of a top-level domain: use .example.com')
     is_name = NAME.fullmatch(name) and all(0 < len(label) < 64 for label in labels)
     if not is_name or name.isdigit() or re.fullmatch(f"{NOTHING}|nan", name):
         raise ValueError(
-            f'"{shown(text)}" is no host name: use names like www.example.com, with commas between'
+            f'"{shown(text)}" is not a host name: use names like www.example.com, separated by commas'
         )
     return name
 
@@ -83,7 +83,7 @@ def _origin(text: str) -> str:
     if not found:
         if not re.match(r"https?://", text, re.IGNORECASE):
             raise ValueError("it should begin with https://, as in https://www.example.com")
-        raise ValueError("nothing may stand behind the name, as in https://www.example.com")
+        raise ValueError("nothing may follow the name, as in https://www.example.com")
     scheme, host, port = found.groups()
     name = _host(host)
     if name == "*" or int((port or ":0")[1:]) > 65535:

@@ -20,7 +20,7 @@ def recipients(value: str) -> list[str] | list[tuple[str, str]]:
     """Read ADMINS: addresses. Django before 6.0 takes nothing but pairs of a name and an address."""
     found = _people(",".join(listed(value)) if value.startswith("[") else value)
     if not found or not value.isprintable():
-        raise ValueError(f"use mail addresses like {EXAMPLES}, with commas between")
+        raise ValueError(f"use mail addresses like {EXAMPLES}, separated by commas")
     if django.VERSION >= (6, 0):
         return [address for _, address in found]
     return [(name or address.partition("@")[0], address) for name, address in found]
@@ -29,9 +29,7 @@ def recipients(value: str) -> list[str] | list[tuple[str, str]]:
 def sender(value: str) -> str:
     """Read the sender of mails: one address, with a name or without."""
     if len(_people(value)) != 1 or not value.isprintable():
-        raise ValueError(
-            f'use one mail address like {EXAMPLES}; a name with a comma in it stands in quotes: "…" <…>'
-        )
+        raise ValueError(f'use one mail address like {EXAMPLES}; put a name with a comma in quotes: "…" <…>')
     return value
 
 

@@ -29,12 +29,12 @@ MODES = (
 BELIEVING = MODES[:3]  # which encrypt if the server likes to, and verify nobody
 # What other programs put there.
 ADVICE = {
-    "pgbouncer": "remove it: a pooler is noticed by itself, see DISABLE_SERVER_SIDE_CURSORS",
-    "pool": "remove it: connections are persistent, or a pooler has them",
+    "pgbouncer": "remove it: Offbeat detects a pooler, see DISABLE_SERVER_SIDE_CURSORS",
+    "pool": "remove it: connections are persistent, or the pooler manages them",
     "schema": "write options=-csearch_path%3D<schema> instead",
     "ssl": "write sslmode=require instead",
     "sslaccept": "write sslmode=require instead",
-    "ssl_ca": "give DATABASE_CA instead",
+    "ssl_ca": "set DATABASE_CA instead",
 }
 
 
@@ -60,9 +60,9 @@ def _problems(authority: str, given: list[tuple[str, str]], ca: str) -> Iterator
     known = _known() if names else DJANGOS
     for name in dict.fromkeys(names):
         if name not in known:
-            yield f"PostgreSQL knows no {_word(name)} behind the question mark: {ADVICE.get(name, 'remove it')}."
+            yield f"PostgreSQL knows no {_word(name)} after the question mark: {ADVICE.get(name, 'remove it')}."
         elif names.count(name) > 1:
-            yield f"{name} stands behind the question mark twice: remove one."
+            yield f"{name} appears after the question mark twice: remove one."
     yield from _tls_problems(dict(given), ca)
 
 

@@ -69,17 +69,17 @@ def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterat
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     for name in sorted(options):
         if name not in KNOWN:
-            yield f"knows no {name} behind the question mark; it knows {', '.join(KNOWN)}."
+            yield f"knows no {name} after the question mark; it knows {', '.join(KNOWN)}."
         elif names.count(name) > 1:
-            yield f"{name} stands behind the question mark twice: remove one."
+            yield f"{name} appears after the question mark twice: remove one."
         if name.startswith("ssl_") and parts.scheme != "rediss":
             yield f"{name} is for rediss://…, which is TLS; redis://… is not."
     path = parts.path.strip("/")
     for database in filter(None, (path, options.get("db"))):
         if not (database.isascii() and database.isdigit() and len(database) < 6):
-            yield f'"{database}" is no number of a database: use 0, or leave it out.'
+            yield f'"{database}" is not the number of a database: use 0, or remove it.'
     if path and (options.get("db") or path) != path:
-        yield f"names two databases, {path} and {options['db']}: leave one out."
+        yield f"names two databases, {path} and {options['db']}: remove one."
     if parts.scheme == "rediss":
         yield from _wrong_values(options, verify)
     yield from _wrong_files(options)
@@ -104,14 +104,14 @@ def _wrong_values(options: dict[str, str], verify: bool | None) -> Iterator[str]
             )
             yield (
                 f"ssl_cert_reqs={options['ssl_cert_reqs']} contradicts {variable}: "
-                "take it off the address, or set the variable to the same."
+                "remove it from the address, or set the variable to the same."
             )
     check = options.get("ssl_check_hostname", "true").lower()
     if check not in BOOLEANS:
         yield f'ssl_check_hostname={options["ssl_check_hostname"]}: use "true" or "false".'
     elif verify is True and not BOOLEANS[check]:
         yield (
-            "ssl_check_hostname=false contradicts REDIS_TLS_VERIFY=true: take it off the address, or unset the variable."
+            "ssl_check_hostname=false contradicts REDIS_TLS_VERIFY=true: remove it from the address, or unset the variable."
         )
 
 
@@ -127,8 +127,8 @@ def _wrong_authority(
     is_public = not (authority or options.get("ssl_ca_certs") or verify is False)
     if is_public and options.get("ssl_check_hostname", "").lower() == "false":
         yield (
-            "ssl_check_hostname=false believes every certificate that any public authority has signed: "
-            "take it off the address, or give the server's own authority as REDIS_CA."
+            "ssl_check_hostname=false accepts every certificate that any public authority has signed: "
+            "remove it from the address, or set REDIS_CA to the server's own authority."
         )
 
 

@@ -49,8 +49,8 @@ WEB = frozenset({"http", "https"})
 ESCAPED = "in a user or a password, write / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B, ] as %5D, % as %25 and a space as %20"
 
 UNPRINTED = (
-    "it has a space, a line break or another character in it that no address has: remove it, "
-    "or write it as a browser does (%20 is a space)"
+    "it has a space, a line break or another character that an address cannot have: remove it, "
+    "or percent-encode it (%20 is a space)"
 )
 
 
@@ -66,9 +66,9 @@ def cleaned(value: str) -> str:
 def misplaced(name: str, value: str) -> str:
     """Return what is wrong with a value whatever its form, "" for nothing."""
     if re.match(rf"(export\s+|set\s+)?{name}\s*(=|:\s)", value):
-        return "it begins with its own name: give only what stands behind it"
+        return "it begins with its own name: write only the part after it"
     if REFERENCE.fullmatch(value) or re.fullmatch(r"<[^<>@]+>", value):
-        return f"{shown(value)} stands for a value that nobody has put there: give the value, or fix the name in it"
+        return f"{shown(value)} is a placeholder that nobody has replaced: write the value, or correct the name in it"
     return ""
 
 
@@ -100,7 +100,7 @@ def matching(form: tuple[str, str]) -> Callable[[str], str]:
 def secret(value: str) -> str:
     """Return a secret as it is sent: on one line, and without what stands before it in a header."""
     if re.match(r"(authorization:|bearer\s)", value, re.IGNORECASE):
-        raise ValueError('give it without "Bearer": that is sent before it')
+        raise ValueError('write it without "Bearer": the client adds that word')
     return matching(LINE)(value)
 
 
@@ -108,7 +108,7 @@ def secrets(value: str) -> list[str]:
     """Return a list of secrets. One of several lines, or that begins as a list of JSON does, is several that nobody has parted."""
     found = [secret(each) for each in listed(value)]
     if any(each.startswith(('["', "['")) for each in found):
-        raise ValueError("use commas between them, or a list of JSON")
+        raise ValueError("separate them by commas, or write a JSON list")
     return found
 
 
@@ -196,12 +196,12 @@ def address(schemes: Sequence[str]) -> Callable[[str], str]:
             raise ValueError(UNPRINTED)
         if REFERENCE.search(value) or re.search(r"<[^<>]*>", value):
             raise ValueError(
-                "a part of it stands for something else, like <password> or ${HOST}: put the value there"
+                "a part of it is a placeholder, like <password> or ${HOST}: replace it by the value"
             )
         if scheme.lower() not in WEB and is_unescaped(behind):
             raise ValueError(ESCAPED)
         if not is_url(value):
-            raise ValueError(f"{wanted} with the name of one host, and digits alone as its port")
+            raise ValueError(f"{wanted} with the name of one host, and only digits as its port")
         return value
 
     return parse
@@ -210,7 +210,7 @@ def address(schemes: Sequence[str]) -> Callable[[str], str]:
 def ping_address(value: str) -> str:
     """Return an address in which {name} stands for a cronjob's, and nothing else for anything."""
     if re.search(r"[{}]", value.replace("{name}", "")):
-        raise ValueError("{name} stands for the cronjob's name, and nothing else may be in braces")
+        raise ValueError("{name} is the cronjob's name, and nothing else may be in braces")
     return address(["https", "http"])(value)
 
 

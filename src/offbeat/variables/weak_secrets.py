@@ -29,15 +29,15 @@ HEX_RECIPE = 'python3 -c "import secrets; print(secrets.token_hex(24))"'
 def weakness(name: str, value: str, shortest: int = SHORTEST_TOKEN) -> str:
     """Return why the value is no secret, "" where it is one. No part of it is in the answer."""
     if value in PUBLISHED or value.startswith("django-insecure-"):
-        return "it is an example that everybody can read"
+        return "it is a public example"
     if len(value) < shortest:
-        return f"it has {len(value)} character{'s' * (len(value) != 1)}, and {shortest} at least are needed"
+        return f"it has {len(value)} character{'s' * (len(value) != 1)}, but needs at least {shortest}"
     if is_placeholder(name, value, shortest):
         return "it is a placeholder"
     kinds = len(set(value))
     if kinds < (FEWEST if shortest > SHORTEST_TOKEN else FEWEST_SHORT):
         return f"it has only {kinds} different character{'s' * (kinds != 1)}"
-    return "it repeats itself, or counts up" if is_pattern(value) else ""
+    return "it is a repetition or a sequence" if is_pattern(value) else ""
 
 
 def is_placeholder(name: str, value: str, shortest: int) -> bool:

@@ -43,12 +43,12 @@ class BodyLimitMiddleware(MiddlewareMixin):
         if not DIGITS.fullmatch(length):
             return refuse(400, "Content-Length should be a number of bytes.")
         if int(length) > limit:
-            return refuse(413, f"The body is too large: {limit} bytes are the most that is taken here.")
+            return refuse(413, f"The body is too large: at most {limit} bytes are accepted here.")
         if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
             try:
                 is_small = take_chunks(request)
             except UnreadablePostError:
-                return refuse(400, "The body should be in chunks, and is not.")
+                return refuse(400, "The body should be chunked, but it is not.")
             if not is_small:
                 return refuse(
                     413,
@@ -60,7 +60,11 @@ class BodyLimitMiddleware(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A client that goes, or is too slow, while a view reads its upload is no error of ours."""
-        return refuse(400, "The body did not arrive.") if isinstance(exception, UnreadablePostError) else None
+        return (
+            refuse(400, "The body did not arrive in time.")
+            if isinstance(exception, UnreadablePostError)
+            else None
+        )
 
 
 def take_chunks(request: HttpRequest) -> bool:

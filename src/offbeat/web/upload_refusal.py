@@ -16,6 +16,6 @@ class UploadRefusal(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> NoReturn:
         path = getattr(self.request, "path_info", "this path")
-        text = f"{path} takes no files: OFFBEAT_UPLOADS names those that do"
+        text = f"{path} accepts no files: OFFBEAT_UPLOADS lists the paths that do"
         logger.warning("%s", text)  # Django's line of the refusal does not say why
         raise MultiPartParserError(text)

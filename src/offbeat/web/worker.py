@@ -41,7 +41,7 @@ TEXTS = {
     HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at once: try again in a moment.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at the same time: try again later.",
 }
 
 

@@ -39,13 +39,13 @@ def job(task, state, at, **values):
 
 def unwritten(task, state, at, **values):
     """Give a job as it is after its work, for `bulk_create`."""
-    finished = state in Job.FINISHED
+    finished, took = state in Job.FINISHED, timedelta(seconds=values.pop("took", 0.8))
     values = {
         "queue": "mail" if "send" in task else "default",
         "attempt": int(state not in Job.STARTABLE),
         "published_at": at,
         "started_at": at + timedelta(milliseconds=40) if state not in Job.STARTABLE else None,
-        "finished_at": at + timedelta(seconds=values.pop("took", 0.8)) if finished else None,
+        "finished_at": at + took if finished else None,
     } | values
     return Job(
         pk=id_at(at),

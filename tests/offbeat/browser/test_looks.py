@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from offbeat.jobs import unreadable_store
 from offbeat.jobs.models import Batch
+from offbeat.ops.metrics import counters
 from tests.offbeat.browser import stage
 from tests.offbeat.browser.conftest import findings
 from tests.offbeat.support.chromium import fits
@@ -31,6 +32,7 @@ LONG_NAME = "subscriptions.tasks.send_the_yearly_statement_of_account"
 def pages(stack):
     """The addresses of all pages, with a lot to show."""
     stage.set_up(incident=True)
+    counters.fold()
     traceback = stage.TRACEBACK * 20
     job = stage.job(
         LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y " * 250, traceback=traceback
@@ -49,10 +51,13 @@ def pages(stack):
         "/ops/cronjobs/",
         "/ops/cronjobs/signup-report/",
         "/ops/cronjobs/signup-report/backfill/?since=2026-01-01T00:00&until=2026-01-02T00:00",
+        "/ops/trends/",
+        "/ops/incidents/acknowledge/?kind=no_success&subject=signup-report",
         "/ops/batches/",
         f"/ops/batches/{batch.pk}/",
         "/ops/messages/",
         "/ops/messages/drop/",
+        "/ops/pauses/new/?kind=queue&name=default",
         "/ops/audit/",
     ]
 
@@ -73,7 +78,7 @@ def test_axe_finds_nothing_serious(pages, log_in, scheme):
 
 
 def test_the_pages_fit(pages, log_in):
-    """From a small phone to a wide screen no page is wider than it, a row of a list is two lines high, and a traceback shows its end."""
+    """From a small phone to a wide screen no page is wider than it; a row has two lines, and a traceback shows its end."""
     page = log_in()
     too_wide, too_high = [], []
     for path in pages:
@@ -95,7 +100,7 @@ def test_the_keyboard_is_enough(pages, log_in):
     """Tab goes from the skip link through the navigation to the first condition, each with a visible outline."""
     page = log_in()
     seen = []
-    for _ in range(12):
+    for _ in range(20):
         page.keyboard.press("Tab")
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         seen.append((page.evaluate("document.activeElement.textContent").strip(), outline))
@@ -122,7 +127,7 @@ def test_without_javascript(stack, pages, log_in):
     page.goto("/ops/")
     page.get_by_role("button", name="Retry").first.click()
     expect(page.get_by_text("Retried: the job is due again.")).to_be_visible()
-    page.get_by_role("link", name="dead letters").first.click()
+    page.get_by_role("link", name="Dead letters", exact=True).click()
     page.get_by_role("link", name="send_confirmation").first.click()
     page.get_by_role("link", name="Discard").click()
     page.get_by_role("button", name="Discard the job").click()
@@ -133,11 +138,37 @@ def test_without_javascript(stack, pages, log_in):
     expect(page.get_by_text("Enqueued as job").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("Resumed: it goes on").first).to_be_visible()
+    expect(page.get_by_text("Resumed: it continues").first).to_be_visible()
     page.goto("/ops/audit/")
 
     acts = page.get_by_role("row").filter(has_text="alice")
     expect(acts).to_have_count(6)  # the login is one
+    page.goto("/ops/")
+    page.get_by_role("link", name="I am looking at it").first.click()
+    page.get_by_label("Note for the others").fill("cron is down")
+    page.get_by_role("button", name="I am looking at it").click()
+    expect(page.get_by_text("alice is looking at it").first).to_be_visible()
+
+
+def test_a_strip_by_mouse_by_thumb_and_by_keyboard(pages, log_in):
+    """A bar leads to its job; on a phone, and for Tab, the strip is one link to the list of slots, whose bars are big enough."""
+    page = log_in()
+    strip = page.locator("#cronjob-signup-report")
+    strip.locator("svg a").last.click(position={"x": 4, "y": 20})
+    page.wait_for_url("**/ops/jobs/*/")
+    page.goto("/ops/")
+    strip.locator(".whole").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ops/cronjobs/signup-report/#slots")
+    page.set_viewport_size({"width": 390, "height": 850})
+
+    sizes = [bar.bounding_box() for bar in page.locator(".bars a").all()]
+
+    assert len(sizes) == 30
+    assert all(size["width"] >= 24 and size["height"] >= 24 for size in sizes)
+    page.goto("/ops/")
+    strip.locator(".past").click()
+    page.wait_for_url("**/ops/cronjobs/signup-report/#slots")
 
 
 def test_the_door_is_shut_without_the_session(pages, log_in):

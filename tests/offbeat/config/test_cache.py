@@ -121,7 +121,7 @@ def test_the_brokers_redis_is_refused(address):
 
     (problem,) = problems
     assert problem.startswith(
-        "CACHE_URL is the broker's server, 127.0.0.1: a cache evicts, and a broker must not."
+        "CACHE_URL is the broker's server, 127.0.0.1: a cache deletes old entries, and a broker must not."
     )
 
 
@@ -140,7 +140,7 @@ def test_such_an_address_ends_the_process():
     ("url", "message"),
     [
         ("memcached://x", "Unexpected value CACHE_URL=memcached://…: should be redis://… or rediss://…."),
-        ("redis://h?timeout=5", "CACHE_URL: knows no timeout behind the question mark"),
+        ("redis://h?timeout=5", "CACHE_URL: knows no timeout after the question mark"),
         ("redis://h?ssl_cert_reqs=none", "CACHE_URL: ssl_cert_reqs is for rediss://…, which is TLS"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_folder_of_somebody_else(pem, mode):
     place = Path(authority_file(pem.read_text())).parent
     place.chmod(mode)
 
-    with pytest.raises(ValueError, match="is not ours alone"):
+    with pytest.raises(ValueError, match="is accessible to other users"):
         authority_file(pem.read_text())
 
 

@@ -31,4 +31,4 @@ def test_an_unknown_name_is_refused_by_the_checks(settings, kind, name, hint):
 
     found = [(each.msg, each.hint) for each in run_checks() if name in each.msg]
 
-    assert found == [(f"{kind.setting} knows no setting {name!r}.", hint)]
+    assert found == [(f"{kind.setting} has no setting {name!r}.", hint)]

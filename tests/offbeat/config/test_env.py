@@ -80,7 +80,7 @@ def test_a_url_without_a_host(value):
     assert env.url("REDIS_URL", ["redis", "rediss"]) == ""
     (problem,) = env.problems
     assert problem.startswith("Unexpected value REDIS_URL=redis://…: should be redis://… or rediss://…")
-    assert problem.endswith("with the name of one host, and digits alone as its port.")
+    assert problem.endswith("with the name of one host, and only digits as its port.")
 
 
 def test_a_password_is_never_part_of_a_message():

@@ -100,8 +100,8 @@ def test_a_variable_and_a_file(file):
         (b"s3cret\xff\xfe", "the file is not text in UTF-8."),
         (b"s3cret" * 20_000, "the file has more than 64 KiB."),
         ("missing", "No such file or directory. Hint: use the path of a file."),
-        ("directory", "the file is a directory, or no regular file."),
-        ("pipe", "the file is a directory, or no regular file."),
+        ("directory", "the file is a directory, or not a regular file."),
+        ("pipe", "the file is a directory, or not a regular file."),
         ("closed", "Permission denied. Hint: use the path of a file."),
     ],
 )

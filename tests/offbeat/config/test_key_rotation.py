@@ -134,6 +134,6 @@ def test_a_fallback_that_everybody_knows_is_refused(settings):
 
     assert told.returncode == os.EX_CONFIG
     assert told.stderr.startswith(
-        "Error: SECRET_KEY_FALLBACKS: one can be guessed: it is an example that everybody can read."
+        "Error: SECRET_KEY_FALLBACKS: one is too easy to guess: it is a public example."
     )
     assert settings.LOCAL_KEY not in told.stderr

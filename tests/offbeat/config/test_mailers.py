@@ -120,7 +120,7 @@ def test_a_fork_that_sets_its_mail_server_itself(fork):
     if HAS_MAILERS:
         assert done.returncode == os.EX_CONFIG
         assert done.stderr == (
-            'Error: The setting EMAIL_HOST is not read beside MAILERS. Hint: write MAILERS["default"]["OPTIONS"]["host"] = …, '
+            'Error: The setting EMAIL_HOST has no effect with MAILERS. Hint: write MAILERS["default"]["OPTIONS"]["host"] = …, '
             "with MAILERS imported from offbeat.settings.\n"
         )
     else:

@@ -56,7 +56,7 @@ def test_a_file_without_a_place_is_refused():
 
     assert told.stdout == ""
     assert told.stderr.strip().splitlines()[-1] == (
-        "offbeat.storage.media.NoStorageError: photos/a.txt: files have no place, since the disk here goes with the process. "
+        "offbeat.storage.media.NoStorageError: photos/a.txt: there is no place for files: the disk of this process is temporary. "
         "Hint: set MEDIA_BUCKET to a bucket, or MEDIA_ROOT to a mounted volume (docs/offbeat/uploads.md)."
     )
 
@@ -81,7 +81,7 @@ def nowhere(settings):
 )
 def test_every_use_is_refused_in_the_same_words(nowhere, use):
     """Nothing is done in silence, and nothing fails with a traceback that names no cure."""
-    with pytest.raises(NoStorageError, match=r"^a: files have no place.* MEDIA_BUCKET"):
+    with pytest.raises(NoStorageError, match=r"^a: there is no place for files.* MEDIA_BUCKET"):
         use(nowhere)
 
 
@@ -104,7 +104,7 @@ def check(monkeypatch):
 
 def test_a_field_for_files_needs_a_place(nowhere, check):
     """The check names the field before anybody uploads something (W002)."""
-    words = "effects.Photo.picture: files have no place, and saving one is an error"
+    words = "effects.Photo.picture: there is no place for files: saving one is an error"
 
     assert check() == [("offbeat.W002", words)]
 
@@ -129,7 +129,7 @@ def test_the_check_of_a_project_that_names_no_storage(settings, check):
 def test_a_field_for_files_needs_a_path_that_takes_them(settings, check):
     """A project that took files before an update reads what to write, and not only its visitors (W003)."""
     settings.OFFBEAT_UPLOADS = {}
-    words = "effects.Photo.picture: OFFBEAT_UPLOADS names no path, so a form that sends a file is answered with 400"
+    words = "effects.Photo.picture: OFFBEAT_UPLOADS lists no path, so a form with a file gets the answer 400"
 
     assert check(asked=media_check.check_uploads) == [("offbeat.W003", words)]
     assert check(asked=media_check.check_uploads, editable=False) == []
@@ -152,7 +152,7 @@ def test_a_volume_that_is_not_mounted(tmp_path):
     """Its folder is not made on the disk that goes with the process."""
     told = run(SAVE, MEDIA_ROOT=f"{tmp_path}/data")
 
-    assert f"photos/a.txt: MEDIA_ROOT={tmp_path}/data is no folder. Hint: mount its volume" in told.stderr
+    assert f"photos/a.txt: MEDIA_ROOT={tmp_path}/data is not a folder. Hint: mount its volume" in told.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -32,7 +32,7 @@ MISTAKES = {
     "no redis": ({"REDIS_URL": ""}, "REDIS_URL is not set. Hint:"),
     "a query": (
         {"REDIS_URL": "redis://cache?socket_timeout=5"},
-        "REDIS_URL: knows no socket_timeout behind the question mark; it knows ssl_cert_reqs,",
+        "REDIS_URL: knows no socket_timeout after the question mark; it knows ssl_cert_reqs,",
     ),
     "a prefix": ({"REDIS_PREFIX": "my shop"}, "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 of a-z"),
     "a misspelt number": (
@@ -58,7 +58,7 @@ MISTAKES = {
     ),
     "a preload of a month": (
         {"SECURE_HSTS_PRELOAD": "true"},
-        "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists take names with all their subdomains, for a year. Hint:",
+        "Unexpected value SECURE_HSTS_PRELOAD=true: browsers' lists need all subdomains, and a year. Hint:",
     ),
 }
 

@@ -57,19 +57,19 @@ def test_an_odd_password_that_is_not(scheme, place, character):
     [
         (
             "pgbouncer=true",
-            "PostgreSQL knows no pgbouncer behind the question mark: remove it: a pooler is noticed by itself",
+            "PostgreSQL knows no pgbouncer after the question mark: remove it: Offbeat detects a pooler",
         ),
         (
             "connection_limit=1&pool_timeout=0",
-            "PostgreSQL knows no connection_limit behind the question mark: remove it.",
+            "PostgreSQL knows no connection_limit after the question mark: remove it.",
         ),
         ("schema=public", "write options=-csearch_path%3D<schema> instead"),
         ("ssl=true", "write sslmode=require instead"),
         ("SSLMODE=require", "PostgreSQL knows no SSLMODE"),
         ("sslmode=on", "sslmode=on: use disable, allow, prefer, require, verify-ca or verify-full."),
         ("sslmode=Require", "sslmode=Require: use disable"),
-        ("sslmode=require&sslmode=disable", "sslmode stands behind the question mark twice"),
-        ("hunter2/x=1", "PostgreSQL knows no such name behind the question mark"),
+        ("sslmode=require&sslmode=disable", "sslmode appears after the question mark twice"),
+        ("hunter2/x=1", "PostgreSQL knows no such name after the question mark"),
     ],
 )
 def test_a_parameter_that_libpq_does_not_know(query, said):

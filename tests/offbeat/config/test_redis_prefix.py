@@ -52,5 +52,5 @@ def test_a_prefix_that_is_none(value):
 
     assert env.text("REDIS_PREFIX", "default", form=PREFIX) == "default"
     assert env.problems == [
-        f"Unexpected value REDIS_PREFIX={shown}: use 1 to 64 of a-z, A-Z, 0-9 and . _ - : between them."
+        f"Unexpected value REDIS_PREFIX={shown}: use 1 to 64 characters: a-z, A-Z, 0-9, and . _ - : between them."
     ]

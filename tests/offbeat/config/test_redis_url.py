@@ -162,7 +162,7 @@ def test_an_authority_that_would_not_be_asked(url, verify, said):
     [
         (
             "redis://h?socket_timeout=5",
-            f"knows no socket_timeout behind the question mark; it knows {', '.join(KNOWN)}.",
+            f"knows no socket_timeout after the question mark; it knows {', '.join(KNOWN)}.",
         ),
         ("redis://h?virtual_host=3", "knows no virtual_host"),
         ("rediss://h?ssl_ciphers=x", "knows no ssl_ciphers"),
@@ -172,7 +172,7 @@ def test_an_authority_that_would_not_be_asked(url, verify, said):
             "ssl_cert_reqs=maybe: use CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE.",
         ),
         ("rediss://h?ssl_check_hostname=no", 'ssl_check_hostname=no: use "true" or "false".'),
-        ("redis://h/queue", '"queue" is no number of a database'),
+        ("redis://h/queue", '"queue" is not the number of a database'),
         ("redis://h/1?db=2", "names two databases, 1 and 2"),
         ("redis://h/0#1", "write / as %2F"),
     ],

@@ -129,7 +129,7 @@ BAD = {
     "not a number": (HOURLY | {"args": [float("nan")]}, "argument 1 is nan"),
     "ungrateful": (HOURLY | {"args": [Ungrateful()]}, "argument 1 is a Ungrateful"),
     "too many": (HOURLY | {"args": [1, 2]}, "its arguments do not fit a job of its task"),
-    "seldom": (HOURLY | {"task": f"{HERE}.seldom"}, "has rate_limit='1/m', which jobs do not keep"),
+    "seldom": (HOURLY | {"task": f"{HERE}.seldom"}, "has rate_limit='1/m', which jobs do not support"),
     "once": (HOURLY | {"one_off": True}, "it runs once"),
     "expires at once": (HOURLY | {"options": {"expires": 0}}, "it expires after 0 s, so nothing runs"),
     "bad nowfun": (
@@ -216,7 +216,7 @@ NOTES = {
     "link": ({"link": take.s()}, 'option "link" '),
     "retry": (
         {"retry_policy": {}},
-        'option "retry_policy" ({}) has no counterpart: the relay publishes by its own connection',
+        'option "retry_policy" ({}) has no counterpart: the relay publishes through its own connection',
     ),
     "limit": (
         {"time_limit": 5},
@@ -307,7 +307,7 @@ def test_the_time_zone_of_a_crontab(printed):
         "Europe/Berlin",
         "America/New_York",
     ]
-    assert "# America/New_York is the zone of its nowfun" in out
+    assert "# America/New_York is the time zone of its nowfun" in out
     assert "which has no time zone: Europe/Berlin is taken" in out
 
 
@@ -498,7 +498,7 @@ def test_the_rows_of_a_dump(printed, tmp_path):
     assert "# Beat ends it at 2999-01-01 00:00 UTC: remove the cronjob then" in out
     for name, reason in {
         "nonsense": "Celery cannot read its crontab",
-        "gone": "its crontab is gone",
+        "gone": "its crontab was deleted, so Beat does not run it",
         "tiny": "every 0.0005 s: a minute is cron's shortest",
         "future": "it starts at 2999-01-01 00:00 UTC",
         "ended": "it ended at 2020-01-01 00:00 UTC",

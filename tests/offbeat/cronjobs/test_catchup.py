@@ -20,7 +20,7 @@ def healed(plants, moment):
     return [each.name for each in claim_overdue([plants.entry], at(moment), at(moment))]
 
 
-def test_a_forgotten_slot_is_claimed_after_its_grace(make, caplog):
+def test_a_forgotten_slot_is_claimed_after_late_after(make, caplog):
     """Five minutes after a slot that nobody woke up for, any worker enqueues it, and says so loudly."""
     plants = make("0 * * * *").known("2026-11-23 07:30")
 
@@ -31,7 +31,7 @@ def test_a_forgotten_slot_is_claimed_after_its_grace(make, caplog):
     assert (before, after) == ([], ["plants"])
     assert (slot.trigger, slot.outcome, slot.job_id) == ("catchup", "enqueued", Job.objects.get().pk)
     assert (
-        "plants: the platform did not wake it up for 1 slot, the last 2026-11-23 08:00Z; a worker did"
+        "plants: the platform did not trigger 1 slot, the last 2026-11-23 08:00Z; a worker claimed them"
         in caplog.text
     )
 
@@ -55,7 +55,7 @@ def test_two_workers_heal_once(make):
 
 
 def test_what_is_still_on_time_is_left_to_the_platform(make):
-    """Of a per-minute cronjob only the slots past their grace are claimed."""
+    """Of a per-minute cronjob only the slots past `late_after` are claimed."""
     plants = make("* * * * *", catch_up="all").known("2026-11-23 07:59")
 
     healed(plants, "2026-11-23 08:06:30")
@@ -79,7 +79,7 @@ def test_skipped_slots_are_recorded_as_missed(make):
 
     healed(plants, "2026-11-23 08:06")
 
-    assert plants.reasons() == {"11-23 08:00": "6 min late, over the grace of 5 min; catch_up is skip"}
+    assert plants.reasons() == {"11-23 08:00": "6 min late, more than late_after (5 min); catch_up is skip"}
 
 
 def test_a_worker_of_the_old_code_heals_nothing(make):
@@ -91,7 +91,7 @@ def test_a_worker_of_the_old_code_heals_nothing(make):
     assert CronJob.objects.get().cron == "30 * * * *"
 
 
-def test_under_a_tick_the_grace_is_longer(make):
+def test_under_a_tick_late_after_is_longer(make):
     """Where a tick comes every ten minutes, a slot is overdue only when a tick should have come and some."""
     plants = make("0 * * * *").known("2026-11-23 07:30")
     for minutes in (0, 10, 20):
@@ -210,7 +210,7 @@ def test_a_policy_that_is_none_does_not_stop_a_worker(platform, monkeypatch, cap
 
     def with_a_bad_policy(cronjob):
         entry = loaded(cronjob)
-        entry.command.grace = 5 if cronjob is broken else entry.command.grace
+        entry.command.late_after = 5 if cronjob is broken else entry.command.late_after
         return entry
 
     monkeypatch.setattr(entries, "load_entry", with_a_bad_policy)
@@ -220,7 +220,7 @@ def test_a_policy_that_is_none_does_not_stop_a_worker(platform, monkeypatch, cap
     done = worker.run(at("2026-11-23 03:06"), at("2026-11-23 03:06"))
 
     assert [each.name for each in done] == ["prune-jobs"]
-    assert caplog.text.count("grace should be a timedelta above zero, got 5") == 1
+    assert caplog.text.count("late_after should be a timedelta above zero, got 5") == 1
     assert CronJob.objects.filter(pk="broken").exists()
 
 

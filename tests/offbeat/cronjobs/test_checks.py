@@ -26,7 +26,7 @@ def test_a_command_that_enqueues_is_well(found):
 
 def test_another_command_takes_no_part_in_slots(found):
     """A cronjob whose command is not an EnqueueCommand would be doubled and missed as the platform likes."""
-    message = 'daily: the management command "check" is not an EnqueueCommand: it takes no part in slots'
+    message = 'daily: the management command "check" is not an EnqueueCommand: it has no slots'
 
     assert found("check") == [("offbeat_cronjobs.E001", message)]
 
@@ -50,7 +50,7 @@ def test_a_task_that_may_run_for_ever_is_refused(found, monkeypatch):
     """A cronjob's job is bounded by its task's time limit."""
     monkeypatch.setattr(checks, "longest_run", lambda _: None)
 
-    message = "platform.yaml: cronjobs/daily: its task offbeat.jobs.tasks.prune may run for ever."
+    message = "platform.yaml: cronjobs/daily: its task offbeat.jobs.tasks.prune has no time limit."
     assert found() == [("offbeat_cronjobs.E002", message)]
 
 
@@ -90,9 +90,11 @@ NAME = "tests.offbeat.cronjobs.test_checks."
         ),
         (takes_a_list, {"list_id": {1}}, "E007", f'{NAME}takes_a_list: argument "list_id" is a set, which'),
         (takes_a_list, [1], "E007", "arguments() returned list, and should return a dict"),
+        (takes_a_list, ({}, []), "E007", "arguments() returned tuple, and should return a dict"),
+        (takes_a_list, ([1, 2], {}), "E007", "takes 1 positional argument but 2 were given"),
         (takes_a_list, None, "E007", "arguments() returned NoneType, and should return a dict"),
         (is_not_typed, {"a": 1}, "E007", f"{NAME}is_not_typed() does not take its arguments"),
-        (is_limited, {}, "E007", f"{NAME}is_limited has rate_limit='1/m', which jobs do not keep"),
+        (is_limited, {}, "E007", f"{NAME}is_limited has rate_limit='1/m', which jobs do not support"),
         (
             is_celerys,
             {},
@@ -167,6 +169,41 @@ def test_unknown_settings_and_short_secrets_are_told(settings):
     found = {each.id: each.msg for each in checks.check_settings()}
 
     assert found == {
-        "offbeat_cronjobs.E004": "OFFBEAT_CRONJOBS knows no setting 'heel'.",
+        "offbeat_cronjobs.E004": "OFFBEAT_CRONJOBS has no setting 'heel'.",
         "offbeat_cronjobs.W001": "CRON_SECRET has 5 characters.",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("catchup", "Did you mean catch_up?"),
+        ("overlaps", "Did you mean overlap?"),
+        ("start_deadline", "Did you mean starting_deadline?"),
+        ("prority", "Did you mean priority?"),
+        ("late_affter", "Did you mean late_after?"),
+        ("schedule", "Its schedule is in platform.yaml"),
+        ("queue", "Write it in the task's decorator: @shared_task(queue=...)"),
+        ("kwargs", "Override arguments(), which returns the keyword arguments of a job"),
+    ],
+)
+def test_an_attribute_that_nothing_reads(found, monkeypatch, name, hint):
+    """It looks like a policy, and would be believed."""
+    monkeypatch.setattr(Command, name, "all", raising=False)
+
+    assert found() == [
+        (
+            "offbeat_cronjobs.E008",
+            f"platform.yaml: cronjobs/daily: its command enqueue_prune_jobs has {name}, which nothing reads.",
+        )
+    ]
+    (told,) = checks.check_cronjobs()
+    assert told.hint == hint
+
+
+def test_attributes_of_ones_own(found, monkeypatch):
+    """A command may have what it needs."""
+    monkeypatch.setattr(Command, "addresses", ["a"], raising=False)
+    monkeypatch.setattr(Command, "prepare", print, raising=False)
+
+    assert found() == []

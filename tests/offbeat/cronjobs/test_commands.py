@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command, get_commands
@@ -255,8 +256,8 @@ def test_a_dry_run_of_now_enqueues_nothing(transactional_db, platform, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "PostgreSQL is away; the next wake-up or a worker claims the slot (gone)"),
-        (["--now"], "PostgreSQL is away; before you ask again, see whether it was done (gone)"),
+        ([], "PostgreSQL is down; the next wake-up or a worker claims the slot (gone)"),
+        (["--now"], "PostgreSQL is down; check whether it was done before you repeat it (gone)"),
     ],
 )
 def test_postgres_that_goes_before_the_commit_is_69(platform, monkeypatch, capsys, arguments, told):
@@ -283,7 +284,7 @@ def test_postgres_that_goes_after_the_commit_is_75(
     code = run(*arguments)
 
     assert code == os.EX_TEMPFAIL
-    assert "recorded; then PostgreSQL went away: nothing is lost" in capsys.readouterr().err
+    assert "recorded; then PostgreSQL went down: nothing is lost" in capsys.readouterr().err
     assert Job.objects.exists()
 
 
@@ -309,3 +310,15 @@ def test_a_commands_own_options_reach_its_arguments(monkeypatch):
     _, default = entries.load_command("report", NAME)
 
     assert (given["region"], default["region"]) == ("us", "eu")
+
+
+def test_a_policy_with_its_old_name_is_logged(transactional_db, platform, monkeypatch, caplog):
+    """The wake-up works, and its log says what to rename."""
+    monkeypatch.setattr(Command, "grace", timedelta(minutes=7), raising=False)
+
+    assert run() == 0
+
+    assert (
+        "prune-jobs: the policy grace is now called late_after. Rename it in enqueue_prune_jobs."
+        in caplog.text
+    )

@@ -93,7 +93,7 @@ def test_twelve_entries_of_all_kinds(beat, run):
         'CELERY_TASK_ROUTES["tests.offbeat.cronjobs.conftest.water_the_plants"] = {"queue": "mail"}\n  - name: first-of-the-month'
         in told
     )
-    assert "  # priority 3 has become -33, as Redis has it, where 0 comes first" in told
+    assert "  # priority 3 has become -33: in Redis 0 comes first." in told
     assert "8 taken over, 4 not." in summary
     for each in cronjobs.values():
         Schedule.parse(each["schedule"], each["timezone"], each["name"])
@@ -119,6 +119,9 @@ def test_the_commands_are_written(beat, run, tmp_path):
     assert before == {path: path.read_text() for path in tmp_path.iterdir()}
     assert again.count("exists, left alone; it is the same") == 7
     assert "enqueue_quarter_hourly.py: exists, left alone; it differs" in again
+    assert (
+        f"{tmp_path}: Django finds commands in management/commands of an app in INSTALLED_APPS only" in again
+    )
 
 
 def loaded(path):

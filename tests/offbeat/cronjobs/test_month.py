@@ -97,7 +97,7 @@ def test_a_month_of_a_bad_platform(hourly, policy):
 
 
 def test_a_month_with_workers_that_heal(hourly):
-    """With workers that look every minute no slot waits longer than its grace, and all 743 run once."""
+    """With workers that check every minute no slot waits longer than `late_after`, and all 743 run once."""
     cronjob, moments = hourly("latest"), firings(seed="healed")
     looks = [slot + GRACE + timedelta(seconds=each) for slot in SLOTS for each in (20, 80)]
 

@@ -29,13 +29,13 @@ def test_latest_runs_a_slot_however_late_within_its_window():
 
 
 def test_skip_runs_only_what_is_on_time():
-    """A slot is given up once its grace is over, with the lateness as its reason."""
+    """A slot is given up once `late_after` is over, with the lateness as its reason."""
     policies = Policies(catch_up="skip")
 
     decisions = decide(HOURS[-1:], policies, NOW, None)
 
     assert [each.outcome for each in decisions] == ["missed"]
-    assert decisions[0].reason == "19 min late, over the grace of 5 min; catch_up is skip"
+    assert decisions[0].reason == "19 min late, more than late_after (5 min); catch_up is skip"
     assert outcomes(policies, now=HOURS[-1] + minutes(5)) == ["missed", "missed", "missed", "enqueued"]
 
 

@@ -49,7 +49,7 @@ def test_a_wake_up_says_who_holds_its_cronjob(shipped, capsys):
         "enqueue_prune_jobs: nothing is recorded; the next wake-up or a worker claims the slot: "
         f"held is held by pid {pid} (psql, from "
     )
-    assert line.endswith(f"; if it does not end by itself: SELECT pg_terminate_backend({pid})")
+    assert line.endswith(f"; if it does not end: SELECT pg_terminate_backend({pid})")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_person_is_told_that_nothing_was_done(shipped, capsys, command, argume
         command().run_from_argv(["manage.py", *arguments])
 
     assert leaving.value.code == os.EX_TEMPFAIL
-    assert ": nothing was done; ask again: held is held by pid " in capsys.readouterr().err
+    assert ": nothing was done; try again: held is held by pid " in capsys.readouterr().err
 
 
 def test_a_tick_says_whom_it_has_left_a_cronjob_to(shipped, monkeypatch):
@@ -148,4 +148,4 @@ def test_a_row_that_is_free_again_has_no_holder(make):
     make().known("2026-11-23 07:30")
 
     assert find_holder("plants") is None
-    assert str(CronJobHeldError("plants", None)) == "plants is held by a session that has let go of it by now"
+    assert str(CronJobHeldError("plants", None)) == "plants is held by a session that has released it since"

@@ -8,6 +8,7 @@ from offbeat.cronjobs.catchup import claim_overdue
 from offbeat.cronjobs.management.commands.cronjobs import Command
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.deployment import spec
+from offbeat.jobs import pauses
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import at
 
@@ -29,7 +30,7 @@ def set_jobs(**values):
 
 
 def test_a_punctual_cronjob_is_well(hourly):
-    """Between its slots, and within the grace of one, nothing is wrong."""
+    """Between its slots, and within `late_after`, nothing is wrong."""
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="succeeded")
 
@@ -45,11 +46,29 @@ def test_has_never_fired_is_loud(hourly):
 
     report = statuses.report("plants", at("2026-11-23 08:07"))
 
-    told = "has never fired since it is known (2026-11-23 07:30Z): is it set up on the platform?"
+    told = "has never fired since it was registered (2026-11-23 07:30Z): is it set up on the platform?"
     assert unclaimed == {"not_fired": told}
     assert [each.text for each in report.conditions] == [told]
     assert report.has_never_fired
     assert not report.is_well
+
+
+@pytest.mark.parametrize("state", ["published", "pending"])
+def test_a_slot_that_a_pause_holds_is_not_late(hourly, state):
+    """Not started, not published, without success: all as it should be. The slot says for what its job waits."""
+    hourly.wake_up("2026-11-23 08:00:02")
+    set_jobs(state="expired")
+    hourly.wake_up("2026-11-23 09:00:02")
+    job = Job.objects.order_by("id").last()
+    Job.objects.filter(pk=job.pk).update(state=state, due_at=at("2026-11-23 09:00"), published_at=None)
+    pauses.pause("task", job.task, "broken", "alice", is_known=True)
+
+    report = statuses.report("plants", at("2026-11-23 09:50"))
+
+    assert report.conditions == ()
+    assert report.last.why == f"paused: task {job.task}"
+    pauses.resume("task", job.task)
+    assert conditions("2026-11-23 09:50") != {}
 
 
 def test_not_fired(hourly):
@@ -62,8 +81,8 @@ def test_not_fired(hourly):
     healed = conditions("2026-11-23 09:07")
     hourly.wake_up("2026-11-23 09:20")
 
-    start = "the platform did not wake it up for its slot 2026-11-23 09:00Z; "
-    assert unclaimed == {"not_fired": start + "nobody has claimed it"}
+    start = "the platform did not trigger its slot 2026-11-23 09:00Z; "
+    assert unclaimed == {"not_fired": start + "nothing has claimed it"}
     assert healed == {"not_fired": start + "a worker claimed it"}
     assert conditions("2026-11-23 09:21") == {}
 
@@ -87,7 +106,7 @@ def test_not_published(hourly):
 
 
 def test_not_started(hourly):
-    """A job in Redis that no worker takes for longer than the grace."""
+    """A job in Redis that no worker takes within `late_after`."""
     hourly.wake_up("2026-11-23 08:00:02")
     set_jobs(state="published", due_at=at("2026-11-23 08:00:02"))
 
@@ -174,7 +193,7 @@ def test_a_removed_cronjob_keeps_its_history(make, monkeypatch, capsys):
         ("flowers",),
         1,
     )
-    line = "plants: is no longer in platform.yaml; its history stays (renamed to flowers?)"
+    line = "plants: is no longer in platform.yaml; its history is kept (renamed to flowers?)"
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -185,7 +204,7 @@ def test_a_renamed_cronjob_is_told(make, monkeypatch, caplog):
 
     flowers = make("0 * * * *", name="flowers").known("2026-11-23 09:30")
 
-    assert "flowers is a new cronjob; its command was that of plants, which keeps its history" in caplog.text
+    assert "flowers is a new cronjob; its command was that of plants, which keeps the history" in caplog.text
     assert flowers.wake_up("2026-11-23 09:40").decisions == []
 
 
@@ -233,10 +252,12 @@ def test_the_table(run, make):
     code, told = run()
 
     head, row, never, summary = told.splitlines()
-    assert "prune-jobs: is new in platform.yaml; no worker and no wake-up has run since" in before
+    assert "prune-jobs: is new in platform.yaml; no worker and no wake-up has run since then" in before
     assert (code, head.split()[:2]) == (0, ["cronjob", "schedule"])
     assert row.startswith("prune-jobs  At 03:00")
-    assert never.startswith("prune-jobs: NOT FIRED: has never fired since it is known (2026-01-01 00:30Z)")
+    assert never.startswith(
+        "prune-jobs: NOT FIRED: has never fired since it was registered (2026-01-01 00:30Z)"
+    )
     assert summary == "1 cronjob, 1 with a condition."
     assert json.loads(run("--json")[1])[0]["has_never_fired"]
 
@@ -259,8 +280,8 @@ def test_forgetting_a_dashboards_cronjob(run, make):
     make("0 * * * *", name="trial").known("2026-01-01 00:30")
     CronJob.objects.filter(pk="trial").update(is_in_file=False, command="enqueue_prune_jobs")
 
-    assert run("forget", "trial") == (0, "trial: forgotten; its history stays\n")
-    assert "trial: is no longer in platform.yaml; its history stays" in run()[1]
+    assert run("forget", "trial") == (0, "trial: forgotten; its history is kept\n")
+    assert "trial: is no longer in platform.yaml; its history is kept" in run()[1]
     assert (
         run("forget", "prune-jobs")[1]
         == "prune-jobs: is not a dashboard cronjob: remove it from platform.yaml\n"
@@ -270,7 +291,7 @@ def test_forgetting_a_dashboards_cronjob(run, make):
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["pause", "nobody"], 78, "the ledger knows no cronjob nobody; it knows: none"),
+        (["pause", "nobody"], 78, "the ledger has no cronjob nobody; it has: none"),
         (["run", "nobody"], 78, "there is no nobody; there are: prune-jobs"),
         (["pause"], 64, '"pause" takes the name of a cronjob'),
         (["show", "prune-jobs"], 64, '"show" takes no name'),

@@ -75,7 +75,7 @@ def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
 
     assert enqueued("hourly") == ["09:00"]
     assert result.problems == {
-        "broken": 'broken: the management command "check" is not an EnqueueCommand: it takes no part in slots'
+        "broken": 'broken: the management command "check" is not an EnqueueCommand: it has no slots'
     }
     assert result.code == 78
 

@@ -289,3 +289,13 @@ def test_a_sleep_of_400_days_is_over_with_one_wake_up(make):
     assert output.line(result).endswith("; older ones, from 2025-10-19 08:01Z on, are not listed")
     assert output.as_json(result)["unlisted_since"] == "2025-10-19T08:01:00+00:00"
     assert (again.decisions, again.unlisted_since) == ([], None)
+
+
+def test_arguments_by_place(make):
+    """A command may return a pair, for a task that takes some by position only."""
+    cronjob = make(arguments=lambda *_: (["by place"], {})).known("2026-11-23 07:30")
+
+    cronjob.wake_up("2026-11-23 08:00")
+
+    job = Job.objects.get()
+    assert (job.args, job.kwargs) == (["by place"], {})

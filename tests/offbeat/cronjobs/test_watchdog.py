@@ -15,11 +15,11 @@ with bounded_time("weekly-digest", 0.2) as watchdog:
 @pytest.mark.parametrize(
     ("phase", "code", "told"),
     [
-        ("pass", 69, "PostgreSQL is away; the next wake-up or a worker claims the slot"),
+        ("pass", 69, "PostgreSQL is down; the next wake-up or a worker claims the slot"),
         (
             "watchdog.note_commit()",
             75,
-            "recorded; Redis is away: nothing is lost, a worker publishes it when Redis is back",
+            "recorded; Redis is down: nothing is lost, a worker publishes it when Redis is back",
         ),
     ],
 )

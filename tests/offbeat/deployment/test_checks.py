@@ -64,7 +64,7 @@ def test_a_command_of_an_app_that_is_not_installed(monkeypatch, tmp_path):
     there, missing = (next(checks.cronjob_commands(each)) for each in entries)
 
     assert there.hint == (
-        "src/shop/management/commands/enqueue_count_users.py is there: "
+        "src/shop/management/commands/enqueue_count_users.py exists: "
         'add "shop" to INSTALLED_APPS in src/config/settings.py.'
     )
     assert missing.hint.startswith(
@@ -109,7 +109,7 @@ def test_beat_is_found_wherever_it_would_start(monkeypatch, tmp_path, file, text
 
     assert error.id == "offbeat_deployment.E003"
     assert error.msg.startswith(f"{file}: ")
-    assert "should be without Celery Beat" in error.msg
+    assert "should not run Celery Beat" in error.msg
 
 
 def test_a_beat_schedule_is_refused(settings):
@@ -119,6 +119,16 @@ def test_a_beat_schedule_is_refused(settings):
     (error,) = checks.no_beat(platform())
 
     assert "CELERY_BEAT_SCHEDULE: should be empty" in error.msg
+
+
+def test_the_older_name_of_a_schedule_is_refused(settings):
+    """Celery without a namespace reads CELERYBEAT_SCHEDULE: who brings it must not believe that it runs (E003)."""
+    settings.CELERYBEAT_SCHEDULE = {"digest": {"task": "digest", "schedule": 60}}
+
+    (error,) = checks.no_beat(platform())
+
+    assert "CELERYBEAT_SCHEDULE: should be empty" in error.msg
+    assert error.hint.startswith("Run python manage.py import_beat")
 
 
 def test_a_schedule_that_the_code_sets_is_refused(monkeypatch):
@@ -139,7 +149,7 @@ def test_a_grace_shorter_than_the_stop_is_refused(settings):
 
     assert error.id == "offbeat_deployment.E004"
     assert "services/worker/grace: should be more than the 75 s" in error.msg
-    assert error.hint == "Set WORKER_GRACE=60, as exports do, or raise the grace."
+    assert error.hint == "Set WORKER_GRACE=60, as exports do, or increase grace in platform.yaml."
 
 
 def test_a_queue_that_nobody_consumes_is_refused():
@@ -299,7 +309,7 @@ def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
 
     assert [each.id for each in found] == ["offbeat_deployment.E009"] * 2
     assert [each.msg.partition(": ")[0] for each in found] == ["Procfile", "compose.yaml"]
-    assert f'should be without the pool gevent, got "{command}"' in found[0].msg
+    assert f'should not have the pool gevent, got "{command}"' in found[0].msg
 
 
 @pytest.mark.parametrize(
@@ -310,7 +320,7 @@ def test_a_services_pool_is_refused(command):
     with pytest.raises(spec.PlatformError) as refused:
         platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
 
-    assert "services/worker/command: should be without the pool" in str(refused.value)
+    assert "services/worker/command: should not have the pool" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +378,7 @@ def test_an_image_that_does_not_know_process(monkeypatch, tmp_path):
 
     assert "Dockerfile: does not start process.sh by its CMD, and deploy/pandastack.md" in half.msg
     assert warning.id == "offbeat_deployment.W012"
-    assert "Dockerfile: does not make process.sh, and deploy/pandastack.md counts on PROCESS" in warning.msg
+    assert "Dockerfile: does not make process.sh, and deploy/pandastack.md relies on PROCESS" in warning.msg
     assert list(checks.image_knows_process(platform)) == []
 
 

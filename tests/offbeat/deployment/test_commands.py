@@ -27,12 +27,12 @@ def test_a_good_file_is_one_sentence():
     """Nothing to mend takes one line to tell."""
     out, err = run("check_platform")
 
-    assert out.startswith("platform.yaml is well: 2 services, ")
+    assert out.startswith("platform.yaml is correct: 2 services, ")
     assert err == ""
 
 
 def test_the_checks_of_cronjobs_are_among_those_of_the_file(settings):
-    """Whoever asks whether platform.yaml is well is told of its cronjobs' commands and settings, too."""
+    """Whoever asks whether platform.yaml is correct is told of its cronjobs' commands and settings, too."""
     settings.OFFBEAT_CRONJOBS = {"heel": 1}
     err = io.StringIO()
 
@@ -69,7 +69,7 @@ def test_stale_files_are_told_and_written_again(monkeypatch, tmp_path):
     out, _ = run("check_platform", "--write")
 
     assert caught.value.returncode == 78
-    assert "made.txt: is not current: python manage.py check_platform --write" in err.getvalue()
+    assert "made.txt: is out of date. Run: python manage.py check_platform --write" in err.getvalue()
     assert "wrote made.txt" in out
     assert (tmp_path / "made.txt").read_text() == "new\n"
 
@@ -145,7 +145,7 @@ def test_a_drifted_export_fails_the_check(complete, tmp_path, harm, state):
     assert caught.value.returncode == 78
     assert str(caught.value).splitlines() == [
         f"{path}: {state}",
-        "Make it again: python manage.py export_platform render --write",
+        "Write it again: python manage.py export_platform render --write",
     ]
 
 
@@ -159,7 +159,7 @@ def test_a_check_writes_nothing(tmp_path):
 
 def test_no_platform_is_a_mistake_of_usage():
     """The command says what it needs."""
-    with pytest.raises(CommandError, match="Name a platform, or --all DIR") as caught:
+    with pytest.raises(CommandError, match="Give the name of a platform, or --all DIR") as caught:
         run("export_platform")
 
     assert caught.value.returncode == 64

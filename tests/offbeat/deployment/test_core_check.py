@@ -55,7 +55,7 @@ def test_an_edited_core_without_git(fork):
     (warning,) = core_messages(fork)
 
     assert warning.id == "offbeat.W001"
-    assert warning.msg == "the core was edited since it came with Offbeat 0.2.0: src/offbeat"
+    assert warning.msg == "the core differs from Offbeat 0.2.0: src/offbeat"
     assert "Contribute the change to https://git.example.com/offbeat" in warning.hint
     assert "./run update --keep-my-changes" in warning.hint
 
@@ -102,7 +102,7 @@ def test_a_base_that_does_not_read(fork):
     (error,) = core_messages(fork)
 
     assert error.id == "offbeat.E001"
-    assert error.hint == "Bring it back from git: git checkout HEAD -- offbeat.toml"
+    assert error.hint == "Restore it from git: git checkout HEAD -- offbeat.toml"
 
 
 def test_what_is_written_is_read_again(fork):

@@ -155,7 +155,7 @@ def test_a_broken_file_leaves_the_cronjobs_as_they_were(stand, woken):
 
     (said,) = stand.said[1:]
     assert "platform.yaml: cronjobs/hourly/schedule:" in said
-    assert said.endswith("The cronjobs stay as they were.")
+    assert said.endswith("The cronjobs are unchanged.")
     assert [cronjob.name for cronjob in stand_in.due] == ["hourly"]
 
 
@@ -169,7 +169,7 @@ def test_a_broken_file_leaves_the_cronjobs_as_they_were(stand, woken):
             127,
             r"cannot be started: No such file or directory \(/nowhere/python\)",
         ),
-        ("sleep 60", 137, r"killed after 0\.2 s: it should have ended by itself"),
+        ("sleep 60", 137, r"killed after 0\.2 s: it should have ended before"),
     ],
 )
 def test_every_end_is_told(command, code, outcome):

@@ -101,7 +101,7 @@ def test_a_sender_of_the_projects_own_is_not_judged(settings):
 @pytest.mark.parametrize(
     ("name", "entry", "hint"),
     [
-        ("INSTALLED_APPS", "csp", "remove it: Django has this itself from 6.0 on."),
+        ("INSTALLED_APPS", "csp", "remove it: Django 6.0 and newer contain this."),
         ("MIDDLEWARE", "csp.middleware.CSPMiddleware", 'write "django.middleware.csp.ContentSecurityPolicyMiddleware"'),
     ],
 )  # fmt: skip

@@ -147,7 +147,7 @@ def stated_lateness(export, cronjob, facts):
         if line.startswith("cronjobs:")
         for each in re.findall(r"up to (\d+) min late", line)
     ]
-    if any(line.startswith(f"cronjobs/{cronjob.name}: woken every") for line in export.warnings):
+    if any(line.startswith(f"cronjobs/{cronjob.name}: triggered every") for line in export.warnings):
         admitted.append(facts.floor)
     return max(admitted, default=0)
 

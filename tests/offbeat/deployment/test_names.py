@@ -225,5 +225,5 @@ def test_a_project_is_not_called_like_a_thing_of_the_platform(target, name):
 @pytest.mark.parametrize("name", ["release", "tick", "cron", "postgres", "redis", "web"])
 def test_a_cronjob_is_not_called_like_a_service_or_a_part_of_every_export(name):
     """Their units, files and processes have these names."""
-    with pytest.raises(spec.PlatformError, match=f"cronjobs/{name}/name: should be a name of its own"):
+    with pytest.raises(spec.PlatformError, match=f"cronjobs/{name}/name: should be a unique name"):
         hostile(services=["worker"], cronjobs=[name])

@@ -47,7 +47,7 @@ def test_slots_are_in_utc():
 
 def test_a_moment_without_a_zone_is_refused():
     """A naive datetime is a mistake of the caller's, not a guess of ours."""
-    with pytest.raises(ValueError, match="a moment needs a time zone"):
+    with pytest.raises(ValueError, match="a time needs a time zone"):
         Schedule.parse("@daily").next(datetime(2026, 1, 1))  # noqa: DTZ001 -- the mistake in question
 
 

@@ -77,10 +77,10 @@ def test_friendly_text_becomes_five_numeric_fields(expression, cron):
         ("*/0 * * * *", 'minute: the step should be 1-59, got "*/0"'),
         ("*/x * * * *", 'minute: the step should be 1-59, got "*/x"'),
         ("1/2/3 * * * *", 'minute: the step should be 1-59, got "1/2/3"'),
-        ("0 0 30 2 *", 'day of month: "30" never comes in month "2"'),
-        ("0 0 31 feb,APR *", 'day of month: "31" never comes in month "feb,APR"'),
-        ("H 3 * * *", 'minute: "H" is drawn from the name of the cronjob, and there is none'),
-        ("@reboot", "@reboot names no time; put the command into a service's command or into release"),
+        ("0 0 30 2 *", 'day of month: "30" does not exist in month "2"'),
+        ("0 0 31 feb,APR *", 'day of month: "31" does not exist in month "feb,APR"'),
+        ("H 3 * * *", 'minute: "H" needs the name of the cronjob, and there is none'),
+        ("@reboot", "@reboot is not a time. Put the command into a service or into release"),
     ],
 )
 def test_a_refusal_says_where_and_what_was_found(expression, message):
@@ -92,7 +92,7 @@ def test_a_refusal_says_where_and_what_was_found(expression, message):
     ("expression", "hint"),
     [
         ("0 0 9 * * 1", 'seconds and years are not supported: if the first is seconds, write "0 9 * * 1"'),
-        ("*/90 * * * *", "steps start again with every round of the field"),
+        ("*/90 * * * *", "steps start again in every cycle of the field"),
         ("0 0 ? * MON", 'write "*"'),
         ("0 0 L * *", '"L" (last) is not supported: write "28-31" and let the command return on the others'),
         (

@@ -314,7 +314,7 @@ def test_what_only_a_shell_would_read_is_refused_with_its_cure(words, special):
         daily(f"python manage.py daily {words}")
 
     assert f'"{special}" needs a shell' in str(refused.value)
-    assert "to have it as text, put it in quotes" in str(refused.value)
+    assert "to pass it as text, put it in quotes" in str(refused.value)
 
 
 @pytest.mark.parametrize(

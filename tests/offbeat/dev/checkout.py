@@ -18,8 +18,8 @@ from tests.offbeat.support.running import CHECKOUT, Running
 class Checkout:
     """Runs tasks of `./run`; two of these do not know of each other."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, root=CHECKOUT):
+        self.folder, self.root = folder, root
         self.port = free_port()
         self.browser = Browser(f"http://127.0.0.1:{self.port}")
         self.started: list[Running] = []
@@ -30,7 +30,7 @@ class Checkout:
     def start(self, *arguments, **environment):
         """Start a task, and return at once."""
         log = self.folder / f"{len(self.started)}.log"
-        running = Running("run", ["./run", *arguments], self.environment | environment, log)
+        running = Running("run", ["./run", *arguments], self.environment | environment, log, self.root)
         self.started.append(running)
         return running
 
@@ -44,7 +44,7 @@ class Checkout:
         """Run a task to its end."""
         return subprocess.run(
             ["./run", *arguments],
-            cwd=CHECKOUT,
+            cwd=self.root,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

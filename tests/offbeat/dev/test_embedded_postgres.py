@@ -9,7 +9,7 @@ import psutil
 import psycopg
 import pytest
 
-from offbeat.dev.embedded import ServerFailedError
+from offbeat.dev.embedded import ServerFailedError, failure
 from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from tests.offbeat.support.polling import wait_until
 
@@ -149,3 +149,12 @@ def test_a_server_that_cannot_start_shows_its_log(initialised):
         server.start()
 
     settings.write_text(before)
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """What the server says of it is ten lines; which disk it is, is what one needs."""
+    said = 'FATAL:  could not extend file "base/1/2691": No space left on device\nPANIC: ...\nAborted'
+
+    assert str(failure("PostgreSQL's initdb failed", said, tmp_path)) == (
+        f"PostgreSQL's initdb failed: no space is left on the disk of {tmp_path}. Hint: free 100 MB."
+    )

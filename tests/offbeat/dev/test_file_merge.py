@@ -10,7 +10,7 @@ ONE, TWO, OURS = (FileVersion(text) for text in (b"a\nb\nc\nd\n", b"A\nb\nc\nd\n
 BOTH = FileVersion(b"A\nb\nc\nD\n")
 OTHER = FileVersion(b"x\nb\nc\nd\n")
 LABELS = ("Offbeat 0.2.0", "Offbeat v0.3.0")
-STAYS = "conflict: yours stays, since "
+STAYS = "conflict: your file stays, because "
 
 
 def merged(start, yours, new):
@@ -52,7 +52,7 @@ def test_the_same_line_is_a_conflict():
     ("start", "yours", "why"),
     [
         (None, ONE, "upstream has a new file of that name"),
-        (FileVersion(b"\0\1"), FileVersion(b"\0\2"), "a file that is no text cannot be merged"),
+        (FileVersion(b"\0\1"), FileVersion(b"\0\2"), "only text files can be merged"),
     ],
 )
 def test_what_cannot_be_merged_stays(start, yours, why):
@@ -60,7 +60,7 @@ def test_what_cannot_be_merged_stays(start, yours, why):
     word, file, is_conflict = merged(start, yours, FileVersion(b"\0\3"))
 
     assert (file, is_conflict) == (yours, True)
-    assert word == f"{STAYS}{why}; compare with git --git-dir=.local/upstream.git show v0.3.0:a.txt"
+    assert word == f"{STAYS}{why}; compare it with git --git-dir=.local/upstream.git show v0.3.0:a.txt"
 
 
 def test_whether_it_can_be_run_is_merged_too(tmp_path):

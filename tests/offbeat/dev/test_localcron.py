@@ -19,6 +19,21 @@ def test_an_unknown_name_lists_the_known_ones(stack):
     assert "prune-jobs" in refused.stderr
 
 
+def test_firing_nothing_lists_what_there_is(stack):
+    """`./run fire` alone: each cronjob with its schedule, as one types it; nothing was run, which the exit code says."""
+    listed = stack.manage("localcron", "--fire", DEBUG="true")
+
+    assert listed.returncode == 64
+    assert "Which cronjob? There are:\n  ./run fire prune-jobs  H 2 * * * (UTC)" in listed.stderr
+
+
+def test_a_name_that_is_nearly_one(stack):
+    """The nearest is named."""
+    refused = stack.manage("localcron", "--fire", "prune-job", DEBUG="true")
+
+    assert "Did you mean prune-jobs?" in refused.stderr
+
+
 def test_it_refuses_production(stack):
     """Beside a real platform it would fire everything twice; it says so in the image, which has no psutil."""
     (stack.folder / "psutil.py").write_text("raise ModuleNotFoundError('No module named psutil')")
@@ -56,5 +71,5 @@ def test_it_stops_when_asked(stack):
     cron.signal(signal.SIGTERM)
 
     assert cron.wait() == 0
-    assert "Standing in for the platform's cron, in development only." in cron.output
+    assert "Running the cronjobs instead of the platform, in development only." in cron.output
     assert "Traceback" not in cron.output

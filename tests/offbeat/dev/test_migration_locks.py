@@ -178,8 +178,7 @@ def test_the_check_says_where_and_what_would_be_right(monkeypatch, capsys, tmp_p
         "src/offbeat/jobs/migrations/0001_initial.py: AddIndex: During normal index creation"
     )
     assert (
-        "(require-concurrent-index-creation) Right would be: BuildIndex of offbeat.database.index_operations"
-        in first
+        "(require-concurrent-index-creation) Right: BuildIndex of offbeat.database.index_operations" in first
     )
     assert "# accepts RULE: why" in hint
 

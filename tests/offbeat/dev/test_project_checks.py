@@ -35,10 +35,11 @@ def test_the_settings_are_fit_for_production():
 
 def test_an_unknown_check_names_those_that_there_are():
     """A wrong name is a usage error."""
-    refused = check("typos")
+    refused = check("typs")
 
     assert refused.returncode == 64
-    assert "no such check: typos. There are: lint, " in refused.stderr
+    assert "no such check: typs. There are: lint, " in refused.stderr
+    assert "Did you mean types?" in refused.stderr
 
 
 def test_all_run_even_when_one_fails(monkeypatch, capsys):

@@ -32,7 +32,8 @@ class Reloaded:
     """A service in a file that one can edit."""
 
     def __init__(self, folder):
-        self.file = folder / "service.py"
+        self.file = folder / "src" / "service.py"
+        self.file.parent.mkdir()
         self.write(SERVICE)
         command = [sys.executable, "-c", RELOADING, str(folder), sys.executable, str(self.file)]
         self.process = Running("reloading", command, os.environ | {"WORKER_GRACE": "1"}, folder / "log")
@@ -61,8 +62,11 @@ def test_a_changed_file_starts_it_anew(service):
 
 
 def test_a_mistake_waits_for_its_correction(service):
-    """A file that does not even start does not end everything: the next change may mend it."""
+    """A file that is half saved leaves what runs as it is; one that does not start waits for the next change."""
     service.write("def\n")
+    service.process.wait_for("src/service.py, line 1: invalid syntax")
+    assert len(service.process.children()) == 1
+    service.write("import nothing_there\n")
     service.process.wait_for("waiting for the next change")
 
     service.write(SERVICE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -10,14 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from offbeat.dev import python_environment
-from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS
+from offbeat.dev import python_environment, reset
+from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS, main
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
-MODULES = ("__init__", "dev/__init__", "dev/django_choice", "dev/python_environment", "dev/tasks")
+MODULES = (
+    "__init__",
+    "python_refusal",
+    "dev/__init__",
+    "dev/django_choice",
+    "dev/local_variables",
+    "dev/progress",
+    "dev/python_environment",
+    "dev/tasks",
+)
 
 
 class Project:
@@ -186,7 +196,7 @@ def test_a_python_that_cannot_make_environments_is_told(project):
 
 
 def test_the_first_task_makes_the_environment_and_the_second_finds_it(installed):
-    """What was installed is not looked at again: the second task prints nothing but its own output."""
+    """What was installed is not checked again: the second task prints nothing but its own output."""
     second = installed.run("check")
 
     assert (second.returncode, second.stderr) == (0, "")
@@ -218,7 +228,7 @@ def test_changed_requirements_are_installed(installed):
 
     again = installed.run("check")
 
-    assert "Installing the requirements" in again.stderr
+    assert "Installed the requirements" in again.stderr
     assert "Making .venv" not in again.stderr
 
 
@@ -255,3 +265,69 @@ def test_it_works_from_any_folder(installed):
     )
 
     assert (task.returncode, task.stdout) == (0, "None None\n")
+
+
+def test_another_python_makes_the_environment_again(installed):
+    """PYTHON takes effect although there is an environment; the same Python again changes nothing."""
+    python = installed.folder / ".venv/bin/python"
+    target = python.resolve()
+    python.unlink()
+    installed.write(".venv/bin/python", "#!/bin/sh\necho /usr 3.9.1\n")
+    python.chmod(0o755)
+
+    other = installed.run("check", PYTHON=str(target))
+    same = installed.run("check", PYTHON=str(target))
+
+    assert "Made .venv with Python" in other.stderr
+    assert (same.returncode, same.stderr) == (0, "")
+
+
+def test_an_environment_in_use_is_not_made_again(installed):
+    """While ./run up runs, another Python is refused in one line: its processes would lose their packages."""
+    python = installed.folder / ".venv/bin/python"
+    target, link = python.resolve(), python.readlink()
+    python.unlink()
+    installed.write(".venv/bin/python", "#!/bin/sh\necho /usr 3.9.1\n")
+    python.chmod(0o755)
+    (installed.folder / ".local").mkdir()
+    with (installed.folder / ".local/running").open("w") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+
+        refused = installed.run("check", PYTHON=str(target))
+
+    python.unlink()
+    python.symlink_to(link)
+    assert refused.returncode == 69
+    assert refused.stderr == (
+        "Error: PYTHON names another Python than .venv has, and .venv is in use. Hint: stop ./run up first.\n"
+    )
+
+
+def test_an_installation_that_fails_is_one_error(installed):
+    """What the installer says is shown where it fails, and nowhere else."""
+    installed.write("requirements-dev.txt", "no-such-package==1 --hash=sha256:00\n")
+
+    refused = installed.run("check", PIP_NO_INDEX="1")
+    installed.write("requirements-dev.txt", "# nothing\n")
+    installed.run("check")
+
+    assert refused.returncode == 69
+    assert "ERROR: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", [task.name for task in TASKS if not task.arguments])
+def test_a_task_without_arguments_takes_none(name, capsys):
+    """Else who writes `./run up --port 9000` believes it."""
+    assert main([name, "--port"]) == 64
+    assert capsys.readouterr().err == f"Error: ./run {name} takes no arguments, got --port.\n"
+
+
+def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsys):
+    """The data would be gone."""
+    (tmp_path / "postgres").mkdir()
+    monkeypatch.setattr(reset, "FOLDER", tmp_path)
+
+    assert reset.main(["--al"]) == 64
+    assert (tmp_path / "postgres").exists()
+    assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err

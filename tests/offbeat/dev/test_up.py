@@ -67,7 +67,7 @@ def test_a_second_one_is_refused(up):
     second = up.run("up", PORT="1")
 
     assert second.returncode == 75
-    assert f"./run up (pid {up.process.pid}) runs the servers" in second.stderr
+    assert f"./run up (pid {up.process.pid}) already runs the servers" in second.stderr
 
 
 def test_ctrl_c_leaves_no_process(checkout):
@@ -88,7 +88,9 @@ def test_ctrl_c_leaves_no_process(checkout):
 def test_a_stop_while_it_migrates_leaves_no_process(checkout):
     """A signal that comes before anything serves stops the servers that run already."""
     running = checkout.start("up")
-    wait_until(lambda: any("migrate" in (process.info["cmdline"] or []) for process in checkout.processes()))
+    wait_until(
+        lambda: any("--migrate" in (process.info["cmdline"] or []) for process in checkout.processes())
+    )
 
     code = running.stop()
 
@@ -126,7 +128,7 @@ def test_a_busy_port_names_the_way_out(checkout):
         refused = checkout.run("up")
 
     assert refused.returncode == 75
-    assert re.search(rf"Port {checkout.port} is taken .* Hint: PORT=\d+ \./run up", refused.stderr)
+    assert re.search(rf"Port {checkout.port} is used .* Hint: PORT=\d+ \./run up", refused.stderr)
     assert checkout.processes() == []
 
 
@@ -134,14 +136,20 @@ def test_a_busy_port_names_the_way_out(checkout):
     ("variables", "code", "message"),
     [
         (
-            {"REDIS_URL": "redis://:secret@127.0.0.1:1/0"},
+            {
+                "REDIS_URL": "redis://:secret@127.0.0.1:1/0",
+                "DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x",
+            },
             69,
             "REDIS_URL (redis://127.0.0.1:1/0) does not answer",
         ),
         (
-            {"DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x"},
-            69,
-            "DATABASE_URL (PostgreSQL at 127.0.0.1:1",
+            {
+                "DATABASE_URL": "postgresql://me:secret@db.example.com/x",
+                "REDIS_URL": "redis://:secret@127.0.0.1:1/0",
+            },
+            64,
+            "PostgreSQL at db.example.com:5432, database x, Redis at 127.0.0.1:1: PostgreSQL is not on this machine.",
         ),
         ({"DATABASE_URL": "sqlite:///x"}, 78, "Unexpected value DATABASE_URL=sqlite://…"),
         ({"REDIS_URL": "nonsense"}, 78, "Unexpected value REDIS_URL=…"),

@@ -310,7 +310,7 @@ def test_edits_of_the_core_can_be_forgotten(fork):
     ("arguments", "code", "words"),
     [
         (["v9.9.9"], 64, "has no version v9.9.9. There are: v0.3.0, v0.2.2, v0.2.1, v0.2.0."),
-        (["0.2.0"], 64, "v0.2.0 is older than what this fork has, 0.2.2. Migrations are not taken back"),
+        (["0.2.0"], 64, "v0.2.0 is older than what this fork has, 0.2.2. Migrations are not undone"),
     ],
 )
 def test_a_version_that_cannot_be(fork, arguments, code, words):
@@ -423,5 +423,5 @@ def test_something_else_in_the_place_of_a_new_file(upstream, tmp_path):
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 files have conflicts" in done.stdout
-    assert "notes: conflict: yours stays, since there is something else in its place" in done.stdout
+    assert "notes: conflict: your file stays, because another file is in its place" in done.stdout
     assert (project.read("notes/first"), project.read("deploy")) == ("ours\n", "ours\n")

@@ -52,7 +52,12 @@ def test_a_variable_of_the_terminal_wins(checkout):
         nobody.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
 
-        refused = checkout.run("manage", "migrate", DATABASE_URL=f"postgresql://me@{address}/mine")
+        refused = checkout.run(
+            "manage",
+            "migrate",
+            DATABASE_URL=f"postgresql://me@{address}/mine",
+            REDIS_URL=f"redis://{address}/0",
+        )
 
     assert refused.returncode == 69
     assert f"PostgreSQL at {address}" in refused.stderr

@@ -82,7 +82,7 @@ def test_a_message_delivered_twice(faults):
     worker = faults.worker()
 
     assert faults.wait_for_state(job, "succeeded").attempt == 1
-    worker.wait_for("needs no run")
+    worker.wait_for("does not need to run")
     assert faults.happened("twice", "start") == 1
 
 

@@ -52,7 +52,7 @@ def test_redis_away(faults):
     job = faults.wait_for_state(before, "succeeded", seconds=10)
 
     assert fired.returncode == os.EX_TEMPFAIL
-    assert "recorded; Redis is away: nothing is lost" in fired.stdout
+    assert "recorded; Redis is down: nothing is lost" in fired.stdout
     assert before.attempt == 0
     assert (job.attempt, Slot.objects.get(outcome="enqueued").job_id) == (1, job.pk)
 
@@ -68,7 +68,7 @@ def test_postgres_away_and_healed_by_a_worker(faults, forgotten):
     wait_until(lambda: Job.objects.filter(state="succeeded").exists(), 30)
 
     assert fired.returncode == os.EX_UNAVAILABLE
-    assert "PostgreSQL is away; the next wake-up or a worker claims the slot" in fired.stderr
+    assert "PostgreSQL is down; the next wake-up or a worker claims the slot" in fired.stderr
     assert set(Slot.objects.values_list("trigger", flat=True)) == {"catchup"}
 
 
@@ -132,6 +132,6 @@ def test_a_cronjob_that_somebody_holds(faults):
 
     assert (held.returncode, again.returncode) == (os.EX_TEMPFAIL, os.EX_OK)
     assert f"daily is held by pid {pid} (psql, from " in held.stderr
-    assert "PostgreSQL is away" not in held.stderr
+    assert "PostgreSQL is down" not in held.stderr
     assert seconds < 30
     assert Job.objects.count() == 1

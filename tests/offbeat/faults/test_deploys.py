@@ -130,6 +130,6 @@ def test_a_job_of_a_task_that_is_none(faults):
     dead = faults.wait_for_state(job, "dead")
 
     assert dead.reason.startswith(
-        f"waits for a worker that knows it: {tasks.be_plain.name} is no DurableTask here"
+        f"waits for a worker that knows it: {tasks.be_plain.name} is not a DurableTask here"
     )
     assert faults.happened("plain", "start") == 0

@@ -108,7 +108,7 @@ def test_a_transaction_that_is_left_open(faults):
     others = [tasks.work.enqueue(f"{number}") for number in range(3)]
     faults.wait_for_all()
 
-    assert dead.reason.startswith("UnfinishedTransactionError: the task left a transaction open")
+    assert dead.reason.startswith("UnfinishedTransactionError: the task did not close a transaction")
     assert faults.happened("open") == 0
     assert (
         Job.objects.filter(pk__in=[other.pk for other in others], state="succeeded", attempt=1).count() == 3

@@ -65,7 +65,7 @@ def test_a_client_that_only_announces(stack):
 
     assert status_of(answer) == 413
     assert "Connection: close" in answer
-    assert answer.endswith(f"The body is too large: {LIMIT} bytes are the most that is taken here.\n")
+    assert answer.endswith(f"The body is too large: at most {LIMIT} bytes are accepted here.\n")
 
 
 def test_an_upload_that_stops(stack):

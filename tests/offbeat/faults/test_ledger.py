@@ -95,7 +95,7 @@ def test_postgres_restarts_under_a_running_job(faults, task):
 
 
 def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
-    """While PostgreSQL is away nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
+    """While PostgreSQL is down nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
     for _ in range(2):
         faults.quick_worker()
     job = tasks.rest.enqueue(12)

@@ -99,7 +99,7 @@ def test_a_lock_that_an_older_version_has_left_is_named(pooled):
             pass
 
     assert f"After 0 s the lock of releases is still held by pid {pid} (leftover, from " in str(held.value)
-    assert str(held.value).endswith(f"Hint: if it does not end by itself: SELECT pg_terminate_backend({pid})")
+    assert str(held.value).endswith(f"Hint: if it does not end: SELECT pg_terminate_backend({pid})")
 
 
 def test_an_index_is_built_concurrently_under_the_lock(stack):

@@ -28,8 +28,8 @@ def test_a_pool_that_is_not_safe_is_refused(stack, arguments, environment, found
     assert worker.wait(30) == os.EX_CONFIG
     (line,) = [line for line in worker.output.splitlines() if line.startswith("Error: ")]
     assert line == (
-        f"Error: the worker's pool is {found}: should be prefork, the only one in which a message runs once and "
-        "time limits hold. Hint: start it without -P or --pool, and without CELERY_WORKER_POOL; in a test "
+        f"Error: the worker's pool is {found}: should be prefork, the only pool in which a message runs once and "
+        "time limits work. Hint: start it without -P or --pool, and without CELERY_WORKER_POOL; in a test "
         "call run_jobs() of offbeat.jobs.testing"
     )
     assert "Traceback" not in worker.output

@@ -39,7 +39,7 @@ ATTRIBUTES = {
     ),
     "ignore_result": (
         WORKS,
-        "`False` keeps what the task returns in `job.result`; where nothing is said, it is not kept",
+        "`False` keeps what the task returns in `job.result`; the default keeps nothing",
     ),
     "store_errors_even_if_ignored": (
         IGNORED,
@@ -49,7 +49,7 @@ ATTRIBUTES = {
     "track_started": (IGNORED, "`job.state` is `running` from the start on"),
     "trail": (IGNORED, "a job has no children"),
     "serializer": (IGNORED, "arguments are JSON in PostgreSQL"),
-    "acks_late": (IGNORED, "the ledger decides whether a job runs again, whatever becomes of its message"),
+    "acks_late": (IGNORED, "the ledger decides whether a job runs again, independent of its message"),
     "acks_on_failure": (IGNORED, "as `acks_late`"),
     "acks_on_timeout": (IGNORED, "as `acks_late`"),
     "acks_on_failure_or_timeout": (IGNORED, "as `acks_late`"),
@@ -99,7 +99,7 @@ METHODS = {
     "run": (PLAIN, "the function"),
     "s": (
         PLAIN,
-        "signatures, chains, groups and chords are of plain messages: a batch has what follows several jobs",
+        "signatures, chains, groups and chords send plain messages: use a batch for a job after many others",
     ),
     "si": (PLAIN, "as `s`"),
     "signature": (PLAIN, "as `s`"),
@@ -111,14 +111,14 @@ METHODS = {
         WORKS,
         "with `args`, `kwargs`, `exc`, `throw`, `eta`, `countdown` and `max_retries`; any other option is refused",
     ),
-    "replace": (REFUSED, "in a job: enqueue the other one, and return"),
+    "replace": (REFUSED, "in a job: enqueue the other job, and return"),
     "add_to_chord": (REFUSED, "by Celery: a job is in no chord"),
     "AsyncResult": (
         REFUSED,
         "by an `AttributeError` of Celery's when asked for a state: there is no result backend, `Job.objects.get(pk=...)` says it",
     ),
     "update_state": (IGNORED, "there is no result backend: use `self.progress`"),
-    "shadow_name": (IGNORED, "pages and logs have the name of the task"),
+    "shadow_name": (IGNORED, "pages and logs show the name of the task"),
     "add_trail": (IGNORED, "a job has no children"),
     "send_event": (WORKS, "as in Celery"),
     "before_start": (WORKS, "what it raises is the job's answer, as if the task had raised it"),
@@ -190,7 +190,7 @@ SIGNALS = {
     ),
     "task_revoked": (
         WORKS,
-        "for a running job that is terminated; one that waits is cancelled in the ledger, and sends nothing",
+        "for a running job that is [cancelled](pauses.md#cancel), in the worker's main process; one that waits sends nothing",
     ),
     "task_unknown": (WORKS, "the job waits for a worker that knows its task"),
     "task_rejected": (IGNORED, "for messages that are none of jobs"),
@@ -204,9 +204,9 @@ EXCEPTIONS = {
     "Retry": (WORKS, "as `self.retry()`"),
     "MaxRetriesExceededError": (WORKS, "a dead letter"),
     "SoftTimeLimitExceeded": (WORKS, "a dead letter, unless the task handles it or waited for a lock"),
-    "TimeLimitExceeded": (IGNORED, "its process is gone: see `time_limit`"),
+    "TimeLimitExceeded": (IGNORED, "its process no longer exists: see `time_limit`"),
     "WorkerLostError": (WORKS, "what `on_failure` is given after the last kill"),
-    "Terminated": (IGNORED, "its process is gone: the job is cancelled"),
+    "Terminated": (IGNORED, "its process no longer exists: the job is cancelled"),
     "TaskRevokedError": (IGNORED, "of Celery's main process"),
 }
 TABLES = {

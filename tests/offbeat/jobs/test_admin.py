@@ -112,7 +112,7 @@ def test_what_cannot_be_decided_is_told(admin_client, dead):
 
     page = act(admin_client, "retry", dead, waiting)
 
-    assert "1 jobs are due again, 1 were not in a state for it." in page.content.decode()
+    assert "1 jobs are due again, 1 could not be changed in their state." in page.content.decode()
     assert LogEntry.objects.get().object_id == str(dead.pk)
 
 

@@ -64,10 +64,10 @@ def test_a_tuple_becomes_a_list():
         ({1}, "is a set, which JSON does not have: pass a sorted list"),
         (b"x", "is a bytes, which JSON does not have: pass its decode()"),
         (Worker(), "is a Worker, which JSON does not have: pass the primary key of a row"),
-        (object(), "is a object, which JSON does not have: pass what JSON has"),
+        (object(), "is a object, which JSON does not have: pass a JSON value"),
         (float("nan"), "is nan, which JSON does not have"),
         (float("-inf"), "is -inf, which JSON does not have"),
-        ("a\x00b", "holds a NUL character, which PostgreSQL cannot store"),
+        ("a\x00b", "contains a NUL character, which PostgreSQL cannot store"),
         ({1: 2}, "has the key 1, which JSON would turn into text"),
         ({10**5000: 2}, "has the key of type int, which JSON would turn into text"),
     ],
@@ -124,7 +124,7 @@ def test_a_number_that_is_too_long(place):
     """No worker could read it; it is named by its place, as everything else."""
     where = "argument 1" if place(1) == 1 else r"argument 1\['ids'\]\[0\]"
     with pytest.raises(
-        ArgumentError, match=f"{where} is a number of more than 4300 digits, which Python does not read"
+        ArgumentError, match=f"{where} is a number of more than 4300 digits, which Python cannot read"
     ):
         encode_arguments("t", [place(-(10**4300))], {})
 

@@ -293,7 +293,7 @@ def test_the_arguments_of_a_follow_up_are_checked_now():
 
 def test_the_options_of_a_follow_up_are_kept():
     """Its key, its concurrency key and its queue."""
-    call = record.using(key="k", concurrency_key="c", queue="slow").call("success", times=2)
+    call = record.using(key="k", concurrency_key="c", queue="mail").call("success", times=2)
     with open_batch("b", on_success=call):
         pass
 
@@ -301,7 +301,7 @@ def test_the_options_of_a_follow_up_are_kept():
     assert (job.key, job.concurrency_key, job.queue, job.args, job.kwargs) == (
         "k",
         "c",
-        "slow",
+        "mail",
         ["success"],
         {"times": 2},
     )

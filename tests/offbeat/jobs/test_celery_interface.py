@@ -239,7 +239,7 @@ def test_a_call_that_is_not_checked():
 def test_a_rate_limit_is_refused():
     """By enqueue, with what to use."""
     with pytest.raises(
-        TypeError, match=r"has rate_limit='10/m', which jobs do not keep: write using\(concurrency_key"
+        TypeError, match=r"has rate_limit='10/m', which jobs do not support: write using\(concurrency_key"
     ):
         made(rate_limit="10/m").enqueue()
 

@@ -55,7 +55,7 @@ def test_a_setting_that_celery_ignores_is_refused(settings):
     assert messages(checks.check_celery_settings) == [
         (
             "offbeat_jobs.E002",
-            "Celery knows no setting CELERY_TASK_ACK_LATE.",
+            "Celery has no setting CELERY_TASK_ACK_LATE.",
             "Did you mean CELERY_TASK_ACKS_LATE?",
         )
     ]
@@ -73,7 +73,7 @@ def test_an_unknown_setting_of_ours_is_refused(settings):
     settings.OFFBEAT_JOBS = {"max_attempt": 3}
 
     assert messages(checks.check_jobs_settings) == [
-        ("offbeat_jobs.E003", "OFFBEAT_JOBS knows no setting 'max_attempt'.", "Did you mean max_attempts?")
+        ("offbeat_jobs.E003", "OFFBEAT_JOBS has no setting 'max_attempt'.", "Did you mean max_attempts?")
     ]
 
 
@@ -84,9 +84,9 @@ def test_a_heartbeat_timeout_of_two_beats_is_refused(settings):
     ((code, message, hint),) = messages(checks.check_jobs_settings)
     assert (code, message) == (
         "offbeat_jobs.E004",
-        "OFFBEAT_JOBS['heartbeat_timeout'] is 20 s, less than three beats of 10 s.",
+        "OFFBEAT_JOBS['heartbeat_timeout'] is 20 s, less than three heartbeats of 10 s.",
     )
-    assert "raise the timeout" in hint
+    assert "increase the timeout" in hint
 
 
 def test_a_time_limit_beyond_the_visibility_timeout_needs_the_lease(monkeypatch):
@@ -109,7 +109,7 @@ def test_a_drain_beyond_the_grace_is_refused(settings, drain):
     ((code, message, hint),) = messages(checks.check_stop)
     assert code == "offbeat_jobs.E006"
     assert message == f"A stopping worker waits {drain} s for its jobs, but the platform kills it after 60 s."
-    assert hint == "Set OFFBEAT_JOBS['drain'] to 50 at most, or raise the worker's grace and WORKER_GRACE."
+    assert hint == "Set OFFBEAT_JOBS['drain'] to 50 at most, or increase the worker's grace and WORKER_GRACE."
 
 
 def test_the_hint_is_taken(settings):
@@ -127,7 +127,7 @@ def test_results_that_are_kept_for_ever_are_refused(monkeypatch):
     ((code, message, hint),) = messages(checks.check_results)
     assert (code, message) == (
         "offbeat_jobs.E007",
-        "Results are kept for ever: result_backend is set and result_expires is not.",
+        "Results are never deleted: result_backend is set and result_expires is not.",
     )
     assert "CELERY_RESULT_EXPIRES" in hint
 
@@ -140,7 +140,7 @@ def test_retries_without_end_or_backoff_are_warned_of(monkeypatch):
     assert messages(checks.check_retries) == [
         (
             "offbeat_jobs.W001",
-            "tests.offbeat.faults.effects.tasks.nothing retries for ever without a growing delay.",
+            "tests.offbeat.faults.effects.tasks.nothing retries without end and without a growing delay.",
             "Give it retry_backoff=True, or max_retries.",
         )
     ]

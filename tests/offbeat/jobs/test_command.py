@@ -15,9 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from offbeat.jobs import attempts
 from offbeat.jobs.finished import count_finished
 from offbeat.jobs.management import finished_table, job_table
-from offbeat.jobs.models import Job, Worker
+from offbeat.jobs.models import Cancellation, Job, Worker
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.running import CHECKOUT
@@ -336,7 +337,7 @@ def test_stats(dead):
     assert re.search(
         r"default               1 waiting, the oldest due 0\.\d s ago; 0 later, 0 running, 1 dead\n", text
     )
-    assert "messages that wait in Redis: default 2\n" in text
+    assert "waiting messages in Redis: default 2\n" in text
     assert re.search(
         r"workers alive: 1\n  h \(7\): 1 of 2 busy, queues default, heartbeat 0\.\d s ago\n", text
     )
@@ -420,7 +421,7 @@ def test_unfinished(dead):
 
 def test_stats_without_redis(redis_away):
     """What PostgreSQL knows is told, and the exit code is 0."""
-    assert "messages that wait in Redis: unknown: Redis did not answer\n" in jobs("stats")
+    assert "waiting messages in Redis: unknown: Redis did not answer\n" in jobs("stats")
 
 
 def test_postgresql_away_is_told():
@@ -468,3 +469,95 @@ def test_a_list_says_that_there_is_more(five_dead, capsys):
     assert (len(whole.splitlines()), nothing_more) == (11, "")
     assert len(part.splitlines()) == 9
     assert capsys.readouterr().err == "More jobs match: --limit shows up to 1000.\n"
+
+
+def test_a_queue_is_paused_and_resumed():
+    """With a reason; who has paused it, and how many jobs wait, is told until it is resumed."""
+    nothing.enqueue()
+
+    told = [
+        jobs("pause", "--queue", "default", "--reason", "the partner is down", "--by", "alice"),
+        jobs("pause", "--queue", "default", "--reason", "mine"),
+        jobs("paused"),
+        jobs("resume", "--queue", "default"),
+        jobs("resume", "--queue", "default"),
+        jobs("paused"),
+    ]
+
+    assert told[:2] == [
+        "queue default is paused: the partner is down\n",
+        "queue default was paused already by alice: the partner is down\n",
+    ]
+    assert re.fullmatch(r"queue default  1 jobs wait  by alice since \S+ \S+: the partner is down\n", told[2])
+    assert told[3:] == ["queue default goes on\n", "queue default was not paused\n", "nothing is paused\n"]
+
+
+def test_paused_as_json():
+    """For other programs."""
+    jobs("pause", "--task", nothing.name, "--reason", "broken")
+
+    (found,) = json.loads(jobs("paused", "--json"))
+
+    assert {name: found[name] for name in ("kind", "name", "reason", "paused_by", "jobs")} == {
+        "kind": "task",
+        "name": nothing.name,
+        "reason": "broken",
+        "paused_by": "the command line",
+        "jobs": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ("--queue", "defualt", "--reason", "x"),
+            os.EX_DATAERR,
+            "there is no queue 'defualt'. Known here: default",
+        ),
+        (("--queue", "default", "--reason", " "), os.EX_USAGE, "queue default: a pause needs a reason"),
+        (("--queue", "default"), 1, "the following arguments are required: --reason"),
+        (("--reason", "x"), 1, "one of the arguments --queue --task is required"),
+    ],
+)
+def test_a_pause_that_is_none(arguments, code, message):
+    """Says what is missing or wrong."""
+    found = refused("pause", *arguments)
+
+    assert found[0] == code
+    assert message in found[1]
+
+
+def test_a_task_that_is_still_to_be_deployed_is_paused():
+    """If one insists."""
+    assert jobs("pause", "--task", "new.task", "--unknown", "--reason", "x") == "task new.task is paused: x\n"
+
+
+def test_cancel_asks_the_worker_of_a_running_job(dead):
+    """And cancels the others at once; what has ended is named."""
+    running, waiting, done = (nothing.enqueue() for _ in range(3))
+    attempts.begin(running.pk, uuid.uuid4())
+    Job.objects.filter(pk=done.pk).update(state="succeeded")
+
+    told = jobs("cancel", running.pk, waiting.pk, "--reason", "wrong", "--by", "alice")
+    code, message = refused("cancel", done.pk)
+
+    assert told.splitlines() == [
+        "cancelled 1 jobs",
+        "asked the workers to end 1 running jobs: show says when it is done",
+    ]
+    assert Job.objects.get(pk=waiting.pk).reason == "cancelled by alice: wrong"
+    assert Cancellation.objects.get().job_id == running.pk
+    assert (code, message) == (os.EX_DATAERR, f"Not cancelled: {done.pk} (succeeded)")
+
+
+def test_show_says_what_a_person_does_to_a_job():
+    """Its queue is paused, although its row says nothing of it; or its worker is asked to end it."""
+    waiting, running = nothing.enqueue(), nothing.enqueue()
+    attempts.begin(running.pk, uuid.uuid4())
+    jobs("pause", "--queue", "default", "--reason", "broken", "--by", "alice")
+    jobs("cancel", running.pk, "--reason", "wrong", "--by", "alice")
+
+    assert "paused              queue default by alice: broken\n" in jobs("show", waiting.pk)
+    assert json.loads(jobs("show", running.pk, "--json"))["cancelling"] == "cancelled by alice: wrong"
+    assert "paused" not in json.loads(jobs("show", running.pk, "--json"))

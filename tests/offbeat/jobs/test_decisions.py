@@ -21,7 +21,7 @@ def in_state(state):
 
 
 def test_a_dead_letter_is_tried_again(carrier, row):
-    """It is published at once, with fresh attempts and retries; its history stays."""
+    """It is published at once, with fresh attempts and retries; its history is kept."""
     job = divide.enqueue(1, 0)
     run_jobs()
     carrier.flushall()
@@ -95,13 +95,13 @@ def test_what_is_not_there_cannot_be_decided():
 
 def test_a_job_is_run_again_as_a_new_one(row):
     """Same task, arguments, queue and concurrency key; no key, because that is taken."""
-    old = divide.using(key="k", concurrency_key="c", queue="slow").enqueue(6, b=3)
+    old = divide.using(key="k", concurrency_key="c", queue="mail").enqueue(6, b=3)
     run_jobs()
 
     new = row(decisions.run_again(old.pk))
 
     assert new.pk != old.pk
-    assert (new.task, new.args, new.kwargs, new.queue) == (divide.name, [6], {"b": 3}, "slow")
+    assert (new.task, new.args, new.kwargs, new.queue) == (divide.name, [6], {"b": 3}, "mail")
     assert (new.concurrency_key, new.key, new.state) == ("c", None, "published")
 
 

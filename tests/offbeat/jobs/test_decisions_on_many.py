@@ -155,7 +155,7 @@ def test_nothing_is_moved_where_it_is(row):
     ("change", "message"),
     [
         ({}, 'queue "nowhere". The queues that workers consume now: default, mail.'),
-        ({"stopping": True}, 'queue "nowhere". No worker is alive.'),
+        ({"stopping": True}, 'queue "nowhere". No worker is running.'),
     ],
     ids=["unknown", "stopping"],
 )

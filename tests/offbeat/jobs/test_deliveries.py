@@ -70,7 +70,7 @@ def test_a_spent_message_that_can_be_no_job_is_put_aside(label):
     (one,) = unreadable_store.kept()
     assert Job.objects.count() == 0
     assert one.reason.startswith(
-        "delivered again more than 5 times: its process dies each time; and it can be no job: "
+        "delivered again more than 5 times: its process dies each time; and it cannot be a job: "
     )
     assert (one.queue, one.can_go_back) == ("mail", True)
 

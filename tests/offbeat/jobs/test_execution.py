@@ -320,7 +320,7 @@ def test_a_duplicate_is_dropped(effects, worker, caplog):
     tracer.trace(samples.record, celerys, str(job.pk), (), {}, request)
 
     assert effects("a") == []
-    assert f"{job.pk} needs no run" in caplog.text
+    assert f"{job.pk} does not need to run" in caplog.text
 
 
 def test_called_as_a_function_it_is_a_function(effects):
@@ -390,7 +390,7 @@ def test_a_retry_is_told(told):
         (
             "job_retried",
             samples.ask_again.name,
-            {"attempt": 1, "countdown": 7.0, "reason": "asked for a retry"},
+            {"attempt": 1, "countdown": 7.0, "reason": "requested a retry"},
         )
     ]
 

@@ -89,5 +89,5 @@ def test_a_hook_that_fails_stops_nothing(how, worker, failures, row, caplog):
         crash(job, worker)
 
     assert row(job).state == "dead"
-    assert "a hook of its failure failed" in caplog.text
+    assert "a hook for its failure failed" in caplog.text
     assert connection.get_autocommit()

@@ -125,7 +125,7 @@ def test_changes_in_an_open_transaction_are_told(how):
             OPENING[how]()
             Effect.objects.create(label="open", what="done", pid=0)
 
-    with pytest.raises(UnfinishedTransactionError, match="the task left a transaction open"):
+    with pytest.raises(UnfinishedTransactionError, match="the task did not close a transaction"):
         leave_open()
 
     assert Effect.objects.count() == 0

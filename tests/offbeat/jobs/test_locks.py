@@ -162,7 +162,7 @@ def test_a_held_job_is_not_handed_back(worker, hold, row, other, caplog):
     assert recovery.hand_back(worker, "stopped") == 1
 
     assert (row(held).state, row(free).state) == ("running", "pending")
-    assert "1 jobs are not handed back" in caplog.text
+    assert "1 jobs are not returned to the queue" in caplog.text
 
 
 def test_jobs_of_a_worker_that_beats_again_are_left_alone(worker, row):

@@ -12,6 +12,7 @@ from offbeat.jobs import attempts, broker, decisions, pauses, reconciler, refusa
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job, Pause
 from tests.offbeat.faults.effects.tasks import nothing, work, work_by_django
+from tests.offbeat.support.plans import rows_read
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -266,9 +267,7 @@ def test_two_pauses_in_one_moment():
 )
 def test_an_unknown_name_is_refused(kind, name, likely):
     """With the names that were perhaps meant; a task that is still to be deployed is paused all the same, if one insists."""
-    with pytest.raises(
-        pauses.UnknownNameError, match=f"nobody knows a {kind} '{name}'. Known here: .*{likely}"
-    ):
+    with pytest.raises(pauses.UnknownNameError, match=f"there is no {kind} '{name}'. Known here: .*{likely}"):
         pauses.pause(kind, name, *BY)
 
     assert pauses.pause(kind, name, *BY, is_known=True)[1]
@@ -310,3 +309,22 @@ def test_a_held_job_can_be_discarded(worker, row):
     pauses.resume("queue", "default")
     assert pauses.release() == 0
     assert row(job).state == "cancelled"
+
+
+def test_a_look_at_many_held_jobs_is_cheap():
+    """Each worker looks every second: it reads one row for each pause that holds jobs, however many jobs that are."""
+    for name in ("a.b", "c.d"):
+        pauses.pause("task", name, *BY, is_known=True)
+    rows = [
+        Job(
+            task=task, queue="default", max_attempts=1, state="pending", reason=reason,
+            publish_at=timezone.now() + FAR,
+        )
+        for task, reason in (("a.b", "paused: task a.b"), ("c.d", "paused: task c.d"), ("e.f", "ValueError"))
+        for _ in range(2_000)
+    ]  # fmt: skip
+    Job.objects.bulk_create(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE offbeat_jobs_job")
+
+    assert rows_read(pauses.release) <= 10

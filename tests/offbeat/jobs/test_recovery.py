@@ -111,7 +111,7 @@ def test_handing_back_is_not_charged(worker, row):
     job = nothing.enqueue()
     for _ in range(7):
         attempts.begin(job.pk, worker)
-        assert recovery.hand_back(worker, "handed back by a worker that stopped") == 1
+        assert recovery.hand_back(worker, "returned to the queue by a worker that stopped") == 1
 
     found = row(job)
     assert (found.state, found.crashes, found.attempt) == ("pending", 0, 7)

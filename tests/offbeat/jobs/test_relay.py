@@ -280,8 +280,8 @@ def test_a_retry_that_was_due_by_the_old_clock_is_due(row):
 
 def test_a_queue_whose_key_is_no_list(carrier, row):
     """Its jobs wait, and say so in the log; those of other queues are published, and Redis is not taken for down."""
-    carrier.set(broker.key("strange"), "x")
-    strange = nothing.using(queue="strange").enqueue()
+    carrier.set(broker.key("mail"), "x")
+    strange = nothing.using(queue="mail").enqueue()
     Job.objects.update(publish_at=Now() - timedelta(hours=1))
     other = nothing.enqueue()
     Job.objects.update(state="pending")

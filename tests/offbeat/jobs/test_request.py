@@ -207,20 +207,6 @@ class Pool:
         self.ended.append((pid, signal))
 
 
-def test_a_revoked_job_that_asks_for_a_retry(inbox, row, worker):
-    """Just before its process is killed: what was revoked is not tried again."""
-    job = work.enqueue("a")
-    received = Received(work)
-    attempt = attempts.begin(job.pk, worker)
-    received.request.time_start, received.request.worker_pid = 1.0, None
-    attempts.retry(attempt, attempts.Again(60), "asked", "")
-
-    received.request.terminate(Pool())
-    do_all(inbox)
-
-    assert (row(job).state, row(job).reason) == ("cancelled", "revoked")
-
-
 @pytest.mark.parametrize(("kind", "ended"), [("job", []), ("plain", [(7, signal.SIGQUIT)])])
 def test_on_a_lost_connection_a_job_goes_on(kind, ended):
     """The guard drops the second copy of its message; a plain task has no guard, and is ended."""

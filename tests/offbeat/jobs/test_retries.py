@@ -230,7 +230,7 @@ def test_new_arguments_must_be_json(row):
 
     assert row(job).reason == (
         "ArgumentError: tests.offbeat.jobs.test_retries.asks_with_an_object: argument 1 is a object, "
-        "which JSON does not have: pass what JSON has."
+        "which JSON does not have: pass a JSON value."
     )
 
 
@@ -247,8 +247,8 @@ def test_an_option_that_cannot_be_kept_is_refused(row):
 
     assert row(job).state == "dead"
     assert row(job).reason == (
-        "TypeError: tests.offbeat.jobs.samples.ask_again: a job's retry takes no queue: it stays in its queue, "
-        "with its priority and its not_after: enqueue another job for something else."
+        "TypeError: tests.offbeat.jobs.samples.ask_again: a job's retry takes no queue: a retry keeps its queue, "
+        "priority and not_after: enqueue another job to change them."
     )
 
 

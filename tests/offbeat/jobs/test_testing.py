@@ -97,7 +97,7 @@ def test_a_batch_is_followed(effects):
 
 
 def test_a_busy_key_is_respected(effects):
-    """A job whose key is taken is not executed, and not looked at for ever."""
+    """A job whose key is taken is not executed, and not checked for ever."""
     holder = work.using(concurrency_key="c").enqueue("holder")
     Job.objects.filter(pk=holder.pk).update(state="running")
     samples.record.using(concurrency_key="c").enqueue("a")

@@ -1,4 +1,4 @@
-"""The list of messages that no worker can take, on a real Redis."""
+"""The list of messages that no worker can read, on a real Redis."""
 
 import logging
 

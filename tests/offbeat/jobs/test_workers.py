@@ -81,7 +81,7 @@ def test_a_silent_worker_is_lost(let_time_pass, row, caplog):
 
     assert recover_lost() == 1
 
-    assert (row(job).state, row(job).reason) == ("pending", "its worker gave no heartbeat for 45 s")
+    assert (row(job).state, row(job).reason) == ("pending", "its worker sent no heartbeat for 45 s")
     assert row(job).crashes == 1
     assert Worker.objects.count() == 0
     assert f"({os.getpid()}) is lost" in caplog.text
@@ -126,7 +126,7 @@ def test_a_job_without_a_worker_is_adopted(worker, let_time_pass, row):
     let_time_pass(46, "started_at")
 
     assert (young, recover_lost()) == (0, 1)
-    assert (row(job).state, row(job).reason) == ("pending", "its worker is gone")
+    assert (row(job).state, row(job).reason) == ("pending", "its worker no longer exists")
 
 
 def test_two_reconcilers_bury_a_worker_once(let_time_pass, row):

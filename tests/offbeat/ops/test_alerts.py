@@ -204,7 +204,7 @@ def test_missing_workers_are_told_after_a_while(quiet):
     look()
 
     assert (before, subjects()) == ([], ["workers: no worker"])
-    assert "no worker is alive: jobs are kept, and none is run" in mail.outbox[0].body
+    assert "no worker is running: jobs are kept, but none runs" in mail.outbox[0].body
 
 
 def test_what_cannot_be_looked_at_is_not_over(quiet, redis, carrier):
@@ -221,7 +221,7 @@ def test_what_cannot_be_looked_at_is_not_over(quiet, redis, carrier):
     redis.start()
 
     assert sorted(before) == sorted(
-        ["Redis: messages that no worker can take", f"{ALL[-1]}: no worker consumes the queue"]
+        ["Redis: messages that no worker can read", f"{ALL[-1]}: no worker consumes the queue"]
     )
     assert subjects() == before
 
@@ -419,14 +419,14 @@ def test_a_message_put_aside_is_told_once(quiet):
     look()
     look()
 
-    assert subjects() == ["Redis: messages that no worker can take"]
+    assert subjects() == ["Redis: messages that no worker can read"]
     assert (
-        "1 message put aside that no worker can take; the newest, of queue mail: no JSON"
+        "1 message put aside that no worker can read; the newest, of queue mail: no JSON"
         in mail.outbox[0].body
     )
     unreadable_store.drop(unreadable_store.kept()[0].id)
     look()
-    assert subjects()[1:] == ["Redis: over: messages that no worker can take"]
+    assert subjects()[1:] == ["Redis: over: messages that no worker can read"]
 
 
 def test_shipped_values_are_a_minute():
@@ -466,8 +466,8 @@ def test_a_cronjob_is_told_once_and_when_it_is_over(forgotten, webhook):
         look()
 
     assert subjects() == ["plants: overdue", "plants: over: overdue"]
-    assert "has never fired since it is known" in mail.outbox[0].body
-    assert "What to do: look at the platform's cron" in mail.outbox[0].body
+    assert "has never fired since it was registered" in mail.outbox[0].body
+    assert "What to do: check the platform's cron" in mail.outbox[0].body
     assert mail.outbox[0].to == ["ops@example.com"]
     assert [post["is_over"] for post in webhook.posts] == [False, True]
     assert jobs == 0
@@ -479,7 +479,7 @@ def test_a_cronjobs_incident_is_posted_with_its_facts(forgotten, webhook, settin
     look()
 
     (post,) = webhook.posts
-    assert post["text"].startswith("plants: overdue: has never fired since it is known")
+    assert post["text"].startswith("plants: overdue: has never fired since it was registered")
     assert (post["kind"], post["severity"], post["cronjob"], post["is_over"]) == (
         "not_fired",
         "error",

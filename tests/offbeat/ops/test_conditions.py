@@ -16,7 +16,7 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
-from offbeat.jobs import attempts, broker, other_ledgers, refusal, unreadable_store
+from offbeat.jobs import attempts, broker, other_ledgers, pauses, refusal, unreadable_store
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.producer import Call, enqueue
 from offbeat.ops import conditions
@@ -67,6 +67,11 @@ def old_queue():
     return Job.objects.all().delete
 
 
+def paused():
+    pauses.pause("queue", "default", "the partner is down", "alice")
+    return lambda: pauses.resume("queue", "default")
+
+
 def unknown_task():
     refusal.refuse([enqueue(Call("shop.gone", "default", 5)).pk], "shop.gone")
     return Job.objects.all().delete
@@ -90,7 +95,8 @@ def worker_without_redis():
 
 
 def unconsumed_queue():
-    greet.using(queue="letters").enqueue()
+    greet.enqueue()
+    Job.objects.update(queue="letters")  # as a worker that is gone has consumed it
     return Job.objects.all().delete
 
 
@@ -151,8 +157,8 @@ def maintenance():
 
 
 SCENES = [
-    dead_letters, old_queue, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue, messages_put_aside,
-    foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
+    dead_letters, old_queue, paused, unknown_task, no_worker, silent_worker, worker_without_redis, unconsumed_queue,
+    messages_put_aside, foreign_ledger, not_fired, not_published, not_started, too_long, no_success, misconfigured, maintenance,
 ]  # fmt: skip
 
 # What each tells: {(subject, severity, text)}.
@@ -277,7 +283,7 @@ def test_links_lead_to_where_it_can_be_mended(alice):
     links = {subject: link for _, link, subject, _ in ITEM.findall(alice.get("/ops/").content.decode())}
 
     assert links == {
-        "tests.greet": "/ops/jobs/?state=dead",
+        "tests.greet": "/ops/jobs/?state=dead&amp;task=tests.greet",
         "Redis": "/ops/messages/",
         "plants": "/ops/cronjobs/plants/",
     }

@@ -9,7 +9,7 @@ def test_an_unknown_address_has_a_page(client):
     answer = client.get("/no/such/page/")
 
     assert answer.status_code == 404
-    assert "There is nothing at this address" in answer.content.decode()
+    assert "There is no page at this address" in answer.content.decode()
 
 
 def test_a_form_without_its_token_is_explained(db):
@@ -19,11 +19,11 @@ def test_a_form_without_its_token_is_explained(db):
     answer = stranger.post("/admin/login/", {"username": "alice"})
 
     assert answer.status_code == 403
-    assert "The form had grown stale" in answer.content.decode()
+    assert "The form has expired" in answer.content.decode()
 
 
 def test_the_page_of_a_broken_server_needs_nothing(rf):
     """The 500 page is written without context, static files' manifest or database."""
     answer = server_error(rf.get("/"))
 
-    assert "Something broke on our side" in answer.content.decode()
+    assert "Something went wrong on our side" in answer.content.decode()

@@ -15,7 +15,7 @@ from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
-from offbeat.jobs import attempts, decisions, guard, recovery, unreadable_store
+from offbeat.jobs import attempts, decisions, guard, pauses, recovery, unreadable_store
 from offbeat.jobs.models import Job
 from offbeat.jobs.retention import prune
 from offbeat.ops.metrics import buckets, counters, request_metrics
@@ -201,7 +201,7 @@ def test_a_run_and_its_wait_are_measured(ledger, carrier, scrape):
 def test_a_queue_tells_its_depth_and_age(ledger, carrier, scrape):
     """Jobs that are due and not started count; those that wait for their time do not."""
     job = greet.enqueue()
-    greet.using(queue="letters", run_at=database_now() + timedelta(hours=1)).enqueue()
+    greet.using(queue="mail", run_at=database_now() + timedelta(hours=1)).enqueue()
     greet.using(run_at=database_now() + timedelta(hours=1)).enqueue()
     Job.objects.filter(pk=job.pk).update(due_at=database_now() - timedelta(seconds=90))
 
@@ -211,7 +211,7 @@ def test_a_queue_tells_its_depth_and_age(ledger, carrier, scrape):
     assert 90 <= found("queue_oldest_age_seconds", queue="default") < 150
     assert found("queue_messages", queue="default") == 1
     assert found("queue_workers", queue="default") == 0
-    assert found("queue_depth", queue="letters") == 0
+    assert found("queue_depth", queue="mail") == 0
 
 
 def test_messages_put_aside_are_counted(ledger, carrier, scrape):
@@ -250,6 +250,20 @@ def test_cronjobs_tell_how_they_are(ledger, carrier, scrape):
     assert scrape()("condition", kind="not_fired", subject="plants", severity="error") == 1
 
 
+def test_pauses_are_told(ledger, carrier, scrape):
+    """A queue and a task; and what a pause holds makes no queue old."""
+    greet.enqueue()
+    Job.objects.update(due_at=database_now() - timedelta(hours=2))
+    pauses.pause("queue", "default", "broken", "alice")
+    pauses.pause("task", greet.name, "broken", "alice")
+
+    found = scrape(fold=False)
+
+    assert (found("paused", queue="default", task=""), found("paused", queue="", task=greet.name)) == (1, 1)
+    assert found("queue_oldest_age_seconds", queue="default") == 0
+    assert found("queue_depth", queue="default") == 1
+
+
 def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max_num_queries):
     """However many jobs, tasks and cronjobs there are, a scrape asks the same few questions."""
     for number in range(20):
@@ -257,7 +271,7 @@ def test_a_scrape_costs_a_few_queries(ledger, carrier, scrape, django_assert_max
         greet.enqueue()
     run_jobs()
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         found = scrape(fold=False)
 
     assert found("server_up", server="postgres") == 1

@@ -42,7 +42,7 @@ def test_the_finding_says_until_when_and_what_to_do():
     found = support.support("PostgreSQL", "15", NOW, "15.15")
 
     assert (found.name, found.found) == ("PostgreSQL version", "15.15, security fixes until 11 November 2027")
-    assert found.advice == "upgrade: 18 is the newest that is known here"
+    assert found.advice == "upgrade: 18 is the newest known version"
 
 
 def test_a_version_that_is_not_known_yet():

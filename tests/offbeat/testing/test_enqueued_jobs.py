@@ -114,9 +114,9 @@ def test_what_is_no_expectation_is_said(enqueued):
     """A number is no call."""
     samples.record.enqueue("a")
 
-    assert "1. record.enqueue('a') is not compared with 'a': write unittest.mock.call(...)" in explained(
-        enqueued(samples.record), ["a"]
-    )
+    said = explained(enqueued(samples.record), ["a"])
+
+    assert "1. record.enqueue('a') is not compared with 'a': write unittest.mock.call(...)" in said
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,7 @@ def test_a_body_over_the_limit(address):
     )
 
     assert answer.status_code == 413
-    assert (
-        answer.content.decode() == f"The body is too large: {LIMIT} bytes are the most that is taken here.\n"
-    )
+    assert answer.content.decode() == f"The body is too large: at most {LIMIT} bytes are accepted here.\n"
 
 
 def test_a_body_at_the_limit(client):
@@ -100,7 +98,7 @@ def test_files_where_none_are_taken(no_files, caplog):
     form = {"file": SimpleUploadedFile("a.bin", b"x" * 1000)}
 
     assert client.post("/admin/login/", form).status_code == 400
-    assert "/admin/login/ takes no files: OFFBEAT_UPLOADS names those that do" in caplog.messages
+    assert "/admin/login/ accepts no files: OFFBEAT_UPLOADS lists the paths that do" in caplog.messages
     assert Client().post("/cron/tick", form).status_code == 404
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from django.apps import apps
 
 from offbeat.cronjobs.beat.names import read_source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from offbeat.cronjobs.beat.replacement import Replacement
 
 
@@ -36,6 +37,14 @@ def deliver(each: Replacement, *, write: bool) -> tuple[str, bool]:
     except OSError as error:
         return f"{path}: cannot be written: {error.strerror}", False
     return f"{path}: written", True
+
+
+def misplaced(folder: Path) -> str:
+    """Return why Django would not find commands in a folder, "" where it would."""
+    folders = [Path(app.path) / "management" / "commands" for app in apps.get_app_configs()]
+    if folder.resolve() in [each.resolve() for each in folders]:
+        return ""
+    return f"{folder}: Django finds commands in management/commands of an app in INSTALLED_APPS only: move them to one"
 
 
 def _make_packages(folder: Path) -> None:

@@ -88,11 +88,12 @@ def _signals_told(problems: list[str]) -> Iterator[None]:
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1]:
-                handler = record.args[0] if isinstance(record.args, tuple) and record.args else "a handler"
-                problems.append(
-                    f"{handler} raised {described(record.exc_info[1])}; what it adds after that is missing"
-                )
+            error = record.exc_info[1] if record.exc_info else None
+            if error is None or any(described(error) in problem for problem in problems):
+                return  # one module that cannot be imported fails for each way to it
+            handler = record.args[0] if isinstance(record.args, tuple) and record.args else None
+            name = f"{getattr(handler, '__module__', '?')}.{getattr(handler, '__qualname__', 'a handler')}"
+            problems.append(f"{name}: it raised {described(error)}; what it adds after that is missing")
 
     handlers, SIGNALS.handlers = SIGNALS.handlers, [Collector()]
     propagates, SIGNALS.propagate = SIGNALS.propagate, False

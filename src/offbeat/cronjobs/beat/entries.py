@@ -45,7 +45,7 @@ class BeatEntry:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundEntry:
     """An entry before it is read: reading it may raise anything."""
 
     name: str
@@ -54,10 +54,10 @@ class Found:
     read: Callable[[], BeatEntry]
 
 
-def found_in(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[Found]:
+def found_in(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[FoundEntry]:
     """Return the entries of one schedule of the settings."""
     return [
-        Found(str(name), where, given, partial(read_entry, str(name), given, app))
+        FoundEntry(str(name), where, given, partial(read_entry, str(name), given, app))
         for name, given in list(schedule.items())
     ]
 

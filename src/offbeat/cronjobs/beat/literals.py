@@ -37,8 +37,9 @@ def _flat(value: Any) -> str:
 
 def _text(text: str) -> str:
     """Return a string in double quotes; in single ones where that spares backslashes."""
-    source = json.dumps(text, ensure_ascii=False)
-    source = "".join(each if each.isprintable() else repr(each)[1:-1] for each in source)
-    if '"' in text and "'" not in text:
-        return f"""'{source[1:-1].replace(chr(92) + '"', '"')}'"""
-    return source
+    source = "".join(
+        each if each.isprintable() else repr(each)[1:-1] for each in json.dumps(text, ensure_ascii=False)
+    )
+    if text.count('"') <= text.count("'"):
+        return source
+    return "'" + source[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"

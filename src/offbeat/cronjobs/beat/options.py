@@ -21,9 +21,9 @@ ROUTING = ("queue", "routing_key", "exchange")
 # What an option of a message comes to, where `using` has another answer than a command.
 OF_COMMAND = {
     "countdown": "move the schedule by so much",
-    "eta": "a time in the past is none; else give the schedule that time",
+    "eta": "one in the past has no effect; for one in the future, enqueue a job with run_at",
     "headers": "pass an argument",
-    "task_id": "each slot has a job of its own; drop it",
+    "task_id": "each slot has its own job, so drop it",
 }
 
 
@@ -101,8 +101,8 @@ def _carry_priority(value: Any, carried: Carried) -> None:
         return
     carried.attributes["priority"] = str(levels.priority_of(value))
     carried.notes.append(
-        f"priority {value} has become {levels.priority_of(value)}, as Redis has it, where 0 comes first; with RabbitMQ the "
-        "highest does: then write a number above 0 in the command"
+        f"priority {value} has become {levels.priority_of(value)}: in Redis 0 comes first. If your broker was RabbitMQ, where the "
+        "highest comes first, write a number above 0 in the command"
     )
 
 

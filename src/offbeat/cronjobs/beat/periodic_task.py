@@ -29,7 +29,11 @@ def read_row(row: dict[str, Any], kind: str, schedule: dict[str, Any] | None, ap
     """Return the entry of a row whose schedule is of that kind. Raises NotExpressibleError."""
     refuse_idle(row, kind, schedule)
     if schedule is None:
-        raise IdleError(f"its {kind} is gone" if kind else "it has no schedule, so Beat does not run it")
+        raise IdleError(
+            f"its {kind} was deleted, so Beat does not run it"
+            if kind
+            else "it has no schedule, so Beat does not run it"
+        )
     zone, notes = zone_of_app(app), []
     if kind == "crontab" and getattr(settings, "DJANGO_CELERY_BEAT_TZ_AWARE", True):
         zone = str(schedule.get("timezone") or zone)

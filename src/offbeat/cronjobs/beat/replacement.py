@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from offbeat.cronjobs.beat.entries import BeatEntry, Found
+    from offbeat.cronjobs.beat.entries import BeatEntry, FoundEntry
 
 __all__ = ["Replacement", "Takeover", "cronjob_name", "plan"]
 
@@ -52,7 +52,7 @@ class Takeover:
         return [name for name in self.left if name not in self.idle]
 
 
-def plan(entries: Iterable[Found], names: Names, folder: Path | None = None) -> Takeover:
+def plan(entries: Iterable[FoundEntry], names: Names, folder: Path | None = None) -> Takeover:
     """Return what becomes of entries, whatever reading one of them raises."""
     result = Takeover()
     for found in entries:

@@ -11,7 +11,7 @@ from celery import current_app
 from django.core.management.base import CommandError
 from django.db import connection
 
-from offbeat.cronjobs.beat.entries import BeatEntry, Found
+from offbeat.cronjobs.beat.entries import BeatEntry, FoundEntry
 from offbeat.cronjobs.beat.periodic_task import read_row
 from offbeat.cronjobs.beat.refusals import described
 
@@ -70,10 +70,10 @@ def in_dump(path: Path) -> Rows:
     return rows
 
 
-def found_rows(rows: Rows) -> list[Found]:
+def found_rows(rows: Rows) -> list[FoundEntry]:
     """Return the entries of these rows, by their names."""
     entries = sorted(rows.get(ENTRY, {}).values(), key=lambda row: str(row.get("name")))
-    return [Found(str(row.get("name")), APP, row, partial(_read, row, rows)) for row in entries]
+    return [FoundEntry(str(row.get("name")), APP, row, partial(_read, row, rows)) for row in entries]
 
 
 def _read(row: dict[str, Any], rows: Rows) -> BeatEntry:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from celery import current_app
 from django.conf import settings
 
-from offbeat.cronjobs.beat.entries import Found, found_in
+from offbeat.cronjobs.beat.entries import FoundEntry, found_in
 from offbeat.cronjobs.beat.periodic_task import refuse_idle
 from offbeat.cronjobs.beat.refusals import IdleError, shown
 from offbeat.deployment.beat import schedules
@@ -17,21 +16,23 @@ from offbeat.deployment.beat import schedules
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from celery import Celery
+
 SHADOWED = (
     "the application's own beat_schedule is in place of {where}, so Beat does not run it: delete it there"
 )
 TWICE = "{first} has another entry of this name, and Beat runs one of them: rename this one, or delete it from {where}"
 
 
-def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
+def find_all(rows: Iterable[FoundEntry]) -> tuple[list[FoundEntry], list[str]]:
     """Return the entries of the settings and of rows, and a line for each schedule that is none."""
     found, problems = [], []
-    for where, schedule in schedules(settings):
+    for where, schedule, app in schedules(settings):
         if isinstance(schedule, Mapping):
-            found += _in_schedule(where, schedule)
+            found += _in_schedule(where, schedule, app)
         else:
             problems.append(f"{where}: it should be a dict of entries, got {shown(schedule)}")
-    by_name: dict[str, Found] = {}
+    by_name: dict[str, FoundEntry] = {}
     twice = [each for each in found if by_name.setdefault(each.name, each) is not each]
     twice = [
         _refused(each, TWICE, by_name[each.name].where)
@@ -45,8 +46,7 @@ def find_all(rows: Iterable[Found]) -> tuple[list[Found], list[str]]:
     return [*by_name.values(), *twice, *(row for row in rows if row.name not in by_name)], problems
 
 
-def _in_schedule(where: str, schedule: Mapping[Any, Any]) -> list[Found]:
-    app = current_app._get_current_object()  # noqa: SLF001  Celery's own way to it
+def _in_schedule(where: str, schedule: Mapping[Any, Any], app: Celery) -> list[FoundEntry]:
     found = found_in(where, schedule, app)
     used = app.conf.beat_schedule
     is_read = where == f"{app.namespace}_BEAT_SCHEDULE"
@@ -55,14 +55,14 @@ def _in_schedule(where: str, schedule: Mapping[Any, Any]) -> list[Found]:
     )
 
 
-def _refused(found: Found, reason: str, first: str = "") -> Found:
+def _refused(found: FoundEntry, reason: str, first: str = "") -> FoundEntry:
     def read() -> Any:
         raise IdleError(reason.format(where=found.where, first=first))
 
     return replace(found, read=read)
 
 
-def _with_row(found: Found, row: Found) -> Found:
+def _with_row(found: FoundEntry, row: FoundEntry) -> FoundEntry:
     """Return an entry of the settings that django-celery-beat has copied into its table: what ends the row ends it."""
 
     def read() -> Any:

@@ -30,6 +30,10 @@ CELERYS = {
     "celery.starmap": f"it is a starmap: {TOGETHER}",
     "celery.chunks": f"it is made of chunks: {TOGETHER}",
 }
+OTHER_CLASS = (
+    "its task {} cannot be enqueued, because it is of Celery's own class: make it by @shared_task, and its application by "
+    "offbeat.celery.create_app()"
+)
 # What the module of a command has of its own.
 RESERVED = {"EnqueueCommand", "Command", "timedelta", "help"}
 
@@ -54,21 +58,23 @@ def find_task(entry: BeatEntry) -> Any:
         near = difflib.get_close_matches(entry.task, current_app.tasks, 1)
         raise NotExpressibleError(
             f"no task {entry.task} is registered here{f' (did you mean {near[0]}?)' if near else ''}: correct the name, or "
-            "import its module in the tasks.py of an app; one that another project runs needs a task here that sends it there"
+            "import its module in the tasks.py of an app. If another project runs it, write a task here that sends it there."
         )
     if not hasattr(task, "call"):
-        raise NotExpressibleError(
-            f"its task {entry.task} cannot be enqueued, because it is of Celery's own class: make it by @shared_task, and the "
-            "application by offbeat.celery.create_app()"
-        )
+        raise NotExpressibleError(OTHER_CLASS.format(entry.task))
     return task
 
 
 def origin_of(task: Any) -> Origin:
-    """Return how to import a task; one that no module has under a name is taken from Celery's registry."""
+    """Return how to import a task; one that no module has under a name is taken from Celery's registry.
+
+    Raises NotExpressibleError.
+    """
     for module in _modules(task):
         for attribute, value in list(vars(sys.modules[module]).items()):
             if _is(value, task) and _can_be_imported(module, attribute):
+                if not hasattr(value, "call"):  # of another application, which shares its tasks with this one
+                    raise NotExpressibleError(OTHER_CLASS.format(task.name))
                 return _imported(module, attribute)
     lines = (
         "from celery import current_app",

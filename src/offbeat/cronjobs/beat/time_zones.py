@@ -48,7 +48,7 @@ def zone_of_schedule(schedule: Any, app: Celery) -> tuple[str, list[str]]:
             f"its nowfun gives {shown(now)}, which has no time zone: {usual} is taken, as Celery does"
         ]
     zone = name_of(now.tzinfo)
-    note = f"{zone} is the zone of its nowfun, which Celery 5.7 does not heed: that reads {usual}; keep the one that you mean"
+    note = f"{zone} is the time zone of its nowfun. Celery 5.7 ignores that, and uses {usual}: keep the one that you mean"
     return zone, [note] if zone != usual else []
 
 

@@ -58,7 +58,7 @@ FACTS = Facts(
     servers="own",
     plans=PLANS,
     leaves_out_optional=True,
-    proved_by="the types of npm's @azure/arm-appcontainers; expressions by a reader of ours; deploy.sh with a stand-in for `az`",
+    proved_by="the types of npm's @azure/arm-appcontainers; expressions by our own reader; deploy.sh with a replacement for `az`",
     notes=(
         "deploy.sh is the deploy: apps.json alone starts services without the release",
         "a worker is asked over HTTP whether it is well (HEALTH_PORT): Azure runs no command as a probe",

@@ -33,7 +33,7 @@ FACTS = Facts(
     ),
     proved_by="the Compose specification's schema",
     files=("deploy/compose/compose.yaml", "deploy/compose/.env.example"),
-    cron="none of its own: a container reads platform.yaml",
+    cron="none: a container reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace_unset="10 s",

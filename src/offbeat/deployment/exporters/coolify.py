@@ -37,7 +37,7 @@ FACTS = Facts(
         crons="tab Logs, the container `cron-...`, which reads `platform.yaml`",
     ),
     files=(f"{FOLDER}/compose.yaml",),
-    cron="a container reads platform.yaml; its own Scheduled Tasks run a command in a container that runs already",
+    cron="a container reads platform.yaml; Coolify's Scheduled Tasks run a command in a container that runs already",
     zone="file",
     overlap="one after another",
     grace_unset="30 s, for all containers",
@@ -51,7 +51,7 @@ FACTS = Facts(
     proved_by="the Compose specification's schema, but for `exclude_from_hc`",
     notes=(
         "the build pack must be Docker Compose: Coolify reads the file from the repository, and makes the secrets in it",
-        "it names every container, so a second instance of a service is a service of its own: `worker-2`",
+        "it names every container, so a second instance of a service is another service: `worker-2`",
         "a deploy removes the old containers before it starts the release: the site is down meanwhile, and stays down if it fails",
         "a deploy grants Coolify's own stop grace period (30 s), not `stop_grace_period`: set it to the longest `grace`",
         "builds get every variable as an argument, and secrets stay in the image's history, unless Advanced says otherwise",

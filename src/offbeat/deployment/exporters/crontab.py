@@ -43,7 +43,7 @@ FACTS = Facts(
         crons="`/etc/cron.d/<name>`, and `journalctl --unit cron`",
     ),
     runs_services=False,
-    proved_by="a reader of ours, strict; in CI Debian's `crontab`",
+    proved_by="our own strict reader; in CI Debian's `crontab`",
     files=("deploy/crontab", "deploy/crontab.env"),
     cron="a line each",
     zone="host",

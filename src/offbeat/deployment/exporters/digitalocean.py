@@ -56,7 +56,7 @@ FACTS = Facts(
         variables="`doctl apps spec get APP_ID`, and the dashboard for secrets",
         crons="`doctl apps list-job-invocations APP_ID`",
     ),
-    proved_by="a reader of ours, strict: the keys of DigitalOcean's OpenAPI and godo",
+    proved_by="our own strict reader: the keys of DigitalOcean's OpenAPI and godo",
     files=(".do/app.yaml",),
     cron="a job of `kind: SCHEDULED` each, billed while it runs",
     zone="each",

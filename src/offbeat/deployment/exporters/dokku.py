@@ -31,7 +31,7 @@ FACTS = Facts(
         variables="`dokku config:show <name>`",
         crons="`dokku cron:list <name>`",
     ),
-    proved_by="a reader of ours, strict: app.json's documented keys; setup.sh by bash",
+    proved_by="our own strict reader: app.json's documented keys; setup.sh by bash",
     files=("deploy/dokku/app.json", "deploy/dokku/setup.sh"),
     cron="`cron` of app.json",
     zone="host",

@@ -34,7 +34,7 @@ FACTS = Facts(
         crons="tab Logs, the container of `cron`, which reads `platform.yaml`",
     ),
     files=(f"{FOLDER}/compose.yaml", f"{FOLDER}/.env.example"),
-    cron="a container reads platform.yaml; its own Schedules run a command in a container that runs already",
+    cron="a container reads platform.yaml; Dokploy's Schedules run a command in a container that runs already",
     zone="file",
     overlap="one after another",
     grace_unset="10 s",

@@ -75,7 +75,7 @@ FACTS = Facts(
     # A dynamic reference, which has no escape.
     expands=r"\{\{resolve:[^}]*\}\}",
     leaves_out_optional=True,
-    proved_by="AWS' cfn-lint; deploy.sh with a stand-in for `aws`",
+    proved_by="AWS' cfn-lint; deploy.sh with a replacement for `aws`",
     notes=(
         "deploy.sh is the deploy: a stack updated by hand starts services without the release",
         "your servers' security groups have to let in the one that base.yaml makes (output SecurityGroup)",

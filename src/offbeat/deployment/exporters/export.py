@@ -209,7 +209,7 @@ def _expanded(target: Target) -> Iterator[str]:
         if match := re.search(expands, each.default or ""):
             yield (
                 f"env/{each.name}: has {match.group()} in its value, which {target.facts.title} may replace: "
-                "look at what arrives, and read it from elsewhere if it is not that"
+                "check what arrives, and give it in another way if it differs"
             )
 
 

@@ -109,4 +109,4 @@ class Facts:
 
 def plain_http(where: str) -> str:
     """Say what a machine of one's own has to have before web, which no router stands before."""
-    return f"web serves plain HTTP {where}: put a proxy before it that ends TLS and sets X-Forwarded-Proto"
+    return f"web answers plain HTTP {where}: put a proxy before it that ends TLS and sets X-Forwarded-Proto"

@@ -49,7 +49,7 @@ FACTS = Facts(
     ),
     proved_by="SchemaStore's fly.json, but for `release_command_timeout`, which flyctl knows",
     files=("fly.toml",),
-    cron="none that keeps a schedule: a Machine of its own reads platform.yaml",
+    cron="none that keeps a schedule: a separate Machine reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace=300,

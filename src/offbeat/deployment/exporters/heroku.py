@@ -69,10 +69,10 @@ FACTS = Facts(
         "since February 2026 Heroku is in sustaining engineering: it is kept running and safe, and gets no new features",
         "Advanced Scheduler is another add-on: it takes the cron lines as they are, and the checklist has the commands for it",
         "the size `basic` is for one dyno of each process: with more, or with more memory, all get another size",
-        "dynos restart once a day: jobs under way return to the queue, as in a deploy",
+        "dynos restart once a day: running jobs return to the queue, as in a deploy",
         (
             "Redis comes with a self-signed certificate: REDIS_TLS_VERIFY is false here, so the line is encrypted, "
-            "but nobody proves who is at its other end"
+            "but nothing proves which server answers"
         ),
         (
             "an app.json with `stack: container` is refused by the JSON Schema in npm's @heroku/mcp-server, "

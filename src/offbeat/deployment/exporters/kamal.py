@@ -42,7 +42,7 @@ FACTS = Facts(
         crons="`kamal app logs --roles cron`",
     ),
     files=(CONFIG, SECRETS),
-    cron="none of its own: a role reads platform.yaml",
+    cron="none: a role reads platform.yaml",
     zone="file",
     overlap="one after another",
     grace_unset="10 s for web, 30 s for other roles",
@@ -53,12 +53,12 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS: the proxy answers to the same names, and gets certificates for them",
     resources="accessories, each with a volume: `kamal accessory boot`; backups are yours",
     servers="own",
-    proved_by="Kamal's own validation; where Ruby is missing, a reader of ours, strict",
+    proved_by="Kamal's own validation; where Ruby is missing, our own strict reader",
     notes=(
         stand_in.note("role"),
-        "the file takes SERVER and ALLOWED_HOSTS from the environment of whoever deploys; and ARCH, if it is not amd64",
+        "the file reads SERVER and ALLOWED_HOSTS from the environment of the person who deploys; and ARCH, if it is not amd64",
         "release: it may take DEPLOY_TIMEOUT seconds (300) until web is ready; it runs again whenever a container of web starts",
-        "a role runs one container on each of its hosts: a second instance of a service is a role of its own, `worker-2`",
+        "a role runs one container on each of its hosts: a second instance of a service is another role, `worker-2`",
         "`forward_headers` is left out: with it a visitor could say that the connection is HTTPS, and where it comes from",
     ),
     sources=(
@@ -242,6 +242,6 @@ def _secrets(target: Target) -> str:
 
 
 SECRETS_HINT = """\
-No secret is in this file: each comes from the environment of whoever runs kamal. For those that are kept in a
+No secret is in this file: each comes from the environment of the person who runs kamal. For those that are kept in a
 password manager, `kamal secrets fetch` may stand here. A backslash or a line break in a secret does not arrive as it is:
 Kamal writes an env file for Docker."""

@@ -40,8 +40,7 @@ FACTS = Facts(
     servers="own",
     notes=(
         (
-            "network: pods reach the ports that network.yaml lists, and no other: the usual ones of PostgreSQL, Redis, mail "
-            "and HTTPS, of managed servers, and those that defaults of env name. "
+            "network: pods reach only the ports that network.yaml lists: the usual ones, and those in defaults of env. "
             "A server at another port needs a NetworkPolicy of your own beside it"
         ),
         "release: `kubectl apply -k` does not run it: apply release.yaml, wait for it, then the rest",

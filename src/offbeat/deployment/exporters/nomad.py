@@ -64,7 +64,7 @@ FACTS = Facts(
         ),
         "the lists of lines (`crons`) and Nomad variables need Nomad 1.6.2 or newer",
     ),
-    proved_by="a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash",
+    proved_by="our own strict reader: the fields and rules of Nomad's source; deploy.sh by bash",
     unverified=("the exports on a running Nomad: field names and reading of values follow its source",),
     sources=(
         "developer.hashicorp.com/nomad/docs/job-specification",

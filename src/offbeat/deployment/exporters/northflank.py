@@ -87,7 +87,7 @@ FACTS = Facts(
         "northflank.com/docs/v1/application/infrastructure-as-code/make-a-template-dynamic",
         "npm @northflank/js-client 0.9.5",
     ),
-    proved_by="the types of npm's @northflank/js-client; workflow and references by a reader of ours",
+    proved_by="the types of npm's @northflank/js-client; workflow and references by our own reader",
 )
 
 LONGEST = 52

@@ -22,7 +22,7 @@ FACTS = Facts(
             "checkout, against the databases there. **This opens both databases to the internet for that time**: "
             "make them public in the dashboard, and make them private again afterwards. Write the variables of the "
             "checklist's step 3 into `~/<name>.env`, with the `publicUrl` of each database (`panda db info NAME`). "
-            "Nobody else may read the file: `chmod 600 ~/<name>.env`. Then open a shell of its own for the "
+            "Nobody else may read the file: `chmod 600 ~/<name>.env`. Then open a separate shell for the "
             "commands:"
         ),
         run=".venv/bin/python {arguments}",
@@ -51,9 +51,9 @@ FACTS = Facts(
     release="web runs it when it starts: `PROCESS=release+web`",
     release_is_before=False,
     release_effect=(
-        "release: {first} runs it when it starts, each instance under a lock; worker and tick may meet a database that is "
-        "not migrated yet (the worker logs errors and keeps trying, a tick ends with 69): "
-        "a migration must suit the old code and the new"
+        "release: {first} runs it when it starts, each instance under a lock. Until then worker and tick may find a database "
+        "that is not migrated: the worker logs errors and tries again, and a tick ends with 69. "
+        "A migration must fit the old code and the new."
     ),
     scales=False,
     asks_all=True,
@@ -69,7 +69,7 @@ FACTS = Facts(
     notes=(
         "Docker services and Docker cronjobs have no start command: the image reads PROCESS",
         "every container is asked for a health path: the worker answers on HEALTH_PORT",
-        "the free tier scales to zero, on machines that may go away: never a worker there",
+        "the free tier stops what is idle: do not run the worker on it",
     ),
     assumed=frozenset({"zone", "floor", "overlap", "grace", "plans"}),
     unverified=(
@@ -77,7 +77,7 @@ FACTS = Facts(
         "the time between SIGTERM and SIGKILL: the worker counts on the grace of platform.yaml",
         "how long it waits for the first answer to the health path: a release that takes longer may be stopped and begun again",
         "the sizes of services: they are taken to be those that its cronjobs have",
-        "whether a push builds a cronjob again: look after each deploy",
+        "whether a push builds a cronjob again: check after each deploy",
     ),
     sources=(
         "npm @pandastack/cli 0.1.18: commands, questions, sizes and versions",

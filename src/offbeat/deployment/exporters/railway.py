@@ -67,14 +67,14 @@ FACTS = Facts(
             "railway.json and railway.toml are read until 2026-12-01, by Railway's own announcement; "
             ".railway/railway.ts takes their place, and Railway marks it experimental"
         ),
-        "its servers have one version each, whatever is asked",
+        "its servers have one version each, whatever you ask for",
         "a service may use 8 CPUs, 8 GB and 6 replicas in a workspace of the plan Hobby, 24, 24 and 42 of the plan Pro",
         "the variables that you choose are shared variables of the project: set them there once, for every service",
     ),
     assumed=frozenset({"grace"}),
     unverified=(
         "the longest grace that Railway grants (drainingSeconds is printed as platform.yaml has it)",
-        "that its Redis keeps to `noeviction`: look with `manage.py doctor`",
+        "that its Redis keeps to `noeviction`: check with `manage.py doctor`",
     ),
     sources=(
         "docs.railway.com/reference/variables",

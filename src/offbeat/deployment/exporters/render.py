@@ -39,7 +39,7 @@ FACTS = Facts(
         variables="the dashboard, the service, Environment",
         crons="the dashboard, the cron service, Runs",
     ),
-    proved_by="a reader of ours, strict: the keys of Render's Blueprint reference",
+    proved_by="our own strict reader: the keys of Render's Blueprint reference",
     files=("render.yaml",),
     cron="a cron service each (`type: cron`)",
     billed=True,

@@ -37,7 +37,7 @@ FACTS = Facts(
         variables="`scalingo --app <name> env`",
         crons="`scalingo --app <name> cron-tasks`",
     ),
-    proved_by="a reader of ours, strict: the documented keys of scalingo.json and cron.json",
+    proved_by="our own strict reader: the documented keys of scalingo.json and cron.json",
     files=("cron.json", "scalingo.json", "deploy/scalingo/Procfile"),
     cron="cron.json, at most five tasks",
     floor=10,
@@ -50,7 +50,7 @@ FACTS = Facts(
     release="`postdeploy` of the Procfile",
     release_is_before=False,
     release_effect=(
-        "release: runs after the new containers have started: a worker may meet a database that is not migrated yet, "
+        "release: runs after the new containers have started. A worker may find a database that is not migrated yet, "
         "so a migration must suit the old code and the new"
     ),
     scales=False,
@@ -60,7 +60,7 @@ FACTS = Facts(
     versions={"postgres": Offer(("17", "16", "15", "14")), "redis": Offer(("7.2", "6.2"))},
     plans=PLANS,
     notes=(
-        "cronjobs: Scalingo does not guarantee that a task runs: a worker claims a slot that was missed, after the slot's grace",
+        "cronjobs: Scalingo does not guarantee that a task runs: a worker enqueues a missed slot, some minutes later",
         "it builds from the source with a buildpack, not from the Dockerfile",
         "deploy/scalingo/Procfile takes the place of the one at the root: Scalingo knows no `release` process",
     ),

@@ -6,6 +6,6 @@ COMMAND = "python src/offbeat/deployment/cron.py"
 def note(place: str) -> str:
     """Say what hangs on the one process that keeps the schedules; `place` is what the platform calls it."""
     return (
-        f"cronjobs: the {place} `cron` is the one place that wakes them: "
-        "a worker claims a slot that it misses, after the slot's grace"
+        f"cronjobs: the {place} `cron` starts all of them. If it is down, "
+        "a worker enqueues the missed slots, some minutes later"
     )

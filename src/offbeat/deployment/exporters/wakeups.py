@@ -54,7 +54,7 @@ def plan_wake_ups(platform: Platform, facts: Facts, tick: int | None) -> Plan:
         return (), ()
     if facts.zone == "file":
         return tuple(_of_file(platform)), (
-            "--tick has no effect: the stand-in keeps the schedules",
+            "--tick has no effect: a process of Offbeat runs the schedules",
         ) if tick else ()
     minutes = _usual_tick(platform, facts) if tick is None else tick
     if minutes:
@@ -172,12 +172,12 @@ def _warnings(platform: Platform, facts: Facts, wake_ups: tuple[WakeUp, ...]) ->
         mine = [wake_up for wake_up in wake_ups if wake_up.cronjob == cronjob.name]
         if mine[0].late:
             yield (
-                f"cronjobs/{cronjob.name}: woken every {facts.floor} min, the shortest that {facts.title} allows: "
+                f"cronjobs/{cronjob.name}: triggered every {facts.floor} min, the shortest that {facts.title} allows: "
                 "slots in between come late, or are merged by its catch_up"
             )
         elif mine[0].zone != cronjob.timezone and not _is_exact(cronjob, mine):
             yield (
-                f"cronjobs/{cronjob.name}: woken in UTC at every hour that {cronjob.timezone} can mean; "
+                f"cronjobs/{cronjob.name}: triggered in UTC at every hour that {cronjob.timezone} can mean; "
                 "the ones that are not its slots do nothing"
             )
     if facts.billed and len(wake_ups) > 1:

@@ -40,7 +40,7 @@ ACTS = {
         decisions.RETRY, lambda asked, _: decisions.retry_many(asked), Job.State.DEAD,
     ),
     "discard": CommandAct(
-        "cancel dead letters, or jobs that wait", "discarded",
+        "cancel dead letters, or waiting jobs", "discarded",
         decisions.DISCARD, lambda asked, _: decisions.discard_many(asked), Job.State.DEAD,
     ),
     "run-now": CommandAct(
@@ -62,7 +62,7 @@ def add_arguments(name: str, parser: CommandParser) -> None:
             "--to", required=True, metavar="QUEUE", help="the queue; a living worker consumes it"
         )
     parser.add_argument("--limit", type=read_limit, default=MOST, metavar="N",
-                        help=f"at most so many, 1 to {MOST} (the default)")  # fmt: skip
+                        help=f"at most this many, 1 to {MOST} (the default)")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="only say how many jobs match, of which tasks")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -99,7 +99,7 @@ def _decide_named(act: CommandAct, options: Mapping[str, Any]) -> tuple[Any, Ite
     done = set(_do(act, chosen.asked, options))
     passed = [str(each) for each in ids if each not in done]
     if passed:
-        raise CommandError(f"Not {act.outcome}: {_why(passed)}", returncode=os.EX_DATAERR)
+        raise CommandError(f"Not {act.outcome}: {states_of(passed)}", returncode=os.EX_DATAERR)
     return {act.outcome: [str(each) for each in ids], "passed": [], "left": 0}, [
         f"{act.outcome} {len(done)} jobs"
     ]
@@ -151,6 +151,6 @@ def _more(left: int, is_cut: bool) -> str:
     return f"; {left}{'+' if is_cut else ''} more match: use --limit {MOST}, or run it again"
 
 
-def _why(passed: list[str]) -> str:
+def states_of(passed: list[str]) -> str:
     states = dict(Job.objects.filter(pk__in=passed).values_list("pk", "state"))
     return ", ".join(f"{each} ({states.get(uuid.UUID(each), 'no such job')})" for each in passed)

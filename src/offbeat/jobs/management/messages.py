@@ -28,7 +28,7 @@ def add_arguments(parser: CommandParser) -> None:
         nargs="?",
         default="list",
         choices=["list", "show", *DECISIONS],
-        help="list them, the newest first (the default); show one; send some back to their queues, or drop them",
+        help="list them, the newest first (the default); show one; return some to their queues, or drop them",
     )
     parser.add_argument("ids", nargs="*", metavar="ID")
     parser.add_argument("--all", action="store_true", help="requeue or drop all of them")
@@ -42,9 +42,7 @@ def answer(what: str, ids: Sequence[str], *, everything: bool) -> tuple[Any, Ite
     if what == "show":
         return _show(ids)
     if not (ids or everything):
-        raise CommandError(
-            f"Name the messages to {what} by their ids, or take --all.", returncode=os.EX_USAGE
-        )
+        raise CommandError(f"Name the messages to {what} by their ids, or use --all.", returncode=os.EX_USAGE)
     return _decide(what, ids or [one.id for one in unreadable_store.kept()])
 
 
@@ -52,7 +50,7 @@ def _show(ids: Sequence[str]) -> tuple[Any, Iterable[str]]:
     one = unreadable_store.find(ids[0]) if ids else None
     if one is None:
         raise CommandError(
-            f"There is no message {ids[0]}." if ids else "Name a message by its id.",
+            f"There is no message {ids[0]}." if ids else "Give the id of a message.",
             returncode=os.EX_NOINPUT if ids else os.EX_USAGE,
         )
     values = asdict(one)
@@ -64,7 +62,7 @@ def _decide(what: str, ids: Sequence[str]) -> tuple[Any, Iterable[str]]:
     passed = [each for each in ids if not decide(each)]
     if passed:
         raise CommandError(
-            f"{len(ids) - len(passed)} {outcome}. Not {outcome}, because they are not there, or not whole: {', '.join(passed)}",
+            f"{len(ids) - len(passed)} {outcome}. Not {outcome}, as they do not exist or are incomplete: {', '.join(passed)}",
             returncode=os.EX_DATAERR,
         )
     return {outcome: list(ids)}, [f"{outcome} {len(ids)} messages"]

@@ -77,9 +77,9 @@ def summary(found: Statistics) -> Iterator[str]:
         if found.finished_about is None
         else f"about {found.finished_about:,}"
     )
-    yield f"finished and not pruned, apart from dead letters: {about}"
+    yield f"finished and not pruned, without dead letters: {about}"
     messages = "unknown: Redis did not answer" if found.messages is None else _by_queue(found.messages)
-    yield f"messages that wait in Redis: {messages}"
+    yield f"waiting messages in Redis: {messages}"
     yield f"workers alive: {len(found.workers)}"
     yield from map(_life, found.workers)
 

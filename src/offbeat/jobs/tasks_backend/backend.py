@@ -54,7 +54,7 @@ class LedgerBackend(BaseTaskBackend):
         if self.options:
             yield Error(
                 f"{where}: OPTIONS should be empty, got {min(self.options)}.",
-                hint="What the ledger can is said by the setting OFFBEAT_JOBS, and task by task in the decorator.",
+                hint="Set options of the ledger in the setting OFFBEAT_JOBS, and options of a task in its decorator.",
                 id="offbeat_jobs.E014",
             )
 

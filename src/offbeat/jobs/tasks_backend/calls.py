@@ -127,5 +127,5 @@ def _declared(task: Task) -> Task:
             f"{task.module_path}: a worker would not find it under this path: {error}. Hint: use @task as a decorator."
         ) from error
     if declared.func is not task.func:
-        raise InvalidTask(f"{task.module_path}: under this path stands another function.")
+        raise InvalidTask(f"{task.module_path}: this path is that of another function.")
     return declared

@@ -35,7 +35,7 @@ class Retry:
                 raise TypeError(f"Retry(on=...) should have classes of errors, or their paths, got {each!r}")
         if self.max_retries is not None and not (isinstance(self.max_retries, int) and self.max_retries >= 0):
             raise TypeError(
-                f"Retry(max_retries=...) should be a whole number, or None for ever, got {self.max_retries!r}"
+                f"Retry(max_retries=...) should be a whole number, or None for no limit, got {self.max_retries!r}"
             )
         for name in ("backoff", "backoff_max"):
             value = getattr(self, name)

@@ -47,9 +47,7 @@ class TaskRunner(DurableTask):
         """Run the task that the job names, and try it again as its `retry` says."""
         attempt = attempt_of(self)
         if attempt is None or attempt.target is None:
-            raise TypeError(
-                f"{self.name} runs jobs of Django's tasks, and nothing else: enqueue one of those."
-            )
+            raise TypeError(f"{self.name} runs jobs of Django's tasks, and no others: enqueue one of those.")
         seconds = _option(attempt, "statement_timeout")
         try:
             with contextlib.nullcontext() if seconds is None else statement_timeout(seconds):

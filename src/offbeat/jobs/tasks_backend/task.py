@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 
 from celery import current_task
@@ -64,9 +65,11 @@ class LedgerTask(Task, Generic[P, R]):
     def using(self, **options: Unpack[TaskOptions]) -> LedgerTask[P, R]:
         """Return the task with other options; None leaves one as it is."""
         given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        if strange := options.keys() - {each.name for each in fields(self)} | options.keys() & FIXED:
-            known = ", ".join(each.name for each in fields(self) if each.name not in FIXED)
-            raise TypeError(f"{self.module_path}: using() takes no {min(strange)}. It takes {known}.")
+        known = [each.name for each in fields(self) if each.name not in FIXED]
+        for name in sorted(options.keys() - set(known)):
+            raise TypeError(
+                f"{self.module_path}: using() takes no {name}. It takes {', '.join(known)}.{_meant(name, known)}"
+            )
         return replace(self, **given)
 
     def __reduce__(self) -> Any:
@@ -91,6 +94,23 @@ class LedgerTask(Task, Generic[P, R]):
         """Return what `enqueue` would write, to follow a batch."""
         backend: Any = self.get_backend()
         return cast("Call", backend.call(self, args, kwargs))
+
+
+# Names that Celery, or a job of its tasks, has for the same.
+OTHER_NAMES = {
+    "queue": "queue_name",
+    "run_at": "run_after",
+    "eta": "run_after",
+    "countdown": "run_after",
+    "expires": "not_after",
+    "max_retries": "retry",
+    "autoretry_for": "retry",
+}
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    nearest = OTHER_NAMES.get(name) or next(iter(get_close_matches(name, known, n=1)), None)
+    return f" Did you mean {nearest}?" if nearest else ""
 
 
 def _changed(path: str, changes: dict[str, Any]) -> Task:
@@ -120,7 +140,7 @@ def problem(task: Task) -> str:
         return f'when_busy should be "wait" or "skip", got {busy!r}'
     not_after = option(task, "not_after")
     if isinstance(not_after, datetime) and timezone.is_naive(not_after):
-        return f"not_after has no time zone ({not_after}): take django.utils.timezone.now() and add to it"
+        return f"not_after has no time zone ({not_after}): use django.utils.timezone.now() plus a timedelta"
     if not isinstance(not_after, datetime | timedelta | None):
         return f"not_after should be a datetime or a timedelta, got {not_after!r}"
     if not isinstance(option(task, "retry"), Retry | None):

@@ -68,13 +68,16 @@ def hold_jobs(instance: Any, **_: Any) -> None:
     if conf().hold:
         queues = instance.app.amqp.queues
         queues.deselect(list(queues.consume_from))
-        logger.warning("jobs and messages wait: this worker takes none", extra={"action": "jobs_held_back"})
+        logger.warning(
+            "jobs and messages wait: this worker starts none (maintenance mode)",
+            extra={"action": "jobs_held_back"},
+        )
 
 
 @signals.celeryd_after_setup.connect
 @signals.worker_process_init.connect
 def name_sessions(**_: Any) -> None:
-    """Let PostgreSQL tell of each session whose it is: when its process is gone, it is ended."""
+    """Let PostgreSQL tell of each session whose it is: when its process no longer exists, it is ended."""
     sessions.name_sessions(workers.current(), os.getpid())
 
 

@@ -13,6 +13,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from celery import signals
+from celery.worker import state
 from django.db import transaction
 
 from offbeat.jobs import cancellation, recovery, soft_limit, sql, workers
@@ -53,6 +55,7 @@ class Cancellations:
                 self._kill(each, is_known=is_known)
             elif each not in self.interrupted and _while_it_runs(each, _interrupt, is_known=is_known):
                 self.interrupted.add(each)
+                _announce(each)
 
     def _kill(self, asked: Requested, *, is_known: bool) -> None:
         if _while_it_runs(asked, _kill, is_known=is_known):
@@ -72,6 +75,18 @@ def _while_it_runs(asked: Requested, act: Callable[[Requested], None], *, is_kno
 def _interrupt(asked: Requested) -> None:
     _log(asked, "is interrupted")
     _send(asked, soft_limit.SIGNAL)
+
+
+def _announce(asked: Requested) -> None:
+    """Send Celery's signal; what a receiver raises, Celery logs."""
+    if request := state.requests.get(str(asked.job_id)):
+        signals.task_revoked.send(
+            sender=request.task,
+            request=request._context,  # noqa: SLF001  as Celery sends it
+            terminated=True,
+            signum=soft_limit.SIGNAL,
+            expired=False,
+        )
 
 
 def _kill(asked: Requested) -> None:

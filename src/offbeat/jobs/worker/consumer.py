@@ -52,7 +52,7 @@ class TaskConsumer(Consumer):
         message_shape.check_call(message)
         name = _task(message)
         if name not in current_app.tasks:  # Celery logs it, and would drop it
-            reason = f"no task {name} is known to the worker: deploy the code that has it, then send it back"
+            reason = f"no task {name} is known to the worker: deploy the code that has it, then requeue the message"
             _keep(message, reason, longest=None)
 
 

@@ -27,7 +27,7 @@ from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
-HANDED_BACK = "handed back by a worker that stopped"
+HANDED_BACK = "returned to the queue by a worker that stopped"
 LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
 LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
@@ -62,7 +62,7 @@ class GracefulStop(bootsteps.StartStopStep):
         deadline = time.monotonic() + conf().drain
         self.stop_consuming()
         logger.info(
-            "stopping, with %d tasks in hand",
+            "stopping, with %d running tasks",
             len(state.reserved_requests),
             extra={"action": "worker_stopping"},
         )
@@ -110,7 +110,9 @@ def hand_back() -> None:
     """Make this worker's running jobs due again. PostgreSQL down: the reconciler of another worker does it later."""
     with contextlib.suppress(DatabaseFailure), locks.bound_statements():
         count = recovery.hand_back(workers.current(), HANDED_BACK)
-        logger.info("handed back %d jobs", count, extra={"action": "worker_handed_back", "jobs": count})
+        logger.info(
+            "returned %d jobs to the queue", count, extra={"action": "worker_handed_back", "jobs": count}
+        )
 
 
 @signals.worker_shutdown.connect

@@ -117,7 +117,7 @@ def open_health_port(bind: str, port: int) -> None:
         HealthPort(host, port).start()
     except OSError as error:
         logger.error(  # noqa: TRY400  the error says it all
-            "HEALTH_PORT=%s: nobody hears whether this worker is well: %s. Hint: use a port that is free at %s.",
+            "HEALTH_PORT=%s: the worker cannot answer health checks: %s. Hint: use a free port at %s.",
             port, error.strerror or error, host,
             extra={"action": "health_port_failed"},
         )  # fmt: skip

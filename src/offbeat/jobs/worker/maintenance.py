@@ -197,7 +197,7 @@ class WorkerMaintenance:
         }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
-            recovery.recover_dead_processes(workers.current(), gone, "its process is gone")
+            recovery.recover_dead_processes(workers.current(), gone, "its process no longer exists")
 
     def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
         """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.

@@ -183,7 +183,7 @@ def check_body(body: Any) -> None:
     demand(ANY_OBJECT, "the third element of the body", embedded)
     check(EMBEDDED, embedded or {})
     if strange := set(embedded or {}) - EMBEDDED.keys():  # each would replace a part of the task's request
-        raise UnreadableError(f"{min(strange)} is no part of a call")
+        raise UnreadableError(f"{min(strange)} is not a part of a call")
 
 
 def check(shapes: Mapping[str, Shape], values: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from celery.concurrency.prefork import TaskPool
 
 VARIABLE = "CELERY_WORKER_POOL"  # Celery's command line reads each of its options from such a variable, too
 HINT = f"start it without -P or --pool, and without {VARIABLE}; in a test call run_jobs() of offbeat.jobs.testing"
-REASON = "should be prefork, the only one in which a message runs once and time limits hold"
+REASON = "should be prefork, the only pool in which a message runs once and time limits work"
 
 
 class PoolIsPrefork(bootsteps.Step):

@@ -87,7 +87,7 @@ class LedgerQoS(redis.QoS):
                 raise
             with self.channel.conn_or_acquire(client) as connected:
                 raw = connected.hget(self.unacked_key, tag) or b""
-                reason = f"kombu's record of a message in hand ({self.unacked_key}): {error}"
+                reason = f"kombu's record of an unacknowledged message ({self.unacked_key}): {error}"
                 unreadable_store.put_aside(raw, reason, queue="")
                 self._remove_from_indices(tag).execute()
 
@@ -189,7 +189,7 @@ class LedgerChannel(redis.Channel):
         )
         if not self._lookup(exchange, routing_key):
             raise UnreadableError(
-                f"it has no queue to go back to: exchange {exchange}, routing key {routing_key}"
+                f"it has no queue to return to: exchange {exchange}, routing key {routing_key}"
             )
         super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
 

@@ -7,6 +7,7 @@ import threading
 
 from django.db import InterfaceError, OperationalError, connection
 
+from offbeat.cronjobs.entries import ConfigurationError
 from offbeat.jobs import locks
 from offbeat.ops import conditions
 from offbeat.ops.alerts import incidents, notifications
@@ -29,6 +30,8 @@ def check_once() -> None:
         return
     try:
         check()
+    except ConfigurationError as error:  # of platform.yaml: the message says it all
+        logger.error("a check for incidents failed: %s", error, extra={"action": "alerts_failed"})  # noqa: TRY400
     except Exception:
         logger.exception("a check for incidents failed", extra={"action": "alerts_failed"})
     finally:

@@ -40,15 +40,17 @@ def in_redis(name: str, client: Redis) -> Finding:
     try:
         server, memory = client.info("server"), client.info("memory")
     except RedisError as error:
-        advice = "look at CACHE_URL: while it is down nothing is cached, and pages are slower"
+        advice = "check CACHE_URL: while it is down nothing is cached, and pages are slower"
         return yellow(name, f"does not answer: {error}", advice)
     if server.get("run_id") and server["run_id"] == broker.client().info("server").get("run_id"):
         return red(
             name,
             "the broker's own Redis",
-            "a Redis of its own for the cache: one evicts, and the other must not",
+            "use another Redis for the cache: a cache deletes old entries, and a broker must not",
         )
     policy = str(memory.get("maxmemory_policy", "unknown"))
     if policy == "noeviction" and memory.get("maxmemory"):
-        return yellow(name, policy, "maxmemory-policy allkeys-lru: full, it takes nothing new")
-    return green(name, f"a Redis of its own, {policy}")
+        return yellow(
+            name, policy, "set maxmemory-policy allkeys-lru: otherwise a full cache accepts nothing new"
+        )
+    return green(name, f"its own Redis, {policy}")

@@ -42,13 +42,13 @@ def _of_redis(name: str, client: Any) -> Finding:
 
 def _redis_finding(name: str, sock: Any) -> Finding:
     if not isinstance(sock, ssl.SSLSocket):
-        advice = f"rediss:// in {'REDIS_URL' if name == 'Redis TLS' else 'CACHE_URL'}: others on the way read along"
+        advice = f"rediss:// in {'REDIS_URL' if name == 'Redis TLS' else 'CACHE_URL'}: anyone on the network path can read it"
         return unencrypted(name, str(sock.getpeername()[0]), advice)
     if sock.context.verify_mode == ssl.CERT_NONE:
         advice = "REDIS_TLS_VERIFY=true, and REDIS_CA where the platform signs its own certificates"
         return yellow(name, f"{sock.version()}, its certificate is not verified", advice)
     if not sock.context.check_hostname:
-        advice = "remove ssl_check_hostname=false: who has any certificate of that authority is believed"
+        advice = "remove ssl_check_hostname=false: any certificate of that authority is accepted"
         return yellow(name, f"{sock.version()}, its certificate is verified, its name is not", advice)
     return green(name, f"{sock.version()}, verified")
 
@@ -60,7 +60,7 @@ def postgres_tls() -> Iterator[Finding]:
     driver = connection.connection
     mode, root = _in_force(driver)
     if not driver.pgconn.ssl_in_use:
-        advice = "sslmode=require in DATABASE_URL, or DATABASE_CA: others on the way read data and passwords"
+        advice = "sslmode=require in DATABASE_URL, or DATABASE_CA: anyone on the network path can read data and passwords"
         yield unencrypted(name, driver.info.hostaddr, advice)
     elif mode == "verify-full":
         yield green(name, "verified")
@@ -69,9 +69,7 @@ def postgres_tls() -> Iterator[Finding]:
             name, "its certificate is verified, its name is not", "sslmode=verify-full in DATABASE_URL"
         )
     else:
-        advice = (
-            "DATABASE_CA=<the platform's certificate authority>; none of it keeps somebody in between out"
-        )
+        advice = "DATABASE_CA=<the platform's certificate authority>; without it an attacker in between can read everything"
         yield yellow(name, f"encrypted, its certificate is not verified (sslmode={mode})", advice)
 
 

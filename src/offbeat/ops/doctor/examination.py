@@ -84,7 +84,9 @@ def examine() -> list[Finding]:
     skipped = sum(any(server in away for server in check.needs) for check in CHECKS) - len(away)
     if skipped > 0:
         servers = " and ".join(away)
-        findings.append(yellow("not looked at", f"{skipped} checks that need {servers}", "run it again then"))
+        findings.append(
+            yellow("not checked", f"{skipped} checks that need {servers}", "run it again after that")
+        )
     return findings
 
 
@@ -100,14 +102,14 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
             down = DOWN[server]()
             return [red(server, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
-            yellow(f"{server}: {name}", f"could not be looked at: {first_line(error)}", "is it allowed to?")
+            yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
         ]
     except Exception as error:  # noqa: BLE001  a defect of one check must not hide what the others find
         return [
             yellow(
                 name,
-                f"could not be looked at: {type(error).__name__}: {first_line(error)}",
-                "mend what is red; where nothing is, this is a bug of the doctor",
+                f"could not be checked: {type(error).__name__}: {first_line(error)}",
+                "fix what is wrong; if nothing else is, this is a bug of the doctor",
             )
         ]
 

@@ -10,7 +10,7 @@ class Level(IntEnum):
     """How bad it is; the worst one is the exit code."""
 
     GREEN = 0
-    YELLOW = 1  # look at it soon: something is not as it should be, or could not be looked at
+    YELLOW = 1  # look at it soon: something is not as it should be, or could not be checked
     RED = 2  # something does not work, or is about to
 
     @property

@@ -30,7 +30,7 @@ def grace() -> Iterator[Finding]:
     needed = conf().drain + HAND_BACK
     yield graded(
         "worker's stop",
-        f"{conf().drain:g} s for its jobs + {HAND_BACK:g} s to hand back, of {settings.WORKER_GRACE} s of grace",
+        f"{conf().drain:g} s for its jobs + {HAND_BACK:g} s to return the others, of {settings.WORKER_GRACE} s of grace",
         is_red=needed > settings.WORKER_GRACE,
         is_yellow=False,
         advice=f"OFFBEAT_JOBS_DRAIN={max(1, settings.WORKER_GRACE - 10)} at most",
@@ -47,10 +47,10 @@ def time_limits() -> Iterator[Finding]:
     text = f"soft {soft or 'none'} s, hard {hard or 'none'} s"
     if not hard:
         yield red(
-            "time limits", text, "set CELERY_TASK_TIME_LIMIT: a task that hangs holds its slot for ever"
+            "time limits", text, "set CELERY_TASK_TIME_LIMIT: a task that hangs blocks its process forever"
         )
     elif soft and soft >= hard:
-        yield red("time limits", text, "the soft limit must be below the hard one, or it never comes")
+        yield red("time limits", text, "the soft limit must be below the hard one, or it has no effect")
     elif patience and hard <= patience:
         advice = f"above the mail server's timeout ({patience} s): a silent one kills the job"
         yield yellow("time limits", text, advice)
@@ -65,7 +65,7 @@ def visibility() -> Iterator[Finding]:
         f"{timeout} s, renewed every {interval:g} s",
         is_red=False,
         is_yellow=timeout < 15,
-        advice="15 s at least: a worker that is only slow would lose its messages to another one",
+        advice="at least 15 s: another worker would take the messages of one that is only slow",
     )
 
 
@@ -75,7 +75,9 @@ def slots() -> Iterator[Finding]:
         limit, gap = longest_run(entry), shortest_gap(entry)
         if limit and gap and limit > gap and entry.policies.overlap != "allow":
             text = f"may run for {duration(limit)}, and its slots are {duration(gap)} apart"
-            advice = f"a shorter time_limit, or a rarer schedule: its overlap is {entry.policies.overlap}"
+            advice = (
+                f"a shorter time_limit, or a less frequent schedule: its overlap is {entry.policies.overlap}"
+            )
             yield yellow(f"time limit of {entry.name}", text, advice)
 
 

@@ -36,7 +36,7 @@ def reachable() -> Iterator[Finding]:
         f"{postgres_address()} answers in {took * 1000:.0f} ms",
         is_red=False,
         is_yellow=took > 0.25,
-        advice="put it into the same region: every job asks it five times",
+        advice="put it into the same region: every job makes five queries",
     )
 
 
@@ -47,7 +47,7 @@ def version() -> Iterator[Finding]:
         yield red(
             "PostgreSQL version",
             f"{major}.{minor}",
-            f"{OLDEST_POSTGRES} at least: upgrade it on the platform",
+            f"{OLDEST_POSTGRES} or newer: upgrade it on the platform",
         )
     else:
         yield support("PostgreSQL", str(major), today(), f"{major}.{minor}")
@@ -74,7 +74,7 @@ def connections() -> Iterator[Finding]:
         f"{used} of {allowed} are open; the services of platform.yaml may open {needed}",
         is_red=used >= allowed - 2,
         is_yellow=needed > allowed,
-        advice="lower WEB_CONCURRENCY, WEB_THREADS, WORKER_CONCURRENCY or instances; or take a larger plan",
+        advice="lower WEB_CONCURRENCY, WEB_THREADS, WORKER_CONCURRENCY or instances; or choose a larger plan",
     )
 
 
@@ -113,5 +113,5 @@ def clock() -> Iterator[Finding]:
         f"{abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} PostgreSQL's, which decides",
         is_red=abs(off) > 60,
         is_yellow=abs(off) > 5,
-        advice="set this machine's clock: logs, TLS and signed links go by it",
+        advice="set this machine's clock: logs, TLS and signed links use it",
     )

@@ -38,7 +38,7 @@ def versions() -> Iterator[Finding]:
     else:
         yield green("versions", text)
     deployed = env.text("VERSION", "")
-    yield green("deployed", deployed or "VERSION is not set: the workers' page cannot tell old from new")
+    yield green("deployed", deployed or "VERSION is not set: the workers' page cannot show which are old")
 
 
 def installed() -> dict[str, str]:
@@ -79,7 +79,9 @@ def debug() -> Iterator[Finding]:
         yield green("DEBUG", "false")
     elif is_on_this_machine():
         yield yellow(
-            "DEBUG", "true, on a developer's machine", "nothing, here; in production set DEBUG=false"
+            "DEBUG",
+            "true, on a developer's machine",
+            "nothing on this machine; in production set DEBUG=false",
         )
     else:
         yield red(
@@ -93,18 +95,20 @@ def secrets() -> Iterator[Finding]:
     for old in getattr(settings, "SECRET_KEY_FALLBACKS", ()):
         if weak := weakness("SECRET_KEY_FALLBACKS", old, SHORTEST_KEY):
             yield yellow(
-                "SECRET_KEY_FALLBACKS", f"one can be guessed: {weak}", "remove it soon: it is believed"
+                "SECRET_KEY_FALLBACKS",
+                f"one is too easy to guess: {weak}",
+                "remove it soon: its signatures are valid",
             )
     for name in ("METRICS_TOKEN", "CRON_SECRET"):
         token = getattr(settings, name)
-        yield secret(name, token, SHORTEST_TOKEN) if token else green(name, "not set: what it opens is off")
+        yield secret(name, token, SHORTEST_TOKEN) if token else green(name, "not set: its feature is off")
 
 
 def secret(name: str, value: str, shortest: int) -> Finding:
     weak = weakness(name, value, shortest)
     return graded(
         name,
-        f"can be guessed: {weak}" if weak else f"{len(value)} characters",
+        f"is too easy to guess: {weak}" if weak else f"{len(value)} characters",
         is_red=bool(weak) and not settings.DEBUG,
         is_yellow=bool(weak),
         advice=RECIPE,
@@ -121,7 +125,7 @@ def variables() -> Iterator[Finding]:
     for name, near in likely.items():
         yield yellow("environment", f"nobody reads {name}", f"did you mean {near}?")
     if not likely:
-        yield green("environment", "no variable looks like a misspelt one of ours")
+        yield green("environment", "no variable looks like a misspelt one of Offbeat")
 
 
 def system_checks() -> Iterator[Finding]:
@@ -134,7 +138,7 @@ def system_checks() -> Iterator[Finding]:
         level = Level.RED if each.level >= ERROR else Level.YELLOW
         yield Finding(f"check {each.id}", level, str(each.msg).splitlines()[0], str(each.hint or ""))
     if not serious:
-        yield green("checks", "manage.py check has nothing to say")
+        yield green("checks", "manage.py check reports nothing")
 
 
 def disk() -> Iterator[Finding]:
@@ -146,7 +150,7 @@ def disk() -> Iterator[Finding]:
             f"{usage.free / 2**30:.1f} GiB free ({free:.0%})",
             is_red=usage.free < 50 * 2**20,
             is_yellow=free < 0.1,
-            advice="make room: the heartbeat, and large uploads, are files",
+            advice="free some space: the heartbeat and large uploads are files",
         )
 
 
@@ -158,6 +162,6 @@ def recipients() -> Iterator[Finding]:
     if ways:
         yield green("alerts", ", ".join(ways))
     else:
-        yield yellow("alerts", "nobody is told of incidents", "set ADMINS, ALERT_WEBHOOK_URL or SENTRY_DSN")
+        yield yellow("alerts", "nobody gets alerts", "set ADMINS, ALERT_WEBHOOK_URL or SENTRY_DSN")
     if settings.ADMINS and not settings.DEBUG and mailer_option("host") == "localhost":
         yield yellow("mail", "EMAIL_HOST is localhost", "set EMAIL_HOST: containers have no mail server")

@@ -1,4 +1,4 @@
-"""Redis: there, new enough, never evicting, with room, and the one that the ledger knows."""
+"""Redis: there, new enough, never evicting, with room, and the same as in the ledger."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def version() -> Iterator[Finding]:
     text = str(found.get("redis_version", "0"))
     name = f"{found.get('server_name', 'redis')} {found.get('valkey_version', text)}"
     if tuple(int(part) for part in text.split(".")[:2]) < OLDEST:
-        yield red("Redis version", name, "6.2 at least: upgrade it on the platform")
+        yield red("Redis version", name, "6.2 or newer: upgrade it on the platform")
     else:
         yield green("Redis version", name)
 
@@ -56,7 +56,7 @@ def eviction() -> Iterator[Finding]:
         str(policy),
         is_red=policy not in {"noeviction", "unknown"},
         is_yellow=policy == "unknown",
-        advice="maxmemory-policy noeviction: a queue is no cache. Messages that vanish are published again, late",
+        advice="set maxmemory-policy noeviction: a queue is not a cache. Deleted messages are published again, late",
     )
 
 
@@ -65,7 +65,7 @@ def persistence() -> Iterator[Finding]:
     if found.get("aof_enabled"):
         yield green("Redis persistence", "append-only file")
     elif found.get("rdb_last_bgsave_status") != "ok":
-        yield red("Redis persistence", "its last snapshot failed", "look at its log: is its disk full?")
+        yield red("Redis persistence", "its last snapshot failed", "check its log: is its disk full?")
     elif found.get("rdb_saves"):
         yield green("Redis persistence", "snapshots")
     else:
@@ -82,7 +82,7 @@ def memory() -> Iterator[Finding]:
         f"{used / MIB:.1f} MiB of " + (f"{most / MIB:.0f} MiB ({share:.0%})" if most else "what there is"),
         is_red=share > 0.95,
         is_yellow=share > 0.8,
-        advice="a larger plan, or a look at what fills it: full, it refuses messages, and jobs wait in PostgreSQL",
+        advice="choose a larger plan, or check what fills it: a full Redis refuses messages, and jobs wait in PostgreSQL",
     )
 
 
@@ -104,14 +104,12 @@ def known_token() -> Iterator[Finding]:
     row = Broker.objects.filter(pk=1).first()
     token = cast("bytes | None", broker.client().get(ledger.key(loss_token.TOKEN)))
     if row is None or not row.token:
-        yield yellow("Redis loss token", "no worker has looked yet", "start a worker")
+        yield yellow("Redis loss token", "no worker has checked yet", "start a worker")
     elif token is not None and token.decode() == row.token:
-        yield green("Redis loss token", "the one that the ledger knows")
+        yield green("Redis loss token", "the same as in the ledger")
     else:
-        advice = "nothing, if it stays so for seconds only: a worker publishes again what was lost"
-        yield yellow(
-            "Redis loss token", "another one than the ledger knows: it was emptied or replaced", advice
-        )
+        advice = "nothing, if it lasts only seconds: a worker publishes lost jobs again"
+        yield yellow("Redis loss token", "not the one in the ledger: Redis was emptied or replaced", advice)
 
 
 def old_queues() -> Iterator[Finding]:
@@ -120,7 +118,7 @@ def old_queues() -> Iterator[Finding]:
         if count := broker.count_messages(queue):
             yield yellow(
                 f"Redis list {queue}",
-                f"{counted(count, 'message')} in it, without our prefix: no worker of ours takes them",
+                f"{counted(count, 'message')} in it, without our prefix: none of our workers takes them",
                 "jobs among them are published again; for plain messages see docs/offbeat/deploy/README.md",
             )
 
@@ -130,7 +128,7 @@ def clock() -> Iterator[Finding]:
     off = time.time() - (seconds + micros / 1e6)
     yield graded(
         "Redis clock",
-        f"{abs(off):.1f} s off ours",
+        f"{abs(off):.1f} s different from ours",
         is_red=abs(off) > 60,
         is_yellow=abs(off) > 5,
         advice="set the clocks: a message's lease is a time of the worker that took it",

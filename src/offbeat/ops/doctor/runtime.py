@@ -35,7 +35,7 @@ def what_runs() -> Iterator[Finding]:
 
 def versions(found: set[str]) -> Iterator[Finding]:
     if len(found) > 1:
-        advice = "nothing, during a deploy; afterwards: is an old service still running?"
+        advice = "during a deploy, nothing; afterwards check whether an old service still runs"
         yield yellow("workers' versions", ", ".join(sorted(found)), advice)
 
 
@@ -44,6 +44,8 @@ def cronjobs(reports: Sequence[Report]) -> Iterator[Finding]:
     for each in reports:
         if each.is_paused and not each.is_removed:
             text = f"paused by {each.row.paused_by or 'somebody'}"
-            yield yellow(each.name, text, f"python manage.py cronjobs resume {each.name}, when it may go on")
+            yield yellow(
+                each.name, text, f"python manage.py cronjobs resume {each.name}, when it may continue"
+            )
     for name in table.not_known_yet(entries.in_file(), reports):
-        yield yellow(name, "is new: no worker and no wake-up has run since", "start a worker")
+        yield yellow(name, "is new: no worker and no wake-up has run since then", "start a worker")

@@ -64,5 +64,5 @@ def support(product: str, version: str, day: date, found: str = "") -> Finding:
         f"{found or version}, {text}",
         is_red=is_over,
         is_yellow=is_ending,
-        advice=f"upgrade: {newest} is the newest that is known here",
+        advice=f"upgrade: {newest} is the newest known version",
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from offbeat.ops.doctor.findings import Finding
 
-MARKS = {Level.GREEN: "ok", Level.YELLOW: "look", Level.RED: "WRONG"}
+MARKS = {Level.GREEN: "ok", Level.YELLOW: "warning", Level.RED: "wrong"}
 WIDTH = 110
 
 
@@ -29,8 +29,8 @@ def text(findings: Sequence[Finding], colour: Callable[[str, Level], str]) -> st
 
 
 def rows(finding: Finding, widest: int, colour: Callable[[str, Level], str]) -> list[str]:
-    margin = " " * (widest + 9)
-    mark = colour(MARKS[finding.level].ljust(5), finding.level)
+    margin = " " * (widest + 11)
+    mark = colour(MARKS[finding.level].ljust(7), finding.level)
     found = textwrap.wrap(redact(finding.found), WIDTH - len(margin)) or [""]
     advice = textwrap.wrap(f"→ {finding.advice}", WIDTH - len(margin)) if finding.advice else []
     first = f"{mark}  {finding.name.ljust(widest)}  {found[0]}"
@@ -41,7 +41,8 @@ def summary(findings: Sequence[Finding]) -> str:
     red, yellow = (sum(each.level == level for each in findings) for level in (Level.RED, Level.YELLOW))
     if not red and not yellow:
         return f"All is well: {len(findings)} checks."
-    return f"{red} wrong, {yellow} to look at, of {len(findings)} findings."
+    warnings = f"{yellow} warning{'' if yellow == 1 else 's'}"
+    return f"{red} wrong, {warnings}, of {len(findings)} findings."
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:

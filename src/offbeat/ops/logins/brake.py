@@ -83,7 +83,7 @@ class LoginAttempt:
         return key("known", self.name, self.address)
 
     def take(self) -> Bucket | None:
-        """Count this attempt; return the bucket that has none left, None when it may go on.
+        """Count this attempt; return the bucket that has none left, None when it may continue.
 
         Whom others share an address or a name with is not held up where he has logged in before.
         The narrow ones first: what they refuse is not counted against others of the address, or against the name.

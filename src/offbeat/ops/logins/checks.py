@@ -35,11 +35,11 @@ def check_backends(**_: object) -> Iterator[CheckMessage]:
     if not is_braked:
         others = [name for name in names if name != "django.contrib.auth.backends.ModelBackend"]
         yield Warning(
-            f'AUTHENTICATION_BACKENDS begins with "{first}": nothing slows down who guesses passwords.',
-            hint="Add to the list of offbeat.settings instead of writing your own, which ends sessions: "
+            f'AUTHENTICATION_BACKENDS begins with "{first}": nothing slows down guessing of passwords.',
+            hint="Add to the list of offbeat.settings; your own list would end sessions: "
             f"AUTHENTICATION_BACKENDS += {others}."
             if others
-            else "Leave AUTHENTICATION_BACKENDS as offbeat.settings has it.",
+            else "Use AUTHENTICATION_BACKENDS of offbeat.settings unchanged.",
             id="offbeat_ops.W001",
         )
 

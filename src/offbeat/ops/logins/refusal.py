@@ -1,4 +1,4 @@
-"""What a request carries from its login to its end; what somebody sees whose password was not looked at."""
+"""What a request carries from its login to its end; what somebody sees whose password was not checked."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def note_busy() -> None:
     global _busy_at  # noqa: PLW0603  one for all threads
     if time.monotonic() >= _busy_at + BUSY_AGAIN:
         _busy_at = time.monotonic()
-        logger.warning("too many logins at once: some are refused", extra={"action": "logins_busy"})
+        logger.warning("too many logins at the same time: some are refused", extra={"action": "logins_busy"})
 
 
 def write_failure(request: HttpRequest | None, act: str, name: str, address: str) -> None:

@@ -28,7 +28,7 @@ def families(snapshot: Snapshot, counts: Mapping[str, Mapping[str, Labels]]) -> 
     )
     yield counter(
         "slots",
-        "Slots that were decided, by what became of them and by whom.",
+        "Decided slots, by outcome and trigger.",
         ["cronjob", "outcome", "trigger"],
         rows,
     )
@@ -53,7 +53,7 @@ def of_moments(reports: list[Report]) -> Iterator[Metric]:
     """Yield what is a moment; of one that has not come yet, there is no value."""
     yield moments(
         "cronjob_last_fire_timestamp_seconds",
-        "When the platform last woke it up.",
+        "When the platform last triggered it.",
         {each.name: each.row.last_fire_at for each in reports},
     )
     yield moments(

@@ -61,8 +61,9 @@ ADD = f"""
             wait = {SUM.format("wait")}, run = {SUM.format("run")}
     )
 """  # noqa: S608  constants
-FOUND = """
-    sum(succeeded)::bigint, sum(dead)::bigint, sum(expired)::bigint, sum(cancelled)::bigint, sum(failed_attempts)::bigint,
+COUNTS = ("succeeded", "dead", "expired", "cancelled", "failed_attempts")
+FOUND = f"""
+    {", ".join(f"sum({name})::bigint" for name in COUNTS)},
     string_agg(wait::text, ','), string_agg(run::text, ',')
     FROM offbeat_metrics_taskhour WHERE hour >= %(since)s AND hour <= %(until)s
 """
@@ -138,19 +139,22 @@ def _read(statement: str, values: dict[str, Any]) -> Iterator[tuple[Any, Ends]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         for key, *counts, waits, runs in cursor.fetchall():
-            yield key, Ends(*counts, summed(waits), summed(runs))
+            yield key, _ends(counts, summed(waits), summed(runs))
+
+
+def _ends(counts: Iterable[int], waits: Mapping[int, int], runs: Mapping[int, int]) -> Ends:
+    return Ends(**dict(zip(COUNTS, counts, strict=True)), waits=waits, runs=runs)
 
 
 def add(all_of_them: Iterable[Ends]) -> Ends:
     """Return the sum."""
     found = list(all_of_them)
-    names = ("succeeded", "dead", "expired", "cancelled", "failed_attempts")
-    counts = [sum(getattr(each, name) for each in found) for name in names]
+    counts = [sum(getattr(each, name) for each in found) for name in COUNTS]
     waits, runs = Counter[int](), Counter[int]()
     for each in found:
         waits.update(each.waits)
         runs.update(each.runs)
-    return Ends(*counts, waits, runs)
+    return _ends(counts, waits, runs)
 
 
 def counted_since() -> datetime | None:
@@ -158,7 +162,7 @@ def counted_since() -> datetime | None:
     with connection.cursor() as cursor:
         cursor.execute(SINCE)
         (first,) = cursor.fetchone()
-    return first  # type: ignore[no-any-return]
+    return first
 
 
 def prune() -> None:

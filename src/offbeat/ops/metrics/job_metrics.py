@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from offbeat.jobs.models import Pause
 from offbeat.jobs.queries import Depth
 from offbeat.ops.metrics import buckets
 from offbeat.ops.metrics.families import by_label, counter, gauge, histogram
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def families(snapshot: Snapshot, counts: Mapping[str, Mapping[str, Labels]]) -> Iterator[Metric]:
     yield from of_ledger(snapshot.tallies)
     yield from of_queues(snapshot)
+    yield from of_pauses(snapshot.pauses)
     yield from of_workers(snapshot.alive)
     yield from of_attempts(counts)
 
@@ -43,8 +45,10 @@ def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
         for name in sorted({*snapshot.expected, *snapshot.depths, *consumed})
     }
     ages = {
-        name: (snapshot.now - depth.oldest_at).total_seconds() if depth.oldest_at else 0.0
-        for name, depth in queues.items()
+        name: (snapshot.now - oldest_at).total_seconds()
+        if (depth := snapshot.unpaused.get(name)) and (oldest_at := depth.oldest_at)
+        else 0.0
+        for name in queues
     }
     yield gauge(
         "queue_depth",
@@ -54,15 +58,27 @@ def of_queues(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield gauge(
         "queue_oldest_age_seconds",
-        "How long the first job that is due and not started has been due.",
+        "How long the first job that is due, not started and not paused has been due.",
         ["queue"],
         (([name], age) for name, age in ages.items()),
     )
     yield gauge(
         "queue_workers",
-        "Living workers that consume the queue.",
+        "Running workers that consume the queue.",
         ["queue"],
         (([name], consumed[name]) for name in queues),
+    )
+
+
+def of_pauses(pauses: Sequence[Pause]) -> Iterator[Metric]:
+    yield gauge(
+        "paused",
+        "1 for each queue and each task that a person has paused.",
+        ["queue", "task"],
+        (
+            ([each.name if each.kind == kind else "" for kind in (Pause.Kind.QUEUE, Pause.Kind.TASK)], 1)
+            for each in pauses
+        ),
     )
 
 
@@ -70,20 +86,20 @@ def of_workers(workers: Sequence[Worker]) -> Iterator[Metric]:
     yield gauge("workers", "Workers whose heartbeat is young enough.", [], [([], len(workers))])
     yield gauge(
         "worker_processes",
-        "Jobs that the living workers can run at once.",
+        "Jobs that the running workers can run at once.",
         [],
         [([], sum(worker.concurrency for worker in workers))],
     )
     yield gauge(
         "worker_processes_busy",
-        "Jobs that they have in hand.",
+        "Jobs that they run now.",
         [],
         [([], sum(worker.busy for worker in workers))],
     )
     versions = Counter(worker.version for worker in workers)
     yield gauge(
         "worker_versions",
-        "Living workers by what is deployed on them.",
+        "Running workers by what is deployed on them.",
         ["version"],
         (([version], count) for version, count in versions.items()),
     )

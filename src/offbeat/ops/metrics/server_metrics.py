@@ -19,11 +19,11 @@ def of_redis() -> Iterator[Metric]:
     memory = broker.client().info("memory")
     queues = sorted(expected_queues())
     yield gauge(
-        "redis_memory_used_bytes", "What Redis holds.", [], [([], float(memory.get("used_memory", 0)))]
+        "redis_memory_used_bytes", "Memory that Redis uses.", [], [([], float(memory.get("used_memory", 0)))]
     )
     yield gauge(
         "redis_memory_max_bytes",
-        "What Redis may hold; 0: as much as there is.",
+        "Memory that Redis may use; 0: no limit.",
         [],
         [([], float(memory.get("maxmemory", 0)))],
     )
@@ -35,13 +35,13 @@ def of_redis() -> Iterator[Metric]:
     )
     yield gauge(
         "messages_kept_aside",
-        "Messages that no worker can take, and that wait for a person.",
+        "Messages that no worker can read, and that wait for a person.",
         [],
         [([], unreadable_store.how_many())],
     )
     yield counter(
         "messages_put_aside",
-        "Messages that no worker could take.",
+        "Messages that no worker could read.",
         ["queue"],
         (([queue], count) for queue, count in unreadable_store.counts().items()),
     )

@@ -61,7 +61,7 @@ def lines(points: Sequence[Point], of: Callable[[Point], Pair], label: str) -> S
     body = "".join(
         _line(kind, [pair[which] for pair in pairs], most) for which, kind in ((1, "p95"), (0, "p50"))
     )
-    areas = "".join(_step(place, step, point, _told(of(point)), "") for place, point in enumerate(points))
+    areas = "".join(_step(place, step, point, _in_words(of(point)), "") for place, point in enumerate(points))
     return _svg(label, body + areas)
 
 
@@ -82,7 +82,7 @@ def _line(kind: str, values: Sequence[float | None], most: float) -> str:
     return f'<path class="{kind}" d="{" ".join(found)}"/>' if found else ""
 
 
-def _told(pair: Pair) -> str:
+def _in_words(pair: Pair) -> str:
     median, most = pair
     if median is None or most is None:
         return "nothing ran"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ HEIGHTS = {
 
 
 def strip(slots: Sequence[PastSlot], place_of: Callable[[PastSlot], str]) -> SafeString:
-    """Draw the newest slots, oldest first, each a link; at the left, room for those that are still to come.
+    """Draw the newest slots, oldest first, each a link to an escaped address; at the left, room for those that are still to come.
 
     For a mouse: thirty stops a cronjob would be too many for a keyboard, and nine pixels too few for a thumb. For both the page
     lays one link over the strip, to a list as good.
@@ -44,11 +45,15 @@ def strip(slots: Sequence[PastSlot], place_of: Callable[[PastSlot], str]) -> Saf
 
 
 def _link(place: int, slot: PastSlot, address: str) -> str:
+    drawn = _bar_with_area(place, HEIGHTS.get(slot.became, HEIGHT), slot.became)
+    return f'<a href="{address}" tabindex="-1"><title>{escape(slot.in_words)}</title>{drawn}</a>'
+
+
+@lru_cache(maxsize=1_000)  # a page of two hundred cronjobs has six thousand bars
+def _bar_with_area(place: int, height: int, kind: str) -> str:
     # The clear area above a low bar belongs to it: a tooltip must not ask for a steady hand.
     area = f'<rect class="area" x="{place * PITCH}" y="0" width="{PITCH}" height="{HEIGHT}"/>'
-    bar = _bar(place, HEIGHTS.get(slot.became, HEIGHT), slot.became)
-    title = f"<title>{escape(slot.in_words)}</title>"
-    return f'<a href="{escape(address)}" tabindex="-1">{title}{area}{bar}</a>'
+    return area + _bar(place, height, kind)
 
 
 def _bar(place: int, height: int, kind: str) -> str:

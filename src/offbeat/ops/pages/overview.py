@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from offbeat.ops.alerts.acknowledgement import add_incidents
 from offbeat.ops.alerts.models import Incident
 from offbeat.ops.pages.queues import Queue, queues
 from offbeat.ops.pages.reports import reports
+from offbeat.ops.remedies import Remedies
 from offbeat.ops.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from offbeat.condition import Condition
     from offbeat.cronjobs.statuses import Report
+    from offbeat.jobs.models import Pause
 
 SAME_TIME = timedelta(minutes=1)  # so close together, two begins are one
 DEAD_LETTERS = 5  # shown here; their page has all
@@ -63,10 +66,12 @@ class Overview:
     messages: Mapping[str, int] | None  # in Redis, by queue; None while it is away
     reports: Sequence[Report]
     unknown: Sequence[str]  # cronjobs of platform.yaml that the ledger has not met
+    pauses: Sequence[Pause]
     dead: Sequence[Job]
     dead_count: int
     conditions: Sequence[Condition]
     last_incident: Incident | None  # that is over
+    remedies: Remedies
 
     @property
     def since(self) -> datetime | None:
@@ -119,8 +124,16 @@ def by_urgency(found: Iterable[Condition]) -> list[Condition]:
     return sorted(newest_first, key=lambda each: (-each.kind.severity, each.acknowledged is not None))
 
 
+def dead_by_task(snapshot: Snapshot) -> Counter[str]:
+    found = Counter[str]()
+    for tally in snapshot.tallies:
+        if tally.state == Job.State.DEAD:
+            found[tally.task] += tally.jobs
+    return found
+
+
 def gather() -> Overview:
-    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is away."""
+    """Ask the ledgers and Redis; raises what Django raises while PostgreSQL is down."""
     now = database_now()
     reported, declared = reports(now)
     consumed = [name for service in declared.platform.services for name in service.queues]
@@ -135,10 +148,16 @@ def gather() -> Overview:
         messages=messages(queue.name for queue in found),
         reports=reported,
         unknown=table.not_known_yet(declared.platform.cronjobs, reported),
+        pauses=snapshot.pauses,
         dead=list(dead.defer("args", "kwargs", "history", "traceback")[:DEAD_LETTERS]),
         dead_count=sum(queue.depth.dead for queue in found),
         conditions=by_urgency(add_incidents(conditions.find(snapshot).conditions)),
         last_incident=Incident.objects.filter(closed_at__isnull=False).order_by("-closed_at").first(),
+        remedies=Remedies(
+            {report.name: report for report in reported},
+            {name: entry.command.task.name for name, entry in declared.known.items()},
+            dead_by_task(snapshot),
+        ),
     )
 
 

@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from offbeat.jobs.pauses import pause_of
 from offbeat.jobs.queries import Depth
 from offbeat.ops.pages.flow import Flow, flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from offbeat.jobs.models import Pause
     from offbeat.ops.snapshot import Snapshot
 
 
@@ -23,6 +25,7 @@ class Queue:
     depth: Depth
     consumers: int
     flow: Flow
+    pause: Pause | None
 
     @property
     def per_minute(self) -> tuple[int, int]:
@@ -35,6 +38,12 @@ def queues(snapshot: Snapshot, declared: Iterable[str]) -> list[Queue]:
     flow, consumers = flows(snapshot.now), Counter(snapshot.consumed)
     of_workers = [name for worker in snapshot.alive for name in worker.queues]
     return [
-        Queue(name, snapshot.depths.get(name, Depth()), consumers[name], flow.get(name) or Flow())
+        Queue(
+            name,
+            snapshot.depths.get(name, Depth()),
+            consumers[name],
+            flow.get(name) or Flow(),
+            pause_of(snapshot.pauses, queue=name, task=""),
+        )
         for name in sorted({*declared, *snapshot.depths, *flow, *of_workers})
     ]

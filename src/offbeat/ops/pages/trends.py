@@ -12,7 +12,7 @@ from offbeat.ops.metrics.hours import Ends, percentile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-TASKS = 40  # shown by name: those that ended most often
+TASKS = 30  # shown by name: those that ended most often
 HOUR = timedelta(hours=1)
 
 
@@ -84,13 +84,9 @@ def gather(now: datetime, span: Span, task: str) -> Trends:
     begins, since = span.begins(now), hours.counted_since()
     found = hours.read(begins[0], now, span.step, task)
     points = [
-        Point(
-            begin,
-            min(begin + span.step, now),
-            found.get(begin, Ends()),
-            bool(since) and begin + span.step > since,
-        )
+        Point(begin, min(end, now), found.get(begin, Ends()), since is not None and end > since)
         for begin in begins
+        for end in (begin + span.step,)
     ]
     by_task = {} if task else hours.read_by_task(begins[0], now, TASKS)
     tasks = {name: Point(begins[0], now, ends) for name, ends in by_task.items()}

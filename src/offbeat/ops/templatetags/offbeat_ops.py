@@ -20,6 +20,7 @@ from offbeat.ops.conditions import path_of
 from offbeat.ops.pages import figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from django.utils.safestring import SafeString
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from offbeat.deployment.schedule import Schedule
     from offbeat.jobs.models import Job
     from offbeat.ops.pages.queues import Queue
+    from offbeat.ops.remedies import Remedy
 
 NOTHING = "\N{EN DASH}"  # what stands where there is no value
 LONGEST_RESULT = 10_000  # characters
@@ -169,6 +171,13 @@ def titles(report: Report) -> str:
 def path(condition: Condition) -> str:
     """Return where to look."""
     return path_of(condition.kind.name, condition.subject)
+
+
+@register.simple_tag(takes_context=True)
+def remedies_of(context: Mapping[str, Any], condition: Condition) -> list[Remedy]:
+    """Return what helps, as far as somebody may do it."""
+    user = context["request"].user
+    return [each for each in context["remedies"].find(condition) if is_open_to(user, each.path)]
 
 
 @register.filter

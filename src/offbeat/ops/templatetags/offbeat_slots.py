@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.urls import reverse
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 
 from offbeat.ops.access import VIEW_JOBS
 from offbeat.ops.pages import figures
@@ -27,14 +29,14 @@ def strip(context: Mapping[str, Any], report: Report) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def slots_with_places(context: Mapping[str, Any], report: Report) -> Iterator[tuple[PastSlot, str]]:
+def slots_with_places(context: Mapping[str, Any], report: Report) -> Iterator[tuple[PastSlot, SafeString]]:
     place_of = places(context, report)
-    return ((slot, place_of(slot)) for slot in report.slots)
+    return ((slot, mark_safe(place_of(slot))) for slot in report.slots)  # noqa: S308  escaped below
 
 
 def places(context: Mapping[str, Any], report: Report) -> Callable[[PastSlot], str]:
-    """Return what says where a slot leads: to its job, or to its row where it has none, or none that one may see."""
-    jobs, own = reverse("offbeat_ops:jobs"), reverse("offbeat_ops:cronjob", args=[report.name])
+    """Return what says, as HTML, where a slot leads: to its job, or to its row where it has none, or none that one may see."""
+    jobs, own = reverse("offbeat_ops:jobs"), escape(reverse("offbeat_ops:cronjob", args=[report.name]))
     may_see_jobs = context["request"].user.has_perm(VIEW_JOBS)
 
     def place_of(slot: PastSlot) -> str:

@@ -461,3 +461,10 @@ def has_hooks(label, how="return"):
     if how == "raise":
         raise ValueError(label)
     return label
+
+
+@shared_task(time_limit=2, soft_time_limit=1)
+def stop_at_a_breakpoint(label):
+    note(label, "start")
+    breakpoint()  # noqa: T100  what a person writes
+    note(label, "done")

@@ -200,7 +200,7 @@ def test_a_message_that_names_another_task_starts_nothing(worker):
 
 def test_the_runner_runs_jobs_of_tasks_only():
     """A message of its own, as whoever can write to Redis may send, runs nothing."""
-    with pytest.raises(TypeError, match="runs jobs of Django's tasks, and nothing else"):
+    with pytest.raises(TypeError, match="runs jobs of Django's tasks, and no others"):
         jobs_tasks.run_task("os.system", "true")
 
 

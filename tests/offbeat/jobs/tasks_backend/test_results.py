@@ -159,8 +159,8 @@ def test_a_job_that_nobody_knows_has_failed():
     ("value", "words"),
     [
         ("nan", "its result is nan, which JSON does not have"),
-        ("nul", "its result['a'][0] holds a NUL"),
-        ("half", "its result holds half a character"),
+        ("nul", "its result['a'][0] contains a NUL"),
+        ("half", "its result contains half a character"),
         ("set", "its result['deep'][0] is a set"),
         ("endless", "nested more than 100 levels deep"),
         ("large", "its result is 1,000,003 characters of JSON, at most 1,000,000 are kept"),

@@ -83,7 +83,7 @@ def test_the_process_is_the_worker(stack):
 
     assert children == {worker.pid}
     assert code == 0
-    assert "stopping, with 0 tasks in hand" in worker.output
+    assert "stopping, with 0 running tasks" in worker.output
 
 
 @pytest.mark.faults
@@ -102,7 +102,7 @@ def test_it_works_as_pid_1(stack):
     worker.terminate()
 
     assert inside.wait() == 0
-    assert "stopping, with 0 tasks in hand" in inside.output
+    assert "stopping, with 0 running tasks" in inside.output
 
 
 @pytest.mark.faults
@@ -113,4 +113,4 @@ def test_celerys_own_command_line_still_works(stack):
     worker.wait_for(" ready.")
 
     assert worker.stop() == 0
-    assert "stopping, with 0 tasks in hand" in worker.output
+    assert "stopping, with 0 running tasks" in worker.output

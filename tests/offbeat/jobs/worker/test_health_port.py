@@ -107,7 +107,7 @@ def test_a_port_that_is_taken(port, caplog):
         open_health_port("127.0.0.1", port)
 
     assert (
-        f"HEALTH_PORT={port}: nobody hears whether this worker is well: Address already in use" in caplog.text
+        f"HEALTH_PORT={port}: the worker cannot answer health checks: Address already in use" in caplog.text
     )
     assert caplog.records[-1].action == "health_port_failed"
 

@@ -223,7 +223,11 @@ def test_the_job_of_a_child_that_is_gone_is_due_again(maintenance, running, row,
 
     maintenance.recover_dead_children()
 
-    assert (young, row(running).state, row(running).reason) == ("running", "pending", "its process is gone")
+    assert (young, row(running).state, row(running).reason) == (
+        "running",
+        "pending",
+        "its process no longer exists",
+    )
 
 
 def test_a_child_that_is_in_the_list_again_was_never_gone(maintenance, running, row, monkeypatch):

@@ -130,7 +130,7 @@ def test_a_record_that_cannot_be_read_keeps_nobody_in_redis(channel, carrier, re
     assert json.loads(carrier.lpop(broker.key("default")))["headers"]["id"] == good["headers"]["id"]
     assert carrier.keys(broker.key("unacked*")) == []
     (one,) = unreadable_store.kept()
-    assert one.reason.startswith("kombu's record of a message in hand (unacked): ")
+    assert one.reason.startswith("kombu's record of an unacknowledged message (unacked): ")
     assert not unreadable_store.requeue(one.id)  # it is no message, and has no queue
 
 

@@ -375,7 +375,7 @@ def test_a_project_without_the_brake_is_warned(settings, backends, ids):
         ),
         (
             ["django.contrib.auth.backends.ModelBackend"],
-            "Leave AUTHENTICATION_BACKENDS as offbeat.settings has it.",
+            "Use AUTHENTICATION_BACKENDS of offbeat.settings unchanged.",
         ),
     ],
 )

@@ -1,15 +1,17 @@
 """Who is looking at what is wrong: said at its condition, in the doctor and in alerts, until it is over."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from offbeat.cronjobs.models import CronJob
 from offbeat.jobs import decisions
 from offbeat.ops import conditions
-from offbeat.ops.alerts import incidents, notifications
+from offbeat.ops.alerts import acknowledgement, incidents, notifications
 from offbeat.ops.alerts.models import Incident
 from offbeat.ops.doctor import runtime
 from offbeat.ops.snapshot import Snapshot
@@ -176,3 +178,21 @@ def test_a_cronjobs_page_shows_it_too(client):
     assert "alice is looking at it since" in text_of(page)
     assert "&lt;b&gt;cron&lt;/b&gt; is down" in page.content.decode()
     assert "alice: acknowledge" in text_of(page)
+
+
+def test_two_people_in_the_same_moment(client):
+    """Whatever the order in which PostgreSQL takes them, one has it and the other knows."""
+    dead()
+    (condition,) = conditions.find(Snapshot.take()).conditions
+
+    def take(name):
+        try:
+            return acknowledgement.acknowledge(condition, name, "", None)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as people:
+        won = list(people.map(take, "abcdefgh"))
+
+    assert won.count(True) == 1
+    assert Incident.objects.get().acknowledged_by == "abcdefgh"[won.index(True)]

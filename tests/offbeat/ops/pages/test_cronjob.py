@@ -24,7 +24,7 @@ def test_the_page_of_a_cronjob(client, cronjobs):
 
     text = text_of(answer)
     assert stage.cronjobs()["signup-report"].command.task.name in text
-    assert "catch_up latest, overlap skip, grace 5 min" in text
+    assert "catch_up latest, overlap skip, late_after 5 min" in text
     assert "26 min late, over the starting_deadline of 10 min" in text
     assert answer.content.decode().count("<td") > 35
     assert Job.objects.count() == before

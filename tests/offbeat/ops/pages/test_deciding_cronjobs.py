@@ -26,7 +26,7 @@ def test_pause_and_resume(client, digest):
         ("alice", "pause", "cronjob weekly-digest"),
         ("alice", "resume", "cronjob weekly-digest"),
     ]
-    assert "Resumed: it goes on with the next slot." in answer.content.decode()
+    assert "Resumed: it continues with the next slot." in answer.content.decode()
 
 
 def test_run_now(client, digest):

@@ -1,6 +1,10 @@
 """The page of one job, and those of batches."""
 
+import html
+import json
 import re
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -9,8 +13,11 @@ from django.utils import timezone
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job
 from offbeat.jobs.tasks import prune
+from offbeat.jobs.testing import run_jobs
+from offbeat.ops.pages import log_lines
 from tests.offbeat.browser import stage
 from tests.offbeat.ops.pages.support import text_of
+from tests.offbeat.ops.support import greet
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +85,46 @@ def test_the_page_of_a_result(client):
 
     assert "Result { &quot;&lt;b&gt;&quot;: [ &quot;sent&quot;, &quot;sent&quot;," in text
     assert len(text) < 100_000
+
+
+def test_from_a_job_to_its_log_lines(client, settings):
+    """What to search for, as the logs look; and with LOGS_URL a link, in which nothing of a job can become another address."""
+    now = timezone.now().replace(microsecond=0)
+    job = stage.job("shop.tasks.pay&q=<b>", "succeeded", now - timedelta(hours=1), took=0)
+    settings.LOG_JSON, settings.LOGS_URL = True, ""
+    without = client.get(f"/ops/jobs/{job.pk}/").content.decode()
+    settings.LOGS_URL = (
+        "https://logs.example/?q={job}&t={task}&from={from}&to={to}&a={from_ms}&b={to_ms}#{job}"
+    )
+
+    body = client.get(f"/ops/jobs/{job.pk}/").content.decode()
+
+    assert f"&quot;job&quot;: &quot;{job.pk}&quot;" in without
+    assert "Open them" not in without
+    address = html.unescape(re.search(r'href="(https://logs[^"]+)"', body)[1])
+    begin, end = now - timedelta(hours=1, minutes=1), now - timedelta(minutes=59)
+    assert dict(parse_qsl(urlsplit(address).query)) == {
+        "q": str(job.pk),
+        "t": "shop.tasks.pay&q=<b>",
+        "from": f"{begin:%Y-%m-%dT%H:%M:%SZ}",
+        "to": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+        "a": f"{begin.timestamp() * 1000:.0f}",
+        "b": f"{end.timestamp() * 1000:.0f}",
+    }
+
+
+def test_what_to_search_for_is_in_every_line_of_a_job(ledger, carrier, printed, settings):
+    """As the logs really are, in JSON and in lines for people."""
+    settings.LOG_JSON = True
+    job = greet.enqueue()
+    run_jobs()
+    lines = [json.dumps(line) for line in printed if line.get("job") == str(job.pk)]
+
+    assert lines
+    assert all(log_lines.query(job) in line for line in lines)
+
+
+def test_a_job_leads_to_the_trends_of_its_task(client):
+    job = stage.job("shop.tasks.pay", "succeeded", timezone.now())
+
+    assert 'href="/ops/trends/?task=shop.tasks.pay"' in client.get(f"/ops/jobs/{job.pk}/").content.decode()

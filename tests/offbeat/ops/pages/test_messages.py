@@ -1,4 +1,4 @@
-"""The page of the messages that no worker can take."""
+"""The page of the messages that no worker can read."""
 
 import pytest
 
@@ -39,14 +39,14 @@ def test_each_is_shown_with_its_reason(client, two):
     assert "default no JSON" in text
     assert "mail no task shop.gone" in text
     assert "\\xff&lt;b&gt;" in text
-    assert answer.content.decode().count(">Send back<") == 1
+    assert answer.content.decode().count(">Requeue<") == 1
 
 
 def test_the_overview_tells_of_them(client, two):
     """In its list of what is wrong, with a link."""
     answer = client.get("/ops/")
 
-    assert "Redis : 2 messages put aside that no worker can take; the newest, of queue" in text_of(answer)
+    assert "Redis : 2 messages put aside that no worker can read; the newest, of queue" in text_of(answer)
     assert 'href="/ops/messages/"' in answer.content.decode()
 
 
@@ -54,9 +54,9 @@ def test_one_is_sent_back(client, two, empty_redis):
     """It is in its queue, and the audit trail has who did that."""
     answer = post(client, f"/ops/messages/{two[1].id}/requeue/")
 
-    assert "Sent back to its queue." in text_of(answer)
+    assert "Returned to its queue." in text_of(answer)
     assert empty_redis.lrange(broker.key("mail"), 0, -1) == [b'{"a": 1}']
-    assert trail() == [("alice", "requeue", f"message {two[1].id}", "Sent back to its queue.")]
+    assert trail() == [("alice", "requeue", f"message {two[1].id}", "Returned to its queue.")]
 
 
 def test_one_is_dropped(client, two):

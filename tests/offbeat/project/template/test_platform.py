@@ -15,7 +15,7 @@ def test_it_is_well(capsys):
     """Nothing is wrong with it, nor with what the code says about it."""
     call_command("check_platform")
 
-    assert capsys.readouterr().out.startswith("platform.yaml is well: 2 services, ")
+    assert capsys.readouterr().out.startswith("platform.yaml is correct: 2 services, ")
 
 
 def test_it_names_and_meets_its_schema():

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 
 class Command(exit_codes.SysexitsCommand):
-    help = "Show how every cronjob is; or pause, resume, run or forget one."
+    help = "Show the state of every cronjob; or pause, resume, run or forget one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "action", nargs="?", choices=["show", "pause", "resume", "run", "forget"], default="show"
         )
         parser.add_argument("name", nargs="?", help="of the cronjob to pause, resume, run or forget")
-        parser.add_argument("--by", default="the command line", help="who pauses: it is written down")
-        parser.add_argument("--json", action="store_true", help="answer in JSON")
+        parser.add_argument(
+            "--by", default="the command line", help="the name of the person who pauses: it is recorded"
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *, action: str, name: str | None, **options: Any) -> None:
         if (action == "show") is bool(name):
@@ -59,7 +61,7 @@ def run(name: str, options: Mapping[str, Any]) -> str:
 
 def forget(name: str, options: Mapping[str, Any]) -> str:
     if decide_by_name(controls.forget, name):
-        return f"{name}: forgotten; its history stays"
+        return f"{name}: forgotten; its history is kept"
     return f"{name}: is not a dashboard cronjob: remove it from platform.yaml"
 
 
@@ -68,7 +70,7 @@ def decide_by_name(decide: Any, name: str, *arguments: str) -> bool:
         return bool(decide(name, *arguments))
     except CronJob.DoesNotExist:
         known = ", ".join(CronJob.objects.order_by("pk").values_list("pk", flat=True)) or "none"
-        raise entries.UnknownCronjobError(f"the ledger knows no cronjob {name}; it knows: {known}") from None
+        raise entries.UnknownCronjobError(f"the ledger has no cronjob {name}; it has: {known}") from None
 
 
 ACTIONS = {"pause": pause, "resume": resume, "run": run, "forget": forget}

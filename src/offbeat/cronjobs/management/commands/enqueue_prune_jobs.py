@@ -3,5 +3,5 @@ from offbeat.jobs.tasks import prune
 
 
 class Command(EnqueueCommand):
-    help = "Enqueue the pruning of finished jobs that are older than their retention."
+    help = "Enqueue the job that deletes finished jobs after their retention."
     task = prune

@@ -49,6 +49,8 @@ class Command(SysexitsCommand):
         files = [command_files.deliver(each, write=write) for each in plan.replacements]
         for line, _done in files:
             self.stderr.write(line)
+        if folder and (problem := command_files.misplaced(folder)):
+            self.stderr.write(problem)
         if plan.replacements and all(each.written and each.name in cronjobs for each in plan.replacements):
             self.stderr.write(
                 "Nothing is new: each cronjob is in platform.yaml, and each command has its file."
@@ -74,13 +76,13 @@ class Command(SysexitsCommand):
 
     def _end(self, plan: replacement.Takeover, problems: list[str], unwritten: int) -> None:
         """Raise CommandError where something needs a person."""
-        counts = {
-            "entries that Beat runs are not taken over": len(plan.lost),
-            "things could not be read": len(problems),
-            "commands have no file": unwritten,
+        left = {
+            "entries not taken over": len(plan.lost),
+            "sources not read": len(problems),
+            "commands without a file": unwritten,
         }
-        if any(counts.values()):
-            told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        if any(left.values()):
+            told = ", ".join(f"{what}: {number}" for what, number in left.items() if number)
             raise CommandError(
-                f"{told}: the lines above say which, and what to do.", returncode=os.EX_DATAERR
+                f"Left for you: {told}. The lines above say what to do.", returncode=os.EX_DATAERR
             )

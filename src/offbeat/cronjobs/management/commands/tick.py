@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Command(SysexitsCommand):
-    help = "Wake up every cronjob of platform.yaml that is due; run it every ten minutes or so."
+    help = "Trigger every due cronjob of platform.yaml. Run it about every ten minutes."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="answer in JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, **options: Any) -> None:
         with bounded_time("tick"), as_exit_codes("tick", AWAY_TEXT):

@@ -14,14 +14,14 @@ from offbeat.deployment.exporters import TARGETS, MissingKeyError, export_platfo
 
 
 class Command(BaseCommand):
-    help = "Check platform.yaml by itself and against the code, and report everything that is wrong."
+    help = "Check platform.yaml itself and against the code, and report all errors."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--write",
             action="store_true",
-            help="write again what is made of the spec: schema, Procfile, documentation",
+            help="write the files that are made from platform.yaml and its spec: schema, Procfile, documentation",
         )
 
         parser.add_argument(
@@ -31,14 +31,16 @@ class Command(BaseCommand):
             choices=TARGETS,
             default=[],
             metavar="PLATFORM",
-            help="report what these cannot express",
+            help="report what these platforms cannot express",
         )
 
     def handle(self, *, write: bool, targets: list[str], **_: Any) -> None:
         for path in write_files() if write else ():
             self.stdout.write(f"wrote {path}")
         messages = checks.run_checks(tags=["deployment", "cronjobs"])
-        stale = [f"{path}: is not current: python manage.py check_platform --write" for path in stale_files()]
+        stale = [
+            f"{path}: is out of date. Run: python manage.py check_platform --write" for path in stale_files()
+        ]
         for line in [*map(str, messages), *stale]:
             self.stderr.write(line)
         errors = len(stale) + sum(message.is_serious() for message in messages)
@@ -58,4 +60,6 @@ class Command(BaseCommand):
             self.stderr.write(self.style.WARNING(f"{name}: {warning}"))
 
     def _summary(self, platform: spec.Platform) -> str:
-        return f"platform.yaml is well: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."
+        return (
+            f"platform.yaml is correct: {len(platform.services)} services, {len(platform.cronjobs)} cronjobs."
+        )

@@ -24,7 +24,9 @@ def _minutes(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Print platform.yaml in a platform's own terms; what it cannot express is reported on stderr."
+    help = (
+        "Print platform.yaml in the format of a platform. stderr reports what that platform cannot express."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,28 +37,28 @@ class Command(BaseCommand):
             "--all", type=Path, metavar="DIR", help="write every platform's files, each into a folder of DIR"
         )
         parser.add_argument(
-            "--write", action="store_true", help="write the files where the platform looks for them"
+            "--write", action="store_true", help="write the files to the paths where the platform reads them"
         )
         parser.add_argument(
             "--check",
             action="store_true",
-            help="write nothing; fail when a file is not as it would be written",
+            help="write nothing; fail if a file is out of date",
         )
         parser.add_argument(
             "--tick",
             type=_minutes,
             metavar="MINUTES",
-            help="one wake-up for all cronjobs, every so many minutes; 0: one each",
+            help="one wake-up for all cronjobs every N minutes; 0: one for each",
         )
         parser.add_argument(
             "--keda",
             choices=("redis", "prometheus"),
-            help="kubernetes: scale workers by queue depth, or by our metric",
+            help="kubernetes: scale workers by queue depth, or by Offbeat's metric",
         )
 
     def handle(self, *, platform: str | None, all: Path | None, **options: Any) -> None:  # noqa: A002 - the option's name
         if (platform is None) == (all is None):
-            raise CommandError("Name a platform, or --all DIR.", returncode=os.EX_USAGE)
+            raise CommandError("Give the name of a platform, or --all DIR.", returncode=os.EX_USAGE)
         chosen = Options(tick=options["tick"], keda=options["keda"])
         missing = []
         for name in [platform] if platform else TARGETS:
@@ -94,5 +96,5 @@ class Command(BaseCommand):
         lines = [f"{folder / path}: {state}" for path, state in drifted(export, folder)]
         if lines:
             hint = f"python manage.py export_platform {name} --write"
-            raise CommandError("\n".join([*lines, f"Make it again: {hint}"]), returncode=os.EX_CONFIG)
+            raise CommandError("\n".join([*lines, f"Write it again: {hint}"]), returncode=os.EX_CONFIG)
         self.stdout.write(f"{name}: current")

@@ -14,7 +14,7 @@ from offbeat.deployment.servers import ServerAwayError, wait_for_postgres, wait_
 
 
 class Command(BaseCommand):
-    help = "Wait for PostgreSQL and Redis, check the deployment, and migrate; safe to run twice at once."
+    help = "Wait for PostgreSQL and Redis, check the deployment, and migrate. Two releases may run at once."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,14 +30,14 @@ class Command(BaseCommand):
             type=float,
             default=600,
             metavar="SECONDS",
-            help="how long to wait for another release, or to try for a table that a migration needs (default: 600)",
+            help="how long to wait for another release, or for a table that a migration needs (default: 600)",
         )
         parser.add_argument(
             "--lock-timeout",
             type=float,
             default=3,
             metavar="SECONDS",
-            help="how long a migration waits for a table at a time, while all others wait behind it (default: 3; 0: for ever)",
+            help="how long one try of a migration waits for a table, while other sessions wait behind it (default: 3; 0: no limit)",
         )
 
     def handle(self, *, wait: float, lock_wait: float, lock_timeout: float, verbosity: int, **_: Any) -> None:

@@ -12,7 +12,7 @@ from offbeat.dev.demo_user import NAME, PASSWORD, make_demo_user
 
 
 class Command(BaseCommand):
-    help = "Make a staff user with a password that everybody knows. Development only."
+    help = "Make a staff user with a public password. Development only."
 
     def handle(self, **_: Any) -> None:
         if not settings.DEBUG:

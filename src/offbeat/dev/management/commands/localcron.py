@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--fire", metavar="NAME", help="run one cronjob now, and exit with its exit code")
+        parser.add_argument(
+            "--fire",
+            metavar="NAME",
+            nargs="?",
+            const="",
+            help="run one cronjob now, and exit with its exit code; without a name, list them",
+        )
 
     def handle(self, *, fire: str | None, **_: Any) -> None:
         if not settings.DEBUG:
@@ -38,12 +45,17 @@ class Command(BaseCommand):
         os.chdir(CHECKOUT)
         raise_when_asked_to_stop()
         try:
-            self.fire(fire) if fire else self.run()
+            if fire == "":
+                self.list()
+            elif fire:
+                self.fire(fire)
+            else:
+                self.run()
         except PlatformError as error:
             raise CommandError(str(error), returncode=os.EX_CONFIG) from None
 
     def run(self) -> None:
-        self.stdout.write("Standing in for the platform's cron, in development only.")
+        self.stdout.write("Running the cronjobs instead of the platform, in development only.")
         try:
             Cron(is_due_at_start=False, nap=NAP, say=self.say).run()
         except Stopped:
@@ -58,11 +70,22 @@ class Command(BaseCommand):
         self.say(f"{name}: {outcome}")
         sys.exit(code)
 
+    def list(self) -> None:
+        """Print the cronjobs that there are; a usage error all the same, for nothing was run."""
+        cronjobs = read().cronjobs
+        if not cronjobs:
+            raise CommandError("platform.yaml has no cronjobs.", returncode=os.EX_USAGE)
+        width = max(len(each.name) for each in cronjobs)
+        lines = [f"  ./run fire {each.name:{width}}  {each.schedule} ({each.timezone})" for each in cronjobs]
+        raise CommandError("\n".join(["Which cronjob? There are:", *lines]), returncode=os.EX_USAGE)
+
     def find(self, name: str) -> CronJobSpec:
         try:
             return read().cronjob(name)
         except KeyError as error:
-            raise CommandError(error.args[0], returncode=os.EX_USAGE) from None
+            nearest = get_close_matches(name, [each.name for each in read().cronjobs], n=1)
+            meant = f". Did you mean {nearest[0]}?" if nearest else ""
+            raise CommandError(f"{error.args[0]}{meant}", returncode=os.EX_USAGE) from None
 
     def say(self, text: str) -> None:
         self.stdout.write(text)

@@ -15,7 +15,7 @@ from offbeat.mailer import mailer_option
 
 
 class Command(BaseCommand):
-    help = "Take every mail on EMAIL_PORT and keep it for /local/mail/; none is delivered. Development only."
+    help = "Accept every mail on EMAIL_PORT and show it at /local/mail/; deliver none. Development only."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from offbeat.jobs import export, finished, queries, search
+from offbeat.jobs.cancellation import Cancelled
 from offbeat.jobs.error_text import one_line
-from offbeat.jobs.management import acts, filters, finished_table, job_table, messages, output
+from offbeat.jobs.management import acts, filters, finished_table, holds, job_table, messages, output
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -23,19 +24,21 @@ MOST = 1000  # jobs a list: what a person or a pipe can take
 
 
 class Command(BaseCommand):
-    help = "List, show, retry, discard, run now and move jobs, or count them; decide about messages that no worker can take."
+    help = "List, show, retry, discard, cancel, run now, move, pause or count jobs; decide about messages that no worker can read."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar=f"list|show|{'|'.join(acts.ACTS)}|stats|unfinished|messages"
+            dest="action",
+            required=True,
+            metavar=f"list|show|{'|'.join(acts.ACTS)}|cancel|pause|resume|paused|stats|unfinished|messages",
         )
         listing = actions.add_parser(
-            "list", help="jobs, newest first; those that wait in the order in which they wait"
+            "list", help="jobs, newest first; waiting jobs in the order of their start"
         )
         filters.add_filters(listing)
         listing.add_argument("--limit", type=_limit, default=20, metavar="N",
-                             help=f"at most so many, 1 to {MOST} (default: 20)")  # fmt: skip
+                             help=f"at most this many, 1 to {MOST} (default: 20)")  # fmt: skip
         listing.add_argument("--csv", action="store_true", help="print CSV, for other programs")
         actions.add_parser("show", help="everything about one job").add_argument(
             "ids", nargs=1, type=acts.read_id, metavar="ID"
@@ -45,14 +48,15 @@ class Command(BaseCommand):
                 name, actions.add_parser(name, help=f"{act.help}; by id, or by filters after a question")
             )
         stats = actions.add_parser(
-            "stats", help="jobs by queue and state, what has finished, messages in Redis, workers alive"
+            "stats", help="jobs by queue and state, finished jobs, messages in Redis, running workers"
         )
         stats.add_argument(
             "--by", choices=finished.BY, default="task", help="finished jobs by task (default) or by queue"
         )
-        actions.add_parser("unfinished", help="how many jobs of which task are still to be run, or run")
+        actions.add_parser("unfinished", help="how many jobs of each task wait or run")
+        holds.add_arguments(actions.add_parser, acts.read_id)
         messages.add_arguments(
-            actions.add_parser("messages", help="messages that no worker can take: list, show, requeue, drop")
+            actions.add_parser("messages", help="messages that no worker can read: list, show, requeue, drop")
         )
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON, for other programs")
@@ -90,7 +94,9 @@ class Command(BaseCommand):
         job = Job.objects.filter(pk=ids[0]).first()
         if job is None:
             raise CommandError(f"There is no job {ids[0]}.", returncode=os.EX_NOINPUT)
-        self._tell(options, output.full(job), output.lines(job))
+        held = holds.of_job(job)
+        lines = [f"{name:18}  {value}" for name, value in held.items()]
+        self._tell(options, output.full(job) | held, [*lines, *output.lines(job)])
 
     def do_stats(self, *, by: str, **options: Any) -> None:
         found, ended = queries.statistics(), finished.count_finished(by)
@@ -100,6 +106,21 @@ class Command(BaseCommand):
     def do_unfinished(self, **options: Any) -> None:
         found = [each for each in queries.tallies() if each.state != Job.State.DEAD]
         self._tell(options, [output.tally(each) for each in found], output.tally_table(found))
+
+    def do_cancel(self, *, ids: list[uuid.UUID], **options: Any) -> None:
+        outcomes = holds.cancel(ids, options)
+        self._tell(options, outcomes, holds.cancel_lines(outcomes))
+        if late := outcomes[Cancelled.TOO_LATE]:
+            raise CommandError(f"Not cancelled: {acts.states_of(late)}", returncode=os.EX_DATAERR)
+
+    def do_pause(self, **options: Any) -> None:
+        self._tell(options, *holds.pause(options))
+
+    def do_resume(self, **options: Any) -> None:
+        self._tell(options, *holds.resume(options))
+
+    def do_paused(self, **options: Any) -> None:
+        self._tell(options, *holds.paused())
 
     def do_messages(self, *, what: str, ids: list[str], **options: Any) -> None:
         self._tell(options, *messages.answer(what, ids, everything=options["all"]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from celery import current_app
+from celery.exceptions import SecurityWarning
 from django.core.management.base import BaseCommand
 
 from offbeat.boot import exit_process
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 # Nobody listens to them, and without them the first job starts a second sooner, and a worker holds fewer connections.
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+QUIET = "--quiet"  # a banner of fourteen lines, of which a log would make fourteen entries
 LEASE = "offbeat.jobs.worker.lease:Lease"
 NO_APPLICATION = (
     "Celery has no application that runs jobs. Hint: make one with offbeat.celery.create_app() beside the settings, "
@@ -23,7 +26,7 @@ NO_APPLICATION = (
 
 
 class Command(BaseCommand):
-    help = "Run Celery's worker with the flags that jobs needs: worker --queues default,mail. Options are those of Celery."
+    help = "Run Celery's worker with the flags that jobs need: worker --queues default,mail. Other options are Celery's."
 
     def run_from_argv(self, argv: Sequence[str]) -> None:
         """Become the worker; all that stands behind `worker` is Celery's to read, --help too."""
@@ -35,4 +38,8 @@ class Command(BaseCommand):
         # `manage.py release` has made the checks, and refused what is wrong.
         os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
         celery.params[0].default = app  # as Celery's own start() does, which loses the exit code
-        celery.main([*argv[1:2], *FLAGS, *argv[2:]], prog_name="manage.py", auto_envvar_prefix="CELERY")
+        # Not as root, it says; what makes that dangerous, pickle, is not accepted.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
+        celery.main(
+            [QUIET, *argv[1:2], *FLAGS, *argv[2:]], prog_name="manage.py", auto_envvar_prefix="CELERY"
+        )

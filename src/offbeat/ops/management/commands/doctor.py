@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Look at everything that can be wrong; exit 0 when all is green, 1 for yellow, 2 for red."
+    help = "Check everything that can be wrong; exit with 0 if all is well, 1 for warnings, 2 for errors."
     requires_system_checks = ()  # it makes them itself, and tells them in its table
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="answer in JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, **options: Any) -> None:
         findings = examination.examine()
