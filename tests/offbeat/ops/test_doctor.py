@@ -193,7 +193,8 @@ def test_a_missing_migration_is_red(ledger):
     """What `release` has not applied is named."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM django_migrations WHERE app = 'offbeat_alerts' AND name = '0002_acknowledgement' RETURNING app, name, applied"
+            "DELETE FROM django_migrations WHERE app = 'offbeat_alerts' AND name = '0002_acknowledgement' "
+            "RETURNING app, name, applied"
         )
         row = cursor.fetchone()
         try:

@@ -80,7 +80,7 @@ class Command(BaseCommand):
         found = search.find(wanted, page=limit, window=search.WIDE)
         if found.looked_back_to:
             self.stderr.write(
-                f"Looked through {search.WIDE:,} jobs, those created from {found.looked_back_to:%Y-%m-%d %H:%MZ} on."
+                f"Searched {search.WIDE:,} jobs, those created from {found.looked_back_to:%Y-%m-%d %H:%MZ} on."
             )
         elif found.after:
             self.stderr.write(f"More jobs match: --limit shows up to {MOST}.")
