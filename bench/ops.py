@@ -30,6 +30,8 @@ PATHS = {
     "jobs, dead letters": "/ops/jobs/?state=dead",
     "jobs, by a key": "/ops/jobs/?key=order:500",
     "jobs, by an argument that no job has": "/ops/jobs/?argument=nowhere",
+    "dead letters by task and error": "/ops/dead-letters/",
+    "a question about all dead letters": "/ops/jobs/retry/?state=dead",
     "cronjobs": "/ops/cronjobs/",
     "one cronjob": "/ops/cronjobs/busy-0/",
     "batches": "/ops/batches/",

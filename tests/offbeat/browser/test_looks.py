@@ -78,7 +78,7 @@ def test_axe_finds_nothing_serious(pages, log_in, scheme):
 
 
 def test_the_pages_fit(pages, log_in):
-    """From a small phone to a wide screen no page is wider than it, a row is two lines high, a traceback shows its end."""
+    """From a small phone to a wide screen no page is wider than it; a row has two lines, and a traceback shows its end."""
     page = log_in()
     too_wide, too_high = [], []
     for path in pages:

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from offbeat.jobs import attempts, broker, decisions, relay
+from offbeat.jobs import attempts, broker, decisions, pauses, relay
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.decisions import AskedJob, NotConsumedError
-from offbeat.jobs.models import BUSY, Batch, Job, Worker
+from offbeat.jobs.models import BUSY, PAUSED, Batch, Job, Worker
 from offbeat.jobs.signals import job_cancelled
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.support.attempts import run_jobs
@@ -222,3 +222,16 @@ def test_what_is_not_there():
 
     assert decisions.retry_many([missing]) == decisions.discard_many([]) == []
     assert decisions.run_now(missing.id) is False
+
+
+def test_out_of_a_paused_queue(row, worker):
+    """A job that the pause holds is published in the other queue, where nothing holds it."""
+    job = in_state("published")
+    pauses.pause("queue", "default", "the shop is closed", "alice")
+    assert attempts.begin(job.pk, worker, queue="default") is None
+    assert row(job).reason.startswith(PAUSED)
+
+    assert decisions.move(job.pk, "mail") is True
+
+    assert row(job).state == "published"
+    assert attempts.begin(job.pk, worker, queue="mail").number == 1
