@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
 
 from celery import current_app
 
@@ -15,9 +14,14 @@ from offbeat.jobs.models import Worker
 @lru_cache(maxsize=1)
 def known() -> frozenset[str]:
     """Return the queues of platform.yaml, of CELERY_TASK_QUEUES, and the default one."""
-    conf: Any = current_app.conf
-    configured = (getattr(each, "name", each) for each in conf.task_queues or ())
-    return platform_queues() | {str(each) for each in configured} | {str(conf.task_default_queue)}
+    configured = (getattr(each, "name", each) for each in current_app.conf.task_queues or ())
+    return platform_queues() | {str(each) for each in configured} | {default()}
+
+
+@lru_cache(maxsize=1)
+def default() -> str:
+    """Return the queue of tasks that name none; who enqueues into it reads no platform.yaml."""
+    return str(current_app.conf.task_default_queue)
 
 
 # Of workers that platform.yaml does not have: found once, such a queue is taken as consumed.
@@ -26,7 +30,7 @@ _found: set[str] = set()
 
 def check_queue(task: str, queue: str) -> None:
     """Raise ValueError for a queue that no service of platform.yaml consumes, nor any worker that lives."""
-    if queue in known() or queue in _found or not platform_queues_are_told():
+    if queue == default() or queue in known() or queue in _found or not platform_queues_are_told():
         return
     if Worker.objects.filter(queues__contains=[queue]).exists():
         _found.add(queue)

@@ -36,7 +36,7 @@ COLUMNS = (
 FIRST, LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 
 # An error without what differs from one job to the next: addresses, quoted texts, numbers, ids.
-ERROR = r"""regexp_replace(left(reason, 200), '\S+@\S+|''[^'']*''|"[^"]*"|\m[0-9a-f-]*[0-9][0-9a-f-]*\M', '…', 'g')"""
+ERROR = r"""left(regexp_replace(left(reason, 500), '\S+@\S+|''[^'']*''|"[^"]*"|\m[0-9a-f-]*[0-9][0-9a-f-]*\M', '…', 'g'), 80)"""
 # Since when a job is what it is.
 SINCE = "coalesce(finished_at, CASE WHEN state = 'running' THEN started_at END, created_at)"
 ITS_WORKER = "(worker::text LIKE %s OR worker IN (SELECT id FROM offbeat_jobs_worker WHERE hostname = %s))"

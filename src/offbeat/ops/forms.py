@@ -76,7 +76,7 @@ class SearchForm(StateForm):
         return bool(self.filters().keys() & RARE)
 
 
-RARE = {"argument", "worker", "batch", "since", "until", "older", "newer"}
+RARE = {"key", "argument", "worker", "batch", "since", "until", "older", "newer"}
 
 
 class DeadLetterForm(SearchForm):

@@ -18,6 +18,13 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
   .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
 
+HIGHEST = "Math.max(0, ...[...document.querySelectorAll('.jobs > li')].map((row) => row.offsetHeight))"
+TWO_LINES = 64  # pixels
+LAST_LINE = """(() => {
+  const shown = document.querySelector(".traceback").getBoundingClientRect();
+  return document.querySelector(".traceback code").getBoundingClientRect().bottom <= shown.bottom + 1 ? "is seen" : "is hidden";
+})()"""
+
 LONG_NAME = "subscriptions.tasks.send_the_yearly_statement_of_account"
 
 
@@ -26,7 +33,10 @@ def pages(stack):
     """The addresses of all pages, with a lot to show."""
     stage.set_up(incident=True)
     counters.fold()
-    job = stage.job(LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y" * 90)
+    traceback = stage.TRACEBACK * 20
+    job = stage.job(
+        LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y " * 250, traceback=traceback
+    )
     batch = Batch.objects.get()
     unreadable_store.put_aside(
         '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", "default"
@@ -35,6 +45,7 @@ def pages(stack):
         "/ops/",
         "/ops/jobs/",
         "/ops/jobs/?state=dead",
+        "/ops/dead-letters/",
         f"/ops/jobs/{job.pk}/",
         f"/ops/jobs/{job.pk}/discard/",
         "/ops/cronjobs/",
@@ -67,9 +78,9 @@ def test_axe_finds_nothing_serious(pages, log_in, scheme):
 
 
 def test_the_pages_fit(pages, log_in):
-    """From a small phone to a wide screen no page is wider than it."""
+    """From a small phone to a wide screen no page is wider than it, a row of a list is two lines high, and a traceback shows its end."""
     page = log_in()
-    too_wide = []
+    too_wide, too_high = [], []
     for path in pages:
         page.goto(path)
         too_wide += [
@@ -77,8 +88,12 @@ def test_the_pages_fit(pages, log_in):
             for width in (320, 390, 768, 1024, 1440)
             if not fits(page, width)
         ]
+        too_high += [(path, width, page.evaluate(HIGHEST)) for width in (390, 1440) if fits(page, width)]
 
     assert too_wide == []
+    assert [found for found in too_high if found[2] > TWO_LINES] == []
+    page.goto(next(path for path in pages if path.count("-") == 4 and path.startswith("/ops/jobs/")))
+    assert page.evaluate(LAST_LINE) == "is seen"
 
 
 def test_the_keyboard_is_enough(pages, log_in):

@@ -127,7 +127,7 @@ def validate_compose(exports, folder):
     hold(compose_spec(), documents(exports, "deploy/compose/compose.yaml"))
 
 
-@proves("nomad", "a reader of ours, strict: the fields and rules of Nomad's source; deploy.sh by bash")
+@proves("nomad", "our own strict reader: the fields and rules of Nomad's source; deploy.sh by bash")
 def validate_nomad(exports, folder):
     for case, printed in exports.items():
         jobs = [json.loads(text)["Job"] for path, text in printed.items() if path.endswith(".json")]
@@ -243,29 +243,29 @@ def parse_shell(exports, folder, path):
         assert (done.returncode, done.stderr) == (0, ""), case
 
 
-@proves("render", "a reader of ours, strict: the keys of Render's Blueprint reference")
+@proves("render", "our own strict reader: the keys of Render's Blueprint reference")
 def validate_render(exports, folder):
     hold(schemas.RENDER, documents(exports, "render.yaml"))
 
 
-@proves("digitalocean", "a reader of ours, strict: the keys of DigitalOcean's OpenAPI and godo")
+@proves("digitalocean", "our own strict reader: the keys of DigitalOcean's OpenAPI and godo")
 def validate_digitalocean(exports, folder):
     hold(schemas.DIGITALOCEAN, documents(exports, ".do/app.yaml"))
 
 
-@proves("dokku", "a reader of ours, strict: app.json's documented keys; setup.sh by bash")
+@proves("dokku", "our own strict reader: app.json's documented keys; setup.sh by bash")
 def validate_dokku(exports, folder):
     hold(schemas.DOKKU, documents(exports, "deploy/dokku/app.json"))
     parse_shell(exports, folder, "deploy/dokku/setup.sh")
 
 
-@proves("scalingo", "a reader of ours, strict: the documented keys of scalingo.json and cron.json")
+@proves("scalingo", "our own strict reader: the documented keys of scalingo.json and cron.json")
 def validate_scalingo(exports, folder):
     hold(schemas.SCALINGO, documents(exports, "scalingo.json"))
     hold(schemas.SCALINGO_CRON, documents(exports, "cron.json"))
 
 
-@proves("crontab", "a reader of ours, strict; in CI Debian's `crontab`")
+@proves("crontab", "our own strict reader; in CI Debian's `crontab`")
 def validate_crontab(exports, folder):
     line = re.compile(r"#.*|[A-Z]+=\S+|(?:[\d*,/-]+ ){5}[a-z][a-z0-9-]* (?:[^%\n]|\\%)+|")
     for case, printed in exports.items():
@@ -291,7 +291,7 @@ def validate_dokploy(exports, folder):
 KAMAL = "config/deploy.yml"
 
 
-@proves("kamal", "Kamal's own validation; where Ruby is missing, a reader of ours, strict")
+@proves("kamal", "Kamal's own validation; where Ruby is missing, our own strict reader")
 def validate_kamal(exports, folder):
     rendered = {
         case: {KAMAL: own_servers.render(printed[KAMAL], own_servers.ENVIRONMENT)}
@@ -316,14 +316,14 @@ def validate_pandastack(exports, folder):
     )
 
 
-@proves("northflank", "the types of npm's @northflank/js-client; workflow and references by a reader of ours")
+@proves("northflank", "the types of npm's @northflank/js-client; workflow and references by our own reader")
 def validate_northflank(exports, folder):
     specs = [document["spec"] for _, document in documents(exports, "northflank.json")]
     nodes = [node for spec in specs for node in northflank_types.nodes_of(spec)]
     assert northflank_types.type_errors(nodes, folder) == ""
 
 
-@proves("ecs", "AWS' cfn-lint; deploy.sh with a stand-in for `aws`")
+@proves("ecs", "AWS' cfn-lint; deploy.sh with a replacement for `aws`")
 def validate_ecs(exports, folder):
     lint = CHECKOUT / ".local" / "tools" / "cfn-lint" / "bin" / "cfn-lint"
     if not lint.exists():
@@ -347,7 +347,7 @@ AZURE_TYPES = {
 
 @proves(
     "azure",
-    "the types of npm's @azure/arm-appcontainers; expressions by a reader of ours; deploy.sh with a stand-in for `az`",
+    "the types of npm's @azure/arm-appcontainers; expressions by our own reader; deploy.sh with a replacement for `az`",
 )
 def validate_azure(exports, folder):
     npm_package("@azure/arm-appcontainers")

@@ -201,6 +201,13 @@ def dotted(name: str) -> SafeString:
 
 
 @register.filter
+def unbroken(name: str) -> SafeString:
+    """Show a task's name in a list, where it stays in one line."""
+    module, _, task = name.rpartition(".")
+    return format_html('<span class="module">{}</span>{}', f"{module}." if module else "", task)
+
+
+@register.filter
 def call(job: Job) -> str:
     """Show a job's arguments as a call would have them, in one line."""
     given = [json.dumps(each, ensure_ascii=False) for each in job.args]
@@ -225,7 +232,7 @@ def result(job: Job) -> str:
 def moment(job: Job) -> SafeString | str:
     """Show when the newest thing happened to a job, in words."""
     if job.finished_at:
-        return format_html("finished {}", ago(job.finished_at))
+        return format_html('<span class="verb">finished</span> {}', ago(job.finished_at))
     if job.state == job.State.RUNNING:
         return format_html("runs for {}", age(job.started_at))
     if job.reason.startswith("waits for"):

@@ -47,6 +47,14 @@ def test_one_line_for_each_cause(client, letters):
     assert (groups[0].first_at, groups[0].last_at) == (NOW - timedelta(hours=9), NOW - timedelta(hours=3))
 
 
+def test_a_long_error_is_one_group(client):
+    """Where its text is cut does not depend on how long the names in it are."""
+    for name in ("bo", "margarete.von.und.zu"):
+        letter(f"SMTPError: {name}@example.com refuses: " + "please try again " * 40)
+
+    assert [group.jobs for group in client.get("/ops/dead-letters/").context["found"].groups] == [2]
+
+
 def test_a_group_leads_to_its_list(client, letters):
     """Which lists exactly as many as the group counts."""
     page = client.get("/ops/dead-letters/")

@@ -13,11 +13,11 @@ from django.utils import timezone
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job
 from offbeat.jobs.tasks import prune
-from offbeat.jobs.testing import run_jobs
 from offbeat.ops.pages import log_lines
 from tests.offbeat.browser import stage
 from tests.offbeat.ops.pages.support import text_of
 from tests.offbeat.ops.support import greet
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.django_db
 

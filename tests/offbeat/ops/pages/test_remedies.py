@@ -11,9 +11,9 @@ from offbeat.cronjobs.catchup import CatchUp
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.jobs import relay
 from offbeat.jobs.models import Job
-from offbeat.jobs.testing import run_jobs
 from tests.offbeat.browser import stage
 from tests.offbeat.ops.pages.support import dead, post, text_of
+from tests.offbeat.support.attempts import run_jobs
 from tests.offbeat.support.operators import make_operator
 
 PAGE = "/ops/cronjobs/signup-report/"

@@ -118,9 +118,3 @@ def test_every_page_has_one_kind():
     pages = [page for kind in listed().values() for page in kind]
 
     assert sorted(pages) == sorted(set(PAGES) - {"README.md"})
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_read_in_one_go(page):
-    """It has at most 200 lines."""
-    assert len(PAGES[page].splitlines()) <= 200
