@@ -82,7 +82,7 @@ def move_all(request: HttpRequest) -> HttpResponse:
     )
     queues = queries.consumed_queues()
     if not queues:
-        return _refuse(request, "No worker is alive, so no queue is known to be consumed.", _back(request))
+        return _refuse(request, "No worker is running, so no queue is consumed.", _back(request))
     return _decide(request, act, Choice("queue", "Queue", queues))
 
 

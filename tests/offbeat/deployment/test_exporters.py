@@ -274,7 +274,7 @@ def test_a_schedule_below_the_floor_is_woken_at_the_floor():
     printed = export("railway")
 
     assert '"cronSchedule": "*/5 * * * *"' in printed.files[0].text
-    assert any(line.startswith("cronjobs/every-minute: woken every 5 min") for line in printed.warnings)
+    assert any(line.startswith("cronjobs/every-minute: triggered every 5 min") for line in printed.warnings)
 
 
 def test_more_entries_than_a_platform_takes_become_one_tick():

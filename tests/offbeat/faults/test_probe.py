@@ -22,10 +22,10 @@ def test_a_broker_away(faults):
     wait_until(lambda: probe(file).returncode == 0)
 
     faults.redis.kill()
-    wait_until(lambda: "Redis away" in probe(file).stdout)
+    wait_until(lambda: "Redis unreachable" in probe(file).stdout)
     stays(lambda: probe(file).returncode == 0, seconds=15, pause=0.5)
     faults.redis.start()
-    wait_until(lambda: "Redis away" not in probe(file).stdout)
+    wait_until(lambda: "Redis unreachable" not in probe(file).stdout)
 
     os.kill(worker.pid, signal.SIGSTOP)
     wait_until(lambda: probe(file).returncode == 1)

@@ -262,7 +262,7 @@ def test_nowhere_to_move_to(client):
     """Without a worker no queue is known."""
     stage.job("a.b", "pending", timezone.now())
 
-    assert "No worker is alive" in text_of(client.get("/ops/jobs/move/?state=pending", follow=True))
+    assert "No worker is running" in text_of(client.get("/ops/jobs/move/?state=pending", follow=True))
 
 
 def test_the_way_back_leads_to_this_site(client):
