@@ -31,7 +31,9 @@ TAKING = {
     "debug_worker": "The worker takes the jobs that wait there",
     "flush": "It empties that database",
     "localcron": "It runs the cronjobs there",
+    "localprepare": "It migrates that database",
     "migrate": "It migrates that database",
+    "release": "It migrates that database",
     "tick": "It runs the cronjobs there",
     "worker": "The worker takes the jobs that wait there",
 }

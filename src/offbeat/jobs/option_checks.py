@@ -58,7 +58,7 @@ OTHERS = (
 
 @register
 def check_options(**_: Any) -> Iterable[CheckMessage]:
-    """Refuse values that are none (E015), and warn of names that look like an option's (W003)."""
+    """Refuse values that are none or contradict each other (E015), and warn of names that look like an option's (W003)."""
     for (
         config
     ) in apps.get_app_configs():  # Celery's own discovery runs Django's checks, and this is one of them
@@ -67,6 +67,7 @@ def check_options(**_: Any) -> Iterable[CheckMessage]:
     for name, task in sorted(current_app.tasks.items()):
         if hasattr(task, "enqueue"):
             yield from _check_values(name, task)
+            yield from _check_limits(name, task)
             yield from _check_names(name, task)
 
 
@@ -79,6 +80,17 @@ def _check_values(name: str, task: Any) -> Iterable[CheckMessage]:
                 hint=f"Write @shared_task({option}=...), or set it in the class of the task.",
                 id="offbeat_jobs.E015",
             )
+
+
+def _check_limits(name: str, task: Any) -> Iterable[CheckMessage]:
+    """Report a soft limit that never comes, the task's own or above the settings' hard one: Celery's `delay` refuses it too."""
+    hard, soft = task.time_limit, task.soft_time_limit
+    if _is_number(hard) and _is_number(soft) and soft > hard > 0:
+        yield Error(
+            f"{name}: soft_time_limit should be below time_limit, got {soft:g} s and {hard:g} s.",
+            hint=f"Write both: @shared_task(soft_time_limit={soft:g}, time_limit={soft + 60:g}).",
+            id="offbeat_jobs.E015",
+        )
 
 
 def _check_names(name: str, task: Any) -> Iterable[CheckMessage]:

@@ -15,7 +15,7 @@ from celery.platforms import signals
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from offbeat.jobs import deliveries, recovery, sessions, workers
+from offbeat.jobs import deliveries, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
@@ -49,7 +49,7 @@ class JobRequest(Request):
         conf = self.app.conf
         hard = hard or self.task.time_limit or conf.task_time_limit
         soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
-        return hard, (hard * 0.9 if hard and soft and soft >= hard else soft)
+        return hard, soft_limit.keep_below(hard, soft)
 
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried.

@@ -27,6 +27,11 @@ SIGNAL = signal.SIGUSR1  # by which the pool tells a child; its handler raises S
 _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
 
 
+def keep_below(hard: float | None, soft: float | None) -> float | None:
+    """Return the soft limit in seconds, or nine tenths of the hard one where it would come too late to interrupt anything."""
+    return hard * 0.9 if hard and soft and soft >= hard else soft
+
+
 @contextlib.contextmanager
 def hold_back() -> Iterator[None]:
     """Ignore the soft time limit inside the block; the hard one still holds."""

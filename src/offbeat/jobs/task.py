@@ -110,6 +110,18 @@ class DurableTask(DjangoTask, Generic[P, R]):
             call.is_durable = True  # type: ignore[attr-defined]
             cls.__call__ = call  # type: ignore[method-assign]
 
+    @classmethod
+    def bind(cls, app: Any) -> Any:
+        """Take what the settings say of what the task does not, with a soft limit below a hard one that the task names alone.
+
+        Celery's `delay` refuses a task whose soft limit is above its hard one, even if that is only the default.
+        """
+        names_hard_alone = _depth_of(cls, "time_limit") < _depth_of(cls, "soft_time_limit")
+        bound = super().bind(app)
+        if names_hard_alone and isinstance(cls.time_limit, int | float):  # else `check` reports it
+            cls.soft_time_limit = soft_limit.keep_below(cls.time_limit, cls.soft_time_limit)
+        return bound
+
     @property
     def __trace__(self) -> Callable[..., Any] | None:
         """Celery's tracer of this task, which a worker's child sets; a job's attempt begins before it."""
@@ -230,6 +242,12 @@ class DurableTask(DjangoTask, Generic[P, R]):
             record = partial(attempts.record_progress, attempt, done, total)
             run = event_loop.innermost() if event_loop.is_running() else None
             run.submit_unawaited(record) if run else record()
+
+
+def _depth_of(cls: type, option: str) -> int:
+    """Return how far up its base classes an option of a task is set; the application's own has the settings' values."""
+    set_by = (depth for depth, each in enumerate(cls.__mro__) if each.__dict__.get(option) is not None)
+    return next(set_by, len(cls.__mro__))
 
 
 def _close_lost_connections() -> None:

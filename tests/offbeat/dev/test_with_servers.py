@@ -107,7 +107,9 @@ def test_one_server_of_the_two_is_refused(checkout):
     assert "DATABASE_URL is set and REDIS_URL is not" in refused.stderr
 
 
-@pytest.mark.parametrize("task", [("manage", "worker"), ("manage", "migrate"), ("fire", "prune-jobs")])
+@pytest.mark.parametrize(
+    "task", [("manage", "worker"), ("manage", "migrate"), ("manage", "release"), ("fire", "prune-jobs")]
+)
 def test_servers_elsewhere_are_not_taken_unasked(checkout, task):
     """What would take jobs, migrate or fire there needs the flag; both servers are named, without a password."""
     refused = checkout.run(*task, **ELSEWHERE)
