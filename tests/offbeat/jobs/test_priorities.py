@@ -371,10 +371,9 @@ def test_the_lists_are_kombus():
 
 def test_the_most_urgent_list_is_filled_first(monkeypatch):
     """A worker that is idle takes what comes first, as when a pause ends."""
-    filled = []
-    push = broker._push
+    filled, publish = [], broker.publish
     monkeypatch.setattr(
-        broker, "_push", lambda name, *rest, **how: filled.append(name) or push(name, *rest, **how)
+        broker, "publish", lambda messages, **how: filled.extend(messages) or publish(messages, **how)
     )
     Job.objects.bulk_create(
         Job(task=nothing.name, queue="default", max_attempts=1, priority=priority)
