@@ -179,7 +179,8 @@ def claim_lost(lost_at: datetime) -> list[ClaimedJob]:
 def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
     """Send the messages of claimed rows, in front of what waits or behind it; while Redis is down, leave the rows due at once."""
     messages, own = defaultdict(list), ledger.identity()
-    for one in batch:
+    # The most urgent lists first: an idle worker takes what comes first. Within a list the order stays.
+    for one in sorted(batch, key=lambda each: level_of(each.priority)):
         messages[one.list_name].append(one.message(own))
     try:
         refused = broker.publish(messages, in_front=in_front)

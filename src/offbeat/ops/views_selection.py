@@ -160,7 +160,13 @@ def _answer(request: HttpRequest, act: JobsAct, asked: Sequence[AskedJob], back:
     """Decide part by part, each in a transaction with its lines in the trail; then write what became of all of them."""
     if not asked:
         raise ValueError("No jobs were asked about.")
-    done = sum(_decide_part(request, act, part) for part in selection.chunks(asked))
+    done = 0
+    try:
+        for part in selection.chunks(asked):
+            done += _decide_part(request, act, part)
+    except decisions.NotConsumedError:  # the last worker of the queue has stopped meanwhile
+        if not done:
+            raise
     skipped = len(asked) - done
     why = f"; {skipped:,} skipped: changed since the question" if skipped else ""
     result = f"{act.done} {counted(done, 'job')}{why}."

@@ -5,7 +5,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from offbeat.jobs import unreadable_store
-from offbeat.jobs.models import Batch
+from offbeat.jobs.models import Batch, Worker
 from offbeat.ops.metrics import counters
 from tests.offbeat.browser import stage
 from tests.offbeat.browser.conftest import findings
@@ -38,6 +38,9 @@ def pages(stack):
         LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y " * 250, traceback=traceback
     )
     batch = Batch.objects.get()
+    Worker.objects.bulk_create(  # more than their list shows at once
+        Worker(hostname=f"batch-{number}", pid=1, queues=["batch"], concurrency=8) for number in range(12)
+    )
     unreadable_store.put_aside(
         '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", "default"
     )

@@ -367,3 +367,19 @@ def test_the_lists_are_kombus():
 
     assert names == [broker.list_name("mail", level) for level in LEVELS]
     assert [level_of(priority_of(number)) for number in range(10)] == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
+
+
+def test_the_most_urgent_list_is_filled_first(monkeypatch):
+    """A worker that is idle takes what comes first, as when a pause ends."""
+    filled, publish = [], broker.publish
+    monkeypatch.setattr(
+        broker, "publish", lambda messages, **how: filled.extend(messages) or publish(messages, **how)
+    )
+    Job.objects.bulk_create(
+        Job(task=nothing.name, queue="default", max_attempts=1, priority=priority)
+        for priority in (-90, 90, 0)
+    )
+
+    relay.relay()
+
+    assert filled == [broker.list_name("default", level_of(priority)) for priority in (90, 0, -90)]

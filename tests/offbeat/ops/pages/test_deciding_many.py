@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from django.utils import timezone
 
-from offbeat.jobs import selection
+from offbeat.jobs import decisions, selection
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.tasks import prune
@@ -256,6 +256,27 @@ def test_move(client, worker):
     assert "No living worker consumes the queue &quot;nowhere&quot;" in refused.content.decode()
     assert Job.objects.get(pk=job.pk).queue == "mail"
     assert trail()[-1] == ("alice", "move", "1 job with queue slow", "Moved to mail: 1 job.")
+
+
+def test_a_queue_whose_worker_stops_during_the_move(client, worker, monkeypatch):
+    """What has been moved by then is reported, not that nothing was done."""
+    for _ in range(2):
+        stage.job("a.b", "pending", timezone.now(), queue="slow")
+    question = client.get("/ops/jobs/move/?queue=slow")
+    monkeypatch.setattr(selection, "CHUNK", 1)
+    move_many = decisions.move_many
+
+    def move_and_stop(*given):
+        done = move_many(*given)
+        Worker.objects.all().delete()
+        return done
+
+    monkeypatch.setattr(decisions, "move_many", move_and_stop)
+
+    done = answer(client, "/ops/jobs/move/?queue=slow", question, queue="mail")
+
+    assert "Moved to mail: 1 job; 1 skipped: changed since the question." in text_of(done)
+    assert trail()[-1][3] == "Moved to mail: 1 job; 1 skipped: changed since the question."
 
 
 def test_nowhere_to_move_to(client):
