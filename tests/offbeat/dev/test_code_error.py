@@ -10,6 +10,7 @@ from django.db.migrations.exceptions import NodeNotFoundError
 
 from offbeat.dev import migration_state
 from offbeat.dev.code_error import describe_error
+from offbeat.dev.servers import CHECKOUT
 
 
 @pytest.fixture
@@ -73,11 +74,11 @@ def test_an_app_that_is_not_there(monkeypatch):
 
 def test_an_error_of_django_that_the_core_called(monkeypatch):
     """Such as a circle of migrations: a line of the core would send its reader to the wrong place."""
-    monkeypatch.setattr(migration_state, "MigrationExecutor", lambda _: json.loads("{"))
-    with pytest.raises(json.JSONDecodeError) as caught:
+    monkeypatch.setattr(migration_state, "MigrationExecutor", json.loads)
+    with pytest.raises(TypeError) as caught:
         list(migration_state.report_migrations())
 
-    assert describe_error(caught.value).startswith("JSONDecodeError: Expecting property name")
+    assert describe_error(caught.value, CHECKOUT / "src").startswith("TypeError: the JSON object must be")
 
 
 def test_migrations_that_contradict_each_other(monkeypatch):
