@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from offbeat.jobs.relay import ClaimedJob
 
 LONGEST_REASON = 500  # characters: it is a line of mails and pages
+LONGEST_NAME = 255  # characters, of a task as of a queue
 
 
 class UnknownNameError(ValueError):
@@ -35,12 +36,14 @@ class UnknownNameError(ValueError):
 def pause(kind: str, name: str, reason: str, by: str, *, is_known: bool = False) -> tuple[Pause, bool]:
     """Pause a queue or a task; return the pause, and whether it is a new one: somebody else may have been faster.
 
-    Raises ValueError without a reason, and UnknownNameError, unless `is_known` says that the name is right: the task may be one
-    that is still to be deployed.
+    Raises ValueError without a reason or a name that can be one, and UnknownNameError, unless `is_known` says that the name is
+    right: the task may be one that is still to be deployed.
     """
     reason = " ".join(reason.replace("\0", " ").split())[:LONGEST_REASON]
     if not reason:
         raise ValueError(f"{kind} {name}: a pause needs a reason, for other people to read.")
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"the name of a {kind} has 1 to {LONGEST_NAME} characters, got {len(name)}.")
     if not is_known:
         _require_known(kind, name)
     return Pause.objects.get_or_create(

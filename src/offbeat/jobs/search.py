@@ -35,8 +35,10 @@ COLUMNS = (
 # The ledger has none outside of these, and both ends stay a date in every time zone, a year more or less.
 FIRST, LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 
-# An error without what differs from one job to the next: addresses, quoted texts, numbers, ids.
-ERROR = r"""left(regexp_replace(left(reason, 500), '\S+@\S+|''[^'']*''|"[^"]*"|\m[0-9a-f-]*[0-9][0-9a-f-]*\M', '…', 'g'), 80)"""
+# An error without what differs from one job to the next: addresses, quoted texts, numbers, ids. No space at its ends, which a
+# form would take away.
+ERROR = r"""btrim(left(
+    regexp_replace(left(reason, 500), '\S+@\S+|''[^'']*''|"[^"]*"|\m[0-9a-f-]*[0-9][0-9a-f-]*\M', '…', 'g'), 80))"""
 # Since when a job is what it is.
 SINCE = "coalesce(finished_at, CASE WHEN state = 'running' THEN started_at END, created_at)"
 ITS_WORKER = "(worker::text LIKE %s OR worker IN (SELECT id FROM offbeat_jobs_worker WHERE hostname = %s))"
@@ -153,9 +155,9 @@ def _given(conditions: Conditions) -> list[tuple[str, Any]]:
     return [(condition, value) for condition, value in conditions if value]
 
 
-def _text(column: str, whole: str, text: str) -> tuple[str, str]:
+def _text(column: str, whole: str, text: str) -> tuple[str, str | tuple[str]]:
     if text.startswith(WHOLE):
-        return f"{whole} = %s", text.removeprefix(WHOLE)
+        return f"{whole} = %s", (text.removeprefix(WHOLE),)  # no text at all is a condition, too
     return f"position(lower(%s) IN lower({column})) > 0", text
 
 
@@ -181,11 +183,11 @@ def find(wanted: JobSearch, after: str = "", page: int = PAGE, window: int | Non
 
 def count_found(wanted: JobSearch, found: PageFound, most: int = 1_000) -> tuple[int, bool]:
     """Return how many jobs a search finds, counted up to `most`, and whether there may be more; `found` is its first page."""
-    if not found.after:
-        return len(found.jobs), False
+    if not found.after or found.looked_back_to:  # all that is in reach is on it
+        return len(found.jobs), found.looked_back_to is not None
     statement, values = looked_through(wanted, wanted.inside(), "1", WINDOW)
     (jobs,) = sql.fetch_one(f"SELECT count(*) FROM ({statement} LIMIT %s) AS found", [*values, most + 1])  # noqa: S608  see above
-    return min(jobs, most), jobs > most or found.looked_back_to is not None
+    return min(jobs, most), jobs > most
 
 
 class Whole(NamedTuple):
@@ -248,8 +250,9 @@ def _key(text: str) -> tuple[str, Any]:
     try:
         return "id = %s", uuid.UUID(text)
     except ValueError:
+        # As an array: joined, PostgreSQL would read all jobs from the newest on until it meets them.
         return (
-            f"id IN (SELECT id FROM offbeat_jobs_job WHERE key LIKE %s LIMIT {KEYS})",  # noqa: S608  a constant
+            f"id = ANY (ARRAY(SELECT id FROM offbeat_jobs_job WHERE key LIKE %s LIMIT {KEYS}))",  # noqa: S608  a constant
             f"{_escaped(text)}%",
         )
 

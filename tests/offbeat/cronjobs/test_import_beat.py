@@ -107,7 +107,7 @@ def test_the_commands_are_written(beat, run, tmp_path):
     (tmp_path / "enqueue_quarter_hourly.py").write_text(
         "# edited\n" + (tmp_path / "enqueue_quarter_hourly.py").read_text()
     )
-    before = {path: path.read_text() for path in tmp_path.iterdir()}
+    before = {path: path.read_text() for path in tmp_path.glob("*.py")}
 
     _, again = run("--write", "--folder", str(tmp_path), code=os.EX_DATAERR)
 
@@ -116,7 +116,7 @@ def test_the_commands_are_written(beat, run, tmp_path):
     assert command.task.name == "tests.offbeat.cronjobs.test_import_beat.add"
     assert command().arguments(None, {}) == {"a": 1, "b": 2, "c": 3}
     assert loaded(tmp_path / "enqueue_daily_2.py").priority == -33
-    assert before == {path: path.read_text() for path in tmp_path.iterdir()}
+    assert before == {path: path.read_text() for path in tmp_path.glob("*.py")}
     assert again.count("exists, left alone; it is the same") == 7
     assert "enqueue_quarter_hourly.py: exists, left alone; it differs" in again
     assert (

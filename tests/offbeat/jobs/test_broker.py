@@ -38,7 +38,7 @@ def test_a_refused_connection_opens_the_breaker(redis_away):
     with pytest.raises(broker.BrokerAwayError, match="ConnectionError"):
         broker.publish({"a": ["1"]})
 
-    with pytest.raises(broker.BrokerAwayError, match="a moment ago"):
+    with pytest.raises(broker.BrokerAwayError, match="some seconds ago"):
         broker.publish({"a": ["1"]})
 
 

@@ -516,6 +516,13 @@ def test_paused_as_json():
             "there is no queue 'defualt'. Known here: default",
         ),
         (("--queue", "default", "--reason", " "), os.EX_USAGE, "queue default: a pause needs a reason"),
+        (
+            ("--task", "x" * 256, "--unknown", "--reason", "x"),
+            os.EX_USAGE,
+            "has 1 to 255 characters, got 256",
+        ),
+        (("--queue", "", "--unknown", "--reason", "x"), os.EX_USAGE, "has 1 to 255 characters, got 0"),
+        (("--queue", "\udcff", "--reason", "x", "--unknown"), os.EX_USAGE, "An argument is not UTF-8"),
         (("--queue", "default"), 1, "the following arguments are required: --reason"),
         (("--reason", "x"), 1, "one of the arguments --queue --task is required"),
     ],
@@ -526,6 +533,12 @@ def test_a_pause_that_is_none(arguments, code, message):
 
     assert found[0] == code
     assert message in found[1]
+
+
+@pytest.mark.parametrize("arguments", [("list", "--error"), ("resume", "--queue"), ("retry", "--task")])
+def test_bytes_of_another_encoding(arguments):
+    """Are named, in one line."""
+    assert refused(*arguments, "\udcff") == (os.EX_USAGE, "An argument is not UTF-8: '\\udcff'")
 
 
 def test_a_task_that_is_still_to_be_deployed_is_paused():

@@ -164,6 +164,18 @@ def test_finding_reads_little(history, filters):
     assert rows_read(lambda: find(wanted, page=10)) <= 40
 
 
+def test_a_beginning_that_many_keys_have(history):
+    """Its jobs are found by the keys' index alone, however far from the newest job they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE offbeat_jobs_job SET key = 'many:' || id WHERE id < '04000000-0000-0000-0000-000000000000'"
+        )
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+    keyed = Job.objects.filter(key__startswith="many:").count()
+
+    assert rows_read(lambda: find(JobSearch(key="many:"), page=10)) <= 4 * keyed < 1_000
+
+
 WINDOWED = {"WINDOW": 500, "WIDE": 500}
 
 

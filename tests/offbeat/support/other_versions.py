@@ -27,6 +27,8 @@ LEFT_OUT = (
     "deployment/test_[!c]*.py",  # all but the checks: texts that are made from texts
     "dev/test_[!e]*.py",  # all but environments: git and files
     "dev/test_embedded_*.py",  # whose servers run every test here
+    "dev/test_edits.py",
+    "cronjobs/test_beat_*.py",  # what is written is text; cronjobs/test_import_beat.py runs it
     "cronjobs/test_month.py",  # a month of slots: arithmetic and SQL
     "web/test_random_requests.py",
     "config/test_mistakes.py",  # tables of variables, read by code of ours
@@ -36,8 +38,14 @@ LEFT_OUT = (
     "config/test_env_files.py",
     "config/test_redis_prefix.py",
     "jobs/test_sessions.py",  # PostgreSQL's
+    "jobs/test_collation.py",
+    "jobs/test_decisions_on_many.py",
+    "jobs/test_pauses.py",
+    "jobs/test_search.py",
     "cronjobs/test_row_lock.py",
+    "ops/pages/test_deciding_many.py",  # every filter x every act: SQL
     "ops/pages/test_nasty_input.py",
+    "ops/pages/test_remedies.py",
     "ops/pages/test_permissions.py",  # every page x every kind of account
     "ops/pages/test_search.py",  # every kind x every page: SQL
     "ops/test_asvs.py",  # a list

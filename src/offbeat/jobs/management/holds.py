@@ -53,6 +53,8 @@ def pause(options: Mapping[str, Any]) -> tuple[Any, Iterable[str]]:
     except pauses.UnknownNameError as error:
         hint = "--unknown pauses it all the same."
         raise CommandError(f"{error} {hint}", returncode=os.EX_DATAERR) from None
+    except UnicodeEncodeError:
+        raise
     except ValueError as error:
         raise CommandError(str(error), returncode=os.EX_USAGE) from None
     what = "is paused" if is_new else f"was paused already by {found.paused_by}"

@@ -27,7 +27,7 @@ def test_everything_is_given_on(monkeypatch):
     command.run_from_argv(["manage.py", "worker", "--queues", "default,mail", "--settings", "x", "-c1"])
 
     assert given["args"] == [
-        "worker", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat",
         "--queues", "default,mail", "--settings", "x", "-c1",
     ]  # fmt: skip
 

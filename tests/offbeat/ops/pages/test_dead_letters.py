@@ -68,6 +68,18 @@ def test_a_group_leads_to_its_list(client, letters):
     assert listed == [group.jobs for group in page.context["found"].groups] == [3, 1, 1, 1]
 
 
+@pytest.mark.parametrize("reason", [f"SMTPError: {'x' * 68} refuses it", ""], ids=["cut at a space", "none"])
+def test_a_group_is_never_more_than_it_says(client, reason):
+    """Whatever its text looks like once a form has read it."""
+    letter(reason)
+    letter("another cause")
+    page = client.get("/ops/dead-letters/")
+
+    for group, queries in page.context["groups"]:
+        listed = client.get(f"/ops/jobs/?{queries['list']}").context["found"].jobs
+        assert [job.reason for job in listed] == [group.newest]
+
+
 def test_a_group_is_acted_on(client, letters):
     """By its task and its error, and the way back is the page of groups."""
     (path, *_) = re.findall(

@@ -70,6 +70,9 @@ class Command(BaseCommand):
         except (OperationalError, InterfaceError) as error:
             line = one_line(str(error))
             raise CommandError(f"PostgreSQL did not answer: {line}", returncode=os.EX_UNAVAILABLE) from None
+        except UnicodeEncodeError as error:  # of an argument: bytes of another encoding
+            line = f"An argument is not UTF-8: {error.object!r}"
+            raise CommandError(line, returncode=os.EX_USAGE) from None
         except redis.RedisError as error:
             raise CommandError(
                 f"Redis did not answer: {one_line(str(error))}", returncode=os.EX_UNAVAILABLE
