@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from django.conf import settings
+
 from offbeat.dev.servers import CHECKOUT
 from offbeat.redaction import redact
 
@@ -18,9 +20,17 @@ def describe_error(error: BaseException, root: Path = CHECKOUT) -> str:
     kind = type(error).__name__
     said = redact(str(error).strip()) or "no message"
     if not (frame := _frame_of(error, root)):
-        return f"{kind}: {said}"
+        return f"{kind}: {said}{_named_by_settings(error)}"
     line = f"\n    {frame.line.strip()}" if frame.line else ""
     return f"{_shown(frame.filename, root)}, line {frame.lineno}, in {frame.name}: {kind}: {said}{line}"
+
+
+def _named_by_settings(error: BaseException) -> str:
+    """Return which app it was that Django did not find: no line of the project imports it."""
+    if not isinstance(error, ModuleNotFoundError) or not settings.configured:
+        return ""
+    named = [each for each in settings.INSTALLED_APPS if f"{each}.".startswith(f"{error.name}.")]
+    return f"\n    INSTALLED_APPS of {settings.SETTINGS_MODULE} has {named[0]!r}" if named else ""
 
 
 def _syntax_error(error: SyntaxError, root: Path) -> str:
@@ -32,19 +42,22 @@ def _syntax_error(error: SyntaxError, root: Path) -> str:
 
 
 def _frame_of(error: BaseException, root: Path) -> traceback.FrameSummary | None:
-    """Return the last place in the project's own code that the error came through, or else in the core's."""
+    """Return the last place in the project's own code that the error came through.
+
+    The core is a place only for what it raises itself: it loads everything, so it is on the way to every error of Django's.
+    """
     chain: list[BaseException] = []
     while error and error not in chain:
         chain.append(error)
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     frames = [frame for each in reversed(chain) for frame in traceback.extract_tb(each.__traceback__)]
-    ours = [each for each in frames if _is_below(each.filename, root)]
-    own = [
-        each
-        for each in ours
-        if not _is_below(each.filename, CORE) and Path(each.filename).name != "manage.py"
-    ]
-    return next(reversed(own or ours), None)
+    own = [each for each in frames if _is_of_project(each.filename, root)]
+    raised_by_core = frames[-1:] if frames and _is_below(frames[-1].filename, CORE) else []
+    return next(reversed(own or raised_by_core), None)
+
+
+def _is_of_project(name: str, root: Path) -> bool:
+    return _is_below(name, root) and not _is_below(name, CORE) and Path(name).name != "manage.py"
 
 
 def _is_below(name: str, folder: Path) -> bool:

@@ -119,6 +119,7 @@ class DebugWorker:
                 self._trace(name, job_id, message)
             finally:
                 self.busy = 0
+                signal.signal(signal.SIGINT, self._interrupt)  # pdb's `c` has left a handler of its own
         elif message.headers.get(JOB_HEADER):
             refusal.refuse([uuid.UUID(job_id)], name)
         message.ack()

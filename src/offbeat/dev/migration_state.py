@@ -12,7 +12,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.autodetector import MigrationAutodetector
-from django.db.migrations.exceptions import InconsistentMigrationHistory
+from django.db.migrations.exceptions import (
+    BadMigrationError,
+    CircularDependencyError,
+    InconsistentMigrationHistory,
+    NodeNotFoundError,
+)
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.questioner import MigrationQuestioner
 from django.db.migrations.state import ProjectState
@@ -25,6 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.db.migrations.loader import MigrationLoader
+
+# What another branch, or half of a merge, leaves in a folder of migrations.
+UNCOMPARABLE = (
+    BadMigrationError,
+    CircularDependencyError,
+    DatabaseError,
+    InconsistentMigrationHistory,
+    NodeNotFoundError,
+)
 
 
 class Applied(io.StringIO):
@@ -75,7 +89,7 @@ def report_migrations() -> Iterator[str]:
         executor = MigrationExecutor(connection)
         loader = executor.loader
         loader.check_consistent_history(connection)
-    except (DatabaseError, InconsistentMigrationHistory) as error:
+    except UNCOMPARABLE as error:
         yield f"Migrations cannot be compared: {str(error).splitlines()[0]}"
         return
     if conflicts := loader.detect_conflicts():

@@ -61,6 +61,9 @@ INSTEAD = {
     "immediate": BROKER,
     "mandatory": BROKER,
 }
+OF_TASK = {
+    name: f"write @shared_task({name}=...)" for name in ("atomic", "max_attempts", "statement_timeout")
+}
 STAYS = "a retry keeps its queue, priority and not_after: enqueue another job to change them"
 
 
@@ -68,15 +71,16 @@ def refuse_unknown(task: str, options: Iterable[str], known: Iterable[str]) -> N
     """Raise TypeError for an option that jobs do not have."""
     known = sorted(known)
     for name in sorted(set(options) - set(known)):
-        instead = INSTEAD.get(name) or f"its options are {', '.join(known)}"
+        instead = INSTEAD.get(name) or OF_TASK.get(name) or f"its options are {', '.join(known)}"
         raise TypeError(f"{task}: a job takes no {name}: {instead}.{_meant(name, known)}")
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
     """Return which option was meant, "" where none is near; of one that jobs do not have, what says the same."""
-    if name in INSTEAD or not (nearest := get_close_matches(name, [*known, *INSTEAD], n=1)):
+    others = INSTEAD | OF_TASK
+    if name in others or not (nearest := get_close_matches(name, [*known, *others], n=1)):
         return ""
-    return f" Did you mean {nearest[0]}?" + (f" Then {INSTEAD[nearest[0]]}." if nearest[0] in INSTEAD else "")
+    return f" Did you mean {nearest[0]}?" + (f" Then {others[nearest[0]]}." if nearest[0] in others else "")
 
 
 def refuse_in_retry(task: str, options: Iterable[str]) -> None:

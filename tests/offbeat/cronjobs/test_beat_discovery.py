@@ -13,7 +13,7 @@ FILES = {
     "there/settings.py": """
         from celery.schedules import crontab
         from tests.offbeat.settings import *
-        INSTALLED_APPS = ["shop", "broken", "leaving", *INSTALLED_APPS]
+        INSTALLED_APPS = ["early", "shop", "broken", "leaving", *INSTALLED_APPS]
         CELERY_BEAT_SCHEDULE = {
             "count": {"task": "shop.tasks.count", "schedule": crontab(minute=5)},
             "lost": {"task": "broken.tasks.lose", "schedule": 3600},
@@ -40,6 +40,31 @@ FILES = {
         @current_app.on_after_configure.connect
         def set_up_early(sender, **kwargs):
             sender.add_periodic_task(600, count.s("old"), name="connected late")
+    """,
+    "early/__init__.py": "",
+    "early/celery.py": """
+        from celery import current_app
+
+        @current_app.on_after_finalize.connect
+        def set_up_late(sender, **kwargs):
+            from early.tasks import pack
+            sender.add_periodic_task(600, pack.s(), name="of a class's neighbour")
+    """,
+    "early/tasks.py": """
+        from celery import Task, current_app, shared_task
+        import early.celery
+
+        class Wrap(Task):
+            name = "wrap"
+
+            def run(self):
+                pass
+
+        current_app.register_task(Wrap())
+
+        @shared_task
+        def pack():
+            pass
     """,
     "shop/jobs.py": """
         from celery import shared_task
@@ -98,7 +123,14 @@ def test_everything_that_beat_imports(tmp_path):
     assert ended.returncode == os.EX_DATAERR
     assert "Traceback" not in told
     assert ended.stdout.count("# not read: ") == 5, told
-    assert cronjobs.keys() == {"count", "elsewhere", "before-the-error", "connected-late", "of-the-old"}, told
+    assert cronjobs.keys() == {
+        "count",
+        "elsewhere",
+        "before-the-error",
+        "connected-late",
+        "of-a-class-s-neighbour",
+        "of-the-old",
+    }, told
     assert cronjobs.pop("of-the-old")["timezone"] == "UTC"
     assert {each["timezone"] for each in cronjobs.values()} == {"Europe/Lisbon"}
     for line in (

@@ -175,6 +175,18 @@ def test_a_name_of_any_characters(beat, run, tmp_path):
     assert loaded(tmp_path / "enqueue_caf_c_new.py").help == f"Enqueue {name}."
 
 
+def test_names_that_platform_yaml_refuses(beat, run, tmp_path):
+    """Those of its services, and of what exporters add, get a number."""
+    taken = ("web", "worker", "cron", "release", "tick", "redis")
+    beat({name: {"task": PLANTS, "schedule": 3600, "args": (each,)} for each, name in enumerate(taken)})
+
+    told, _ = run("--folder", str(tmp_path))
+
+    assert [line.split()[-1] for line in told.splitlines() if "- name:" in line] == [
+        f"{each}-2" for each in taken
+    ]
+
+
 TABLES = """
     CREATE TABLE django_celery_beat_crontabschedule (id int, minute text, hour text, day_of_week text, day_of_month text,
         month_of_year text, timezone text);

@@ -24,7 +24,7 @@ def run(name, *arguments, **options):
 
 
 def test_a_good_file_is_one_sentence():
-    """Nothing to mend takes one line to tell."""
+    """Nothing to fix takes one line to tell."""
     out, err = run("check_platform")
 
     assert out.startswith("platform.yaml is correct: 2 services, ")
@@ -36,7 +36,7 @@ def test_the_checks_of_cronjobs_are_among_those_of_the_file(settings):
     settings.OFFBEAT_CRONJOBS = {"heel": 1}
     err = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 to mend"):
+    with pytest.raises(CommandError, match="1 to fix"):
         call_command("check_platform", stderr=err, no_color=True)
 
     assert "offbeat_cronjobs.E004" in err.getvalue()
@@ -64,7 +64,7 @@ def test_stale_files_are_told_and_written_again(monkeypatch, tmp_path):
     (tmp_path / "made.txt").write_text("old\n")
     err = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 to mend") as caught:
+    with pytest.raises(CommandError, match="1 to fix") as caught:
         call_command("check_platform", stderr=err, no_color=True)
     out, _ = run("check_platform", "--write")
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from django.conf import settings
+from django.db.migrations.exceptions import NodeNotFoundError
+
+from offbeat.dev import migration_state
 from offbeat.dev.code_error import describe_error
+from offbeat.dev.servers import CHECKOUT
 
 
 @pytest.fixture
@@ -52,3 +58,37 @@ def test_a_secret_is_in_no_message(module):
 def test_an_error_from_elsewhere():
     """Without a place in the project the kind and the words are all there is."""
     assert describe_error(ValueError("no such thing")) == "ValueError: no such thing"
+
+
+def test_an_app_that_is_not_there(monkeypatch):
+    """No line of the project imports it, and those of the core that called Django help nobody."""
+    named = [*settings.INSTALLED_APPS, "shopp.apps.ShoppConfig"]
+    monkeypatch.setattr(settings, "INSTALLED_APPS", named)
+    error = ModuleNotFoundError("No module named 'shopp'", name="shopp")
+
+    assert describe_error(error).splitlines() == [
+        "ModuleNotFoundError: No module named 'shopp'",
+        "    INSTALLED_APPS of tests.offbeat.settings has 'shopp.apps.ShoppConfig'",
+    ]
+
+
+def test_an_error_of_django_that_the_core_called(monkeypatch):
+    """Such as a circle of migrations: a line of the core would send its reader to the wrong place."""
+    monkeypatch.setattr(migration_state, "MigrationExecutor", json.loads)
+    with pytest.raises(TypeError) as caught:
+        list(migration_state.report_migrations())
+
+    assert describe_error(caught.value, CHECKOUT / "src").startswith("TypeError: the JSON object must be")
+
+
+def test_migrations_that_contradict_each_other(monkeypatch):
+    """Another branch has a migration whose parent is not here: a line says it, and the processes restart."""
+
+    def load(_):
+        raise NodeNotFoundError("shop.0003 depends on shop.0002, which is not there", ("shop", "0002"))
+
+    monkeypatch.setattr(migration_state, "MigrationExecutor", load)
+
+    assert list(migration_state.report_migrations()) == [
+        "Migrations cannot be compared: shop.0003 depends on shop.0002, which is not there"
+    ]

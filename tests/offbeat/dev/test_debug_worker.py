@@ -100,7 +100,11 @@ def test_a_person_thinks_at_a_breakpoint(stack, terminal):
     terminal.read_until(r"divide .* failed")
     work.delay("c")
     terminal.read_until(r"work .* succeeded")
-    # Ctrl-C in the middle of a job returns it.
+    # Ctrl-C in the middle of a job returns it, also where `c` was the last word of a debugger, which takes Ctrl-C for itself.
+    stop_at_a_breakpoint.enqueue("d")
+    terminal.read_until(r"\(Pdb\)")
+    terminal.type("c\n")
+    terminal.read_until(r"stop_at_a_breakpoint .* is succeeded")
     job = rest.enqueue(60)
     wait_until(lambda: Job.objects.get(pk=job.pk).state == "running")
     terminal.type("\x03")

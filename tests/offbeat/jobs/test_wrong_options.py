@@ -22,6 +22,8 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
         ("prority", "Did you mean priority?"),
         ("not_affter", "Did you mean not_after?"),
         ("concurency_key", "Did you mean concurrency_key?"),
+        ("max_attempts", r"takes no max_attempts: write @shared_task\(max_attempts=\.\.\.\)\.$"),
+        ("atomik", r"Did you mean atomic\? Then write @shared_task\(atomic="),
         ("count_down", r"Did you mean countdown\? Then write run_at="),
         (
             "countdown",

@@ -27,9 +27,12 @@ def load() -> list[str]:
     """Import what Beat imports, and have handlers add their entries; return a line for each that fails."""
     app = current_app._get_current_object()  # noqa: SLF001  Celery's own way to it
     problems: list[str] = []
-    with _signals_told(problems):
+    with _signals_told(
+        []
+    ):  # a module of tasks that registers a class calls handlers while it is half imported: see `_completed`
         for module in (*_task_modules(app), *_application_modules()):
             problems += _imported(module)
+    with _signals_told(problems):
         signals.import_modules.send(sender=app)  # tasks by another name than `tasks`
         for each in applications():
             problems += _completed(each)

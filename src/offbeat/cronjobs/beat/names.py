@@ -44,6 +44,7 @@ class Names:
     """The names that are taken: in platform.yaml, by management commands, by entries of this run."""
 
     cronjobs: Mapping[str, CronJobSpec]
+    reserved: Container[str] = frozenset()  # of services, or of the exporters
     given: set[str] = field(default_factory=set)
 
     def give(self, name: str, folder: Path | None, task: str) -> str:
@@ -53,7 +54,7 @@ class Names:
         return chosen
 
     def _is_free(self, name: str, folder: Path | None, task: str) -> bool:
-        if name in self.given:
+        if name in self.given or name in self.reserved:
             return False
         if name in self.cronjobs and self.cronjobs[name].command != command_line(name):
             return False

@@ -44,7 +44,7 @@ class Command(SysexitsCommand):
         found, more = sources.find_all(self._rows(rows, problems))
         problems += more
         cronjobs = self._cronjobs(problems)
-        plan = replacement.plan(found, Names(cronjobs), folder)
+        plan = replacement.plan(found, Names(cronjobs, _names_of_others()), folder)
         self.stdout.write(as_yaml(plan, cronjobs, problems))
         files = [command_files.deliver(each, write=write) for each in plan.replacements]
         for line, _done in files:
@@ -86,3 +86,14 @@ class Command(SysexitsCommand):
             raise CommandError(
                 f"Left for you: {told}. The lines above say what to do.", returncode=os.EX_DATAERR
             )
+
+
+def _names_of_others() -> frozenset[str]:
+    """Return the names that platform.yaml refuses for a cronjob; a file that is wrong has been reported."""
+    from offbeat.deployment import spec  # noqa: PLC0415  YAML is read on demand
+    from offbeat.deployment.rules import RESERVED  # noqa: PLC0415  as above
+
+    try:
+        return frozenset(RESERVED) | {each.name for each in spec.read().services}
+    except spec.PlatformError:
+        return frozenset(RESERVED)

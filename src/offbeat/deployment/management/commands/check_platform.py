@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self.stderr.write(line)
         errors = len(stale) + sum(message.is_serious() for message in messages)
         if errors:
-            raise CommandError(f"{errors} to mend.", returncode=os.EX_CONFIG)
+            raise CommandError(f"{errors} to fix.", returncode=os.EX_CONFIG)
         platform = spec.read()
         for name in targets:
             self._tell_limits(name, platform)
