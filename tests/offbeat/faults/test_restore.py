@@ -128,9 +128,8 @@ def test_the_procedure(faults, backups, lines, lost):
     discarded = faults.stack.manage("jobs", "discard", str(paid.pk))
 
     assert [each.returncode for each in (released, ticked, discarded)] == [0, 0, 0]
-    assert [line.split() for line in listed.splitlines() if WRITE_LINE in line] == [
-        ["2", "published", "mail", *f"{first.due_at:%Y-%m-%d %H:%MZ}".split(), WRITE_LINE]
-    ]
+    (tally,) = (line.split() for line in listed.splitlines() if WRITE_LINE in line)
+    assert (tally[:3], tally[-2:]) == (["2", "published", "mail"], ["ago", WRITE_LINE])
     assert "offbeat.jobs.tasks.prune\n" in listed
     assert len(lines.seen()) == 2
     assert sum(Job.objects.exclude(pk=lost.pk).values_list("attempt", flat=True)) == 0
