@@ -54,6 +54,11 @@ PLACES = (
 )
 NASTY = (*MOMENTS, *NUMBERS, *TEXTS, *IDS, PLACES[0], PLACES[-1])
 FEW = (MOMENTS[0], NUMBERS[3], "\0", "\ud800", TEXTS[-1])  # for what a page does not look at
+ALIKE = {
+    "discard-all",
+    "run-all-now",
+    "move-all",
+}  # their filters are read by the code that reads those of retry-all
 STATES = ("", "pending", "published", "running", "dead", "succeeded")
 FILTERS = (
     *("state", "task", "queue", "error", "key", "argument", "worker", "batch", "since", "until", "older", "newer"),
@@ -114,7 +119,8 @@ def test_no_address_of_the_ops_pages_breaks(pattern, client, cronjobs):
     """Every parameter of every page, with every nasty value, alone and twice."""
     path = address_of(pattern)
     names = PARAMETERS.get(pattern.name, ())
-    questions = [query(name, value) for name in names for value in NASTY]
+    values = FEW if pattern.name in ALIKE else NASTY
+    questions = [query(name, value) for name in names for value in values]
     questions += [query("unknown", value) for value in FEW]
     questions += [query(name, "2026-11-01", ID) for name in names] + ["=", "&&&", "%", "a[]=1&a[0]=2&a.b=3"]
 
@@ -136,7 +142,8 @@ def test_no_form_of_the_ops_pages_breaks(pattern, client, cronjobs):
     """The same in the body."""
     path = address_of(pattern)
     names = PARAMETERS.get(pattern.name, ())
-    bodies = [query(name, value) for name in names for value in NASTY]
+    values = FEW if pattern.name in ALIKE else NASTY
+    bodies = [query(name, value) for name in names for value in values]
     bodies += [query("next", value) for value in (*FEW, "index", "a:b", "//evil", "a b")] + [
         query("next", "a", "b")
     ]
