@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Of the core's, most wait for processes, so four at a time. The project's may be few, and each process more starts servers.
+# Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "worksteal")
+SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 

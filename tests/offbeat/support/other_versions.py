@@ -41,11 +41,22 @@ LEFT_OUT = (
     "config/test_env_files.py",
     "config/test_redis_prefix.py",
     "jobs/test_sessions.py",  # PostgreSQL's
+    "jobs/test_batches.py",
+    "jobs/test_broker.py",  # Redis'
     "jobs/test_collation.py",
+    "jobs/test_concurrency_keys.py",
     "jobs/test_decisions_on_many.py",
     "jobs/test_pauses.py",
+    "jobs/test_priorities.py",
+    "jobs/test_recovery.py",
+    "jobs/test_relay.py",
+    "jobs/worker/test_command.py",  # Celery's, whose version is one
+    "cronjobs/test_tick_wakeup.py",
+    "cronjobs/test_watchdog.py",  # threads and signals
+    "cronjobs/test_controls.py",
     "jobs/test_search.py",
     "cronjobs/test_row_lock.py",
+    "ops/pages/test_batch.py",
     "ops/pages/test_deciding_many.py",  # every filter x every act: SQL
     "ops/pages/test_nasty_input.py",
     "ops/pages/test_remedies.py",
@@ -61,6 +72,7 @@ LEFT_OUT = (
     "ops/test_doctor.py",
     "ops/logins/test_brake.py",  # counts in Redis, and hashes
     "ops/logins/test_flood.py",
+    "ops/logins/test_trace.py",
     "ops/test_metrics_tools.py",  # others' programs
     "test_architecture.py",
     "test_redaction.py",  # patterns, in time that must be linear
