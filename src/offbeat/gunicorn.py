@@ -124,7 +124,7 @@ class LineLogger(Logger):
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         """Log a request, unless it is a part of a page, or a probe, and went well."""
-        is_small = environ["PATH_INFO"].startswith((settings.STATIC_URL, "/healthz", "/readyz"))
+        is_small = environ.get("PATH_INFO", "").startswith((settings.STATIC_URL, "/healthz", "/readyz"))
         if not is_small or resp.status_code >= HTTPStatus.BAD_REQUEST:
             super().access(resp, req, environ, request_time)
 

@@ -351,7 +351,7 @@ def test_names_end_up_valid_and_unique(printed, tmp_path):
     assert list(cronjobs) == [
         "on",
         "cron-x",
-        "cron",
+        "cron-2",  # `cron` is a word of platform.yaml
         "prune-jobs-2",
         "a-b",
         "a-b-2",

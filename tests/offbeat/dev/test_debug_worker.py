@@ -166,7 +166,7 @@ def test_the_worker_of_up_pauses_meanwhile(hold, tmp_path, capfd):
         supervisor = Supervisor(processes, Setup(log), Readiness(processes, ""))
         launches = supervisor.launches()
         supervisor.apply(launches, set(launches))
-        wait_until(log.exists)
+        wait_until(lambda: log.exists() and log.read_text() == "starts\n")
         web = processes.members["web"].process.pid
 
         assert hold.take()

@@ -62,7 +62,7 @@ class Stack:
         consuming = self.consumers()
         service = worker_service()
         process = self.start(service.name, [*service.argv, *arguments], **environment)
-        self._wait_for(process, lambda: self.consumers() > consuming)
+        self._wait_for(process, lambda: self.consumers() - consuming)
         return process
 
     def web(self, *arguments, **environment) -> Running:
@@ -143,10 +143,10 @@ class Stack:
             for key in sorted(found.keys())
         ]
 
-    def consumers(self) -> int:
-        """Count the workers that wait for messages now."""
+    def consumers(self) -> set[str]:
+        """Give the connections on which workers wait for messages now; of one that was just killed, too."""
         with self.redis.connect() as client:
-            return sum(each["cmd"] == "brpop" for each in client.client_list())
+            return {each["id"] for each in client.client_list() if each["cmd"] == "brpop"}
 
     def _wait_for(self, process, is_ready, seconds=30):
         wait_until(lambda: not process.is_running or is_ready(), seconds)
