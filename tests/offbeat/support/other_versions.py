@@ -83,8 +83,8 @@ PROJECT = (
     "tests/newsletter/test_digest.py",
     "tests/offbeat/project/test_smoke.py",
 )
-# The newest end has the Django of the full run: pages and exports are its matter, not Python's.
-OF_DJANGO = ("ops", "web", "deployment")
+# The newest end has the Django of the full run: pages, exports and slots are its matter, not Python's.
+OF_DJANGO = ("ops", "web", "deployment", "cronjobs")
 OPTIONS = ("-m", "not faults and not browser and not storm", "--numprocesses", "2", "--dist", "worksteal")
 
 

@@ -54,11 +54,8 @@ PLACES = (
 )
 NASTY = (*MOMENTS, *NUMBERS, *TEXTS, *IDS, PLACES[0], PLACES[-1])
 FEW = (MOMENTS[0], NUMBERS[3], "\0", "\ud800", TEXTS[-1])  # for what a page does not look at
-ALIKE = {
-    "discard-all",
-    "run-all-now",
-    "move-all",
-}  # their filters are read by the code that reads those of retry-all
+# Their filters are read by the code that reads those of jobs and of retry-all.
+ALIKE = {"dead-letters", "export", "discard-all", "run-all-now", "move-all"}
 STATES = ("", "pending", "published", "running", "dead", "succeeded")
 FILTERS = (
     *("state", "task", "queue", "error", "key", "argument", "worker", "batch", "since", "until", "older", "newer"),
