@@ -14,10 +14,13 @@ from celery import current_app
 from offbeat.jobs import code, queue_names, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.enqueuer import own_priority, queue_of
+from offbeat.jobs.error_text import line
 from offbeat.jobs.message import RUNNER
 from offbeat.jobs.tasks_backend import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from celery import Task
 
     from offbeat.jobs.tasks_backend.interface import Task as DjangoTask
@@ -54,8 +57,17 @@ def announce() -> None:
 
 def outlines() -> dict[str, dict[str, Any]]:
     """Return what a job of each task gets where its producer says nothing else: Celery's tasks, and those of Django's."""
-    celerys = {name: outline(current_app.tasks[name]) for name in code.tasks()}
-    return celerys | {path: outline_of_djangos(task) for path, task in sorted(registry.known.items())}
+    celerys = {name: _outlined(outline, current_app.tasks[name]) for name in code.tasks()}
+    djangos = {path: _outlined(outline_of_djangos, task) for path, task in sorted(registry.known.items())}
+    return celerys | djangos
+
+
+def _outlined(describe: Callable[[Any], dict[str, Any]], task: Any) -> dict[str, Any]:
+    """Return what is known of a task; of one that nobody can enqueue, why not: it must not spoil the others."""
+    try:
+        return describe(task)
+    except Exception as error:  # noqa: BLE001  whatever its options are
+        return {"problem": line(error)}
 
 
 def outline(task: Task) -> dict[str, Any]:

@@ -219,12 +219,11 @@ def test_djangos_tasks_are_known_with_what_runs_them(row, effects):
     known_code.announce()
     known = KnownCode.objects.get().tasks
 
-    job = by_sql_path(note_for_django.module_path)
+    made = columns(by_sql_path(note_for_django.module_path))
     run_jobs()
 
-    assert columns(job) == columns(Job.objects.get(pk=note_for_django.enqueue("by Django").id)) | {
-        "args": ["by SQL"]
-    }
+    by_django = columns(Job.objects.get(pk=note_for_django.enqueue("by Django").id))
+    assert made == by_django | {"args": ["by SQL"]}
     assert effects("by SQL") == ["done"]
     assert "function of its arguments" in known[note_alone.module_path]["problem"]
     assert refusal("%s", [note_alone.module_path]).endswith("which only the project's Python can call")
@@ -232,6 +231,18 @@ def test_djangos_tasks_are_known_with_what_runs_them(row, effects):
 
 def by_sql_path(path):
     return Job.objects.get(pk=call("%s, '[\"by SQL\"]'", [path]))
+
+
+def test_a_task_that_cannot_be_enqueued_spoils_no_other(monkeypatch):
+    """A worker announces the others; whoever enqueues that one is given the reason."""
+    monkeypatch.setattr(record, "expires", "soon")
+
+    known_code.announce()
+
+    assert refusal("'tests.offbeat.jobs.samples.record'").endswith(
+        "could not convert string to float: 'soon'"
+    )
+    assert call("'no.matter'")
 
 
 @pytest.mark.usefixtures("known")
