@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-HINT = "write sqs:// for the platform's region and role, sqs://?region=eu-central-1, or sqs://key:secret@host:port for a local server"
+HINT = "write sqs:// for the platform's region and role, sqs://?region=eu-central-1, or sqs://key:secret@host:port of a local server"
 
 
 class SqsAddress(NamedTuple):

@@ -30,9 +30,9 @@ def server(tmp_path_factory):
 
 def forget():
     """Forget what a process reads of its settings once."""
-    for each in (sqs_queues.own_prefix, sqs_queues.visibility_timeout, sqs_client._client):
+    for each in (sqs_queues.prefix, sqs_queues.visibility_timeout, sqs_client._client):
         each.cache_clear()
-    sqs_queues.urls.__init__()
+    sqs_queues._urls.clear()
     sqs_losses._watches.clear()
 
 
@@ -73,7 +73,7 @@ def receiver(connection, most=10):
 
 
 def counted(*attributes, queue="mail"):
-    return sqs.count(sqs_queues.name_of(queue), *attributes)
+    return sqs_queues.count(sqs_queues.name_of(queue), *attributes)
 
 
 # Names and addresses
@@ -162,7 +162,7 @@ def test_a_dead_worker_s_messages_come_back(connect):
     name = sqs_queues.name_of("mail")
     simple = receiver(connect())
     simple.put({"number": 1})
-    url = sqs_queues.urls.find(sqs_client.client(), name)
+    url = sqs_queues.find(sqs_client.client(), name)
     sqs_client.client().receive_message(QueueUrl=url, VisibilityTimeout=1)  # a worker that is killed now
 
     message = simple.get(timeout=10)
@@ -210,7 +210,7 @@ def test_a_message_of_kombu_s_own_transport(connect):
             "properties": {"delivery_tag": "1", "delivery_info": {}, "body_encoding": "base64"},
         }
     )
-    sqs.send(sqs_queues.name_of("mail"), [base64.b64encode(text.encode()).decode()])
+    sqs.push(sqs_queues.name_of("mail"), [base64.b64encode(text.encode()).decode()])
 
     assert simple.get(timeout=5).payload == {"number": 7}
 
@@ -228,7 +228,7 @@ def test_a_message_that_is_too_large(connect):
 
 def test_requests_are_filled(broker):
     """Ten messages share a request, as far as they fit."""
-    sqs.send(sqs_queues.name_of("mail"), ["small"] * 23 + ["x" * 700_000] * 2)
+    sqs.push(sqs_queues.name_of("mail"), ["small"] * 23 + ["x" * 700_000] * 2)
 
     assert counted(sqs.VISIBLE) == 25
     assert sqs.purge("mail") == 25
@@ -238,11 +238,11 @@ def test_requests_are_filled(broker):
 def test_a_queue_that_was_deleted_is_made_anew(broker):
     """Whoever sends next makes it; until then nothing waits there."""
     name = sqs_queues.name_of("mail")
-    sqs.send(name, ["one"])
-    sqs_client.client().delete_queue(QueueUrl=sqs_queues.urls.find(sqs_client.client(), name))
+    sqs.push(name, ["one"])
+    sqs_client.client().delete_queue(QueueUrl=sqs_queues.find(sqs_client.client(), name))
 
     assert sqs.waiting("mail") == 0
-    sqs.send(name, ["two"])
+    sqs.push(name, ["two"])
     assert sqs.waiting("mail") == 1
 
 

@@ -15,6 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
+from offbeat.jobs.brokers.sqs_client import SqsError
 from offbeat.jobs.message import published_at
 from offbeat.jobs.worker.sqs_receipts import AT_ONCE, Receipt, Receipts
 from offbeat.jobs.worker.state import worker_state
@@ -66,7 +67,7 @@ class Poll(threading.Thread):
     def _ask(self, room: int) -> None:
         try:
             found = self._receive(room)
-        except sqs_client.errors() as error:
+        except SqsError as error:
             self.is_empty = True  # the others need not wait for it
             if self.is_cancelled:
                 return
@@ -90,7 +91,7 @@ class Poll(threading.Thread):
         )
         return list(answer.get("Messages", ()))
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: SqsError) -> None:
         worker_state.note_broker_lost()
         if not self.logged_at or time.monotonic() - self.logged_at > AFRESH:
             self.logged_at = time.monotonic()

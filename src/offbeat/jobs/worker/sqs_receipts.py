@@ -17,6 +17,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_queues
+from offbeat.jobs.brokers.sqs_client import SqsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,8 +127,8 @@ def _each(receipts: Iterable[Receipt], operation: str, **values: Any) -> set[Rec
             answer = sqs_queues.call(sqs_client.quiet_client(), operation, name, Entries=entries)
             again = {int(each["Id"]) for each in answer.get("Failed", ()) if not each.get("SenderFault")}
             done |= {each for place, each in enumerate(batch) if place not in again}
-    except sqs_client.errors() as error:
-        logger.warning("messages in hand: %s", sqs_client.told(error), extra={"action": "receipts_failed"})
+    except SqsError as error:
+        logger.warning("messages in hand: %s", error, extra={"action": "receipts_failed"})
     return done
 
 
