@@ -21,8 +21,13 @@ VARIANTS = {
 
 def exports():
     """Give (folder, export), the warnings as a file among the others."""
-    platform = spec.read(FOLDER / "platform.yaml")
-    for name, (target, options) in VARIANTS.items():
-        export = export_platform(target, platform, options)
-        warnings = "".join(f"{line}\n" for line in export.warnings)
-        yield name, replace(export, files=(*export.files, File("warnings.txt", warnings)))
+    for name in VARIANTS:
+        yield name, export(name)
+
+
+def export(name):
+    """Give what that folder holds."""
+    target, options = VARIANTS[name]
+    made = export_platform(target, spec.read(FOLDER / "platform.yaml"), options)
+    warnings = "".join(f"{line}\n" for line in made.warnings)
+    return replace(made, files=(*made.files, File("warnings.txt", warnings)))
