@@ -10,6 +10,7 @@ from celery import current_app
 from celery.exceptions import SecurityWarning
 from django.core.management.base import BaseCommand
 
+from offbeat import pools
 from offbeat.boot import exit_process
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         app = current_app._get_current_object()  # noqa: SLF001  the one behind the proxy
         if LEASE not in app.steps["consumer"]:
             exit_process(os.EX_CONFIG, NO_APPLICATION)
+        self._choose_pool(" ".join(argv[2:]), app)
         from celery.bin.celery import celery  # noqa: PLC0415  a few tenths of a second, which no other command pays
 
         _refuse_options(celery.commands["worker"])
@@ -49,6 +51,18 @@ class Command(BaseCommand):
         celery.main(
             [QUIET, *argv[1:2], *FLAGS, *argv[2:]], prog_name="manage.py", auto_envvar_prefix="CELERY"
         )
+
+    @staticmethod
+    def _choose_pool(options: str, app: Any) -> None:
+        """Refuse a pool that is not supported, before Celery imports it; let those of threads and greenlets be Offbeat's."""
+        from offbeat.jobs.worker import pool  # noqa: PLC0415  Celery's, which only a worker needs
+
+        named = pools.chosen(options) or [
+            os.environ.get(pools.VARIABLE) or app.conf.worker_pool or pools.DEFAULT
+        ]
+        if problem := next(filter(None, map(pools.problem, named)), ""):
+            pool.refuse(problem)
+        pool.use_lanes()
 
 
 def _refuse_options(worker: Any) -> None:
