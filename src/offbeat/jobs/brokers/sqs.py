@@ -91,7 +91,7 @@ def oldest_published_at(queue: str, level: int = 0) -> float:
     return watch.lost_before(sql.fetch_one(NOW)[0], sqs_queues.visibility_timeout())
 
 
-def exchange_token(_: str, token: str) -> str:  # noqa: ARG001  it has nowhere to go
+def exchange_token(_: str, token: str) -> str:
     """Return the token that PostgreSQL has: SQS keeps no values. What it lost is found queue by queue (`sqs_losses`)."""
     return str(sql.fetch_one(TOKEN)[0])
 
