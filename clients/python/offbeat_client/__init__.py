@@ -5,7 +5,7 @@ second. Errors of the database that are about a job are EnqueueErrors, and say w
 """
 
 from offbeat_client.call import EnqueueError, KeyBusyError, encode_call
-from offbeat_client.connections import aenqueue, afind_job, afollow_job, enqueue, find_job, follow_job
+from offbeat_client.connections import aenqueue, afind_job, enqueue, find_job
 from offbeat_client.job import FINISHED, Job
 
 __all__ = [
@@ -15,9 +15,7 @@ __all__ = [
     "KeyBusyError",
     "aenqueue",
     "afind_job",
-    "afollow_job",
     "encode_call",
     "enqueue",
     "find_job",
-    "follow_job",
 ]

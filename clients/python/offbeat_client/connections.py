@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,13 +11,12 @@ from offbeat_client.call import EnqueueError, KeyBusyError, encode_call
 from offbeat_client.job import Job, read_job
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from psycopg import AsyncConnection, Connection
 
 FIND = "SELECT offbeat_job(%s)"
-INTERVAL = 1.0  # seconds: a task writes its progress at most so often
 REFUSALS = (
     errors.InvalidParameterValue,
     errors.FeatureNotSupported,
@@ -66,35 +63,6 @@ def find_job(connection: Connection[Any], job_id: UUID) -> Job | None:
 async def afind_job(connection: AsyncConnection[Any], job_id: UUID) -> Job | None:
     """Do the same with an async connection."""
     return read_job(_single(await (await connection.execute(FIND, [job_id])).fetchone()))
-
-
-def follow_job(connection: Connection[Any], job_id: UUID, interval: float = INTERVAL) -> Iterator[Job]:
-    """Give the job each time it has changed, until it has finished; ends where there is none.
-
-    Use a connection in autocommit: in a transaction of the isolation REPEATABLE READ nothing ever changes.
-    """
-    before = None
-    while job := find_job(connection, job_id):
-        if job != before:
-            yield job
-        if job.is_finished:
-            return
-        before = job
-        time.sleep(interval)
-
-
-async def afollow_job(
-    connection: AsyncConnection[Any], job_id: UUID, interval: float = INTERVAL
-) -> AsyncIterator[Job]:
-    """Do the same with an async connection."""
-    before = None
-    while job := await afind_job(connection, job_id):
-        if job != before:
-            yield job
-        if job.is_finished:
-            return
-        before = job
-        await asyncio.sleep(interval)
 
 
 def _single(row: Any) -> Any:
