@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import redis
 from kombu.utils.url import parse_url, url_to_parts
 from redis.backoff import NoBackoff
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, MovedError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from offbeat.variables.redis_forms import MASTER, SENTINEL_PORT
+from offbeat.variables.redis_forms import MASTER, NO_CLUSTER, SENTINEL_PORT
 
 if TYPE_CHECKING:
     from kombu.connection import Connection
@@ -69,6 +70,21 @@ def _behind_sentinels(at: Connection, tls: dict[str, Any], options: dict[str, An
         **options,
         **tls,
     )
+
+
+def cluster_problem(client: redis.Redis) -> str:
+    """Return in one line why this Redis cannot be the broker, "" where it can, or where it does not say. Raises no error."""
+    try:
+        found = client.info("cluster")
+    except (redis.RedisError, OSError):  # down, or a command that a platform does not allow
+        return ""
+    return NO_CLUSTER if isinstance(found, dict) and found.get("cluster_enabled") else ""
+
+
+def explained(error: Exception) -> str:
+    """Return an error in words: those by which a cluster answers name no more than a number."""
+    is_of_cluster = isinstance(error, (MovedError, AskError, ClusterCrossSlotError, ClusterDownError))
+    return NO_CLUSTER if is_of_cluster else f"{type(error).__name__}: {error}"
 
 
 def database_of(virtual_host: str | None) -> int:

@@ -138,6 +138,10 @@ def export(
         raise TakenNameError(
             f'platform.yaml: name: should be another one for {facts.title}, which has something of that name, got "{platform.name}"'
         )
+    if options.keda == "redis" and platform.resources.rabbitmq and not platform.resources.redis:
+        raise MissingKeyError(
+            "--keda redis counts messages in Redis, and platform.yaml has RabbitMQ. Hint: --keda prometheus"
+        )
     wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
     by_hand = tuple(_made_by_hand(platform, facts))
     target = Target(name, ask_for_rabbitmq(platform) if by_hand else platform, facts, options, wake_ups)

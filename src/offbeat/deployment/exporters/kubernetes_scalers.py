@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 JOBS_A_SLOT = 10
 """Jobs that may wait for each process, thread or greenlet of a pod before another pod is started."""
+LONGEST_WAIT = 60
+"""Seconds that the oldest job of a queue may wait: at twice that, there are twice as many pods."""
 PROMETHEUS = "http://prometheus-server.monitoring.svc:9090"
 
 
@@ -59,7 +61,7 @@ def _keda(target: Target, service: Service) -> dict[str, Any]:
         "minReplicaCount": max(service.instances.min, 1),
         "maxReplicaCount": service.instances.max,
         "cooldownPeriod": 600,
-        "triggers": [_trigger(target, service, queue) for queue in service.queues],
+        "triggers": [each for queue in service.queues for each in _triggers(target, service, queue)],
     }
     return manifest(
         target, "keda.sh/v1alpha1", "ScaledObject", service.name, component=service.name, spec=spec
@@ -72,18 +74,24 @@ def _list_of(platform: Platform, queue: str) -> str:
     return f"{said or platform.name}:{queue}"
 
 
-def _trigger(target: Target, service: Service, queue: str) -> dict[str, Any]:
-    threshold = JOBS_A_SLOT * concurrency(target.sized(service), target.platform)[1]
+def _triggers(target: Target, service: Service, queue: str) -> list[dict[str, Any]]:
+    depth = str(JOBS_A_SLOT * concurrency(target.sized(service), target.platform)[1])
     if target.options.keda == "redis":
         # KEDA takes host:port, not a redis:// address: REDIS_ADDRESS goes into the Secret beside it.
         metadata = {
             "addressFromEnv": "REDIS_ADDRESS",
             "listName": _list_of(target.platform, queue),
-            "listLength": str(threshold),
+            "listLength": depth,
         }
-        return {"type": "redis", "metadata": metadata}
-    query = f'max(offbeat_queue_depth{{queue="{queue}"}})'
-    return {
-        "type": "prometheus",
-        "metadata": {"serverAddress": PROMETHEUS, "query": query, "threshold": str(threshold)},
-    }
+        return [{"type": "redis", "metadata": metadata}]
+    # The larger answer counts: many short jobs are seen by their number, a few long ones by how long the first one waits.
+    waits = _prometheus(f'max(offbeat_queue_oldest_age_seconds{{queue="{queue}"}})', str(LONGEST_WAIT))
+    return [
+        _prometheus(f'max(offbeat_queue_depth{{queue="{queue}"}})', depth),
+        waits | {"metricType": "Value"},  # of all pods together, and not for each
+    ]
+
+
+def _prometheus(query: str, threshold: str) -> dict[str, Any]:
+    metadata = {"serverAddress": PROMETHEUS, "query": query, "threshold": threshold}
+    return {"type": "prometheus", "metadata": metadata}
