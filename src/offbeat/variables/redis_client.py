@@ -19,6 +19,9 @@ from offbeat.variables.redis_forms import MASTER, NO_CLUSTER, SENTINEL_PORT
 if TYPE_CHECKING:
     from kombu.connection import Connection
 
+OF_CLUSTER = (MovedError, AskError, ClusterCrossSlotError, ClusterDownError)
+SLOTS = "offbeat:slot-1", "offbeat:slot-2"  # two keys that nobody writes
+
 
 def connect(at: Connection, **options: Any) -> redis.Redis:
     """Return a client with the options of redis-py; it asks nobody yet, and retries nothing unless `retry` says so."""
@@ -74,17 +77,29 @@ def _behind_sentinels(at: Connection, tls: dict[str, Any], options: dict[str, An
 
 def cluster_problem(client: redis.Redis) -> str:
     """Return in one line why this Redis cannot be the broker, "" where it can, or where it does not say. Raises no error."""
-    try:
-        found = client.info("cluster")
-    except (redis.RedisError, OSError):  # down, or a command that a platform does not allow
-        return ""
-    return NO_CLUSTER if isinstance(found, dict) and found.get("cluster_enabled") else ""
+    # A proxy before a cluster does not call itself one, and has no answer for two keys of different slots either.
+    for ask in (
+        lambda: client.info("cluster").get("cluster_enabled"),
+        lambda: client.sunion(*SLOTS) and False,
+    ):
+        try:
+            is_cluster = bool(ask())
+        except OF_CLUSTER:
+            is_cluster = True
+        except (
+            redis.RedisError,
+            OSError,
+            AttributeError,
+        ):  # down, or a command that a platform does not allow
+            is_cluster = False
+        if is_cluster:
+            return NO_CLUSTER
+    return ""
 
 
 def explained(error: Exception) -> str:
     """Return an error in words: those by which a cluster answers name no more than a number."""
-    is_of_cluster = isinstance(error, (MovedError, AskError, ClusterCrossSlotError, ClusterDownError))
-    return NO_CLUSTER if is_of_cluster else f"{type(error).__name__}: {error}"
+    return NO_CLUSTER if isinstance(error, OF_CLUSTER) else f"{type(error).__name__}: {error}"
 
 
 def database_of(virtual_host: str | None) -> int:

@@ -88,6 +88,7 @@ def test_a_unix_socket(faults, server, tmp_path, monkeypatch, url):
     cache._cache.get_client().close()  # noqa: SLF001
 
 
+@pytest.mark.fault("Redis has cluster mode on")
 def test_a_cluster(faults, server, monkeypatch):
     """The worker, the release, ./run up and the doctor say so in one line; a job that is enqueued waits, and says why."""
     server.more = "cluster-enabled yes\n"
