@@ -159,7 +159,7 @@ def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) ->
                 not_sent.append(each)
     except errors() as error:
         breaker.open()
-        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
+        raise BrokerAwayError(redis_client.explained(error)) from error
     breaker.close()
     return not_sent
 

@@ -17,6 +17,23 @@ VARIANTS = {
     "kubernetes-keda-redis": ("kubernetes", Options(keda="redis")),
     "kubernetes-keda-prometheus": ("kubernetes", Options(keda="prometheus")),
 }
+# Where RabbitMQ is made, one where it is not, and one where all servers are a person's own.
+RABBITMQ = ("compose", "dokku", "heroku", "kamal", "kubernetes", "render", "upsun")
+VARIANTS |= {f"{name}-rabbitmq": (name, Options()) for name in RABBITMQ}
+IO = spec.Service(
+    name="io",
+    command="python manage.py worker --queues io --pool threads --concurrency 50",
+    queues=("io",),
+    grace=30,
+)
+
+
+def with_rabbitmq(platform):
+    """Give a platform whose jobs RabbitMQ carries, to a second worker for those that wait for other servers, too."""
+    servers = replace(
+        platform.resources, redis=None, rabbitmq=spec.Resource(version="4.1", injects="BROKER_URL")
+    )
+    return replace(platform, resources=servers, services=(*platform.services, IO))
 
 
 def exports():
@@ -28,6 +45,7 @@ def exports():
 def export(name):
     """Give what that folder holds."""
     target, options = VARIANTS[name]
-    made = export_platform(target, spec.read(FOLDER / "platform.yaml"), options)
+    platform = spec.read(FOLDER / "platform.yaml")
+    made = export_platform(target, with_rabbitmq(platform) if "rabbitmq" in name else platform, options)
     warnings = "".join(f"{line}\n" for line in made.warnings)
     return replace(made, files=(*made.files, File("warnings.txt", warnings)))
