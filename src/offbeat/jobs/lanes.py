@@ -39,10 +39,6 @@ class CompanionLostError(LaneError):
     """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
 
 
-class SharedLossError(LaneError):
-    """It died with several jobs: which of them has killed it is not known."""
-
-
 class Lane:
     """What may interrupt the task of one lane, and when: only while it is open."""
 

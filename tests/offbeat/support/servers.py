@@ -42,7 +42,7 @@ postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False)
 
 settings = private(os.environ) | {
-    **{name: os.environ[name] for name in ("OFFBEAT_ROOT",) if name in os.environ},
+    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_POOL") if name in os.environ},
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,

@@ -4,8 +4,8 @@ The main process consumes, beats and maintains as with prefork, and no task keep
 its process can. So whatever prefork does with a child is done here with the process of the lanes:
 1. a hard limit, or a cancel that did not end a task, retires the process: it gets no more to do, and a new one takes its place;
 2. after `retiring` seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
-3. A process that dies by itself with several jobs has been killed by one of them: none is counted, and each of them runs alone, in a
-   process of one lane, the next time. Who dies alone is counted.
+3. A process that dies by itself with several jobs has been killed by one of them: all are counted, and each of them runs alone, in a
+   process of one lane, from then on. So one that kills its process does that once to others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
 
 from offbeat.jobs import lanes
-from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
+from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -215,6 +215,8 @@ class LanePool(BasePool):
         while not self.is_closed:
             try:
                 self._receive()
+                if worker_state.is_killing_children:  # what they had in hand goes back as it came
+                    continue
                 with self.lock:
                     self._bury()
                     self._enforce_limits(time.monotonic())
@@ -281,10 +283,9 @@ class LanePool(BasePool):
             elif was_doomed:
                 reason = "its process was killed for another of its jobs"
                 self._fail(call, CompanionLostError(reason), call.on_failure)
-            elif len(lost) > 1:
-                self.suspects.add(call.id)
-                self._fail(call, SharedLossError(how), call.on_failure)
             else:
+                if len(lost) > 1:
+                    self.suspects.add(call.id)
                 self._fail(call, LaneError(how), call.on_failure)
 
     def _calls_of(self, process: LaneProcess) -> list[Call]:
