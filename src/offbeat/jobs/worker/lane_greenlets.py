@@ -31,7 +31,7 @@ def main(descriptor: int) -> None:
     from offbeat.jobs.worker.lane_channel import Channel
 
     channel = Channel(socket.socket(fileno=descriptor))
-    setup, *_ = channel.receive()
+    setup = channel.receive_one()
     sys.path[:] = setup.path
     app = _load(setup)
     from offbeat.jobs import event_loop, lanes

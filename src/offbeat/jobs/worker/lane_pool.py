@@ -22,6 +22,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
 from celery.concurrency.base import BasePool
 
 from offbeat.jobs import lanes
@@ -29,7 +30,7 @@ from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
-from offbeat.jobs.worker.lane_channel import Done, Interrupt, Run
+from offbeat.jobs.worker.lane_channel import Done, Interrupt, LaneLost, Ready, Run
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class LanePool(BasePool):
         self.suspects: set[str] = set()  # ids of calls that have died together
         self.is_closed = False
         lanes_of_worker.pool = self
-        self._start_process(self.limit)
+        self._wait_for(self._start_process(self.limit))
         threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
 
     def register_with_event_loop(self, loop: Any) -> None:
@@ -162,6 +163,14 @@ class LanePool(BasePool):
                 self._doom(call, partial(self._fail, call, LaneError(reason), call.on_failure))
 
     # Processes
+
+    @staticmethod
+    def _wait_for(process: LaneProcess) -> None:
+        """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
+        with suppress(EOFError):
+            if isinstance(process.channel.receive_one(), Ready):
+                return
+        raise WorkerLostError("the process of the pool's threads or greenlets ended when it started")
 
     def _start_process(self, size: int, *, is_alone: bool = False) -> LaneProcess:
         numbers = [next(self.numbers) for _ in range(size)]
@@ -243,8 +252,10 @@ class LanePool(BasePool):
                     self._take(process, frame)
 
     def _take(self, process: LaneProcess, frame: Any) -> None:
+        if isinstance(frame, Ready):
+            return
         call = self.running.pop(frame.lane, None)
-        if not isinstance(frame, Done):
+        if isinstance(frame, LaneLost):
             lanes.living.discard(frame.lane)
             process.is_retiring = True
             if call:

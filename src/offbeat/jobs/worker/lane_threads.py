@@ -16,7 +16,7 @@ from celery.concurrency.prefork import process_initializer
 from django.db import connections
 
 from offbeat.jobs import lanes
-from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Run
+from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Ready, Run
 
 if TYPE_CHECKING:
     import uuid
@@ -72,13 +72,12 @@ def serve(
     threads = {number: LaneThread(number, worker, channel) for number in numbers}
     for each in threads.values():
         each.start()
+    channel.send(Ready(numbers[0]))
     while True:
         try:
-            frames = channel.receive()
+            _obey(channel.receive_one(), threads)
         except EOFError:
             break
-        for frame in frames:
-            _obey(frame, threads)
     signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
 
 
