@@ -14,6 +14,7 @@ from offbeat.jobs import (
     batches,
     broker,
     concurrency_keys,
+    known_code,
     loss_token,
     pauses,
     reconciler,
@@ -77,6 +78,7 @@ def maintenance_tasks(
         PeriodicTask("late jobs", often, reconciler.expire_late_jobs),
         PeriodicTask("unknown jobs", often, maintenance.bury_unknown_jobs),
         PeriodicTask("batches", often, batches.settle_all),
+        PeriodicTask("known code", known_code.INTERVAL, known_code.announce, pause=often),
         PeriodicTask("free keys", settings.busy_retry, concurrency_keys.hand_over_free_keys),
         PeriodicTask("stuck consumer", often, lambda: maintenance.stop_if_stuck(stop_worker)),
     ]

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 QUIET = "--quiet"  # a banner of fourteen lines, of which a log would make fourteen entries
 LEASE = "offbeat.jobs.worker.lease:Lease"
+# Options of Celery's worker, by their names there, that a platform's own worker cannot have.
+REFUSED = {
+    "beat": "without -B or --beat: the platform's own cronjobs replace it",
+    "detach": "without -D or --detach: the platform watches the process that it has started",
+}
 NO_APPLICATION = (
     "Celery has no application that runs jobs. Hint: make one with offbeat.celery.create_app() beside the settings, "
     "and import it in their package's __init__.py."
@@ -37,6 +42,7 @@ class Command(BaseCommand):
         self._choose_pool(" ".join(argv[2:]), app)
         from celery.bin.celery import celery  # noqa: PLC0415  a few tenths of a second, which no other command pays
 
+        _refuse_options(celery.commands["worker"])
         # `manage.py release` has made the checks, and refused what is wrong.
         os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
         celery.params[0].default = app  # as Celery's own start() does, which loses the exit code
@@ -57,3 +63,16 @@ class Command(BaseCommand):
         if problem := next(filter(None, map(pools.problem, named)), ""):
             pool.refuse(problem)
         pool.use_lanes()
+
+
+def _refuse_options(worker: Any) -> None:
+    """Have options refused wherever they come from: the command line, or one of the variables that Celery's command line reads."""
+
+    def refuse(_: Any, option: Any, value: Any) -> Any:
+        if value:
+            exit_process(os.EX_CONFIG, f"The worker should be started {REFUSED[option.name]}.")
+        return value
+
+    for option in worker.params:
+        if option.name in REFUSED:
+            option.callback = refuse
