@@ -64,7 +64,7 @@ def test_who_dies_after_the_request(faults):
     first, second = (tasks.never_end_long.enqueue(name) for name in ("child", "worker"))
     ask_for_cancel(faults, first, "child")
     ask_for_cancel(faults, second, "worker")
-    psutil.Process(Effect.objects.get(label="child", what="start").pid).kill()
+    psutil.Process(Job.objects.get(pk=first.pk).pid).kill()
     found = [wait_until_cancelled(faults, first)]
     worker.kill()
     stopping = faults.quick_worker(**SLOWLY)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
-import socket
 import struct
 import threading
-import uuid  # noqa: TC003  of a NamedTuple
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billiard.einfo import ExceptionInfo
 from celery.exceptions import CeleryError
+
+if TYPE_CHECKING:
+    import socket
+    import uuid
+    from collections.abc import Sequence
 
 LENGTH = struct.Struct("!I")
 CHUNK = 65_536
@@ -19,7 +22,7 @@ CHUNK = 65_536
 class Setup(NamedTuple):
     """What a process of greenlets has to know, as it inherits nothing."""
 
-    numbers: list[int]
+    numbers: Sequence[int]
     worker: uuid.UUID
     hostname: str
     name: str

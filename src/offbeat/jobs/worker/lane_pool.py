@@ -1,11 +1,11 @@
 """Pools of threads and of greenlets, in place of Celery's: they run in a process of their own, which the main process can end.
 
-The main process consumes, beats and maintains as with prefork, and no task keeps it from that. A thread cannot be ended from outside,
-its process can. So whatever prefork does with a child is done here with the process of the lanes:
+The main process consumes, beats and maintains as with prefork, and no task keeps it from that. A thread cannot be ended from
+outside, its process can. So whatever prefork does with a child is done here with the process of the lanes:
 1. a hard limit, or a cancel that did not end a task, retires the process: it gets no more to do, and a new one takes its place;
-2. after `retiring` seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
-3. A process that dies by itself with several jobs has been killed by one of them: all are counted, and each of them runs alone, in a
-   process of one lane, from then on. So one that kills its process does that once to others.
+2. after RETIRING seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
+3. A process that dies by itself with several jobs has been killed by one of them: all are counted, and each of them runs alone,
+   in a process of one lane, from then on. So one that kills its process does that once to others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
-from offbeat.jobs.worker.lane_channel import Done, Interrupt, LaneLost, Ready, Run
+from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class LanePool(BasePool):
     def register_with_event_loop(self, loop: Any) -> None:
         self.hub = loop
 
-    def on_apply(
+    def on_apply(  # noqa: PLR0917  as Celery calls it
         self,
         target: Any,
         args: Any = (),
@@ -271,7 +271,7 @@ class LanePool(BasePool):
         self._assign()
 
     def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:
-        """Tell whether a process has done enough: each lane as many calls as a child of prefork, or used more memory than it may."""
+        """Tell whether a process has done enough: as many calls a lane as a child of prefork, or used more memory than it may."""
         most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
         is_large = bool(memory) and kilobytes > memory
         return is_large or (bool(most) and process.calls >= most * len(process.numbers))
