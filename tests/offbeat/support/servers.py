@@ -45,7 +45,7 @@ parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
 shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
 
 settings = private(os.environ) | {
-    **{name: os.environ[name] for name in ("OFFBEAT_ROOT",) if name in os.environ},
+    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_POOL") if name in os.environ},
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
