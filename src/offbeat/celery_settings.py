@@ -15,10 +15,13 @@ from offbeat.variables.values import LINE
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
 REDIS_CA = env.parsed("REDIS_CA", authority_file, "", is_secret=True)  # a file, whatever was given
 REDIS = redis_url.read(
-    env.url(
+    env.parsed(
         "REDIS_URL",
-        ["redis", "rediss"],
+        redis_url.form,
+        "",
         hint="set it on the platform, or run ./run up for an embedded Redis.",
+        is_required=True,
+        is_secret=True,
     ),
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
     authority=REDIS_CA,
@@ -74,6 +77,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 5,  # seconds; a half-open socket is noticed within 20
     **PUBLISH_RETRY,
+    **REDIS.transport,  # the sentinels' primary
 }
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from itertools import count
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -50,8 +49,7 @@ def postgres_address() -> str:
 
 
 def redis_address() -> str:
-    url = urlsplit(settings.REDIS_URL)
-    return f"{url.hostname or 'the local socket'}:{url.port or 6379}"
+    return str(settings.REDIS)
 
 
 def _ask_postgres() -> None:
@@ -64,8 +62,7 @@ def _ask_postgres() -> None:
 
 
 def _ask_redis() -> None:
-    at = settings.REDIS
-    with redis.Redis.from_url(at.url, socket_connect_timeout=2, socket_timeout=2, **at.tls) as client:
+    with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
         client.ping()
 
 

@@ -51,6 +51,7 @@ def test_a_second_release_changes_nothing(empty):
     assert "No migrations to apply." in done.stdout
 
 
+@pytest.mark.fault("another session holds the release's lock")
 def test_a_release_waits_for_the_one_that_migrates(empty):
     """Two at once take turns: the second touches no table before the first is done."""
     url = empty.postgres.url_of(EMPTY)
@@ -104,6 +105,7 @@ def test_a_migration_goes_on_when_its_table_is_free(stack):
     assert release.wait(60) == 0
 
 
+@pytest.mark.fault("a release dies, or runs behind a pooler in transaction mode")
 def test_a_release_that_died_leaves_its_lock_to_the_next(empty):
     """The lock belongs to a connection: a killed release holds nobody up."""
     other = psycopg.connect(empty.postgres.url_of(EMPTY), autocommit=True)

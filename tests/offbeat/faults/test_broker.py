@@ -22,6 +22,7 @@ def published():
     return Job.objects.filter(state="published").count()
 
 
+@pytest.mark.fault("Redis is emptied, or restarts without its data")
 def test_an_emptied_redis(faults):
     """FLUSHALL with hundreds of jobs published and four running: all are done, none twice, published again within 10 seconds."""
     faults.worker(WORKER_CONCURRENCY="4")
@@ -48,6 +49,7 @@ def test_an_emptied_redis(faults):
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 504
 
 
+@pytest.mark.fault("Redis is restored from an old backup")
 def test_a_restored_backup(faults):
     """Messages of an old backup start nothing twice, and jobs that the backup does not know of are published again."""
     old = [tasks.work.enqueue(f"old-{number}") for number in range(30)]
@@ -72,6 +74,7 @@ def test_a_restored_backup(faults):
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 50
 
 
+@pytest.mark.fault("a message is delivered twice, even at the same moment")
 def test_a_message_delivered_twice(faults):
     """Two copies of one message, taken by two slots at once, make one execution."""
     job = tasks.work.enqueue("twice", 2)
@@ -86,6 +89,9 @@ def test_a_message_delivered_twice(faults):
     assert faults.happened("twice", "start") == 1
 
 
+@pytest.mark.fault(
+    "a message is popped from Redis and lost, or its worker dies before it starts the job", "a long backlog"
+)
 def test_a_lost_message(faults):
     """A published job whose message is gone is published again, while what waits in a long queue is not."""
     loss_token.check()  # the first look would publish everything again
@@ -105,6 +111,7 @@ def test_a_lost_message(faults):
     assert sum(map(int, counts)) <= 1 + 2
 
 
+@pytest.mark.fault("a publish that timed out but arrived")
 def test_a_publish_that_timed_out_and_landed(faults):
     """A publish that timed out, and yet arrives when Redis goes on, makes one effect."""
     faults.quick_worker()
@@ -121,6 +128,7 @@ def test_a_publish_that_timed_out_and_landed(faults):
     assert faults.happened("landed", "start") == 1
 
 
+@pytest.mark.fault("a connection is closed, or half open, while a job runs")
 def test_a_silent_connection(faults):
     """A worker on a half-open connection consumes again within 20 seconds, by itself; what the socket swallowed is not lost."""
     proxy = Proxy(faults.redis.url)
@@ -141,6 +149,7 @@ def test_a_silent_connection(faults):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("a connection is closed, or half open, while a job runs")
 @pytest.mark.parametrize("durable", [True, False], ids=["job", "plain"])
 def test_a_cut_connection(faults, durable):
     """A connection that closes in the middle of a task never makes two live copies of it."""
@@ -166,6 +175,7 @@ def overlap(label):
     return Effect.objects.filter(label=label, what="start", at__gt=begun.at).exists()
 
 
+@pytest.mark.fault("Redis is full (`noeviction`)")
 def test_a_full_redis(faults):
     """Redis at maxmemory with noeviction: the worker stays, enqueueing answers, and all is done when there is room."""
     worker = faults.quick_worker()
@@ -184,6 +194,7 @@ def test_a_full_redis(faults):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("Redis is down, or accepts connections and never answers")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_under_load(faults, silent):
     """While Redis is away every request is answered and every job kept; then all are done once, without a restart."""
@@ -212,6 +223,7 @@ def test_redis_away_under_load(faults, silent):
     assert Effect.objects.filter(what="done").count() == load.answered
 
 
+@pytest.mark.fault("Redis goes down while every child of a worker ends its job")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_while_every_slot_ends(faults, silent):
     """No message can be acknowledged: the worker, whose hands are full, reconnects all the same and takes the next job."""
@@ -230,6 +242,7 @@ def test_redis_away_while_every_slot_ends(faults, silent):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("Redis is down, or accepts connections and never answers")
 def test_enqueueing_is_bounded_while_redis_is_silent(faults):
     """The first enqueue that meets a silent Redis waits for a bounded time, the next ones not at all."""
     faults.redis.pause()

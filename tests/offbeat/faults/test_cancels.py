@@ -57,6 +57,7 @@ def test_running_jobs_are_cancelled(faults):
     stays(lambda: not Job.objects.filter(attempt__gt=1).exists(), seconds=1)
 
 
+@pytest.mark.fault("a running job is cancelled, and its process or its worker is killed before it ends")
 def test_who_dies_after_the_request(faults):
     """The process of the job, its worker with all of them, or one that stops: the job is cancelled, and never run again."""
     worker = faults.quick_worker(**SLOWLY)
@@ -80,6 +81,7 @@ def ask_for_cancel(faults, job, label):
     assert cancel(job.pk, WHY) == Cancelled.ASKED
 
 
+@pytest.mark.fault("a running job is cancelled, and its process or its worker is killed before it ends")
 def test_cancels_in_a_storm(faults):
     """Short jobs are cancelled at any moment, while workers are killed: each has succeeded or is cancelled, and none is both.
 

@@ -73,6 +73,7 @@ def clocked(faults):
     faults.postgres.set_clock(0)
 
 
+@pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_step_forward(clocked):
     """300 s ahead at once: no worker is taken for dead, no running job is begun again, and each worker reports it once."""
     workers = [clocked.quick_worker(), clocked.quick_worker()]
@@ -92,6 +93,7 @@ def test_a_step_forward(clocked):
         assert worker.output.count("clock has been set") == 1
 
 
+@pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_worker_dies_after_a_step_forward(clocked):
     """Its jobs are due again as after any other death, and only its."""
     first, second = clocked.quick_worker(), clocked.quick_worker()
@@ -107,6 +109,7 @@ def test_a_worker_dies_after_a_step_forward(clocked):
     assert ledger_pids() == {first.pid, second.pid} - {dead.pid}
 
 
+@pytest.mark.fault("PostgreSQL's clock is set back")
 def test_a_worker_dies_and_the_clock_steps_back(clocked):
     """Its last heartbeat lies 100 s in the future by then: it is lost as soon as any other, also for a new worker."""
     first = clocked.quick_worker()
@@ -125,6 +128,7 @@ def test_a_worker_dies_and_the_clock_steps_back(clocked):
     assert Job.objects.get(pk=job.pk).attempt == 3
 
 
+@pytest.mark.fault("PostgreSQL's clock is set back")
 def test_what_was_due_before_a_step_back(clocked):
     """Jobs that waited for Redis, and were due, are published when it is back; one that was not due yet keeps its time."""
     worker = clocked.quick_worker()
@@ -144,6 +148,7 @@ def test_what_was_due_before_a_step_back(clocked):
     assert Job.objects.get(pk=later.pk).due_at.year == 2100
 
 
+@pytest.mark.fault("PostgreSQL's clock is set back")
 def test_enqueued_before_a_step_back_and_begun_after_it(clocked):
     """A message that waits while the clock is set back by 100 s is begun at once: nothing stands still."""
     job = tasks.work.enqueue("waiting")
@@ -154,6 +159,7 @@ def test_enqueued_before_a_step_back_and_begun_after_it(clocked):
     assert clocked.wait_for_state(job, "succeeded", seconds=20).attempt == 1
 
 
+@pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_step_forward_buries_no_refused_job(clocked):
     """It has not been unknown for two hours because the clock was set."""
     worker = clocked.quick_worker()

@@ -118,6 +118,7 @@ def test_a_tick_with_stalled_servers(faults):
     assert set(Job.objects.values_list("state", flat=True)) == {"pending"}
 
 
+@pytest.mark.fault("an open transaction holds a cronjob's row")
 def test_a_cronjob_that_somebody_holds(faults):
     """A psql left open on a cronjob's row costs a wake-up seconds and is named: 75. Then the slot is claimed, by whoever comes."""
     line = command(minutes_ago=1)

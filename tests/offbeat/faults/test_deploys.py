@@ -27,6 +27,9 @@ def assert_all_ran_once(faults, count):
     assert (list(ends), Job.objects.count()) == ([("succeeded", 1, 0)], count)
 
 
+@pytest.mark.fault(
+    "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
+)
 def test_a_deploy_that_begins_with_web(faults):
     """New tasks, a changed signature and a batch of new jobs wait for the next version's worker, and say so; the rest goes on."""
     old = faults.quick_worker()
@@ -58,6 +61,9 @@ def test_a_deploy_that_begins_with_web(faults):
     assert Batch.objects.get().finished_at is not None
 
 
+@pytest.mark.fault(
+    "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
+)
 def test_both_versions_at_work(faults):
     """What either version enqueues is run, once, by a worker that knows it: also while both are busy."""
     faults.quick_worker()
@@ -75,6 +81,9 @@ def test_both_versions_at_work(faults):
     assert_all_ran_once(faults, 200)
 
 
+@pytest.mark.fault(
+    "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
+)
 def test_a_deploy_that_is_rolled_back(faults):
     """What the version before had enqueued waits for it, and runs when it is back."""
     with faults.stack.other_version(NEXT):
@@ -91,6 +100,9 @@ def test_a_deploy_that_is_rolled_back(faults):
     assert_all_ran_once(faults, 40)
 
 
+@pytest.mark.fault(
+    "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
+)
 def test_a_task_that_nobody_knows(faults):
     """After `unknown_after` seconds without a worker that knows it, it is a dead letter; the worker goes on."""
     worker = faults.quick_worker(OFFBEAT_JOBS_UNKNOWN_AFTER="3")
@@ -106,6 +118,7 @@ def test_a_task_that_nobody_knows(faults):
     assert worker.is_running
 
 
+@pytest.mark.fault("a deploy enqueues thousands of jobs that the old workers do not know")
 def test_a_burst_of_new_jobs(faults):
     """Thousands that the old worker does not know are refused beside its own work, and it does not take itself for stuck."""
     worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="3")

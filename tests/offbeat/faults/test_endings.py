@@ -26,6 +26,9 @@ ENDS = {
 }
 
 
+@pytest.mark.fault(
+    "a task ends with `SystemExit` (also `sys.exit(0)`), `KeyboardInterrupt`, `GeneratorExit`, `CancelledError` or `MemoryError`"
+)
 def test_what_ends_processes_ends_a_task(faults):
     """SystemExit, KeyboardInterrupt, MemoryError and their like: a dead letter at once, with its traceback, after one attempt."""
     worker = faults.quick_worker()
@@ -48,6 +51,7 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
+@pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
 def test_a_process_that_a_task_forked(faults, how):
     """It comes back from the task like its parent, and ends there: one attempt, one answer, no worker beside the worker."""
@@ -68,6 +72,7 @@ def test_a_process_that_a_task_forked(faults, how):
     wait_until(lambda: len([child for child in worker.children() if child.status() != "zombie"]) == before)
 
 
+@pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
 @pytest.mark.parametrize(
     "task", [tasks.fork_in_a_transaction, tasks.fork_in_a_block], ids=["atomic", "block"]
@@ -83,6 +88,7 @@ def test_a_fork_in_a_transaction(faults, task, how):
     assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
 
 
+@pytest.mark.fault("an `on_commit` function of an `atomic` task raises an error")
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
     worker = faults.quick_worker()
@@ -99,6 +105,7 @@ def test_an_error_after_the_commit(faults):
     assert "on_commit_failed" in worker.output
 
 
+@pytest.mark.fault("a task does not close a transaction")
 def test_a_transaction_that_is_left_open(faults):
     """The task's changes are rolled back, and the job says so; the next jobs of its process are well."""
     faults.quick_worker(WORKER_CONCURRENCY="1")
@@ -121,6 +128,7 @@ def test_a_transaction_that_is_left_open(faults):
         assert cursor.fetchone()[0] == 0
 
 
+@pytest.mark.fault("a task changes settings of its database session")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
     """Settings of the session do not reach the next task, be it a job or a plain one."""
@@ -134,6 +142,7 @@ def test_a_session_that_is_changed(faults, how):
     wait_until(lambda: faults.happened("plain"))
 
 
+@pytest.mark.fault("Redis restarts while jobs run")
 def test_time_limits_outlive_a_reconnect(faults):
     """Redis restarts while jobs run: their own limits and the global one hold, and the log tells of no job being terminated."""
     worker = faults.worker(WORKER_CONCURRENCY="4", TESTS_TASK_TIME_LIMIT="9")
@@ -162,6 +171,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
+@pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")
 def test_deadlocks(faults):
     """Jobs that lock the same rows the other way round: each is done, once, and none is charged for giving way."""
     prepare_rows(2)
@@ -194,6 +204,7 @@ def _enqueue_batch():
     return True
 
 
+@pytest.mark.fault("the jobs of a batch end at the same moment, in serializable transactions")
 def test_serializable_transactions(faults):
     """A batch under PostgreSQL's strictest isolation: nobody is charged for a conflict, and what follows follows once."""
     with faults.postgres.connect() as server:
@@ -212,6 +223,7 @@ def test_serializable_transactions(faults):
     assert (faults.happened("success"), faults.happened("failure")) == (1, 0)
 
 
+@pytest.mark.fault("hundreds of jobs of one `concurrency_key`")
 def test_many_jobs_of_one_key(faults):
     """Hundreds that wait for one key: one at a time, handed on at once, without errors in PostgreSQL or rounds of waiting."""
     with faults.postgres.connect() as server:

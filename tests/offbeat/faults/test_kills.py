@@ -24,6 +24,7 @@ def running_child(label):
     return Effect.objects.filter(label=label, what="start").latest("id").pid
 
 
+@pytest.mark.fault("a pool child is killed")
 def test_a_killed_child(faults):
     """A job whose pool child is killed runs again within 5 seconds, as attempt 2."""
     faults.worker()
@@ -41,6 +42,7 @@ def test_a_killed_child(faults):
     assert faults.happened("child") == 1
 
 
+@pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
     """A job of a worker that was killed with all its processes runs again on another within 60 seconds, with one effect."""
     first = faults.worker()
@@ -69,6 +71,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
+@pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
     """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
     worker = faults.quick_worker()
@@ -82,6 +85,7 @@ def test_a_worker_killed_with_a_job_in_hand(faults):
     assert faults.happened("in hand", "start") == 1
 
 
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_worker_stopped_with_a_job_in_hand(faults):
     """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
     worker = faults.worker(OFFBEAT_JOBS_DRAIN="1")
@@ -97,6 +101,7 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
     )  # the new child may have begun it just before it was stopped, too
 
 
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_with_time_to_finish(faults, everybody):
     """SIGTERM lets a job finish that is shorter than the grace, be it sent to the worker or, as on Heroku, to every process."""
@@ -111,6 +116,7 @@ def test_a_stop_with_time_to_finish(faults, everybody):
     assert faults.happened("short", "start") == faults.happened("short") == 1
 
 
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_message_that_comes_with_the_stop(faults):
     """A job that was taken in the moment of SIGTERM has the whole grace: it is finished, not killed and begun again."""
     worker = faults.worker(OFFBEAT_JOBS_DRAIN="20")
@@ -127,6 +133,7 @@ def test_a_message_that_comes_with_the_stop(faults):
     assert faults.happened("last", "start") == 1
 
 
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_without_time_to_finish(faults, everybody):
     """SIGTERM hands a job back that is longer than the grace: due again at once, not charged, and done once elsewhere."""
@@ -148,6 +155,7 @@ def test_a_stop_without_time_to_finish(faults, everybody):
     assert faults.happened("long") == 1
 
 
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_stop_while_jobs_wait(faults):
     """A stopping worker takes no further job: what waits is neither lost nor run twice."""
     worker = faults.worker()
@@ -164,6 +172,7 @@ def test_a_stop_while_jobs_wait(faults):
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="succeeded", attempt=1).count() == 20
 
 
+@pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_a_frozen_worker(faults):
     """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""
     frozen = faults.quick_worker()
@@ -195,6 +204,7 @@ def is_transaction_open():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_frozen_worker_with_an_atomic_job(faults):
     """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
     frozen = faults.quick_worker()
@@ -213,6 +223,7 @@ def test_a_frozen_worker_with_an_atomic_job(faults):
     assert faults.happened("atomic") == 1
 
 
+@pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_the_frozen_worker_appears_again(faults):
     """A worker that was declared lost is in the ledger again once it beats."""
     worker = faults.quick_worker()

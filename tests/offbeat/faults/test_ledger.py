@@ -37,6 +37,7 @@ tasks.work.enqueue("survivor")
 """
 
 
+@pytest.mark.fault("a crash between commit and publish", "a crash after the publish")
 @pytest.mark.parametrize("first", ["pass", "publish(messages, **how)"], ids=["before publishing", "after it"])
 def test_a_death_between_postgres_and_redis(faults, first):
     """A process killed after the commit, before or after it published, leaves a job that is executed once."""
@@ -57,6 +58,7 @@ def test_a_death_between_postgres_and_redis(faults, first):
     assert faults.happened("survivor", "start") == 1
 
 
+@pytest.mark.fault("PostgreSQL restarts")
 def test_postgres_restarts_under_load(faults):
     """PostgreSQL restarts while jobs are enqueued and run: none is lost, none succeeds twice, the workers recover by themselves."""
     workers = [faults.quick_worker(), faults.quick_worker()]
@@ -78,6 +80,7 @@ def test_postgres_restarts_under_load(faults):
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 
+@pytest.mark.fault("PostgreSQL restarts")
 @pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
 def test_postgres_restarts_under_a_running_job(faults, task):
     """A job that outlives a restart of PostgreSQL is recorded when it is back, whatever passes meanwhile: no second attempt."""
@@ -94,6 +97,7 @@ def test_postgres_restarts_under_a_running_job(faults, task):
     assert (done.attempt, done.crashes) == (1, 0)
 
 
+@pytest.mark.fault("PostgreSQL is down for longer than a heartbeat may be late")
 def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
     """While PostgreSQL is down nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
     for _ in range(2):
@@ -125,6 +129,28 @@ def test_the_answer_to_a_beginning_is_lost(faults):
 
     done = faults.wait_for_state(job, "succeeded")
     assert (done.attempt, done.history[0]["reason"]) == (2, "its process died: exitcode 75")
+
+
+REFUSE = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON offbeat_jobs_job FOR EACH ROW WHEN (NEW.state = 'succeeded' AND NEW.attempt = 1)
+        EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
+def test_the_end_is_refused(faults):
+    """By a full disk, say: the child exits, and the job runs again; the attempt is counted, and the worker goes on."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    worker = faults.quick_worker(OFFBEAT_JOBS_PATIENCE="0")
+    job = tasks.rest.enqueue(0)
+
+    done = faults.wait_for_state(job, "succeeded")
+
+    assert (done.attempt, done.crashes) == (2, 1)
+    assert done.history[0]["reason"] == "its process died: exitcode 75"
+    assert worker.is_running
 
 
 def enqueue_until(stop, enqueued):

@@ -71,6 +71,7 @@ def beats(worker, times=3, seconds=30):
     wait_until(enough, seconds, pause=0.1)
 
 
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
     """The other jobs of that worker are due again all the same, the log says who holds the row, and then that one is, too."""
     lost = faults.quick_worker()
@@ -93,6 +94,7 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
     assert Job.objects.get(pk=free.pk).attempt == 2
 
 
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_whose_child_was_killed(faults, held):
     """It is due again when its row is free; that of the next child that dies is not kept waiting."""
     worker = faults.quick_worker(WORKER_CONCURRENCY="3")
@@ -111,6 +113,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
 def test_a_locked_table(faults, held, table):
     """While somebody alters a table, a worker says who, and is neither silent to the probe nor taken for dead afterwards."""
@@ -131,6 +134,7 @@ def test_a_locked_table(faults, held, table):
     assert heartbeats().keys() == pids
 
 
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
     """A worker whose own row is held cannot beat: it says so, and is not taken for dead when the row is free again."""
     worker, other = faults.quick_worker(), faults.quick_worker()
@@ -144,6 +148,7 @@ def test_a_locked_worker(faults, held):
     beats(worker)
 
 
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     """It hands back what it can, says what it could not, and leaves within its grace; that job is run when its row is free."""
     worker = faults.quick_worker(OFFBEAT_JOBS_DRAIN="1")
@@ -160,6 +165,7 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 @pytest.mark.parametrize("how", ["job", "plain"])
 def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     """The statement that it interrupts has no effect afterwards; a job is not charged, and is done when the row is free."""
@@ -183,6 +189,7 @@ def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     assert count() == (1 if how == "job" else 0)
 
 
+@pytest.mark.fault("a task catches the soft time limit and cleans up")
 def test_cleaning_up_after_a_soft_limit(faults):
     """A task may still use the database when a limit has interrupted its statement; the limit is its answer, after one attempt."""
     faults.quick_worker()
@@ -194,6 +201,7 @@ def test_cleaning_up_after_a_soft_limit(faults):
     assert faults.happened("limit", "cleaned") == 1
 
 
+@pytest.mark.fault("a machine freezes between the `UPDATE` that ends a job and its `COMMIT`")
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
     frozen = faults.quick_worker()
@@ -212,6 +220,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     assert faults.happened("frozen") == 1
 
 
+@pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""
     count = counter("row")
@@ -235,6 +244,7 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     beats(frozen)
 
 
+@pytest.mark.fault("a machine freezes inside an `atomic` task")
 @needs_pgbouncer
 def test_a_machine_frozen_behind_a_pooler(faults):
     """A pooler in transaction mode passes the names of sessions on: those of a lost worker are ended there too."""
@@ -255,6 +265,7 @@ def test_a_machine_frozen_behind_a_pooler(faults):
     beats(worker)
 
 
+@pytest.mark.fault("a child is killed while its statement waits for a lock")
 def test_a_child_killed_while_its_statement_waits(faults, held):
     """The statement is ended before the job is due again: it has no effect after its death. The job is not charged."""
     count = counter("row")

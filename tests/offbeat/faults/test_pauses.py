@@ -86,6 +86,7 @@ def test_a_task_is_paused_and_goes_on(faults):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("workers are killed, or Redis is emptied, while queues and tasks are paused")
 def test_pauses_in_a_storm(faults):
     """Workers are killed and Redis is emptied while pauses come and go: nothing starts meanwhile, and all have run once in the end.
 

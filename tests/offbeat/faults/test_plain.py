@@ -30,6 +30,9 @@ def test_a_killed_worker(faults):
     assert time.monotonic() - killed < 75
 
 
+@pytest.mark.fault(
+    "a worker is killed while it restores plain messages of dead workers, and holds the lock for that"
+)
 def test_a_worker_killed_while_it_looks(faults):
     """A worker that dies while it looks for messages of dead workers keeps the others from looking for seconds, not minutes."""
     options = {"VISIBILITY_TIMEOUT": "6", "OFFBEAT_JOBS_HEARTBEAT_FILE": str(faults.stack.folder / "beat")}

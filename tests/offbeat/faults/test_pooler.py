@@ -36,6 +36,7 @@ def advisory_locks(stack):
         ).fetchone()[0]
 
 
+@pytest.mark.fault("a release dies, or runs behind a pooler in transaction mode")
 def test_a_release_leaves_no_lock_behind(pooled):
     """Its lock ends with it, whichever session of PostgreSQL it has been in: the next deploy does not wait."""
     with psycopg.connect(pooled.environment["DATABASE_URL"]) as another:
@@ -77,6 +78,7 @@ def test_a_small_pool_is_enough(stack):
     assert stack.manage("release").returncode == 0
 
 
+@pytest.mark.fault("an open transaction blocks a migration")
 def test_a_migration_that_waits_behind_a_pooler_says_for_whom(pooled):
     """The session that migrates is known by its name, which goes through a pooler."""
     with psycopg.connect(pooled.direct, application_name="somebody") as other:
@@ -89,6 +91,7 @@ def test_a_migration_that_waits_behind_a_pooler_says_for_whom(pooled):
     assert "still held by pid " in release.stderr
 
 
+@pytest.mark.fault("another session holds the release's lock")
 def test_a_lock_that_an_older_version_has_left_is_named(pooled):
     """A pooler's idle session may keep the lock of a release that is long gone: the wait for it ends, and tells how to end it."""
     with psycopg.connect(pooled.direct, autocommit=True, application_name="leftover") as other:
@@ -114,6 +117,7 @@ def test_an_index_is_built_concurrently_under_the_lock(stack):
     assert is_valid
 
 
+@pytest.mark.fault("`.iterator()` behind a pooler in transaction mode")
 def test_an_iterator_of_a_job(faults, pooled):
     """`.iterator()` in a job reads its batches to the end, with other clients' transactions in between."""
     Effect.objects.bulk_create(Effect(label="before", what="start", pid=0) for _ in range(50))
@@ -127,6 +131,7 @@ def test_an_iterator_of_a_job(faults, pooled):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("`.iterator()` behind a pooler in transaction mode")
 def test_an_iterator_as_the_first_query_of_a_process(pooled):
     """Nothing has been asked before: the pooler is seen in time all the same."""
     code = (

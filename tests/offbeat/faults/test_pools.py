@@ -12,6 +12,7 @@ pytestmark = pytest.mark.faults
 THREADS = "celery.concurrency.thread:TaskPool"
 
 
+@pytest.mark.fault("a worker starts with a pool other than prefork")
 @pytest.mark.parametrize(
     ("arguments", "environment", "found"),
     [

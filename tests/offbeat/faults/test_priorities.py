@@ -49,6 +49,7 @@ def test_an_urgent_job_is_next(faults):
     assert order.index("plain") < order.index("low-3")
 
 
+@pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
     """It is found by its own list, while urgent ones come and go: they neither hide it nor look lost themselves."""
     loss_token.check()
@@ -105,6 +106,7 @@ def test_jobs_of_the_release_before_with_a_new_worker(faults, monkeypatch):
     assert_all_ran_once(faults, len(SPREAD))
 
 
+@pytest.mark.fault("Redis is emptied, or restarts without its data")
 def test_redis_loses_all_levels(faults):
     """FLUSHALL with jobs of each level: all are done, none twice, each published in its own list again."""
     faults.quick_worker()

@@ -64,6 +64,7 @@ def messages_of_plain_tasks():
     return broker.waiting("mail") + broker.client().hlen(broker.key("unacked"))
 
 
+@pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_storm(faults):
     """1,500 jobs while ten workers are killed and started at random for 45 s: 1,500 effects, none lost, none twice.
 

@@ -12,6 +12,7 @@ from tests.offbeat.support.polling import stays
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.fault("a consumer is connected and receives nothing")
 def test_a_worker_that_stopped_consuming(faults):
     """Messages wait, slots are free, nothing starts: the worker leaves with its reason, and the next one does the work."""
     worker = faults.quick_worker(WORKER_REMOTE_CONTROL="true", OFFBEAT_JOBS_STUCK_AFTER="4")

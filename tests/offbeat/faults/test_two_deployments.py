@@ -60,6 +60,10 @@ def run(production, staging):
     return workers, most
 
 
+@pytest.mark.fault(
+    "two deployments on one Redis, each with its own prefix",
+    "a copied database (staging restored from production's dump)",
+)
 def test_prefixes_keep_them_apart(production, staging):
     """Each has its own queues: no message is another's, none is sent twice, and nobody complains."""
     staging.stack.environment["REDIS_PREFIX"] = "offbeat-staging"
@@ -74,6 +78,7 @@ def test_prefixes_keep_them_apart(production, staging):
         assert "published again" not in worker.output
 
 
+@pytest.mark.fault("two deployments on one Redis, each with its own prefix")
 def test_neither_commands_the_others_workers(production, staging):
     """Remote control goes through channels, which know no database number: they have the prefix too."""
     staging.stack.environment["REDIS_PREFIX"] = "offbeat-staging"
@@ -86,6 +91,9 @@ def test_neither_commands_the_others_workers(production, staging):
         assert done.stdout.strip() == f"['{name}']", done.stderr
 
 
+@pytest.mark.fault(
+    "two deployments under one prefix", "a copied database (staging restored from production's dump)"
+)
 def test_one_prefix_is_told_and_loses_nothing(production, staging):
     """They take each other's messages, which both say loudly: every job is done all the same, once, and messages stay few."""
     workers, most = run(production, staging)

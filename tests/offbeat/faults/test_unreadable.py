@@ -24,6 +24,9 @@ def put_aside():
     return sum(unreadable_store.counts().values())
 
 
+@pytest.mark.fault(
+    "a message that no worker can read: garbage, wrong types in headers or body, nested a thousand levels deep"
+)
 def test_every_shape(faults):
     """Each of them is put aside, counted, with a reason; one worker does that, and the jobs before, between and after them."""
     assert len(SHAPES) >= 75
@@ -44,6 +47,7 @@ def test_every_shape(faults):
     assert worker.stop() == 0  # nothing of them is in hand: a stopping worker waits for that
 
 
+@pytest.mark.fault("a job's message contains more than the job's id: arguments, limits, retries, times")
 def test_a_job_is_what_its_row_says(faults):
     """Whatever else stands in its message: arguments, times, limits, retries, callbacks, an odd body."""
     changes = {"eta": "2999-01-01T00:00:00", "expires": "2001-01-01T00:00:00", "retries": "x", "timelimit": [0.1, 0.1], "stamps": 5,
@@ -61,6 +65,7 @@ def test_a_job_is_what_its_row_says(faults):
     assert (faults.happened("a job"), faults.happened("another label"), put_aside()) == (1, 0, 0)
 
 
+@pytest.mark.fault("a message that names another task than its job has")
 def test_the_code_of_another_task(faults):
     """A message that names another task than its job's runs nothing; the job is published again, and done by its own code."""
     job = tasks.work.enqueue("a job")
@@ -75,6 +80,7 @@ def test_the_code_of_another_task(faults):
     assert (faults.happened("a job", "start"), faults.happened("a job")) == (1, 1)
 
 
+@pytest.mark.fault("garbage in kombu's records of unacknowledged messages (`unacked`)")
 def test_records_that_cannot_be_read(faults):
     """Garbage in kombu's records of messages in hand ends no worker as it starts, and keeps no message of a dead one there."""
     first = faults.worker(VISIBILITY_TIMEOUT="6")
@@ -93,6 +99,9 @@ def test_records_that_cannot_be_read(faults):
     assert put_aside() == 4
 
 
+@pytest.mark.fault(
+    "a message that no worker can read: garbage, wrong types in headers or body, nested a thousand levels deep"
+)
 def test_random_messages(faults):
     """Whatever comes at random, for PYTEST_FUZZ_SECONDS (10), one worker takes it, and does the jobs in between."""
     seed = int(os.environ.get("PYTEST_FUZZ_SEED") or random.randrange(10**9))

@@ -331,6 +331,9 @@ def test_progress_can_be_read_while_it_runs():
     assert (batch.succeeded, batch.failed, batch.total) == (3, 0, 4)
 
 
+@pytest.mark.fault(
+    "the process that ends the last job of a batch, or of a concurrency key, dies right after it"
+)
 def test_a_batch_that_nobody_has_settled(effects):
     """Whoever ended its last job died before it could: the reconciler settles it, once."""
     make((1, 1))

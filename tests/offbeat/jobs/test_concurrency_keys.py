@@ -63,6 +63,9 @@ def test_the_key_is_handed_over(busy, end):
     assert attempts.begin(waiting[0].pk, uuid.uuid4()) is not None
 
 
+@pytest.mark.fault(
+    "the process that ends the last job of a batch, or of a concurrency key, dies right after it"
+)
 def test_a_key_that_nobody_handed_over(busy, worker, row):
     """Whoever had it died before it could: the reconciler finds the key, and hands it to one job."""
     waiting = [work.using(concurrency_key="a").enqueue(label) for label in ("second", "third")]

@@ -232,6 +232,7 @@ def test_what_followed_a_conflict_is_nobodys_fault_either():
     assert conflicts.is_excusable(error)
 
 
+@pytest.mark.fault("an operational error of another database")
 def test_an_error_that_is_not_postgresqls_is_the_tasks(row):
     """Another database has operational errors, too: the first attempt is the answer."""
     job = raises.enqueue("own")
@@ -426,6 +427,7 @@ def yields(label):
     yield
 
 
+@pytest.mark.fault("a task is a generator, also an async one, or returns a coroutine that nothing awaits")
 def test_code_that_nobody_runs_is_no_success(row, effects):
     """The job would have succeeded without doing anything."""
     job = yields.enqueue("a")

@@ -174,6 +174,7 @@ def test_statements_are_known_by_their_beginning():
     assert CHANGES_SESSION.search("  SET TIME ZONE 'UTC'")
 
 
+@pytest.mark.fault("a task sets an alarm (`setitimer`) or a low recursion limit")
 def test_an_alarm_that_is_left_does_not_ring():
     """It would be the next task's error."""
     before = signal.signal(signal.SIGALRM, lambda *_: None)
@@ -187,6 +188,7 @@ def test_an_alarm_that_is_left_does_not_ring():
         signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
+@pytest.mark.fault("a task sets an alarm (`setitimer`) or a low recursion limit")
 def test_a_limit_of_recursion_ends_with_its_task():
     """A low one would end the process."""
     before = sys.getrecursionlimit()

@@ -358,6 +358,7 @@ def test_what_was_enqueued_meanwhile_is_published_when_redis_is_back(redis_away,
     assert carrier.llen(broker.key("default")) == 1
 
 
+@pytest.mark.fault("another transaction has enqueued the same `key`, and does not end")
 def test_a_key_that_another_transaction_enqueues(settings):
     """It is waited for, but not for ever; whoever waited knows why, and the session's own lock_timeout is kept."""
     settings.OFFBEAT_JOBS = {"key_wait": 0.2}

@@ -278,6 +278,7 @@ def test_a_retry_that_was_due_by_the_old_clock_is_due(row):
     assert catch_up() == 1
 
 
+@pytest.mark.fault("the key of a queue in Redis is not a list")
 def test_a_queue_whose_key_is_no_list(carrier, row):
     """Its jobs wait, and say so in the log; those of other queues are published, and Redis is not taken for down."""
     carrier.set(broker.key("mail"), "x")

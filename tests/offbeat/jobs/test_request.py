@@ -118,6 +118,7 @@ def test_a_killed_child_is_told_to_the_ledger(orphan, inbox, row, how, reason):
     assert (row(job).state, row(job).reason, row(job).crashes) == ("pending", reason, 1)
 
 
+@pytest.mark.fault("a task raises `WorkerLostError` of its own process pool")
 def test_a_lost_worker_that_a_task_raises_is_its_error(job, inbox, row):
     """A task with a pool of its own may meet that one's loss: its process lives, and what runs there next is left alone."""
     job, received = job

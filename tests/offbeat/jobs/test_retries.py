@@ -155,6 +155,16 @@ def test_a_job_retries_until_it_succeeds(effects, row):
     ]
 
 
+@pytest.mark.fault("`retry(countdown=0)` without end")
+def test_a_long_history_keeps_its_ends(row):
+    """The first attempt, and the last 49."""
+    job = asks_until.enqueue("a", 60)
+
+    assert run_jobs(ahead=LATER) == 61
+
+    assert [entry["attempt"] for entry in row(job).history] == [1, *range(12, 61)]
+
+
 def test_spent_retries_are_a_dead_letter_with_the_error(row):
     """`max_retries` more attempts than one; the last error is told."""
     job = fail_always.enqueue("a")

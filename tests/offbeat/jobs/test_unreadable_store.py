@@ -102,6 +102,7 @@ def test_a_message_that_redis_does_not_keep_is_in_the_log(redis_away, caplog):
     assert "hello" in line.getMessage()
 
 
+@pytest.mark.fault("a message that no worker can read, while Redis is full")
 def test_a_full_redis_is_no_error(carrier, caplog):
     """The same."""
     carrier.config_set("maxmemory", 1)

@@ -58,6 +58,9 @@ MARKERS = (
     "faults: real processes, real kills",
     "browser: a real Chromium",
     "storm: ten workers at once; runs alone, it uses every CPU there is",
+    "fault(*rows): proves these rows of docs/offbeat/faults.md, named by their first cells",
+    "brokers(*names, only=False): holds with these brokers too, or with them only",
+    "pools(*names, only=False): holds with these pools too, or with them only",
 )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
 from celery.app.amqp import AMQP
+from django.apps import apps
 from kombu.connection import Connection
 from kombu.transport import redis
 
-from offbeat.jobs.worker.consumer import TaskConsumer
+from offbeat.jobs.worker.sentinels import SentinelLedgerTransport
 from offbeat.jobs.worker.transport import LedgerTransport
 
 # Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
 PAUSE = 5.0
+OURS = {redis.Transport: LedgerTransport, redis.SentinelTransport: SentinelLedgerTransport}
 
 
 class SteadyConnection(Connection):
@@ -23,11 +26,19 @@ class SteadyConnection(Connection):
 
     def get_transport_cls(self) -> Any:
         found = super().get_transport_cls()
-        return LedgerTransport if found is redis.Transport else found
+        return OURS.get(found, found)
 
 
 class SteadyAMQP(AMQP):
     """What an application makes its connections with; Celery has no setting for these."""
 
     Connection = SteadyConnection
-    Consumer = TaskConsumer
+
+    @property
+    def Consumer(self) -> Any:  # noqa: N802  Celery's name for it
+        """The worker's own; it needs models, and `celery purge` comes here without Django."""
+        if not apps.ready:
+            django.setup()
+        from offbeat.jobs.worker.consumer import TaskConsumer  # noqa: PLC0415  see above
+
+        return TaskConsumer

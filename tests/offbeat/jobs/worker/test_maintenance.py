@@ -90,6 +90,7 @@ def test_a_worker_that_has_left_beats_no_more(maintenance, monkeypatch, tmp_path
     assert not (tmp_path / "beat").exists()
 
 
+@pytest.mark.fault("a worker cannot write its heartbeat file (a full disk)")
 @pytest.mark.parametrize("problem", ["no folder", "a folder"])
 def test_a_file_that_cannot_be_written_does_not_silence_the_worker(
     maintenance, monkeypatch, tmp_path, caplog, problem
