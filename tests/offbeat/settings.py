@@ -14,6 +14,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "offbeat@loca
 if "TESTS_REAL_HASHES" not in os.environ:  # the shipped ones are slow on purpose
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 OFFBEAT_UPLOADS = {"/uploads/": 4 * 1024 * 1024}
+OFFBEAT_API_TASKS = ["tests.offbeat.faults.effects.tasks.work"]
 CELERY_TASK_ROUTES = {
     name: {"queue": "mail"}
     for name in (

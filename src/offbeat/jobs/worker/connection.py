@@ -10,10 +10,12 @@ from django.apps import apps
 from kombu.connection import Connection
 from kombu.transport import redis
 
+from offbeat.jobs.worker.sentinels import SentinelLedgerTransport
 from offbeat.jobs.worker.transport import LedgerTransport
 
 # Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
 PAUSE = 5.0
+OURS = {redis.Transport: LedgerTransport, redis.SentinelTransport: SentinelLedgerTransport}
 
 
 class SteadyConnection(Connection):
@@ -24,7 +26,7 @@ class SteadyConnection(Connection):
 
     def get_transport_cls(self) -> Any:
         found = super().get_transport_cls()
-        return LedgerTransport if found is redis.Transport else found
+        return OURS.get(found, found)
 
 
 class SteadyAMQP(AMQP):
