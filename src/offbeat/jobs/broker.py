@@ -20,6 +20,7 @@ from offbeat.jobs.brokers.redis import (
     separator,
 )
 from offbeat.jobs.conf import conf
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
