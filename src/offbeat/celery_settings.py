@@ -7,17 +7,28 @@ from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.levels import LEVELS
-from offbeat.variables import redis_url
+from offbeat.variables import broker_url, redis_url
 from offbeat.variables.certificate_authority import authority_file
-from offbeat.variables.values import LINE
+from offbeat.variables.values import LINE, choice
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
 REDIS_CA = env.parsed("REDIS_CA", authority_file, "", is_secret=True)  # a file, whatever was given
+# RabbitMQ in place of Redis; REDIS_URL may be left out then.
+BROKER_TLS_VERIFY = env.boolean("BROKER_TLS_VERIFY", default=True)
+BROKER_CA = env.parsed("BROKER_CA", authority_file, "", is_secret=True)
+BROKER = broker_url.read(
+    env.url("BROKER_URL", broker_url.SCHEMES, default="", hint="for a Redis set REDIS_URL."),
+    authority=BROKER_CA,
+    verify=BROKER_TLS_VERIFY,
+    tell=env.problem,
+)
+BROKER_IS_REDIS = not env.is_set("BROKER_URL")  # as the broker
 REDIS = redis_url.read(
     env.url(
         "REDIS_URL",
         ["redis", "rediss"],
+        default=None if BROKER_IS_REDIS else "",
         hint="set it on the platform, or run ./run up for an embedded Redis.",
     ),
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
@@ -33,9 +44,11 @@ REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
-CELERY_BROKER_URL = REDIS_URL
-if REDIS.tls:  # kombu verifies no certificate unless it is told to
+CELERY_BROKER_URL = REDIS_URL if BROKER_IS_REDIS else BROKER.url
+if BROKER_IS_REDIS and REDIS.tls:  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = REDIS.tls
+elif BROKER.tls:
+    CELERY_BROKER_USE_SSL = BROKER.tls
 
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -61,7 +74,7 @@ CELERY_WORKER_LOST_WAIT = 0.5
 # One more try, at once: whoever publishes waits for it.
 PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+_OF_REDIS = {
     "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
     "priority_steps": list(LEVELS),  # each queue has a list for each
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
@@ -75,6 +88,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 5,  # seconds; a half-open socket is noticed within 20
     **PUBLISH_RETRY,
 }
+_OF_RABBITMQ = {
+    "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues and exchanges
+    "confirm_publish": True,  # a plain message is in RabbitMQ when `.delay()` returns
+    "client_properties": {"connection_name": f"offbeat {REDIS_PREFIX}"},
+}
+CELERY_BROKER_TRANSPORT_OPTIONS = _OF_REDIS if BROKER_IS_REDIS else _OF_RABBITMQ
+# Quorum queues are replicated; classic ones know all priorities.
+BROKER_QUEUE_TYPE = env.parsed("BROKER_QUEUE_TYPE", choice(["quorum", "classic"], {}), "quorum")
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "classic" if BROKER_IS_REDIS else BROKER_QUEUE_TYPE
+CELERY_BROKER_HEARTBEAT = 10  # seconds, with RabbitMQ alone: a half-open socket is noticed within 20
+# Our channel bounds what a worker holds by itself. Celery's 28 queues for delayed messages are not made: a job waits in PostgreSQL.
+CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100

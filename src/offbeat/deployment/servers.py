@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import OperationalError, connection
+from kombu.exceptions import OperationalError as OperationalRefusal
 
 from offbeat.redaction import first_line
 
@@ -37,11 +39,13 @@ def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
     )
 
 
-def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
-    """Return when Redis answers a PING; raises ServerAwayError after so many seconds."""
-    _wait(
-        _ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds, on_wait
-    )
+def wait_for_broker(seconds: float, on_wait: Callable[[str], None]) -> None:
+    """Return when the broker answers; raises ServerAwayError after so many seconds."""
+    if settings.BROKER_IS_REDIS:
+        server, ask = f"Redis at {redis_address()} (REDIS_URL)", _ask_redis
+    else:
+        server, ask = f"the broker at {urlsplit(settings.BROKER.url).hostname} (BROKER_URL)", _ask_broker
+    _wait(ask, (redis.RedisError, OSError, OperationalRefusal), server, seconds, on_wait)
 
 
 def postgres_address() -> str:
@@ -67,6 +71,11 @@ def _ask_redis() -> None:
     at = settings.REDIS
     with redis.Redis.from_url(at.url, socket_connect_timeout=2, socket_timeout=2, **at.tls) as client:
         client.ping()
+
+
+def _ask_broker() -> None:
+    with current_app.connection_for_write(connect_timeout=2) as at:
+        at.connect()
 
 
 def _wait(

@@ -23,7 +23,17 @@ class SteadyConnection(Connection):
 
     def get_transport_cls(self) -> Any:
         found = super().get_transport_cls()
-        return LedgerTransport if found is redis.Transport else found
+        if found is redis.Transport:
+            return LedgerTransport
+        if driver_type(found) == "amqp":
+            from offbeat.jobs.worker.amqp_transport import LedgerAmqpTransport  # noqa: PLC0415  for RabbitMQ alone
+
+            return LedgerAmqpTransport
+        return found
+
+
+def driver_type(transport: Any) -> str:
+    return str(getattr(transport, "driver_type", ""))
 
 
 class SteadyAMQP(AMQP):
