@@ -5,7 +5,7 @@ Never in the broker's Redis: a cache evicts what is old when its memory is full,
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from offbeat.celery_settings import REDIS, REDIS_CA, REDIS_PREFIX, REDIS_TLS_VERIFY
 from offbeat.env import env
@@ -16,23 +16,25 @@ _SAME = (
 )
 
 
-def _server(url: str) -> tuple[str, int | None]:
-    """Return host and port: a policy of eviction is that of a server, whatever the number of the database."""
-    parts = urlsplit(url)
-    is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    return "localhost" if is_here else parts.hostname or "", parts.port
+def _servers(address: redis_url.Address) -> set[str]:
+    """Return where it is: a policy of eviction is that of a server, whatever the number of the database.
+
+    Two primaries behind the same sentinels are two servers.
+    """
+    here = {re.sub(r"^(127\.0\.0\.1|\[::1\]):", "localhost:", each) for each in address.places}
+    return {f"{address.transport.get('master_name', '')} {each}" for each in here}
 
 
-CACHE_URL = env.url("CACHE_URL", ["redis", "rediss"], default="", hint=_SAME)
+CACHE_URL = env.parsed("CACHE_URL", redis_url.form, "", hint=_SAME, is_secret=True)
 CACHE_REDIS = redis_url.read(
     CACHE_URL,
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
-    authority=REDIS_CA if CACHE_URL.lower().startswith("rediss:") else "",
+    authority=REDIS_CA if CACHE_URL.startswith(("rediss:", "sentinels:")) else "",
     tell=lambda problem: env.problem(problem.replace("REDIS_URL", "CACHE_URL", 1)),
 )
-if CACHE_REDIS.url and _server(CACHE_REDIS.url) == _server(REDIS.url):
+if _servers(CACHE_REDIS) & _servers(REDIS):
     env.problem(
-        f"CACHE_URL is the broker's server, {urlsplit(REDIS.url).hostname}: a cache deletes old entries, and a broker must not.",
+        f"CACHE_URL is the broker's server, {REDIS}: a cache deletes old entries, and a broker must not.",
         _SAME,
     )
 
@@ -40,7 +42,8 @@ CACHES = {
     "default": {
         "BACKEND": "offbeat.storage.cache.OptionalRedisCache",
         "LOCATION": CACHE_REDIS.url,
-        "OPTIONS": CACHE_REDIS.tls,
+        # At a socket, or behind sentinels, Django itself finds no Redis.
+        "OPTIONS": CACHE_REDIS.tls if CACHE_REDIS.is_of_one_host else {"address": CACHE_REDIS},
     }
     if CACHE_REDIS.url
     else {

@@ -10,4 +10,4 @@ broker_url = settings.CELERY_BROKER_URL
 broker_use_ssl = settings.REDIS.tls or None
 broker_transport_options = {
     name: settings.CELERY_BROKER_TRANSPORT_OPTIONS[name] for name in ("global_keyprefix", "priority_steps")
-}
+} | settings.REDIS.transport

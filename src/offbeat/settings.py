@@ -13,6 +13,7 @@ from pathlib import Path
 import django
 
 from offbeat import container
+from offbeat.api.conf import ApiConf
 from offbeat.cronjobs.conf import CronjobsConf
 from offbeat.env import env as env  # noqa: PLC0414  a project reads its own variables by it, too
 from offbeat.identity import platform_name, platform_title
@@ -58,6 +59,7 @@ OFFBEAT_APPS = [
     "offbeat.ops",
     "offbeat.ops.alerts",
     "offbeat.ops.metrics",
+    "offbeat.api",
     "offbeat.cronjobs",
     "offbeat.jobs",
     "offbeat.deployment",
@@ -213,6 +215,11 @@ OFFBEAT_CRONJOBS = {
     "ping_url": env.parsed("CRON_PING_URL", values.ping_address, "", is_secret=True),
     **env.numbers("OFFBEAT_CRONJOBS_", CronjobsConf),  # any other of cronjobs/conf.py
 }
+
+# HTTP API: off until a token exists, which manage.py api_tokens makes.
+
+OFFBEAT_API = env.numbers("OFFBEAT_API_", ApiConf)  # how much a token may ask: api/conf.py
+OFFBEAT_API_TASKS: list[str] = []  # tasks that it may enqueue, beside those that say api=True
 
 # Offbeat
 

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("ops/", include("offbeat.ops.urls")),
     path("", include("offbeat.cronjobs.urls")),
+    path("api/", include("offbeat.api.urls")),
     # Until an app of the project answers at /.
     path("", RedirectView.as_view(pattern_name="offbeat_ops:index")),
 ]

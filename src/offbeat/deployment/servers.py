@@ -41,10 +41,13 @@ def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
 
 def wait_for_broker(seconds: float, on_wait: Callable[[str], None]) -> None:
     """Return when the broker answers; raises ServerAwayError after so many seconds."""
-    if settings.BROKER_IS_REDIS:
+    if not settings.BROKER_URL:
         server, ask = f"Redis at {redis_address()} (REDIS_URL)", _ask_redis
     else:
-        server, ask = f"the broker at {urlsplit(settings.BROKER.url).hostname} (BROKER_URL)", _ask_broker
+        server, ask = (
+            f"the broker at {urlsplit(settings.BROKER_URL).hostname or 'its service'} (BROKER_URL)",
+            _ask_broker,
+        )
     _wait(ask, (redis.RedisError, OSError, OperationalRefusal), server, seconds, on_wait)
 
 
@@ -54,8 +57,7 @@ def postgres_address() -> str:
 
 
 def redis_address() -> str:
-    url = urlsplit(settings.REDIS_URL)
-    return f"{url.hostname or 'the local socket'}:{url.port or 6379}"
+    return str(settings.REDIS)
 
 
 def _ask_postgres() -> None:
@@ -68,8 +70,7 @@ def _ask_postgres() -> None:
 
 
 def _ask_redis() -> None:
-    at = settings.REDIS
-    with redis.Redis.from_url(at.url, socket_connect_timeout=2, socket_timeout=2, **at.tls) as client:
+    with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
         client.ping()
 
 

@@ -6,12 +6,12 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import dj_database_url
 
 from offbeat.dev.refusal import RefusedError
 from offbeat.env import Environment
+from offbeat.variables import redis_forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,14 @@ def named_servers(environment: Mapping[str, str]) -> list[NamedServer]:
     """Give both servers where the environment names them. Raises RefusedError where it names one of the two."""
     env = Environment(environment)
     database = env.url("DATABASE_URL", ["postgres", "postgresql"], default="")
-    broker = env.url("REDIS_URL", ["redis", "rediss"], default="")
+    broker = env.parsed("REDIS_URL", redis_forms.form, "")
     if env.problems or not (database or broker):
         return []  # the settings say it better
+    if not broker and env.is_set("BROKER_URL"):
+        try:
+            return [postgres(dj_database_url.parse(database), environment)]
+        except ValueError:
+            return []
     if not (database and broker):
         there, missing = ("DATABASE_URL", "REDIS_URL") if database else ("REDIS_URL", "DATABASE_URL")
         raise RefusedError(
@@ -83,5 +88,9 @@ def postgres(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Nam
 
 
 def redis(url: str) -> NamedServer:
-    parts = urlsplit(url)
-    return NamedServer("Redis", (parts.hostname or "localhost",), f":{parts.port or 6379}")
+    """Read the address that `form` has returned; a socket is this machine's."""
+    if url.startswith("unix:"):
+        return NamedServer("Redis", (), "")
+    found = redis_forms.hosts_of(url)
+    ports = dict.fromkeys(str(port) for _, port in found)
+    return NamedServer("Redis", tuple(host for host, _ in found), f":{','.join(ports)}")

@@ -15,7 +15,7 @@ from offbeat.dev.ports import LOOPBACK, is_free
 from offbeat.dev.refusal import RefusedError
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
-from offbeat.env import Environment, redacted
+from offbeat.env import Environment
 from offbeat.variables import redis_url
 from offbeat.variables.certificate_authority import authority_file
 
@@ -61,20 +61,24 @@ def listen(environment: Mapping[str, str]) -> socket.socket:
 def check_redis(environment: Mapping[str, str]) -> None:
     """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
     env = Environment(environment)
-    url = env.url("REDIS_URL", ["redis", "rediss"], default="")
+    url = env.parsed("REDIS_URL", redis_url.form, "")
+    if not url and env.is_set("BROKER_URL"):
+        return
     verify = env.boolean("REDIS_TLS_VERIFY", default=True) if env.is_set("REDIS_TLS_VERIFY") else None
     authority = env.parsed("REDIS_CA", authority_file, "")
     if env.problems:
         return  # the settings say it better
     try:
         at = redis_url.read(url, verify=verify, authority=authority, tell=_refuse)
-        with redis.Redis.from_url(at.url, socket_connect_timeout=5, socket_timeout=5, **at.tls) as client:
+        with at.connect(socket_connect_timeout=5, socket_timeout=5) as client:
             client.ping()
     except ValueError:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
         said = str(error).rstrip(".")
-        message = f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
+        message = (
+            f"REDIS_URL ({at}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
+        )
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
 
 

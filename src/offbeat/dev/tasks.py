@@ -134,7 +134,7 @@ UPSTREAM_TASKS = [
     Task(
         "wheel",
         "[FOLDER]",
-        "build the core as a wheel in dist/, for a project that is not a fork",
+        "build the core, and offbeat-client, as wheels in dist/, for projects that are not forks",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
     ),

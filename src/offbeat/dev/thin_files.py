@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 EXAMPLE = ("src/newsletter/", "tests/newsletter/")
 # What speaks of Offbeat itself. Its licence goes on holding for the core, as src/offbeat/LICENSE.
-UPSTREAM_ONLY = ("bench/", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md")
+UPSTREAM_ONLY = (
+    "bench/",
+    "clients/",
+    "examples/",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "SECURITY.md",
+)
 # Where else the template has files: all others are a team's own, with marks and names that mean something else.
 THIN_FOLDERS = (".ci/", ".github/", "src/accounts/", "src/config/")
 README = "README.md"

@@ -1,4 +1,4 @@
-"""`./run wheel`: the core as a wheel, built from this folder alone and without a network."""
+"""`./run wheel`: the core and offbeat-client as wheels, built from their folders alone and without a network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from offbeat.dev.servers import CHECKOUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGES = (Path(__file__).resolve().parent.parent, CHECKOUT / "clients" / "python")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build it into the named folder, or into dist/; prints where it is."""
+    """Build them into the named folder, or into dist/; prints where they are. Returns 1 if either failed."""
     folder = Path(*arguments[:1]).resolve() if arguments else CHECKOUT / "dist"
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    return subprocess.run(command, cwd=PACKAGE, check=False).returncode  # noqa: S603
+    here = [package for package in PACKAGES if package.is_dir()]  # a fork has the core alone
+    return max(subprocess.run(command, cwd=package, check=False).returncode for package in here)  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db import IntegrityError, connection, transaction
 
-from offbeat.jobs import guard, locks, signals, sql
+from offbeat.jobs import guard, lanes, locks, signals, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.consequences import follow, send_after_commit
 from offbeat.jobs.error_text import storable
@@ -87,10 +86,10 @@ def begin(
 
     `task` is what the message says, `queue` where it waited: one that names another task than what runs the job, or comes from
     a queue that the job has been moved away from, starts nothing.
-    A row that says that this very process runs it is one whose answer was lost in an outage: a process runs one job at a time,
-    so the attempt is begun anew.
+    A row that says that this very process, or lane of one, runs it is one whose answer was lost in an outage: it runs one job at a
+    time, so the attempt is begun anew.
     """
-    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": os.getpid()}
+    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": lanes.current()}
     row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
         guard.turn_away(job_id, task, queue)

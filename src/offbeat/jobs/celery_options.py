@@ -62,7 +62,7 @@ INSTEAD = {
     "mandatory": BROKER,
 }
 OF_TASK = {
-    name: f"write @shared_task({name}=...)" for name in ("atomic", "max_attempts", "statement_timeout")
+    name: f"write @shared_task({name}=...)" for name in ("api", "atomic", "max_attempts", "statement_timeout")
 }
 STAYS = "a retry keeps its queue, priority and not_after: enqueue another job to change them"
 

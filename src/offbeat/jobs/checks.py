@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import Error, Warning, register  # noqa: A004  Django's own name for it
 from kombu.utils.imports import symbol_by_name
 
+from offbeat import pools
 from offbeat.conf import suggest
 from offbeat.jobs.conf import JobsConf, conf
 
@@ -86,12 +87,10 @@ def check_stop(**_: Any) -> Iterable[CheckMessage]:
 @register
 def check_pool(**_: Any) -> Iterable[CheckMessage]:
     """Refuse a pool in which messages run twice and hard time limits never fire; the worker itself refuses it too."""
-    from offbeat.jobs.worker import pool  # noqa: PLC0415  pools are for workers: nothing else should pay for them
-
-    for found in filter(None, (os.environ.get(pool.VARIABLE), current_app.conf.worker_pool)):
-        if not pool.is_prefork(found):
-            hint = f"Remove {pool.VARIABLE}, or CELERY_WORKER_POOL from the settings."
-            yield Error(f"The worker's pool is {found}: {pool.REASON}.", hint=hint, id="offbeat_jobs.E010")
+    for found in filter(None, (os.environ.get(pools.VARIABLE), current_app.conf.worker_pool)):
+        if refusal := pools.refusal(str(found)):
+            hint = f"Change {pools.VARIABLE}, or CELERY_WORKER_POOL in the settings: {pools.HINT}."
+            yield Error(f"The worker's pool is {refusal}.", hint=hint, id="offbeat_jobs.E010")
 
 
 @register

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import selectors
 import threading
 import types
 from collections import deque
@@ -23,7 +24,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
-_innermost = threading.local()
+_innermost: dict[int, CoroutineRun] = {}  # by thread
 
 
 class InterruptedAwait(SoftTimeLimitExceeded, asyncio.CancelledError):
@@ -33,8 +34,11 @@ class InterruptedAwait(SoftTimeLimitExceeded, asyncio.CancelledError):
 class EventLoop(asyncio.SelectorEventLoop):
     """A loop that stands still while its thread runs a synchronous call."""
 
+    # A process of greenlets has a selector that lets others run meanwhile.
+    wrap_selector: Callable[[selectors.BaseSelector], Any] = staticmethod(lambda selector: selector)
+
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(self.wrap_selector(selectors.DefaultSelector()))
         self.thread = threading.get_ident()
 
     def call_soon_threadsafe(  # type: ignore[override]
@@ -156,6 +160,13 @@ class CoroutineRun(Executor):
         if self.interruption is None:
             await self.loop.shutdown_default_executor()
 
+    def interrupt_from_outside(self, error: BaseException) -> bool:
+        """Raise an error where the coroutine waits; False where it does not wait, but runs. From another thread."""
+        if self.is_inside or self.main.done():
+            return False
+        self.loop.call_soon_threadsafe(self._interrupt, error)
+        return True
+
     def takes(self, error: BaseException, frame: types.FrameType | None) -> bool:
         """Tell whether an error that a signal's handler is about to raise is raised later instead, where the coroutine waits.
 
@@ -196,9 +207,9 @@ def is_running() -> bool:
     return asyncio._get_running_loop() is not None  # noqa: SLF001  asyncio's own way without an exception
 
 
-def innermost() -> CoroutineRun | None:
-    """Return the run of this thread whose coroutine, or synchronous call, is the innermost."""
-    return getattr(_innermost, "run", None)
+def innermost(thread: int | None = None) -> CoroutineRun | None:
+    """Return the run of a thread, this one by default, whose coroutine, or synchronous call, is the innermost."""
+    return _innermost.get(thread or threading.get_ident())
 
 
 def await_result(name: str, result: Any) -> Any:
@@ -214,9 +225,12 @@ def await_result(name: str, result: Any) -> Any:
             f"{name} is async, and this thread runs an event loop: await the task itself, as in `await task(...)`, "
             "or call this through asgiref.sync.sync_to_async"
         )
-    outer = innermost()
-    _innermost.run = run = CoroutineRun(result)
+    outer, here = innermost(), threading.get_ident()
+    _innermost[here] = run = CoroutineRun(result)
     try:
         return run.run()
     finally:
-        _innermost.run = outer
+        if outer:
+            _innermost[here] = outer
+        else:
+            del _innermost[here]

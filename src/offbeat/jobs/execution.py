@@ -21,6 +21,7 @@ from offbeat.jobs import (
     attempts,
     conflicts,
     event_loop,
+    lanes,
     leftovers,
     recovery,
     signals,
@@ -213,7 +214,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if is_excused:
         record(
             lambda: recovery.excuse_attempt(
-                attempt.job_id, workers.current(), os.getpid(), reason, wait=wait, error=error
+                attempt.job_id, workers.current(), lanes.current(), reason, wait=wait, error=error
             )
         )
     else:

@@ -272,6 +272,22 @@ class Worker(models.Model):
         return f"{self.hostname} ({self.pid})"
 
 
+class KnownCode(models.Model):
+    """What some version of the code knows of its tasks, for those who enqueue by SQL. See `offbeat.jobs.known_code`."""
+
+    fingerprint = models.CharField(primary_key=True, max_length=64, editable=False)
+    announced_at = models.DateTimeField(db_default=Now())  # by a worker, the last time
+    defaults = models.JSONField()  # of a task that it does not know
+    queues = models.JSONField(null=True)  # that somebody consumes; null where nothing says it
+    tasks = models.JSONField()  # by name, what a job of it gets
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+
 class Broker(models.Model):
     """The one row that says which ledger this is, and remembers which Redis we published to; see `offbeat.jobs.loss_token`."""
 

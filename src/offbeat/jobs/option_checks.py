@@ -31,6 +31,7 @@ def _is_whole(value: Any, least: int = 0) -> bool:
 RIGHT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_attempts": (lambda value: _is_whole(value, 1), "a whole number from 1 on"),
     "atomic": (lambda value: isinstance(value, bool), "True or False"),
+    "api": (lambda value: isinstance(value, bool), "True or False"),
     "statement_timeout": (_is_number, "seconds, or 0 for no end"),
     "time_limit": (_is_number, "seconds"),
     "soft_time_limit": (_is_number, "seconds"),

@@ -43,7 +43,7 @@ CRASH = f"""
 
 HAND_BACK = f"""
     UPDATE offbeat_jobs_job SET {HISTORY}, {ACCEPTED}, state = 'pending', due_at = now(), publish_at = now(), reason = %s
-    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT {IS_CANCELLED}
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE state = 'running' AND {{which}} AND NOT {IS_CANCELLED}
         FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, task, state, batch_id, concurrency_key, reason
 """  # noqa: S608  constants
@@ -90,6 +90,22 @@ def recover_dead_processes(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, in
             held = error
     if held:
         raise held
+
+
+def excuse_lost_attempt(job_id: uuid.UUID, worker: uuid.UUID, lane: int, reason: str) -> bool:
+    """Make a job due again whose process died with several jobs: it was not this one, or it dies alone the next time."""
+    sessions.end_process(worker, lane)
+    return excuse_attempt(job_id, worker, lane, f"{reason}, with several jobs in it")
+
+
+def hand_back_attempt(job_id: uuid.UUID, worker: uuid.UUID, lane: int, reason: str) -> bool:
+    """Make a job due again whose process was killed for another job, and count nothing. Raises HeldError as above."""
+    sessions.end_process(worker, lane)
+    its = ITS_JOB, [job_id, worker, lane, lane]
+    past = attempts.ending("handed back", reason)
+    rows = _cancel(*its) + _apply(HAND_BACK.format(which=ITS_JOB), [*past, reason, *its[1]])
+    _raise_if_held(*its)
+    return bool(rows)
 
 
 _waiters: set[tuple[uuid.UUID, int | None]] = set()  # whose job's row was held when their sessions were ended
@@ -152,7 +168,9 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     """
     sessions.end_children(worker, os.getpid())
     its = "worker = %s", [worker]
-    rows = _cancel(*its) + _apply(HAND_BACK, [*attempts.ending("handed back", reason), reason, worker])
+    rows = _cancel(*its) + _apply(
+        HAND_BACK.format(which=its[0]), [*attempts.ending("handed back", reason), reason, worker]
+    )
     if left := _count_running(*its):
         logger.warning(
             "%d jobs are not returned to the queue: held by %s",

@@ -15,11 +15,11 @@ from celery.platforms import signals
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from offbeat.jobs import deliveries, recovery, sessions, soft_limit, workers
+from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
+from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
-from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
 
@@ -50,6 +50,12 @@ class JobRequest(Request):
         hard = hard or self.task.time_limit or conf.task_time_limit
         soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
         return hard, soft_limit.keep_below(hard, soft)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note that it has begun. A broker that keeps messages need not keep a job's any longer: the ledger has it."""
+        super().on_accepted(pid, time_accepted)
+        if self.is_job and (settle := getattr(self.message.channel, "settle", None)):
+            settle(self.message.delivery_tag)
 
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried.
@@ -109,13 +115,12 @@ class JobRequest(Request):
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
         error = _unwrapped(exc_info.exception)
-        is_lost = isinstance(error, WorkerLostError) and not is_alive(self.worker_pid)
+        is_lost = isinstance(error, WorkerLostError) and not self._lives(error)
         if isinstance(error, MemoryError | WorkerLostError) and not is_lost:
             # Of the task, whose child lives. Celery would end the whole worker, or take the child for dead.
             exc_info.exception = EndedError(line(error))
         if is_lost:
-            how = KILLED.search(str(error))
-            self._crashed(f"its process died: {how.group(1)}" if how else "its process died")
+            self._lost(error)
         if self.is_job and not is_lost:
             self._note_unbegun(error, exc_info)
         if not (self.is_job and is_lost):
@@ -124,6 +129,15 @@ class JobRequest(Request):
         self.acknowledge()
         return None
 
+    def _lives(self, error: BaseException) -> bool:
+        """Tell whether what has run this lives: a WorkerLostError may be the task's own."""
+        return not isinstance(error, LaneError) and lanes.is_alive(self.worker_pid or 0)
+
+    def _lost(self, error: BaseException) -> None:
+        how = KILLED.search(str(error))
+        reason = str(error) if isinstance(error, LaneError) and not how else "its process died"
+        self._crashed(f"{reason}: {how.group(1)}" if how else reason, error)
+
     def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
         """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
         if not isinstance(error, Ignore | Retry | Terminated):  # a revoked one is cancelled
@@ -131,7 +145,7 @@ class JobRequest(Request):
             reason, text = line(error), storable(redact(str(exc_info.traceback), LONGEST_TRACEBACK))
             worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, text))
 
-    def _crashed(self, reason: str) -> None:
+    def _crashed(self, reason: str, error: BaseException | None = None) -> None:
         """Record it, from the maintenance thread: the event loop must not wait for PostgreSQL.
 
         Of a plain task, end what its process has left running there.
@@ -141,7 +155,12 @@ class JobRequest(Request):
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
+            recover = recovery.recover_attempt
+            if isinstance(error, CompanionLostError):
+                recover = recovery.hand_back_attempt
+            elif isinstance(error, SharedLossError):
+                recover = recovery.excuse_lost_attempt
+            worker_state.submit(lambda: recover(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))
 

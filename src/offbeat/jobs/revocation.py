@@ -15,9 +15,6 @@ from celery.app.control import TERM_SIGNAME, Control
 from celery.utils.functional import maybe_list
 from django.db import transaction
 
-from offbeat.jobs import cancellation, decisions
-from offbeat.jobs.models import Job
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -59,6 +56,10 @@ def uuids(task_ids: Any) -> list[uuid.UUID]:
 
 def cancel(job_ids: Iterable[uuid.UUID], *, terminate: bool = False) -> None:
     """Cancel those that wait, with `terminate` those that run, too; what has ended stays as it is, a dead letter too."""
+    # Here, because `celery status` and its like make a JobsControl, and load no models.
+    from offbeat.jobs import cancellation, decisions  # noqa: PLC0415
+    from offbeat.jobs.models import Job  # noqa: PLC0415
+
     states = [*Job.STARTABLE, *([Job.State.RUNNING] if terminate else [])]
     for job_id in Job.objects.filter(pk__in=list(job_ids), state__in=states).values_list("pk", flat=True):
         if terminate:

@@ -105,22 +105,49 @@ def _report_once(line: str) -> None:
         )
 
 
+AT_WORK = "SELECT pid, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE application_name = %s AND pid = ANY(%s)"
+)
+
+
+def at_work(connection: BaseDatabaseWrapper) -> tuple[list[int], bool]:
+    """Return PostgreSQL's processes that work for whoever has this connection, and whether one of them waits for a lock."""
+    rows = _ask_beside(connection, AT_WORK, _name(connection))
+    return [row[0] for row in rows], any(row[1] for row in rows)
+
+
+def terminate(connection: BaseDatabaseWrapper, pids: Sequence[int]) -> None:
+    """End those of them that are still there."""
+    _ask_beside(connection, TERMINATE, ENDING, _name(connection), list(pids))
+
+
+def _ask_beside(connection: BaseDatabaseWrapper, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Ask through a short second session, as the first is busy. PostgreSQL down, or not permitted: nothing is known."""
+    aside = connection.copy()
+    aside.settings_dict["OPTIONS"]["application_name"] = "offbeat"
+    try:
+        with aside.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+    except DatabaseFailure:
+        return []
+    finally:
+        aside.close()
+
+
+def _name(connection: BaseDatabaseWrapper) -> str:
+    return str(connection.settings_dict.get("OPTIONS", {}).get("application_name"))
+
+
 def abandon(connection: BaseDatabaseWrapper) -> bool:
     """End the statement that this process has sent, and that a time limit interrupts; tell whether it waited for a lock.
 
     Left alone it would have its effect when the lock is free, long after the attempt. Asked through a short second session, as the
     first is busy; close that one afterwards. PostgreSQL down: no.
     """
-    own = str(connection.settings_dict.get("OPTIONS", {}).get("application_name"))
+    own = _name(connection)
     if not own.startswith(NAME.partition(" ")[0] + " "):  # no process of a worker
         return False
-    aside = connection.copy()
-    aside.settings_dict["OPTIONS"]["application_name"] = "offbeat"
-    try:
-        with aside.cursor() as cursor:
-            cursor.execute(OF_A_PROCESS, [ENDING, own])
-            return bool(cursor.fetchone()[0])
-    except DatabaseFailure:
-        return False
-    finally:
-        aside.close()
+    rows = _ask_beside(connection, OF_A_PROCESS, ENDING, own)
+    return bool(rows and rows[0][0])

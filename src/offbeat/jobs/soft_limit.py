@@ -14,7 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
-from offbeat.jobs import event_loop, sessions
+from offbeat.jobs import event_loop, lanes, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,10 @@ def keep_below(hard: float | None, soft: float | None) -> float | None:
 def hold_back() -> Iterator[None]:
     """Ignore the soft time limit inside the block; the hard one still holds."""
     global _handler  # noqa: PLW0603  a process runs one job at a time
+    if lane := lanes.here():
+        lane.close()
+        yield
+        return
     if not _is_ours():
         yield
         return
@@ -49,6 +53,10 @@ def hold_back() -> Iterator[None]:
 @contextlib.contextmanager
 def let_through() -> Iterator[None]:
     """Let the soft time limit interrupt this part of a block in which it is held back."""
+    if lane := lanes.here():
+        with _let_into(lane):
+            yield
+        return
     if not _is_ours():
         yield
         return
@@ -59,9 +67,24 @@ def let_through() -> Iterator[None]:
         signal.signal(SIGNAL, signal.SIG_IGN)
 
 
+@contextlib.contextmanager
+def _let_into(lane: lanes.Lane) -> Iterator[None]:
+    lane.open()
+    try:
+        yield
+    except SoftTimeLimitExceeded as error:
+        if lane.has_waited:
+            error.add_note(LOCK_WAIT)
+        raise
+    finally:
+        lane.close()
+
+
 def hold_back_rest() -> None:
     """Ignore the soft time limit from here on, in a block of `let_through`, except in others of them."""
-    if _is_ours():
+    if lane := lanes.here():
+        lane.close()
+    elif _is_ours():
         signal.signal(SIGNAL, signal.SIG_IGN)
 
 

@@ -41,6 +41,7 @@ class DurableTask(DjangoTask, Generic[P, R]):
     `max_attempts`: attempts that may end without an answer (killed, out of memory, hard time limit) before the job is dead.
     `atomic`: run in one transaction with the recording of success, so that effects in PostgreSQL happen exactly once.
     `statement_timeout`: seconds that one of its statements may take, where that is not what others may; 0 is without end.
+    `api`: let the HTTP API enqueue it.
     """
 
     abstract = True
@@ -48,6 +49,7 @@ class DurableTask(DjangoTask, Generic[P, R]):
     max_attempts: int | None = None
     atomic = False
     statement_timeout: float | None = None
+    api = False
     _keeps_result = False
     _trace: Callable[..., Any] | None = None
 

@@ -29,6 +29,12 @@ def current() -> uuid.UUID:
     return _me
 
 
+def become(worker: uuid.UUID) -> None:
+    """Belong to a worker whose main process was not forked to make this one."""
+    global _me  # noqa: PLW0603  said once, when the process starts
+    _me = worker
+
+
 BEAT = """
     INSERT INTO offbeat_jobs_worker (id, hostname, pid, queues, concurrency, version, code, tasks, busy, stopping,
         broker_away_since)

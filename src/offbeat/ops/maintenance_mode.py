@@ -15,6 +15,8 @@ from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
+from offbeat.problem import answer_problem, is_api
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,6 +53,8 @@ def is_open(path: str) -> bool:
 
 def answer_closed(request: HttpRequest) -> HttpResponse:
     headers = {"Retry-After": RETRY_AFTER, "Cache-Control": "no-store"}
+    if is_api(request.path_info):
+        return answer_problem(503, "closed for maintenance; try again later", headers=headers)
     if request.content_type == JSON or request.get_preferred_type([HTML, JSON]) == JSON:
         body = {"status": "maintenance", "text": "closed for maintenance; try again later"}
         return JsonResponse(body, status=503, headers=headers)

@@ -10,7 +10,7 @@ import os
 import re
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -84,10 +84,16 @@ def _of_text(name: str, value: str) -> Iterator[str]:
 
 
 def _of_address(name: str, value: str) -> Iterator[str]:
+    for each in re.split(r";(?=[\w+-]+://)", value):  # kombu's address of several servers
+        yield from _of_server(name, each)
+
+
+def _of_server(name: str, value: str) -> Iterator[str]:
     try:
         parts = urlsplit(value)
     except ValueError:
         return
+    yield from (given for key, given in parse_qsl(parts.query) if NAME.search(key))
     # A user without a password is a token on the web: of Sentry, of GitHub.
     yield parts.password or (parts.username if parts.scheme in {"http", "https"} else None) or ""
     if KEYED.search(name):

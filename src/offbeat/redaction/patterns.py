@@ -78,7 +78,7 @@ PRIVATE_KEY = re.compile(
 )
 # What services and signers put in front of their tokens, so that they are found.
 ISSUED = re.compile(
-    r"(?<![\w-])(?:eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{8,}+|(?:gh[opsur]_|github_pat_|glpat-|[rs]k_live_|xox[abeprs]-|whsec_|SG\.)[\w.-]{16,}+)"
+    r"(?<![\w-])(?:eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{8,}+|(?:gh[opsur]_|github_pat_|glpat-|[rs]k_live_|xox[abeprs]-|whsec_|obt_|SG\.)[\w.-]{16,}+)"
 )
 MAYBE_ISSUED = (
     "eyJ",
@@ -92,6 +92,7 @@ MAYBE_ISSUED = (
     "k_live_",
     "xox",
     "whsec_",
+    "obt_",
     "SG.",
 )
 HEADER = re.compile(

@@ -14,6 +14,8 @@ from redis.retry import Retry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from offbeat.variables.redis_url import Address
+
 logger = logging.getLogger(__name__)
 
 PAUSE = 5.0
@@ -32,6 +34,21 @@ class OptionalCacheClient(RedisCacheClient):
     """Asks Redis, and answers as an empty cache does while it fails."""
 
     asks_again_at: ClassVar[dict[str, float]] = {}  # by server, for all threads of the process
+
+    _pools: dict[int, Any]
+
+    def __init__(self, servers: list[str], *, address: Address | None = None, **options: Any) -> None:
+        super().__init__(servers, **options)
+        self.address = address
+
+    def _get_connection_pool(self, write: bool) -> Any:
+        """Return the pool of the address that our settings have read: at a socket, or behind sentinels, too."""
+        if self.address is None:
+            return super()._get_connection_pool(write)  # type: ignore[misc]
+        if 0 not in self._pools:
+            options = {name: each for name, each in self._pool_options.items() if name != "parser_class"}  # type: ignore[attr-defined]
+            self._pools[0] = self.address.connect(**options).connection_pool
+        return self._pools[0]
 
     def ask(self, method: Callable[..., Any], otherwise: Any, *arguments: Any) -> Any:
         server = self._servers[0]  # type: ignore[attr-defined]
@@ -93,6 +110,9 @@ class OptionalRedisCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
+        self._servers = (
+            server if isinstance(server, list) else [server]
+        )  # Django takes those of several sentinels for replicas
         self._class = OptionalCacheClient
         self._options = {**PATIENCE, **params.get("OPTIONS", {})}
 

@@ -1,63 +1,52 @@
-"""BROKER_URL: a broker that is not Redis, read once for kombu and for our own connections."""
+"""BROKER_URL: the broker where it is not the Redis of REDIS_URL, and why others that Celery has are none for jobs."""
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
-from offbeat.variables.values import ESCAPED, is_unescaped
+from offbeat.variables import rabbitmq_url, sqs_url
+from offbeat.variables.values import address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from urllib.parse import SplitResult
+    from collections.abc import Callable
 
-SCHEMES = ["amqp", "amqps"]
-
-
-@dataclass(frozen=True)
-class BrokerAddress:
-    """Where RabbitMQ is. `tls` has the names of `broker_use_ssl`; it is empty without TLS."""
-
-    url: str = ""
-    tls: dict[str, Any] = field(default_factory=dict)
-
-
-def read(url: str, *, authority: str, verify: bool, tell: Callable[[str], None]) -> BrokerAddress:
-    """Read an address; tells each problem, without any secret in it. `authority` is the file of BROKER_CA, "" for none."""
-    if not url:
-        return BrokerAddress()
-    parts = urlsplit(url)
-    if found := list(_problems(parts, authority)):
-        for problem in found:
-            tell(f"BROKER_URL: {problem}")
-        return BrokerAddress()
-    tls = {}
-    if parts.scheme == "amqps":
-        tls = {
-            "cert_reqs": ssl.CERT_REQUIRED if verify else ssl.CERT_NONE,
-            "server_hostname": parts.hostname,
-        } | ({"ca_certs": authority} if authority else {})
-    return BrokerAddress(url, tls)
+FORMS: dict[str, Callable[[str], str]] = {
+    "amqp": rabbitmq_url.form,
+    "amqps": rabbitmq_url.form,
+    "sqs": sqs_url.form,
+}
+EXPERIMENTAL = "Celery's transport for it is experimental, and nobody has tried it with jobs"
+UNSUPPORTED = {
+    **dict.fromkeys(("redis", "rediss", "redis+socket", "sentinel", "unix"), "a Redis goes into REDIS_URL"),
+    **dict.fromkeys(
+        ("kafka", "confluentkafka"),
+        "Celery's transport for Kafka acknowledges every earlier message with each one, so a killed worker loses tasks",
+    ),
+    **dict.fromkeys(
+        ("memory", "filesystem", "file"), "it reaches one process, or one machine, and nothing else"
+    ),
+    **dict.fromkeys(
+        ("sqlalchemy", "sqla", "django", "postgresql", "postgres", "pgmq", "mysql", "sqlite"),
+        "a database as broker is polled; PostgreSQL has the jobs already, and a broker only wakes workers",
+    ),
+    **dict.fromkeys(
+        ("mongodb", "zookeeper", "consul", "etcd", "qpid", "pyro", "slmq", "librabbitmq"),
+        "Celery's transport for it is no longer kept up, or experimental",
+    ),
+    **dict.fromkeys(("azureservicebus", "azurestoragequeues", "gcpubsub"), EXPERIMENTAL),
+}
 
 
-def _problems(parts: SplitResult, authority: str) -> Iterator[str]:
-    if is_unescaped(f"{parts.netloc}{parts.path}?{parts.query}{parts.fragment and '#'}"):
-        yield f"{ESCAPED}."
-        return
-    if not parts.hostname:
-        yield "names no host: use amqps://user:password@host/vhost."
-    if "," in parts.netloc or ";" in parts.netloc:
-        yield "names several servers: use the one address of the cluster."
-    if parts.query:
-        yield "knows nothing after a question mark: remove it; BROKER_CA names an authority."
-    if "/" in parts.path[1:]:
-        yield f'"{parts.path[1:]}" has a slash, which a vhost in an address writes as %2F.'
-    if authority and parts.scheme != "amqps":
-        yield "BROKER_CA is for amqps://…, which is TLS; amqp://… is not."
+def form(value: str) -> str:
+    """Return an address as it is. Raises ValueError for one that is no broker of ours, or is wrong, without a secret in it."""
+    scheme = value.partition("://")[0].lower()
+    kind = scheme.partition("+")[0]
+    if scheme in FORMS:
+        return FORMS[scheme](value)
+    if reason := UNSUPPORTED.get(scheme) or UNSUPPORTED.get(kind):
+        raise ValueError(f"{scheme}:// is not supported: {reason}. It should be {_wanted()}")
+    return address(sorted(FORMS))(value)
 
 
-def vhost(url: str) -> str:
-    """Return the vhost of an address, "/" where it names none."""
-    return unquote(urlsplit(url).path[1:]) or "/"
+def _wanted() -> str:
+    return " or ".join(f"{each}://…" for each in sorted(FORMS))

@@ -11,13 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from offbeat.variables.redis_forms import MASTER, first_of, form, hosts_of
 from offbeat.variables.values import ESCAPED, is_unescaped, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from redis import Redis
+
+__all__ = ["Address", "form", "read"]
+
 PATHS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 KNOWN = ("ssl_cert_reqs", *PATHS, "ssl_check_hostname", "db")
+OF_SENTINEL = ("master_name", "sentinel_username", "sentinel_password")
+OF_SOCKET = ("db", "virtual_host")  # redis-py's word, and kombu's
+SECURE = {"rediss", "sentinels"}
+SCHEMES = {"sentinels": "sentinel"}  # kombu has none of its own for TLS to sentinels
+SENTINELS = {"sentinel", "sentinels"}
+# Seconds. One that is down is asked first again and again, by each new connection: it must cost little.
+SENTINEL_PATIENCE = {"socket_connect_timeout": 0.5, "socket_timeout": 1.0, "socket_keepalive": True}
 # As Celery spells them, and as redis-py does.
 LEVELS = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 BOOLEANS = {"true": True, "false": False}
@@ -28,10 +40,16 @@ FORM = [ssl.VERIFY_X509_STRICT]
 
 @dataclass(frozen=True)
 class Address:
-    """Where Redis is. `tls` has the names that redis-py and kombu's `broker_use_ssl` share; it is empty without TLS."""
+    """Where Redis is: `url` as kombu reads it.
 
-    url: str = ""
+    `tls` has the names that redis-py and kombu's `broker_use_ssl` share; it is empty without TLS. `transport` is what kombu's
+    transport options need besides: the name of the primary behind sentinels. `places` are what a person knows it by.
+    """
+
+    url: str = field(default="", repr=False)
     tls: dict[str, Any] = field(default_factory=dict)
+    transport: dict[str, Any] = field(default_factory=dict, repr=False)
+    places: tuple[str, ...] = ()
 
     @property
     def is_verified(self) -> bool:
@@ -39,6 +57,26 @@ class Address:
         return (
             self.tls.get("ssl_cert_reqs", ssl.CERT_NONE) != ssl.CERT_NONE and self.tls["ssl_check_hostname"]
         )
+
+    @property
+    def is_of_one_host(self) -> bool:
+        """Whether redis-py reads `url` as kombu does."""
+        return self.url.startswith(("redis:", "rediss:"))
+
+    def __str__(self) -> str:
+        """Return where it is, without any secret."""
+        name = self.transport.get("master_name")
+        return f"{name} of the sentinels {', '.join(self.places)}" if name else ", ".join(self.places)
+
+    def connect(self, **options: Any) -> Redis:
+        """Return a client with the options of redis-py: one that retries nothing, and asks nobody yet."""
+        # Settings are read by processes that connect to no Redis, too.
+        from kombu.connection import Connection  # noqa: PLC0415
+
+        from offbeat.variables import redis_client  # noqa: PLC0415
+
+        at = Connection(self.url, ssl=self.tls or False, transport_options=self.transport)
+        return redis_client.connect(at, **options)
 
 
 def read(url: str, *, verify: bool | None, tell: Callable[[str], None], authority: str = "") -> Address:
@@ -48,17 +86,42 @@ def read(url: str, *, verify: bool | None, tell: Callable[[str], None], authorit
     """
     if not url:
         return Address()
-    parts = urlsplit(url)
+    parts = urlsplit(first_of(url))
     if found := list(_problems(parts, verify, authority)):
         for problem in found:
             tell(f"REDIS_URL: {problem}")
         return Address()
     options = _options(parts)
-    database = options.pop("db", "") or parts.path.strip("/") or "0"
-    return Address(
-        f"{parts.scheme}://{_credentials(parts)}{_host(parts)}:{parts.port or 6379}/{int(database)}",
-        _tls(options, verify, authority) if parts.scheme == "rediss" else {},
-    )
+    tls = _tls(options, verify, authority) if parts.scheme in SECURE else {}
+    database = int(next(_databases(parts, options), 0))
+    if parts.scheme == "unix":
+        return Address(_socket_url(parts, database), places=(unquote(parts.path),))
+    places = tuple(f"{_host(host)}:{port}" for host, port in hosts_of(url))
+    urls = [
+        f"{SCHEMES.get(parts.scheme, parts.scheme)}://{_credentials(parts)}{place}/{database}"
+        for place in places
+    ]
+    transport = _of_sentinels(options, tls) if parts.scheme in SENTINELS else {}
+    # An address for each sentinel, as kombu reads them: each has all, for kombu goes on with the next one where one is down.
+    return Address(";".join(urls), tls, transport, places)
+
+
+def _socket_url(parts: SplitResult, database: int) -> str:
+    return f"redis+socket://{_credentials(parts)}{quote(unquote(parts.path))}?virtual_host={database}"
+
+
+def _of_sentinels(options: dict[str, str], tls: dict[str, Any]) -> dict[str, Any]:
+    """Return what kombu's transport has to know besides the addresses: sentinels have credentials of their own, or none."""
+    own = {
+        name: options[f"sentinel_{name}"]
+        for name in ("username", "password")
+        if options.get(f"sentinel_{name}")
+    }
+    secure = {"ssl": True, **tls} if tls else {}
+    return {
+        "master_name": options.get("master_name") or MASTER,
+        "sentinel_kwargs": own | secure | SENTINEL_PATIENCE,
+    }
 
 
 def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterator[str]:
@@ -66,24 +129,41 @@ def _problems(parts: SplitResult, verify: bool | None, authority: str) -> Iterat
         yield f"{ESCAPED}."
         return
     options = _options(parts)
-    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    for name in sorted(options):
-        if name not in KNOWN:
-            yield f"knows no {name} after the question mark; it knows {', '.join(KNOWN)}."
-        elif names.count(name) > 1:
-            yield f"{name} appears after the question mark twice: remove one."
-        if name.startswith("ssl_") and parts.scheme != "rediss":
-            yield f"{name} is for rediss://…, which is TLS; redis://… is not."
-    path = parts.path.strip("/")
-    for database in filter(None, (path, options.get("db"))):
-        if not (database.isascii() and database.isdigit() and len(database) < 6):
-            yield f'"{database}" is not the number of a database: use 0, or remove it.'
-    if path and (options.get("db") or path) != path:
-        yield f"names two databases, {path} and {options['db']}: remove one."
-    if parts.scheme == "rediss":
+    yield from _wrong_options(parts, options)
+    yield from _wrong_database(parts, options)
+    if parts.scheme in SECURE:
         yield from _wrong_values(options, verify)
     yield from _wrong_files(options)
     yield from _wrong_authority(parts.scheme, options, verify, authority)
+
+
+def _wrong_options(parts: SplitResult, options: dict[str, str]) -> Iterator[str]:
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    known = OF_SOCKET if parts.scheme == "unix" else KNOWN + OF_SENTINEL * (parts.scheme in SENTINELS)
+    for name in sorted(options):
+        if name not in known and name not in KNOWN:
+            yield f"knows no {name} after the question mark; it knows {', '.join(known)}."
+        elif names.count(name) > 1:
+            yield f"{name} appears after the question mark twice: remove one."
+        if name.startswith("ssl_") and parts.scheme not in SECURE:
+            yield f"{name} is for rediss://…, which is TLS; {parts.scheme}://… is not."
+
+
+def _wrong_database(parts: SplitResult, options: dict[str, str]) -> Iterator[str]:
+    found = list(_databases(parts, options))
+    for database in found:
+        if not (database.isascii() and database.isdigit() and len(database) < 6):
+            name = database.partition("/")[0]
+            right = f"write ?master_name={name}" if parts.scheme in SENTINELS else "use 0, or remove it"
+            yield f'"{database}" is not the number of a database: {right}.'
+    if len(set(found)) > 1:
+        yield f"names two databases, {' and '.join(found)}: remove one."
+
+
+def _databases(parts: SplitResult, options: dict[str, str]) -> Iterator[str]:
+    """Yield what stands where the number of a database may."""
+    path = "" if parts.scheme == "unix" else parts.path.strip("/")
+    yield from filter(None, (path, *(options.get(name) for name in OF_SOCKET)))
 
 
 def _wrong_files(options: dict[str, str]) -> Iterator[str]:
@@ -118,8 +198,8 @@ def _wrong_values(options: dict[str, str], verify: bool | None) -> Iterator[str]
 def _wrong_authority(
     scheme: str, options: dict[str, str], verify: bool | None, authority: str
 ) -> Iterator[str]:
-    if authority and scheme != "rediss":
-        yield "REDIS_CA is for rediss://…, which is TLS; redis://… is not."
+    if authority and scheme not in SECURE:
+        yield f"REDIS_CA is for rediss://…, which is TLS; {scheme}://… is not."
     if authority and verify is False:
         yield "REDIS_CA contradicts REDIS_TLS_VERIFY=false: remove one."
     if authority and options.get("ssl_ca_certs"):
@@ -161,6 +241,5 @@ def _credentials(parts: SplitResult) -> str:
     return f"{user}:{password}@" if password else f"{user}@"
 
 
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or "127.0.0.1"
+def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host

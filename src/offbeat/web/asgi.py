@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.core.asgi import get_asgi_application as get_django
 from django.db import connections
 
+from offbeat.problem import CONTENT_TYPE, describe_problem, is_api
 from offbeat.web.body_limit import DIGITS, find_limit
 
 if TYPE_CHECKING:
@@ -16,10 +18,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-TEXT = b"The body is too large.\n"
+TEXT = "The body is too large."
 HEADERS = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", str(len(TEXT)).encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"connection", b"close"),
 ]
@@ -54,8 +54,16 @@ class BodyLimit:
         else:
             await self.application(scope, counted.receive, send)
         if counted.is_over:
-            await send({"type": "http.response.start", "status": 413, "headers": HEADERS})
-            await send({"type": "http.response.body", "body": TEXT})
+            kind, text = "text/plain; charset=utf-8", f"{TEXT}\n"
+            if is_api(scope["path"]):
+                kind, text = CONTENT_TYPE, json.dumps(describe_problem(413, TEXT))
+            headers = [
+                (b"content-type", kind.encode()),
+                (b"content-length", str(len(text)).encode()),
+                *HEADERS,
+            ]
+            await send({"type": "http.response.start", "status": 413, "headers": headers})
+            await send({"type": "http.response.body", "body": text.encode()})
 
 
 class Counted:

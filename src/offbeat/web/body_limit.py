@@ -12,6 +12,8 @@ from django.http import HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils.deprecation import MiddlewareMixin
 
+from offbeat.problem import answer_problem, is_api
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -41,16 +43,17 @@ class BodyLimitMiddleware(MiddlewareMixin):
         limit = find_limit(request.path_info)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not DIGITS.fullmatch(length):
-            return refuse(400, "Content-Length should be a number of bytes.")
+            return refuse(request, 400, "Content-Length should be a number of bytes.")
         if int(length) > limit:
-            return refuse(413, f"The body is too large: at most {limit} bytes are accepted here.")
+            return refuse(request, 413, f"The body is too large: at most {limit} bytes are accepted here.")
         if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
             try:
                 is_small = take_chunks(request)
             except UnreadablePostError:
-                return refuse(400, "The body should be chunked, but it is not.")
+                return refuse(request, 400, "The body should be chunked, but it is not.")
             if not is_small:
                 return refuse(
+                    request,
                     413,
                     f"The body is too large: {settings.WEB_MAX_BODY} bytes in chunks, or a Content-Length.",
                 )
@@ -61,7 +64,7 @@ class BodyLimitMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A client that goes, or is too slow, while a view reads its upload is no error of ours."""
         return (
-            refuse(400, "The body did not arrive in time.")
+            refuse(request, 400, "The body did not arrive in time.")
             if isinstance(exception, UnreadablePostError)
             else None
         )
@@ -81,5 +84,7 @@ def take_chunks(request: HttpRequest) -> bool:
     return len(body) <= settings.WEB_MAX_BODY
 
 
-def refuse(status: int, text: str) -> HttpResponse:
+def refuse(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    if is_api(request.path_info):
+        return answer_problem(status, text)
     return HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -17,6 +17,7 @@ TAKEN = 64 * 1024  # bytes received in one call
 # The kernel takes an answer of this size at once, so that a client that does not read it holds no thread. It doubles the
 # number for its own bookkeeping, and takes at most net.core.wmem_max (212,992 on most systems).
 SEND_BUFFER = 208 * 1024
+LAST_CHUNK = b"0\r\n\r\n"  # as gunicorn sends it, in one call
 UNSEEN = 2 * SEND_BUFFER  # bytes that say nothing about the client, as the kernel may have them still
 
 
@@ -31,6 +32,9 @@ class ClientSocket(socket.socket):
     waited: float = 0
     passed: int = 0
     waits_since: float | None = None
+    # Who goes on with an answer that a view has begun, and whether it is time: its own end is not the answer's.
+    follower: Any = None
+    is_handed_over: bool = False
 
     @classmethod
     def adopt(cls, accepted: socket.socket) -> ClientSocket:
@@ -53,9 +57,9 @@ class ClientSocket(socket.socket):
         except OSError:
             return b""
 
-    def offer(self, data: bytes) -> None:
-        """Send as much as the connection takes at once."""
-        super().send(data, socket.MSG_DONTWAIT)
+    def offer(self, data: bytes | memoryview) -> int:
+        """Send as much as the connection takes at once; return how many bytes."""
+        return super().send(data, socket.MSG_DONTWAIT)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         if not self.may_read:  # gunicorn asks for more than was announced, or drains what nobody wants
@@ -70,6 +74,9 @@ class ClientSocket(socket.socket):
         return sent
 
     def sendall(self, data: Any, flags: int = 0) -> None:
+        if self.follower is not None and data == LAST_CHUNK:
+            self.is_handed_over = True
+            return
         with memoryview(data) as view:
             for start in range(0, len(view), PIECE):
                 piece = view[start : start + PIECE]

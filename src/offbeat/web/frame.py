@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from gunicorn.util import split_request_uri
 
+from offbeat.problem import is_api
 from offbeat.web.body_limit import find_limit
 
 WHOLE = (
@@ -36,6 +37,8 @@ class Frame:
     """Whether a thread has to read it from the client: it is taken there, and too large to wait for."""
     is_asked_for: bool = False
     """Whether the client waits to be told that it may send the body."""
+    is_api: bool = False
+    """Whether errors are told as the API's are."""
 
     def is_too_large(self, data: bytearray) -> bool:
         """Tell whether it is refused here; Django answers one that announces its size, and reads none of it."""
@@ -77,13 +80,14 @@ def read_frame(head: bytes, start: int) -> Frame:
     line, *fields = head.removeprefix(b"\r\n").split(b"\r\n")  # gunicorn skips one empty line, too
     pairs = (field.partition(b":") for field in fields)
     values = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length, limit = values.get(b"content-length", b"0"), find_limit(path_of(line))
+    path = path_of(line)
+    length, limit = values.get(b"content-length", b"0"), find_limit(path)
     is_asked_for = values.get(b"expect", b"").lower() == b"100-continue" and line.endswith(b"1.1")
     if b"transfer-encoding" in values:
-        chunks = Chunks(start, limit=min(limit, WHOLE), is_asked_for=is_asked_for)
+        chunks = Chunks(start, limit=min(limit, WHOLE), is_asked_for=is_asked_for, is_api=is_api(path))
         return chunks if b"content-length" not in values else Frame(start)
     size = int(length.lstrip(b"0")[:20] or b"0") if length.isdigit() else 0
-    return Frame(start, size, limit, WHOLE < size <= limit, is_asked_for)
+    return Frame(start, size, limit, WHOLE < size <= limit, is_asked_for, is_api(path))
 
 
 def path_of(line: bytes) -> str:

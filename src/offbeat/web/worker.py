@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from offbeat.problem import CONTENT_TYPE, describe_problem
 from offbeat.web.arrival import Arrival
 from offbeat.web.client_socket import ClientSocket
 
@@ -99,6 +101,7 @@ class ClientWorker(ThreadWorker):
         self.arriving: dict[Client, None] = {}  # the oldest first
         self.closing: dict[Client, float] = {}  # until when
         self.busy: dict[Client, None] = {}  # those that have a thread, or wait for one
+        self.streams: dict[Client, None] = {}  # those that somebody else goes on answering
         self.look_at = 0.0
         # The parent forks now. Until the new process has handlers of its own it has those of its parent, which would only
         # note that it is asked to stop: it would go on, and be killed when the grace is over.
@@ -210,10 +213,12 @@ class ClientWorker(ThreadWorker):
 
     def refuse(self, client: Client, status: HTTPStatus) -> None:
         """Answer without a thread, as far as the connection takes it at once."""
-        text = f"{TEXTS[status]}\n"
+        text, kind = f"{TEXTS[status]}\n", "text/plain; charset=utf-8"
+        if client.arrival.frame and client.arrival.frame.is_api:
+            text, kind = json.dumps(describe_problem(status, TEXTS[status])), CONTENT_TYPE
         head = [
             f"HTTP/1.1 {status.value} {status.phrase}",
-            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Type: {kind}",
             f"Content-Length: {len(text)}",
             "X-Content-Type-Options: nosniff",
             "Connection: close",
@@ -238,7 +243,18 @@ class ClientWorker(ThreadWorker):
 
     def finish_request(self, conn: Client, fs: Any) -> None:
         self.busy.pop(conn, None)
-        super().finish_request(conn, fs)
+        if conn.sock.is_handed_over:
+            self.streams[conn] = None
+            conn.sock.setblocking(False)
+            conn.sock.follower.begin(conn.sock, partial(self.method_queue.defer, self.finish_stream, conn))
+        else:
+            super().finish_request(conn, fs)
+
+    def finish_stream(self, client: Client) -> None:
+        """Close a connection that was handed over, and has come back."""
+        del self.streams[client]
+        self.nr_conns -= 1
+        client.close(graceful=True)
 
     # The end of a connection
 
@@ -265,6 +281,9 @@ class ClientWorker(ThreadWorker):
         if now < self.look_at:
             return
         self.look_at = now + LOOK_EVERY
+        if not self.alive:
+            for client in self.streams:
+                client.sock.follower.stop()
         for client in list(self.arriving):
             self.end_if_late(client, now)
         for client, until in list(self.closing.items()):

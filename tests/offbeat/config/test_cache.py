@@ -121,7 +121,7 @@ def test_the_brokers_redis_is_refused(address):
 
     (problem,) = problems
     assert problem.startswith(
-        "CACHE_URL is the broker's server, 127.0.0.1: a cache deletes old entries, and a broker must not."
+        "CACHE_URL is the broker's server, 127.0.0.1:6379: a cache deletes old entries, and a broker must not."
     )
 
 
@@ -139,7 +139,11 @@ def test_such_an_address_ends_the_process():
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("memcached://x", "Unexpected value CACHE_URL=memcached://…: should be redis://… or rediss://…."),
+        ("sentinel://h1,h2/x", 'CACHE_URL: "x" is not the number of a database: write ?master_name=x.'),
+        (
+            "memcached://x",
+            "Unexpected value CACHE_URL=memcached://…: should be redis://… or rediss://… (TLS), unix",
+        ),
         ("redis://h?timeout=5", "CACHE_URL: knows no timeout after the question mark"),
         ("redis://h?ssl_cert_reqs=none", "CACHE_URL: ssl_cert_reqs is for rediss://…, which is TLS"),
     ],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import pytest
 from kombu import Connection
+from kombu.transport.redis import Channel
 from redis import Redis
+from redis.sentinel import SentinelManagedSSLConnection
 
 from offbeat.variables import redis_url
 from offbeat.variables.redis_url import KNOWN
@@ -35,11 +38,13 @@ def read(url, verify=None, authority=""):
         "redis://[::1]:6379/2",
         "rediss://u:p@[2001:db8::7]/1?ssl_cert_reqs=CERT_REQUIRED",
         "redis://cache?db=4",
+        "valkey://cache:1/2",
+        "valkeys://u:p@cache:1",
     ],
 )
 def test_both_libraries_read_the_same(url):
     """Host, port, user, password and database: passwords with every odd character, IPv6, what is left out."""
-    found, problems = read(url)
+    found, problems = read(redis_url.form(url))
 
     kombu = Connection(found.url, ssl=found.tls or False)
     ours = Redis.from_url(found.url, **found.tls).connection_pool.connection_kwargs
@@ -196,3 +201,65 @@ def test_a_password_that_breaks_the_address_is_not_shown(url):
     assert len(problems) == 1
     assert "write / as %2F, ? as %3F, # as %23" in problems[0]
     assert "secret" not in problems[0]
+
+
+SENTINELS = [
+    "sentinel://u:p%2Fw@a:1;sentinel://u:p%2Fw@[::1]:26379;sentinel://u:p%2Fw@c/3?master_name=main",
+    "redis+sentinel://u:p%2Fw@a:1,[::1],c/3?master_name=main",
+    "redis-sentinel://u:p%2Fw@a:1;[::1];c?db=3&master_name=main",
+    "sentinel://a:1;sentinel://[::1];sentinel://u:p%2Fw@c/3?master_name=main",
+]
+
+
+@pytest.mark.parametrize("url", SENTINELS)
+def test_sentinels(url):
+    """However their address is written, kombu and our own client ask the same ones for the same primary."""
+    found, problems = read(redis_url.form(url))
+
+    kombu = Connection(found.url, transport_options=found.transport)
+    ours = found.connect(socket_timeout=7).connection_pool
+    assert problems == []
+    assert str(found) == "main of the sentinels a:1, [::1]:26379, c:26379"
+    assert [(each["host"], each["port"]) for each in asked(ours)] == [("a", 1), ("::1", 26379), ("c", 26379)]
+    assert [each["socket_timeout"] for each in asked(ours)] == [7, 7, 7]
+    assert [each["password"] for each in asked(ours)] == [None] * 3
+    assert (kombu.transport_cls, len(kombu.alt), kombu.virtual_host) == ("sentinel", 3, "3")
+    assert (kombu.userid, kombu.password) == ("u", "p/w")
+    assert (ours.service_name, ours.connection_kwargs["db"]) == ("main", 3)
+    assert (ours.connection_kwargs["username"], ours.connection_kwargs["password"]) == ("u", "p/w")
+
+
+def asked(pool):
+    """Give how each sentinel is connected to."""
+    return [each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels]
+
+
+def test_sentinels_with_credentials_and_tls():
+    """Those of the sentinels are in the query: they have their own, or none; TLS is for both, and verified."""
+    found, problems = read(redis_url.form("sentinels://:p@a,b?sentinel_username=s&sentinel_password=q"))
+
+    pool = found.connect().connection_pool
+    assert problems == []
+    assert found.tls == VERIFIED
+    assert found.transport["master_name"] == "mymaster"
+    assert pool.connection_class is SentinelManagedSSLConnection
+    assert [(each["username"], each["password"]) for each in asked(pool)] == [("s", "q")] * 2
+    assert [each["ssl_cert_reqs"] for each in asked(pool)] == [ssl.CERT_REQUIRED] * 2
+    assert "p@" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "url", ["unix://u:p%40@/run/a%20b.sock?db=2", "redis+socket://u:p%40@/run/a%20b.sock?virtual_host=2"]
+)
+def test_a_socket(url):
+    """In redis-py's spelling and in kombu's, with user, password and database."""
+    found, problems = read(redis_url.form(url))
+
+    channel = object.__new__(Channel)  # its own __init__ connects
+    channel.connection = Namespace(client=Connection(found.url), default_port=6379)
+    kombu = channel._connparams()
+    ours = found.connect().connection_pool.connection_kwargs
+    assert problems == []
+    assert str(found) == "/run/a b.sock"
+    assert (ours["path"], ours["db"], ours["username"], ours["password"]) == ("/run/a b.sock", 2, "u", "p@")
+    assert [kombu[each] for each in ("path", "db", "username", "password")] == ["/run/a b.sock", 2, "u", "p@"]

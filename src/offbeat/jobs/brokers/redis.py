@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from celery import current_app
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import priority_in, published_at
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,24 +31,15 @@ REMEMBERED = 24 * 3600  # seconds; longer than any sensible row of redeliveries
 def client() -> redis.Redis:
     """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long.
 
-    The address is read by kombu, for both: redis-py reads a query, and the certificate's requirements, in another way.
+    Behind sentinels each new connection asks them first, for as long at most.
     """
     with current_app.connection_for_write() as at:
-        tls: dict[str, Any] = at.ssl if isinstance(at.ssl, dict) else {}
-        database = (at.virtual_host or "").strip("/") or 0
-    return redis.Redis(
-        host=at.hostname or "127.0.0.1",
-        port=at.port or 6379,
-        db=int(database),
-        username=at.userid,
-        password=at.password,
-        ssl=bool(at.ssl),
-        socket_connect_timeout=conf().publish_timeout,
-        socket_timeout=conf().publish_timeout,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 0),
-        **tls,
-    )
+        return redis_client.connect(
+            at,
+            socket_connect_timeout=conf().publish_timeout,
+            socket_timeout=conf().publish_timeout,
+            health_check_interval=15,
+        )
 
 
 def ping() -> bool:

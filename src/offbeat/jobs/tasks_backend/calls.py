@@ -57,7 +57,7 @@ def make_call(task: Task, args: Sequence[Any], kwargs: Mapping[str, Any], alias:
     return Call(
         task=path,
         runner=RUNNER,
-        options=_options(task, alias),
+        options=own_options(task, alias),
         queue=queue,
         max_attempts=option(task, "max_attempts") or conf().max_attempts,
         args=args,
@@ -103,7 +103,7 @@ def _moment(not_after: datetime | timedelta | None) -> datetime | None:
         raise InvalidTask(f"not_after is {not_after} from now, and years go to 9999") from None
 
 
-def _options(task: Task, alias: str) -> dict[str, Any]:
+def own_options(task: Task, alias: str) -> dict[str, Any]:
     """Return what the runner has to know besides the path."""
     declared = _declared(task)
     options: dict[str, Any] = {"backend": alias}

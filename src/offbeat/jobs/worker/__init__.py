@@ -18,7 +18,7 @@ def install(app: Celery) -> None:
     """
     app.steps["worker"].update(
         {
-            "offbeat.jobs.worker.pool:PoolIsPrefork",
+            "offbeat.jobs.worker.pool:PoolChoice",
             "offbeat.jobs.worker.bootsteps:MaintenanceStep",
             "offbeat.jobs.worker.graceful_stop:GracefulStop",
         }

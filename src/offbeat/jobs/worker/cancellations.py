@@ -20,6 +20,7 @@ from django.db import transaction
 from offbeat.jobs import cancellation, recovery, soft_limit, sql, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.worker.lane_books import lanes_of_worker
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Cancellations:
                 _announce(each)
 
     def _kill(self, asked: Requested, *, is_known: bool) -> None:
-        if _while_it_runs(asked, _kill, is_known=is_known):
+        if lanes_of_worker.pool:  # it is recorded when its process is dead
+            lanes_of_worker.pool.end(asked.pid, str(asked.job_id), KILLED)
+        elif _while_it_runs(asked, _kill, is_known=is_known):
             recovery.recover_attempt(asked.job_id, workers.current(), asked.pid, KILLED)
 
 
@@ -74,7 +77,10 @@ def _while_it_runs(asked: Requested, act: Callable[[Requested], None], *, is_kno
 
 def _interrupt(asked: Requested) -> None:
     _log(asked, "is interrupted")
-    _send(asked, soft_limit.SIGNAL)
+    if lanes_of_worker.pool:
+        lanes_of_worker.pool.interrupt(asked.pid, str(asked.job_id))
+    else:
+        _send(asked, soft_limit.SIGNAL)
 
 
 def _announce(asked: Requested) -> None:

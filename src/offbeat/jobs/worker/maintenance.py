@@ -14,6 +14,7 @@ from offbeat.jobs import (
     batches,
     broker,
     concurrency_keys,
+    known_code,
     loss_token,
     pauses,
     reconciler,
@@ -28,6 +29,7 @@ from offbeat.jobs.silence import SilenceWatch
 from offbeat.jobs.worker import heartbeat_file
 from offbeat.jobs.worker.cancellations import Cancellations
 from offbeat.jobs.worker.clock import LedgerClock
+from offbeat.jobs.worker.lane_books import lanes_of_worker
 from offbeat.jobs.worker.periodic_tasks import PeriodicTask
 from offbeat.jobs.worker.pull import pull
 from offbeat.jobs.worker.state import worker_state
@@ -76,6 +78,7 @@ def maintenance_tasks(
         PeriodicTask("late jobs", often, reconciler.expire_late_jobs),
         PeriodicTask("unknown jobs", often, maintenance.bury_unknown_jobs),
         PeriodicTask("batches", often, batches.settle_all),
+        PeriodicTask("known code", known_code.INTERVAL, known_code.announce, pause=often),
         PeriodicTask("free keys", settings.busy_retry, concurrency_keys.hand_over_free_keys),
         PeriodicTask("stuck consumer", often, lambda: maintenance.stop_if_stuck(stop_worker)),
     ]
@@ -188,16 +191,27 @@ class WorkerMaintenance:
 
     def recover_dead_children(self) -> None:
         """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
-        pids = children(self.worker)
-        if not pids or worker_state.is_killing_children:  # what the worker kills has not crashed
+        if worker_state.is_killing_children:  # what the worker kills has not crashed
             return
-        now, found = time.monotonic(), sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
+        if lanes_of_worker.pool:
+            found = self._jobs_without_lane()
+        elif pids := children(self.worker):
+            found = sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
+        else:
+            return
+        now = time.monotonic()
         self.missing_since = {
             (job_id, pid): self.missing_since.get((job_id, pid), now) for job_id, pid in found
         }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
             recovery.recover_dead_processes(workers.current(), gone, "its process no longer exists")
+
+    @staticmethod
+    def _jobs_without_lane() -> list[Any]:
+        """Return the jobs that the ledger knows as running here, and the pool does not."""
+        rows, known = sql.fetch_all(WITHOUT_CHILD, [workers.current(), []]), lanes_of_worker.jobs()
+        return [(job_id, lane) for job_id, lane in rows if (str(job_id), lane) not in known]
 
     def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
         """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.
@@ -224,7 +238,9 @@ class WorkerMaintenance:
 
 
 def children(worker: Any) -> set[int]:
-    """Return the pids of the pool's processes; none for a pool of threads, or one that has stopped."""
+    """Return the pids of the pool's processes; none for one that has stopped, or has none."""
+    if lanes_of_worker.pool:
+        return lanes_of_worker.pool.pids()
     pool = getattr(getattr(worker, "pool", None), "_pool", None)
     return {process.pid for process in list(getattr(pool, "_pool", []))}
 

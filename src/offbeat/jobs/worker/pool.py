@@ -1,39 +1,75 @@
-"""Which pool a worker has: prefork, or it does not start. Threads and greenlets ran a message twice, and no hard limit fired."""
+"""Which pool a worker has. In place of Celery's threads and greenlets it gets lanes, in which a message runs once and limits hold."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+import threading
+from typing import Any, NoReturn
 
-from celery import bootsteps
-from celery.concurrency import ALIASES, get_implementation
+from celery import bootsteps, concurrency
 from celery.concurrency.prefork import TaskPool
 
-VARIABLE = "CELERY_WORKER_POOL"  # Celery's command line reads each of its options from such a variable, too
-HINT = f"start it without -P or --pool, and without {VARIABLE}; in a test call run_jobs() of offbeat.jobs.testing"
-REASON = "should be prefork, the only pool in which a message runs once and time limits work"
+from offbeat import pools
+
+# Celery's, by the path of its class.
+LANES = {
+    "celery.concurrency.thread:TaskPool": "offbeat.jobs.worker.lane_pool:ThreadLanes",
+    "celery.concurrency.gevent:TaskPool": "offbeat.jobs.worker.lane_pool:GreenletLanes",
+}
+SOLO = "celery.concurrency.solo:TaskPool"
+IN_TESTS = "in a test call run_jobs() of offbeat.jobs.testing"
+NO_AUTOSCALE = (
+    "--autoscale is not supported: Celery ends processes of the pool by its own count, which knows nothing of jobs. "
+    "Hint: set --concurrency, and let the platform start more workers"
+)
+PATCHED = "gevent has replaced parts of Python in the worker's main process. Hint: start it by python manage.py worker --pool gevent"
 
 
-class PoolIsPrefork(bootsteps.Step):
-    """Ends a worker with another pool before any part of it starts, whichever way it came by it."""
+class PoolChoice(bootsteps.Step):
+    """Gives a worker lanes, and ends one with a pool that is not supported, before any part of it starts."""
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
-        if not is_prefork(worker.pool_cls):
-            sys.stderr.write(f"Error: the worker's pool is {path(worker.pool_cls)}: {REASON}. Hint: {HINT}\n")
-            sys.exit(os.EX_CONFIG)
+        found = path(worker.pool_cls)
+        if problem := _problem(found, worker.pool_cls):
+            refuse(problem)
+        if found in LANES:
+            use_lanes()
+            worker.pool_cls = concurrency.get_implementation(LANES[found])
+
+
+def _problem(found: str, pool: Any) -> str:
+    if found == SOLO and threading.current_thread() is not threading.main_thread():
+        return f"the worker's pool is {found}, and not in the main thread. Hint: {IN_TESTS}"
+    if found == "celery.concurrency.gevent:TaskPool" or _is_patched():
+        return PATCHED if _is_patched() else ""
+    if found in (SOLO, *LANES, *LANES.values()) or is_prefork(pool):
+        return ""
+    return f"the worker's pool is {found}, which is not supported. Hint: {pools.HINT}; {IN_TESTS}"
+
+
+def _is_patched() -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return bool(monkey and monkey.is_module_patched("threading"))
+
+
+def use_lanes() -> None:
+    """Let Celery's names mean lanes: its own class for greenlets would import gevent, into a process that has no use for it."""
+    concurrency.ALIASES.update(
+        {name: LANES[path] for name, path in concurrency.ALIASES.items() if path in LANES}
+    )
 
 
 def is_prefork(pool: Any) -> bool:
-    """Tell whether a pool, a class or a name of one, is prefork or made of it."""
-    if isinstance(pool, str) and ALIASES.get(pool) == ALIASES["prefork"]:
-        return True
-    try:
-        return issubclass(get_implementation(pool), TaskPool)
-    except (ImportError, AttributeError, TypeError, ValueError):
-        return False  # none that could start
+    """Tell whether a class is prefork or made of it."""
+    return isinstance(pool, type) and issubclass(pool, TaskPool)
 
 
 def path(pool: Any) -> str:
     return pool if isinstance(pool, str) else f"{pool.__module__}:{pool.__qualname__}"
+
+
+def refuse(problem: str) -> NoReturn:
+    sys.stderr.write(f"Error: {problem}\n")
+    sys.exit(os.EX_CONFIG)

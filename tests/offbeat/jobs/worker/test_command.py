@@ -60,6 +60,20 @@ def test_a_pool_by_a_variable_is_refused():
     assert "without CELERY_WORKER_POOL" in refused.stderr
 
 
+@pytest.mark.parametrize(("options", "variables", "why"), [
+    (["-ED"], {}, "the platform watches the process"),
+    (["-EB"], {}, "the platform's own cronjobs replace it"),
+    ([], {"CELERY_WORKER_DETACH": "1"}, "the platform watches the process"),
+])  # fmt: skip
+def test_options_that_a_platform_has_no_use_for_are_refused(options, variables, why):
+    """Whichever way they come: a detached worker would have no application, and Beat would do every cronjob's work again."""
+    refused = run(*options, **variables)
+
+    assert refused.returncode == os.EX_CONFIG
+    assert refused.stderr.startswith("Error: The worker should be started without -")
+    assert why in refused.stderr
+
+
 def test_a_project_without_an_application_is_told(tmp_path):
     """Where the project has made no Celery application, none of Celery's own is started in its place."""
     (tmp_path / "bare_settings.py").write_text(
@@ -114,3 +128,17 @@ def test_celerys_own_command_line_still_works(stack):
 
     assert worker.stop() == 0
     assert "stopping, with 0 running tasks" in worker.output
+
+
+@pytest.mark.parametrize(("command", "code", "says"), [
+    (["purge", "-f"], 0, "No messages purged"),
+    (["status", "-t", "0.1"], os.EX_UNAVAILABLE, "No nodes replied"),
+])  # fmt: skip
+def test_celerys_other_commands_still_work(command, code, says):
+    """They start without Django's models: what jobs adds to the application loads them only where it needs them."""
+    done = subprocess.run(
+        ["celery", "-A", "tests.offbeat.sample_project", *command],
+        cwd=CHECKOUT, env=os.environ.copy(), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (done.returncode, says in done.stdout + done.stderr) == (code, True)

@@ -1,0 +1,17 @@
+"""The API's addresses. What answers them is imported with the first request that brings a token."""
+
+from django.urls import path
+
+from offbeat.api.gateway import answer
+
+app_name = "offbeat_api"
+urlpatterns = [
+    path("jobs", answer, name="jobs"),
+    path("jobs/<uuid:job_id>", answer, name="job"),
+    path("jobs/<uuid:job_id>/events", answer, name="events"),
+    path("jobs/<path:rest>", answer),
+    path("queues", answer),
+    path("workers", answer),
+    path("cronjobs", answer),
+    path("openapi.json", answer),
+]

@@ -1,0 +1,103 @@
+"""The client of Amazon SQS, bounded in time, and its errors in one line. The library is botocore, imported where it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+
+from offbeat.jobs.conf import conf
+from offbeat.variables import sqs_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The same for every queue: SQS counts a request, not its seconds, and this is the longest that it takes.
+LONGEST_WAIT = 20  # seconds for which a request waits for messages
+CONNECT = 3.0  # seconds; nobody waits for a thread that polls
+THREADS = 50  # connections that are kept; more threads than that connect anew
+DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+}
+CREDENTIALS = ". Hint: give the process a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+HINTS = {
+    "NoCredentialsError": CREDENTIALS,
+    "PartialCredentialsError": CREDENTIALS,
+    "CredentialRetrievalError": CREDENTIALS,
+    "NoRegionError": " Hint: set AWS_REGION, or write sqs://?region=eu-central-1",
+}
+SPARE = 5.0  # seconds until a silent SQS is noticed, beyond those for which it was asked to wait
+
+
+def client() -> Any:
+    """Return this process' client for short questions: one try, and `publish_timeout` to connect and to answer."""
+    seconds = conf().publish_timeout
+    return _client(os.getpid(), seconds, seconds, 10)
+
+
+def quiet_client() -> Any:
+    """Return this process' client for what nobody waits for."""
+    return _client(os.getpid(), CONNECT, SPARE, 10)
+
+
+def patient_client() -> Any:
+    """Return this process' client for requests that wait for messages, each in a thread of its own."""
+    return _client(os.getpid(), CONNECT, LONGEST_WAIT + SPARE, THREADS)
+
+
+@lru_cache(maxsize=4)
+def _client(pid: int, connect: float, answer: float, connections: int) -> Any:
+    from botocore import config, session  # noqa: PLC0415  a quarter of a second, which only who speaks to SQS should pay
+
+    # At INFO they tell of each process where its credentials come from.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    at = sqs_url.read(str(current_app.conf.broker_write_url or current_app.conf.broker_url))
+    with translated():
+        return session.get_session().create_client(
+            "sqs",
+            region_name=at.region,
+            endpoint_url=at.endpoint,
+            aws_access_key_id=at.key,
+            aws_secret_access_key=at.secret,
+            config=config.Config(
+                connect_timeout=connect,
+                read_timeout=answer,
+                retries={"total_max_attempts": 1},
+                max_pool_connections=connections,
+                tcp_keepalive=True,
+            ),
+        )
+
+
+class SqsError(Exception):
+    """SQS did not answer, or has refused; the text says what, in one line, and what to do where a person has to."""
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise SqsError for what botocore raises."""
+    try:
+        yield
+    except SqsError:
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "botocore":
+            raise
+        raise SqsError(told(error)) from error
+
+
+def told(error: Exception) -> str:
+    """Return an error of botocore's in one line, with what to do where a person has to do it."""
+    text, kind = " ".join(str(error).split()), type(error).__name__
+    code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
+    if code.rpartition(".")[2] in DENIED:
+        return f"it denies access: {text}. Hint: docs/offbeat/sqs.md has the policy that the role needs"
+    return f"{text if code else f'{kind}: {text}'}{HINTS.get(kind, '')}"

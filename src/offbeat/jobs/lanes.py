@@ -1,0 +1,167 @@
+"""Lanes: the threads or greenlets of a worker's pool, as their own process knows them. In prefork a process has none.
+
+A lane's number is to the ledger what a pid is in prefork: an attempt names it, and so do its sessions of PostgreSQL. No two lanes of
+a worker have one number, also after its process was replaced; numbers begin above every pid.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
+from django.db import connections
+from psycopg.pq import TransactionStatus
+
+from offbeat.jobs import event_loop, processes, sessions
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+FIRST = 10_000_000  # Linux gives no pid above 4,194,304, macOS none above 99,998
+
+_here = threading.local()
+identify: Callable[[], Any] = threading.current_thread  # a process of greenlets has another way
+living: set[int] = set()  # of this worker, as its main process knows them
+
+
+class LaneError(WorkerLostError):
+    """The process of a lane has ended, or was killed, while it ran this."""
+
+
+class CompanionLostError(LaneError):
+    """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
+
+
+class SharedLossError(LaneError):
+    """It died with several jobs: which of them has killed it is not known."""
+
+
+class Lane:
+    """What may interrupt the task of one lane, and when: only while it is open."""
+
+    def __init__(self, number: int, worker: uuid.UUID) -> None:
+        self.number = number
+        self.ident, self.runner = threading.get_ident(), identify()
+        self.call: str | None = None  # the id of the message that it runs
+        self.is_open = self.is_interrupting = self.has_waited = False
+        self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
+
+    def open(self) -> None:
+        self.has_waited = False
+        self.is_open = True
+
+    def close(self) -> None:
+        """Let nothing interrupt from here on. What was sent before, and comes only now, is raised when that is certain."""
+        late: SoftTimeLimitExceeded | None = None
+        while True:
+            try:
+                self.is_open = False
+                while self.is_interrupting:
+                    time.sleep(0.001)
+                withdraw(self)
+            except SoftTimeLimitExceeded as error:
+                late = error
+            else:
+                break
+        if late:
+            raise late
+
+    def active_connections(self) -> list[BaseDatabaseWrapper]:
+        """Return those that are in the middle of a statement."""
+        return [each for each in self.connections if _is_active(each)]
+
+
+def _is_active(connection: BaseDatabaseWrapper) -> bool:
+    if not (sessions.is_ours(connection) and sessions.is_connected(connection)):
+        return False
+    status: TransactionStatus = connection.connection.info.transaction_status
+    return status == TransactionStatus.ACTIVE
+
+
+def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
+    """Interrupt a task, by `send`, unless its lane has gone on, and end the statement that it waits for: left alone, that would have its effect afterwards.
+
+    Which sessions are at work is asked first, and they are ended last, so that the task does not meet the loss of its session before
+    the interruption. It may still clean up: its next query finds that the session is gone, and connects anew.
+    """
+    asked = [(each, *sessions.at_work(each)) for each in lane.active_connections()]
+    lane.is_interrupting = True
+    try:
+        if not lane.is_open or lane.call != call:
+            return
+        still = lane.active_connections()
+        lane.has_waited = any(waited for each, _, waited in asked if each in still)
+        for each in still:
+            each.health_check_enabled, each.health_check_done = True, False
+        send()
+        for each, pids, _ in asked:
+            if each in still:
+                sessions.terminate(each, pids)
+    finally:
+        lane.is_interrupting = False
+
+
+def enter(number: int, worker: uuid.UUID) -> Lane:
+    """Make this thread, or greenlet, the lane of that number."""
+    _here.lane = lane = Lane(number, worker)
+    return lane
+
+
+def here() -> Lane | None:
+    """Return the lane that runs this, None in a process without lanes."""
+    return getattr(_here, "lane", None)
+
+
+def current() -> int:
+    """Return what runs the attempt here: the number of its lane, the pid of a process without lanes."""
+    lane = here()
+    return lane.number if lane else os.getpid()
+
+
+def is_alive(number: int) -> bool:
+    """Tell whether a lane of this worker, or a process of this machine, lives."""
+    return number in living if number >= FIRST else processes.is_alive(number)
+
+
+def _named_connections(number: int, worker: uuid.UUID) -> list[BaseDatabaseWrapper]:
+    """Name the sessions of this lane after it, so that one can be ended without those of the others."""
+    found = [each for each in connections.all() if sessions.is_ours(each)]
+    for each in found:
+        name = sessions.NAME.format(worker=worker, pid=number)
+        options = {**each.settings_dict.get("OPTIONS", {}), "application_name": name}
+        each.settings_dict = {**each.settings_dict, "OPTIONS": options}
+    return found
+
+
+def _raise_in_thread(lane: Lane, error: type[BaseException] | None) -> None:
+    given = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(lane.ident), given)
+
+
+def _withdraw_from_thread(lane: Lane) -> None:
+    _raise_in_thread(lane, None)
+
+
+def interrupt_thread(lane: Lane, call: str) -> None:
+    """Interrupt the task of a thread: at its next step of Python code, where its coroutine waits, or in its statement.
+
+    A call that waits outside Python, such as `time.sleep` or a read from a socket, goes on until it returns.
+    """
+
+    def send() -> None:
+        run = event_loop.innermost(lane.ident)
+        if run is None or not run.interrupt_from_outside(SoftTimeLimitExceeded()):
+            _raise_in_thread(lane, SoftTimeLimitExceeded)
+
+    deliver(lane, call, send)
+
+
+withdraw: Callable[[Lane], None] = _withdraw_from_thread
+interrupt: Callable[[Lane, str], None] = interrupt_thread

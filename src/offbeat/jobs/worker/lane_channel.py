@@ -1,0 +1,115 @@
+"""What a worker's main process and the process of its lanes say to each other: pickled frames on a pair of sockets."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+import uuid  # noqa: TC003  of a NamedTuple
+from typing import Any, NamedTuple
+
+from billiard.einfo import ExceptionInfo
+from celery.exceptions import CeleryError
+
+LENGTH = struct.Struct("!I")
+CHUNK = 65_536
+
+
+class Setup(NamedTuple):
+    """What a process of greenlets has to know, as it inherits nothing."""
+
+    numbers: list[int]
+    worker: uuid.UUID
+    hostname: str
+    name: str
+    path: list[str]
+
+
+class Run(NamedTuple):
+    """To a lane: call this. `call` is the id of the message."""
+
+    lane: int
+    call: str
+    target: Any
+    arguments: tuple[Any, ...]
+
+
+class Interrupt(NamedTuple):
+    """To a lane: its soft limit has passed, or a person has cancelled its job."""
+
+    lane: int
+    call: str
+
+
+class Done(NamedTuple):
+    """From a lane: what the call has returned, or an ExceptionInfo of what it has raised, and the memory used so far."""
+
+    lane: int
+    call: str
+    has_returned: bool
+    result: Any
+    kilobytes: int
+
+
+class LaneLost(NamedTuple):
+    """From the process: the thread or greenlet of a lane is gone."""
+
+    lane: int
+
+
+class Channel:
+    """One end. Any thread may send, one receives."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self._sending = threading.Lock()
+        self._read = b""
+
+    def fileno(self) -> int:
+        return self.end.fileno()
+
+    def send(self, frame: NamedTuple) -> None:
+        """Send a frame. Raises OSError when the other end is gone."""
+        body = _pickled(frame)
+        with self._sending:
+            self.end.sendall(LENGTH.pack(len(body)) + body)
+
+    def receive(self) -> list[Any]:
+        """Wait for frames. Raises EOFError when the other end is gone."""
+        try:
+            more = self.end.recv(CHUNK)
+        except ConnectionError:
+            more = b""
+        if not more:
+            raise EOFError
+        self._read += more
+        return list(self._frames())
+
+    def _frames(self) -> Any:
+        while len(self._read) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._read)
+            if len(self._read) < LENGTH.size + length:
+                return
+            body = self._read[LENGTH.size : LENGTH.size + length]
+            self._read = self._read[LENGTH.size + length :]
+            yield pickle.loads(body)  # noqa: S301  of our own process
+
+    def close(self) -> None:
+        self.end.close()
+
+
+def _pickled(frame: NamedTuple) -> bytes:
+    try:
+        return pickle.dumps(frame)
+    except Exception as error:
+        if not isinstance(frame, Done):
+            raise
+        return pickle.dumps(frame._replace(has_returned=False, result=_unsendable(error)))
+
+
+def _unsendable(error: Exception) -> ExceptionInfo:
+    try:
+        raise CeleryError(f"what the task returned cannot be sent to the worker: {error}")  # noqa: TRY301  for its traceback
+    except CeleryError:
+        return ExceptionInfo()

@@ -1,0 +1,108 @@
+"""The process of lanes that are greenlets: `python lane_greenlets.py SOCKET`, started by the worker's main process.
+
+Gevent's replacements come first: what is imported before them keeps the originals, and would block all greenlets.
+"""
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import gevent.monkey
+
+gevent.monkey.patch_all()
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+if __name__ == "__main__":
+    # Started as a file, Python would look for modules beside it.
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
+
+if TYPE_CHECKING:
+    from offbeat.jobs.lanes import Lane
+
+
+def main(descriptor: int) -> None:
+    from offbeat.jobs.worker.lane_channel import Channel
+
+    channel = Channel(socket.socket(fileno=descriptor))
+    setup, *_ = channel.receive()
+    sys.path[:] = setup.path
+    app = _load(setup)
+    from offbeat.jobs import event_loop, lanes
+    from offbeat.jobs.worker.lane_threads import serve
+
+    lanes.interrupt, lanes.withdraw = interrupt, lambda lane: None
+    lanes.identify = gevent.getcurrent
+    event_loop.EventLoop.wrap_selector = YieldingSelector
+    serve(channel, setup.numbers, setup.worker, app, setup.hostname, setup.name)
+
+
+def _load(setup: Any) -> Any:
+    """Make this process what a fork of the main one would be."""
+    import django
+    from celery import current_app
+    from celery.app.trace import setup_worker_optimizations
+
+    from offbeat.boot import read_settings
+
+    read_settings()
+    django.setup()
+    app = current_app._get_current_object()  # noqa: SLF001  the one behind the proxy
+    app.loader.init_worker()
+    setup_worker_optimizations(app, setup.hostname)
+    from offbeat.jobs import workers
+    from offbeat.jobs.worker import bootsteps
+
+    workers.become(setup.worker)
+    bootsteps.bound_statements()
+    return app
+
+
+def interrupt(lane: Lane, call: str) -> None:
+    """Interrupt the task of a greenlet where it waits, whatever it waits for. One that never waits lets nobody do so."""
+    from billiard.exceptions import SoftTimeLimitExceeded
+
+    from offbeat.jobs import event_loop, lanes
+
+    def throw() -> None:
+        if lane.is_open and lane.call == call:
+            for each in lane.active_connections():
+                each.connection.pgconn.finish()  # its answer must not be taken for that of the next statement
+            lane.runner.throw(SoftTimeLimitExceeded())
+
+    def send() -> None:
+        run = event_loop.innermost(lane.ident)
+        if run is None or not run.interrupt_from_outside(SoftTimeLimitExceeded()):
+            gevent.get_hub().loop.run_callback(throw)
+            gevent.sleep(0)
+
+    lanes.deliver(lane, call, send)
+
+
+class YieldingSelector:
+    """Lets other greenlets run their own loops, and what must not run in one, while this loop waits."""
+
+    def __init__(self, selector: Any) -> None:
+        self._selector = selector
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._selector, name)
+
+    def select(self, timeout: float | None = None) -> Any:
+        running = asyncio._get_running_loop()  # noqa: SLF001  asyncio's own way without an exception
+        asyncio._set_running_loop(None)  # noqa: SLF001
+        try:
+            return self._selector.select(timeout)
+        finally:
+            asyncio._set_running_loop(running)  # noqa: SLF001
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
+    os._exit(os.EX_OK)

@@ -1,0 +1,353 @@
+"""Pools of threads and of greenlets, in place of Celery's: they run in a process of their own, which the main process can end.
+
+The main process consumes, beats and maintains as with prefork, and no task keeps it from that. A thread cannot be ended from outside,
+its process can. So whatever prefork does with a child is done here with the process of the lanes:
+1. a hard limit, or a cancel that did not end a task, retires the process: it gets no more to do, and a new one takes its place;
+2. after `retiring` seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
+3. A process that dies by itself with several jobs has been killed by one of them: none is counted, and each of them runs alone, in a
+   process of one lane, the next time. Who dies alone is counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo
+from celery.concurrency.base import BasePool
+
+from offbeat.jobs import lanes
+from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
+from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.worker import lane_process
+from offbeat.jobs.worker.lane_books import lanes_of_worker
+from offbeat.jobs.worker.lane_channel import Done, Interrupt, Run
+from offbeat.jobs.worker.state import worker_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from offbeat.jobs.worker.lane_process import LaneProcess
+
+logger = logging.getLogger(__name__)
+
+TURN = 0.1  # seconds between two checks of limits
+RETIRING = 10.0  # seconds for the other lanes of a process that is to be killed
+LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
+ALONE = 2  # processes of one lane at a time
+
+
+@dataclass(eq=False)
+class Call:
+    """A message in the pool: what is to be called, and what is called when it has begun and ended."""
+
+    id: str
+    target: Any
+    arguments: tuple[Any, ...]
+    on_accepted: Callable[..., Any]
+    on_timeout: Callable[..., Any]
+    on_success: Callable[..., Any]
+    on_failure: Callable[..., Any]
+    soft: float | None
+    hard: float | None
+    lane: int = 0
+    process: LaneProcess | None = None
+    begun_at: float = 0.0  # monotonic seconds
+    is_interrupted: bool = False
+    doomed_since: float | None = None  # its process is to be killed
+    doom: Callable[[], None] | None = None  # what tells of its end
+
+
+class LanePool(BasePool):
+    """Lanes in a process, or in more than one while a process is replaced."""
+
+    signal_safe = False
+    start_process: Callable[..., LaneProcess]
+
+    def on_start(self) -> None:
+        self.hub: Any = None
+        self.lock = threading.RLock()
+        self.numbers = count(lanes.FIRST)
+        self.processes: list[LaneProcess] = []
+        self.running: dict[int, Call] = {}  # by lane
+        self.waiting: deque[Call] = deque()
+        self.suspects: set[str] = set()  # ids of calls that have died together
+        self.is_closed = False
+        lanes_of_worker.pool = self
+        self._start_process(self.limit)
+        threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        self.hub = loop
+
+    def on_apply(
+        self,
+        target: Any,
+        args: Any = (),
+        kwargs: Any = None,
+        callback: Any = None,
+        error_callback: Any = None,
+        accept_callback: Any = None,
+        timeout_callback: Any = None,
+        soft_timeout: float | None = None,
+        timeout: float | None = None,
+        correlation_id: str = "",
+        **_: Any,
+    ) -> Call:
+        soft = self.options.get("soft_timeout") if soft_timeout is None else soft_timeout
+        hard = self.options.get("timeout") if timeout is None else timeout
+        call = Call(
+            correlation_id,
+            target,
+            tuple(args),
+            accept_callback,
+            timeout_callback,
+            callback,
+            error_callback,
+            soft,
+            hard,
+        )
+        with self.lock:
+            self.waiting.append(call)
+            self._assign()
+        return call
+
+    def on_stop(self) -> None:
+        """End the processes: nothing runs in them any more."""
+        self.is_closed = True
+        for each in self.processes:
+            each.channel.end.shutdown(2)  # socket.SHUT_RDWR: the end of file that ends its loop
+        wait_for_death(self.pids(), LAST_WORDS)
+        self.on_terminate()
+
+    def on_terminate(self) -> None:
+        self.is_closed = True
+        for each in self.processes:
+            each.kill()
+        wait_for_death(self.pids())
+
+    def terminate_job(self, pid: int, signal: Any = None) -> None:
+        """End a plain task that was revoked, or whose connection is lost: `pid` is its lane."""
+        with self.lock:
+            if call := self.running.get(pid):
+                self._doom(call, partial(self._fail, call, LaneError("revoked"), call.on_failure))
+
+    def pids(self) -> set[int]:
+        return {each.pid for each in self.processes}
+
+    def jobs(self) -> set[tuple[str, int]]:
+        """Return what runs: ids of messages, with their lanes."""
+        with self.lock:
+            return {(call.id, lane) for lane, call in self.running.items()}
+
+    def interrupt(self, lane: int, call_id: str) -> None:
+        with self.lock:
+            call = self.running.get(lane)
+            if call and call.id == call_id:
+                self._send(call, Interrupt(lane, call_id))
+
+    def end(self, lane: int, call_id: str, reason: str) -> None:
+        """Kill the process of a lane, if it still runs this."""
+        with self.lock:
+            call = self.running.get(lane)
+            if call and call.id == call_id:
+                self._doom(call, partial(self._fail, call, LaneError(reason), call.on_failure))
+
+    # Processes
+
+    def _start_process(self, size: int, *, is_alone: bool = False) -> LaneProcess:
+        numbers = [next(self.numbers) for _ in range(size)]
+        process = type(self).start_process(numbers, self.app, self.options["initargs"][1], self.processes)
+        process.is_alone = is_alone
+        self.processes.append(process)
+        lanes.living.update(numbers)
+        return process
+
+    def _shared(self) -> LaneProcess:
+        """Return the process that takes new calls."""
+        for each in self.processes:
+            if not (each.is_retiring or each.is_alone):
+                return each
+        return self._start_process(self.limit)
+
+    def _alone(self) -> LaneProcess | None:
+        """Return a process of one lane that is free, None while all of them are at work."""
+        some = [each for each in self.processes if each.is_alone and not each.is_retiring]
+        free = next((each for each in some if each.free), None)
+        return free or (None if len(some) >= ALONE else self._start_process(1, is_alone=True))
+
+    def _assign(self) -> None:
+        """Give what waits to lanes that are free."""
+        if self.is_closed or worker_state.is_killing_children:
+            return
+        for _ in range(len(self.waiting)):
+            call = self.waiting.popleft()
+            process = self._alone() if call.id in self.suspects else self._shared()
+            if process is None or not process.free:
+                self.waiting.append(call)
+                continue
+            self._begin(call, process)
+
+    def _begin(self, call: Call, process: LaneProcess) -> None:
+        call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
+        self.running[call.lane] = call
+        process.calls += 1
+        self._post(call.on_accepted, call.lane, call.begun_at)
+        self._send(call, Run(call.lane, call.id, call.target, call.arguments))
+
+    @staticmethod
+    def _send(call: Call, frame: Any) -> None:
+        assert call.process is not None  # noqa: S101  it runs
+        with suppress(OSError):  # the process has died: the next turn sees it
+            call.process.channel.send(frame)
+
+    # The thread that looks after them
+
+    def _turn(self) -> None:
+        while not self.is_closed:
+            try:
+                self._receive()
+                with self.lock:
+                    self._bury()
+                    self._enforce_limits(time.monotonic())
+                    self._end_retired(time.monotonic())
+                    self._assign()
+            except Exception:
+                if not self.is_closed:
+                    logger.exception("the pool failed", extra={"action": "pool_failed"})
+                    time.sleep(TURN)
+
+    def _receive(self) -> None:
+        by_file = {each.channel.fileno(): each for each in list(self.processes) if not each.is_deaf}
+        ready, _, _ = select.select(list(by_file), [], [], TURN)
+        for file in ready:
+            process = by_file[file]
+            try:
+                frames = process.channel.receive()
+            except EOFError:
+                process.is_deaf = True
+                process.kill()
+                continue
+            with self.lock:
+                for frame in frames:
+                    self._take(process, frame)
+
+    def _take(self, process: LaneProcess, frame: Any) -> None:
+        call = self.running.pop(frame.lane, None)
+        if not isinstance(frame, Done):
+            lanes.living.discard(frame.lane)
+            process.is_retiring = True
+            if call:
+                self._fail(call, LaneError("its thread no longer exists"), call.on_failure)
+            return
+        process.free.append(frame.lane)
+        if call is None or call.id != frame.call:
+            return
+        self.suspects.discard(call.id)
+        self._post(call.on_success if frame.has_returned else call.on_failure, frame.result)
+        if self._is_worn(process, frame.kilobytes):
+            process.is_retiring = True
+        self._assign()
+
+    def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:
+        """Tell whether a process has done enough: each lane as many calls as a child of prefork, or used more memory than it may."""
+        most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
+        is_large = bool(memory) and kilobytes > memory
+        return is_large or (bool(most) and process.calls >= most * len(process.numbers))
+
+    def _bury(self) -> None:
+        """Tell of the calls of processes that have died, and forget those."""
+        for process in list(self.processes):
+            if how := process.is_dead():
+                self.processes.remove(process)
+                process.channel.close()
+                lanes.living.difference_update(process.numbers)
+                self._tell_of_death(self._calls_of(process), how)
+
+    def _tell_of_death(self, lost: list[Call], how: str) -> None:
+        was_doomed = any(call.doom for call in lost)
+        for call in lost:
+            del self.running[call.lane]
+            if call.doom:
+                call.doom()
+            elif was_doomed:
+                reason = "its process was killed for another of its jobs"
+                self._fail(call, CompanionLostError(reason), call.on_failure)
+            elif len(lost) > 1:
+                self.suspects.add(call.id)
+                self._fail(call, SharedLossError(how), call.on_failure)
+            else:
+                self._fail(call, LaneError(how), call.on_failure)
+
+    def _calls_of(self, process: LaneProcess) -> list[Call]:
+        return [call for call in self.running.values() if call.process is process]
+
+    def _enforce_limits(self, now: float) -> None:
+        for call in list(self.running.values()):
+            taken = now - call.begun_at
+            if call.hard and taken >= call.hard and not call.doom:
+                self._doom(call, partial(self._post, call.on_timeout, False, call.hard))
+            elif call.soft and taken >= call.soft and not call.is_interrupted:
+                call.is_interrupted = True
+                self._send(call, Interrupt(call.lane, call.id))
+                self._post(call.on_timeout, True, call.soft)
+
+    @staticmethod
+    def _doom(call: Call, tell: Callable[[], None]) -> None:
+        if call.doom is None and call.process:
+            call.doom, call.doomed_since, call.process.is_retiring = tell, time.monotonic(), True
+
+    def _end_retired(self, now: float) -> None:
+        """Kill what is doomed when nothing else runs beside it, or when that has had its time; let go what has nothing to do."""
+        for process in [each for each in self.processes if each.is_retiring]:
+            calls = self._calls_of(process)
+            dooms = [call.doomed_since for call in calls if call.doomed_since is not None]
+            if not calls or len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
+                process.kill()
+        for process in [each for each in self.processes if each.is_alone and not self.suspects]:
+            process.is_retiring = True
+
+    # To the event loop
+
+    @staticmethod
+    def _fail_info(error: Exception) -> ExceptionInfo:
+        try:
+            raise error
+        except type(error):
+            return ExceptionInfo()
+
+    def _fail(self, call: Call, error: Exception, tell: Callable[..., Any]) -> None:
+        self._post(tell, self._fail_info(error))
+
+    def _post(self, act: Callable[..., Any], *values: Any) -> None:
+        """Have the event loop call it: what it does with a connection to the broker is nothing for another thread."""
+        if act is None:
+            return
+        if self.hub is None:
+            self._try(act, *values)
+        else:
+            self.hub.call_soon(self._try, act, *values)
+
+    def _try(self, act: Callable[..., Any], *values: Any) -> None:
+        try:
+            act(*values)
+        except Exception as error:
+            if self.hub and isinstance(error, tuple(self.hub.propagate_errors or ())):
+                raise
+            logger.exception("an answer of the pool failed", extra={"action": "pool_failed"})
+
+
+class ThreadLanes(LanePool):
+    start_process = staticmethod(lane_process.fork)
+
+
+class GreenletLanes(LanePool):
+    start_process = staticmethod(lane_process.start_anew)

@@ -1,0 +1,86 @@
+"""The process of a worker's lanes, as the main process knows it: forked for threads, started anew for greenlets.
+
+Gevent replaces parts of Python before anything else is imported: that is no process that has Django in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from offbeat.jobs import workers
+from offbeat.jobs.worker.lane_channel import Channel, Setup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GREENLETS = Path(__file__).with_name("lane_greenlets.py")
+
+
+@dataclass(eq=False)
+class LaneProcess:
+    pid: int
+    channel: Channel
+    free: list[
+        int
+    ]  # lanes without work; the one that was last at work comes last, and next: its connection is open
+    is_retiring: bool = False
+    is_alone: bool = False  # has one lane, for what may have killed the process of all others
+    is_deaf: bool = False  # its end of the channel is closed
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.numbers = tuple(self.free)
+
+    def is_dead(self) -> str | None:
+        """Return how it has died, in billiard's words, None while it lives."""
+        with contextlib.suppress(ChildProcessError):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if not pid:
+                return None
+            code = os.waitstatus_to_exitcode(status)
+            if code < 0:
+                return f"Worker exited prematurely: signal {-code} ({signal.Signals(-code).name})"
+            return f"Worker exited prematurely: exitcode {code}"
+        return "Worker exited prematurely"
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:
+    """Start lanes that are threads."""
+    from offbeat.jobs.worker.lane_threads import serve  # noqa: PLC0415  only these pools pay for it
+
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return LaneProcess(pid, Channel(ours), list(numbers))
+    try:
+        ours.close()
+        for each in others:  # else they would not notice the end of the main process
+            each.channel.close()
+        serve(Channel(theirs), numbers, workers.current(), app, hostname, f"Lanes-{numbers[0]}")
+    finally:
+        os._exit(os.EX_OK)
+
+
+def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:
+    """Start lanes that are greenlets."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, str(GREENLETS), str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
+    process.returncode = 0  # waited for by pid: `LaneProcess.is_dead`
+    channel = Channel(ours)
+    channel.send(Setup(numbers, workers.current(), hostname, f"Lanes-{numbers[0]}", sys.path))
+    return LaneProcess(process.pid, channel, list(numbers))

@@ -1,0 +1,95 @@
+"""In the process of a worker's lanes: starts them, hands them what they are to call, and interrupts them."""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo
+from billiard.process import current_process
+from celery import signals
+from celery.concurrency.prefork import process_initializer
+from django.db import connections
+
+from offbeat.jobs import lanes
+from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Run
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+
+IDLE = 5.0  # seconds until a lane without work returns its connections to PostgreSQL
+KILOBYTE = 1024 if sys.platform == "darwin" else 1  # what getrusage counts in
+
+
+class LaneThread(threading.Thread):
+    """Runs one call at a time; where gevent has replaced threads, it is a greenlet."""
+
+    def __init__(self, number: int, worker: uuid.UUID, channel: Channel) -> None:
+        super().__init__(name=f"lane-{number}", daemon=True)
+        self.number, self.worker, self.channel = number, worker, channel
+        self.calls: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self.lane: lanes.Lane | None = None
+
+    def run(self) -> None:
+        self.lane = lanes.enter(self.number, self.worker)
+        try:
+            while True:
+                self._call(self._next(), self.lane)
+        finally:
+            self.channel.send(LaneLost(self.number))
+
+    def _next(self) -> Run:
+        try:
+            return self.calls.get(timeout=IDLE)
+        except queue.Empty:
+            connections.close_all()
+            return self.calls.get()
+
+    def _call(self, asked: Run, lane: lanes.Lane) -> None:
+        lane.call = asked.call
+        has_returned, result = True, None
+        try:
+            result = asked.target(*asked.arguments)
+        except BaseException:  # noqa: BLE001  the lane goes on, as a process of prefork does
+            has_returned, result = False, ExceptionInfo()
+        lane.call = None
+        self.channel.send(Done(self.number, asked.call, has_returned, result, _kilobytes()))
+
+
+def serve(
+    channel: Channel, numbers: Sequence[int], worker: uuid.UUID, app: Any, hostname: str, name: str
+) -> None:
+    """Run lanes until the main process says that it is enough, or is gone; then end this process."""
+    current_process().name = (
+        name  # not "MainProcess": what cannot be recorded ends the process, and not the worker
+    )
+    process_initializer(app, hostname)
+    threads = {number: LaneThread(number, worker, channel) for number in numbers}
+    for each in threads.values():
+        each.start()
+    while True:
+        try:
+            frames = channel.receive()
+        except EOFError:
+            break
+        for frame in frames:
+            _obey(frame, threads)
+    signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+
+
+def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
+    thread = threads[frame.lane]
+    if isinstance(frame, Run):
+        thread.calls.put(frame)
+    elif isinstance(frame, Interrupt) and thread.lane:
+        # Not here: it asks PostgreSQL, and others wait.
+        threading.Thread(target=lanes.interrupt, args=[thread.lane, frame.call], daemon=True).start()
+
+
+def _kilobytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KILOBYTE

@@ -1,0 +1,75 @@
+"""A client of the Redis that kombu connects to, wherever that is: at a host and a port, at a socket, or behind sentinels.
+
+Kombu has read the address, for both: redis-py reads a query, and the certificate's requirements, in another way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import redis
+from kombu.utils.url import parse_url, url_to_parts
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from offbeat.variables.redis_forms import MASTER, SENTINEL_PORT
+
+if TYPE_CHECKING:
+    from kombu.connection import Connection
+
+
+def connect(at: Connection, **options: Any) -> redis.Redis:
+    """Return a client with the options of redis-py; it asks nobody yet, and retries nothing unless `retry` says so."""
+    tls: dict[str, Any] = at.ssl if isinstance(at.ssl, dict) else {}
+    options = {"retry": Retry(NoBackoff(), 0)} | options
+    if at.transport_cls == "sentinel":
+        return _behind_sentinels(at, tls, options)
+    if (at.hostname or "").startswith("socket://"):
+        return _at_socket(str(at.hostname), options)
+    return redis.Redis(
+        host=at.hostname or "127.0.0.1",
+        port=at.port or 6379,
+        db=database_of(at.virtual_host),
+        username=at.userid,
+        password=at.password,
+        ssl=bool(at.ssl),
+        **options,
+        **tls,
+    )
+
+
+def _at_socket(url: str, options: dict[str, Any]) -> redis.Redis:
+    found = url_to_parts(url)
+    return redis.Redis(
+        unix_socket_path=f"/{found.path}",
+        db=database_of(found.query.get("virtual_host")),
+        username=found.username,
+        password=found.password,
+        **options,
+    )
+
+
+def _behind_sentinels(at: Connection, tls: dict[str, Any], options: dict[str, Any]) -> redis.Redis:
+    """Return a client of whichever server the sentinels call the primary when it connects."""
+    given: dict[str, Any] = at.transport_options or {}
+    found = [parse_url(url) for url in at.alt] or [{"hostname": at.hostname, "port": at.port}]
+    hosts = [(each["hostname"], each["port"] or SENTINEL_PORT) for each in found]
+    manager = Sentinel(
+        hosts,
+        min_other_sentinels=given.get("min_other_sentinels", 0),
+        sentinel_kwargs={**(given.get("sentinel_kwargs") or {}), **options},
+    )
+    return manager.master_for(
+        given.get("master_name", MASTER),
+        db=database_of(at.virtual_host),
+        username=at.userid,
+        password=at.password,
+        ssl=bool(at.ssl),
+        **options,
+        **tls,
+    )
+
+
+def database_of(virtual_host: str | None) -> int:
+    return int((virtual_host or "").strip("/") or 0)
