@@ -21,7 +21,10 @@ class Reason(NamedTuple):
 
 
 # Rows by what they are about, as patterns.
-RELEASES = r"release|blocks a migration|400 days|a cronjob's row|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies"
+RELEASES = (
+    r"release|blocks a migration|400 days|a cronjob's row"
+    r"|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies"
+)
 TASKS = (
     r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"
     r"|a deadlock|a job that|refuses the end"
@@ -29,14 +32,18 @@ TASKS = (
 PROCESSES = r"child is killed|whole worker|SIGTERM|freezes|heartbeat file|running job is cancelled|receives nothing|are paused"
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|crash"
-    r"|does not have a task|do not know|is not supported|other than prefork|job's message|names another task|plain message of a task"
+    r"|does not have a task|do not know|is not supported|other than prefork"
+    r"|job's message|names another task|plain message of a task"
 )
 REDIS = (
     r"several times|old backup|certificate|is full|noeviction|goes down while|restarts while|on one Redis|under one prefix"
     r"|timed out but|restores plain|not a list|while Redis|unacked|odd times"
     r"|sentinels|cluster mode|another queue or exchange"
 )
-MESSAGES = r"emptied|Redis|prefix|sentinels|publish|delivered twice|popped|long backlog|plain message|a message (that|is)|job's message|unacked"
+MESSAGES = (
+    r"emptied|Redis|prefix|sentinels|publish|delivered twice|popped|long backlog"
+    r"|plain message|a message (that|is)|job's message|unacked"
+)
 # The first that fits a cell without a test is its reason; the cell says its name.
 REASONS = (
     Reason(
