@@ -29,9 +29,13 @@ TASKS = (
     r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"
     r"|a deadlock|a job that|refuses the end"
 )
-PROCESSES = r"child is killed|whole worker|SIGTERM|freezes|heartbeat file|running job is cancelled|receives nothing|are paused"
+ANY_POOL = (
+    r"of another database|on_commit|`retry\(|in serializable|`concurrency_key`|generator|WorkerLostError"
+    r"|refuses the end|close a transaction|settings of its database|a deadlock"
+)
+PROCESSES = r"child is killed|whole worker is killed|SIGTERM|freezes|heartbeat file|running job is cancelled|receives nothing|are paused"
 LEDGER = (
-    r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|crash"
+    r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
     r"|does not have a task|do not know|is not supported|other than prefork"
     r"|job's message|names another task|plain message of a task"
 )
@@ -61,8 +65,14 @@ REASONS = (
     Reason(
         "same task code",
         "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
-        (*OTHER_BROKERS, *POOLS),
+        OTHER_BROKERS,
         TASKS,
+    ),
+    Reason(
+        "same task code",
+        "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
+        POOLS,
+        ANY_POOL,
     ),
     Reason(
         "Redis only",
