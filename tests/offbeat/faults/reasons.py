@@ -33,7 +33,10 @@ ANY_POOL = (
     r"of another database|on_commit|`retry\(|in serializable|`concurrency_key`|generator|WorkerLostError"
     r"|refuses the end|close a transaction|settings of its database|a deadlock"
 )
-PROCESSES = r"child is killed|whole worker is killed|SIGTERM|freezes|heartbeat file|running job is cancelled|receives nothing|are paused"
+PROCESSES = (
+    r"child is killed|whole worker is killed|SIGTERM|freezes|heartbeat file"
+    r"|running job is cancelled|receives nothing|are paused"
+)
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
     r"|does not have a task|do not know|is not supported|other than prefork"
