@@ -7,12 +7,13 @@ from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.levels import LEVELS
-from offbeat.variables import broker_url, redis_url, sqs_url
+from offbeat.variables import broker_scheme, redis_url, sqs_url
 from offbeat.variables.certificate_authority import authority_file
 from offbeat.variables.values import LINE
 
-# The broker, where it is not the Redis of REDIS_URL.
-BROKER_URL = env.parsed("BROKER_URL", broker_url.form, "", is_secret=True)
+# Another broker in place of Redis; REDIS_URL may be left out then.
+BROKER_URL = env.parsed("BROKER_URL", broker_scheme.form, "", is_secret=True)
+HAS_REDIS = not env.is_set("BROKER_URL")  # as the broker
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -23,7 +24,7 @@ REDIS = redis_url.read(
         redis_url.form,
         "",
         hint="set it on the platform, or run ./run up for an embedded Redis.",
-        is_required=not env.is_set("BROKER_URL"),
+        is_required=HAS_REDIS,
         is_secret=True,
     ),
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
@@ -39,9 +40,8 @@ REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
-IS_SQS = BROKER_URL.lower().startswith("sqs:")
-CELERY_BROKER_URL = BROKER_URL or REDIS_URL
-if REDIS.tls and not BROKER_URL:  # kombu verifies no certificate unless it is told to
+CELERY_BROKER_URL = REDIS_URL if HAS_REDIS else BROKER_URL
+if HAS_REDIS and REDIS.tls:  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = REDIS.tls
 
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -68,7 +68,7 @@ CELERY_WORKER_LOST_WAIT = 0.5
 # One more try, at once: whoever publishes waits for it.
 PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+OF_REDIS = {
     "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
     "priority_steps": list(LEVELS),  # each queue has a list for each
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
@@ -83,11 +83,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **PUBLISH_RETRY,
     **REDIS.transport,  # the sentinels' primary
 }
-if IS_SQS:
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "queue_name_prefix": f"{REDIS_PREFIX}-",
-        "visibility_timeout": VISIBILITY_TIMEOUT,
-    }
+OF_SQS = {
+    "queue_name_prefix": f"{REDIS_PREFIX}-",
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+}
+HAS_SQS = sqs_url.is_one(BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = OF_SQS if HAS_SQS else OF_REDIS
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
@@ -108,9 +109,9 @@ CELERY_DB_REUSE_MAX = 500
 CELERY_WORKER_SEND_TASK_EVENTS = env.boolean("WORKER_TASK_EVENTS", default=False)
 # Redis would carry commands to the worker.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
-    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False) and not IS_SQS
+    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False) and not HAS_SQS
 )
-if IS_SQS:
+if HAS_SQS:
     sqs_url.refuse_broadcasts(
         {
             "WORKER_REMOTE_CONTROL": CELERY_WORKER_ENABLE_REMOTE_CONTROL,

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from kombu.transport import virtual
 from kombu.transport.virtual.base import queue_declare_ok_t

@@ -1,4 +1,4 @@
-"""BROKER_URL: the broker where it is not the Redis of REDIS_URL, and why others that Celery has are none for jobs."""
+"""Which brokers BROKER_URL may name, where it is not the Redis of REDIS_URL, and why others that Celery has are none for jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from offbeat.variables.values import address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMS: dict[str, Callable[[str], str]] = {"sqs": sqs_url.form}
+RABBITMQ = "amqp", "amqps"
+FORMS: dict[str, Callable[[str], str]] = {**dict.fromkeys(RABBITMQ, address(RABBITMQ)), "sqs": sqs_url.form}
 EXPERIMENTAL = "Celery's transport for it is experimental, and nobody has tried it with jobs"
 UNSUPPORTED = {
     **dict.fromkeys(("redis", "rediss", "redis+socket", "sentinel", "unix"), "a Redis goes into REDIS_URL"),
