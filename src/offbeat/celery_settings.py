@@ -7,13 +7,20 @@ from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.levels import LEVELS
-from offbeat.variables import broker_scheme, redis_url, sqs_url
+from offbeat.variables import broker_url, rabbitmq_url, redis_url, sqs_url
 from offbeat.variables.certificate_authority import authority_file
-from offbeat.variables.values import LINE
+from offbeat.variables.values import LINE, choice
 
-# Another broker in place of Redis; REDIS_URL may be left out then.
-BROKER_URL = env.parsed("BROKER_URL", broker_scheme.form, "", is_secret=True)
-HAS_REDIS = not env.is_set("BROKER_URL")  # as the broker
+# The broker, where it is not the Redis of REDIS_URL.
+BROKER_URL = env.parsed("BROKER_URL", broker_url.form, "", is_secret=True)
+# False only where RabbitMQ's certificate is self-signed.
+BROKER_TLS_VERIFY = env.boolean("BROKER_TLS_VERIFY", default=True)
+BROKER_CA = env.parsed("BROKER_CA", authority_file, "", is_secret=True)  # a file, whatever was given
+if BROKER_CA and not BROKER_URL.startswith("amqps:"):
+    env.problem("BROKER_CA is for BROKER_URL=amqps://…, which is TLS.", "remove one, or change the other.")
+if BROKER_CA and not BROKER_TLS_VERIFY:
+    env.problem("BROKER_CA contradicts BROKER_TLS_VERIFY=false.", "remove one.")
+BROKER_TLS = rabbitmq_url.tls(BROKER_URL, BROKER_CA, verify=BROKER_TLS_VERIFY)
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -24,7 +31,7 @@ REDIS = redis_url.read(
         redis_url.form,
         "",
         hint="set it on the platform, or run ./run up for an embedded Redis.",
-        is_required=HAS_REDIS,
+        is_required=not env.is_set("BROKER_URL"),
         is_secret=True,
     ),
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
@@ -40,9 +47,12 @@ REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
-CELERY_BROKER_URL = REDIS_URL if HAS_REDIS else BROKER_URL
-if HAS_REDIS and REDIS.tls:  # kombu verifies no certificate unless it is told to
+IS_SQS = BROKER_URL.lower().startswith("sqs:")
+CELERY_BROKER_URL = BROKER_URL or REDIS_URL
+if REDIS.tls and not BROKER_URL:  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = REDIS.tls
+elif BROKER_TLS:
+    CELERY_BROKER_USE_SSL = BROKER_TLS
 
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -68,7 +78,7 @@ CELERY_WORKER_LOST_WAIT = 0.5
 # One more try, at once: whoever publishes waits for it.
 PUBLISH_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 # The lease that jobs renews makes a short timeout safe for tasks of any length; without it, it must exceed every time limit.
-OF_REDIS = {
+CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues, of messages in hand, and of the channels of remote control
     "priority_steps": list(LEVELS),  # each queue has a list for each
     "visibility_timeout": VISIBILITY_TIMEOUT,  # seconds until a dead worker's message is delivered again; Celery's is an hour
@@ -83,12 +93,22 @@ OF_REDIS = {
     **PUBLISH_RETRY,
     **REDIS.transport,  # the sentinels' primary
 }
-OF_SQS = {
-    "queue_name_prefix": f"{REDIS_PREFIX}-",
-    "visibility_timeout": VISIBILITY_TIMEOUT,
-}
-HAS_SQS = sqs_url.is_one(BROKER_URL)
-CELERY_BROKER_TRANSPORT_OPTIONS = OF_SQS if HAS_SQS else OF_REDIS
+if IS_SQS:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "queue_name_prefix": f"{REDIS_PREFIX}-",
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+    }
+# Quorum queues are replicated; classic ones know all priorities.
+BROKER_QUEUE_TYPE = env.parsed("BROKER_QUEUE_TYPE", choice(["quorum", "classic"], {}), "quorum")
+if BROKER_URL.startswith("amqp"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues and exchanges
+        "confirm_publish": True,  # a plain message is in RabbitMQ when `.delay()` returns
+    }
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = BROKER_QUEUE_TYPE
+    CELERY_BROKER_HEARTBEAT = 10  # seconds; a half-open socket is noticed within 20
+    # Our channel bounds what a worker holds. Celery's 28 queues for delayed messages are not made: a job waits in PostgreSQL.
+    CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
@@ -109,9 +129,9 @@ CELERY_DB_REUSE_MAX = 500
 CELERY_WORKER_SEND_TASK_EVENTS = env.boolean("WORKER_TASK_EVENTS", default=False)
 # Redis would carry commands to the worker.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
-    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False) and not HAS_SQS
+    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False) and not IS_SQS
 )
-if HAS_SQS:
+if IS_SQS:
     sqs_url.refuse_broadcasts(
         {
             "WORKER_REMOTE_CONTROL": CELERY_WORKER_ENABLE_REMOTE_CONTROL,

@@ -48,10 +48,6 @@ def read(url: str, environment: Mapping[str, str] = os.environ) -> SqsAddress:
     )
 
 
-def is_one(url: str) -> bool:
-    return url.lower().startswith("sqs:")
-
-
 def form(value: str) -> str:
     """Return an address as it is. Raises ValueError for a wrong one, and where nothing is installed that speaks to SQS."""
     read(value)

@@ -34,7 +34,7 @@ def ship(
     at: dt.datetime,
     weight: Decimal,
     hint: NoSuchName = None,
-    **more: int,  # noqa: F821
+    **more: int,
 ) -> None:
     """Ship something: with hints that have a schema, and some that have none."""
 

@@ -1,17 +1,20 @@
-"""Which brokers BROKER_URL may name, where it is not the Redis of REDIS_URL, and why others that Celery has are none for jobs."""
+"""BROKER_URL: the broker where it is not the Redis of REDIS_URL, and why others that Celery has are none for jobs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offbeat.variables import sqs_url
+from offbeat.variables import rabbitmq_url, sqs_url
 from offbeat.variables.values import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RABBITMQ = "amqp", "amqps"
-FORMS: dict[str, Callable[[str], str]] = {**dict.fromkeys(RABBITMQ, address(RABBITMQ)), "sqs": sqs_url.form}
+FORMS: dict[str, Callable[[str], str]] = {
+    "amqp": rabbitmq_url.form,
+    "amqps": rabbitmq_url.form,
+    "sqs": sqs_url.form,
+}
 EXPERIMENTAL = "Celery's transport for it is experimental, and nobody has tried it with jobs"
 UNSUPPORTED = {
     **dict.fromkeys(("redis", "rediss", "redis+socket", "sentinel", "unix"), "a Redis goes into REDIS_URL"),
