@@ -46,7 +46,7 @@ def take(most=10):
 @pytest.mark.fault(
     "a message is popped from Redis and lost, or its worker dies before it starts the job",
     "Redis is emptied, or restarts without its data",
-    "the same, several times",
+    "Redis is emptied several times",
     "a long backlog",
     "a message is delivered twice, even at the same moment",
 )
