@@ -30,10 +30,8 @@ def server(tmp_path_factory):
 
 def forget():
     """Forget what a process reads of its settings once."""
-    for each in (sqs_queues.prefix, sqs_queues.visibility_timeout, sqs_client._client):
+    for each in (sqs_queues.prefix, sqs_queues.visibility_timeout, sqs_client._made):
         each.cache_clear()
-    sqs_queues.forget_all()
-    sqs_losses._watches.clear()
 
 
 @pytest.fixture
@@ -45,6 +43,8 @@ def broker(server, monkeypatch):
     before = {name: current_app.conf[name] for name in ("broker_url", "broker_transport_options")}
     current_app.conf.update(broker_url="sqs://", broker_transport_options=options)
     monkeypatch.setattr(sqs_client, "client", sqs_client.quiet_client)  # moto is slower than SQS
+    monkeypatch.setattr(sqs_queues, "_urls", {})
+    monkeypatch.setattr(sqs_losses, "_watches", {})
     forget()
     server.empty()
     yield server

@@ -72,10 +72,6 @@ def forget(name: str) -> None:
     _urls.pop(name, None)
 
 
-def forget_all() -> None:
-    _urls.clear()
-
-
 def find(client: Any, name: str, *, is_fresh: bool = False, create: bool = True) -> str:
     """Return a queue's URL; one that is missing is made. Raises SqsError: one that may not be made is denied."""
     with sqs_client.translated():
