@@ -300,3 +300,30 @@ def test_what_was_put_aside(broker):
     assert [sqs.take(entries[0], "mail", "raw"), sqs.take(entries[0], "mail", "raw")] == [True, False]
     assert sqs.take(entries[1])
     assert (sqs.count_kept(), sqs.waiting("mail")) == (10, 1)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("AccessDenied", "it denies access: .*SendMessage.*docs/offbeat/sqs.md has the policy"),
+        ("ThrottlingException", r"An error occurred \(ThrottlingException\)"),
+    ],
+)
+def test_what_sqs_refuses(server, code, told):
+    """It is one line of ours, with Amazon's own words and where a person has to look."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  there only with the server
+
+    with pytest.raises(sqs_client.SqsError, match=told), sqs_client.translated():
+        raise ClientError({"Error": {"Code": code, "Message": "not\nallowed"}}, "SendMessage")
+
+
+def test_no_credentials(broker, monkeypatch):
+    """The line says which variables, or a role."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(sqs_client.SqsError, match="give the process a role, or set AWS_ACCESS_KEY_ID"):
+        sqs.push(sqs_queues.name_of("mail"), ["one"])
