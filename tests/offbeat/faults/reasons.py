@@ -96,6 +96,26 @@ REASONS = (
         rf"{PROCESSES}|{LEDGER}",
     ),
     Reason(
+        "nothing like it",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        ("sqs",),
+        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+    ),
+    Reason(
+        "another name",
+        "Two deployments differ in the prefix of their queues. One that takes the messages of another is found as any lost message.",
+        ("sqs",),
+        r"two deployments|copied database",
+    ),
+    Reason(
+        "ledger only",
+        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
+        ("sqs",),
+        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
+        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
+        r"|restarts while jobs run|every child of a worker ends",
+    ),
+    Reason(
         "before the pool",
         "Not run with this pool. The worker's main process meets the fault before a pool takes part.",
         POOLS,

@@ -42,11 +42,10 @@ folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
 postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False)
+other_broker, missing = axis.make_server(folder)
 # Of the pytest that started this process beside others, where one did; a test may start a pytest, which is none of these.
 parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
 shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
-
-other_broker, missing = axis.make_server(folder)
 
 settings = private(os.environ) | {
     **{

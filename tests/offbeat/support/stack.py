@@ -46,7 +46,6 @@ class Stack:
             "DATABASE_URL": database_url,
             "EMAIL_PORT": str(free_port()),
             "MAIL_SINK_DIR": str(self.mail_folder),
-            "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
             "PYTHONUNBUFFERED": "1",
         }
 

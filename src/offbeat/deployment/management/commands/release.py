@@ -10,7 +10,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
 from offbeat.deployment.migration import LockHeldError, NotPermittedError, migrate
-from offbeat.deployment.servers import ServerAwayError, redis_problem, wait_for_broker, wait_for_postgres
+from offbeat.deployment.servers import (
+    ServerAwayError,
+    redis_problem,
+    wait_for_broker,
+    wait_for_postgres,
+)
 
 
 class Command(BaseCommand):
