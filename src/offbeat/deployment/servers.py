@@ -45,7 +45,9 @@ def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
 
 
 def redis_problem() -> str:
-    """Return in one line why the Redis that answers cannot be the broker, "" where it can."""
+    """Return in one line why the Redis that answers cannot be the broker, "" where it can, or need not."""
+    if settings.CELERY_BROKER_URL != settings.REDIS.url:
+        return ""
     with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
         problem = redis_client.cluster_problem(client)
     return problem and f"Redis at {redis_address()} (REDIS_URL) is a cluster. {problem}."
