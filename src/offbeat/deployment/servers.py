@@ -46,7 +46,7 @@ def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
 
 def redis_problem() -> str:
     """Return in one line why the Redis that answers cannot be the broker, "" where it can, or need not."""
-    if settings.CELERY_BROKER_URL != settings.REDIS.url:
+    if settings.REDIS.url != settings.CELERY_BROKER_URL:
         return ""
     with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
         problem = redis_client.cluster_problem(client)
