@@ -101,7 +101,7 @@ RULES = """\
 | `offbeat_deployment.E006` | a variable that the settings require and not every process gets, or no broker at all |
 | `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is similar to one that is read |
 | `offbeat_deployment.E008` | more connections than a server's plan allows, if `connections` is set |
-| `offbeat_deployment.E009` | a worker's pool that is not supported, or lacks its package, in any of these files or a variable |
+| `offbeat_deployment.E009` | a worker's pool that is not supported, or lacks its package: in a file, or by a variable |
 | `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
 It also runs the cronjobs' own checks, `offbeat_cronjobs.…`: commands without slots,
