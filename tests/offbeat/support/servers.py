@@ -19,6 +19,7 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
+from tests.offbeat.support import axis
 from tests.offbeat.support.locales import find_locale
 
 pytest_plugins = ["offbeat.testing.plugin"]
@@ -42,7 +43,7 @@ postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False)
 
 settings = private(os.environ) | {
-    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_POOL") if name in os.environ},
+    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", *axis.VARIABLES) if name in os.environ},
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
@@ -83,7 +84,13 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_report_header():
-    return f"database: PostgreSQL with the locale {locale}"
+    return (
+        f"database: PostgreSQL with the locale {locale}; fault tests: broker {axis.BROKER}, pool {axis.POOL}"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    axis.select(config, items)
 
 
 def pytest_sessionstart():
