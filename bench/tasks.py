@@ -30,3 +30,9 @@ def fetch(url):
     """Wait for an answer, as most jobs of an I/O-bound queue do."""
     with urlopen(url, timeout=60) as answer:
         answer.read()
+
+
+@shared_task
+def rest(seconds):
+    """Wait, as for another server."""
+    time.sleep(seconds)

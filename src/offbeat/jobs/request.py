@@ -51,6 +51,12 @@ class JobRequest(Request):
         soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
         return hard, soft_limit.keep_below(hard, soft)
 
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note that it has begun. A broker that keeps messages need not keep a job's any longer: the ledger has it."""
+        super().on_accepted(pid, time_accepted)
+        if self.is_job and (settle := getattr(self.message.channel, "settle", None)):
+            settle(self.message.delivery_tag)
+
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried.
 

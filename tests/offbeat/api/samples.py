@@ -33,8 +33,8 @@ def ship(
     to: Address,
     at: dt.datetime,
     weight: Decimal,
-    hint: NoSuchName = None,
-    **more: int,  # noqa: F821
+    hint: NoSuchName = None,  # noqa: F821
+    **more: int,
 ) -> None:
     """Ship something: with hints that have a schema, and some that have none."""
 

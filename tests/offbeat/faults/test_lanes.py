@@ -22,13 +22,13 @@ def lanes_process(worker):
     return process
 
 
-@pytest.mark.fault("a task passes its hard time limit", "a task passes its soft time limit")
+@pytest.mark.fault("a task passes its hard time limit", "a task catches the soft time limit and cleans up")
 def test_what_one_worker_does(faults):
     """Many at a time in one process; soft limits, a hang, a cancel and a killed process; nothing is lost, and nothing done twice."""
     worker = faults.quick_worker("--concurrency", "20", OFFBEAT_JOBS_CANCEL_GRACE="1")
     first = lanes_process(worker).pid
     companions = [tasks.work.enqueue(f"beside {number}", 1) for number in range(10)]
-    long = tasks.work.using(queue="default").enqueue("long", 20)
+    long = tasks.work.enqueue("long", 20)
     hung = tasks.never_end.using(key="hung").enqueue("hung")
     Job.objects.filter(pk=hung.pk).update(max_attempts=1)
     asleep = tasks.pass_the_soft_limit.enqueue("soft", 60)
@@ -53,13 +53,13 @@ def test_what_one_worker_does(faults):
     assert faults.repeated() == []
 
 
-@pytest.mark.fault("a pool child is killed")
+@pytest.mark.fault("a worker's process of threads or greenlets dies with several jobs", "a pool child is killed")
 def test_a_killed_process_of_many(faults):
     """Its jobs run again: one that kills its process does so alone the next time, and the others are counted once."""
     faults.quick_worker("--concurrency", "10")
     others = [tasks.work.enqueue(f"beside {number}", 3) for number in range(5)]
-    for job in others:
-        faults.wait_for_start(job.args[0] if job.args else "beside 0")
+    for number in range(len(others)):
+        faults.wait_for_start(f"beside {number}")
     poison = tasks.kill_itself.enqueue("poison")
 
     assert faults.wait_for_state(poison, "dead", 90).crashes == 5
@@ -71,6 +71,7 @@ def test_a_killed_process_of_many(faults):
     assert faults.repeated() == []
 
 
+@pytest.mark.fault("a thread or a greenlet is gone, and its job is not")
 def test_a_job_that_nobody_runs(faults):
     """A job that the ledger knows as running here, and the pool does not, is due again: the worker's own books say so."""
     faults.quick_worker()
@@ -100,6 +101,7 @@ def test_a_duplicate_message(faults):
     stays(lambda: faults.happened("once", "start") == 1, seconds=2)
 
 
+@pytest.mark.fault("a greenlet computes for long, so no other greenlet of its process runs")
 def test_a_task_that_lets_nobody_else_run(faults):
     """A greenlet that computes keeps the others waiting, and not the worker: it beats, and nobody takes its jobs."""
     worker = faults.quick_worker()
