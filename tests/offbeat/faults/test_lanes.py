@@ -53,7 +53,9 @@ def test_what_one_worker_does(faults):
     assert faults.repeated() == []
 
 
-@pytest.mark.fault("a worker's process of threads or greenlets dies with several jobs", "a pool child is killed")
+@pytest.mark.fault(
+    "a worker's process of threads or greenlets dies with several jobs", "a pool child is killed"
+)
 def test_a_killed_process_of_many(faults):
     """Its jobs run again: one that kills its process does so alone the next time, and the others are counted once."""
     faults.quick_worker("--concurrency", "10")

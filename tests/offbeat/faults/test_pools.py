@@ -21,7 +21,11 @@ EVENTLET = "Error: the worker's pool is eventlet, which is not supported: it is 
         (["-P", "eventlet"], {}, EVENTLET),
         (["--pool=eventlet"], {}, EVENTLET),
         ([], {"CELERY_WORKER_POOL": "eventlet"}, EVENTLET),
-        (["-P", "custom"], {"CELERY_CUSTOM_WORKER_POOL": "celery.concurrency.thread:TaskPool"}, "Error: the worker's pool is custom"),
+        (
+            ["-P", "custom"],
+            {"CELERY_CUSTOM_WORKER_POOL": "celery.concurrency.thread:TaskPool"},
+            "Error: the worker's pool is custom",
+        ),
         (["--autoscale", "4,1"], {}, "Error: --autoscale is not supported: "),
     ],
 )
