@@ -94,8 +94,8 @@ def main():
 def write(found):
     report = Report(Path(CHECKOUT / "docs/offbeat/benchmarks-pools.md"), "Benchmark: pools")
     report.say(
-        f"`./run bench pools` writes this page. {JOBS:,} jobs each wait {ANSWER * 1000:.0f} ms for an answer of a local HTTP server.\n"
-        "They are durable jobs: PostgreSQL commits each of them with fsync. [pools.md](pools.md) says which pool fits what."
+        f"`./run bench pools` writes this page. {JOBS:,} jobs each wait {ANSWER * 1000:.0f} ms for an answer "
+        "of a local HTTP server.\nThey are durable jobs: PostgreSQL commits each of them with fsync. [pools.md](pools.md) says which pool fits what."
     )
     report.say(
         "Memory is that of all processes of the worker, shared pages counted once (PSS). "
@@ -104,9 +104,9 @@ def write(found):
     base = found["prefork"][0] / found["prefork"][1]
     factors = {pool: rate / memory / base for pool, (rate, memory) in found.items()}
     report.table(
-        ["pool", "at a time", "jobs a second", "memory in MB", "at the same memory"],
+        ["pool", "at a time", "jobs a second", "memory in MB", "times prefork at the same memory"],
         [
-            [f"`{pool}`", str(POOLS[pool]), f"{rate:.0f}", f"{memory:.0f}", f"{factors[pool]:.1f} ×"]
+            [f"`{pool}`", str(POOLS[pool]), f"{rate:.0f}", f"{memory:.0f}", f"{factors[pool]:.1f}"]
             for pool, (rate, memory) in found.items()
         ],
     )

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from offbeat.jobs.cancellation import cancel
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
-from tests.offbeat.support import axis
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.pools("threads", "gevent", only=True)]
@@ -24,8 +19,8 @@ def lanes_process(worker):
 
 @pytest.mark.fault("a task passes its hard time limit", "a task catches the soft time limit and cleans up")
 def test_what_one_worker_does(faults):
-    """Many at a time in one process; soft limits, a hang, a cancel and a killed process; nothing is lost, and nothing done twice."""
-    worker = faults.quick_worker("--concurrency", "20", OFFBEAT_JOBS_CANCEL_GRACE="1")
+    """Many at a time in one process: soft limits, clean-ups and a hang; nothing is lost, and nothing is done twice."""
+    worker = faults.quick_worker("--concurrency", "20")
     first = lanes_process(worker).pid
     companions = [tasks.work.enqueue(f"beside {number}", 1) for number in range(10)]
     long = tasks.work.enqueue("long", 20)
