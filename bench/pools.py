@@ -95,7 +95,8 @@ def write(found):
     report = Report(Path(CHECKOUT / "docs/offbeat/benchmarks-pools.md"), "Benchmark: pools")
     report.say(
         f"`./run bench pools` writes this page. {JOBS:,} jobs each wait {ANSWER * 1000:.0f} ms for an answer "
-        "of a local HTTP server.\nThey are durable jobs: PostgreSQL commits each of them with fsync. [pools.md](pools.md) says which pool fits what."
+        "of a local HTTP server.\nThey are durable jobs: PostgreSQL commits each of them with fsync. "
+        "[pools.md](pools.md) says which pool fits what."
     )
     report.say(
         "Memory is that of all processes of the worker, shared pages counted once (PSS). "
