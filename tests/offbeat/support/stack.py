@@ -17,7 +17,7 @@ from celery import current_app
 
 from offbeat.deployment.spec import read
 from offbeat.dev.ports import LOOPBACK, free_port
-from tests.offbeat.support import axis
+from tests.offbeat.support import servers
 from tests.offbeat.support.browser import Browser
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
@@ -25,6 +25,7 @@ from tests.offbeat.support.running import CHECKOUT, Running
 if TYPE_CHECKING:
     from pathlib import Path
 
+POOL = os.environ.get("OFFBEAT_TEST_POOL", "prefork")  # of the workers that tests start
 MANAGE = [sys.executable, "manage.py"]
 
 
@@ -62,7 +63,7 @@ class Stack:
         """Start the worker of platform.yaml for the default queue; returns when it consumes."""
         consuming = self.consumers()
         service = worker_service()
-        pool = [] if axis.POOL == "prefork" else ["--pool", axis.POOL]
+        pool = [] if POOL == "prefork" else ["--pool", POOL]
         process = self.start(service.name, [*service.argv, *pool, *arguments], **environment)
         self._wait_for(process, lambda: self.consumers() - consuming)
         return process
@@ -147,6 +148,8 @@ class Stack:
 
     def consumers(self) -> set[str]:
         """Give the connections on which workers wait for messages now; of one that was just killed, too."""
+        if servers.other_broker:
+            return servers.other_broker.consumers()
         with self.redis.connect() as client:
             return {each["id"] for each in client.client_list() if each["cmd"] == "brpop"}
 

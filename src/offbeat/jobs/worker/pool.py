@@ -65,7 +65,7 @@ def use_lanes() -> None:
 
 def is_solo(worker: Any) -> bool:
     """Tell whether tasks run in the main thread of the worker itself."""
-    return path(worker.pool_cls) == SOLO
+    return path(type(worker.pool)) == SOLO
 
 
 def is_prefork(pool: Any) -> bool:
