@@ -84,6 +84,7 @@ def test_a_job_that_nobody_runs(faults):
     assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == "its process no longer exists"
 
 
+@pytest.mark.fault("a message is delivered twice, even at the same moment")
 def test_a_duplicate_message(faults):
     """A second message of a job that another thread of the same worker runs starts nothing."""
     faults.quick_worker()
