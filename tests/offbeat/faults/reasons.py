@@ -39,7 +39,7 @@ PROCESSES = (
 )
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
-    r"|does not have a task|do not know|is not supported|other than prefork"
+    r"|does not have a task|do not know|is not supported|that is not supported"
     r"|job's message|names another task|plain message of a task"
 )
 REDIS = (
@@ -58,6 +58,12 @@ REASONS = (
         "`solo` is for a debugger. It does one job at a time in the worker's own process, and a killed job kills the worker.",
         (SOLO,),
         "",
+    ),
+    Reason(
+        "threads or greenlets",
+        "Only the pools `threads` and `gevent` can have this fault.",
+        ("redis", *OTHER_BROKERS),
+        r"threads or greenlets dies|a thread or a greenlet|a greenlet computes",
     ),
     Reason(
         "PostgreSQL only",
