@@ -20,10 +20,10 @@ from offbeat.api.enqueued import ApiError, enqueue
 from offbeat.api.job_status import TOKEN, describe_job, describe_receipt, seconds_to_wait
 from offbeat.api.shapes import (
     CronjobStatus,
+    JobReceipt,
     JobStatus,
     ProblemDetails,
     QueueStatus,
-    Receipt,
     WantedJob,
     WorkerStatus,
 )
@@ -134,7 +134,7 @@ def find_job(request: HttpRequest, job_id: UUID) -> Job:
     return job
 
 
-@api.post("jobs", response={202: Receipt} | errors_of(ENQUEUE_ERRORS), operation_id="enqueue_job")
+@api.post("jobs", response={202: JobReceipt} | errors_of(ENQUEUE_ERRORS), operation_id="enqueue_job")
 def enqueue_job(
     request: HttpRequest,
     response: HttpResponse,
