@@ -7,9 +7,12 @@ from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.levels import LEVELS
-from offbeat.variables import redis_url
+from offbeat.variables import broker_url, redis_url, sqs_url
 from offbeat.variables.certificate_authority import authority_file
 from offbeat.variables.values import LINE
+
+# The broker, where it is not the Redis of REDIS_URL.
+BROKER_URL = env.parsed("BROKER_URL", broker_url.form, "", is_secret=True)
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -20,7 +23,7 @@ REDIS = redis_url.read(
         redis_url.form,
         "",
         hint="set it on the platform, or run ./run up for an embedded Redis.",
-        is_required=True,
+        is_required=not env.is_set("BROKER_URL"),
         is_secret=True,
     ),
     verify=REDIS_TLS_VERIFY if env.is_set("REDIS_TLS_VERIFY") else None,
@@ -36,8 +39,9 @@ REDIS_PREFIX = env.text("REDIS_PREFIX", platform_name(), form=PREFIX)
 WORKER_GRACE = env.integer("WORKER_GRACE", 60, minimum=10)
 VISIBILITY_TIMEOUT = env.integer("VISIBILITY_TIMEOUT", 60, minimum=3)  # seconds; the same on every worker
 
-CELERY_BROKER_URL = REDIS_URL
-if REDIS.tls:  # kombu verifies no certificate unless it is told to
+IS_SQS = BROKER_URL.lower().startswith("sqs:")
+CELERY_BROKER_URL = BROKER_URL or REDIS_URL
+if REDIS.tls and not BROKER_URL:  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = REDIS.tls
 
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -79,6 +83,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **PUBLISH_RETRY,
     **REDIS.transport,  # the sentinels' primary
 }
+if IS_SQS:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "queue_name_prefix": f"{REDIS_PREFIX}-",
+        "visibility_timeout": VISIBILITY_TIMEOUT,
+    }
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100
@@ -99,8 +108,16 @@ CELERY_DB_REUSE_MAX = 500
 CELERY_WORKER_SEND_TASK_EVENTS = env.boolean("WORKER_TASK_EVENTS", default=False)
 # Redis would carry commands to the worker.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.boolean(
-    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False)
+    "WORKER_REMOTE_CONTROL", default=env.boolean("DEBUG", default=False) and not IS_SQS
 )
+if IS_SQS:
+    sqs_url.refuse_broadcasts(
+        {
+            "WORKER_REMOTE_CONTROL": CELERY_WORKER_ENABLE_REMOTE_CONTROL,
+            "WORKER_TASK_EVENTS": CELERY_WORKER_SEND_TASK_EVENTS,
+        },
+        env.problem,
+    )
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # LOGGING below holds in the worker too
 
 # Jobs: every interval and bound of the ledger is in jobs/conf.py, with its reason; a variable OFFBEAT_JOBS_<NAME> overrides one.

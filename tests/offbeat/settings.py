@@ -26,5 +26,8 @@ if limit := int(os.environ.get("TESTS_TASK_TIME_LIMIT", "0")):  # of tasks that 
     CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = limit - 2, limit
 # The stand-ins of development are tested with production's settings.
 INSTALLED_APPS = list(dict.fromkeys([*OFFBEAT_APPS, "offbeat.dev", "tests.offbeat.faults.effects"]))
+# Read where there are no settings: by tests.offbeat.support.axis.
+env.text("OFFBEAT_TEST_BROKER", "")
+env.text("OFFBEAT_TEST_POOL", "")
 
 env.complain()

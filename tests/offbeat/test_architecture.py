@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 from collections import Counter
@@ -66,10 +67,10 @@ EXCEPTIONS = {
 }
 
 
+@functools.cache
 def imports_of(path):
     """Give the dotted names that a module imports, wherever in the module."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        yield from imports_of_node(node)
+    return [name for node in ast.walk(ast.parse(path.read_text())) for name in imports_of_node(node)]
 
 
 def imports_of_node(node):

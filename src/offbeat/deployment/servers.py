@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from offbeat.redaction import first_line
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,13 @@ def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
     _wait(
         _ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds, on_wait
     )
+
+
+def redis_problem() -> str:
+    """Return in one line why the Redis that answers cannot be the broker, "" where it can."""
+    with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
+        problem = redis_client.cluster_problem(client)
+    return problem and f"Redis at {redis_address()} (REDIS_URL) is a cluster. {problem}."
 
 
 def postgres_address() -> str:

@@ -1,35 +1,64 @@
-"""Redis as the ledger sees it: every call bounded in time, and a breaker that keeps a request from waiting twice."""
+"""The broker as the ledger sees it: every call bounded in time, and a breaker that keeps a request from waiting twice.
+
+What differs by broker is in `offbeat.jobs.brokers`.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import redis
-from celery import current_app
-
+from offbeat.jobs.brokers import chosen
+from offbeat.jobs.brokers.redis import (
+    client,
+    count_messages,
+    key,
+    level_for,
+    levels_in_use,
+    prefix,
+    separator,
+)
 from offbeat.jobs.conf import conf
-from offbeat.jobs.levels import LEVELS
-from offbeat.jobs.message import published_at
 from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-LOOKS = 20, 1000  # messages of a queue that are looked at for the oldest one
+__all__ = (
+    "Breaker",
+    "BrokerAwayError",
+    "breaker",
+    "client",  # Redis' own, with `key` and those below: for what only Redis has
+    "count_messages",
+    "errors",
+    "has_redis",
+    "key",
+    "level_for",
+    "levels_in_use",
+    "list_name",
+    "name",
+    "oldest_published_at",
+    "ping",
+    "prefix",
+    "publish",
+    "refuse_while_away",
+    "refused",
+    "separator",
+    "waiting",
+)
 
 
 class BrokerAwayError(Exception):
-    """Redis did not take the messages. The rows are safe in PostgreSQL: the relay publishes them when Redis is back."""
+    """The broker did not take the messages. The rows are safe in PostgreSQL: the relay publishes them when it is back."""
 
 
 class Breaker:
-    """Remembers that Redis was away, so that only the call that found out pays for the timeout.
+    """Remembers that the broker was away, so that only the call that found out pays for the timeout.
 
-    While it is open, a thread asks Redis until it answers: no request has to try. Should the thread be gone, it closes by itself.
+    While it is open, a thread asks the broker until it answers: no request has to try. Should the thread be gone, it
+    closes by itself.
     """
 
     def __init__(self) -> None:
@@ -70,70 +99,48 @@ class Breaker:
 
 def _answers() -> bool:
     try:
-        return bool(client().ping())
-    except redis.RedisError:
+        return ping()
+    except errors():
         return False
 
 
 breaker = Breaker()
 
 
-@lru_cache(maxsize=1)
-def client() -> redis.Redis:
-    """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long.
-
-    Behind sentinels each new connection asks them first, for as long at most.
-    """
-    with current_app.connection_for_write() as at:
-        return redis_client.connect(
-            at,
-            socket_connect_timeout=conf().publish_timeout,
-            socket_timeout=conf().publish_timeout,
-            health_check_interval=15,
-        )
+def name() -> str:
+    """Return what people call the broker."""
+    return str(chosen().NAME)
 
 
-def key(name: str) -> str:
-    """Return a Redis key under the prefix that kombu's transport uses too."""
-    return f"{prefix()}{name}"
+def has_redis() -> bool:
+    """Tell whether the broker is Redis, where other things are kept too."""
+    return name() == "Redis"
 
 
-@lru_cache(maxsize=1)
-def prefix() -> str:
-    """Return it, "" for none; a process reads its settings once."""
-    return str(_options().get("global_keyprefix", ""))
+def errors() -> tuple[type[Exception], ...]:
+    """Return what a call raises while the broker is down, or refuses it."""
+    return tuple(chosen().ERRORS)
+
+
+def refused() -> tuple[type[Exception], ...]:
+    """Return what a call raises for a queue that is something else: others must not wait for it."""
+    return tuple(chosen().REFUSED)
+
+
+def ping() -> bool:
+    """Ask the broker whether it is there. Raises its errors."""
+    return bool(chosen().ping())
 
 
 def list_name(queue: str, level: int) -> str:
-    """Return the name of the list in which messages of a level wait, as kombu's transport names it."""
-    return f"{queue}{separator()}{level}" if level else queue
-
-
-@lru_cache(maxsize=1)
-def separator() -> str:
-    """Return what stands between a queue's name and a level in the name of a list: kombu's."""
-    return str(_options().get("sep", "\x06\x16"))
-
-
-@lru_cache(maxsize=1)
-def levels_in_use() -> list[int]:
-    """Return the levels of each queue, the most urgent first: ours, and those that a project has given kombu besides."""
-    return sorted({*LEVELS, *_options().get("priority_steps", ())})
-
-
-def level_for(number: int) -> int:
-    """Return the level of a message's own number, as kombu rounds it."""
-    return max((level for level in levels_in_use() if level <= number), default=levels_in_use()[0])
-
-
-def _options() -> dict[str, Any]:
-    return current_app.conf.broker_transport_options or {}
+    """Return the name of what messages of a level wait in."""
+    return str(chosen().list_name(queue, level))
 
 
 def refuse_while_away() -> None:
     """Raise BrokerAwayError while the breaker is open."""
     if breaker.is_open:
-        raise BrokerAwayError("Redis did not answer some seconds ago")
+        raise BrokerAwayError(f"{name()} did not answer some seconds ago")
 
 
 def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) -> list[str]:
@@ -141,57 +148,29 @@ def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) ->
 
     The last one pushed `in_front` is the next one taken.
 
-    An error does not mean "not sent": after a timeout the messages may be in Redis all the same. That is why publishing
+    An error does not mean "not sent": after a timeout the messages may be there all the same. That is why publishing
     again must always be safe, and is: the ledger starts each job once.
     Raises BrokerAwayError, at once while the breaker is open.
     """
     refuse_while_away()
-    refused = []
+    not_sent = []
     try:
-        for name, batch in messages.items():
-            if not _push(name, batch, in_front=in_front):
-                refused.append(name)
-    except redis.RedisError as error:
+        for each, batch in messages.items():
+            if not chosen().push(each, batch, in_front=in_front):
+                not_sent.append(each)
+    except errors() as error:
         breaker.open()
-        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
+        raise BrokerAwayError(redis_client.explained(error)) from error
     breaker.close()
-    return refused
-
-
-def _push(name: str, batch: Sequence[str], *, in_front: bool) -> bool:
-    push = client().rpush if in_front else client().lpush
-    try:
-        push(key(name), *batch)
-    except redis.ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
-            raise
-        return False
-    return True
+    return not_sent
 
 
 def waiting(queue: str) -> int:
-    """Return how many messages wait in a queue, in all of its lists."""
-    return count_messages(key(queue))
-
-
-def count_messages(name: str) -> int:
-    """Return how many messages wait in the lists of a queue that has this name in Redis, prefix and all."""
-    with client().pipeline(transaction=False) as pipe:
-        for level in levels_in_use():
-            pipe.llen(list_name(name, level))
-        return sum(pipe.execute())
+    """Return how many messages wait in a queue, of all levels. Raises the broker's errors."""
+    return int(chosen().waiting(queue))
 
 
 def oldest_published_at(queue: str, level: int = 0) -> float | None:
-    """Return when the oldest waiting message of a job in a list was published, Unix seconds; None when none waits.
-
-    A few messages are looked at, because a redelivered one is pushed in front; of a queue that begins with plain messages, which
-    prove nothing, more. Where no job's is among them, and there are more to come, the answer is 0, as old as can be: nothing
-    behind them is taken for lost.
-    """
-    for look in LOOKS:
-        raw = cast("list[bytes]", client().lrange(key(list_name(queue, level)), -look, -1))
-        times = [found for message in raw if (found := published_at(message)) is not None]
-        if times or len(raw) < look:
-            return min(times, default=None)
-    return 0.0
+    """Return a time, Unix seconds, before which no message of a job and level waits in the queue; None when none waits at all."""
+    found: float | None = chosen().oldest_published_at(queue, level)
+    return found

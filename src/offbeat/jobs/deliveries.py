@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import redis
 from django.db import DataError
 from django.utils import timezone
 from kombu.utils.json import dumps
 
 from offbeat.jobs import broker, signals, unreadable_store
+from offbeat.jobs.brokers import chosen
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import FURTHEST, priority_of
 from offbeat.jobs.models import Job
@@ -21,21 +21,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED = 24 * 3600  # seconds; longer than any sensible row of redeliveries
-
 
 def note_delivery(request: Request) -> bool:
-    """Count a redelivered message; tell whether it has been delivered again too often. While Redis is away: no."""
+    """Count a redelivered message; tell whether it has been delivered again too often. While the broker is away: no."""
     if not request.delivery_info.get("redelivered"):
         return False
-    # Under the prefix alone: it belongs to the message, whichever ledger's worker it kills.
-    name = broker.key(f"jobs:deliveries:{request.id}")
+    # By the message alone: it counts whichever ledger's worker it kills.
     try:
-        with broker.client().pipeline() as pipe:
-            pipe.incr(name)
-            pipe.expire(name, REMEMBERED)
-            return cast("int", pipe.execute()[0]) > conf().delivery_cap
-    except redis.RedisError:
+        return int(chosen().count_delivery(request.id, request.message)) > conf().delivery_cap
+    except broker.errors():
         return False
 
 

@@ -1,4 +1,4 @@
-"""The loss token: a random one in Redis and in PostgreSQL, changed at each look. Gone or different = Redis lost what it held.
+"""The loss token: a random one in the broker and in PostgreSQL, changed at each look. Gone or different = it lost what it held.
 
 Because it changes at each look, a restored backup is noticed too: it holds the token of an earlier look. Its key has the ledger's
 identity in it: two ledgers on one Redis never take each other's for a loss.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from django.db import transaction
 
 from offbeat.jobs import broker, ledger, other_ledgers, relay, sql
+from offbeat.jobs.brokers import chosen
 from offbeat.jobs.models import Broker
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check() -> int:
     1. look: note in PostgreSQL that Redis lost what was published before now;
     2. publish that, batch by batch, as a relay does; several workers share it;
     3. when none is left, forget the note.
-    Death before 3: another worker's turn goes on where this one ended. Raises redis.RedisError while Redis is away.
+    Death before 3: another worker's turn goes on where this one ended. Raises the broker's errors while it is away.
     """
     lost_at = exchange()
     if lost_at is None:
@@ -63,7 +64,8 @@ def exchange() -> datetime | None:
         if not before or before != found:
             row.lost_at = _lost(known=bool(before))
         row.save(update_fields=["token", "lost_at"])
-    other_ledgers.sign(own)
+    if broker.has_redis():
+        other_ledgers.sign(own)
     return row.lost_at
 
 
@@ -77,8 +79,7 @@ def forget(lost_at: datetime) -> None:
 
 
 def _exchange(own: str, token: str) -> str:
-    value = cast("bytes | None", broker.client().set(ledger.key(TOKEN, own), token, get=True))
-    return value.decode() if value else ""
+    return str(chosen().exchange_token(ledger.key(TOKEN, own), token))
 
 
 def _lost(*, known: bool) -> datetime | None:
@@ -87,9 +88,9 @@ def _lost(*, known: bool) -> datetime | None:
     if not count:
         return None
     why = (
-        "Redis lost its data, or a backup of PostgreSQL was restored"
+        f"{broker.name()} lost its data, or a backup of PostgreSQL was restored"
         if known
-        else "this Redis has not been checked before"
+        else f"this {broker.name()} has not been checked before"
     )
     logger.warning(
         "%s: %d jobs are published again", why, count, extra={"action": "redis_lost_data", "jobs": count}

@@ -45,6 +45,8 @@ def _sign(own: str) -> None:
 
 def others(own: str = "") -> list[str]:
     """Return the databases of other ledgers that live, and whose workers consume our queues. Raises redis.RedisError."""
+    if not broker.has_redis():
+        return []
     signed = cast(
         "list[bytes]", broker.client().zrangebyscore(broker.key(SIGNED), _now() - _silence(), "+inf")
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import redis
 from celery import current_app
 from django.db.models.functions import Now
 
@@ -130,10 +129,10 @@ def _finished_about() -> int | None:
 
 
 def messages(queues: Iterable[str]) -> dict[str, int] | None:
-    """Return how many messages wait in each queue of Redis, None while it does not answer."""
+    """Return how many messages wait in each queue of the broker, None while it does not answer."""
     try:
         return {queue: broker.waiting(queue) for queue in sorted(queues)}
-    except redis.RedisError:
+    except broker.errors():
         return None
 
 

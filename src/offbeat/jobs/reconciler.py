@@ -9,8 +9,6 @@ import logging
 from collections import defaultdict
 from datetime import UTC, datetime
 
-import redis
-
 from offbeat.jobs import broker, guard, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import level_of
@@ -35,7 +33,7 @@ def republish_lost_messages() -> int:
     Redis hands the messages of a list out in order. A published job that was not started and is older than the oldest message
     still waiting in its list was popped and lost (BRPOP and the transport's bookkeeping are not atomic). No guessing by time
     alone: behind a long backlog nothing is published twice. A message from the future tells that PostgreSQL's clock was set back:
-    until that time nothing is concluded. Raises redis.RedisError while Redis is away.
+    until that time nothing is concluded. Raises the broker's errors while it is away.
 
     A queue has a list for each level of priority, and a level is compared with its own list alone. However many more urgent ones
     pass by, a list that stands still keeps its oldest message, so nothing in it looks lost; and a lost one is older than that
@@ -51,7 +49,7 @@ def republish_lost_messages() -> int:
 def _republish(queue: str, level: int, priorities: list[int]) -> int:
     try:
         oldest = broker.oldest_published_at(queue, level)
-    except redis.ResponseError as error:  # its key is no list: other queues must not wait for a person
+    except broker.refused() as error:  # its key is no list: other queues must not wait for a person
         logger.error(  # noqa: TRY400
             "queue %s cannot be checked: %s",
             queue,

@@ -18,7 +18,7 @@ from celery.worker.state import task_ready
 from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
-from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
+from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
@@ -50,6 +50,12 @@ class JobRequest(Request):
         hard = hard or self.task.time_limit or conf.task_time_limit
         soft = soft or self.task.soft_time_limit or conf.task_soft_time_limit
         return hard, soft_limit.keep_below(hard, soft)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Note that it has begun. A broker that keeps messages need not keep a job's any longer: the ledger has it."""
+        super().on_accepted(pid, time_accepted)
+        if self.is_job and (settle := getattr(self.message.channel, "settle", None)):
+            settle(self.message.delivery_tag)
 
     def revoked(self) -> bool:
         """Tell whether the message must not run; asked by Celery just before it does. A spent one is buried.
@@ -149,11 +155,8 @@ class JobRequest(Request):
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            recover = recovery.recover_attempt
-            if isinstance(error, CompanionLostError):
-                recover = recovery.hand_back_attempt
-            elif isinstance(error, SharedLossError):
-                recover = recovery.excuse_lost_attempt
+            is_companion = isinstance(error, CompanionLostError)
+            recover = recovery.hand_back_attempt if is_companion else recovery.recover_attempt
             worker_state.submit(lambda: recover(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))

@@ -1,4 +1,4 @@
-"""Messages that no worker can take: put aside in Redis with the reason, until a person drops them or sends them back.
+"""Messages that no worker can take: put aside in the broker with the reason, until a person drops them or sends them back.
 
 Garbage, headers of the wrong types, a plain message of a task that the code does not have. Left in its queue such a message would
 end each worker that takes it. A job's message that is put aside costs nothing: the ledger publishes the job again.
@@ -12,26 +12,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-import redis
-
 from offbeat.jobs import broker
+from offbeat.jobs.brokers import chosen
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
-from offbeat.jobs.message import priority_in
 from offbeat.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from redis.client import Pipeline
-
 logger = logging.getLogger(__name__)
 
-KEPT = "jobs:unreadable"  # a list, the newest first
-COUNTS = "jobs:unreadable:counts"  # by queue, of all times
 # Characters of a message that nobody can read; one that can be run once its code is there is kept whole.
 LONGEST = 64 * 1024
-SHOWN = 2000  # characters in the log, of a message that Redis does not keep
+SHOWN = 2000  # characters in the log, of a message that the broker does not keep
 
 
 class UnreadableError(Exception):
@@ -55,7 +49,7 @@ class Unreadable:
 
 
 def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = LONGEST) -> None:
-    """Keep a message that was taken from its queue, and count it. Redis away or full: the log has what is lost. Never raises."""
+    """Keep a message that was taken from its queue, and count it. The broker down or full: the log has it. Never raises."""
     text, is_whole = _text(raw, longest)
     one = Unreadable(
         str(uuid7()), queue, _shown(redact(reason), 500), datetime.now(UTC).isoformat(), text, is_whole
@@ -63,11 +57,12 @@ def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = L
     told = {"queue": queue, "entry": one.id}
     try:
         _keep(one)
-    except redis.RedisError as error:
+    except broker.errors() as error:
         logger.critical(
-            "a message of queue %s cannot be read (%s). It is not kept, because Redis reports %s: %s",
+            "a message of queue %s cannot be read (%s). It is not kept, because %s reports %s: %s",
             queue,
             one.reason,
+            broker.name(),
             error,
             _shown(text, SHOWN),
             extra={"action": "message_not_kept", **told},
@@ -82,11 +77,7 @@ def put_aside(raw: bytes | str, reason: str, queue: str, longest: int | None = L
 
 
 def _keep(one: Unreadable) -> None:
-    with broker.client().pipeline() as pipe:
-        pipe.lpush(broker.key(KEPT), json.dumps(asdict(one)))
-        pipe.ltrim(broker.key(KEPT), 0, max(0, conf().unreadable_kept - 1))
-        pipe.hincrby(broker.key(COUNTS), one.queue, 1)
-        pipe.execute()
+    chosen().keep(json.dumps(asdict(one)), one.queue, conf().unreadable_kept)
 
 
 def _text(raw: bytes | str, longest: int | None) -> tuple[str, bool]:
@@ -99,15 +90,11 @@ def _text(raw: bytes | str, longest: int | None) -> tuple[str, bool]:
     return cut, is_whole and len(cut) == len(text)
 
 
-def _list_of(one: Unreadable) -> str:
-    return broker.list_name(one.queue, broker.level_for(priority_in(one.raw)))
-
-
 def _shown(text: str, longest: int) -> str:
     return text.encode("utf-8", "backslashreplace").decode()[:longest]
 
 
-# What a person asks and decides; each raises redis.RedisError while Redis is away.
+# What a person asks and decides; each raises the broker's errors while it is away.
 
 
 def kept(limit: int = -1) -> list[Unreadable]:
@@ -116,10 +103,7 @@ def kept(limit: int = -1) -> list[Unreadable]:
 
 
 def _kept(limit: int = -1) -> Iterator[tuple[str, Unreadable]]:
-    stored = cast(
-        "list[bytes]", broker.client().lrange(broker.key(KEPT), 0, limit if limit < 0 else limit - 1)
-    )
-    for value in stored:
+    for value in chosen().kept(limit):
         try:
             yield value.decode(), Unreadable(**json.loads(value))
         except (ValueError, TypeError):
@@ -127,13 +111,13 @@ def _kept(limit: int = -1) -> Iterator[tuple[str, Unreadable]]:
 
 
 def how_many() -> int:
-    return broker.client().llen(broker.key(KEPT))
+    return int(chosen().count_kept())
 
 
 def counts() -> dict[str, int]:
-    """Return by queue how many have ever been put aside; from nothing again where Redis lost its data."""
-    found = cast("dict[bytes, bytes]", broker.client().hgetall(broker.key(COUNTS)))
-    return {queue.decode(): int(count) for queue, count in found.items()}
+    """Return by queue how many have ever been put aside; from nothing again where the broker lost its data."""
+    found: dict[str, int] = chosen().counts()
+    return found
 
 
 def find(entry: str) -> Unreadable | None:
@@ -152,18 +136,9 @@ def requeue(entry: str) -> bool:
 
 
 def _take(entry: str, *, back: bool = False) -> bool:
-    """Remove a message, and send it back in the same transaction: two people at once send it once."""
+    """Remove a message, and send it back; two people at once send it once."""
     taken = next(((value, one) for value, one in _kept() if one.id == entry), None)
     if taken is None:
         return False
     value, one = taken
-
-    def act(pipe: Pipeline) -> None:
-        is_there = pipe.lpos(broker.key(KEPT), value) is not None
-        pipe.multi()
-        if is_there:  # else somebody else was faster
-            pipe.lrem(broker.key(KEPT), 1, value)
-            if back:
-                pipe.lpush(broker.key(_list_of(one)), one.raw)
-
-    return bool(broker.client().transaction(act, broker.key(KEPT)))
+    return bool(chosen().take(value, one.queue, one.raw) if back else chosen().take(value))

@@ -10,14 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import redis
 from django.conf import settings
 from django.urls import reverse
 
 from offbeat.condition import Condition, ConditionKind, Severity
 from offbeat.cronjobs import conditions as of_cronjobs
 from offbeat.cronjobs.words import counted
-from offbeat.jobs import other_ledgers, pauses, unreadable_store
+from offbeat.jobs import broker, other_ledgers, pauses, unreadable_store
 from offbeat.ops.alerts.conf import conf
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def find(snapshot: Snapshot) -> Account:
     unknown: list[ConditionKind] = []
     try:
         redis_conditions = list(in_redis(snapshot))
-    except redis.RedisError:
+    except broker.errors():
         redis_conditions = [redis_down()]
         unknown += IN_REDIS
     if not snapshot.alive:
@@ -137,8 +136,8 @@ def postgres_down() -> Condition:
 
 
 def redis_down() -> Condition:
-    text = "Redis does not answer: jobs wait in PostgreSQL until it does, and none is lost"
-    return Condition(REDIS_DOWN, "Redis", text)
+    text = f"{broker.name()} does not answer: jobs wait in PostgreSQL until it does, and none is lost"
+    return Condition(REDIS_DOWN, broker.name(), text)
 
 
 def in_maintenance() -> Condition:
@@ -197,16 +196,16 @@ def dead_letters(snapshot: Snapshot) -> Iterator[Condition]:
 
 
 def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
-    """Yield what only Redis knows, and which workers do not reach it although we do. Raises redis.RedisError."""
+    """Yield what only the broker knows, and which workers do not reach it although we do. Raises its errors."""
     newest = unreadable_store.kept(1)
     for worker in snapshot.alive:
         if worker.broker_away_since:
-            text = "cannot reach Redis, which answers here"
+            text = f"cannot reach {broker.name()}, which answers here"
             yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
     if newest:
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
         text = f"{count} put aside that no worker can read; the newest, of queue {last.queue}: {last.reason}"
-        yield Condition(MESSAGES_PUT_ASIDE, "Redis", text, last_at=datetime.fromisoformat(last.at))
+        yield Condition(MESSAGES_PUT_ASIDE, broker.name(), text, last_at=datetime.fromisoformat(last.at))
     for database in other_ledgers.others():
         yield Condition(FOREIGN_LEDGER, database, other_ledgers.text(database))
 

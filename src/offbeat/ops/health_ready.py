@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -53,8 +52,8 @@ def degraded_reason() -> str:
     if broker.breaker.is_open:
         return conditions.redis_down().text
     try:
-        broker.client().ping()
-    except redis.RedisError:
+        broker.ping()
+    except broker.errors():
         broker.breaker.open()
         return conditions.redis_down().text
     return ""

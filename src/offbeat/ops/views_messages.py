@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import redis
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from offbeat.cronjobs.words import counted
-from offbeat.jobs import unreadable_store
+from offbeat.jobs import broker, unreadable_store
 from offbeat.ops.access import CHANGE_JOBS, VIEW_JOBS, staff
 from offbeat.ops.confirmation import Question, act, ask
 from offbeat.ops.response import show
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 PAGE = 100
 GONE = "Nothing was done: the message no longer exists, or is incomplete."
-AWAY = "Nothing was done: Redis does not answer."
 
 
 @require_safe
@@ -30,7 +28,7 @@ AWAY = "Nothing was done: Redis does not answer."
 def unreadable_messages(request: HttpRequest) -> HttpResponse:
     try:
         found, total = unreadable_store.kept(PAGE), unreadable_store.how_many()
-    except redis.RedisError:
+    except broker.errors():
         found, total = None, 0
     return show(request, "offbeat/ops/messages.html", {"entries": found, "total": total, "every": 10})
 
@@ -54,8 +52,8 @@ def decide(
     def do() -> tuple[bool, str]:
         try:
             return (True, done) if decision(str(entry)) else (False, GONE)
-        except redis.RedisError:
-            return False, AWAY
+        except broker.errors():
+            return False, f"Nothing was done: {broker.name()} does not answer."
 
     return act(request, name, f"message {entry}", reverse("offbeat_ops:messages"), do)
 
@@ -72,8 +70,8 @@ def drop_all(request: HttpRequest) -> HttpResponse:
     def do() -> tuple[bool, str]:
         try:
             dropped = sum(unreadable_store.drop(one.id) for one in unreadable_store.kept())
-        except redis.RedisError:
-            return False, AWAY
+        except broker.errors():
+            return False, f"Nothing was done: {broker.name()} does not answer."
         return bool(dropped), f"Dropped {counted(dropped, 'message')}."
 
     return act(request, "drop", "all messages put aside", back, do)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-HINT = "write sqs:// for the platform's region and role, sqs://?region=eu-central-1, or sqs://key:secret@host:port of a local server"
+HINT = "write sqs:// for the region and role of the platform, sqs://?region=eu-central-1, or sqs://key:secret@host:port"
+MISSING = "botocore is not installed: add the extra `sqs` of src/offbeat/pyproject.toml to your dependencies, then ./run lock"
 
 
 class SqsAddress(NamedTuple):
@@ -44,6 +46,23 @@ def read(url: str, environment: Mapping[str, str] = os.environ) -> SqsAddress:
     return SqsAddress(
         region or None, _endpoint(parts.hostname, parts.port), _text(parts.username), _text(parts.password)
     )
+
+
+def form(value: str) -> str:
+    """Return an address as it is. Raises ValueError for a wrong one, and where nothing is installed that speaks to SQS."""
+    read(value)
+    if find_spec("botocore") is None:
+        raise ValueError(MISSING)
+    return value
+
+
+def refuse_broadcasts(asked: Mapping[str, bool], tell: Callable[[str, str], None]) -> None:
+    """Report each variable that asks for messages to all workers, which SQS does not have."""
+    for name in (each for each, is_asked in asked.items() if is_asked):
+        tell(
+            f"{name}=true: Amazon SQS has no messages to all workers, which this needs.",
+            f"remove {name}; /ops/ shows the workers.",
+        )
 
 
 def _endpoint(host: str | None, port: int | None) -> str | None:

@@ -42,12 +42,18 @@ REASONS = (
         r"|waits for a lock|its `COMMIT`|heartbeat file|refuses the end",
     ),
     Reason(
+        "Redis alone",
+        "Another broker has no sentinels and no cluster mode.",
+        OTHER_BROKERS,
+        r"sentinels|cluster mode",
+    ),
+    Reason(
         "before the pool",
         "The worker's main process meets the fault before a pool takes part.",
         POOLS,
         r"a message (that|is popped)|plain message|job's message|clocks? (is|differ)|unacked|not a list|long backlog|the publish"
         r"|that timed out|from an old backup|emptied|is full|certificate|crash between|copied database|restores plain|prefix"
-        r"|a thousand levels|other than prefork|do not know|does not have a task",
+        r"|sentinels|cluster mode|a thousand levels|other than prefork|do not know|does not have a task",
     ),
 )
 NOT_YET = "not yet"

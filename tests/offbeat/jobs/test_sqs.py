@@ -274,16 +274,6 @@ def test_an_empty_queue_has_lost_what_was_published_before(clock):
         assert watch.lost_before(5000.0, hidden=60) == lost, (number, after)
 
 
-def test_a_message_that_arrives_says_that_the_queue_is_not_empty(clock):
-    """A count of SQS' is approximate, a message is there."""
-    watch = sqs_losses.QueueWatch()
-    watch.note_count(0)
-    clock[0] += 1000
-    watch.note_message(4000.0)
-
-    assert watch.lost_before(5000.0, hidden=60) == 0
-
-
 def test_a_job_that_a_hundred_others_have_overtaken():
     """Each of them published half an hour after it; with one that was not, nothing is concluded of those behind it."""
     watch = sqs_losses.QueueWatch()
@@ -293,3 +283,20 @@ def test_a_job_that_a_hundred_others_have_overtaken():
     assert watch.lost_before(10_000.0, hidden=60) == 0
     watch.note_message(9500.0)
     assert watch.lost_before(10_000.0, hidden=60) == 9000 - 1800
+
+
+# What cannot be read
+
+
+def test_what_was_put_aside(broker):
+    """It is listed, the newest first, sent back or dropped: each once."""
+    entries = [json.dumps({"id": f"01-{number}", "queue": "mail", "raw": "{}"}) for number in range(12)]
+    for entry in entries:
+        sqs.keep(entry, "mail", 1000)
+
+    assert [each.decode() for each in sqs.kept()] == sorted(entries, reverse=True)
+    assert len(sqs.kept(limit=3)) == 3
+    assert (sqs.count_kept(), sqs.counts()) == (12, {"mail": 12})
+    assert [sqs.take(entries[0], "mail", "raw"), sqs.take(entries[0], "mail", "raw")] == [True, False]
+    assert sqs.take(entries[1])
+    assert (sqs.count_kept(), sqs.waiting("mail")) == (10, 1)

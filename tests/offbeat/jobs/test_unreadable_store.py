@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from offbeat.jobs import broker, unreadable_store
+from offbeat.jobs.brokers.redis import KEPT
 
 pytestmark = pytest.mark.usefixtures("carrier")
 
@@ -87,7 +88,7 @@ def test_a_message_is_dropped_once():
 def test_what_somebody_else_wrote_into_the_list_is_passed(carrier):
     """It is no reason to see nothing."""
     unreadable_store.put_aside("a", "no JSON", "default")
-    carrier.lpush(broker.key(unreadable_store.KEPT), b"\xff", "7", '{"id": 1}')
+    carrier.lpush(broker.key(KEPT), b"\xff", "7", '{"id": 1}')
 
     assert kept() == ["a"]
 

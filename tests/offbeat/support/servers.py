@@ -40,15 +40,18 @@ folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
 postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False)
+# Of the pytest that started this process beside others, where one did; a test may start a pytest, which is none of these.
+parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
+shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
 
 settings = private(os.environ) | {
-    **{name: os.environ[name] for name in ("OFFBEAT_ROOT",) if name in os.environ},
+    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_POOL") if name in os.environ},
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
     "MEDIA_ROOT": tempfile.mkdtemp(prefix="media-", dir=folder),
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
-    "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
+    "TESTS_STATIC_ROOT": str(shared_folder / "static"),  # not those of another checkout, nor a developer's
 }
 os.environ.clear()
 os.environ.update(settings | locale_path)

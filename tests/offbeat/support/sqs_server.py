@@ -40,6 +40,7 @@ class SqsServer(EmbeddedServer):
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "OFFBEAT_JOBS_PUBLISH_TIMEOUT": "3",  # moto is slower than SQS
         }
 
     def prepare(self) -> None:

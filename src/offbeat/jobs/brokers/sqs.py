@@ -24,6 +24,7 @@ REFUSED: tuple[type[Exception], ...] = ()  # the name of a queue is never anythi
 AT_ONCE = 10  # messages of a request
 LARGEST = 1024 * 1024  # bytes of a message, or of a request; since August 2025, before that a quarter
 VISIBLE, DELAYED = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"
+TOKEN = "SELECT token FROM offbeat_jobs_broker WHERE id = 1"  # noqa: S105  a statement, no secret
 NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -88,6 +89,11 @@ def oldest_published_at(queue: str, level: int = 0) -> float:
     watch = sqs_losses.watch(name)
     watch.note_count(sqs_queues.count(name, VISIBLE, DELAYED))
     return watch.lost_before(sql.fetch_one(NOW)[0], sqs_queues.visibility_timeout())
+
+
+def exchange_token(_: str, token: str) -> str:
+    """Return the token that PostgreSQL has: SQS keeps no values. What it lost is found queue by queue (`sqs_losses`)."""
+    return str(sql.fetch_one(TOKEN)[0])
 
 
 def count_delivery(_: str, message: Any) -> int:

@@ -16,7 +16,6 @@ from offbeat.variables import sqs_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXTRA = "the Python package botocore is missing. Hint: add the extra `sqs` of src/offbeat/pyproject.toml, then ./run lock"
 # The same for every queue: SQS counts a request, not its seconds, and this is the longest that it takes.
 LONGEST_WAIT = 20  # seconds for which a request waits for messages
 CONNECT = 3.0  # seconds; nobody waits for a thread that polls
@@ -56,7 +55,10 @@ def patient_client() -> Any:
 
 @lru_cache(maxsize=4)
 def _client(pid: int, connect: float, answer: float, connections: int) -> Any:
-    session, config = _library()
+    from botocore import config, session  # noqa: PLC0415  a quarter of a second, which only who speaks to SQS should pay
+
+    # At INFO they tell of each process where its credentials come from.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     at = sqs_url.read(str(current_app.conf.broker_write_url or current_app.conf.broker_url))
     with translated():
         return session.get_session().create_client(
@@ -73,17 +75,6 @@ def _client(pid: int, connect: float, answer: float, connections: int) -> Any:
                 tcp_keepalive=True,
             ),
         )
-
-
-def _library() -> tuple[Any, Any]:
-    # At INFO they tell of each process where its credentials come from.
-    logging.getLogger("botocore").setLevel(logging.WARNING)
-    try:
-        import botocore.config  # noqa: PLC0415  a quarter of a second, which only who speaks to SQS should pay
-        import botocore.session  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(EXTRA) from error
-    return botocore.session, botocore.config
 
 
 class SqsError(Exception):

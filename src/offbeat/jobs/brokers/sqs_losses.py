@@ -33,9 +33,8 @@ class QueueWatch:
         )  # when they were published, Unix seconds by PostgreSQL's clock
 
     def note_message(self, published_at: float | None) -> None:
-        with self._lock:
-            self._empty_since = None
-            if published_at is not None:
+        if published_at is not None:
+            with self._lock:
                 self._received.append(published_at)
 
     def note_count(self, number: int) -> None:

@@ -8,7 +8,7 @@ import django
 from celery.app.amqp import AMQP
 from django.apps import apps
 from kombu.connection import Connection
-from kombu.transport import redis
+from kombu.transport import TRANSPORT_ALIASES, redis
 
 from offbeat.jobs.worker.sentinels import SentinelLedgerTransport
 from offbeat.jobs.worker.transport import LedgerTransport
@@ -16,6 +16,9 @@ from offbeat.jobs.worker.transport import LedgerTransport
 # Seconds between two attempts, at most. Celery's grow to 30: after a long outage a worker would stand still for as long once more.
 PAUSE = 5.0
 OURS = {redis.Transport: LedgerTransport, redis.SentinelTransport: SentinelLedgerTransport}
+
+# In place of kombu's own, also in its pools, which make their connections from a class of kombu's.
+TRANSPORT_ALIASES["sqs"] = "offbeat.jobs.worker.sqs_transport:SqsTransport"
 
 
 class SteadyConnection(Connection):

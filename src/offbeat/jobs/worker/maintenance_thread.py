@@ -12,7 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import redis
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseFailure
 
@@ -104,6 +103,5 @@ class MaintenanceThread(PeriodicThread):
 def is_outage(error: BaseException) -> bool:
     """Tell whether the same may succeed later: not where the database is there, and refuses the values."""
     refused = isinstance(error, DataError | IntegrityError)
-    return not refused and isinstance(
-        error, DatabaseFailure | redis.RedisError | broker.BrokerAwayError | OSError
-    )
+    outages: tuple[type[BaseException], ...] = (DatabaseFailure, broker.BrokerAwayError, OSError)
+    return not refused and isinstance(error, outages + broker.errors())

@@ -144,6 +144,7 @@ class SqsTransport(virtual.Transport):
     Channel = SqsChannel
     driver_type = driver_name = "sqs"
     polling_interval = None
+    default_connection_params: ClassVar[dict[str, Any]] = {}
     implements = virtual.Transport.implements.extend(
         asynchronous=True, exchange_type=frozenset({"direct", "topic"})
     )

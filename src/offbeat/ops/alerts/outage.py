@@ -63,6 +63,8 @@ def key() -> str:
 
 def is_first(since: datetime) -> bool | None:
     """Tell whether this process is the first to tell of an outage; None while Redis is away, which knows."""
+    if not broker.has_redis():  # nobody knows: each process tells for itself
+        return None
     try:
         return bool(broker.client().set(key(), since.isoformat(), nx=True, ex=LONGEST))
     except redis.RedisError:
@@ -71,6 +73,8 @@ def is_first(since: datetime) -> bool | None:
 
 def last(own: datetime | None) -> datetime | None:
     """Return when an outage began that was told of and of whose end nobody has told."""
+    if not broker.has_redis():
+        return own
     try:
         value = broker.client().getdel(key())
     except redis.RedisError:

@@ -42,7 +42,11 @@ def in_redis(name: str, client: Redis) -> Finding:
     except RedisError as error:
         advice = "check CACHE_URL: while it is down nothing is cached, and pages are slower"
         return yellow(name, f"does not answer: {error}", advice)
-    if server.get("run_id") and server["run_id"] == broker.client().info("server").get("run_id"):
+    if (
+        broker.has_redis()
+        and server.get("run_id")
+        and server["run_id"] == broker.client().info("server").get("run_id")
+    ):
         return red(
             name,
             "the broker's own Redis",

@@ -9,9 +9,10 @@ import redis
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
-from offbeat.jobs.broker import BrokerAwayError
+from offbeat.jobs import broker
 from offbeat.ops import conditions
 from offbeat.ops.doctor import (
+    broker_server,
     cache_server,
     encryption,
     limits,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 POSTGRES, REDIS = "PostgreSQL", "Redis"
-DOWN = {POSTGRES: conditions.postgres_down, REDIS: conditions.redis_down}
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ CHECKS = (
     Check(encryption.postgres_tls, (POSTGRES,)),
     Check(postgres.clock, (POSTGRES,)),
     Check(redis_server.reachable, (REDIS,)),
+    Check(redis_server.cluster, (REDIS,)),
     Check(redis_server.version, (REDIS,)),
     Check(redis_server.eviction, (REDIS,)),
     Check(redis_server.persistence, (REDIS,)),
@@ -72,16 +73,28 @@ CHECKS = (
     Check(limits.slots, (POSTGRES,)),
     Check(runtime.what_runs, (POSTGRES,)),
 )
+OF_ANOTHER_BROKER = (
+    Check(broker_server.reachable, (REDIS,)),
+    Check(broker_server.unreadable, (REDIS,)),
+)
+
+
+def checks() -> list[Check]:
+    """Return those that the broker at hand has: most of Redis' are Redis' own."""
+    if broker.has_redis():
+        return list(CHECKS)
+    others = (each for each in CHECKS if REDIS not in each.needs or each.find is cache_server.cache)
+    return [*others, *OF_ANOTHER_BROKER]
 
 
 def examine() -> list[Finding]:
     """Return all findings, in the order of CHECKS."""
     away: dict[str, str] = {}
     findings: list[Finding] = []
-    for check in CHECKS:
+    for check in checks():
         if not any(server in away for server in check.needs):
             findings += outcome(check, away)
-    skipped = sum(any(server in away for server in check.needs) for check in CHECKS) - len(away)
+    skipped = sum(any(server in away for server in check.needs) for check in checks()) - len(away)
     if skipped > 0:
         servers = " and ".join(away)
         findings.append(
@@ -94,13 +107,13 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
     name = check.find.__name__.replace("_", " ")
     try:
         return list(check.find())
-    except (DatabaseFailure, redis.RedisError, BrokerAwayError) as error:
-        server = POSTGRES if isinstance(error, DatabaseFailure) else REDIS
+    except outages() as error:
+        server = POSTGRES if isinstance(error, DatabaseFailure) else REDIS  # or what is in its place
         connection.close()
         if is_away(error):
             away[server] = first_line(error)
-            down = DOWN[server]()
-            return [red(server, f"{down.text} ({first_line(error)})", down.kind.advice)]
+            down = conditions.postgres_down() if server == POSTGRES else conditions.redis_down()
+            return [red(down.subject, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
             yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
         ]
@@ -112,6 +125,11 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
                 "fix what is wrong; if nothing else is, this is a bug of the doctor",
             )
         ]
+
+
+def outages() -> tuple[type[Exception], ...]:
+    """Return what a check raises of its server; a cache may be in Redis whatever the broker is."""
+    return (DatabaseFailure, redis.RedisError, broker.BrokerAwayError, *broker.errors())
 
 
 def is_away(error: Exception) -> bool:

@@ -7,13 +7,13 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-import redis
 from django.db import DatabaseError, transaction
 from django.db import connection as database
 from django.http import HttpRequest, HttpResponse
 from prometheus_client.core import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from offbeat.jobs import broker
 from offbeat.ops import conditions
 from offbeat.ops.metrics import counters, cronjob_metrics, job_metrics, request_metrics, server_metrics
 from offbeat.ops.metrics.families import gauge
@@ -53,13 +53,14 @@ class Collected:
 
 def families() -> list[Metric]:
     servers: dict[str, bool] = {}
+    server = broker.name().lower()
     wrong: list[Condition] = []
     found = [
         *part("postgres", DatabaseError, partial(of_database, wrong), servers),
-        *part("redis", redis.RedisError, of_redis, servers),
+        *part(server, broker.errors(), of_broker, servers),
     ]
-    down = {"postgres": conditions.postgres_down(), "redis": conditions.redis_down()}
-    wrong += [down[server] for server, is_up in servers.items() if not is_up]
+    down = {"postgres": conditions.postgres_down(), server: conditions.redis_down()}
+    wrong += [down[each] for each, is_up in servers.items() if not is_up]
     return [server_metrics.up(servers), of_conditions(wrong), *found]
 
 
@@ -73,7 +74,10 @@ def of_conditions(wrong: Iterable[Condition]) -> Metric:
 
 
 def part(
-    server: str, failure: type[Exception], read: Callable[[], Iterator[Metric]], servers: dict[str, bool]
+    server: str,
+    failure: type[Exception] | tuple[type[Exception], ...],
+    read: Callable[[], Iterator[Metric]],
+    servers: dict[str, bool],
 ) -> list[Metric]:
     """Return the families that come from a server; none while it is away."""
     try:
@@ -98,8 +102,10 @@ def of_database(wrong: list[Condition]) -> Iterator[Metric]:
     yield from cronjob_metrics.families(snapshot, counts)
 
 
-def of_redis() -> Iterator[Metric]:
-    yield from server_metrics.of_redis()
+def of_broker() -> Iterator[Metric]:
+    if broker.has_redis():
+        yield from server_metrics.of_redis()
+    yield from server_metrics.of_messages()
     with contextlib.suppress(
         DatabaseError
     ):  # a process that has just begun asks PostgreSQL whose counts these are

@@ -94,7 +94,7 @@ def flush() -> None:
 
     They wait too while PostgreSQL has not been reached yet, which knows whose they are.
     """
-    if broker.breaker.is_open:
+    if broker.breaker.is_open or not broker.has_redis():
         return
     try:
         measured.flush()
@@ -109,6 +109,8 @@ measured = Measured()
 
 def families() -> Iterator[Metric]:
     """Yield the histogram of all processes. Raises redis.RedisError."""
+    if not broker.has_redis():  # nothing keeps the counts of all processes
+        return
     flush()
     found = cast("Mapping[bytes, bytes]", broker.client().hgetall(ledger.key(HASH)))
     requests: dict[Request, dict[str, float]] = defaultdict(dict)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 
 def of_redis() -> Iterator[Metric]:
-    """Yield how full Redis is, and how many messages wait: jobs' and those of plain `.delay()`. Raises redis.RedisError."""
+    """Yield how full Redis is. Raises redis.RedisError."""
     memory = broker.client().info("memory")
-    queues = sorted(expected_queues())
     yield gauge(
         "redis_memory_used_bytes", "Memory that Redis uses.", [], [([], float(memory.get("used_memory", 0)))]
     )
@@ -27,9 +26,14 @@ def of_redis() -> Iterator[Metric]:
         [],
         [([], float(memory.get("maxmemory", 0)))],
     )
+
+
+def of_messages() -> Iterator[Metric]:
+    """Yield how many messages wait: jobs' and those of plain `.delay()`. Raises the broker's errors."""
+    queues = sorted(expected_queues())
     yield gauge(
         "queue_messages",
-        "Messages that wait in Redis.",
+        "Messages that wait in the broker.",
         ["queue"],
         (([queue], broker.waiting(queue)) for queue in queues),
     )

@@ -6,11 +6,10 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from offbeat.jobs import export, finished, queries, search
+from offbeat.jobs import broker, export, finished, queries, search
 from offbeat.jobs.cancellation import Cancelled
 from offbeat.jobs.error_text import one_line
 from offbeat.jobs.management import acts, filters, finished_table, holds, job_table, messages, output
@@ -73,9 +72,9 @@ class Command(BaseCommand):
         except UnicodeEncodeError as error:  # of an argument: bytes of another encoding
             line = f"An argument is not UTF-8: {error.object!r}"
             raise CommandError(line, returncode=os.EX_USAGE) from None
-        except redis.RedisError as error:
+        except broker.errors() as error:
             raise CommandError(
-                f"Redis did not answer: {one_line(str(error))}", returncode=os.EX_UNAVAILABLE
+                f"{broker.name()} did not answer: {one_line(str(error))}", returncode=os.EX_UNAVAILABLE
             ) from None
 
     def do_list(self, *, limit: int, **options: Any) -> None:
