@@ -14,6 +14,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 
 from bench.hosts_costs import cost_of_a_job
 from bench.hosts_net import hosts, why_not
@@ -59,9 +60,10 @@ def measure(count, delay, postgres, redis):
     Worker.objects.all().delete()
     before = connections()
     with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="offbeat-bench-"))
         web, *others = stack.enter_context(hosts(count + 1, delay, postgres.port, redis.port))
         for host in others:
-            stack.enter_context(start_worker(host, postgres, redis))
+            stack.enter_context(start_worker(host, postgres, redis, folder))
         wait_until(lambda: Worker.objects.count() == count, 120)
         idle = connections()
         found = {
@@ -77,9 +79,10 @@ def measure(count, delay, postgres, redis):
     return found
 
 
-def start_worker(host, postgres, redis):
-    file = f"/tmp/{host.name}.heartbeat"  # noqa: S108  removed by the worker
-    variables = host.environment(postgres.url, redis.url) | {"OFFBEAT_JOBS_HEARTBEAT_FILE": file}
+def start_worker(host, postgres, redis, folder):
+    variables = {"OFFBEAT_JOBS_HEARTBEAT_FILE": f"{folder}/{host.name}"} | host.environment(
+        postgres.url, redis.url
+    )
     return process(host.command(f"{WORKER}{LEAN} --hostname worker@{host.name}"), **variables)
 
 

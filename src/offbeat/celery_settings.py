@@ -7,12 +7,20 @@ from offbeat.env import env
 from offbeat.identity import PREFIX, platform_name
 from offbeat.jobs.conf import JobsConf
 from offbeat.jobs.levels import LEVELS
-from offbeat.variables import broker_url, redis_url, sqs_url
+from offbeat.variables import broker_url, rabbitmq_url, redis_url, sqs_url
 from offbeat.variables.certificate_authority import authority_file
-from offbeat.variables.values import LINE
+from offbeat.variables.values import LINE, choice
 
 # The broker, where it is not the Redis of REDIS_URL.
 BROKER_URL = env.parsed("BROKER_URL", broker_url.form, "", is_secret=True)
+# False only where RabbitMQ's certificate is self-signed.
+BROKER_TLS_VERIFY = env.boolean("BROKER_TLS_VERIFY", default=True)
+BROKER_CA = env.parsed("BROKER_CA", authority_file, "", is_secret=True)  # a file, whatever was given
+if BROKER_CA and not BROKER_URL.startswith("amqps:"):
+    env.problem("BROKER_CA is for BROKER_URL=amqps://…, which is TLS.", "remove one, or change the other.")
+if BROKER_CA and not BROKER_TLS_VERIFY:
+    env.problem("BROKER_CA contradicts BROKER_TLS_VERIFY=false.", "remove one.")
+BROKER_TLS = rabbitmq_url.tls(BROKER_URL, BROKER_CA, verify=BROKER_TLS_VERIFY)
 
 # False only where the platform's certificates are self-signed (Heroku).
 REDIS_TLS_VERIFY = env.boolean("REDIS_TLS_VERIFY", default=True)
@@ -43,6 +51,8 @@ IS_SQS = BROKER_URL.lower().startswith("sqs:")
 CELERY_BROKER_URL = BROKER_URL or REDIS_URL
 if REDIS.tls and not BROKER_URL:  # kombu verifies no certificate unless it is told to
     CELERY_BROKER_USE_SSL = REDIS.tls
+elif BROKER_TLS:
+    CELERY_BROKER_USE_SSL = BROKER_TLS
 
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -88,6 +98,17 @@ if IS_SQS:
         "queue_name_prefix": f"{REDIS_PREFIX}-",
         "visibility_timeout": VISIBILITY_TIMEOUT,
     }
+# Quorum queues are replicated; classic ones know all priorities.
+BROKER_QUEUE_TYPE = env.parsed("BROKER_QUEUE_TYPE", choice(["quorum", "classic"], {}), "quorum")
+if BROKER_URL.startswith("amqp"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues and exchanges
+        "confirm_publish": True,  # a plain message is in RabbitMQ when `.delay()` returns
+    }
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = BROKER_QUEUE_TYPE
+    CELERY_BROKER_HEARTBEAT = 10  # seconds; a half-open socket is noticed within 20
+    # Our channel bounds what a worker holds. Celery's 28 queues for delayed messages are not made: a job waits in PostgreSQL.
+    CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100

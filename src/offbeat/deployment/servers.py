@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import OperationalError, connection
+from kombu.exceptions import OperationalError as OperationalRefusal
 
 from offbeat.redaction import first_line
 from offbeat.variables import redis_client
@@ -37,11 +40,16 @@ def wait_for_postgres(seconds: float, on_wait: Callable[[str], None]) -> None:
     )
 
 
-def wait_for_redis(seconds: float, on_wait: Callable[[str], None]) -> None:
-    """Return when Redis answers a PING; raises ServerAwayError after so many seconds."""
-    _wait(
-        _ask_redis, (redis.RedisError, OSError), f"Redis at {redis_address()} (REDIS_URL)", seconds, on_wait
-    )
+def wait_for_broker(seconds: float, on_wait: Callable[[str], None]) -> None:
+    """Return when the broker answers; raises ServerAwayError after so many seconds."""
+    if not settings.BROKER_URL:
+        server, ask = f"Redis at {redis_address()} (REDIS_URL)", _ask_redis
+    else:
+        server, ask = (
+            f"the broker at {urlsplit(settings.BROKER_URL).hostname or 'its service'} (BROKER_URL)",
+            _ask_broker,
+        )
+    _wait(ask, (redis.RedisError, OSError, OperationalRefusal), server, seconds, on_wait)
 
 
 def redis_problem() -> str:
@@ -72,6 +80,11 @@ def _ask_postgres() -> None:
 def _ask_redis() -> None:
     with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
         client.ping()
+
+
+def _ask_broker() -> None:
+    with current_app.connection_for_write(connect_timeout=2) as at:
+        at.connect()
 
 
 def _wait(

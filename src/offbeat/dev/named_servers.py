@@ -52,6 +52,11 @@ def named_servers(environment: Mapping[str, str]) -> list[NamedServer]:
     broker = env.parsed("REDIS_URL", redis_forms.form, "")
     if env.problems or not (database or broker):
         return []  # the settings say it better
+    if not broker and env.is_set("BROKER_URL"):
+        try:
+            return [postgres(dj_database_url.parse(database), environment)]
+        except ValueError:
+            return []
     if not (database and broker):
         there, missing = ("DATABASE_URL", "REDIS_URL") if database else ("REDIS_URL", "DATABASE_URL")
         raise RefusedError(

@@ -62,6 +62,8 @@ def check_redis(environment: Mapping[str, str]) -> None:
     """Raise RefusedError when REDIS_URL does not answer; PostgreSQL tells by itself while it migrates."""
     env = Environment(environment)
     url = env.parsed("REDIS_URL", redis_url.form, "")
+    if not url and env.is_set("BROKER_URL"):
+        return
     verify = env.boolean("REDIS_TLS_VERIFY", default=True) if env.is_set("REDIS_TLS_VERIFY") else None
     authority = env.parsed("REDIS_CA", authority_file, "")
     if env.problems:

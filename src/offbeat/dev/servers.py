@@ -28,11 +28,10 @@ MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 def needed_servers(
     environment: Mapping[str, str], folder: Path = FOLDER, say: Callable[[str], object] = lambda _: None
 ) -> Iterator[dict[str, str]]:
-    """Start PostgreSQL and Redis where no variable names one, and say so; gives the variables to add."""
-    servers: dict[str, EmbeddedServer] = {
-        "DATABASE_URL": EmbeddedPostgres(folder / "postgres"),
-        "REDIS_URL": EmbeddedRedis(folder / "redis"),
-    }
+    """Start PostgreSQL, and Redis as the broker, where no variable names one, and say so; gives the variables to add."""
+    servers: dict[str, EmbeddedServer] = {"DATABASE_URL": EmbeddedPostgres(folder / "postgres")}
+    if not Environment(environment).is_set("BROKER_URL"):
+        servers["REDIS_URL"] = EmbeddedRedis(folder / "redis")
     with ExitStack() as stack:
         missing = {
             name: server for name, server in servers.items() if not Environment(environment).is_set(name)

@@ -119,7 +119,7 @@ def reduce_to_job(message: Message) -> None:
     told = message.headers
     limits = told.get("timelimit") if told["task"] == RUNNER else None
     origin = str(told.get(LEDGER_HEADER, ""))
-    message.headers = headers(told["id"], told["task"], _moment(told), origin, limits)
+    message.headers = headers(told["id"], told["task"], moment(told), origin, limits)
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
 
@@ -131,7 +131,7 @@ def published_at(raw: bytes) -> float | None:
     """
     try:
         told = json.loads(raw)["headers"]
-        return (_moment(told) or None) if told[JOB_HEADER] is True else None
+        return (moment(told) or None) if told[JOB_HEADER] is True else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -145,7 +145,7 @@ def priority_in(raw: str) -> int:
         return 0
 
 
-def _moment(told: Mapping[str, Any]) -> float:
+def moment(told: Mapping[str, Any]) -> float:
     """Return the time that headers tell, Unix seconds; 0 for none, or an odd one."""
     value = told.get(PUBLISHED_HEADER)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offbeat.variables import sqs_url
+from offbeat.variables import rabbitmq_url, sqs_url
 from offbeat.variables.values import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMS: dict[str, Callable[[str], str]] = {"sqs": sqs_url.form}
+FORMS: dict[str, Callable[[str], str]] = {
+    "amqp": rabbitmq_url.form,
+    "amqps": rabbitmq_url.form,
+    "sqs": sqs_url.form,
+}
 EXPERIMENTAL = "Celery's transport for it is experimental, and nobody has tried it with jobs"
 UNSUPPORTED = {
     **dict.fromkeys(("redis", "rediss", "redis+socket", "sentinel", "unix"), "a Redis goes into REDIS_URL"),

@@ -9,6 +9,7 @@ from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support import servers
 from tests.offbeat.support.fixtures import connected_to
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.stack import Stack
@@ -30,6 +31,7 @@ class Faults:
         self.stack = stack
         self.redis = stack.redis
         self.postgres = stack.postgres
+        self.carrier = servers.other_broker or stack.redis  # the server of the broker at hand
 
     def worker(self, *arguments, **environment):
         """Start a worker with two slots; more arguments and variables override."""
@@ -88,7 +90,8 @@ def faults(stack):
     broker.breaker.close()
     conf.cache_clear()
     yield Faults(stack)
-    broker.client().connection_pool.disconnect()
+    if broker.has_redis():
+        broker.client().connection_pool.disconnect()
 
 
 @pytest.fixture

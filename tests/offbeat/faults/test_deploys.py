@@ -118,6 +118,7 @@ def test_a_task_that_nobody_knows(faults):
     assert worker.is_running
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a deploy enqueues thousands of jobs that the old workers do not know")
 def test_a_burst_of_new_jobs(faults):
     """Thousands that the old worker does not know are refused beside its own work, and it does not take itself for stuck."""

@@ -24,6 +24,7 @@ def running_child(label):
     return Effect.objects.filter(label=label, what="start").latest("id").pid
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a pool child is killed")
 def test_a_killed_child(faults):
     """A job whose pool child is killed runs again within 5 seconds, as attempt 2."""
@@ -42,6 +43,7 @@ def test_a_killed_child(faults):
     assert faults.happened("child") == 1
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
     """A job of a worker that was killed with all its processes runs again on another within 60 seconds, with one effect."""
@@ -71,6 +73,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
     """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
@@ -85,6 +88,7 @@ def test_a_worker_killed_with_a_job_in_hand(faults):
     assert faults.happened("in hand", "start") == 1
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_worker_stopped_with_a_job_in_hand(faults):
     """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
@@ -116,6 +120,7 @@ def test_a_stop_with_time_to_finish(faults, everybody):
     assert faults.happened("short", "start") == faults.happened("short") == 1
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_message_that_comes_with_the_stop(faults):
     """A job that was taken in the moment of SIGTERM has the whole grace: it is finished, not killed and begun again."""
@@ -172,6 +177,7 @@ def test_a_stop_while_jobs_wait(faults):
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="succeeded", attempt=1).count() == 20
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_a_frozen_worker(faults):
     """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""

@@ -37,6 +37,7 @@ tasks.work.enqueue("survivor")
 """
 
 
+@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a crash between commit and publish", "a crash after the publish")
 @pytest.mark.parametrize("first", ["pass", "publish(messages, **how)"], ids=["before publishing", "after it"])
 def test_a_death_between_postgres_and_redis(faults, first):

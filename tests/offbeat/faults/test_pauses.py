@@ -34,6 +34,7 @@ def wait_until_left_alone(queue):
         time.sleep(0.05)
 
 
+@pytest.mark.brokers("rabbitmq")
 def test_a_queue_is_paused_and_goes_on(faults):
     """What runs ends; jobs and plain messages that come wait, the former uncounted; other queues go on; then all in order.
 

@@ -16,6 +16,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers("rabbitmq")
 def test_a_killed_worker(faults):
     """A plain task of a killed worker runs again within 75 seconds, with the shipped visibility timeout."""
     first = faults.worker()
@@ -63,6 +64,7 @@ def test_a_task_of_three_visibility_timeouts(faults):
     assert faults.happened("long", "start") == 1
 
 
+@pytest.mark.brokers("rabbitmq")
 def test_a_task_that_kills_its_process(faults):
     """A plain task that kills its process each time is delivered again up to the cap, and then a dead letter."""
     faults.worker(OFFBEAT_JOBS_DELIVERY_CAP="3")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.support.polling import wait_until
 

@@ -43,6 +43,7 @@ def test_a_worker_that_is_merely_busy(faults):
     assert worker.is_running
 
 
+@pytest.mark.brokers("rabbitmq")
 def test_a_worker_that_looks_for_garbage(faults):
     """What a worker has loaded is no matter of the garbage collector, whose rounds over it would stop everything for a while."""
     faults.worker()

@@ -26,7 +26,7 @@ def postgres():
 @pytest.fixture(scope="session")
 def redis():
     """The private Redis of this test run."""
-    return servers.redis.start()
+    return servers.redis if servers.other_broker else servers.redis.start()
 
 
 @pytest.fixture(scope="session")
@@ -67,22 +67,30 @@ def make_template(postgres):
 @pytest.fixture
 def stack(postgres, redis, migrated_template, tmp_path, django_db_blocker):
     """The app as real processes, none started yet; the test's own queries go to the same database."""
-    for server in (postgres, redis):
+    carrier = servers.other_broker or redis
+    for server in (postgres, carrier):
         server.resume()
         server.start()
     with postgres.connect() as server:
         server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {migrated_template}")
-    with redis.connect() as client:
-        client.flushall()
+    empty(carrier)
     stack = Stack(postgres, redis, postgres.url_of(DATABASE), tmp_path)
     with django_db_blocker.unblock(), connected_to(stack.environment["DATABASE_URL"]):
         yield stack
     stack.end()
-    redis.resume()
-    redis.start()
-    with redis.connect() as client:
-        client.flushall()  # nor must a test without a stack find its ledger's sign
+    carrier.resume()
+    carrier.start()
+    empty(carrier)  # nor must a test without a stack find its ledger's sign
+
+
+def empty(carrier):
+    """Leave nothing in Redis, or in the broker in its place."""
+    if carrier is servers.other_broker:
+        carrier.empty()
+        return
+    with carrier.connect() as client:
+        client.flushall()
 
 
 def forget_ledger():

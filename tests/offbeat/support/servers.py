@@ -19,7 +19,9 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
+from tests.offbeat.support import axis
 from tests.offbeat.support.locales import find_locale
+from tests.offbeat.support.sqs_server import add_library
 
 pytest_plugins = ["offbeat.testing.plugin"]
 CORE = CHECKOUT / "tests" / "offbeat"
@@ -44,8 +46,14 @@ redis = EmbeddedRedis(folder / "redis", durable=False)
 parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
 shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
 
+other_broker, missing = axis.make_server(folder)
+
 settings = private(os.environ) | {
-    **{name: os.environ[name] for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_POOL") if name in os.environ},
+    **{
+        name: os.environ[name]
+        for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_BROKER", "OFFBEAT_TEST_POOL")
+        if name in os.environ
+    },
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
     "DATABASE_URL": postgres.url,
     "REDIS_URL": redis.url,
@@ -53,6 +61,12 @@ settings = private(os.environ) | {
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
     "TESTS_STATIC_ROOT": str(shared_folder / "static"),  # not those of another checkout, nor a developer's
 }
+if other_broker:
+    settings = {
+        name: value for name, value in settings.items() if name != "REDIS_URL"
+    } | other_broker.variables
+if axis.BROKER == "sqs":
+    add_library()
 os.environ.clear()
 os.environ.update(settings | locale_path)
 
@@ -85,17 +99,29 @@ def pytest_ignore_collect(collection_path, config):
     return is_of_the_project == (config.inipath == CORE / "pytest.ini") or None
 
 
+def pytest_collection_modifyitems(config, items):
+    axis.select(config, items, missing)
+
+
 def pytest_report_header():
     return f"database: PostgreSQL with the locale {locale}"
 
 
-def pytest_sessionstart():
+def pytest_sessionstart(session):
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to stop by SIGTERM", 143))
-    redis.start()
+    if other_broker is None:
+        redis.start()
+    elif not missing and not is_controller(session.config):
+        other_broker.start()
+
+
+def is_controller(config):
+    """Tell whether other processes run the tests, each with servers of its own."""
+    return not hasattr(config, "workerinput") and getattr(config.option, "dist", "no") != "no"
 
 
 def pytest_unconfigure():
-    for server in (redis, postgres):
+    for server in filter(None, (redis, postgres, other_broker)):
         server.resume()
         server.stop()
     shutil.rmtree(folder, ignore_errors=True)

@@ -17,6 +17,7 @@ from celery import current_app
 
 from offbeat.deployment.spec import read
 from offbeat.dev.ports import LOOPBACK, free_port
+from tests.offbeat.support import servers
 from tests.offbeat.support.browser import Browser
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
@@ -147,6 +148,8 @@ class Stack:
 
     def consumers(self) -> set[str]:
         """Give the connections on which workers wait for messages now; of one that was just killed, too."""
+        if servers.other_broker:
+            return servers.other_broker.consumers()
         with self.redis.connect() as client:
             return {each["id"] for each in client.client_list() if each["cmd"] == "brpop"}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from celery import current_app
 
-MODULES = {"amqp": "amqp", "amqps": "amqp", "pyamqp": "amqp", "sqs": "sqs"}  # any other is Redis'
+AMQP = ("amqp", "amqps", "pyamqp")
+MODULES = {**dict.fromkeys(AMQP, "amqp"), "sqs": "sqs"}  # any other is Redis'
 
 
 def scheme() -> str:

@@ -18,6 +18,8 @@ PAUSE = 5.0
 OURS = {redis.Transport: LedgerTransport, redis.SentinelTransport: SentinelLedgerTransport}
 
 # In place of kombu's own, also in its pools, which make their connections from a class of kombu's.
+for each in ("amqp", "amqps", "pyamqp"):
+    TRANSPORT_ALIASES[each] = "offbeat.jobs.worker.amqp_transport:LedgerAmqpTransport"
 TRANSPORT_ALIASES["sqs"] = "offbeat.jobs.worker.sqs_transport:SqsTransport"
 
 

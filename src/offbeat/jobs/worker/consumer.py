@@ -29,6 +29,7 @@ class TaskConsumer(Consumer):
     """
 
     def _receive_callback(self, message: Any) -> None:
+        message = self.channel.message_to_python(message)  # as kombu does it, later
         try:
             self._check(message)
             if _refuse_undurable(message):

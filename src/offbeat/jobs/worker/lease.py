@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from offbeat.jobs import brokers
 from offbeat.jobs.worker import transport
 from offbeat.jobs.worker.state import worker_state
 
@@ -47,6 +48,10 @@ def renew(consumer: Any) -> None:
     Raises connection errors, for which the event loop reconnects: Redis is asked also when there is nothing to renew.
     """
     channel = consumer.task_consumer.channel
+    if brokers.scheme() in brokers.AMQP:
+        from offbeat.jobs.worker import amqp_transport  # noqa: PLC0415  for RabbitMQ alone
+
+        amqp_transport.look_after(consumer)
     if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
         return
     tags = transport.recorded(channel.qos)

@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.worker import state
 
-from offbeat.jobs import ledger, refusal
+from offbeat.jobs import brokers, ledger, refusal
 from offbeat.jobs.worker.state import worker_state
 
 
@@ -29,8 +29,13 @@ def pull(worker: Any, queues: list[str]) -> int:
 
 
 def deliver(worker: Any, message: str, queue: str) -> None:
-    """Deliver a job's message in the event loop, as if it had come from Redis."""
+    """Deliver a job's message in the event loop, as if it had come from the broker."""
     consumer = getattr(worker.consumer, "task_consumer", None)
     if consumer is None or consumer.channel is None or consumer.channel.connection is None:
         return  # it reconnects: the reconciler finds a message that is missing
+    if brokers.scheme() in brokers.AMQP:
+        from offbeat.jobs.worker import amqp_transport  # noqa: PLC0415  for RabbitMQ alone
+
+        amqp_transport.deliver(consumer, message, queue)
+        return
     consumer.channel.connection._deliver(json.loads(message), queue)  # noqa: SLF001  kombu's own way in

@@ -34,7 +34,7 @@ OF_BROKER = tuple({each for errors in redis.get_redis_error_classes() for each i
 
 def is_of_broker(error: Exception) -> bool:
     """Tell the errors for which a worker connects anew from those that a message is to blame for."""
-    return isinstance(error, OF_BROKER)
+    return isinstance(error, OF_BROKER + broker.errors())
 
 
 class LedgerQoS(redis.QoS):

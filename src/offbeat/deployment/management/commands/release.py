@@ -10,11 +10,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
 from offbeat.deployment.migration import LockHeldError, NotPermittedError, migrate
-from offbeat.deployment.servers import ServerAwayError, redis_problem, wait_for_postgres, wait_for_redis
+from offbeat.deployment.servers import ServerAwayError, redis_problem, wait_for_broker, wait_for_postgres
 
 
 class Command(BaseCommand):
-    help = "Wait for PostgreSQL and Redis, check the deployment, and migrate. Two releases may run at once."
+    help = (
+        "Wait for PostgreSQL and the broker, check the deployment, and migrate. Two releases may run at once."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,14 +48,14 @@ class Command(BaseCommand):
             wait_for_postgres(wait, self.stdout.write)
         except ServerAwayError as error:
             raise CommandError(str(error), returncode=os.EX_UNAVAILABLE) from None
-        self._redis(max(0, deadline - time.monotonic()))
+        self._broker(max(0, deadline - time.monotonic()))
         self._check()
         self._migrate(lock_wait, lock_timeout, verbosity)
         self.stdout.write(self.style.SUCCESS("Released: the database is up to date."))
 
-    def _redis(self, seconds: float) -> None:
+    def _broker(self, seconds: float) -> None:
         try:
-            wait_for_redis(seconds, self.stdout.write)
+            wait_for_broker(seconds, self.stdout.write)
         except ServerAwayError as error:
             self.stderr.write(
                 self.style.WARNING(f"Warning: {error}. Jobs wait in PostgreSQL until it is back.")

@@ -1,0 +1,358 @@
+"""RabbitMQ as the broker: persistent messages with publisher confirms, in quorum queues, or classic ones where that is set.
+
+RabbitMQ shows nobody what waits in a queue. So which messages are lost is concluded from what came out of it: messages of a queue
+come in order, so what was published before the last one that this worker got has been taken by somebody, or is gone. While nothing
+comes out of a queue that holds messages, nothing is concluded: a long backlog is never published twice. Of an empty queue all are
+gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import amqp
+from amqp import exceptions
+from celery import current_app
+
+from offbeat.jobs.conf import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+NAME = "RabbitMQ"
+ERRORS = (exceptions.AMQPError, OSError)
+REFUSED = (exceptions.PreconditionFailed,)  # the queue exists with other arguments
+UNREADABLE = "unreadable"  # the exchange of dead letters, and its queue
+NOWHERE = "nowhere"  # a queue that nobody declares: what is sent to it is confirmed and dropped
+IDLE = 2  # connections that a process keeps
+URGENT = 9  # the level of RabbitMQ's own number 0
+
+popped: dict[
+    tuple[str, int], float
+] = {}  # by queue and level: when the last job's message that came was published
+
+
+def list_name(queue: str, _: int) -> str:
+    return queue  # a message says its priority itself
+
+
+def named(name: str) -> str:
+    """Return the name under which a queue or an exchange is known to RabbitMQ: with the prefix of this deployment."""
+    return name if not name or name.startswith(("amq.", prefix())) else f"{prefix()}{name}"
+
+
+def own_name(name: str) -> str:
+    return name.removeprefix(prefix())
+
+
+@lru_cache(maxsize=1)
+def prefix() -> str:
+    return str((current_app.conf.broker_transport_options or {}).get("global_keyprefix", ""))
+
+
+@lru_cache(maxsize=1)
+def is_quorum() -> bool:
+    return current_app.conf.task_default_queue_type == "quorum"
+
+
+def arguments() -> dict[str, Any]:
+    """Return the arguments of a queue of tasks; what RabbitMQ itself gives up goes where unreadable messages are kept."""
+    own = {"x-queue-type": "quorum"} if is_quorum() else {"x-max-priority": URGENT}
+    return own | {"x-dead-letter-exchange": named(UNREADABLE)}
+
+
+def number_of(level: int) -> int:
+    """Return RabbitMQ's priority, higher first, of a level of ours: 4 for the default, above it for the urgent ones."""
+    return (URGENT - max(-URGENT, min(URGENT, level))) // 2
+
+
+def level_of_number(number: Any) -> int:
+    """Return the nearest level of ours."""
+    value = number if isinstance(number, int) else number_of(0)
+    return next((level for level in (-9, -6, -3, 0, 3, 6) if number_of(level) <= value), 9)
+
+
+class AmqpLink:
+    """A connection with a channel on which messages are confirmed; of one thread at a time."""
+
+    def __init__(self) -> None:
+        with current_app.connection_for_write() as at:
+            self.connection = amqp.Connection(
+                host=f"{at.hostname}:{at.port or (5671 if at.ssl else 5672)}",
+                userid=at.userid or "guest",
+                password=at.password or "guest",
+                login_method="PLAIN",
+                virtual_host=at.virtual_host or "/",
+                ssl=at.ssl or False,
+                connect_timeout=conf().publish_timeout,
+                write_timeout=conf().publish_timeout,
+            )
+        self.connection.connect()
+        self.channel = self.connection.channel()
+        self.channel.confirm_select()
+        self.channel.events["basic_ack"].add(self._note_ack)
+        self.channel.events["basic_nack"].add(self._note_nack)
+        self.channel.events["basic_return"].add(self._note_return)
+        self.declared: set[str] = set()
+        self.sent, self.open_tags, self.returned, self.nacked = 0, set[int](), list[Any](), 0
+
+    def _note_ack(self, tag: int, multiple: bool) -> None:
+        self.open_tags = {each for each in self.open_tags if (each > tag if multiple else each != tag)}
+
+    def _note_nack(self, tag: int, multiple: bool) -> None:
+        self.nacked += 1
+        self._note_ack(tag, multiple)
+
+    def _note_return(self, _: Any, __: str, ___: str, message: Any) -> None:
+        self.returned.append(message)
+
+    def declare(self, queue: str) -> None:
+        if queue in self.declared:
+            return
+        _declare_unreadable(self.channel)
+        self.channel.queue_declare(named(queue), durable=True, auto_delete=False, arguments=arguments())
+        self.declared.add(queue)
+
+    def send(self, queue: str, messages: Sequence[Any], *, mandatory: bool = True) -> None:
+        """Send, and return when each is confirmed. No answer for `publish_timeout`, as while RabbitMQ's alarm blocks: TimeoutError."""
+        self.returned, self.nacked = [], 0
+        for message in messages:
+            self.sent += 1
+            self.open_tags.add(self.sent)
+            self.channel.basic_publish(
+                message, routing_key=named(queue), mandatory=mandatory, timeout=conf().publish_timeout
+            )
+        while self.open_tags:
+            self.connection.drain_events(timeout=conf().publish_timeout)
+        if self.nacked:
+            raise exceptions.PreconditionFailed(f"RabbitMQ refused {self.nacked} messages of queue {queue}")
+
+    def publish(self, queue: str, messages: Sequence[Any]) -> None:
+        """Send to a queue that is there: one that was deleted meanwhile is declared anew, and what came back is sent again."""
+        self.declare(queue)
+        self.send(queue, messages)
+        if self.returned:
+            self.declared.discard(queue)
+            self.declare(queue)
+            self.send(queue, [amqp.Message(each.body, **each.properties) for each in self.returned])
+
+
+class AmqpLinks:
+    """The links of this process; those of its parent are not touched."""
+
+    def __init__(self) -> None:
+        self.lock, self.pid, self.idle = threading.Lock(), os.getpid(), list[AmqpLink]()
+
+    def call(self, act: Callable[[AmqpLink], Any]) -> Any:
+        """Call `act` with a link; one that was kept and turns out to be dead is replaced by a new one, once. Raises ERRORS."""
+        if self.pid != os.getpid():
+            self.__init__()  # type: ignore[misc]
+        with self.lock:
+            kept = self.idle.pop() if self.idle else None
+        if kept is not None:
+            try:
+                return self._use(kept, act)
+            except TimeoutError:
+                raise
+            except (exceptions.ConnectionError, OSError):
+                pass
+        return self._use(AmqpLink(), act)
+
+    def _use(self, link: AmqpLink, act: Callable[[AmqpLink], Any]) -> Any:
+        try:
+            found = act(link)
+        except AttributeError as error:  # py-amqp's way to tell of a connection that was lost meanwhile
+            link.connection.collect()
+            raise exceptions.RecoverableConnectionError(str(error)) from error
+        except BaseException:
+            link.connection.collect()  # without a farewell: nobody waits for a server that does not answer
+            raise
+        with self.lock:
+            if len(self.idle) < IDLE:
+                self.idle.append(link)
+                return found
+        link.connection.collect()
+        return found
+
+
+links = AmqpLinks()
+
+
+def ping() -> bool:
+    """Have a message confirmed that goes nowhere: during an alarm RabbitMQ answers everything but what is published."""
+    links.call(lambda link: link.send(NOWHERE, [amqp.Message("")], mandatory=False))
+    return True
+
+
+def push(queue: str, batch: Sequence[str], *, in_front: bool) -> bool:
+    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments."""
+    messages = [message_of(each) for each in batch]
+    try:
+        links.call(lambda link: link.publish(queue, messages))
+    except REFUSED:
+        return False
+    return True
+
+
+def message_of(raw: str) -> amqp.Message:
+    """Return a message as RabbitMQ carries it, of the JSON that our envelope is."""
+    found = json.loads(raw)
+    properties = found["properties"]
+    body = found["body"] or ""
+    return amqp.Message(
+        base64.b64decode(body) if properties.get("body_encoding") == "base64" else body,
+        content_type=found.get("content-type") or "application/json",
+        content_encoding=found.get("content-encoding") or "utf-8",
+        application_headers={name: value for name, value in found["headers"].items() if name[:2] != "x-"},
+        delivery_mode=2,
+        priority=number_of(properties.get("priority") or 0),
+        **{name: properties[name] for name in ("correlation_id", "reply_to") if properties.get(name)},
+    )
+
+
+def waiting(queue: str) -> int:
+    """Return how many messages wait in a queue, none where there is none; those in a worker's hands are not among them."""
+    try:
+        return int(
+            links.call(lambda link: link.channel.queue_declare(named(queue), passive=True)).message_count
+        )
+    except exceptions.NotFound:
+        return 0
+
+
+def oldest_published_at(queue: str, level: int = 0) -> float | None:
+    return popped.get((queue, level), 0.0) if waiting(queue) else None
+
+
+def exchange_token(name: str, token: str) -> str:
+    """Store a token in a queue of its own, return the one before it, "" for none.
+
+    1. take what is there, without an acknowledgement; 2. publish the new one; 3. acknowledge.
+    Death in between: what was there is there again; the newest counts.
+    """
+
+    def act(link: AmqpLink) -> str:
+        link.channel.queue_declare(named(name), durable=True, auto_delete=False)
+        before = list(_taken(link.channel, name))
+        link.send(name, [amqp.Message(token, delivery_mode=2)])
+        for each in before:
+            link.channel.basic_ack(each.delivery_tag)
+        return _text(before[-1].body) if before else ""
+
+    return str(links.call(act))
+
+
+def count_delivery(_: str, message: Any) -> int:
+    """Return how often a message was delivered before, as a quorum queue counts; a classic queue does not count."""
+    count = message.headers.get("x-delivery-count")
+    return count if isinstance(count, int) else 0
+
+
+# What was put aside (offbeat.jobs.unreadable_store): entries are JSON, the oldest first. A classic queue: looking counts nothing.
+
+
+def _declare_unreadable(channel: Any) -> None:
+    channel.exchange_declare(named(UNREADABLE), "fanout", durable=True, auto_delete=False)
+    channel.queue_declare(
+        named(UNREADABLE), durable=True, auto_delete=False, arguments={"x-max-length": conf().unreadable_kept}
+    )
+    channel.queue_bind(named(UNREADABLE), named(UNREADABLE))
+
+
+def keep(entry: str, _: str, __: int) -> None:
+    def act(link: AmqpLink) -> None:
+        _declare_unreadable(link.channel)
+        link.send(UNREADABLE, [amqp.Message(entry, delivery_mode=2)])
+
+    links.call(act)
+
+
+def kept(limit: int = -1) -> list[bytes]:
+    with _unreadable() as (_, found):
+        newest = [_entry(each) for each in reversed(found)]
+    return newest if limit < 0 else newest[:limit]
+
+
+def count_kept() -> int:
+    return waiting(UNREADABLE)
+
+
+def counts() -> dict[str, int]:
+    return {}  # nothing remembers what was removed
+
+
+def take(entry: str, queue: str = "", raw: str = "") -> bool:
+    """Send a message back to its queue, then remove its entry: whoever holds it meanwhile is alone. Death in between: it came twice."""
+    with _unreadable() as (link, found):
+        one = next((each for each in found if _text(_entry(each)) == entry), None)
+        if one is None:
+            return False
+        if queue:
+            link.publish(queue, [message_of(raw)])
+        link.channel.basic_ack(one.delivery_tag)
+        link.connection.close()
+    return True
+
+
+@contextlib.contextmanager
+def _unreadable() -> Iterator[tuple[AmqpLink, list[Any]]]:
+    """Give all entries, held on a connection of its own; what is not acknowledged is there again, in its place, afterwards."""
+    link = AmqpLink()
+    try:
+        _declare_unreadable(link.channel)
+        yield link, list(_taken(link.channel, UNREADABLE))
+    finally:
+        with contextlib.suppress(*ERRORS, AttributeError):
+            link.connection.close()
+
+
+def _taken(channel: Any, queue: str) -> Iterator[Any]:
+    while (one := channel.basic_get(named(queue))) is not None:
+        yield one
+
+
+def _entry(message: Any) -> bytes:
+    """Return an entry; of a message that RabbitMQ itself gave up, one that is made of it."""
+    dead = (message.headers or {}).get("x-death") if hasattr(message, "headers") else None
+    if not dead:
+        return _text(message.body).encode()
+    said = dead[0] if isinstance(dead, list) else {}
+    made = {
+        "id": str(message.headers.get("id", "")) or "unknown",
+        "queue": own_name(str(said.get("queue", ""))),
+        "reason": f"RabbitMQ gave it up: {said.get('reason', 'unknown')}",
+        "at": said["time"].isoformat() if hasattr(said.get("time"), "isoformat") else "",
+        "raw": json.dumps(envelope_of(message), default=str),
+    }
+    return json.dumps(made).encode()
+
+
+def envelope_of(message: Any) -> dict[str, Any]:
+    """Return our envelope of a message, whatever is in it."""
+    properties = message.properties
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+    headers = properties.get("application_headers") or getattr(message, "headers", None) or {}
+    return {
+        "body": base64.b64encode(body).decode(),
+        "content-type": properties.get("content_type"),
+        "content-encoding": properties.get("content_encoding"),
+        "headers": headers,
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": message.delivery_info.get("routing_key")},
+            "delivery_tag": str(message.delivery_info.get("delivery_tag")),
+            "priority": level_of_number(properties.get("priority")),
+            "correlation_id": properties.get("correlation_id"),
+            "reply_to": properties.get("reply_to"),
+        },
+    }
+
+
+def _text(body: bytes | str) -> str:
+    return body if isinstance(body, str) else body.decode(errors="backslashreplace")

@@ -1,0 +1,161 @@
+"""Kombu's transport of RabbitMQ: names under the deployment's prefix, our arguments of queues, and no job held for hours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from amqp import exceptions
+from celery.worker import state
+from kombu.message import Message
+from kombu.transport import pyamqp
+
+from offbeat.jobs.brokers import amqp as broker
+from offbeat.jobs.conf import conf
+from offbeat.jobs.levels import LEVELS
+from offbeat.jobs.message import JOB_HEADER, moment
+from offbeat.jobs.worker.state import worker_state
+
+logger = logging.getLogger(__name__)
+
+# Seconds for which a job's message is held: RabbitMQ closes a channel that holds one for 30 minutes. The ledger knows the job by then.
+LONGEST_HELD = 600.0
+CONFIRMED_WITHIN = 3.0  # seconds for a plain message of `.delay()`: an alarm of RabbitMQ blocks publishers for as long as it lasts
+NAMES = ("queue", "exchange", "source", "destination")
+
+
+def _with_names(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: broker.named(value) if name in NAMES else value for name, value in options.items()}
+
+
+class LedgerAmqpMessage(pyamqp.Message):
+    @property
+    def _raw(self) -> dict[str, Any]:
+        return broker.envelope_of(self)
+
+
+class LedgerAmqpChannel(pyamqp.Channel):
+    Message = LedgerAmqpMessage
+
+    def exchange_declare(self, **options: Any) -> Any:
+        return super().exchange_declare(**_with_names(options))
+
+    def exchange_delete(self, **options: Any) -> Any:
+        return super().exchange_delete(**_with_names(options))
+
+    def exchange_bind(self, **options: Any) -> Any:
+        return super().exchange_bind(**_with_names(options))
+
+    def queue_declare(self, **options: Any) -> Any:
+        """Declare a queue; one of tasks, which outlives its consumers, with our arguments."""
+        options = _with_names(options)
+        is_of_tasks = options.get("durable") and not (options.get("auto_delete") or options.get("exclusive"))
+        if is_of_tasks and not options.get("passive"):
+            options["arguments"] = {**(options.get("arguments") or {}), **broker.arguments()}
+        try:
+            return super().queue_declare(**options)
+        except exceptions.PreconditionFailed as error:
+            logger.error(  # noqa: TRY400
+                "queue %s exists in RabbitMQ with other arguments: %s. Hint: let it run empty and delete it, or set BROKER_QUEUE_TYPE",
+                options.get("queue"),
+                error,
+                extra={"action": "queue_refused", "queue": options.get("queue")},
+            )
+            raise
+
+    def queue_bind(self, **options: Any) -> Any:
+        return super().queue_bind(**_with_names(options))
+
+    def queue_unbind(self, **options: Any) -> Any:
+        return super().queue_unbind(**_with_names(options))
+
+    def queue_purge(self, **options: Any) -> Any:
+        return super().queue_purge(**_with_names(options))
+
+    def queue_delete(self, **options: Any) -> Any:
+        return super().queue_delete(**_with_names(options))
+
+    def basic_consume(self, **options: Any) -> Any:
+        return super().basic_consume(**_with_names(options))
+
+    def basic_get(self, **options: Any) -> Any:
+        return super().basic_get(**_with_names(options))
+
+    def basic_qos(self, prefetch_size: int, prefetch_count: int, a_global: bool) -> Any:
+        """Bound what a worker holds: of all queues together, or of each where they are quorum queues, which know nothing else."""
+        return super().basic_qos(prefetch_size, prefetch_count, a_global and not broker.is_quorum())
+
+    def basic_publish_confirm(self, message: Any, **options: Any) -> Any:
+        options = _with_names(options)
+        if not options.get("exchange"):
+            options["routing_key"] = broker.named(options.get("routing_key", ""))
+        return super().basic_publish_confirm(message, **({"confirm_timeout": CONFIRMED_WITHIN} | options))
+
+    def prepare_message(self, body: Any, priority: int | None = None, **options: Any) -> Any:
+        """Turn Celery's priority, 0 first as in Redis, into RabbitMQ's, higher first."""
+        level = priority if isinstance(priority, int) else 0
+        return super().prepare_message(body, priority=broker.number_of(level), **options)
+
+    def message_to_python(self, raw_message: Any) -> Any:
+        if isinstance(raw_message, Message):  # one that was pulled, or is one already
+            return raw_message
+        told = raw_message.delivery_info
+        for name in ("routing_key", "exchange"):
+            told[name] = broker.own_name(told.get(name) or "")
+        found = super().message_to_python(raw_message)
+        _note_popped(found)
+        return found
+
+
+def _note_popped(message: Any) -> None:
+    if message.headers.get(JOB_HEADER) is True and (at := moment(message.headers)):
+        level = broker.level_of_number(message.properties.get("priority"))
+        broker.popped[message.delivery_info["routing_key"], level if level in LEVELS else 0] = at
+
+
+class LedgerAmqpConnection(pyamqp.Connection):
+    Channel = LedgerAmqpChannel
+
+
+class LedgerAmqpTransport(pyamqp.Transport):
+    Connection = LedgerAmqpConnection
+
+
+class PulledMessage(LedgerAmqpMessage):
+    """A job's message that did not come through RabbitMQ: there is nothing to acknowledge."""
+
+    def ack(self, multiple: bool = False) -> None:
+        self._state = "ACK"
+
+    def reject(self, requeue: bool = False) -> None:
+        self._state = "REJECTED"
+
+
+def deliver(consumer: Any, message: str, queue: str) -> None:
+    """Deliver a job's message as if it had come from RabbitMQ."""
+    raw = broker.message_of(message)
+    raw.delivery_info = {"exchange": "", "routing_key": queue, "delivery_tag": None}
+    consumer._receive_callback(PulledMessage(raw, channel=consumer.channel))  # noqa: SLF001  kombu's own way in
+
+
+def look_after(consumer: Any) -> None:
+    """Acknowledge jobs that run for long, and consume what is not paused; in the event loop."""
+    for request in list(state.active_requests):
+        is_old = request.time_start and time.time() - request.time_start > LONGEST_HELD
+        if getattr(request, "is_job", False) and is_old and not request.acknowledged:
+            request.acknowledge()
+    _follow_pauses(consumer)
+
+
+def _follow_pauses(consumer: Any) -> None:
+    if worker_state.is_stopping or conf().hold:
+        return
+    tasks = consumer.task_consumer
+    wanted = consumer.app.amqp.queues.consume_from
+    for name in wanted:
+        if name in worker_state.paused_queues and tasks.consuming_from(name):
+            tasks.cancel_by_queue(name)
+        elif name not in worker_state.paused_queues and not tasks.consuming_from(name):
+            tasks.add_queue(wanted[name])
+            tasks.consume()
