@@ -22,3 +22,9 @@ def nothing_of_djangos():
 def note_latency(sent_at, name):
     """Note the seconds since the task was enqueued."""
     broker.client().rpush(name, time.time() - sent_at)
+
+
+@shared_task
+def rest(seconds):
+    """Wait, as for another server."""
+    time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Which pools a worker may have, by Celery's names, and why not another: asked by checks, by platform.yaml and when a worker starts."""
+"""Which pools a worker may have, by Celery's names, and why not another: asked by checks, for platform.yaml and by a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ UNSAFE = {
     "custom": "Offbeat cannot know whether a pool of your own ends and recovers jobs",
 }
 UNKNOWN = "Celery has no such pool"
-GEVENT_MISSING = "gevent is not installed. Hint: add the extra gevent of src/offbeat/pyproject.toml to your dependencies, then ./run lock"
+GEVENT_MISSING = (
+    "gevent is not installed. "
+    "Hint: add the extra gevent of src/offbeat/pyproject.toml to your dependencies, then ./run lock"
+)
 OPTION = re.compile(
     r"(?:^|\s)(?:--pool(?::\S+)?[ =]|-[EBD]*P(?::\S+)?[ =]?|CELERY_WORKER_POOL=)[\"']?([\w.:]+)"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ CORE = SOURCE / "offbeat"
 GROUND = {part: set() for part in ("database", "redaction", "storage", "variables")}
 # What each part of the core may import, beside those and the modules of the core that are in no part.
 BELOW = GROUND | {
-    "api": {"ops", "cronjobs", "jobs", "deployment"},
+    "api": {"ops", "cronjobs", "jobs", "deployment", "web"},
     "ops": {"cronjobs", "jobs", "deployment"},
     "cronjobs": {"jobs", "deployment"},
     "jobs": set(),
@@ -31,8 +32,8 @@ BELOW = GROUND | {
 SHARED_CLASSES = {"Command", "Migration"}
 # Named by nobody here, but by Django, gunicorn, kombu, PyYAML, or put together: `do_` and the command line's word.
 CALLED_FROM_OUTSIDE = (
-    r"__\w+__|\w+Config|has_\w+_permission|process_\w+|do_\w+|when_ready|post_fork|new_file|murder_pending"
-    r"|_brpop_read|_brpop_start|_constraint_names|ignore_aliases|get_\w+_hook|get_additional_deps|pytest_\w+|delay_on_commit|get_result"
+    r"__\w+__|_restore|_purge|_put|_delete|\w+Config|has_\w+_permission|process_\w+|do_\w+|when_ready|post_fork|new_file|murder_pending"
+    r"|_brpop_read|_brpop_start|_constraint_names|ignore_aliases|get_\w+_hook|get_additional_deps|pytest_\w+|delay_on_commit|get_result|parse_body"
 )
 GERUNDS = {"testing.py", "logging.py"}  # as the field calls them
 # Private words, with those of the field.
@@ -66,10 +67,10 @@ EXCEPTIONS = {
 }
 
 
+@functools.cache
 def imports_of(path):
     """Give the dotted names that a module imports, wherever in the module."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        yield from imports_of_node(node)
+    return [name for node in ast.walk(ast.parse(path.read_text())) for name in imports_of_node(node)]
 
 
 def imports_of_node(node):

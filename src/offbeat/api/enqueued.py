@@ -17,7 +17,7 @@ from offbeat.jobs.arguments import ArgumentError, encode_arguments
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from offbeat.api.shapes import JobRequest
+    from offbeat.api.shapes import WantedJob
     from offbeat.api.tokens import Bearer
     from offbeat.jobs.models import Job
 
@@ -32,7 +32,7 @@ class ApiError(Exception):
         self.status, self.detail, self.errors = status, detail, errors
 
 
-def enqueue(wanted: JobRequest, bearer: Bearer, idempotency_key: str | None) -> Job:
+def enqueue(wanted: WantedJob, bearer: Bearer, idempotency_key: str | None) -> Job:
     """Write the job, or return the one that the key has. Raises ApiError, KeyBusyError."""
     task = _task(wanted.task, bearer)
     _check_arguments(task, wanted)
@@ -46,7 +46,7 @@ def enqueue(wanted: JobRequest, bearer: Bearer, idempotency_key: str | None) -> 
     return job
 
 
-def _call(task: Any, wanted: JobRequest, key: str | None, hashed: str) -> producer.Call:
+def _call(task: Any, wanted: WantedJob, key: str | None, hashed: str) -> producer.Call:
     """Return what becomes the row. What is wrong is found here: an error of the writing itself is none of the client's."""
     options = wanted.dict(include={"queue", "priority", "run_at", "not_after"})
     try:
@@ -66,7 +66,7 @@ def _task(name: str, bearer: Bearer) -> Any:
     return task
 
 
-def _check_arguments(task: Any, wanted: JobRequest) -> None:
+def _check_arguments(task: Any, wanted: WantedJob) -> None:
     try:
         encode_arguments(task.name, wanted.args, wanted.kwargs)
     except ArgumentError as error:
@@ -83,7 +83,7 @@ def _key(bearer: Bearer, given: str | None) -> str | None:
     return f"api:{bearer.name}:{given}"
 
 
-def _hash_of(wanted: JobRequest) -> str:
+def _hash_of(wanted: WantedJob) -> str:
     text = json.dumps([wanted.task, wanted.args, wanted.kwargs], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

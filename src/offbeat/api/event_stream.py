@@ -12,6 +12,7 @@ from offbeat.api.event_hub import hub, read_results
 from offbeat.api.event_text import RETRY, event_id, write_end, write_event
 from offbeat.api.followers import LoopFollower, SocketFollower
 from offbeat.problem import answer_problem
+from offbeat.web.client_socket import ClientSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ def respond(request: HttpRequest, job: Job, known: str) -> HttpResponseBase:
     if isinstance(request, ASGIRequest):
         return _stream(follow(job.id, event_id(job), first))
     sock = request.META.get("gunicorn.socket")
-    if hasattr(sock, "follower"):
+    if isinstance(sock, ClientSocket) and request.META["SERVER_PROTOCOL"] != "HTTP/1.0":
         sock.follower = SocketFollower(job.id, event_id(job), hub.add)
     return _stream([first])
 

@@ -53,7 +53,8 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         detail = f"too many requests with this token: try again in {error.retry_after} s"
         return answer_problem(429, detail, headers={"Retry-After": str(error.retry_after)})
     if request.method == "POST" and request.content_type != JSON:
-        return answer_problem(415, f"Content-Type should be {JSON}, got {request.content_type[:100]!r}")
+        found = (request.content_type or "")[:100]
+        return answer_problem(415, f'Content-Type should be {JSON}, got "{found}"')
     from offbeat.api import operations  # noqa: PLC0415  ninja and pydantic: half a second, once a token is used
 
     return operations.run(request, bearer)

@@ -52,7 +52,7 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def text_of(moment: datetime | None) -> str | None:
-    return moment and moment.isoformat().replace("+00:00", "Z")
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
 def seconds_to_wait(job: Job) -> int:

@@ -11,7 +11,7 @@ from offbeat.api.operations import api
 from offbeat.api.task_arguments import schema_of
 from offbeat.problem import CONTENT_TYPE
 
-JOB_REQUEST = "JobRequest"
+WANTED_JOB = "WantedJob"
 STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -36,7 +36,7 @@ def describe(granted: list[str]) -> dict[str, Any]:
 def _add_tasks(document: dict[str, Any], granted: list[str]) -> None:
     """Describe a request for each task, by its keyword arguments; the general one stays, for positional ones."""
     schemas = document["components"]["schemas"]
-    general = schemas[JOB_REQUEST]
+    general = schemas[WANTED_JOB]
     found = []
     for name, task in open_tasks().items():
         if not scopes.may_enqueue(granted, name):
@@ -60,4 +60,4 @@ def _add_tasks(document: dict[str, Any], granted: list[str]) -> None:
         found.append({"$ref": f"#/components/schemas/{name}"})
     if found:
         content = document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]["application/json"]
-        content["schema"] = {"anyOf": [*found, {"$ref": f"#/components/schemas/{JOB_REQUEST}"}]}
+        content["schema"] = {"anyOf": [*found, {"$ref": f"#/components/schemas/{WANTED_JOB}"}]}

@@ -20,11 +20,11 @@ from offbeat.api.enqueued import ApiError, enqueue
 from offbeat.api.job_status import TOKEN, describe_job, describe_receipt, seconds_to_wait
 from offbeat.api.shapes import (
     CronjobStatus,
-    JobRequest,
     JobStatus,
     ProblemDetails,
     QueueStatus,
     Receipt,
+    WantedJob,
     WorkerStatus,
 )
 from offbeat.jobs.models import Job
@@ -71,7 +71,7 @@ resolver: URLResolver | None = None
 
 
 def bearer_of(request: HttpRequest) -> Bearer:
-    return request.api_bearer  # type: ignore[attr-defined, no-any-return]
+    return request.api_bearer  # type: ignore[attr-defined]
 
 
 def run(request: HttpRequest, bearer: Bearer) -> HttpResponseBase:
@@ -138,7 +138,7 @@ def find_job(request: HttpRequest, job_id: UUID) -> Job:
 def enqueue_job(
     request: HttpRequest,
     response: HttpResponse,
-    wanted: JobRequest,
+    wanted: WantedJob,
     idempotency_key: str | None = Header(None, alias="Idempotency-Key"),
 ) -> Any:
     """Enqueue a job. The same Idempotency-Key gives the job that exists, as long as the ledger keeps it."""

@@ -22,7 +22,3 @@ def problem_of(scope: str) -> str:
 
 def may_enqueue(scopes: list[str], task: str) -> bool:
     return ENQUEUE_ALL in scopes or f"{ENQUEUE}{task}" in scopes
-
-
-def may_read_own(scopes: list[str]) -> bool:
-    return READ_OWN in scopes or READ_ALL in scopes

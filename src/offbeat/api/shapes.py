@@ -22,7 +22,7 @@ def require_text(value: Any) -> Any:
 Moment = Annotated[AwareDatetime, BeforeValidator(require_text), Field(strict=False)]
 
 
-class JobRequest(Schema):
+class WantedJob(Schema):
     """A task with its arguments, and when and where it runs."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -48,7 +48,7 @@ class Receipt(Schema):
     events_url: str
 
 
-class Progress(Schema):
+class JobProgress(Schema):
     """How far a job is, as its task says."""
 
     done: int
@@ -59,7 +59,7 @@ class JobStatus(Receipt):
     """How a job is."""
 
     attempt: int
-    progress: Progress | None
+    progress: JobProgress | None
     result: Any
     error: str | None
     started_at: datetime | None

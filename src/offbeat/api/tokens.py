@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -78,12 +77,6 @@ def revoke(name: str, *, keep_newest: bool = False) -> int:
 def are_there() -> bool:
     """Whether the API is on: an expired token is told so, a revoked one is gone."""
     return ApiToken.objects.filter(revoked_at__isnull=True).exists()
-
-
-def unused_since(moment: datetime) -> list[ApiToken]:
-    """Return the tokens in force that were made before a moment, and not used since."""
-    unused = Q(last_used_at__isnull=True) | Q(last_used_at__lt=moment)
-    return list(ApiToken.objects.filter(unused, revoked_at__isnull=True, created_at__lt=moment))
 
 
 def take(authorization: str) -> Bearer:

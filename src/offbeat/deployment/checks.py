@@ -23,6 +23,7 @@ from offbeat.deployment.queues import routed_queues
 from offbeat.env import OURS
 
 Check = Callable[[spec.Platform], Iterator[CheckMessage]]
+BROKERS = {"REDIS_URL", "BROKER_URL"}  # one of them is enough
 ALIKE = 0.9  # LOG_LEVL is LOG_LEVEL, and DATABASE_URL_OF_READS is one of its own
 
 
@@ -115,7 +116,14 @@ def env_is_complete(platform: spec.Platform) -> Iterator[CheckMessage]:
     provided = injected | {
         each.name for each in platform.env_of("") if each.required or each.generated or each.default
     }
-    for name in sorted(required_variables() - provided):
+    missing = required_variables() - provided
+    if missing & BROKERS and not provided & BROKERS:
+        yield Error(
+            "platform.yaml: resources: should have redis or rabbitmq: jobs need one to reach a worker",
+            hint="For one elsewhere, or Amazon SQS, write REDIS_URL or BROKER_URL: {required: true, secret: true} under env.",
+            id="offbeat_deployment.E006",
+        )
+    for name in sorted(missing - BROKERS):
         yield Error(
             f"platform.yaml: env/{name}: should be required, generated or with a default: every process needs it",
             hint="A worker or a cronjob without it would not start.",
@@ -152,12 +160,13 @@ def connections_suffice(platform: spec.Platform) -> Iterator[CheckMessage]:
         yield Error(f"platform.yaml: {problem}", hint=hint, id="offbeat_deployment.E008")
 
 
-def only_prefork(platform: spec.Platform) -> Iterator[CheckMessage]:
-    """Refuse a worker's pool other than prefork anywhere (E009); offbeat_jobs.E010 looks at the settings."""
+def pools_are_supported(platform: spec.Platform) -> Iterator[CheckMessage]:
+    """Refuse a worker's pool that is not supported anywhere (E009); offbeat_jobs.E010 looks at the settings."""
     for problem in other_pools(platform, spec.PLATFORM_FILE.parent):
-        yield Error(
-            problem, hint="Leave it out: Celery's own default is prefork.", id="offbeat_deployment.E009"
+        hint = (
+            "Leave it out for prefork, Celery's own default; docs/offbeat/pools.md says which pool fits what."
         )
+        yield Error(problem, hint=hint, id="offbeat_deployment.E009")
 
 
 def compose_has_the_name(platform: spec.Platform) -> Iterator[CheckMessage]:
@@ -204,7 +213,7 @@ CHECKS: tuple[Check, ...] = (
     env_is_complete,
     env_is_used,
     connections_suffice,
-    only_prefork,
+    pools_are_supported,
     compose_has_the_name,
     gunicorn_starts,
     image_knows_process,

@@ -84,6 +84,7 @@ def _page(facts: Facts) -> str:
         ["Release command", facts.release],
         ["Host names", facts.hosts],
         ["Postgres and Redis", facts.resources],
+        ["RabbitMQ, where platform.yaml has one", facts.rabbitmq],
         ["Their versions", _versions(facts)],
         ["CPUs and memory of a service", _sizes(facts)],
     ]

@@ -1,10 +1,10 @@
-"""Finds pools other than prefork wherever a worker could be given one: in them messages run twice, and hard limits never fire."""
+"""Finds pools that are not supported, and options that change a pool's size, wherever a worker could be given one."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from offbeat import pools
 from offbeat.deployment import other_files
 from offbeat.deployment.rules import runs_celery
 
@@ -14,31 +14,37 @@ if TYPE_CHECKING:
 
     from offbeat.deployment.spec import Platform
 
-SAFE = {"prefork", "processes"}  # Celery's two names for the same
-POOL = re.compile(
-    r"(?:^|\s)(?:--pool(?::\S+)?[ =]|-[EBD]*P(?::\S+)?[ =]?|CELERY_WORKER_POOL=)[\"']?([\w.:]+)"
-)
 CUSTOM = "CELERY_CUSTOM_WORKER_POOL"
+SIZES = ("CELERY_WORKER_AUTOSCALE", "CELERY_AUTOSCALE")
+NO_AUTOSCALE = "Celery would end processes that run jobs: write --concurrency, and a range of instances"
 
 
 def pool_problem(command: str) -> str | None:
-    """Return which pool a worker's command asks for, when it is not prefork."""
+    """Return what is wrong with the pool of a worker's command, None where nothing is."""
     if not runs_celery(command):
         return None
-    wrong = next((pool for pool in POOL.findall(command) if pool not in SAFE), None)
-    if wrong is None:
-        return None
-    return f'should not have the pool {wrong}, got "{command}": with any pool but prefork, messages run twice'
+    for pool in pools.chosen(command):
+        if refusal := pools.refusal(pool):
+            return f'should not have the pool {refusal}, got "{command}": {pools.HINT}'
+    if pools.AUTOSCALE.search(command):
+        return f'should not have --autoscale, got "{command}": {NO_AUTOSCALE}'
+    return None
 
 
 def other_pools(platform: Platform, root: Path) -> Iterator[str]:
-    """Yield, a sentence each, which files beside platform.yaml, and which variables, ask for another pool."""
+    """Yield, a sentence each, which files beside platform.yaml, and which variables, ask for a pool that cannot be had."""
     for where, command in other_files.commands(root):
         if problem := pool_problem(command):
             yield f"{where}: {problem}"
     for variable in platform.env:
-        where = f"platform.yaml: env/{variable.name}"
-        if variable.name == "CELERY_WORKER_POOL" and variable.default not in SAFE:
-            yield f'{where}: should be "prefork" or left out, got "{variable.default or ""}"'
+        where, value = f"platform.yaml: env/{variable.name}", variable.default or ""
+        if variable.name == pools.VARIABLE and (refusal := pools.refusal(value)):
+            yield f"{where}: should not be {refusal if value else 'empty'}: {pools.HINT}"
+        elif variable.name in SIZES:
+            yield f"{where}: should be left out: {NO_AUTOSCALE}"
         elif variable.name == CUSTOM:
             yield f"{where}: should be left out"
+    for service in platform.services:
+        for pool in pools.chosen(service.command) if service.queues else ():
+            if missing := pools.missing_package(pool):
+                yield f"platform.yaml: services/{service.name}/command: {missing}"

@@ -30,13 +30,42 @@ platform.yaml: cronjobs/weekly-digest/schedule: should have 5 fields, got 4 ("0 
 
 An editor that understands YAML schemas completes and checks the file while you type: its first line names the schema.
 """
+WORKERS = """\
+## Two workers
+
+Jobs that compute need processes, and jobs that wait for other servers need threads. Give each kind a queue, and each queue a service:
+
+```yaml
+services:
+  - name: worker
+    command: python manage.py worker --queues default,mail
+    queues: [default, mail]
+    instances: 1
+  - name: io
+    command: python manage.py worker --queues io --pool threads --concurrency 50
+    queues: [io]
+    health: python src/offbeat/jobs/probe.py
+    instances: {min: 1, max: 4}
+    cpu: 0.5
+    memory: 512
+    grace: 60
+```
+
+A task chooses its queue: `@shared_task(queue="io")`. [pools.md](pools.md) says which pool fits what.
+
+- `--concurrency` in the command is for one service. `WORKER_CONCURRENCY` is for all workers without it, or for those in `services:` of the variable.
+- Each process, thread or greenlet holds a connection to PostgreSQL, and each instance three more: 4 × (50 + 3) = 212 for `io`. `check_platform` compares the sum with
+  `connections`, if you set it.
+- A thread costs no 110 MiB, so `memory` does not limit their number. Without `--concurrency` it does.
+- On Kubernetes, `export_platform kubernetes --keda prometheus` scales each worker by the depth of its queues and by how long the oldest job waits.
+"""
 RULES = """\
 ## Rules between keys
 
 - A service with queues has at least one instance, because only a running worker runs jobs and finds lost ones.
   Its `grace` is at least 10 s, because it takes a few seconds to return jobs to the queue.
 - The service with a port is called `web`: Heroku, Dokku and Scalingo send requests to no other name.
-- Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres` and `redis`.
+- Names of services and cronjobs differ from one another, and from `release`, `tick`, `cron`, `postgres`, `redis` and `rabbitmq`.
 - Every cronjob has another command, because a wake-up finds its cronjob by the command. `--name daily` at the end
   makes two equal commands different.
 - If a command has `--queues`, they are the service's `queues`. A Celery worker with several queues must have this option.
@@ -51,8 +80,10 @@ RULES = """\
   project may not have a name that its platform uses: `kube-system` on Kubernetes, `multi-user` on systemd, `redis` on Upsun.
 - A cronjob's command ends and returns its own exit code: no server, no `nohup`, no `sh -c`.
 - Celery Beat must not appear: the platform's cronjobs replace it.
-- PostgreSQL is 15 or newer, Redis 6.2 or newer. Older versions get no fixes, or lack commands that Celery needs.
-- A worker's pool is prefork, Celery's default. In threads and greenlets a message may run twice, and time limits do not work.
+- PostgreSQL is 15 or newer, Redis 6.2 or newer, RabbitMQ 3.10 or newer. Older versions get no fixes, or lack what Celery needs.
+- Jobs need a broker: `redis` or `rabbitmq` among the resources, or `REDIS_URL` or `BROKER_URL` under `env` with a default or `required: true`. Amazon SQS
+  (`BROKER_URL=sqs://`) needs no resource.
+- A worker's [pool](pools.md) is prefork, threads, gevent or solo. `--autoscale` is refused.
 - A required or generated variable goes to every process: cronjobs and the release command read the same settings.
 
 `check_platform` also compares the file with the code, under these ids:
@@ -64,10 +95,10 @@ RULES = """\
 | `offbeat_deployment.E003` | Celery Beat in the Procfile, a compose file or the settings |
 | `offbeat_deployment.E004` | a worker whose `grace` is not longer than the time that it waits for its jobs |
 | `offbeat_deployment.E005` | a queue that a task is routed to and no service consumes |
-| `offbeat_deployment.E006` | a variable that the settings require and not every process gets |
+| `offbeat_deployment.E006` | a variable that the settings require and not every process gets, or no broker at all |
 | `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is similar to one that is read |
 | `offbeat_deployment.E008` | more connections than a server's plan allows, if `connections` is set |
-| `offbeat_deployment.E009` | a worker's pool other than prefork, in platform.yaml, the Procfile, a compose file or a variable |
+| `offbeat_deployment.E009` | a worker's pool that is not supported, or lacks its package, in platform.yaml, the Procfile, a compose file or a variable |
 | `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
 It also runs the cronjobs' own checks, `offbeat_cronjobs.…`: commands without slots,
@@ -79,7 +110,7 @@ A time limit that is longer than Redis' visibility timeout is refused as `offbea
 
 def reference_text() -> str:
     """Give the text of docs/offbeat/platform-yaml.md."""
-    return "\n".join([INTRODUCTION, *_sections(Platform, "The file", ""), RULES])
+    return "\n".join([INTRODUCTION, *_sections(Platform, "The file", ""), WORKERS, RULES])
 
 
 def _sections(cls: type, title: str, path: str) -> Iterator[str]:

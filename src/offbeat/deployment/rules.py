@@ -21,9 +21,14 @@ RESERVED = {
     "tick": "exporters",
     "postgres": "resources",
     "redis": "resources",
+    "rabbitmq": "resources",
 }
 OLDEST_POSTGRES = 15  # which Django 6.1 still connects to; 14 is at its end of life since 12 November 2026
-OLDEST = {"postgres": (OLDEST_POSTGRES,), "redis": (6, 2)}  # kombu uses Redis' ZRANGE with BYSCORE
+OLDEST = {
+    "postgres": (OLDEST_POSTGRES,),
+    "redis": (6, 2),
+    "rabbitmq": (3, 10),
+}  # kombu uses Redis' ZRANGE with BYSCORE
 ENDLESS = {
     "celery",
     "gunicorn",
@@ -160,7 +165,11 @@ def _commands(platform: Platform) -> Problems:
 
 
 def _versions(platform: Platform) -> Problems:
-    effects = {"postgres": "an older one gets no fixes", "redis": "Celery does not work with an older one"}
+    effects = {
+        "postgres": "an older one gets no fixes",
+        "redis": "Celery does not work with an older one",
+        "rabbitmq": "Offbeat is tested with none that is older",
+    }
     for kind, resource in platform.resources.items():
         # "6" is the newest 6, as an image's tag is.
         asked = tuple(int(each) for each in resource.version.split("."))

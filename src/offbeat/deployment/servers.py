@@ -14,6 +14,7 @@ from django.db import OperationalError, connection
 from kombu.exceptions import OperationalError as OperationalRefusal
 
 from offbeat.redaction import first_line
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,15 @@ def wait_for_broker(seconds: float, on_wait: Callable[[str], None]) -> None:
             _ask_broker,
         )
     _wait(ask, (redis.RedisError, OSError, OperationalRefusal), server, seconds, on_wait)
+
+
+def redis_problem() -> str:
+    """Return in one line why the Redis that answers cannot be the broker, "" where it can, or another broker is."""
+    if settings.BROKER_URL:
+        return ""
+    with settings.REDIS.connect(socket_connect_timeout=2, socket_timeout=2) as client:
+        problem = redis_client.cluster_problem(client)
+    return problem and f"Redis at {redis_address()} (REDIS_URL) is a cluster. {problem}."
 
 
 def postgres_address() -> str:

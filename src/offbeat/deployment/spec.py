@@ -82,10 +82,15 @@ class Resources:
     redis: Resource | None = entry(
         Record(Resource), "Redis, 6.2 or newer, or Valkey: carries the jobs.", None
     )
+    rabbitmq: Resource | None = entry(
+        Record(Resource),
+        "RabbitMQ, 3.10 or newer: carries the jobs in place of Redis. Injects BROKER_URL.",
+        None,
+    )
 
     def items(self) -> tuple[tuple[str, Resource], ...]:
         """Give (kind, resource) for each that is there, postgres first."""
-        pairs = (("postgres", self.postgres), ("redis", self.redis))
+        pairs = (("postgres", self.postgres), ("redis", self.redis), ("rabbitmq", self.rabbitmq))
         return tuple((kind, resource) for kind, resource in pairs if resource)
 
     @property

@@ -16,7 +16,7 @@ from offbeat.dev.refusal import RefusedError
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
 from offbeat.env import Environment
-from offbeat.variables import redis_url
+from offbeat.variables import redis_client, redis_url
 from offbeat.variables.certificate_authority import authority_file
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def check_redis(environment: Mapping[str, str]) -> None:
         at = redis_url.read(url, verify=verify, authority=authority, tell=_refuse)
         with at.connect(socket_connect_timeout=5, socket_timeout=5) as client:
             client.ping()
+            problem = redis_client.cluster_problem(client)
     except ValueError:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
@@ -80,6 +81,8 @@ def check_redis(environment: Mapping[str, str]) -> None:
             f"REDIS_URL ({at}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
         )
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
+    if problem:
+        raise RefusedError(f"REDIS_URL ({at}) is a cluster. {problem}.", os.EX_CONFIG)
 
 
 def _refuse(problem: str) -> NoReturn:

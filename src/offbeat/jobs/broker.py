@@ -20,6 +20,7 @@ from offbeat.jobs.brokers.redis import (
     separator,
 )
 from offbeat.jobs.conf import conf
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,7 +166,7 @@ def publish(messages: Mapping[str, Sequence[str]], *, in_front: bool = False) ->
                 not_sent.append(each)
     except errors() as error:
         breaker.open()
-        raise BrokerAwayError(f"{type(error).__name__}: {error}") from error
+        raise BrokerAwayError(redis_client.explained(error)) from error
     breaker.close()
     return not_sent
 

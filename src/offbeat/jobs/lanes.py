@@ -1,7 +1,7 @@
 """Lanes: the threads or greenlets of a worker's pool, as their own process knows them. In prefork a process has none.
 
-A lane's number is to the ledger what a pid is in prefork: an attempt names it, and so do its sessions of PostgreSQL. No two lanes of
-a worker have one number, also after its process was replaced; numbers begin above every pid.
+A lane's number is to the ledger what a pid is in prefork: an attempt names it, and so do its sessions of PostgreSQL. No two lanes
+of a worker have one number, also after its process was replaced; numbers begin above every pid.
 """
 
 from __future__ import annotations
@@ -37,10 +37,6 @@ class LaneError(WorkerLostError):
 
 class CompanionLostError(LaneError):
     """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
-
-
-class SharedLossError(LaneError):
-    """It died with several jobs: which of them has killed it is not known."""
 
 
 class Lane:
@@ -86,10 +82,11 @@ def _is_active(connection: BaseDatabaseWrapper) -> bool:
 
 
 def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
-    """Interrupt a task, by `send`, unless its lane has gone on, and end the statement that it waits for: left alone, that would have its effect afterwards.
+    """Interrupt a task, by `send`, unless its lane has gone on; and end the statement that it waits for.
 
-    Which sessions are at work is asked first, and they are ended last, so that the task does not meet the loss of its session before
-    the interruption. It may still clean up: its next query finds that the session is gone, and connects anew.
+    Left alone, that would have its effect afterwards. Which sessions are at work is asked first, and they are ended last: the task
+    must not meet the loss of its session before the interruption. It may still clean up: its next query finds that the session is
+    gone, and connects anew.
     """
     asked = [(each, *sessions.at_work(each)) for each in lane.active_connections()]
     lane.is_interrupting = True
@@ -99,7 +96,8 @@ def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
         still = lane.active_connections()
         lane.has_waited = any(waited for each, _, waited in asked if each in still)
         for each in still:
-            each.health_check_enabled, each.health_check_done = True, False
+            each.health_check_enabled = True  # type: ignore[attr-defined]
+            each.health_check_done = False  # type: ignore[attr-defined]
         send()
         for each, pids, _ in asked:
             if each in still:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from celery import current_app
 
 from offbeat.identity import platform_queues
+from offbeat.jobs.arguments import text_problem
 from offbeat.jobs.models import Worker
 
 
@@ -32,6 +33,8 @@ def check_queue(task: str, queue: str) -> None:
     """Raise ValueError for a queue that no service of platform.yaml consumes, nor any worker that lives."""
     if queue == default() or queue in known() or queue in _found or not platform_queues_are_told():
         return
+    if odd := text_problem(queue):
+        raise ValueError(f"{task}: queue {odd}.")
     if Worker.objects.filter(queues__contains=[queue]).exists():
         _found.add(queue)
         return

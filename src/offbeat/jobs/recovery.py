@@ -92,12 +92,6 @@ def recover_dead_processes(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, in
         raise held
 
 
-def excuse_lost_attempt(job_id: uuid.UUID, worker: uuid.UUID, lane: int, reason: str) -> bool:
-    """Make a job due again whose process died with several jobs: it was not this one, or it dies alone the next time."""
-    sessions.end_process(worker, lane)
-    return excuse_attempt(job_id, worker, lane, f"{reason}, with several jobs in it")
-
-
 def hand_back_attempt(job_id: uuid.UUID, worker: uuid.UUID, lane: int, reason: str) -> bool:
     """Make a job due again whose process was killed for another job, and count nothing. Raises HeldError as above."""
     sessions.end_process(worker, lane)

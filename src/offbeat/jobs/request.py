@@ -18,7 +18,7 @@ from celery.worker.state import task_ready
 from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
-from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
+from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
@@ -155,11 +155,8 @@ class JobRequest(Request):
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            recover = recovery.recover_attempt
-            if isinstance(error, CompanionLostError):
-                recover = recovery.hand_back_attempt
-            elif isinstance(error, SharedLossError):
-                recover = recovery.excuse_lost_attempt
+            is_companion = isinstance(error, CompanionLostError)
+            recover = recovery.hand_back_attempt if is_companion else recovery.recover_attempt
             worker_state.submit(lambda: recover(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))

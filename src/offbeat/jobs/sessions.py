@@ -105,10 +105,13 @@ def _report_once(line: str) -> None:
         )
 
 
-AT_WORK = "SELECT pid, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity WHERE application_name = %s AND state <> 'idle'"
-TERMINATE = (
-    "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE application_name = %s AND pid = ANY(%s)"
-)
+AT_WORK = """
+    SELECT pid, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity
+    WHERE application_name = %s AND state <> 'idle'
+"""
+TERMINATE = """
+    SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE application_name = %s AND pid = ANY(%s)
+"""
 
 
 def at_work(connection: BaseDatabaseWrapper) -> tuple[list[int], bool]:

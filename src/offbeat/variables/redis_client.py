@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import redis
 from kombu.utils.url import parse_url, url_to_parts
 from redis.backoff import NoBackoff
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, MovedError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from offbeat.variables.redis_forms import MASTER, SENTINEL_PORT
+from offbeat.variables.redis_forms import MASTER, NO_CLUSTER, SENTINEL_PORT
 
 if TYPE_CHECKING:
     from kombu.connection import Connection
+
+OF_CLUSTER = (MovedError, AskError, ClusterCrossSlotError, ClusterDownError)
+SLOTS = "offbeat:slot-1", "offbeat:slot-2"  # two keys that nobody writes
 
 
 def connect(at: Connection, **options: Any) -> redis.Redis:
@@ -69,6 +73,33 @@ def _behind_sentinels(at: Connection, tls: dict[str, Any], options: dict[str, An
         **options,
         **tls,
     )
+
+
+def cluster_problem(client: redis.Redis) -> str:
+    """Return in one line why this Redis cannot be the broker, "" where it can, or where it does not say. Raises no error."""
+    # A proxy before a cluster does not call itself one, and has no answer for two keys of different slots either.
+    for ask in (
+        lambda: client.info("cluster").get("cluster_enabled"),
+        lambda: client.sunion(*SLOTS) and False,
+    ):
+        try:
+            is_cluster = bool(ask())
+        except OF_CLUSTER:
+            is_cluster = True
+        except (
+            redis.RedisError,
+            OSError,
+            AttributeError,
+        ):  # down, or a command that a platform does not allow
+            is_cluster = False
+        if is_cluster:
+            return NO_CLUSTER
+    return ""
+
+
+def explained(error: Exception) -> str:
+    """Return an error in words: those by which a cluster answers name no more than a number."""
+    return NO_CLUSTER if isinstance(error, OF_CLUSTER) else f"{type(error).__name__}: {error}"
 
 
 def database_of(virtual_host: str | None) -> int:

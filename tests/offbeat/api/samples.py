@@ -33,7 +33,7 @@ def ship(
     to: Address,
     at: dt.datetime,
     weight: Decimal,
-    hint: NoSuchName = None,
+    hint: NoSuchName = None,  # noqa: F821
     **more: int,
 ) -> None:
     """Ship something: with hints that have a schema, and some that have none."""

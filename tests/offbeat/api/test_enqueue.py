@@ -90,6 +90,7 @@ SHIP = {"orders": [1], "to": ADDRESS, "at": "2026-11-26T12:00:00Z", "weight": "a
         ("charge", {"args": [7], "run_at": "2026-11-26T12:00:00"}, ["#/run_at"]),
         ("charge", {"args": [7], "run_at": "9999-12-31T23:59:59Z"}, ["#"]),
         ("charge", {"args": [7], "queue": "no-such"}, ["#"]),
+        ("charge", {"args": [7], "queue": "no\0such"}, ["#"]),
         ("charge", {"args": [7], "quue": "mail"}, ["#/quue"]),
         ("charge", {"args": 7}, ["#/args"]),
     ],

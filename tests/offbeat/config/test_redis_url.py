@@ -10,9 +10,10 @@ import pytest
 from kombu import Connection
 from kombu.transport.redis import Channel
 from redis import Redis
+from redis.exceptions import ClusterCrossSlotError, ConnectionError, NoPermissionError  # noqa: A004
 from redis.sentinel import SentinelManagedSSLConnection
 
-from offbeat.variables import redis_url
+from offbeat.variables import redis_client, redis_url
 from offbeat.variables.redis_url import KNOWN
 
 VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
@@ -263,3 +264,33 @@ def test_a_socket(url):
     assert str(found) == "/run/a b.sock"
     assert (ours["path"], ours["db"], ours["username"], ours["password"]) == ("/run/a b.sock", 2, "u", "p@")
     assert [kombu[each] for each in ("path", "db", "username", "password")] == ["/run/a b.sock", 2, "u", "p@"]
+
+
+class Proxy:
+    """Answers as a proxy before a cluster does, which does not call itself one."""
+
+    def __init__(self, found, error):
+        self.found, self.error = found, error
+
+    def info(self, section):
+        return self.found
+
+    def sunion(self, *keys):
+        if self.error:
+            raise self.error
+        return set()
+
+
+@pytest.mark.parametrize(
+    ("found", "error", "is_cluster"),
+    [
+        ({"cluster_enabled": 0}, None, False),
+        ({"cluster_enabled": 1}, None, True),
+        ({"cluster_enabled": 0}, ClusterCrossSlotError("Keys in request don't hash to the same slot"), True),
+        ({}, NoPermissionError("this user has no permissions to run the 'sunion' command"), False),
+        ({}, ConnectionError("down"), False),
+    ],
+)
+def test_a_cluster_is_known_by_what_it_answers(found, error, is_cluster):
+    """Also behind a proxy; a server that is down, or forbids to ask, is none."""
+    assert bool(redis_client.cluster_problem(Proxy(found, error))) is is_cluster

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from django.core import checks as django_checks
 
+from offbeat import pools
 from offbeat.deployment import budget, checks, spec
 from offbeat.deployment.env_use import read_variables, required_variables
 from tests.offbeat.sample_project import celery_app as celery
@@ -176,6 +177,45 @@ def test_a_variable_that_the_settings_require_must_reach_every_process():
     )
 
 
+def without_redis(document, **env):
+    del document["resources"]["redis"]
+    document["env"] |= env
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"rabbitmq": {"version": "4", "injects": "BROKER_URL"}},
+        {"BROKER_URL": {"required": True, "secret": True}},
+        {"BROKER_URL": {"default": "sqs://"}},
+        {"REDIS_URL": {"required": True}},
+    ],
+)
+def test_a_broker_may_come_from_anywhere(broker):
+    """RabbitMQ of the platform, or the address of any broker, which a person sets or the file says."""
+
+    def change(document):
+        without_redis(document, **{name: each for name, each in broker.items() if name != "rabbitmq"})
+        document["resources"] |= {name: each for name, each in broker.items() if name == "rabbitmq"}
+
+    assert list(checks.env_is_complete(platform(change))) == []
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"BROKER_URL": {}}, {"BROKER_URL": {"default": "sqs://", "services": ["worker"]}}]
+)
+def test_a_broker_must_come_from_somewhere(env):
+    """Without one, or where some processes get none, no job reaches a worker (E006)."""
+    (error,) = checks.env_is_complete(platform(lambda document: without_redis(document, **env)))
+
+    assert error.id == "offbeat_deployment.E006"
+    assert (
+        error.msg
+        == "platform.yaml: resources: should have redis or rabbitmq: jobs need one to reach a worker"
+    )
+    assert "write REDIS_URL or BROKER_URL: {required: true, secret: true} under env" in error.hint
+
+
 def test_a_variable_that_nothing_reads_is_a_warning():
     """A misspelt variable is set on every platform, and has no effect (W007)."""
     (warning,) = checks.env_is_used(platform(lambda document: document["env"].update(LOG_LEVL={})))
@@ -287,40 +327,86 @@ def test_enough_connections_pass():
 @pytest.mark.parametrize(
     "command",
     [
-        "celery --workdir src -A config worker -P gevent",
-        "celery -A config worker -Pgevent",
-        "celery -A config worker -EP gevent",
-        "python -m celery -A config worker --pool=gevent",
-        "celery -A config worker --pool gevent --queues default",
-        "celery multi start w1 -A config -P:w1 gevent",
-        "python manage.py worker -P gevent",
-        "python manage.py worker --queues default --pool=gevent",
-        "CELERY_WORKER_POOL=gevent celery -A config worker",
+        "celery --workdir src -A config worker -P eventlet",
+        "celery -A config worker -Peventlet",
+        "celery -A config worker -EP eventlet",
+        "python -m celery -A config worker --pool=eventlet",
+        "celery -A config worker --pool eventlet --queues default",
+        "celery multi start w1 -A config -P:w1 eventlet",
+        "python manage.py worker -P eventlet",
+        "python manage.py worker --queues default --pool=eventlet",
+        "CELERY_WORKER_POOL=eventlet celery -A config worker",
     ],
 )
-def test_a_pool_other_than_prefork_is_found(monkeypatch, tmp_path, command):
-    """In other pools messages run twice and hard limits never fire: no file may start one (E009)."""
+def test_a_pool_that_is_not_supported_is_found(monkeypatch, tmp_path, command):
+    """Nobody knows whether it recovers its jobs: no file may start one (E009)."""
     (tmp_path / "Procfile").write_text(f"worker: {command}\n")
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": {"worker": {"command": command}}}))
     shipped = platform()
     monkeypatch.setattr(spec, "PLATFORM_FILE", tmp_path / "platform.yaml")
 
-    found = list(checks.only_prefork(shipped))
+    found = list(checks.pools_are_supported(shipped))
 
     assert [each.id for each in found] == ["offbeat_deployment.E009"] * 2
     assert [each.msg.partition(": ")[0] for each in found] == ["Procfile", "compose.yaml"]
-    assert f'should not have the pool gevent, got "{command}"' in found[0].msg
+    assert (
+        "should not have the pool eventlet, which is not supported: it is no longer maintained"
+        in found[0].msg
+    )
+    assert f'got "{command}"' in found[0].msg
 
 
 @pytest.mark.parametrize(
-    "command", ["celery -A config worker -P threads", "python manage.py worker --pool solo"]
+    ("command", "said"),
+    [
+        ("celery -A config worker -P custom", "should not have the pool custom, which is not supported: "),
+        ("python manage.py worker --pool my.pools:Own", "should not have the pool my.pools:Own, which"),
+        ("python manage.py worker -P thread", "Celery has no such pool"),
+        ("python manage.py worker --autoscale=8,2", "should not have --autoscale, got"),
+        ("python manage.py worker --pool threads --autoscale 8", "should not have --autoscale, got"),
+    ],
 )
-def test_a_services_pool_is_refused(command):
-    """platform.yaml is refused with a pool that is not safe."""
+def test_a_services_pool_is_refused(command, said):
+    """platform.yaml is refused with a pool that is not supported, or one whose size Celery would change."""
     with pytest.raises(spec.PlatformError) as refused:
         platform(lambda document: document["services"][1].update(command=command, queues=["default"]))
 
-    assert "services/worker/command: should not have the pool" in str(refused.value)
+    assert "services/worker/command: " in str(refused.value)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("pool", ["threads", "gevent", "solo"])
+def test_a_pool_for_each_service(monkeypatch, pool):
+    """A worker that waits for other servers has another pool than one that computes; a package that it needs must be there."""
+    io = {
+        "name": "io",
+        "command": f"python manage.py worker --queues io --pool {pool} --concurrency=50",
+        "queues": ["io"],
+    }
+    monkeypatch.setattr(pools, "find_spec", lambda _: None)
+
+    changed = platform(lambda document: document["services"].append(io))
+    found = [each.msg for each in checks.pools_are_supported(changed)]
+
+    assert [each.partition(" is not installed")[0] for each in found] == (
+        ["platform.yaml: services/io/command: gevent"] if pool == "gevent" else []
+    )
+
+
+def test_connections_are_counted_for_each_service():
+    """Each thread has one of its own: the command says how many there are, or a variable of this service alone."""
+
+    def two_workers(document):
+        worker = {"queues": ["io"], "instances": 2}
+        document["services"] += [
+            worker | {"name": "io", "command": "python manage.py worker --queues io --pool threads -c 50"},
+            worker | {"name": "slow", "command": "python manage.py worker --queues io"},
+        ]
+        document["env"]["WORKER_CONCURRENCY"] = {"default": "7", "services": ["slow"]}
+
+    found = {each.process: each.postgres for each in budget.demands(platform(two_workers))}
+
+    assert (found["worker"], found["io"], found["slow"]) == (2 + 3, 2 * (50 + 3), 2 * (7 + 3))
 
 
 @pytest.mark.parametrize(
@@ -333,15 +419,20 @@ def test_prefork_may_be_said(command):
 
 def test_a_pool_by_a_variable_is_refused():
     """Celery reads its options from variables, too (E009)."""
-    variables = {"CELERY_WORKER_POOL": {"default": "threads"}, "CELERY_CUSTOM_WORKER_POOL": {}}
+    variables = {
+        "CELERY_WORKER_POOL": {"default": "eventlet"}, "CELERY_CUSTOM_WORKER_POOL": {}, "CELERY_WORKER_AUTOSCALE": {},
+    }  # fmt: skip
     changed = platform(lambda document: document["env"].update(variables))
 
-    found = list(checks.only_prefork(changed))
+    found = list(checks.pools_are_supported(changed))
 
-    assert {each.msg for each in found} == {
-        'platform.yaml: env/CELERY_WORKER_POOL: should be "prefork" or left out, got "threads"',
+    assert [each.msg.partition(", ")[0].partition(": Celery")[0] for each in found] == [
         "platform.yaml: env/CELERY_CUSTOM_WORKER_POOL: should be left out",
-    }
+        "platform.yaml: env/CELERY_WORKER_AUTOSCALE: should be left out",
+        "platform.yaml: env/CELERY_WORKER_POOL: should not be eventlet",
+    ]
+    threads = platform(lambda document: document["env"].update(CELERY_WORKER_POOL={"default": "threads"}))
+    assert list(checks.pools_are_supported(threads)) == []
 
 
 def test_a_compose_file_of_another_name_is_a_warning(monkeypatch, tmp_path):

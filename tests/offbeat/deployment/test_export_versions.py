@@ -6,16 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from offbeat.deployment.exporters import export_platform, facts_of
+from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
 from offbeat.deployment.exporters.versions import Offer, difference, version_for
 from tests.offbeat.deployment import libyaml
-from tests.offbeat.deployment.golden.variants import SHIPPED
+from tests.offbeat.deployment.golden.variants import SHIPPED, with_rabbitmq
 from tests.offbeat.deployment.test_export_validity import npm_package
 
 # What each publishes: Upsun in its documentation's registry.json, Scalingo on the pages of its databases, DigitalOcean in
 # its OpenAPI's example of database options (without those that can no longer be made), Fly on all of its pages.
 PUBLISHED = {
-    "upsun": {"postgres": {"18", "17", "16", "15", "14"}, "redis": {"8.8", "8.0", "7.2"}},
+    "upsun": {
+        "postgres": {"18", "17", "16", "15", "14"},
+        "redis": {"8.8", "8.0", "7.2"},
+        "rabbitmq": {"4.1"},
+    },
     "scalingo": {"postgres": {"17", "16", "15", "14"}, "redis": {"7.2", "6.2"}},
     "digitalocean": {"postgres": {"17", "16", "15"}, "redis": {"8"}},
     "fly": {"postgres": {"16"}},
@@ -163,3 +167,22 @@ def test_a_version_that_is_too_old_is_refused(kind, version, error):
     platform = wanting(**{kind: version})
 
     assert list(platform.problems()) == [(f"resources/{kind}/version", error)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_rabbitmq_is_made_or_asked_for(target):
+    """Every process gets its address: of the server that the export makes, or as a variable that a person sets."""
+    platform = with_rabbitmq(SHIPPED)
+
+    found = export_platform(target, platform)
+
+    printed = "".join(file.text for file in found.files)
+    by_hand = [line for line in found.warnings if line.startswith("resources/rabbitmq: not in the files")]
+    assert (
+        "BROKER_URL" in printed
+        or "--alias BROKER" in printed
+        or '"as": "BROKER"' in printed
+        or target in {"crontab", "systemd"}  # whose addresses are in a file on the machine
+    )
+    assert bool(by_hand) is not facts_of(target).makes_rabbitmq
+    assert "redis://" not in printed.replace("redis://unused", "")

@@ -7,7 +7,7 @@ import pytest
 
 from offbeat.deployment import spec
 from offbeat.deployment.exporters import TARGETS, export_platform, facts_of
-from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED
+from tests.offbeat.deployment.golden.variants import CASES, FOLDER, SHIPPED, with_rabbitmq
 from tests.offbeat.deployment.validators import VALIDATORS
 from tests.offbeat.deployment.values import ELSEWHERE, GIVEN, READERS, processes
 
@@ -17,7 +17,11 @@ UNEVEN = replace(
     env=tuple(replace(each, help=f"<%= 1 %> '{each.help}") for each in SHIPPED.env),
 )
 """CPUs of no two decimals, the largest sizes, and helps that a template or a shell would read."""
-SPECS = CASES | {"rich": spec.read(FOLDER / "platform.yaml"), "uneven": UNEVEN}
+SPECS = CASES | {
+    "rich": spec.read(FOLDER / "platform.yaml"),
+    "uneven": UNEVEN,
+    "rabbitmq": with_rabbitmq(SHIPPED),
+}
 
 
 def printed(target):

@@ -8,8 +8,6 @@ import subprocess
 import sys
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from offbeat.dev import bill_of_materials
 from offbeat.dev.licences import normalise, surprises
@@ -28,6 +26,10 @@ def made(tmp_path_factory):
 
 def test_schema(made):
     """It is valid by the schema of CycloneDX 1.6, as strictly as can be."""
+    # Two seconds in every process that collects tests: it reads the grammars of all kinds of addresses.
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     text, _ = made
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None

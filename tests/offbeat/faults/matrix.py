@@ -64,9 +64,9 @@ def pytestmark_of(module: ast.Module) -> list[ast.expr]:
 
 def columns_of(marks: list[tuple[str, tuple, dict]]) -> frozenset[str]:
     """Give the runs that a test is part of: the usual one, unless a mark says `only`, and those that marks name."""
-    named = [(arguments, options) for name, arguments, options in marks if name != "fault"]
-    usual = () if any(options.get("only") for _, options in named) else ("redis",)
-    return frozenset([*usual, *(column for arguments, _ in named for column in arguments)])
+    closest = {name: (arguments, options) for name, arguments, options in reversed(marks) if name != "fault"}
+    usual = () if any(options.get("only") for _, options in closest.values()) else ("redis",)
+    return frozenset([*usual, *(column for arguments, _ in closest.values() for column in arguments)])
 
 
 def fault_tests() -> list[FaultTest]:
@@ -79,7 +79,7 @@ def fault_tests() -> list[FaultTest]:
         module = ast.parse(text)
         for node in module.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                marks = list(marks_of(*pytestmark_of(module), *node.decorator_list))
+                marks = list(marks_of(*node.decorator_list, *pytestmark_of(module)))  # the closest first
                 rows = tuple(row for name, rows, _ in marks if name == "fault" for row in rows)
                 if rows:
                     found.append(FaultTest(f"{path.name}::{node.name}", rows, columns_of(marks)))

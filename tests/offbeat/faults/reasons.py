@@ -20,6 +20,37 @@ class Reason(NamedTuple):
     rows: str
 
 
+# Rows by what they are about, as patterns.
+RELEASES = (
+    r"release|blocks a migration|400 days|a cronjob's row"
+    r"|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies"
+)
+TASKS = (
+    r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"
+    r"|a deadlock|a job that|refuses the end"
+)
+ANY_POOL = (
+    r"of another database|on_commit|`retry\(|in serializable|`concurrency_key`|generator|WorkerLostError"
+    r"|refuses the end|close a transaction|settings of its database|a deadlock"
+)
+PROCESSES = (
+    r"child is killed|whole worker is killed|SIGTERM|freezes|heartbeat file"
+    r"|running job is cancelled|receives nothing|are paused"
+)
+LEDGER = (
+    r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
+    r"|does not have a task|do not know|is not supported|other than prefork"
+    r"|job's message|names another task|plain message of a task"
+)
+REDIS = (
+    r"several times|old backup|certificate|is full|noeviction|goes down while|restarts while|on one Redis|under one prefix"
+    r"|timed out but|restores plain|not a list|while Redis|unacked|odd times"
+    r"|sentinels|cluster mode|another queue or exchange"
+)
+MESSAGES = (
+    r"emptied|Redis|prefix|sentinels|publish|delivered twice|popped|long backlog"
+    r"|plain message|a message (that|is)|job's message|unacked"
+)
 # The first that fits a cell without a test is its reason; the cell says its name.
 REASONS = (
     Reason(
@@ -32,22 +63,63 @@ REASONS = (
         "PostgreSQL only",
         "Neither a broker nor a pool takes part. The test needs PostgreSQL and a command.",
         (*OTHER_BROKERS, *POOLS),
-        r"release|blocks a migration|400 days|a cronjob's row|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies",
+        RELEASES,
     ),
     Reason(
-        "after the message",
-        "The fault begins after the worker has taken the message. The broker takes no part in what follows.",
+        "same task code",
+        "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
         OTHER_BROKERS,
-        r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"
-        r"|waits for a lock|its `COMMIT`|heartbeat file|refuses the end",
+        TASKS,
+    ),
+    Reason(
+        "same task code",
+        "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
+        POOLS,
+        ANY_POOL,
+    ),
+    Reason(
+        "Redis only",
+        "A state of Redis, of kombu's records in it, or of its keys. Other brokers have faults of their own instead.",
+        OTHER_BROKERS,
+        REDIS,
+    ),
+    Reason(
+        "no connection",
+        "SQS has no connection that could be cut. It is asked over HTTPS, and a request that fails is sent again.",
+        ("sqs",),
+        "a connection is closed",
+    ),
+    Reason(
+        "same worker code",
+        "Not run here. The worker's main process meets the fault, or its processes do. What follows is decided in PostgreSQL.",
+        (*OTHER_BROKERS, *POOLS),
+        rf"{PROCESSES}|{LEDGER}",
+    ),
+    Reason(
+        "nothing like it",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        ("sqs",),
+        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+    ),
+    Reason(
+        "another name",
+        "Two deployments differ in the prefix of their queues. One that takes the messages of another is found as any lost message.",
+        ("sqs",),
+        r"two deployments|copied database",
+    ),
+    Reason(
+        "ledger only",
+        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
+        ("sqs",),
+        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
+        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
+        r"|restarts while jobs run|every child of a worker ends",
     ),
     Reason(
         "before the pool",
-        "The worker's main process meets the fault before a pool takes part.",
+        "Not run with this pool. The worker's main process meets the fault before a pool takes part.",
         POOLS,
-        r"a message (that|is popped)|plain message|job's message|clocks? (is|differ)|unacked|not a list|long backlog|the publish"
-        r"|that timed out|from an old backup|emptied|is full|certificate|crash between|copied database|restores plain|prefix"
-        r"|a thousand levels|other than prefork|do not know|does not have a task",
+        rf"{MESSAGES}|a connection is closed",
     ),
 )
 NOT_YET = "not yet"

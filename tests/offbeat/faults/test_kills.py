@@ -24,7 +24,7 @@ def running_child(label):
     return Effect.objects.filter(label=label, what="start").latest("id").pid
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a pool child is killed")
 def test_a_killed_child(faults):
     """A job whose pool child is killed runs again within 5 seconds, as attempt 2."""
@@ -177,7 +177,7 @@ def test_a_stop_while_jobs_wait(faults):
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], state="succeeded", attempt=1).count() == 20
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_a_frozen_worker(faults):
     """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 import re
 import urllib.error
@@ -11,6 +10,15 @@ import urllib.request
 from dataclasses import dataclass
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+# Those of build_opener() but what is for https: it reads all certificates of the machine, for each visitor of a load test anew.
+HANDLERS = (
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.HTTPCookieProcessor,
+)
 
 
 @dataclass
@@ -27,8 +35,9 @@ class Page:
 class Browser:
     def __init__(self, address):
         self.address = address
-        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self._opener = urllib.request.build_opener(cookies)
+        self._opener = urllib.request.OpenerDirector()
+        for handler in HANDLERS:
+            self._opener.add_handler(handler())
 
     def get(self, path, **headers):
         return self._open(path, headers=headers)

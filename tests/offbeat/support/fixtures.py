@@ -6,12 +6,12 @@ import subprocess
 
 import dj_database_url
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from structlog.contextvars import clear_contextvars
 
 from tests.offbeat.support import servers
 from tests.offbeat.support.stack import MANAGE, Stack
+from tests.offbeat.support.static_files import collect_once, read_once
 
 TEMPLATE = "migrated"
 DATABASE = "stack"
@@ -37,7 +37,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, p
 @pytest.fixture(scope="session", autouse=True)
 def static_files():
     """Collect the static files, as the image's build does: pages name them by their hashes."""
-    call_command("collectstatic", interactive=False, verbosity=0)
+    collect_once()
+    with read_once():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,8 @@ PROJECT = (
 )
 # The newest end has the Django of the full run: pages, exports and slots are its matter, not Python's.
 OF_DJANGO = ("ops", "web", "deployment", "cronjobs")
-OPTIONS = ("-m", "not faults and not browser and not storm", "--numprocesses", "2", "--dist", "worksteal")
+# Each end in one process: one more collects, and starts a PostgreSQL, while the other end needs the CPU.
+OPTIONS = ("-m", "not faults and not browser and not storm")
 
 
 class Result(NamedTuple):

@@ -43,6 +43,9 @@ locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8")
 postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
 redis = EmbeddedRedis(folder / "redis", durable=False)
 other_broker, missing = axis.make_server(folder)
+# Of the pytest that started this process beside others, where one did; a test may start a pytest, which is none of these.
+parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
+shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
 
 settings = private(os.environ) | {
     **{
@@ -55,7 +58,7 @@ settings = private(os.environ) | {
     "REDIS_URL": redis.url,
     "MEDIA_ROOT": tempfile.mkdtemp(prefix="media-", dir=folder),
     "PYTEST_DEBUG_TEMPROOT": str(folder),  # two runs of pytest at once clean up each other's folders
-    "TESTS_STATIC_ROOT": str(folder / "static"),  # tests run side by side, and each collects them
+    "TESTS_STATIC_ROOT": str(shared_folder / "static"),  # not those of another checkout, nor a developer's
 }
 if other_broker:
     settings = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections import Counter
 from urllib.error import URLError
 from urllib.request import Request, urlopen
+
+import psutil
 
 from offbeat.dev.embedded import EmbeddedServer
 from offbeat.dev.ports import LOOPBACK
@@ -40,6 +44,7 @@ class SqsServer(EmbeddedServer):
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT / "src", CHECKOUT, LIBRARY))),
             "OFFBEAT_JOBS_PUBLISH_TIMEOUT": "3",  # moto is slower than SQS
         }
 
@@ -55,6 +60,15 @@ class SqsServer(EmbeddedServer):
         except (URLError, OSError):
             return False
         return True
+
+    def consumers(self) -> set[str]:
+        """Give the processes that wait for messages of all levels of a queue."""
+        open_ones = Counter(
+            each.pid
+            for each in psutil.net_connections("tcp")
+            if each.raddr and each.raddr.port == self.port and each.status == psutil.CONN_ESTABLISHED
+        )
+        return {str(pid) for pid, number in open_ones.items() if number >= 3 and pid}
 
     def empty(self) -> None:
         """Forget all queues and messages."""

@@ -25,6 +25,7 @@ from tests.offbeat.support.running import CHECKOUT, Running
 if TYPE_CHECKING:
     from pathlib import Path
 
+POOL = os.environ.get("OFFBEAT_TEST_POOL", "prefork")  # of the workers that tests start
 MANAGE = [sys.executable, "manage.py"]
 
 
@@ -45,7 +46,6 @@ class Stack:
             "DATABASE_URL": database_url,
             "EMAIL_PORT": str(free_port()),
             "MAIL_SINK_DIR": str(self.mail_folder),
-            "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -62,7 +62,8 @@ class Stack:
         """Start the worker of platform.yaml for the default queue; returns when it consumes."""
         consuming = self.consumers()
         service = worker_service()
-        process = self.start(service.name, [*service.argv, *arguments], **environment)
+        pool = [] if POOL == "prefork" else ["--pool", POOL]
+        process = self.start(service.name, [*service.argv, *pool, *arguments], **environment)
         self._wait_for(process, lambda: self.consumers() - consuming)
         return process
 

@@ -43,6 +43,8 @@ FACTS = Facts(
     shows_size=True,
     hosts="ALLOWED_HOSTS",
     resources="containers of the file, each with a volume: backups are yours",
+    rabbitmq="a container of the file, with a volume",
+    makes_rabbitmq=True,
     servers="own",
     notes=(
         plain_http("on 127.0.0.1"),

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 USER = "app"
 SCRATCH = "/tmp"  # noqa: S108 - the one place that can be written
-IMAGES = {"postgres": "docker.io/library/postgres", "redis": "docker.io/library/redis"}
+IMAGES = {
+    "postgres": "docker.io/library/postgres",
+    "redis": "docker.io/library/redis",
+    "rabbitmq": "docker.io/library/rabbitmq",
+}
 REDIS = "redis-server --appendonly yes --maxmemory-policy noeviction"
 """A broker that evicts keys loses jobs' messages; append-only, it keeps them through a restart."""
 
@@ -51,6 +55,7 @@ class ComposeFile:
 
     context = "../.."
     password = "${POSTGRES_PASSWORD:?}"  # noqa: S105 - a reference
+    rabbitmq_password = "${RABBITMQ_PASSWORD:?}"  # noqa: S105 - a reference
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -122,6 +127,8 @@ class ComposeFile:
     def address(self, kind: str) -> str:
         if kind == "redis":
             return "redis://redis:6379/0"
+        if kind == "rabbitmq":
+            return f"amqp://{USER}:{self.rabbitmq_password}@rabbitmq:5672/"
         return f"postgres://{USER}:{self.password}@postgres:5432/{USER}"
 
     def server(self, kind: str) -> dict[str, Any]:
@@ -138,11 +145,26 @@ class ComposeFile:
             }
             entry["volumes"] = [f"postgres:{postgres_folder(version)}"]
             test = ["CMD", "pg_isready", "--host", "127.0.0.1", "--username", USER, "--dbname", USER]
+        elif kind == "rabbitmq":
+            entry |= {
+                "hostname": kind,
+                "volumes": [f"{kind}:/var/lib/rabbitmq"],
+            }  # its data are by the name of the host
+            entry["environment"] = {
+                "RABBITMQ_DEFAULT_USER": USER,
+                "RABBITMQ_DEFAULT_PASS": self.rabbitmq_password,
+            }
+            test = ["CMD", "rabbitmq-diagnostics", "--quiet", "check_port_connectivity"]
         else:
             entry["command"] = REDIS
             entry["volumes"] = ["redis:/data"]
             test = ["CMD", "redis-cli", "ping"]
-        entry["healthcheck"] = {"test": test, "interval": "5s", "timeout": "3s", "start_period": "30s"}
+        often = (
+            {"interval": "15s", "timeout": "10s"}
+            if kind == "rabbitmq"
+            else {"interval": "5s", "timeout": "3s"}
+        )
+        entry["healthcheck"] = {"test": test, **often, "start_period": "30s"}
         return entry
 
     def _servers(self) -> dict[str, Any]:
@@ -157,11 +179,12 @@ class ComposeFile:
 def env_example(target: Target, where: str) -> str:
     """Give the variables that a person sets, to be filled in."""
     lines = [comment(f"{target.header}\n{where}\n{QUOTES}").rstrip(), ""]
-    if target.platform.resources.postgres:
-        lines += [
-            f"# Of letters and digits only: it becomes part of an address. {HEX_RECIPE}",
-            "POSTGRES_PASSWORD=",
-        ]
+    for kind in target.platform.resources.kinds:
+        if kind != "redis":
+            lines += [
+                f"# Of letters and digits only: it becomes part of an address. {HEX_RECIPE}",
+                f"{kind.upper()}_PASSWORD=",
+            ]
     for each in asked(target.platform):
         needed = "required" if each.required else RECIPE if each.generated else "optional"
         lines += [

@@ -47,6 +47,8 @@ FACTS = Facts(
     shows_size=True,
     hosts="by itself: the domain of web that you set there",
     resources="containers of the file, each with a volume: backups are yours",
+    rabbitmq="a container of the file, with a volume",
+    makes_rabbitmq=True,
     servers="own",
     proved_by="the Compose specification's schema, but for `exclude_from_hc`",
     notes=(
@@ -75,6 +77,7 @@ class CoolifyFile(ComposeFile):
 
     context = "."
     password = "${SERVICE_PASSWORD_POSTGRES}"  # noqa: S105 - a reference
+    rabbitmq_password = "${SERVICE_PASSWORD_RABBITMQ}"  # noqa: S105 - a reference
 
     def document(self) -> dict[str, Any]:
         """Give web first: another service's reference to its address would settle it without the port."""

@@ -53,6 +53,8 @@ FACTS = Facts(
     release_is_before=True,
     hosts="ALLOWED_HOSTS",
     resources="yours",
+    rabbitmq="yours",
+    makes_rabbitmq=True,
     servers="own",
     notes=(
         "lines are in UTC, as the machine's clock should be (`timedatectl set-timezone UTC`): Debian's cron knows no CRON_TZ",

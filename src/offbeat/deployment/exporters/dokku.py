@@ -42,6 +42,8 @@ FACTS = Facts(
     shows_size=True,
     hosts="from the domains that Dokku knows: setup.sh copies them once, and asks where there are none",
     resources="the postgres and redis plugins, linked by setup.sh",
+    rabbitmq="the rabbitmq plugin, linked by setup.sh",
+    makes_rabbitmq=True,
     servers="fixed",
     notes=(
         "hosts: a domain that comes later is added to ALLOWED_HOSTS by hand: `dokku config:set <name> ALLOWED_HOSTS=...`",
@@ -50,6 +52,7 @@ FACTS = Facts(
     sources=(
         "dokku.com/docs/processes/scheduled-cron-tasks",
         "dokku.com/docs/appendices/file-formats/app-json",
+        "github.com/dokku/dokku-rabbitmq",
     ),
 )
 
@@ -107,7 +110,9 @@ def _commands(target: Target) -> Iterator[str]:
         yield f"dokku plugin:installed {kind} >/dev/null 2>&1 || dokku plugin:install {plugin} {kind}"
         create = f"dokku {kind}:create {server} --image-version {resource.version}"
         yield f"dokku {kind}:exists {server} >/dev/null 2>&1 || {create}"
-        yield f"dokku {kind}:linked {server} {app} >/dev/null 2>&1 || dokku {kind}:link {server} {app}"
+        # Its own name for the address is RABBITMQ_URL.
+        link = f"{server} {app}" + f" --alias {resource.injects.removesuffix('_URL')}" * (kind == "rabbitmq")
+        yield f"dokku {kind}:linked {server} {app} >/dev/null 2>&1 || dokku {kind}:link {link}"
     grace = max(target.grace(each) for each in target.platform.services)
     yield f"dokku ps:set {app} stop-timeout-seconds {grace}"
     for service in target.platform.services:

@@ -70,6 +70,8 @@ FACTS = Facts(
     release="a task, run and awaited by deploy.sh before the services change",
     hosts="ALLOWED_HOSTS",
     resources="yours: RDS and ElastiCache, say; their addresses go into the secret",
+    rabbitmq="yours: Amazon MQ, say",
+    makes_rabbitmq=True,
     servers="own",
     plans=PLANS,
     # A dynamic reference, which has no escape.

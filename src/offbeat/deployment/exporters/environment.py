@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offbeat.deployment.budget import concurrency
+from offbeat.deployment.budget import commanded, concurrency
 from offbeat.variables.weak_secrets import RECIPE
 
 if TYPE_CHECKING:
@@ -55,10 +55,14 @@ def shared_values(target: Target) -> dict[str, str]:
 
 
 def processes(target: Target, services: Iterable[Service]) -> dict[str, str]:
-    """Give how many processes the services run, where their containers cannot tell; the least, where they share the variable."""
+    """Give how many processes the services run, where their containers cannot tell; the least, where they share the variable.
+
+    A worker whose command says a number asks no variable.
+    """
     if target.facts.shows_size:
         return {}
-    counts = sorted((concurrency(target.sized(each), target.platform) for each in services), reverse=True)
+    asking = [each for each in services if not commanded(each)]
+    counts = sorted((concurrency(target.sized(each), target.platform) for each in asking), reverse=True)
     return {name: str(count) for name, count in counts}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.exporters.facts import Facts
@@ -12,6 +12,7 @@ from offbeat.deployment.exporters.names import fitted
 from offbeat.deployment.exporters.plans import plans_of, shortfalls, shrink
 from offbeat.deployment.exporters.versions import difference, version_for
 from offbeat.deployment.exporters.wakeups import plan_wake_ups
+from offbeat.deployment.spec import EnvVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,10 +138,36 @@ def export(
         raise TakenNameError(
             f'platform.yaml: name: should be another one for {facts.title}, which has something of that name, got "{platform.name}"'
         )
+    if options.keda == "redis" and platform.resources.rabbitmq and not platform.resources.redis:
+        raise MissingKeyError(
+            "--keda redis counts messages in Redis, and platform.yaml has RabbitMQ. Hint: --keda prometheus"
+        )
     wake_ups, missed = plan_wake_ups(platform, facts, options.tick)
-    target = Target(name, platform, facts, options, wake_ups)
-    warnings = (*missed, *_limits(target), *facts.notes, *_unverified(facts))
+    by_hand = tuple(_made_by_hand(platform, facts))
+    target = Target(name, ask_for_rabbitmq(platform) if by_hand else platform, facts, options, wake_ups)
+    warnings = (*missed, *by_hand, *_limits(target), *facts.notes, *_unverified(facts))
     return Export(write(target), warnings, next_step(name, facts, platform.name))
+
+
+def _made_by_hand(platform: Platform, facts: Facts) -> Iterator[str]:
+    if (rabbitmq := platform.resources.rabbitmq) and not facts.makes_rabbitmq:
+        yield (
+            f"resources/rabbitmq: not in the files ({facts.rabbitmq}): set {rabbitmq.injects} to its address, "
+            "nothing starts without it"
+        )
+
+
+def ask_for_rabbitmq(platform: Platform) -> Platform:
+    """Give the platform with the address of RabbitMQ as a variable that a person sets, for platforms that make no such server."""
+    rabbitmq = platform.resources.rabbitmq
+    if rabbitmq is None:
+        return platform
+    address = EnvVar(
+        name=rabbitmq.injects, required=True, secret=True, help="The address of RabbitMQ: amqps://..."
+    )
+    return replace(
+        platform, resources=replace(platform.resources, rabbitmq=None), env=(address, *platform.env)
+    )
 
 
 def _limits(target: Target) -> Iterator[str]:

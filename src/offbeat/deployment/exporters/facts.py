@@ -72,6 +72,9 @@ class Facts:
     """named: an address goes to any variable; fixed: to DATABASE_URL and REDIS_URL; own: yours to run."""
     versions: Mapping[str, Offer] = field(default_factory=dict)
     """The versions of postgres and redis that it is known to have; of a kind that is left out it has any, or asks nobody."""
+    rabbitmq: str = "none: make one elsewhere, at CloudAMQP for one"
+    makes_rabbitmq: bool = False
+    """Whether the export makes one, or asks for its address as it does for those of all servers; else a variable asks for it."""
     plans: tuple[Plan, ...] = ()
     """Its sizes, the cheapest first; empty where CPUs and memory are as platform.yaml has them."""
     longest_name: int = 63

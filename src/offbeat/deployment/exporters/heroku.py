@@ -62,6 +62,8 @@ FACTS = Facts(
     scales=False,
     hosts="by itself after `heroku labs:enable runtime-dyno-metadata`; else ALLOWED_HOSTS",
     resources="add-ons, made by app.json",
+    rabbitmq="the add-on CloudAMQP, made by app.json",
+    makes_rabbitmq=True,
     versions={"postgres": Offer(("17", "16")), "redis": Offer(("7.2",), "Valkey")},
     plans=PLANS,
     servers="fixed",
@@ -127,7 +129,11 @@ def _heroku_yml(target: Target) -> dict[str, Any]:
 
 
 def _addons(target: Target) -> list[dict[str, str]]:
-    plans = {"postgres": "heroku-postgresql:essential-0", "redis": "heroku-redis:mini"}
+    plans = {
+        "postgres": "heroku-postgresql:essential-0",
+        "redis": "heroku-redis:mini",
+        "rabbitmq": "cloudamqp:lemur",
+    }
     addons = [
         {"plan": plans[kind], "as": resource.injects.removesuffix("_URL")}
         for kind, resource in target.platform.resources.items()

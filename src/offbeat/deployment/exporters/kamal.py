@@ -52,6 +52,8 @@ FACTS = Facts(
     shows_size=True,
     hosts="ALLOWED_HOSTS: the proxy answers to the same names, and gets certificates for them",
     resources="accessories, each with a volume: `kamal accessory boot`; backups are yours",
+    rabbitmq="an accessory, with a volume",
+    makes_rabbitmq=True,
     servers="own",
     proved_by="Kamal's own validation; where Ruby is missing, our own strict reader",
     notes=(
@@ -175,9 +177,9 @@ def _env(
     postgres = target.platform.resources.postgres if servers else None
     clear = dict(_clear(name, value) for name, value in values.items())
     clear |= {redis.injects: f"redis://{target.platform.name}-redis:6379/0"} if redis else {}
-    secret = [each.name for each in variables if each.default is None] + (
-        [postgres.injects] if postgres else []
-    )
+    rabbitmq = target.platform.resources.rabbitmq if servers else None
+    secret = [each.name for each in variables if each.default is None]
+    secret += [each.injects for each in (postgres, rabbitmq) if each]
     return ({"clear": clear} if clear else {}) | ({"secret": secret} if secret else {})
 
 
@@ -219,6 +221,10 @@ def _accessory(target: Target, kind: str) -> dict[str, Any]:
     }
     if kind == "redis":
         return entry | {"cmd": REDIS, "volumes": [f"{volume}:/data"]}
+    if kind == "rabbitmq":
+        entry["env"] = {"clear": {"RABBITMQ_DEFAULT_USER": USER}, "secret": ["RABBITMQ_DEFAULT_PASS"]}
+        # Its data are by the name of the host.
+        return entry | {"options": {"hostname": kind}, "volumes": [f"{volume}:/var/lib/rabbitmq"]}
     entry["env"] = {
         "clear": {"POSTGRES_USER": USER, "POSTGRES_DB": USER},
         "secret": ["POSTGRES_PASSWORD"],
@@ -229,8 +235,10 @@ def _accessory(target: Target, kind: str) -> dict[str, Any]:
 def _secrets(target: Target) -> str:
     platform = target.platform
     names = {each.name: to_fill_in(each) for each in asked(platform)}
-    if platform.resources.postgres:
-        names |= {"POSTGRES_PASSWORD": f"required: of letters and digits only: {HEX_RECIPE}"}
+    passwords = {"postgres": "POSTGRES_PASSWORD", "rabbitmq": "RABBITMQ_DEFAULT_PASS"}
+    for kind in platform.resources.kinds:
+        if kind in passwords:
+            names |= {passwords[kind]: f"required: of letters and digits only: {HEX_RECIPE}"}
     names |= {f"KAMAL_REGISTRY_{key}": "required: of the registry" for key in ("USERNAME", "PASSWORD")}
     lines = [comment(f"{target.header}\n\n{SECRETS_HINT}").rstrip(), ""]
     for name, text in names.items():
@@ -238,6 +246,9 @@ def _secrets(target: Target) -> str:
     if postgres := platform.resources.postgres:
         address = f"postgres://{USER}:${{POSTGRES_PASSWORD}}@{platform.name}-postgres:5432/{USER}"
         lines += [f"{postgres.injects}={address}"]
+    if rabbitmq := platform.resources.rabbitmq:
+        address = f"amqp://{USER}:${{RABBITMQ_DEFAULT_PASS}}@{platform.name}-rabbitmq:5672/"
+        lines += [f"{rabbitmq.injects}={address}"]
     return "\n".join(lines) + "\n"
 
 

@@ -37,6 +37,8 @@ FACTS = Facts(
     hosts="ALLOWED_HOSTS",
     taken_names=frozenset({"default", "kube-system", "kube-public", "kube-node-lease"}),
     resources="yours: an operator's or a managed one; their addresses go into the Secret",
+    rabbitmq="yours: its operator's, say",
+    makes_rabbitmq=True,
     servers="own",
     notes=(
         (

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from offbeat.deployment.spec import EnvVar, Service
 
 DNS, HTTPS = 53, 443
-# Those of the servers themselves, of poolers, and of managed ones: DigitalOcean's, Azure's with TLS.
-POSTGRES, REDIS = (5432, 6432, 25060, 25061), (6379, 6380, 25061)
+# Those of the servers themselves, of poolers, of sentinels, and of managed ones: DigitalOcean's, Azure's with TLS.
+POSTGRES, REDIS = (5432, 6432, 25060, 25061), (6379, 6380, 25061, 26379)
+RABBITMQ = (5671, 5672)
 SUBMISSION = (25, 465, 587)
 TRACES = (4317, 4318)
 ADDRESSES = ("_URL", "_HOST", "_DSN", "_ENDPOINT", "_ADDRESS", "_SERVER")
@@ -57,6 +58,8 @@ def _ports(target: Target) -> list[int]:
     found = {*POSTGRES, *REDIS, HTTPS, *(port for each in env for port in _said(each))}
     if not any(each.name == "EMAIL_PORT" and each.default for each in env):
         found.update(SUBMISSION)
+    if "BROKER_URL" in {*target.platform.resources.injected, *(each.name for each in env)}:
+        found.update(RABBITMQ)
     if any(each.name.startswith("OTEL_EXPORTER") for each in env):
         found.update(TRACES)
     return sorted(found)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from offbeat.deployment.budget import concurrency
 from offbeat.deployment.exporters.kubernetes_objects import manifest
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
     from offbeat.deployment.spec import Platform, Service
 
-JOBS_A_WORKER = 20
-"""Jobs that may wait for each worker pod before another is started."""
+JOBS_A_SLOT = 10
+"""Jobs that may wait for each process, thread or greenlet of a pod before another pod is started."""
+LONGEST_WAIT = 60
+"""Seconds that the oldest job of a queue may wait: at twice that, there are twice as many pods."""
 PROMETHEUS = "http://prometheus-server.monitoring.svc:9090"
 
 
@@ -58,7 +61,7 @@ def _keda(target: Target, service: Service) -> dict[str, Any]:
         "minReplicaCount": max(service.instances.min, 1),
         "maxReplicaCount": service.instances.max,
         "cooldownPeriod": 600,
-        "triggers": [_trigger(target, queue) for queue in service.queues],
+        "triggers": [each for queue in service.queues for each in _triggers(target, service, queue)],
     }
     return manifest(
         target, "keda.sh/v1alpha1", "ScaledObject", service.name, component=service.name, spec=spec
@@ -71,17 +74,24 @@ def _list_of(platform: Platform, queue: str) -> str:
     return f"{said or platform.name}:{queue}"
 
 
-def _trigger(target: Target, queue: str) -> dict[str, Any]:
+def _triggers(target: Target, service: Service, queue: str) -> list[dict[str, Any]]:
+    depth = str(JOBS_A_SLOT * concurrency(target.sized(service), target.platform)[1])
     if target.options.keda == "redis":
         # KEDA takes host:port, not a redis:// address: REDIS_ADDRESS goes into the Secret beside it.
         metadata = {
             "addressFromEnv": "REDIS_ADDRESS",
             "listName": _list_of(target.platform, queue),
-            "listLength": str(JOBS_A_WORKER),
+            "listLength": depth,
         }
-        return {"type": "redis", "metadata": metadata}
-    query = f'max(offbeat_queue_depth{{queue="{queue}"}})'
-    return {
-        "type": "prometheus",
-        "metadata": {"serverAddress": PROMETHEUS, "query": query, "threshold": str(JOBS_A_WORKER)},
-    }
+        return [{"type": "redis", "metadata": metadata}]
+    # The larger answer counts: many short jobs are seen by their number, a few long ones by how long the first one waits.
+    waits = _prometheus(f'max(offbeat_queue_oldest_age_seconds{{queue="{queue}"}})', str(LONGEST_WAIT))
+    return [
+        _prometheus(f'max(offbeat_queue_depth{{queue="{queue}"}})', depth),
+        waits | {"metricType": "Value"},  # of all pods together, and not for each
+    ]
+
+
+def _prometheus(query: str, threshold: str) -> dict[str, Any]:
+    metadata = {"serverAddress": PROMETHEUS, "query": query, "threshold": threshold}
+    return {"type": "prometheus", "metadata": metadata}

@@ -46,6 +46,8 @@ FACTS = Facts(
     scales=False,
     hosts="ALLOWED_HOSTS",
     resources="yours; their addresses are Nomad variables",
+    rabbitmq="yours",
+    makes_rabbitmq=True,
     servers="own",
     notes=(
         "grace: a client cuts `kill_timeout` to its own `max_kill_timeout`, which is 30 s unless its operator raised it",

@@ -49,6 +49,7 @@ FACTS = Facts(
     release="a job that the template runs and waits for, before it changes a service",
     hosts="the template's argument ALLOWED_HOSTS",
     resources="addons; a secret group hands their addresses to every process",
+    rabbitmq="its addon RabbitMQ, made by hand",
     plans=(
         Plan("nf-compute-10", 0.1, 256),
         Plan("nf-compute-20", 0.2, 512),

@@ -60,6 +60,7 @@ FACTS = Facts(
     scales=False,
     hosts="by itself (RAILWAY_PUBLIC_DOMAIN), copied from web to the others; its health checks' host as well",
     resources="Postgres and Redis, made by the program",
+    rabbitmq="its template RabbitMQ, made by hand",
     versions={"postgres": Offer(("18",)), "redis": Offer(("8.2",))},
     plans=PLANS,
     notes=(

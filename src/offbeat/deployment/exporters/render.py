@@ -49,6 +49,7 @@ FACTS = Facts(
     release="`preDeployCommand` of web",
     hosts="by itself (RENDER_EXTERNAL_HOSTNAME), copied from web to the others",
     resources="Postgres and Key Value, made by the Blueprint",
+    rabbitmq="a private service of the image `rabbitmq`, made by hand",
     versions={
         "postgres": Offer(("18", "17", "16", "15", "14", "13")),
         "redis": Offer(("8",), "Valkey"),

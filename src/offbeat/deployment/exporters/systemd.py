@@ -69,6 +69,8 @@ FACTS = Facts(
     shows_size=True,
     hosts="ALLOWED_HOSTS",
     resources="yours: their addresses go into /etc/<name>.env",
+    rabbitmq="yours: Debian has rabbitmq-server",
+    makes_rabbitmq=True,
     servers="own",
     notes=(
         plain_http("on 127.0.0.1") + "; BIND=0.0.0.0 in /etc/<name>.env is for one on another machine",
@@ -169,7 +171,13 @@ def _release(target: Target) -> Section:
     oneshot = [("Type", "oneshot"), ("RemainAfterExit", "yes"), ("TimeoutStartSec", "15min")]
     release = target.platform.release or ""
     return {
-        "Unit": [*unit, ("After", "network-online.target postgresql.service redis-server.service")],
+        "Unit": [
+            *unit,
+            (
+                "After",
+                "network-online.target postgresql.service redis-server.service rabbitmq-server.service",
+            ),
+        ],
         "Service": [*oneshot, *_run(target, None, release)],
     }
 

@@ -65,12 +65,15 @@ FACTS = Facts(
     release_is_before=False,
     release_effect="release: a failed deploy hook does not stop the deploy: read its log after each one",
     scales=False,
-    taken_names=frozenset({"postgres", "redis"}),
+    taken_names=frozenset({"postgres", "redis", "rabbitmq"}),
     hosts="by itself (PLATFORM_ROUTES)",
     resources="services of the file",
+    rabbitmq="a service of the file",
+    makes_rabbitmq=True,
     versions={
         "postgres": Offer(("18", "17", "16", "15", "14")),
         "redis": Offer(("8.8", "8.0", "7.2")),
+        "rabbitmq": Offer(("4.1",)),
     },
     plans=PLANS,
     notes=(
@@ -89,13 +92,14 @@ FACTS = Facts(
     sources=(
         "docs.upsun.com/create-apps/app-reference",
         "docs.upsun.com/add-services/redis.html",
+        "docs.upsun.com/add-services/rabbitmq.html",
         "docs.upsun.com/manage-resources/adjust-resources.html",
         "docs.upsun.com/create-apps/workers.html",
     ),
 )
 
-TYPES = {"postgres": "postgresql", "redis": "redis-persistent"}
-ENDPOINTS = {"postgres": "postgresql", "redis": "redis"}
+TYPES = {"postgres": "postgresql", "redis": "redis-persistent", "rabbitmq": "rabbitmq"}
+ENDPOINTS = {"postgres": "postgresql", "redis": "redis", "rabbitmq": "rabbitmq"}
 
 
 def files(target: Target) -> tuple[File, ...]:
@@ -179,6 +183,9 @@ def _exports(target: Target) -> Iterator[str]:
         yield f'export {resources.postgres.injects}="postgresql://{login}"'
     if resources.redis:
         yield f'export {resources.redis.injects}="redis://${{REDIS_HOST}}:${{REDIS_PORT}}/0"'
+    if resources.rabbitmq:
+        login = "${RABBITMQ_USERNAME}:${RABBITMQ_PASSWORD}@${RABBITMQ_HOST}:${RABBITMQ_PORT}"
+        yield f'export {resources.rabbitmq.injects}="amqp://{login}/"'
     for variable in target.platform.env:
         if variable.generated:
             # Made of a secret of the project that Upsun keeps: the same in every container, another for each variable, so

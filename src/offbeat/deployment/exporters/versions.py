@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from offbeat.deployment.rules import OLDEST
 
-NAMES = {"postgres": "PostgreSQL", "redis": "Redis"}
+NAMES = {"postgres": "PostgreSQL", "redis": "Redis", "rabbitmq": "RabbitMQ"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def difference(kind: str, wanted: str, offer: Offer | None) -> str | None:
 
 
 def _effect(kind: str, had: str, wanted: str) -> str:
-    if kind == "redis":
+    if kind != "postgres":
         return "it does all that is needed here"
     if parts(had) > parts(wanted):
         return f"a database of {wanted} moves there as a dump"

@@ -32,7 +32,7 @@ REMEMBERED = 24 * 3600  # seconds; longer than any sensible row of redeliveries
 def client() -> redis.Redis:
     """Return this process' client of the broker that Celery is configured with; retries nothing, waits for nothing long.
 
-    Behind sentinels each new connection asks them first, for as long at most.
+    Behind sentinels each new connection asks them first, each for as long at most.
     """
     with current_app.connection_for_write() as at:
         return redis_client.connect(

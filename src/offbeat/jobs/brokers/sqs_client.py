@@ -40,21 +40,21 @@ SPARE = 5.0  # seconds until a silent SQS is noticed, beyond those for which it 
 def client() -> Any:
     """Return this process' client for short questions: one try, and `publish_timeout` to connect and to answer."""
     seconds = conf().publish_timeout
-    return _client(os.getpid(), seconds, seconds, 10)
+    return _made(os.getpid(), seconds, seconds, 10)
 
 
 def quiet_client() -> Any:
     """Return this process' client for what nobody waits for."""
-    return _client(os.getpid(), CONNECT, SPARE, 10)
+    return _made(os.getpid(), CONNECT, SPARE, 10)
 
 
 def patient_client() -> Any:
     """Return this process' client for requests that wait for messages, each in a thread of its own."""
-    return _client(os.getpid(), CONNECT, LONGEST_WAIT + SPARE, THREADS)
+    return _made(os.getpid(), CONNECT, LONGEST_WAIT + SPARE, THREADS)
 
 
 @lru_cache(maxsize=4)
-def _client(pid: int, connect: float, answer: float, connections: int) -> Any:
+def _made(pid: int, connect: float, answer: float, connections: int) -> Any:
     from botocore import config, session  # noqa: PLC0415  a quarter of a second, which only who speaks to SQS should pay
 
     # At INFO they tell of each process where its credentials come from.

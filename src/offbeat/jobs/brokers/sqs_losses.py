@@ -4,7 +4,7 @@ SQS does not lose messages by itself. A purge does, a deleted queue, another dep
 the oldest message nor an exact count, and keeps no order. So two things are concluded, and both slowly:
 
 1. a queue in which nothing has waited at every look, for as long as a dead worker's messages stay hidden and Amazon's counts may be
-   late: whatever was published before the first of these looks is not there any more;
+   late: whatever was published before that time is not there any more;
 2. a hundred messages of jobs in a row, each published half an hour after a job that has not begun: it was overtaken too often.
 Behind a long backlog nothing is published twice: it is there at each look, and its order is never wrong by so much.
 """
@@ -49,8 +49,8 @@ class QueueWatch:
         margin = conf().lost_message_after
         with self._lock:
             empty = 0.0 if self._empty_since is None else time.monotonic() - self._empty_since
-            if empty > hidden + LATE_COUNTS * margin:
-                return now - empty
+            if empty > (quiet := hidden + LATE_COUNTS * margin):
+                return now - quiet
             is_enough = len(self._received) == ENOUGH
             return max(0.0, min(self._received) - OVERTAKEN * margin) if is_enough else 0.0
 

@@ -19,6 +19,7 @@ def install(app: Celery) -> None:
     app.steps["worker"].update(
         {
             "offbeat.jobs.worker.pool:PoolChoice",
+            "offbeat.jobs.worker.broker_choice:BrokerChoice",
             "offbeat.jobs.worker.bootsteps:MaintenanceStep",
             "offbeat.jobs.worker.graceful_stop:GracefulStop",
         }

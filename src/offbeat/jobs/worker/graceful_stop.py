@@ -23,12 +23,15 @@ from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import heartbeat_file
 from offbeat.jobs.worker.maintenance import children
+from offbeat.jobs.worker.pool import is_solo
 from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
 HANDED_BACK = "returned to the queue by a worker that stopped"
 LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
+STAND_STILL = signal.SIGUSR2
+STANDS_STILL = 0.2  # seconds until the main thread's handler runs, unless no step of Python follows at all
 LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
 
@@ -50,6 +53,8 @@ class GracefulStop(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         signal.signal(signal.SIGTERM, self.on_signal)
         signal.signal(signal.SIGINT, self.on_signal)
+        if is_solo(worker):
+            signal.signal(STAND_STILL, lambda *_: time.sleep(3600))
 
     def on_signal(self, number: int, frame: Any) -> None:
         if not worker_state.is_stopping:
@@ -97,8 +102,11 @@ class GracefulStop(bootsteps.StartStopStep):
 
 
 def kill_children(worker: Any) -> None:
-    """Kill the children, and return when they are dead."""
+    """Kill the children, and return when they are dead. Without any, a task in the main thread takes no further step."""
     worker_state.is_killing_children = True
+    if is_solo(worker):
+        os.kill(os.getpid(), STAND_STILL)
+        time.sleep(STANDS_STILL)
     pids = children(worker)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
-import socket
 import struct
 import threading
-import uuid  # noqa: TC003  of a NamedTuple
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billiard.einfo import ExceptionInfo
 from celery.exceptions import CeleryError
+
+if TYPE_CHECKING:
+    import socket
+    import uuid
+    from collections.abc import Sequence
 
 LENGTH = struct.Struct("!I")
 CHUNK = 65_536
@@ -19,7 +22,7 @@ CHUNK = 65_536
 class Setup(NamedTuple):
     """What a process of greenlets has to know, as it inherits nothing."""
 
-    numbers: list[int]
+    numbers: Sequence[int]
     worker: uuid.UUID
     hostname: str
     name: str
@@ -52,6 +55,12 @@ class Done(NamedTuple):
     kilobytes: int
 
 
+class Ready(NamedTuple):
+    """From the process: its lanes can begin."""
+
+    lane: int
+
+
 class LaneLost(NamedTuple):
     """From the process: the thread or greenlet of a lane is gone."""
 
@@ -76,7 +85,17 @@ class Channel:
             self.end.sendall(LENGTH.pack(len(body)) + body)
 
     def receive(self) -> list[Any]:
-        """Wait for frames. Raises EOFError when the other end is gone."""
+        """Wait until something comes, and return the frames that are complete. Raises EOFError when the other end is gone."""
+        self._wait()
+        return list(iter(self._first, None))
+
+    def receive_one(self) -> Any:
+        """Wait for one frame; those behind it are for later. Raises EOFError."""
+        while (frame := self._first()) is None:
+            self._wait()
+        return frame
+
+    def _wait(self) -> None:
         try:
             more = self.end.recv(CHUNK)
         except ConnectionError:
@@ -84,16 +103,16 @@ class Channel:
         if not more:
             raise EOFError
         self._read += more
-        return list(self._frames())
 
-    def _frames(self) -> Any:
-        while len(self._read) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._read)
-            if len(self._read) < LENGTH.size + length:
-                return
-            body = self._read[LENGTH.size : LENGTH.size + length]
-            self._read = self._read[LENGTH.size + length :]
-            yield pickle.loads(body)  # noqa: S301  of our own process
+    def _first(self) -> Any:
+        if len(self._read) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(self._read)
+        end = LENGTH.size + length
+        if len(self._read) < end:
+            return None
+        body, self._read = self._read[LENGTH.size : end], self._read[end:]
+        return pickle.loads(body)  # noqa: S301  of our own process
 
     def close(self) -> None:
         self.end.close()

@@ -2,7 +2,7 @@
 
 Gevent's replacements come first: what is imported before them keeps the originals, and would block all greenlets.
 """
-# ruff: noqa: E402
+# ruff: noqa: E402, PLC0415
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def main(descriptor: int) -> None:
     from offbeat.jobs.worker.lane_channel import Channel
 
     channel = Channel(socket.socket(fileno=descriptor))
-    setup, *_ = channel.receive()
+    setup = channel.receive_one()
     sys.path[:] = setup.path
     app = _load(setup)
     from offbeat.jobs import event_loop, lanes
     from offbeat.jobs.worker.lane_threads import serve
 
-    lanes.interrupt, lanes.withdraw = interrupt, lambda lane: None
+    lanes.interrupt, lanes.withdraw = interrupt, lambda _: None
     lanes.identify = gevent.getcurrent
     event_loop.EventLoop.wrap_selector = YieldingSelector
-    serve(channel, setup.numbers, setup.worker, app, setup.hostname, setup.name)
+    serve(channel, setup, app)
 
 
 def _load(setup: Any) -> Any:

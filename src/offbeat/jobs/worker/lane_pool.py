@@ -1,11 +1,11 @@
 """Pools of threads and of greenlets, in place of Celery's: they run in a process of their own, which the main process can end.
 
-The main process consumes, beats and maintains as with prefork, and no task keeps it from that. A thread cannot be ended from outside,
-its process can. So whatever prefork does with a child is done here with the process of the lanes:
+The main process consumes, beats and maintains as with prefork, and no task keeps it from that. A thread cannot be ended from
+outside, its process can. So whatever prefork does with a child is done here with the process of the lanes:
 1. a hard limit, or a cancel that did not end a task, retires the process: it gets no more to do, and a new one takes its place;
-2. after `retiring` seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
-3. A process that dies by itself with several jobs has been killed by one of them: none is counted, and each of them runs alone, in a
-   process of one lane, the next time. Who dies alone is counted.
+2. after RETIRING seconds for the other lanes, it is killed. The job that it is killed for is counted, the others are not.
+3. A process that dies by itself with several jobs has been killed by one of them: all are counted, and each of them runs alone,
+   in a process of one lane, from then on. So one that kills its process does that once to others.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
 from celery.concurrency.base import BasePool
 
 from offbeat.jobs import lanes
-from offbeat.jobs.lanes import CompanionLostError, LaneError, SharedLossError
+from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
-from offbeat.jobs.worker.lane_channel import Done, Interrupt, Run
+from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -82,13 +83,13 @@ class LanePool(BasePool):
         self.suspects: set[str] = set()  # ids of calls that have died together
         self.is_closed = False
         lanes_of_worker.pool = self
-        self._start_process(self.limit)
+        self._wait_for(self._start_process(self.limit))
         threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
 
     def register_with_event_loop(self, loop: Any) -> None:
         self.hub = loop
 
-    def on_apply(
+    def on_apply(  # noqa: PLR0917  as Celery calls it
         self,
         target: Any,
         args: Any = (),
@@ -163,6 +164,14 @@ class LanePool(BasePool):
 
     # Processes
 
+    @staticmethod
+    def _wait_for(process: LaneProcess) -> None:
+        """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
+        with suppress(EOFError):
+            if isinstance(process.channel.receive_one(), Ready):
+                return
+        raise WorkerLostError("the process of the pool's threads or greenlets ended when it started")
+
     def _start_process(self, size: int, *, is_alone: bool = False) -> LaneProcess:
         numbers = [next(self.numbers) for _ in range(size)]
         process = type(self).start_process(numbers, self.app, self.options["initargs"][1], self.processes)
@@ -215,6 +224,8 @@ class LanePool(BasePool):
         while not self.is_closed:
             try:
                 self._receive()
+                if worker_state.is_killing_children:  # what they had in hand goes back as it came
+                    continue
                 with self.lock:
                     self._bury()
                     self._enforce_limits(time.monotonic())
@@ -241,8 +252,10 @@ class LanePool(BasePool):
                     self._take(process, frame)
 
     def _take(self, process: LaneProcess, frame: Any) -> None:
+        if isinstance(frame, Ready):
+            return
         call = self.running.pop(frame.lane, None)
-        if not isinstance(frame, Done):
+        if isinstance(frame, LaneLost):
             lanes.living.discard(frame.lane)
             process.is_retiring = True
             if call:
@@ -258,7 +271,7 @@ class LanePool(BasePool):
         self._assign()
 
     def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:
-        """Tell whether a process has done enough: each lane as many calls as a child of prefork, or used more memory than it may."""
+        """Tell whether a process has done enough: as many calls a lane as a child of prefork, or used more memory than it may."""
         most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
         is_large = bool(memory) and kilobytes > memory
         return is_large or (bool(most) and process.calls >= most * len(process.numbers))
@@ -281,10 +294,9 @@ class LanePool(BasePool):
             elif was_doomed:
                 reason = "its process was killed for another of its jobs"
                 self._fail(call, CompanionLostError(reason), call.on_failure)
-            elif len(lost) > 1:
-                self.suspects.add(call.id)
-                self._fail(call, SharedLossError(how), call.on_failure)
             else:
+                if len(lost) > 1:
+                    self.suspects.add(call.id)
                 self._fail(call, LaneError(how), call.on_failure)
 
     def _calls_of(self, process: LaneProcess) -> list[Call]:

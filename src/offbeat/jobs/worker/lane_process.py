@@ -69,7 +69,7 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
         ours.close()
         for each in others:  # else they would not notice the end of the main process
             each.channel.close()
-        serve(Channel(theirs), numbers, workers.current(), app, hostname, f"Lanes-{numbers[0]}")
+        serve(Channel(theirs), _setup(numbers, hostname), app)
     finally:
         os._exit(os.EX_OK)
 
@@ -82,5 +82,9 @@ def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
     process.returncode = 0  # waited for by pid: `LaneProcess.is_dead`
     channel = Channel(ours)
-    channel.send(Setup(numbers, workers.current(), hostname, f"Lanes-{numbers[0]}", sys.path))
+    channel.send(_setup(numbers, hostname))
     return LaneProcess(process.pid, channel, list(numbers))
+
+
+def _setup(numbers: Sequence[int], hostname: str) -> Setup:
+    return Setup(list(numbers), workers.current(), hostname, f"Lanes-{numbers[0]}", sys.path)

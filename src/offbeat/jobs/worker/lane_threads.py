@@ -16,11 +16,10 @@ from celery.concurrency.prefork import process_initializer
 from django.db import connections
 
 from offbeat.jobs import lanes
-from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Run
+from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
 
 IDLE = 5.0  # seconds until a lane without work returns its connections to PostgreSQL
 KILOBYTE = 1024 if sys.platform == "darwin" else 1  # what getrusage counts in
@@ -61,24 +60,21 @@ class LaneThread(threading.Thread):
         self.channel.send(Done(self.number, asked.call, has_returned, result, _kilobytes()))
 
 
-def serve(
-    channel: Channel, numbers: Sequence[int], worker: uuid.UUID, app: Any, hostname: str, name: str
-) -> None:
+def serve(channel: Channel, setup: Setup, app: Any) -> None:
     """Run lanes until the main process says that it is enough, or is gone; then end this process."""
     current_process().name = (
         name  # not "MainProcess": what cannot be recorded ends the process, and not the worker
     )
-    process_initializer(app, hostname)
-    threads = {number: LaneThread(number, worker, channel) for number in numbers}
+    process_initializer(app, setup.hostname)
+    threads = {number: LaneThread(number, setup.worker, channel) for number in setup.numbers}
     for each in threads.values():
         each.start()
+    channel.send(Ready(setup.numbers[0]))
     while True:
         try:
-            frames = channel.receive()
+            _obey(channel.receive_one(), threads)
         except EOFError:
             break
-        for frame in frames:
-            _obey(frame, threads)
     signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
 
 

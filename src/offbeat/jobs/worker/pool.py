@@ -1,4 +1,4 @@
-"""Which pool a worker has. In place of Celery's threads and greenlets it gets lanes, in which a message runs once and limits hold."""
+"""Which pool a worker has. In place of Celery's threads and greenlets it gets lanes: there a message runs once and limits hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ NO_AUTOSCALE = (
     "--autoscale is not supported: Celery ends processes of the pool by its own count, which knows nothing of jobs. "
     "Hint: set --concurrency, and let the platform start more workers"
 )
-PATCHED = "gevent has replaced parts of Python in the worker's main process. Hint: start it by python manage.py worker --pool gevent"
+PATCHED = (
+    "gevent has replaced parts of Python in the worker's main process. "
+    "Hint: start it by python manage.py worker --pool gevent"
+)
 
 
 class PoolChoice(bootsteps.Step):
@@ -32,7 +35,7 @@ class PoolChoice(bootsteps.Step):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         found = path(worker.pool_cls)
-        if problem := _problem(found, worker.pool_cls):
+        if problem := _problem(found, worker.pool_cls) or (NO_AUTOSCALE if kwargs.get("autoscale") else ""):
             refuse(problem)
         if found in LANES:
             use_lanes()
@@ -59,6 +62,11 @@ def use_lanes() -> None:
     concurrency.ALIASES.update(
         {name: LANES[path] for name, path in concurrency.ALIASES.items() if path in LANES}
     )
+
+
+def is_solo(worker: Any) -> bool:
+    """Tell whether tasks run in the main thread of the worker itself."""
+    return path(worker.pool_cls) == SOLO
 
 
 def is_prefork(pool: Any) -> bool:

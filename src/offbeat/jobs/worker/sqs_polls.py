@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
 from offbeat.jobs.brokers.sqs_client import SqsError
 from offbeat.jobs.message import published_at
-from offbeat.jobs.worker.sqs_receipts import AT_ONCE, Receipt, Receipts
+from offbeat.jobs.worker.sqs_receipts import AT_ONCE, Receipts, SqsReceipt
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -170,12 +170,12 @@ class Polls:
             return
         for each in messages:
             tag = str(uuid.uuid4())
-            self.receipts.hold(tag, Receipt(poll.sqs_name, each["ReceiptHandle"]))
+            self.receipts.hold(tag, SqsReceipt(poll.sqs_name, each["ReceiptHandle"]))
             if poll.is_cancelled:
                 self.receipts.release(tag)
                 continue
             times = int(each.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-            sqs_losses.watch(poll.sqs_name).note_message(published_at(each["Body"]))
+            sqs_losses.watch(poll.sqs_name).note_message(published_at(each["Body"].encode()))
             received = Received(
                 poll.level, next(self._places), tag, poll.queue, each["Body"], times, time.monotonic()
             )
@@ -189,7 +189,9 @@ class Polls:
         long_ago = time.monotonic() - HELD
         with self._changed:
             old = [
-                each for each in self._waiting if each.at < long_ago and published_at(each.text) is not None
+                each
+                for each in self._waiting
+                if each.at < long_ago and published_at(each.text.encode()) is not None
             ]
             if not old:
                 return

@@ -28,7 +28,7 @@ AT_ONCE = 10  # entries of a request, SQS' own bound
 PAUSE = 1.0  # seconds until a deletion that failed is tried again
 
 
-class Receipt(NamedTuple):
+class SqsReceipt(NamedTuple):
     """A message in hand, by what SQS calls its queue, and this delivery of it."""
 
     name: str
@@ -42,12 +42,12 @@ class Receipts:
         self.visibility_timeout = visibility_timeout
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
-        self._held: dict[str, Receipt] = {}
-        self._done: dict[str, Receipt] = {}
+        self._held: dict[str, SqsReceipt] = {}
+        self._done: dict[str, SqsReceipt] = {}
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
-    def hold(self, tag: str, receipt: Receipt) -> None:
+    def hold(self, tag: str, receipt: SqsReceipt) -> None:
         with self._lock:
             self._held[tag] = receipt
             if self._thread is None:
@@ -109,16 +109,16 @@ class Receipts:
                     self._done.pop(tag, None)
         return len(deleted) == len(done)
 
-    def _release(self, receipts: Iterable[Receipt]) -> None:
+    def _release(self, receipts: Iterable[SqsReceipt]) -> None:
         _each(receipts, "change_message_visibility_batch", VisibilityTimeout=0)
 
 
-def _each(receipts: Iterable[Receipt], operation: str, **values: Any) -> set[Receipt]:
+def _each(receipts: Iterable[SqsReceipt], operation: str, **values: Any) -> set[SqsReceipt]:
     """Call an operation on messages, ten at a time; return those that it is done for, or will never be.
 
     What SQS says of one message is final: it was deleted, or its time was over. Where SQS does not answer the rest is left.
     """
-    done: set[Receipt] = set()
+    done: set[SqsReceipt] = set()
     try:
         for name, batch in _batches(receipts):
             entries = [
@@ -132,8 +132,8 @@ def _each(receipts: Iterable[Receipt], operation: str, **values: Any) -> set[Rec
     return done
 
 
-def _batches(receipts: Iterable[Receipt]) -> Iterator[tuple[str, list[Receipt]]]:
-    by_name: dict[str, list[Receipt]] = defaultdict(list)
+def _batches(receipts: Iterable[SqsReceipt]) -> Iterator[tuple[str, list[SqsReceipt]]]:
+    by_name: dict[str, list[SqsReceipt]] = defaultdict(list)
     for each in receipts:
         by_name[each.name].append(each)
     for name, found in by_name.items():

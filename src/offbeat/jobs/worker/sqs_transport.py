@@ -11,10 +11,10 @@ import contextlib
 import logging
 import os
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from kombu.transport import virtual
-from kombu.transport.virtual.base import queue_declare_ok_t
+from kombu.transport.virtual.base import queue_declare_ok_t  # type: ignore[attr-defined]
 from kombu.utils.json import dumps
 
 from offbeat.jobs import broker, unreadable_store
@@ -122,7 +122,7 @@ class SqsChannel(virtual.Channel):
 
     def queue_declare(self, queue: str | None = None, passive: bool = False, **options: Any) -> Any:
         """Say yes: SQS is asked for a queue when there is a message for it, or somebody wants one of it."""
-        return queue_declare_ok_t(queue, self._size(queue) if passive else 0, 0)
+        return queue_declare_ok_t(queue, self._size(queue) if passive and queue else 0, 0)
 
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
         level = broker.level_for(self._get_message_priority(message))
@@ -143,7 +143,7 @@ class SqsTransport(virtual.Transport):
 
     Channel = SqsChannel
     driver_type = driver_name = "sqs"
-    polling_interval = None
+    polling_interval = 0.0
     default_connection_params: ClassVar[dict[str, Any]] = {}
     implements = virtual.Transport.implements.extend(
         asynchronous=True, exchange_type=frozenset({"direct", "topic"})
@@ -151,7 +151,10 @@ class SqsTransport(virtual.Transport):
 
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(client, **options)
-        self.connection_errors = (*virtual.Transport.connection_errors, broker.BrokerAwayError)
+        self.connection_errors: tuple[Any, ...] = (
+            *virtual.Transport.connection_errors,
+            broker.BrokerAwayError,
+        )
         self._pipe: tuple[int, ...] = ()
         self._loop: Any = None
 
@@ -180,12 +183,6 @@ class SqsTransport(virtual.Transport):
             os.read(end, 4096)
         for channel in list(self.channels):
             channel.deliver()
-
-    def verify_connection(self, connection: Any) -> bool:
-        return True
-
-    def driver_version(self) -> str:
-        return "botocore"
 
 
 def _envelope(received: Received) -> dict[str, Any]:

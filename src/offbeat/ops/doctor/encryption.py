@@ -43,7 +43,8 @@ def _of_redis(name: str, client: Any) -> Finding:
 def _redis_finding(name: str, sock: Any) -> Finding:
     if not isinstance(sock, ssl.SSLSocket):
         advice = f"rediss:// in {'REDIS_URL' if name == 'Redis TLS' else 'CACHE_URL'}: anyone on the network path can read it"
-        return unencrypted(name, str(sock.getpeername()[0]), advice)
+        peer = sock.getpeername()
+        return unencrypted(name, str(peer[0]) if isinstance(peer, tuple) else "", advice)
     if sock.context.verify_mode == ssl.CERT_NONE:
         advice = "REDIS_TLS_VERIFY=true, and REDIS_CA where the platform signs its own certificates"
         return yellow(name, f"{sock.version()}, its certificate is not verified", advice)

@@ -56,6 +56,7 @@ CHECKS = (
     Check(encryption.postgres_tls, (POSTGRES,)),
     Check(postgres.clock, (POSTGRES,)),
     Check(redis_server.reachable, (REDIS,)),
+    Check(redis_server.cluster, (REDIS,)),
     Check(redis_server.version, (REDIS,)),
     Check(redis_server.eviction, (REDIS,)),
     Check(redis_server.persistence, (REDIS,)),

@@ -13,6 +13,7 @@ from offbeat.jobs.models import Broker
 from offbeat.ops.doctor.findings import Finding, graded, green, red, yellow
 from offbeat.ops.doctor.postgres import demanded
 from offbeat.ops.snapshot import expected_queues
+from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,11 @@ def reachable() -> Iterator[Finding]:
         is_yellow=took > 0.1,
         advice="put it into the same region: every request that enqueues waits for it",
     )
+
+
+def cluster() -> Iterator[Finding]:
+    if problem := redis_client.cluster_problem(broker.client()):
+        yield red("Redis cluster", "cluster mode is on: messages do not reach a worker", problem)
 
 
 def version() -> Iterator[Finding]:

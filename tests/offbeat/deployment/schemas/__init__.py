@@ -251,6 +251,14 @@ KAMAL = closed(
     deploy_timeout=NUMBER,
     drain_timeout=NUMBER,
     accessories=mapped(
-        closed("image host", image=TEXT, host=TEXT, cmd=TEXT, env=_KAMAL_ENV, volumes=listed(TEXT))
+        closed(
+            "image host",
+            image=TEXT,
+            host=TEXT,
+            cmd=TEXT,
+            env=_KAMAL_ENV,
+            volumes=listed(TEXT),
+            options=mapped(TEXT),
+        )
     ),
 )

@@ -2,7 +2,7 @@
 
 import json
 
-import jsonschema
+import jsonschema_rs
 import yaml
 from django.core.management import call_command
 
@@ -23,7 +23,7 @@ def test_it_names_and_meets_its_schema():
     text = PLATFORM_FILE.read_text()
 
     assert text.startswith("# yaml-language-server: $schema=src/offbeat/deployment/platform.schema.json\n")
-    jsonschema.validate(yaml.safe_load(text), json.loads(SCHEMA_FILE.read_text()))
+    jsonschema_rs.validate(json.loads(SCHEMA_FILE.read_text()), yaml.safe_load(text))
 
 
 def test_the_files_made_of_it_are_current():

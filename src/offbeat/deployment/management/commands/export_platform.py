@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--keda",
             choices=("redis", "prometheus"),
-            help="kubernetes: scale workers by queue depth, or by Offbeat's metric",
+            help="kubernetes: scale workers by the number of messages in Redis, or by Offbeat's metrics of queues: depth and age",
         )
 
     def handle(self, *, platform: str | None, all: Path | None, **options: Any) -> None:  # noqa: A002 - the option's name

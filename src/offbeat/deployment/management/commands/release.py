@@ -10,7 +10,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
 from offbeat.deployment.migration import LockHeldError, NotPermittedError, migrate
-from offbeat.deployment.servers import ServerAwayError, wait_for_broker, wait_for_postgres
+from offbeat.deployment.servers import (
+    ServerAwayError,
+    redis_problem,
+    wait_for_broker,
+    wait_for_postgres,
+)
 
 
 class Command(BaseCommand):
@@ -60,6 +65,9 @@ class Command(BaseCommand):
             self.stderr.write(
                 self.style.WARNING(f"Warning: {error}. Jobs wait in PostgreSQL until it is back.")
             )
+            return
+        if problem := redis_problem():
+            raise CommandError(problem, returncode=os.EX_CONFIG)
 
     def _check(self) -> None:
         try:
