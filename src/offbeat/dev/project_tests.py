@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 from offbeat.dev.with_servers import call
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
@@ -25,6 +25,8 @@ OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project a
 # Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
+TWO = ("--numprocesses", "2", "--dist", "worksteal")
+BROKERS = ("rabbitmq",)  # whose faults are tried besides those of Redis; skipped where the server is missing
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -34,6 +36,7 @@ class Session:
 
     name: str
     arguments: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,6 +78,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
+        *(Session(name, [str(CORE / "faults"), *TWO], {"OFFBEAT_TEST_BROKER": name}) for name in BROKERS),
     ]
 
 
@@ -96,7 +100,7 @@ def is_of_the_core(path: str) -> bool:
 def run(session: Session) -> tuple[int, float]:
     """Give its exit code, and the seconds that it took."""
     started = time.monotonic()
-    code = call([sys.executable, "-m", "pytest", *session.arguments], os.environ)
+    code = call([sys.executable, "-m", "pytest", *session.arguments], {**os.environ, **session.variables})
     return code, time.monotonic() - started
 
 

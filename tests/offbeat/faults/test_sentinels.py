@@ -38,7 +38,9 @@ def enqueue(name, count=20, seconds=0.1):
         tasks.work.enqueue(f"{name}-{number}", seconds)
 
 
-@pytest.mark.fault("the sentinels make another server the primary: the old one is killed, or frozen and back later")
+@pytest.mark.fault(
+    "the sentinels make another server the primary: the old one is killed, or frozen and back later"
+)
 def test_the_primary_changes(faults, sentinels):
     """Every job is done once, whatever the primary took with it; the worker and the web follow the sentinels."""
     worker = faults.quick_worker()
