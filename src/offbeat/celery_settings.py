@@ -103,11 +103,11 @@ BROKER_QUEUE_TYPE = env.parsed("BROKER_QUEUE_TYPE", choice(["quorum", "classic"]
 if BROKER_URL.startswith("amqp"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues and exchanges
+        "queue_type": BROKER_QUEUE_TYPE,
         "confirm_publish": True,  # a plain message is in RabbitMQ when `.delay()` returns
     }
-    CELERY_TASK_DEFAULT_QUEUE_TYPE = BROKER_QUEUE_TYPE
     CELERY_BROKER_HEARTBEAT = 10  # seconds; a half-open socket is noticed within 20
-    # Our channel bounds what a worker holds. Celery's 28 queues for delayed messages are not made: a job waits in PostgreSQL.
+    # Our channel makes quorum queues, of which Celery knows nothing: else it made 28 more of them, for delayed messages.
     CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

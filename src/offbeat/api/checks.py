@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def check_api(**_: Any) -> Iterable[CheckMessage]:
     """Refuse names that are no setting (E001), tasks that are none (E002), and limits that let nothing through (E003)."""
     yield from ApiConf.find_errors("offbeat_api.E001")
-    current_app.autodiscover_tasks(force=True)  # checks have no order: another one may come first, and import the tasks
+    current_app.autodiscover_tasks(
+        force=True
+    )  # checks have no order: another one may come first, and import the tasks
     for name in settings.OFFBEAT_API_TASKS:
         if not code.is_durable(name):
             yield Error(

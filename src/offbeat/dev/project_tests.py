@@ -25,7 +25,12 @@ OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project a
 # Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
-POOLS = ("threads", "gevent")  # that a worker may have in place of prefork
+# The faults once more, by what a worker may have in place of Redis and of prefork: which of them hold there, they say themselves.
+AXES = (
+    ("OFFBEAT_TEST_BROKER", ("rabbitmq", "sqs")),
+    ("OFFBEAT_TEST_POOL", ("threads", "gevent")),
+)
+TWO = ("--numprocesses", "2", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -77,10 +82,10 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
-        # The faults once more: which of them hold for another pool, they say themselves.
         *(
-            Session(pool, [str(CORE / "faults"), *CORE_SIDE_BY_SIDE], {"OFFBEAT_TEST_POOL": pool})
-            for pool in POOLS
+            Session(name, [str(CORE / "faults"), *TWO], {variable: name})
+            for variable, names in AXES
+            for name in names
         ),
     ]
 
@@ -103,7 +108,7 @@ def is_of_the_core(path: str) -> bool:
 def run(session: Session) -> tuple[int, float]:
     """Give its exit code, and the seconds that it took."""
     started = time.monotonic()
-    code = call([sys.executable, "-m", "pytest", *session.arguments], os.environ | session.variables)
+    code = call([sys.executable, "-m", "pytest", *session.arguments], {**os.environ, **session.variables})
     return code, time.monotonic() - started
 
 

@@ -43,6 +43,7 @@ __all__ = (
     "ping",
     "prefix",
     "publish",
+    "refusal",
     "refuse_while_away",
     "refused",
     "separator",
@@ -125,6 +126,11 @@ def errors() -> tuple[type[Exception], ...]:
 def refused() -> tuple[type[Exception], ...]:
     """Return what a call raises for a queue that is something else: others must not wait for it."""
     return tuple(chosen().REFUSED)
+
+
+def refusal(queues: str) -> str:
+    """Return what to say of queues that are something else, and what to do."""
+    return str(chosen().REFUSAL).format(queues)
 
 
 def ping() -> bool:

@@ -189,8 +189,8 @@ def publish(batch: Sequence[ClaimedJob], *, in_front: bool = False) -> None:
         raise
     if refused:
         logger.error(
-            "jobs wait: in Redis the key of queue %s is not a list. Hint: find the program that writes it, then delete it",
-            ", ".join(map(repr, refused)),
+            "jobs wait: %s",
+            broker.refusal(", ".join(map(repr, refused))),
             extra={"action": "queue_refused", "queues": refused},
         )
         take_back([one for one in batch if one.list_name in refused], PAUSE)

@@ -24,6 +24,10 @@ RIGHT = {
     "DISABLE_SERVER_SIDE_CURSORS": "true",
     "REDIS_URL": f"rediss://:{SECRET}@cache.shop.example:6380/2",
     "REDIS_CA": "/etc/ssl/certs/ca-certificates.crt",
+    "BROKER_URL": f"amqps://app:{SECRET}@mq.shop.example/shop",
+    "BROKER_CA": "/etc/ssl/certs/ca-certificates.crt",
+    "BROKER_TLS_VERIFY": "false",
+    "BROKER_QUEUE_TYPE": "classic",
     "CACHE_URL": f"rediss://:{SECRET}@entries.shop.example:6380",
     "MEDIA_BUCKET": "shop-uploads",
     "MEDIA_ENDPOINT_URL": "https://account.r2.cloudflarestorage.com",
@@ -415,6 +419,7 @@ def test_a_service_of_kubernetes():
 # What a variable needs beside it.
 BESIDE = {
     "REDIS_CA": {"REDIS_URL": NEEDED["REDIS_URL"].replace("redis:", "rediss:")},
+    "BROKER_CA": {"BROKER_URL": f"amqps://app:{SECRET}@mq.shop.example/shop"},
     "MEDIA_ENDPOINT_URL": {"MEDIA_BUCKET": "shop-uploads"},
     "SECURE_HSTS_PRELOAD": {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_SECONDS": "31536000"},
 }

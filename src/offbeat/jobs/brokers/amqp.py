@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 NAME = "RabbitMQ"
 ERRORS = (exceptions.AMQPError, OSError)
 REFUSED = (exceptions.PreconditionFailed,)  # the queue exists with other arguments
-UNREADABLE = "unreadable"  # the exchange of dead letters, and its queue
+REFUSAL = (
+    "queue {} exists in RabbitMQ with other arguments, such as another type. "
+    "Hint: let it run empty and delete it, or set BROKER_QUEUE_TYPE"
+)
+UNREADABLE = "unreadable"  # the queue of dead letters, and an exchange that brings them there
 NOWHERE = "nowhere"  # a queue that nobody declares: what is sent to it is confirmed and dropped
 IDLE = 2  # connections that a process keeps
 URGENT = 9  # the level of RabbitMQ's own number 0
@@ -58,13 +62,12 @@ def prefix() -> str:
 
 @lru_cache(maxsize=1)
 def is_quorum() -> bool:
-    return current_app.conf.task_default_queue_type == "quorum"
+    return (current_app.conf.broker_transport_options or {}).get("queue_type", "quorum") == "quorum"
 
 
 def arguments() -> dict[str, Any]:
-    """Return the arguments of a queue of tasks; what RabbitMQ itself gives up goes where unreadable messages are kept."""
-    own = {"x-queue-type": "quorum"} if is_quorum() else {"x-max-priority": URGENT}
-    return own | {"x-dead-letter-exchange": named(UNREADABLE)}
+    """Return the arguments of a queue of tasks."""
+    return {"x-queue-type": "quorum"} if is_quorum() else {"x-max-priority": URGENT}
 
 
 def number_of(level: int) -> int:
@@ -115,12 +118,11 @@ class AmqpLink:
     def declare(self, queue: str) -> None:
         if queue in self.declared:
             return
-        _declare_unreadable(self.channel)
         self.channel.queue_declare(named(queue), durable=True, auto_delete=False, arguments=arguments())
         self.declared.add(queue)
 
     def send(self, queue: str, messages: Sequence[Any], *, mandatory: bool = True) -> None:
-        """Send, and return when each is confirmed. No answer for `publish_timeout`, as while RabbitMQ's alarm blocks: TimeoutError."""
+        """Send, and return when each is confirmed. No answer for `publish_timeout`, as during an alarm of RabbitMQ: TimeoutError."""
         self.returned, self.nacked = [], 0
         for message in messages:
             self.sent += 1
@@ -275,7 +277,7 @@ def keep(entry: str, _: str, __: int) -> None:
 
 def kept(limit: int = -1) -> list[bytes]:
     with _unreadable() as (_, found):
-        newest = [_entry(each) for each in reversed(found)]
+        newest = [_text(each.body).encode() for each in reversed(found)]
     return newest if limit < 0 else newest[:limit]
 
 
@@ -288,9 +290,9 @@ def counts() -> dict[str, int]:
 
 
 def take(entry: str, queue: str = "", raw: str = "") -> bool:
-    """Send a message back to its queue, then remove its entry: whoever holds it meanwhile is alone. Death in between: it came twice."""
+    """Send a message back to its queue, then remove its entry, which nobody else sees meanwhile. Death in between: it comes twice."""
     with _unreadable() as (link, found):
-        one = next((each for each in found if _text(_entry(each)) == entry), None)
+        one = next((each for each in found if _text(each.body) == entry), None)
         if one is None:
             return False
         if queue:
@@ -315,22 +317,6 @@ def _unreadable() -> Iterator[tuple[AmqpLink, list[Any]]]:
 def _taken(channel: Any, queue: str) -> Iterator[Any]:
     while (one := channel.basic_get(named(queue))) is not None:
         yield one
-
-
-def _entry(message: Any) -> bytes:
-    """Return an entry; of a message that RabbitMQ itself gave up, one that is made of it."""
-    dead = (message.headers or {}).get("x-death") if hasattr(message, "headers") else None
-    if not dead:
-        return _text(message.body).encode()
-    said = dead[0] if isinstance(dead, list) else {}
-    made = {
-        "id": str(message.headers.get("id", "")) or "unknown",
-        "queue": own_name(str(said.get("queue", ""))),
-        "reason": f"RabbitMQ gave it up: {said.get('reason', 'unknown')}",
-        "at": said["time"].isoformat() if hasattr(said.get("time"), "isoformat") else "",
-        "raw": json.dumps(envelope_of(message), default=str),
-    }
-    return json.dumps(made).encode()
 
 
 def envelope_of(message: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "Redis"
 ERRORS = (redis.RedisError,)  # what a call raises while Redis is down, or refuses it
 REFUSED = (redis.ResponseError,)  # of these, those of a key that is something else
+REFUSAL = "in Redis the key of queue {} is not a list. Hint: find the program that writes it, then delete it"
 LOOKS = 20, 1000  # messages of a queue that are looked at for the oldest one
 KEPT = "jobs:unreadable"  # a list, the newest first
 COUNTS = "jobs:unreadable:counts"  # by queue, of all times

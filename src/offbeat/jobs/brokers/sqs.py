@@ -21,6 +21,7 @@ __all__ = ("count_kept", "counts", "keep", "kept", "take")
 NAME = "Amazon SQS"
 ERRORS = (SqsError,)
 REFUSED: tuple[type[Exception], ...] = ()  # the name of a queue is never anything else
+REFUSAL = "queue {} was refused"
 AT_ONCE = 10  # messages of a request
 LARGEST = 1024 * 1024  # bytes of a message, or of a request; since August 2025, before that a quarter
 VISIBLE, DELAYED = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"

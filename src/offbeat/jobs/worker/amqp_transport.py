@@ -19,7 +19,7 @@ from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
-# Seconds for which a job's message is held: RabbitMQ closes a channel that holds one for 30 minutes. The ledger knows the job by then.
+# Seconds for which a job's message is held: RabbitMQ closes a channel that holds one for 30 minutes. By then the ledger knows it.
 LONGEST_HELD = 600.0
 CONFIRMED_WITHIN = 3.0  # seconds for a plain message of `.delay()`: an alarm of RabbitMQ blocks publishers for as long as it lasts
 NAMES = ("queue", "exchange", "source", "destination")
@@ -57,8 +57,8 @@ class LedgerAmqpChannel(pyamqp.Channel):
             return super().queue_declare(**options)
         except exceptions.PreconditionFailed as error:
             logger.error(  # noqa: TRY400
-                "queue %s exists in RabbitMQ with other arguments: %s. Hint: let it run empty and delete it, or set BROKER_QUEUE_TYPE",
-                options.get("queue"),
+                "%s: %s",
+                broker.REFUSAL.format(options.get("queue")),
                 error,
                 extra={"action": "queue_refused", "queue": options.get("queue")},
             )
@@ -92,10 +92,10 @@ class LedgerAmqpChannel(pyamqp.Channel):
             options["routing_key"] = broker.named(options.get("routing_key", ""))
         return super().basic_publish_confirm(message, **({"confirm_timeout": CONFIRMED_WITHIN} | options))
 
-    def prepare_message(self, body: Any, priority: int | None = None, **options: Any) -> Any:
+    def prepare_message(self, body: Any, priority: int | None = None, *rest: Any, **options: Any) -> Any:
         """Turn Celery's priority, 0 first as in Redis, into RabbitMQ's, higher first."""
         level = priority if isinstance(priority, int) else 0
-        return super().prepare_message(body, priority=broker.number_of(level), **options)
+        return super().prepare_message(body, broker.number_of(level), *rest, **options)
 
     def message_to_python(self, raw_message: Any) -> Any:
         if isinstance(raw_message, Message):  # one that was pulled, or is one already
@@ -140,12 +140,24 @@ def deliver(consumer: Any, message: str, queue: str) -> None:
 
 
 def look_after(consumer: Any) -> None:
-    """Acknowledge jobs that run for long, and consume what is not paused; in the event loop."""
+    """Acknowledge jobs that run for long, consume what is not paused, and notice a lost consumer; in the event loop."""
     for request in list(state.active_requests):
         is_old = request.time_start and time.time() - request.time_start > LONGEST_HELD
         if getattr(request, "is_job", False) and is_old and not request.acknowledged:
             request.acknowledge()
     _follow_pauses(consumer)
+    _check_consumers(consumer.task_consumer)
+
+
+def _check_consumers(tasks: Any) -> None:
+    """Raise for a queue that was deleted and has lost us with it, whoever made it anew: the event loop connects again."""
+    for name in [queue.name for queue in tasks.queues if tasks.consuming_from(queue)]:
+        try:
+            count = tasks.channel.queue_declare(queue=name, passive=True).consumer_count
+        except exceptions.NotFound:
+            count = 0
+        if not count:
+            raise exceptions.RecoverableConnectionError(f"nobody consumes queue {name}: it was deleted")
 
 
 def _follow_pauses(consumer: Any) -> None:

@@ -200,8 +200,10 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)[:60]
 
 
-def refuse_depth(raw: bytes, value: Any) -> None:
+def refuse_depth(raw: bytes | str, value: Any) -> None:
     # Few messages have as many brackets as that, and only those are walked through.
+    if isinstance(raw, str):  # as RabbitMQ's client decodes it
+        raw = raw.encode(errors="surrogatepass")
     if raw.count(b"[") + raw.count(b"{") > DEEPEST and is_deeper(value, DEEPEST):
         raise UnreadableError(f"it is nested more than {DEEPEST} levels deep")
 

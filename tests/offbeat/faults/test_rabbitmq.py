@@ -1,0 +1,178 @@
+"""What only RabbitMQ does to jobs: queues that are purged and deleted, alarms, a node that loses its data or its types."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+import uuid
+
+import amqp
+import pytest
+from django.utils import timezone
+
+from offbeat.jobs import broker, loss_token, unreadable_store
+from offbeat.jobs.brokers.amqp import arguments, message_of, named
+from offbeat.jobs.message import job_message
+from offbeat.jobs.models import Job
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.support.polling import stays, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.brokers("rabbitmq", only=True)]
+
+GARBAGE = [
+    amqp.Message(b"hello"),
+    amqp.Message(b"\xff\xfe", content_type="application/json", content_encoding="utf-8"),
+    amqp.Message(b"[[]]", content_type="application/json", content_encoding="utf-8"),
+    amqp.Message(b"[" * 5000, content_type="application/json", content_encoding="utf-8"),
+    amqp.Message(b"{}", content_type="application/x-python-serialize", content_encoding="binary"),
+    amqp.Message(b"x", application_headers={"compression": "application/x-nothing", "task": "a", "id": "b"}),
+    amqp.Message(b"", application_headers={"job": True, "id": 7, "task": ["x"]}),
+    amqp.Message(b"[[], {}, {}]", application_headers={"id": "1", "task": "shop.gone"}, content_type="application/json"),
+]  # fmt: skip
+
+
+def control(server, *arguments):
+    """Ask the node through its own program."""
+    program = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+    subprocess.run([program, "-q", *arguments], env=server.node, check=True, capture_output=True, timeout=60)
+
+
+def send(server, *messages, queue="default"):
+    with server.channel() as channel:
+        for message in messages:
+            channel.basic_publish(message, routing_key=named(queue))
+
+
+@pytest.mark.fault(
+    "a message is popped from Redis and lost, or its worker dies before it starts the job",
+    "a long backlog",
+    "a message is delivered twice, even at the same moment",
+    "a message that no worker can read: garbage, wrong types in headers or body, nested a thousand levels deep",
+)
+def test_what_happens_to_queues(faults):
+    """A queue is purged, deleted, filled with garbage and with copies: each job is done once, and no backlog is sent again."""
+    loss_token.check()  # the first look would publish everything again
+    for number in range(20):
+        tasks.work.enqueue(f"purged-{number}")
+    with faults.carrier.channel() as channel:
+        assert channel.queue_purge(named("default")) == 20
+    for number in range(40):
+        tasks.work.enqueue(f"kept-{number}", 0.2)
+
+    worker = faults.quick_worker()
+    faults.wait_for_all()
+    worker.wait_for("20 messages of queue default were lost")
+    assert worker.output.count("were lost") == 1
+
+    with faults.carrier.channel() as channel:
+        channel.queue_delete(named("default"))
+    job = tasks.work.enqueue("after the queue was deleted")
+    assert faults.wait_for_state(job, "succeeded")
+
+    with faults.carrier.channel() as channel:
+        raw = message_of(job_message(str(job.pk), job.task, "default", timezone.now()))
+    send(faults.carrier, raw, raw, *GARBAGE)
+    wait_until(lambda: unreadable_store.how_many() == len(GARBAGE))
+    assert {one.queue for one in unreadable_store.kept()} == {"default"}
+    assert worker.is_running
+    assert faults.repeated() == []
+
+    gone = next(one for one in unreadable_store.kept() if "shop.gone" in one.reason)
+    assert unreadable_store.requeue(gone.id)
+    wait_until(lambda: len(unreadable_store.kept()) == len(GARBAGE))  # and is put aside again
+    assert unreadable_store.drop(unreadable_store.kept()[0].id)
+    assert faults.wait_for_state(tasks.work.enqueue("after the garbage"), "succeeded")
+    assert worker.stop() == 0
+
+
+@pytest.mark.fault(
+    "Redis is down, or accepts connections and never answers",
+    "Redis restarts while jobs run",
+    "Redis is full (`noeviction`)",
+    "Redis is emptied, or restarts without its data",
+    "a publish that timed out but arrived",
+)
+def test_what_happens_to_the_server(faults):
+    """It is killed, blocks its publishers, freezes and loses its data: enqueueing is bounded, and each job is done once."""
+    worker = faults.quick_worker()
+    running = [tasks.work.enqueue(f"running-{number}", 4) for number in range(2)]
+    faults.wait_for_start("running-1")
+    tasks.work.enqueue_many(((f"waiting-{number}",), {}) for number in range(50))
+
+    faults.carrier.kill()
+    assert seconds_of(lambda: tasks.work.enqueue("while it was down")) < 3
+    faults.carrier.start()
+    faults.wait_for_all(seconds=90)
+    assert [faults.wait_for_state(job, "succeeded").attempt for job in running]
+
+    control(faults.carrier, "set_vm_memory_high_watermark", "absolute", "1")
+    wait_until(lambda: not is_there())
+    assert seconds_of(lambda: tasks.work.enqueue("during an alarm")) < 3
+    assert broker.breaker.is_open
+    control(faults.carrier, "set_vm_memory_high_watermark", "absolute", "512MB")
+    faults.wait_for_all()
+
+    faults.carrier.pause()
+    assert seconds_of(lambda: [tasks.work.enqueue(f"frozen-{number}") for number in range(9)]) < 5
+    time.sleep(2)
+    faults.carrier.resume()
+    faults.wait_for_all()
+
+    faults.wait_for_state(tasks.work.enqueue("before the loss"), "succeeded")
+    worker.pause()
+    lost = [tasks.work.enqueue(f"lost-{number}") for number in range(9)]
+    wait_until(lambda: broker.waiting("default") >= 5)  # the rest is in hand
+    faults.carrier.kill()
+    shutil.rmtree(faults.carrier.data / "mnesia")
+    faults.carrier.start()
+    worker.resume()
+    faults.wait_for_all(seconds=90)
+    assert Job.objects.filter(pk__in=[job.pk for job in lost], state="succeeded").count() == len(lost)
+    # What ran when the server was killed may have been ended with the connection, and begun anew.
+    assert [label for label in faults.repeated() if not label.startswith("running")] == []
+    assert worker.is_running
+
+
+@pytest.mark.fault("the key of a queue in Redis is not a list")
+def test_a_queue_of_another_type(faults, caplog):
+    """Its jobs wait, others go on, and the log says what to do."""
+    with faults.carrier.channel() as channel:
+        channel.queue_delete(named("mail"))
+        channel.queue_declare(named("mail"), durable=True, auto_delete=False)
+    waits = tasks.nothing_by_mail.enqueue()
+
+    assert Job.objects.get(pk=waits.pk).state == "pending"
+    assert "exists in RabbitMQ with other arguments" in caplog.text
+    assert not broker.breaker.is_open
+    tasks.work.enqueue("others")
+    assert broker.waiting("default") == 1
+    with faults.carrier.channel() as channel:
+        assert channel.queue_declare(
+            named("default"), durable=True, auto_delete=False, arguments=arguments()
+        ).message_count
+        channel.queue_delete(named("mail"))
+
+
+def test_a_message_of_nobody(faults):
+    """One of a job that no ledger knows is dropped."""
+    worker = faults.quick_worker()
+    send(
+        faults.carrier,
+        message_of(job_message(str(uuid.uuid4()), tasks.work.name, "default", timezone.now())),
+    )
+    worker.wait_for("does not need to run")
+    stays(lambda: unreadable_store.how_many() == 0, seconds=1)
+
+
+def seconds_of(act):
+    begun = time.monotonic()
+    act()
+    return time.monotonic() - begun
+
+
+def is_there():
+    try:
+        return broker.ping()
+    except broker.errors():
+        return False
