@@ -72,6 +72,32 @@ REASONS = (
         RELEASES,
     ),
     Reason(
+        "no connection",
+        "SQS has no connection that could be cut. It is asked over HTTPS, and a request that fails is sent again.",
+        ("sqs",),
+        "a connection is closed",
+    ),
+    Reason(
+        "nothing like it",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        ("sqs",),
+        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+    ),
+    Reason(
+        "another name",
+        "Two deployments differ in the prefix of their queues. What one takes of another is found as any lost message.",
+        ("sqs",),
+        r"two deployments|copied database",
+    ),
+    Reason(
+        "ledger only",
+        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
+        ("sqs",),
+        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
+        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
+        r"|restarts while jobs run|every child of a worker ends",
+    ),
+    Reason(
         "same task code",
         "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
         OTHER_BROKERS,
@@ -90,36 +116,10 @@ REASONS = (
         REDIS,
     ),
     Reason(
-        "no connection",
-        "SQS has no connection that could be cut. It is asked over HTTPS, and a request that fails is sent again.",
-        ("sqs",),
-        "a connection is closed",
-    ),
-    Reason(
         "same worker code",
         "Not run here. The worker's main process meets the fault, or its processes do. What follows is decided in PostgreSQL.",
         (*OTHER_BROKERS, *POOLS),
         rf"{PROCESSES}|{LEDGER}",
-    ),
-    Reason(
-        "nothing like it",
-        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
-        ("sqs",),
-        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
-    ),
-    Reason(
-        "another name",
-        "Two deployments differ in the prefix of their queues. One that takes the messages of another is found as any lost message.",
-        ("sqs",),
-        r"two deployments|copied database",
-    ),
-    Reason(
-        "ledger only",
-        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
-        ("sqs",),
-        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
-        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
-        r"|restarts while jobs run|every child of a worker ends",
     ),
     Reason(
         "before the pool",
