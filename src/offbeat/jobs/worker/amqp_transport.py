@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # Seconds for which a job's message is held: RabbitMQ closes a channel that holds one for 30 minutes. By then the ledger knows it.
 LONGEST_HELD = 600.0
 CONFIRMED_WITHIN = 3.0  # seconds for a plain message of `.delay()`: an alarm of RabbitMQ blocks publishers for as long as it lasts
+STALLED = 5.0  # seconds
 NAMES = ("queue", "exchange", "source", "destination")
 
 
@@ -146,18 +147,41 @@ def look_after(consumer: Any) -> None:
         if getattr(request, "is_job", False) and is_old and not request.acknowledged:
             request.acknowledge()
     _follow_pauses(consumer)
-    _check_consumers(consumer.task_consumer)
+    _check_consumers(consumer)
 
 
-def _check_consumers(tasks: Any) -> None:
-    """Raise for a queue that was deleted and has lost us with it, whoever made it anew: the event loop connects again."""
-    for name in [queue.name for queue in tasks.queues if tasks.consuming_from(queue)]:
-        try:
-            count = tasks.channel.queue_declare(queue=name, passive=True).consumer_count
-        except exceptions.NotFound:
-            count = 0
-        if not count:
-            raise exceptions.RecoverableConnectionError(f"nobody consumes queue {name}: it was deleted")
+_suspected: set[str] = set()  # queues with messages of which none came, at the last look
+
+
+def _check_consumers(consumer: Any) -> None:
+    """Raise for a queue that was deleted and made anew: the event loop connects again.
+
+    Of a quorum queue RabbitMQ 3.10 does not tell: the new one keeps our consumer, and what it delivers is taken for what came
+    before. It takes two looks: a message that has just come to an idle worker is about to be taken.
+    """
+    global _suspected  # noqa: PLW0603  of the process' one consumer
+    tasks, before = consumer.task_consumer, _suspected
+    names = [queue.name for queue in tasks.queues if tasks.consuming_from(queue)]
+    _suspected = {name for name in names if _is_idle(consumer) and _brings_nothing(tasks.channel, name)}
+    if lost := _suspected & before:
+        _suspected = set()
+        raise exceptions.RecoverableConnectionError(
+            f"nothing comes out of queue {min(lost)}: was it deleted?"
+        )
+
+
+def _brings_nothing(channel: Any, queue: str) -> bool:
+    try:
+        found = channel.queue_declare(queue=queue, passive=True)
+    except exceptions.NotFound as error:
+        raise exceptions.RecoverableConnectionError(f"queue {queue} was deleted") from error
+    return bool(found.message_count) or not found.consumer_count
+
+
+def _is_idle(consumer: Any) -> bool:
+    """Tell whether a process is free, and nothing has come for a while."""
+    has_room = len(state.reserved_requests) < consumer.pool.num_processes
+    return has_room and time.monotonic() - worker_state.task_started_at > STALLED
 
 
 def _follow_pauses(consumer: Any) -> None:
