@@ -96,6 +96,7 @@ def test_what_happens_to_queues(faults):
 def test_what_happens_to_the_server(faults):
     """It is killed, blocks its publishers, freezes and loses its data: enqueueing is bounded, and each job is done once."""
     worker = faults.quick_worker()
+    time.sleep(5)  # a quorum queue that is made in the moment of a kill has no leader afterwards
     running = [tasks.work.enqueue(f"running-{number}", 4) for number in range(2)]
     faults.wait_for_start("running-1")
     tasks.work.enqueue_many(((f"waiting-{number}",), {}) for number in range(50))
