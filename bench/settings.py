@@ -6,6 +6,7 @@ from config.settings import *  # noqa: F403
 from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS, INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "bench"]
+OFFBEAT_API_TASKS = ["bench.tasks.nothing"]
 ROOT_URLCONF = "bench.urls"
 
 if os.environ.get("BENCH_LEVELS") == "none":  # a worker as it was before queues had levels

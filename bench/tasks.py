@@ -1,6 +1,7 @@
 """What the workers run: nothing, and noting when it began."""
 
 import time
+from urllib.request import urlopen
 
 from celery import shared_task
 
@@ -22,6 +23,13 @@ def nothing_of_djangos():
 def note_latency(sent_at, name):
     """Note the seconds since the task was enqueued."""
     broker.client().rpush(name, time.time() - sent_at)
+
+
+@shared_task
+def fetch(url):
+    """Wait for an answer, as most jobs of an I/O-bound queue do."""
+    with urlopen(url, timeout=60) as answer:  # noqa: S310  the benchmark's own
+        answer.read()
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.db import connection
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import include, path
 
 from bench import loop_views
 from bench.tasks import nothing
@@ -20,6 +20,7 @@ def enqueueing(request):
 
 
 urlpatterns = [
+    path("", include("offbeat.urls")),
     path("bare", bare),
     path("enqueueing", enqueueing),
     path("async/bare", loop_views.bare),

@@ -7,19 +7,21 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.utils import timezone
+
 from offbeat.api import scopes
 from offbeat.api.job_status import REQUEST, TOKEN
 from offbeat.api.open_tasks import find_task
 from offbeat.api.task_arguments import find_problems
 from offbeat.jobs import context, producer
 from offbeat.jobs.arguments import ArgumentError, encode_arguments
+from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from offbeat.api.shapes import WantedJob
     from offbeat.api.tokens import Bearer
-    from offbeat.jobs.models import Job
 
 LONGEST_KEY = 190  # characters: with its name space it is the key of a job, which may have 255
 
@@ -40,6 +42,9 @@ def enqueue(wanted: WantedJob, bearer: Bearer, idempotency_key: str | None) -> J
     call = _call(task, wanted, _key(bearer, idempotency_key), hashed)
     with context.adding(**{TOKEN: bearer.name}):
         job, is_new = producer.write(call)
+    if is_new:  # as it was written; to ask again would cost as much as the token
+        is_later = wanted.run_at is not None and wanted.run_at > timezone.now()
+        job.state = Job.State.PENDING if is_later else Job.State.PUBLISHED
     if not is_new and job.options.get(REQUEST) != hashed:
         detail = f"the Idempotency-Key has the job {job.id} of another request: use a new key for another task or arguments"
         raise ApiError(422, detail, [])

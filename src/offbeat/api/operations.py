@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003  ninja reads the hints
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
-from ninja import Header, NinjaAPI, Status
+from ninja import Header, NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.security import HttpBearer
@@ -20,10 +20,10 @@ from offbeat.api.enqueued import ApiError, enqueue
 from offbeat.api.job_status import TOKEN, describe_job, describe_receipt, seconds_to_wait
 from offbeat.api.shapes import (
     CronjobStatus,
+    JobReceipt,
     JobStatus,
     ProblemDetails,
     QueueStatus,
-    Receipt,
     WantedJob,
     WorkerStatus,
 )
@@ -134,27 +134,24 @@ def find_job(request: HttpRequest, job_id: UUID) -> Job:
     return job
 
 
-@api.post("jobs", response={202: Receipt} | errors_of(ENQUEUE_ERRORS), operation_id="enqueue_job")
+@api.post("jobs", response={202: JobReceipt} | errors_of(ENQUEUE_ERRORS), operation_id="enqueue_job")
 def enqueue_job(
     request: HttpRequest,
-    response: HttpResponse,
     wanted: WantedJob,
     idempotency_key: str | None = Header(None, alias="Idempotency-Key"),
 ) -> Any:
     """Enqueue a job. The same Idempotency-Key gives the job that exists, as long as the ledger keeps it."""
     job = enqueue(wanted, bearer_of(request), idempotency_key)
     found = describe_receipt(job)
-    response.headers["Location"] = found["status_url"]
-    return Status(202, found)
+    return JsonResponse(found, status=202, headers={"Location": found["status_url"]})
 
 
 @api.get("jobs/{uuid:job_id}", response={200: JobStatus} | errors_of(JOB_ERRORS), operation_id="get_job")
-def get_job(request: HttpRequest, response: HttpResponse, job_id: UUID) -> Any:
+def get_job(request: HttpRequest, job_id: UUID) -> Any:
     """How a job is. Retry-After says when to ask again, and is absent once it has finished."""
     job = find_job(request, job_id)
-    if not job.is_finished:
-        response.headers["Retry-After"] = str(seconds_to_wait(job))
-    return describe_job(job)
+    headers = {} if job.is_finished else {"Retry-After": str(seconds_to_wait(job))}
+    return JsonResponse(describe_job(job), headers=headers)
 
 
 @api.get("jobs/{uuid:job_id}/events", response=errors_of(JOB_ERRORS), operation_id="follow_job")

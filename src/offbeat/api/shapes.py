@@ -36,7 +36,7 @@ class WantedJob(Schema):
     not_after: Moment | None = None
 
 
-class Receipt(Schema):
+class JobReceipt(Schema):
     """A job that is in the ledger."""
 
     id: UUID
@@ -55,7 +55,7 @@ class JobProgress(Schema):
     total: int
 
 
-class JobStatus(Receipt):
+class JobStatus(JobReceipt):
     """How a job is."""
 
     attempt: int

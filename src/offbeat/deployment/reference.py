@@ -33,7 +33,8 @@ An editor that understands YAML schemas completes and checks the file while you 
 WORKERS = """\
 ## Two workers
 
-Jobs that compute need processes, and jobs that wait for other servers need threads. Give each kind a queue, and each queue a service:
+Jobs that compute need processes, and jobs that wait for other servers need threads. Give each kind a queue, and each
+queue a service:
 
 ```yaml
 services:
@@ -53,11 +54,13 @@ services:
 
 A task chooses its queue: `@shared_task(queue="io")`. [pools.md](pools.md) says which pool fits what.
 
-- `--concurrency` in the command is for one service. `WORKER_CONCURRENCY` is for all workers without it, or for those in `services:` of the variable.
-- Each process, thread or greenlet holds a connection to PostgreSQL, and each instance three more: 4 × (50 + 3) = 212 for `io`. `check_platform` compares the sum with
-  `connections`, if you set it.
+- `--concurrency` in the command is for one service. `WORKER_CONCURRENCY` is for all workers without it, or for those in
+  `services:` of the variable.
+- Each process, thread or greenlet holds a connection to PostgreSQL, and each instance three more. Four instances of `io` hold
+  212. `check_platform` compares the sum with `connections`, if you set it.
 - A thread costs no 110 MiB, so `memory` does not limit their number. Without `--concurrency` it does.
-- On Kubernetes, `export_platform kubernetes --keda prometheus` scales each worker by the depth of its queues and by how long the oldest job waits.
+- On Kubernetes, `export_platform kubernetes --keda prometheus` scales each worker by the depth of its queues and by how long
+  the oldest job waits.
 """
 RULES = """\
 ## Rules between keys
@@ -81,8 +84,8 @@ RULES = """\
 - A cronjob's command ends and returns its own exit code: no server, no `nohup`, no `sh -c`.
 - Celery Beat must not appear: the platform's cronjobs replace it.
 - PostgreSQL is 15 or newer, Redis 6.2 or newer, RabbitMQ 3.10 or newer. Older versions get no fixes, or lack what Celery needs.
-- Jobs need a broker: `redis` or `rabbitmq` among the resources, or `REDIS_URL` or `BROKER_URL` under `env` with a default or `required: true`. Amazon SQS
-  (`BROKER_URL=sqs://`) needs no resource.
+- Jobs need a broker: `redis` or `rabbitmq` among the resources, or `REDIS_URL` or `BROKER_URL` under `env` with a default or
+  `required: true`. Amazon SQS (`BROKER_URL=sqs://`) needs no resource.
 - A worker's [pool](pools.md) is prefork, threads, gevent or solo. `--autoscale` is refused.
 - A required or generated variable goes to every process: cronjobs and the release command read the same settings.
 
@@ -98,7 +101,7 @@ RULES = """\
 | `offbeat_deployment.E006` | a variable that the settings require and not every process gets, or no broker at all |
 | `offbeat_deployment.W007` | (a warning) a variable that nothing reads, and whose name is similar to one that is read |
 | `offbeat_deployment.E008` | more connections than a server's plan allows, if `connections` is set |
-| `offbeat_deployment.E009` | a worker's pool that is not supported, or lacks its package, in platform.yaml, the Procfile, a compose file or a variable |
+| `offbeat_deployment.E009` | a worker's pool that is not supported, or lacks its package: in a file, or by a variable |
 | `offbeat_deployment.E011` | `gunicorn` as a command, and a `WEB_CONCURRENCY` that it cannot read |
 
 It also runs the cronjobs' own checks, `offbeat_cronjobs.…`: commands without slots,

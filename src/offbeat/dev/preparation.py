@@ -15,7 +15,7 @@ from offbeat.dev.ports import LOOPBACK, is_free
 from offbeat.dev.refusal import RefusedError
 from offbeat.dev.stop_signals import undisturbed
 from offbeat.dev.with_servers import shell_code
-from offbeat.env import Environment
+from offbeat.env import Environment, redacted
 from offbeat.variables import redis_client, redis_url
 from offbeat.variables.certificate_authority import authority_file
 
@@ -77,12 +77,10 @@ def check_redis(environment: Mapping[str, str]) -> None:
         return  # the settings say it better
     except (redis.RedisError, OSError) as error:
         said = str(error).rstrip(".")
-        message = (
-            f"REDIS_URL ({at}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
-        )
+        message = f"REDIS_URL ({redacted(url)}) does not answer: {said}. Hint: unset it and DATABASE_URL for embedded servers."
         raise RefusedError(message, os.EX_UNAVAILABLE) from None
     if problem:
-        raise RefusedError(f"REDIS_URL ({at}) is a cluster. {problem}.", os.EX_CONFIG)
+        raise RefusedError(f"REDIS_URL ({redacted(url)}) is a cluster. {problem}.", os.EX_CONFIG)
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -25,8 +25,12 @@ OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project a
 # Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
+# The faults once more, by what a worker may have in place of Redis and of prefork: which of them hold there, they say themselves.
+AXES = (
+    ("OFFBEAT_TEST_BROKER", ("rabbitmq", "sqs")),
+    ("OFFBEAT_TEST_POOL", ("threads", "gevent")),
+)
 TWO = ("--numprocesses", "2", "--dist", "worksteal")
-BROKERS = ("rabbitmq",)  # whose faults are tried besides those of Redis; skipped where the server is missing
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -72,13 +76,17 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
 
 
 def core_sessions(options: Sequence[str]) -> list[Session]:
-    """Give the core's: the storm needs every CPU, so it is alone."""
+    """Give the core's: the storm needs every CPU, so it is alone; each other pool has its faults."""
     if options:
         return [Session("core", [str(CORE), *options])]
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
-        *(Session(name, [str(CORE / "faults"), *TWO], {"OFFBEAT_TEST_BROKER": name}) for name in BROKERS),
+        *(
+            Session(name, [str(CORE / "faults"), *TWO], {variable: name})
+            for variable, names in AXES
+            for name in names
+        ),
     ]
 
 

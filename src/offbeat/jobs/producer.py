@@ -143,7 +143,10 @@ class Call:
         return text
 
     def _moment(self, name: str) -> datetime | None:
-        """Return a time; refuse one that PostgreSQL stores and Python cannot read, as every page with the row would fail."""
+        """Return a time in UTC: PostgreSQL takes no zone that is 16 hours away.
+
+        Refuse one that PostgreSQL stores and Python cannot read, as every page with the row would fail.
+        """
         moment: datetime | None = getattr(self, name)
         if moment is None:
             return None
@@ -152,7 +155,7 @@ class Call:
                 moment.astimezone(UTC) + timedelta(days=zone)
         except OverflowError:
             raise ValueError(f"{self.task}: {name} is {moment}, and years go from 1 to 9999.") from None
-        return moment
+        return moment.astimezone(UTC)
 
 
 def enqueue(call: Call) -> Job:

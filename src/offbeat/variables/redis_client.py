@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kombu.connection import Connection
 
 OF_CLUSTER = (MovedError, AskError, ClusterCrossSlotError, ClusterDownError)
-SLOTS = "offbeat:slot-1", "offbeat:slot-2"  # two keys that nobody writes
+SLOTS = ["offbeat:slot-1", "offbeat:slot-2"]  # two keys that nobody writes
 
 
 def connect(at: Connection, **options: Any) -> redis.Redis:
@@ -80,7 +80,7 @@ def cluster_problem(client: redis.Redis) -> str:
     # A proxy before a cluster does not call itself one, and has no answer for two keys of different slots either.
     for ask in (
         lambda: client.info("cluster").get("cluster_enabled"),
-        lambda: client.sunion(*SLOTS) and False,
+        lambda: client.sunion(SLOTS) and False,
     ):
         try:
             is_cluster = bool(ask())

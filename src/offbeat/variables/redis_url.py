@@ -199,7 +199,8 @@ def _wrong_authority(
     scheme: str, options: dict[str, str], verify: bool | None, authority: str
 ) -> Iterator[str]:
     if authority and scheme not in SECURE:
-        yield f"REDIS_CA is for rediss://…, which is TLS; {scheme}://… is not."
+        right = " Write sentinels://…." if scheme in SENTINELS else ""
+        yield f"REDIS_CA is for rediss://…, which is TLS; {scheme}://… is not.{right}"
     if authority and verify is False:
         yield "REDIS_CA contradicts REDIS_TLS_VERIFY=false: remove one."
     if authority and options.get("ssl_ca_certs"):

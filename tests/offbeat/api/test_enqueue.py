@@ -33,6 +33,12 @@ def test_a_job_is_enqueued(program):
     assert job.context["api_token"] == "billing"
 
 
+def test_any_zone_is_taken(program):
+    """PostgreSQL knows none that is 16 hours away."""
+    assert program.enqueue(args=[7], run_at="2099-01-01T00:00:00+17:42").status_code == 202
+    assert f"{Job.objects.get().due_at:%Y-%m-%d %H:%M}" == "2098-12-31 06:18"
+
+
 def test_the_jobs_page_says_who(program, admin_client):
     """People find out which program it was."""
     job_id = program.enqueue(args=[7]).json()["id"]

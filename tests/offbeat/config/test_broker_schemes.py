@@ -36,7 +36,7 @@ def test_kafka_says_what_happened():
 
 def test_sqs_needs_its_library(monkeypatch):
     """Without it no process starts: the line names the extra."""
-    monkeypatch.setattr(sqs_url, "find_spec", lambda name: None)
+    monkeypatch.setattr(sqs_url, "find_spec", lambda _: None)
 
     with pytest.raises(ValueError, match="botocore is not installed: add the extra `sqs`"):
         broker_url.form("sqs://")

@@ -85,6 +85,7 @@ RIGHT = {
     "OFFBEAT_CRONJOBS_HEAL": "0",
     "ALERT_WEBHOOK_URL": f"https://hooks.example/{SECRET}",
     "OFFBEAT_ALERTS_QUEUE_AGE": "60",
+    "OFFBEAT_API_RATE": "20",
     "SENTRY_DSN": f"https://{SECRET}@sentry.example/1",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel.example:4318",
 }

@@ -151,6 +151,7 @@ def test_a_name_that_does_not_fit():
     ("url", "verify", "said"),
     [
         ("redis://h", None, "REDIS_CA is for rediss://…"),
+        ("sentinel://h", None, "sentinel://… is not. Write sentinels://…."),
         ("rediss://h", False, "REDIS_CA contradicts REDIS_TLS_VERIFY=false"),
         (f"rediss://h?ssl_ca_certs={__file__}", None, "ssl_ca_certs and REDIS_CA both name an authority"),
     ],

@@ -76,6 +76,22 @@ def test_where_a_database_is(variables, shown, is_here):
     assert str(redis) == "Redis at 127.0.0.1:6379"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown", "is_here"),
+    [
+        ("unix://:secret@/run/redis.sock", "Redis at a local socket", True),
+        ("valkeys://:secret@cache.example.com", "Redis at cache.example.com:6379", False),
+        ("sentinel://:secret@127.0.0.1:1,[::1]:2/0", "Redis at 127.0.0.1,::1:1,2", True),
+        ("sentinel://127.0.0.1;sentinel://:secret@10.0.0.7/0", "Redis at 127.0.0.1,10.0.0.7:26379", False),
+    ],
+)
+def test_where_a_redis_is(url, shown, is_here):
+    """One sentinel that is elsewhere is enough."""
+    _, found = named_servers(HERE | {"REDIS_URL": url})
+
+    assert (str(found), found.is_here) == (shown, is_here)
+
+
 @pytest.mark.parametrize(("there", "missing"), [("DATABASE_URL", "REDIS_URL"), ("REDIS_URL", "DATABASE_URL")])
 def test_one_of_the_two_is_refused(there, missing):
     """The message says what would be right."""

@@ -39,7 +39,7 @@ PROCESSES = (
 )
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
-    r"|does not have a task|do not know|is not supported|other than prefork"
+    r"|does not have a task|do not know|is not supported|that is not supported"
     r"|job's message|names another task|plain message of a task"
 )
 REDIS = (
@@ -60,10 +60,42 @@ REASONS = (
         "",
     ),
     Reason(
+        "threads or greenlets",
+        "Only the pools `threads` and `gevent` can have this fault.",
+        ("redis", *OTHER_BROKERS),
+        r"threads or greenlets dies|a thread or a greenlet|a greenlet computes",
+    ),
+    Reason(
         "PostgreSQL only",
         "Neither a broker nor a pool takes part. The test needs PostgreSQL and a command.",
         (*OTHER_BROKERS, *POOLS),
         RELEASES,
+    ),
+    Reason(
+        "no connection",
+        "SQS has no connection that could be cut. It is asked over HTTPS, and a request that fails is sent again.",
+        ("sqs",),
+        "a connection is closed",
+    ),
+    Reason(
+        "nothing like it",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        ("sqs",),
+        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+    ),
+    Reason(
+        "another name",
+        "Two deployments differ in the prefix of their queues. What one takes of another is found as any lost message.",
+        ("sqs",),
+        r"two deployments|copied database",
+    ),
+    Reason(
+        "ledger only",
+        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
+        ("sqs",),
+        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
+        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
+        r"|restarts while jobs run|every child of a worker ends",
     ),
     Reason(
         "same task code",
@@ -84,36 +116,10 @@ REASONS = (
         REDIS,
     ),
     Reason(
-        "no connection",
-        "SQS has no connection that could be cut. It is asked over HTTPS, and a request that fails is sent again.",
-        ("sqs",),
-        "a connection is closed",
-    ),
-    Reason(
         "same worker code",
         "Not run here. The worker's main process meets the fault, or its processes do. What follows is decided in PostgreSQL.",
         (*OTHER_BROKERS, *POOLS),
         rf"{PROCESSES}|{LEDGER}",
-    ),
-    Reason(
-        "nothing like it",
-        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
-        ("sqs",),
-        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
-    ),
-    Reason(
-        "another name",
-        "Two deployments differ in the prefix of their queues. One that takes the messages of another is found as any lost message.",
-        ("sqs",),
-        r"two deployments|copied database",
-    ),
-    Reason(
-        "ledger only",
-        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
-        ("sqs",),
-        r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
-        r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
-        r"|restarts while jobs run|every child of a worker ends",
     ),
     Reason(
         "before the pool",

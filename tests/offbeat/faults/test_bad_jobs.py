@@ -13,7 +13,10 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.fault("a job that crashes, leaks memory until it is killed, or never ends")
+@pytest.mark.pools("threads", "gevent")
+@pytest.mark.fault(
+    "a job that crashes, leaks memory until it is killed, or never ends", "a task passes its hard time limit"
+)
 @pytest.mark.parametrize(
     ("task", "reason"),
     [

@@ -26,6 +26,7 @@ ENDS = {
 }
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault(
     "a task ends with `SystemExit` (also `sys.exit(0)`), `KeyboardInterrupt`, `GeneratorExit`, `CancelledError` or `MemoryError`"
 )
@@ -88,6 +89,7 @@ def test_a_fork_in_a_transaction(faults, task, how):
     assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("an `on_commit` function of an `atomic` task raises an error")
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
@@ -105,6 +107,7 @@ def test_an_error_after_the_commit(faults):
     assert "on_commit_failed" in worker.output
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("a task does not close a transaction")
 def test_a_transaction_that_is_left_open(faults):
     """The task's changes are rolled back, and the job says so; the next jobs of its process are well."""
@@ -128,6 +131,7 @@ def test_a_transaction_that_is_left_open(faults):
         assert cursor.fetchone()[0] == 0
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("a task changes settings of its database session")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
@@ -142,6 +146,7 @@ def test_a_session_that_is_changed(faults, how):
     wait_until(lambda: faults.happened("plain"))
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("Redis restarts while jobs run")
 def test_time_limits_outlive_a_reconnect(faults):
     """Redis restarts while jobs run: their own limits and the global one hold, and the log tells of no job being terminated."""
@@ -171,6 +176,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")
 def test_deadlocks(faults):
     """Jobs that lock the same rows the other way round: each is done, once, and none is charged for giving way."""

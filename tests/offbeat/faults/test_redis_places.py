@@ -109,7 +109,7 @@ def test_a_cluster(faults, server, monkeypatch):
     assert released.stderr.splitlines()[-1].startswith(
         f"CommandError: Redis at {place} (REDIS_URL) is a cluster. {SENTENCE}"
     )
-    assert str(refused.value).startswith(f"REDIS_URL ({place}) is a cluster. {SENTENCE}")
+    assert str(refused.value).startswith(f"REDIS_URL (redis://{place}/0) is a cluster. {SENTENCE}")
     assert findings["Redis cluster"] == ("red", "cluster mode is on: messages do not reach a worker")
     assert "Traceback" not in worker.output + released.stderr
     assert Job.objects.get().state == "pending"

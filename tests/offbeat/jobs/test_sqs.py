@@ -30,7 +30,7 @@ def server(tmp_path_factory):
 
 def forget():
     """Forget what a process reads of its settings once."""
-    for each in (sqs_queues.prefix, sqs_queues.visibility_timeout, sqs_client._made):
+    for each in (sqs_queues.prefix, sqs_queues.visibility_timeout, sqs_client._made):  # noqa: SLF001
         each.cache_clear()
 
 

@@ -122,7 +122,7 @@ class AmqpLink:
         self.declared.add(queue)
 
     def send(self, queue: str, messages: Sequence[Any], *, mandatory: bool = True) -> None:
-        """Send, and return when each is confirmed. TimeoutError after `publish_timeout` without an answer, as during an alarm."""
+        """Send, and return when each is confirmed. No answer for `publish_timeout`, as during an alarm: TimeoutError."""
         self.returned, self.nacked = [], 0
         for message in messages:
             self.sent += 1
@@ -290,7 +290,7 @@ def counts() -> dict[str, int]:
 
 
 def take(entry: str, queue: str = "", raw: str = "") -> bool:
-    """Send a message back to its queue, then remove its entry, which is hidden meanwhile. Death in between: it comes twice."""
+    """Send a message back to its queue, then remove its entry, which nobody else sees meanwhile. Death between: it comes twice."""
     with _unreadable() as (link, found):
         one = next((each for each in found if _text(each.body) == entry), None)
         if one is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from celery import current_app
 from celery.worker import state
@@ -29,7 +29,7 @@ class TaskConsumer(Consumer):
     """
 
     def _receive_callback(self, message: Any) -> None:
-        message = self.channel.message_to_python(message)  # as kombu does it, later
+        message = cast("Any", self.channel).message_to_python(message)  # as kombu does it, later
         try:
             self._check(message)
             if _refuse_undurable(message):

@@ -47,7 +47,7 @@ ALONE = 2  # processes of one lane at a time
 
 
 @dataclass(eq=False)
-class Call:
+class LaneCall:
     """A message in the pool: what is to be called, and what is called when it has begun and ended."""
 
     id: str
@@ -78,8 +78,8 @@ class LanePool(BasePool):
         self.lock = threading.RLock()
         self.numbers = count(lanes.FIRST)
         self.processes: list[LaneProcess] = []
-        self.running: dict[int, Call] = {}  # by lane
-        self.waiting: deque[Call] = deque()
+        self.running: dict[int, LaneCall] = {}  # by lane
+        self.waiting: deque[LaneCall] = deque()
         self.suspects: set[str] = set()  # ids of calls that have died together
         self.is_closed = False
         lanes_of_worker.pool = self
@@ -102,10 +102,10 @@ class LanePool(BasePool):
         timeout: float | None = None,
         correlation_id: str = "",
         **_: Any,
-    ) -> Call:
+    ) -> LaneCall:
         soft = self.options.get("soft_timeout") if soft_timeout is None else soft_timeout
         hard = self.options.get("timeout") if timeout is None else timeout
-        call = Call(
+        call = LaneCall(
             correlation_id,
             target,
             tuple(args),
@@ -205,7 +205,7 @@ class LanePool(BasePool):
                 continue
             self._begin(call, process)
 
-    def _begin(self, call: Call, process: LaneProcess) -> None:
+    def _begin(self, call: LaneCall, process: LaneProcess) -> None:
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
         self.running[call.lane] = call
         process.calls += 1
@@ -213,7 +213,7 @@ class LanePool(BasePool):
         self._send(call, Run(call.lane, call.id, call.target, call.arguments))
 
     @staticmethod
-    def _send(call: Call, frame: Any) -> None:
+    def _send(call: LaneCall, frame: Any) -> None:
         assert call.process is not None  # noqa: S101  it runs
         with suppress(OSError):  # the process has died: the next turn sees it
             call.process.channel.send(frame)
@@ -285,7 +285,7 @@ class LanePool(BasePool):
                 lanes.living.difference_update(process.numbers)
                 self._tell_of_death(self._calls_of(process), how)
 
-    def _tell_of_death(self, lost: list[Call], how: str) -> None:
+    def _tell_of_death(self, lost: list[LaneCall], how: str) -> None:
         was_doomed = any(call.doom for call in lost)
         for call in lost:
             del self.running[call.lane]
@@ -299,7 +299,7 @@ class LanePool(BasePool):
                     self.suspects.add(call.id)
                 self._fail(call, LaneError(how), call.on_failure)
 
-    def _calls_of(self, process: LaneProcess) -> list[Call]:
+    def _calls_of(self, process: LaneProcess) -> list[LaneCall]:
         return [call for call in self.running.values() if call.process is process]
 
     def _enforce_limits(self, now: float) -> None:
@@ -313,7 +313,7 @@ class LanePool(BasePool):
                 self._post(call.on_timeout, True, call.soft)
 
     @staticmethod
-    def _doom(call: Call, tell: Callable[[], None]) -> None:
+    def _doom(call: LaneCall, tell: Callable[[], None]) -> None:
         if call.doom is None and call.process:
             call.doom, call.doomed_since, call.process.is_retiring = tell, time.monotonic(), True
 
@@ -336,7 +336,7 @@ class LanePool(BasePool):
         except type(error):
             return ExceptionInfo()
 
-    def _fail(self, call: Call, error: Exception, tell: Callable[..., Any]) -> None:
+    def _fail(self, call: LaneCall, error: Exception, tell: Callable[..., Any]) -> None:
         self._post(tell, self._fail_info(error))
 
     def _post(self, act: Callable[..., Any], *values: Any) -> None:

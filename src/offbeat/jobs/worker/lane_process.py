@@ -6,6 +6,7 @@ Gevent replaces parts of Python before anything else is imported: that is no pro
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -20,6 +21,8 @@ from offbeat.jobs.worker.lane_channel import Channel, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
 
 GREENLETS = Path(__file__).with_name("lane_greenlets.py")
 
@@ -70,8 +73,11 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
         for each in others:  # else they would not notice the end of the main process
             each.channel.close()
         serve(Channel(theirs), _setup(numbers, hostname), app)
-    finally:
         os._exit(os.EX_OK)
+    except BaseException:
+        logger.exception("the process of the pool's threads failed", extra={"action": "pool_failed"})
+    finally:
+        os._exit(os.EX_SOFTWARE)
 
 
 def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:

@@ -62,9 +62,8 @@ class LaneThread(threading.Thread):
 
 def serve(channel: Channel, setup: Setup, app: Any) -> None:
     """Run lanes until the main process says that it is enough, or is gone; then end this process."""
-    current_process().name = (
-        name  # not "MainProcess": what cannot be recorded ends the process, and not the worker
-    )
+    # Not "MainProcess": what cannot be recorded ends the process, and not the worker.
+    current_process().name = setup.name
     process_initializer(app, setup.hostname)
     threads = {number: LaneThread(number, setup.worker, channel) for number in setup.numbers}
     for each in threads.values():

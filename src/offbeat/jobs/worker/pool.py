@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import Any, NoReturn
 
 from celery import bootsteps, concurrency
@@ -35,19 +34,19 @@ class PoolChoice(bootsteps.Step):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         found = path(worker.pool_cls)
-        if problem := _problem(found, worker.pool_cls) or (NO_AUTOSCALE if kwargs.get("autoscale") else ""):
+        if problem := _problem(found, worker) or (NO_AUTOSCALE if kwargs.get("autoscale") else ""):
             refuse(problem)
         if found in LANES:
             use_lanes()
             worker.pool_cls = concurrency.get_implementation(LANES[found])
 
 
-def _problem(found: str, pool: Any) -> str:
-    if found == SOLO and threading.current_thread() is not threading.main_thread():
+def _problem(found: str, worker: Any) -> str:
+    if type(worker).__module__.startswith("celery.contrib.testing"):  # it runs in a thread of the test
         return f"the worker's pool is {found}, and not in the main thread. Hint: {IN_TESTS}"
     if found == "celery.concurrency.gevent:TaskPool" or _is_patched():
         return PATCHED if _is_patched() else ""
-    if found in (SOLO, *LANES, *LANES.values()) or is_prefork(pool):
+    if found in (SOLO, *LANES, *LANES.values()) or is_prefork(worker.pool_cls):
         return ""
     return f"the worker's pool is {found}, which is not supported. Hint: {pools.HINT}; {IN_TESTS}"
 
@@ -66,7 +65,7 @@ def use_lanes() -> None:
 
 def is_solo(worker: Any) -> bool:
     """Tell whether tasks run in the main thread of the worker itself."""
-    return path(worker.pool_cls) == SOLO
+    return path(type(worker.pool)) == SOLO
 
 
 def is_prefork(pool: Any) -> bool:

@@ -220,6 +220,22 @@ async def wait_async_long(label):
 
 
 @shared_task
+def query_for_a_second(label):
+    query_for(1)
+    note(label, "done")
+
+
+@shared_task
+def compute(label, seconds):
+    """Never wait: where greenlets run, no other does."""
+    note(label, "start")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pass
+    note(label, "done")
+
+
+@shared_task
 def query_long(label):
     note(label, "start")
     query_for(300)

@@ -346,7 +346,8 @@ def test_every_task_can_be_done(maintenance):
 
     assert [task.name for task in thread.tasks] == [
         "heartbeat file", "heartbeat", "relay", "refused jobs", "pauses", "cancels", "dead children",
-        "lost workers", "loss token", "lost messages", "late jobs", "unknown jobs", "batches", "free keys", "stuck consumer",
+        "lost workers", "loss token", "lost messages", "late jobs", "unknown jobs", "batches",
+        "known code", "free keys", "stuck consumer",
     ]  # fmt: skip
     for task in thread.tasks:
         task.act()

@@ -14,5 +14,5 @@ def test_celerys_worker_for_tests_is_refused(capsys):
 
     assert ended.value.code == os.EX_CONFIG
     error = capsys.readouterr().err
-    assert "should be prefork" in error
+    assert "not in the main thread" in error
     assert "in a test call run_jobs() of offbeat.jobs.testing" in error

@@ -1,0 +1,127 @@
+"""Workers whose pool is threads or greenlets: what a thread cannot do by itself, the process of all of them does."""
+
+from __future__ import annotations
+
+import pytest
+
+from offbeat.jobs.models import Job
+from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.polling import stays, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.pools("threads", "gevent", only=True)]
+
+
+def lanes_process(worker):
+    (process,) = worker.children()
+    return process
+
+
+@pytest.mark.fault("a task passes its hard time limit", "a task catches the soft time limit and cleans up")
+def test_what_one_worker_does(faults):
+    """Many at a time in one process: soft limits, clean-ups and a hang; nothing is lost, and nothing is done twice."""
+    worker = faults.quick_worker("--concurrency", "20")
+    first = lanes_process(worker).pid
+    companions = [tasks.work.enqueue(f"beside {number}", 1) for number in range(10)]
+    long = tasks.work.enqueue("long", 20)
+    hung = tasks.never_end.using(key="hung").enqueue("hung")
+    Job.objects.filter(pk=hung.pk).update(max_attempts=1)
+    asleep = tasks.pass_the_soft_limit.enqueue("soft", 60)
+    cleaned = tasks.clean_up.enqueue("clean")
+
+    assert "hard time limit of 2 s exceeded" in faults.wait_for_state(hung, "dead", 60).reason
+    found = [faults.wait_for_state(job, "dead", 60).reason for job in (asleep, cleaned)]
+    assert [reason.partition(":")[0] for reason in found] == 2 * ["SoftTimeLimitExceeded"]
+    assert faults.happened("clean", "cleaned") == 1
+    faults.wait_for_all(90)
+    for job in companions:
+        job.refresh_from_db()
+    assert {(job.state, job.attempt) for job in companions} == {("succeeded", 1)}
+    long.refresh_from_db()
+    assert (long.state, long.crashes, {entry["outcome"] for entry in long.history}) == (
+        "succeeded",
+        0,
+        {"handed back"},
+    )
+    assert worker.is_running
+    assert lanes_process(worker).pid != first
+    assert faults.repeated() == []
+
+
+@pytest.mark.fault(
+    "a worker's process of threads or greenlets dies with several jobs", "a pool child is killed"
+)
+def test_a_killed_process_of_many(faults):
+    """Its jobs run again: one that kills its process does so alone the next time, and the others are counted once."""
+    faults.quick_worker("--concurrency", "10")
+    others = [tasks.work.enqueue(f"beside {number}", 3) for number in range(5)]
+    for number in range(len(others)):
+        faults.wait_for_start(f"beside {number}")
+    poison = tasks.kill_itself.enqueue("poison")
+
+    assert faults.wait_for_state(poison, "dead", 90).crashes == 5
+    faults.wait_for_all(60)
+
+    assert faults.happened("poison", "start") == 5
+    assert max(Job.objects.filter(state="succeeded").values_list("crashes", flat=True)) == 1
+    assert Job.objects.filter(state="succeeded").count() == len(others)
+    assert faults.repeated() == []
+
+
+@pytest.mark.fault("a thread or a greenlet is gone, and its job is not")
+def test_a_job_that_nobody_runs(faults):
+    """A job that the ledger knows as running here, and the pool does not, is due again: the worker's own books say so."""
+    faults.quick_worker()
+    job = tasks.work.enqueue("known", 1)
+    running = faults.wait_for_state(job, "running")
+    faults.wait_for_state(job, "succeeded")
+    lost = tasks.work.using(run_at=running.created_at.replace(year=2199)).enqueue("lost")
+
+    Job.objects.filter(pk=lost.pk).update(
+        state="running", worker=running.worker, pid=running.pid, attempt=1, started_at=running.started_at
+    )
+
+    assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == "its process no longer exists"
+
+
+@pytest.mark.fault("a message is delivered twice, even at the same moment")
+def test_a_duplicate_message(faults):
+    """A second message of a job that another thread of the same worker runs starts nothing."""
+    faults.quick_worker()
+    job = tasks.work.enqueue("once", 3)
+    faults.wait_for_start("once")
+    Job.objects.filter(pk=job.pk).update(state="pending")
+    wait_until(lambda: Job.objects.get(pk=job.pk).published_at != job.published_at)
+    Job.objects.filter(pk=job.pk).update(state="running")
+
+    faults.wait_for_state(job, "succeeded")
+
+    stays(lambda: faults.happened("once", "start") == 1, seconds=2)
+
+
+@pytest.mark.fault("a greenlet computes for long, so no other greenlet of its process runs")
+def test_a_task_that_lets_nobody_else_run(faults):
+    """A greenlet that computes keeps the others waiting, and not the worker: it beats, and nobody takes its jobs."""
+    worker = faults.quick_worker()
+    job = tasks.compute.enqueue("compute", 8)  # longer than a heartbeat may be late
+    faults.wait_for_start("compute")
+    faults.quick_worker()
+
+    assert faults.wait_for_state(job, "succeeded", 60).attempt == 1
+    assert "is lost" not in worker.output
+
+
+def test_connections_are_bounded_and_returned(faults):
+    """One session a thread at most, and none of those that have had nothing to do for a while."""
+    faults.quick_worker("--concurrency", "20")
+    tasks.query_for_a_second.enqueue_many(((f"{number}",), {}) for number in range(40))
+    faults.wait_for_all()
+
+    with faults.postgres.connect() as server:
+        ask = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^offbeat [0-9a-f-]+ 1[0-9]{7}$'"
+        )
+        assert server.execute(ask).fetchone()[0] <= 20
+        wait_until(lambda: server.execute(ask).fetchone()[0] == 0)
+    waits = Effect.objects.filter(what="done").count()
+    assert waits == 40
