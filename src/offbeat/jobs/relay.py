@@ -236,7 +236,9 @@ def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
     try:
         publish(batch)
     except broker.BrokerAwayError as error:
-        logger.warning("%d jobs wait for Redis: %s", len(batch), error, extra={"action": "publish_deferred"})
+        logger.warning(
+            "%d jobs wait for %s: %s", len(batch), broker.name(), error, extra={"action": "publish_deferred"}
+        )
 
 
 def execute_claim(statement: str, *values: Any) -> list[ClaimedJob]:

@@ -12,10 +12,12 @@ import pytest
 from django.utils import timezone
 
 from offbeat.jobs import broker, loss_token, unreadable_store
+from offbeat.jobs.brokers import amqp as amqp_broker
 from offbeat.jobs.brokers.amqp import arguments, message_of, named
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.brokers("rabbitmq", only=True)]
@@ -96,6 +98,7 @@ def test_what_happens_to_queues(faults):
 def test_what_happens_to_the_server(faults):
     """It is killed, blocks its publishers, freezes and loses its data: enqueueing is bounded, and each job is done once."""
     worker = faults.quick_worker()
+    time.sleep(5)  # a quorum queue that is made in the moment of a kill has no leader afterwards
     running = [tasks.work.enqueue(f"running-{number}", 4) for number in range(2)]
     faults.wait_for_start("running-1")
     tasks.work.enqueue_many(((f"waiting-{number}",), {}) for number in range(50))
@@ -176,3 +179,18 @@ def is_there():
         return broker.ping()
     except broker.errors():
         return False
+
+
+def test_classic_queues_know_all_priorities(faults, monkeypatch):
+    """With BROKER_QUEUE_TYPE=classic the most urgent job is next, of jobs and plain messages, whenever it came."""
+    monkeypatch.setattr(amqp_broker, "is_quorum", lambda: False)
+    amqp_broker.links.close()  # links remember what they have declared
+    for priority in (-100, -50, -10, 0, 10, 50, 100):
+        tasks.work.using(priority=priority).enqueue(f"{priority}")
+
+    faults.quick_worker(WORKER_CONCURRENCY="1", BROKER_QUEUE_TYPE="classic")
+    faults.wait_for_all()
+
+    begun = Effect.objects.filter(what="start").order_by("pk").values_list("label", flat=True)
+    assert list(begun) == ["100", "50", "10", "0", "-10", "-50", "-100"]
+    amqp_broker.links.close()

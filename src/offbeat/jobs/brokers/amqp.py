@@ -182,6 +182,12 @@ class AmqpLinks:
         link.connection.collect()
         return found
 
+    def close(self) -> None:
+        """Forget the links that are kept, and what they have declared."""
+        with self.lock:
+            while self.idle:
+                self.idle.pop().connection.collect()
+
 
 links = AmqpLinks()
 
@@ -193,8 +199,11 @@ def ping() -> bool:
 
 
 def push(queue: str, batch: Sequence[str], *, in_front: bool) -> bool:
-    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments."""
-    messages = [message_of(each) for each in batch]
+    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments.
+
+    RabbitMQ has no front: what should be there, the last one first, is sent in that order, behind what waits.
+    """
+    messages = [message_of(each) for each in (reversed(batch) if in_front else batch)]
     try:
         links.call(lambda link: link.publish(queue, messages))
     except REFUSED:
