@@ -105,7 +105,7 @@ CLAIM_THESE = f"""
 # What was published before Redis lost its data; never dated back, or it would be taken again.
 CLAIM_LOST = f"""
     {PUBLISHED}
-    UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
+    UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: the broker lost its data'
     WHERE id = ANY (ARRAY(
         SELECT lost.id FROM (SELECT * FROM waiting ORDER BY priority DESC) AS waiting CROSS JOIN LATERAL (
             SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND queue = waiting.queue
@@ -236,7 +236,9 @@ def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:
     try:
         publish(batch)
     except broker.BrokerAwayError as error:
-        logger.warning("%d jobs wait for %s: %s", len(batch), broker.name(), error, extra={"action": "publish_deferred"})
+        logger.warning(
+            "%d jobs wait for %s: %s", len(batch), broker.name(), error, extra={"action": "publish_deferred"}
+        )
 
 
 def execute_claim(statement: str, *values: Any) -> list[ClaimedJob]:
