@@ -99,7 +99,9 @@ if IS_SQS:
         "visibility_timeout": VISIBILITY_TIMEOUT,
     }
 # Quorum queues are replicated; classic ones know all priorities.
-BROKER_QUEUE_TYPE = env.parsed("BROKER_QUEUE_TYPE", choice(["quorum", "classic"], {}), "quorum")
+BROKER_QUEUE_TYPE = env.parsed(
+    "BROKER_QUEUE_TYPE", choice(["quorum", "classic"], {"QUORUM": "quorum", "CLASSIC": "classic"}), "quorum"
+)
 if BROKER_URL.startswith("amqp"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{REDIS_PREFIX}:",  # of queues and exchanges

@@ -16,6 +16,12 @@ CONTENT_TYPE = "application/problem+json"
 # Only the API's own: a project may have other addresses below /api/.
 API_PATH = re.compile(r"/api/(?:jobs|queues|workers|cronjobs|openapi\.json)(?:/|\Z)")
 
+NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110's names, which Python has from 3.13 on
+
+
+def title_of(status: int) -> str:
+    return NEWER.get(status) or HTTPStatus(status).phrase
+
 
 def is_api(path: str) -> bool:
     return API_PATH.match(path) is not None
@@ -25,7 +31,7 @@ def describe_problem(
     status: int, detail: str, errors: Sequence[Mapping[str, str]] | None = None
 ) -> dict[str, Any]:
     """Return the body; `errors` are those of single values, each with a JSON pointer and a detail."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": title_of(status), "status": status, "detail": detail}
     return body if errors is None else body | {"errors": list(errors)}
 
 

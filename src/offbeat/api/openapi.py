@@ -9,7 +9,7 @@ from offbeat.api import scopes
 from offbeat.api.open_tasks import open_tasks
 from offbeat.api.operations import api
 from offbeat.api.task_arguments import schema_of
-from offbeat.problem import CONTENT_TYPE
+from offbeat.problem import CONTENT_TYPE, title_of
 
 WANTED_JOB = "WantedJob"
 STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
@@ -26,6 +26,7 @@ def describe(granted: list[str]) -> dict[str, Any]:
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
+                    response["description"] = title_of(int(status))
                     response["content"] = {CONTENT_TYPE: response["content"].pop("application/json")}
     events = document["paths"]["/api/jobs/{job_id}/events"]["get"]["responses"]
     events["200"] = {"description": "Events until the job has finished", "content": STREAM}

@@ -12,11 +12,13 @@ import pytest
 from django.utils import timezone
 
 from offbeat.jobs import broker, loss_token, unreadable_store
+from offbeat.jobs.brokers import amqp as amqp_broker
 from offbeat.jobs.brokers.amqp import arguments, message_of, named
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.proxy import Proxy
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.brokers("rabbitmq", only=True)]
@@ -204,3 +206,18 @@ def is_there():
         return broker.ping()
     except broker.errors():
         return False
+
+
+def test_classic_queues_know_all_priorities(faults, monkeypatch):
+    """With BROKER_QUEUE_TYPE=classic the most urgent job is next, of jobs and plain messages, whenever it came."""
+    monkeypatch.setattr(amqp_broker, "is_quorum", lambda: False)
+    amqp_broker.links.close()  # links remember what they have declared
+    for priority in (-100, -50, -10, 0, 10, 50, 100):
+        tasks.work.using(priority=priority).enqueue(f"{priority}")
+
+    faults.quick_worker(WORKER_CONCURRENCY="1", BROKER_QUEUE_TYPE="classic")
+    faults.wait_for_all()
+
+    begun = Effect.objects.filter(what="start").order_by("pk").values_list("label", flat=True)
+    assert list(begun) == ["100", "50", "10", "0", "-10", "-50", "-100"]
+    amqp_broker.links.close()

@@ -182,6 +182,12 @@ class AmqpLinks:
         link.connection.collect()
         return found
 
+    def close(self) -> None:
+        """Forget the links that are kept, and what they have declared."""
+        with self.lock:
+            while self.idle:
+                self.idle.pop().connection.collect()
+
 
 links = AmqpLinks()
 
