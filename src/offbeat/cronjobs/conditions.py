@@ -14,6 +14,7 @@ from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import Slot
 from offbeat.cronjobs.outcomes import EARLY
 from offbeat.cronjobs.words import counted, duration, stamp
+from offbeat.jobs import broker
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ NOT_FIRED = ConditionKind(
     "overdue",
     "check the platform's cron: python manage.py export_platform <platform> prints what it needs",
 )
-NOT_PUBLISHED = ConditionKind("not_published", Severity.ERROR, "not published", "is Redis down, or full?")
+NOT_PUBLISHED = ConditionKind(
+    "not_published", Severity.ERROR, "not published", "is the broker down, or full?"
+)
 NOT_STARTED = ConditionKind(
     "not_started", Severity.ERROR, "not started", "is a worker running that consumes its queue?"
 )
@@ -125,7 +128,7 @@ def not_published(evidence: Evidence, slot: PastSlot) -> str:
     is_waiting = slot.state == Job.State.PENDING and not slot.attempt and slot.published_at is None
     late = evidence.now - slot.due_at if slot.due_at and is_waiting else timedelta(0)
     return (
-        f"its job is not in Redis after {duration(late)}"
+        f"its job is not in {broker.name()} after {duration(late)}"
         if late.total_seconds() > conf().unpublished_after
         else ""
     )

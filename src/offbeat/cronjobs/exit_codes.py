@@ -44,7 +44,7 @@ HELD_TEXT = {
 UNMIGRATED_TEXT = (
     "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
 )
-UNPUBLISHED_TEXT = "recorded; Redis is down: nothing is lost, a worker publishes it when Redis is back"
+UNPUBLISHED_TEXT = "recorded; the broker is down: nothing is lost, a worker publishes it later"
 LOST_SIGHT_TEXT = (
     "recorded; then PostgreSQL went down: nothing is lost, a worker publishes what is not published"
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 
-from offbeat.jobs import code, queries, queue_names, relay, sql
+from offbeat.jobs import broker, code, queries, queue_names, relay, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import PAUSED, Job, Pause, Worker
 from offbeat.jobs.tasks_backend import registry
@@ -116,8 +116,9 @@ RELEASED = f"""
     SELECT reason FROM held WHERE reason IS NOT NULL
         AND NOT EXISTS (SELECT FROM offbeat_jobs_pause WHERE %s || kind || ' ' || name = held.reason)
 """  # noqa: S608  constants
-# Of a task: the longest due first, behind what waits in the queue. Of a queue: in front of it, where they were taken from, with
-# the time that they have had there (what is older than the oldest message is taken for lost), the last of them first.
+# Of a task, and where messages cannot be put in front: the longest due first, behind what waits in the queue. Of a queue: in front
+# of it, where they were taken from, with the time that they have had there (what is older than the oldest message is taken for
+# lost), the last of them first.
 CLAIM = f"""
     UPDATE offbeat_jobs_job SET state = 'published', reason = '', published_at = {{published_at}} WHERE id IN (
         SELECT id FROM offbeat_jobs_job WHERE {IS_PAUSED} AND reason = %s
@@ -140,14 +141,19 @@ def release() -> int:
 
 
 def _release(reason: str) -> int:
-    is_queue = reason.removeprefix(PAUSED).startswith(f"{Pause.Kind.QUEUE} ")
-    statement = CLAIM_OF_QUEUE if is_queue else CLAIM_OF_TASK
+    in_front = has_front() and reason.removeprefix(PAUSED).startswith(f"{Pause.Kind.QUEUE} ")
+    statement = CLAIM_OF_QUEUE if in_front else CLAIM_OF_TASK
 
     def claim() -> list[ClaimedJob]:
         found = relay.execute_claim(statement, reason, conf().relay_batch)
-        return sorted(found, key=_age, reverse=is_queue)
+        return sorted(found, key=_age, reverse=in_front)
 
-    return relay.publish_batches(claim, in_front=is_queue)[0]
+    return relay.publish_batches(claim, in_front=in_front)[0]
+
+
+def has_front() -> bool:
+    """Tell whether messages can be put in front of those that wait: only a list of Redis' has a front."""
+    return broker.has_redis()
 
 
 def _age(job: ClaimedJob) -> tuple[Any, ...]:

@@ -105,7 +105,7 @@ CLAIM_THESE = f"""
 # What was published before Redis lost its data; never dated back, or it would be taken again.
 CLAIM_LOST = f"""
     {PUBLISHED}
-    UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: Redis lost its data'
+    UPDATE offbeat_jobs_job SET published_at = greatest(now(), %s), reason = 'published again: the broker lost its data'
     WHERE id = ANY (ARRAY(
         SELECT lost.id FROM (SELECT * FROM waiting ORDER BY priority DESC) AS waiting CROSS JOIN LATERAL (
             SELECT id FROM offbeat_jobs_job WHERE state = 'published' AND queue = waiting.queue

@@ -29,8 +29,8 @@ POSTGRES_DOWN = ConditionKind(
     "check the platform's page of the database, and DATABASE_URL", "patience",
 )  # fmt: skip
 REDIS_DOWN = ConditionKind(
-    "redis_down", Severity.ERROR, "Redis is down",
-    "check the platform's page of Redis, and REDIS_URL", "patience",
+    "redis_down", Severity.ERROR, "broker is down",
+    "check the platform's page of it, and REDIS_URL or BROKER_URL", "patience",
 )  # fmt: skip
 NO_WORKER = ConditionKind(
     "no_worker", Severity.ERROR, "no worker",
@@ -41,7 +41,11 @@ SILENT_WORKER = ConditionKind(
     "nothing, if it no longer exists: others run its jobs; otherwise check its log and its machine", "patience",
 )  # fmt: skip
 WORKER_WITHOUT_REDIS = ConditionKind(
-    "worker_without_redis", Severity.WARNING, "cannot reach Redis", "can it reach REDIS_URL?", "patience"
+    "worker_without_redis",
+    Severity.WARNING,
+    "cannot reach the broker",
+    "can it reach REDIS_URL, or BROKER_URL?",
+    "patience",
 )
 UNCONSUMED_QUEUE = ConditionKind(
     "unconsumed_queue", Severity.ERROR, "no worker consumes the queue",

@@ -19,7 +19,7 @@ with bounded_time("weekly-digest", 0.2) as watchdog:
         (
             "watchdog.note_commit()",
             75,
-            "recorded; Redis is down: nothing is lost, a worker publishes it when Redis is back",
+            "recorded; the broker is down: nothing is lost, a worker publishes it later",
         ),
     ],
 )

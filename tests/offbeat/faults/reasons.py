@@ -30,7 +30,7 @@ TASKS = (
     r"|a deadlock|a job that|refuses the end"
 )
 ANY_POOL = (
-    r"of another database|on_commit|`retry\(|in serializable|`concurrency_key`|generator|WorkerLostError"
+    r"of another database|on_commit|`retry\(|in serializable|`concurrency_key`|generator|WorkerLostError|sets an alarm"
     r"|refuses the end|close a transaction|settings of its database|a deadlock"
 )
 PROCESSES = (
@@ -39,7 +39,7 @@ PROCESSES = (
 )
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
-    r"|does not have a task|do not know|is not supported|that is not supported"
+    r"|does not have a task|do not know|is not supported|that is not supported|kills the whole worker"
     r"|job's message|names another task|plain message of a task"
 )
 REDIS = (
@@ -99,13 +99,13 @@ REASONS = (
     ),
     Reason(
         "same task code",
-        "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
+        "The code that runs a task and records its end is the same function call in each of them. It sees no broker and no pool.",
         OTHER_BROKERS,
         TASKS,
     ),
     Reason(
         "same task code",
-        "Not run here. The code that runs a task and records its end knows neither the broker nor the pool.",
+        "The code that runs a task and records its end is the same function call in each of them. It sees no broker and no pool.",
         POOLS,
         ANY_POOL,
     ),

@@ -52,7 +52,7 @@ def test_redis_away(faults):
     job = faults.wait_for_state(before, "succeeded", seconds=10)
 
     assert fired.returncode == os.EX_TEMPFAIL
-    assert "recorded; Redis is down: nothing is lost" in fired.stdout
+    assert "recorded; the broker is down: nothing is lost" in fired.stdout
     assert before.attempt == 0
     assert (job.attempt, Slot.objects.get(outcome="enqueued").job_id) == (1, job.pk)
 

@@ -52,6 +52,7 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
+@pytest.mark.pools("threads", "gevent")
 @pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
 def test_a_process_that_a_task_forked(faults, how):

@@ -17,6 +17,7 @@ from offbeat.jobs.brokers.amqp import arguments, message_of, named
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import stays, wait_until
 
@@ -155,6 +156,32 @@ def test_a_queue_of_another_type(faults, caplog):
             named("default"), durable=True, auto_delete=False, arguments=arguments()
         ).message_count
         channel.queue_delete(named("mail"))
+
+
+@pytest.mark.fault("a connection is closed, or half open, while a job runs")
+def test_a_connection_goes_bad(faults):
+    """A worker behind a half-open one consumes again by itself; one that closes makes no second copy of a job that runs."""
+    proxy = Proxy(faults.carrier.url)
+    worker = faults.quick_worker(BROKER_URL=proxy.url)
+    running = tasks.work.enqueue("running", 2)
+    faults.wait_for_start("running")
+    proxy.go_silent()
+    faults.wait_for_state(running, "succeeded")
+    tasks.work.enqueue("swallowed")
+    faults.wait_for_all()
+
+    job = tasks.work.enqueue("cut", 4)
+    tasks.work.delay("plain", 4)
+    faults.wait_for_start("cut")
+    faults.wait_for_start("plain")
+    proxy.cut()
+    faults.wait_for_start("plain", times=2)  # its first copy was ended
+    wait_until(lambda: faults.happened("plain"))
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert faults.happened("cut", "start") == 1
+    assert faults.repeated() == []
+    assert worker.stop() == 0
 
 
 def test_a_message_of_nobody(faults):

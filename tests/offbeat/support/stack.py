@@ -60,6 +60,7 @@ class Stack:
 
     def worker(self, *arguments, **environment) -> Running:
         """Start the worker of platform.yaml for the default queue; returns when it consumes."""
+        wait_until(self._knows_no_dead_consumer)
         consuming = self.consumers()
         service = worker_service()
         pool = [] if POOL == "prefork" else ["--pool", POOL]
@@ -151,6 +152,11 @@ class Stack:
             return servers.other_broker.consumers()
         with self.redis.connect() as client:
             return {each["id"] for each in client.client_list() if each["cmd"] == "brpop"}
+
+    def _knows_no_dead_consumer(self) -> bool:
+        """Tell whether the broker has noticed who was killed: RabbitMQ only counts consumers, and the next one would not show."""
+        living = sum(each.is_running for each in self.running)
+        return not servers.other_broker or len(self.consumers()) <= living
 
     def _wait_for(self, process, is_ready, seconds=30):
         wait_until(lambda: not process.is_running or is_ready(), seconds)

@@ -199,11 +199,8 @@ def ping() -> bool:
 
 
 def push(queue: str, batch: Sequence[str], *, in_front: bool) -> bool:
-    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments.
-
-    RabbitMQ has no front: what should be there, the last one first, is sent in that order, behind what waits.
-    """
-    messages = [message_of(each) for each in (reversed(batch) if in_front else batch)]
+    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments."""
+    messages = [message_of(each) for each in batch]
     try:
         links.call(lambda link: link.publish(queue, messages))
     except REFUSED:

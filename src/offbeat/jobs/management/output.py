@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from offbeat.jobs import broker
 from offbeat.jobs.export import value_of
 from offbeat.jobs.words import duration
 
@@ -78,8 +79,10 @@ def summary(found: Statistics) -> Iterator[str]:
         else f"about {found.finished_about:,}"
     )
     yield f"finished and not pruned, without dead letters: {about}"
-    messages = "unknown: Redis did not answer" if found.messages is None else _by_queue(found.messages)
-    yield f"waiting messages in Redis: {messages}"
+    messages = (
+        f"unknown: {broker.name()} did not answer" if found.messages is None else _by_queue(found.messages)
+    )
+    yield f"waiting messages in {broker.name()}: {messages}"
     yield f"workers alive: {len(found.workers)}"
     yield from map(_life, found.workers)
 

@@ -15,6 +15,7 @@ from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
 
 from offbeat.cronjobs.words import duration, lateness, stamp
+from offbeat.jobs import broker
 from offbeat.ops.access import is_open_to
 from offbeat.ops.conditions import path_of
 from offbeat.ops.pages import figures
@@ -57,6 +58,11 @@ ACTS = {
     "run-now": ("run-all-now", "Run now"),
     "move": ("move-all", "Move"),
 }
+
+
+@register.simple_tag
+def broker_name() -> str:
+    return broker.name()
 
 
 @register.filter

@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 name, actions.add_parser(name, help=f"{act.help}; by id, or by filters after a question")
             )
         stats = actions.add_parser(
-            "stats", help="jobs by queue and state, finished jobs, messages in Redis, running workers"
+            "stats", help="jobs by queue and state, finished jobs, messages of the broker, running workers"
         )
         stats.add_argument(
             "--by", choices=finished.BY, default="task", help="finished jobs by task (default) or by queue"
