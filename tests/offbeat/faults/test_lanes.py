@@ -58,7 +58,7 @@ def test_what_one_worker_does(faults):
 )
 def test_a_killed_process_of_many(faults):
     """Its jobs run again: one that kills its process does so alone the next time, and the others are counted once."""
-    faults.quick_worker("--concurrency", "10")
+    worker = faults.quick_worker("--concurrency", "10")
     others = [tasks.work.enqueue(f"beside {number}", 3) for number in range(5)]
     for number in range(len(others)):
         faults.wait_for_start(f"beside {number}")
@@ -71,6 +71,9 @@ def test_a_killed_process_of_many(faults):
     assert max(Job.objects.filter(state="succeeded").values_list("crashes", flat=True)) == 1
     assert Job.objects.filter(state="succeeded").count() == len(others)
     assert faults.repeated() == []
+    tasks.work.enqueue("afterwards")
+    faults.wait_for_all()
+    wait_until(lambda: len(worker.children()) == 1)  # none is kept for one that is dead
 
 
 @pytest.mark.fault("a thread or a greenlet is gone, and its job is not")
@@ -121,6 +124,8 @@ def test_connections_are_bounded_and_returned(faults):
     faults.quick_worker("--concurrency", "20")
     tasks.query_for_a_second.enqueue_many(((f"{number}",), {}) for number in range(40))
     faults.wait_for_all()
+    tasks.speak_german.enqueue_many(((f"{number}",), {}) for number in range(40))
+    faults.wait_for_all()
 
     with faults.postgres.connect() as server:
         ask = (
@@ -130,3 +135,6 @@ def test_connections_are_bounded_and_returned(faults):
         wait_until(lambda: server.execute(ask).fetchone()[0] == 0)
     waits = Effect.objects.filter(what="done").count()
     assert waits == 40
+    assert (
+        Effect.objects.filter(what__startswith="en").count() == 40
+    )  # none has got the language of another one

@@ -329,8 +329,9 @@ class LanePool(BasePool):
             dooms = [call.doomed_since for call in calls if call.doomed_since is not None]
             if not calls or len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
-        for process in [each for each in self.processes if each.is_alone and not self.suspects]:
-            process.is_retiring = True
+        if not any(call.id in self.suspects for call in self.waiting):
+            for process in [each for each in self.processes if each.is_alone and not self._calls_of(each)]:
+                process.is_retiring = True
 
     # To the event loop
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import queue
 import resource
@@ -53,7 +54,8 @@ class LaneThread(threading.Thread):
         lane.call = asked.call
         has_returned, result = True, None
         try:
-            result = asked.target(*asked.arguments)
+            # A language or a time zone that a task activates is none of the next one in this thread.
+            result = contextvars.copy_context().run(asked.target, *asked.arguments)
         except BaseException:  # noqa: BLE001  the lane goes on, as a process of prefork does
             has_returned, result = False, ExceptionInfo()
         lane.call = None

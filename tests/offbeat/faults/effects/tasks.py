@@ -16,6 +16,7 @@ from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import translation
 
 from offbeat.jobs.tasks_backend.interface import task
 from tests.offbeat.faults.effects.models import Effect
@@ -503,3 +504,10 @@ def read_until_interrupted(label):
     except SoftTimeLimitExceeded:
         note(label, "cleaned")
         raise
+
+
+@shared_task
+def speak_german(label):
+    """Note the language at the beginning, and leave another one."""
+    note(label, translation.get_language())
+    translation.activate("de")
