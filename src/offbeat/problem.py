@@ -16,7 +16,10 @@ CONTENT_TYPE = "application/problem+json"
 # Only the API's own: a project may have other addresses below /api/.
 API_PATH = re.compile(r"/api/(?:jobs|queues|workers|cronjobs|openapi\.json)(?:/|\Z)")
 
-NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110's names, which Python has from 3.13 on
+NEWER = {
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+}  # RFC 9110's names, which Python has from 3.13 on
 
 
 def title_of(status: int) -> str:
