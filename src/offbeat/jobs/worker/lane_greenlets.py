@@ -93,11 +93,15 @@ def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
     """Let each greenlet have the running loop and the task of its own, wherever it lets others run: asyncio knows threads only."""
     left, entered = greenlets
     if (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001  asyncio's own way without an exception
-        left.offbeat_loop = loop, tasks._swap_current_task(loop, None)  # noqa: SLF001
+        if (task := asyncio.current_task(loop)) is not None:
+            tasks._leave_task(loop, task)  # noqa: SLF001
+        left.offbeat_loop = loop, task
         asyncio._set_running_loop(None)  # noqa: SLF001
     if kept := entered.__dict__.pop("offbeat_loop", None):
-        asyncio._set_running_loop(kept[0])  # noqa: SLF001
-        tasks._swap_current_task(*kept)  # noqa: SLF001
+        loop, task = kept
+        asyncio._set_running_loop(loop)  # noqa: SLF001
+        if task is not None:
+            tasks._enter_task(loop, task)  # noqa: SLF001
 
 
 if __name__ == "__main__":
