@@ -34,11 +34,8 @@ class InterruptedAwait(SoftTimeLimitExceeded, asyncio.CancelledError):
 class EventLoop(asyncio.SelectorEventLoop):
     """A loop that stands still while its thread runs a synchronous call."""
 
-    # A process of greenlets has a selector that lets others run meanwhile.
-    wrap_selector: Callable[[selectors.BaseSelector], Any] = staticmethod(lambda selector: selector)
-
     def __init__(self) -> None:
-        super().__init__(self.wrap_selector(selectors.DefaultSelector()))
+        super().__init__(selectors.DefaultSelector())
         self.thread = threading.get_ident()
 
     def call_soon_threadsafe(  # type: ignore[override]

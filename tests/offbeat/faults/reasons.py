@@ -34,13 +34,16 @@ ANY_POOL = (
     r"|refuses the end|close a transaction|settings of its database|a deadlock"
 )
 PROCESSES = (
-    r"child is killed|whole worker is killed|SIGTERM|freezes|heartbeat file"
-    r"|running job is cancelled|receives nothing|are paused"
+    r"child is killed|whole worker is killed|SIGTERM|freezes"
+    r"|running job is cancelled|are paused"
+)
+CONSUMER = (
+    r"heartbeat file|receives nothing|is not supported|that is not supported"
+    r"|job's message|names another task|plain message of a task"
 )
 LEDGER = (
     r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
-    r"|does not have a task|do not know|is not supported|that is not supported|kills the whole worker"
-    r"|job's message|names another task|plain message of a task"
+    r"|does not have a task|do not know|kills the whole worker"
 )
 REDIS = (
     r"several times|old backup|certificate|is full|noeviction|goes down while|restarts while|on one Redis|under one prefix"
@@ -117,7 +120,13 @@ REASONS = (
     ),
     Reason(
         "same worker code",
-        "Not run here. The worker's main process meets the fault, or its processes do. What follows is decided in PostgreSQL.",
+        "The worker's main process meets the fault, in code that is the same for each broker and each pool.",
+        (*OTHER_BROKERS, *POOLS),
+        CONSUMER,
+    ),
+    Reason(
+        "PostgreSQL decides",
+        "A process, its session or its clock is gone. Rows decide what follows, in statements that know no broker and no pool.",
         (*OTHER_BROKERS, *POOLS),
         rf"{PROCESSES}|{LEDGER}",
     ),

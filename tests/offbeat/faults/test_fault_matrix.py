@@ -27,7 +27,6 @@ def test_every_mark_is_a_row():
     assert [test.name for test in TESTS if not test.columns <= set(matrix.COLUMNS)] == []
 
 
-@pytest.mark.xfail(reason="marks of brokers and pools are to come", strict=True)
 def test_no_cell_is_empty():
     """Where there is no test, there is a reason."""
     empty = [

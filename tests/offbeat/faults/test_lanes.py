@@ -8,8 +8,12 @@ from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import stays, wait_until
+from tests.offbeat.support.stack import POOL
 
 pytestmark = [pytest.mark.faults, pytest.mark.pools("threads", "gevent", only=True)]
+
+# What a coroutine may wait in while a soft limit interrupts it; a thread is interrupted in Python code only.
+COROUTINES = ["await", "gather", "query"] + ["sleep", "thread"] * (POOL == "gevent")
 
 
 def lanes_process(worker):
@@ -17,7 +21,11 @@ def lanes_process(worker):
     return process
 
 
-@pytest.mark.fault("a task passes its hard time limit", "a task catches the soft time limit and cleans up")
+@pytest.mark.fault(
+    "a task passes its hard time limit",
+    "a task catches the soft time limit and cleans up",
+    "an [`async def` task](async-tasks.md) reaches its soft time limit",
+)
 def test_what_one_worker_does(faults):
     """Many at a time in one process: soft limits, clean-ups and a hang; nothing is lost, and nothing is done twice."""
     worker = faults.quick_worker("--concurrency", "20")
@@ -34,10 +42,14 @@ def test_what_one_worker_does(faults):
         for task in (tasks.write_until_interrupted, tasks.read_until_interrupted)
     ]
 
+    coroutines = {how: tasks.wait_async.enqueue(how, how) for how in COROUTINES}
     assert "hard time limit of 2 s exceeded" in faults.wait_for_state(hung, "dead", 60).reason
     found = [faults.wait_for_state(job, "dead", 60).reason for job in (asleep, cleaned, *busy)]
     assert [reason.partition(":")[0] for reason in found] == 8 * ["SoftTimeLimitExceeded"]
     assert Effect.objects.filter(what="cleaned").count() == 4
+    for how, job in coroutines.items():
+        assert faults.wait_for_state(job, "dead", 60).reason.startswith("SoftTimeLimitExceeded"), how
+        assert faults.happened(how, "interrupted False") == 1
     faults.wait_for_all(90)
     for job in companions:
         job.refresh_from_db()

@@ -17,8 +17,8 @@ from offbeat.jobs.brokers.amqp import arguments, message_of, named
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
-from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.brokers("rabbitmq", only=True)]

@@ -1,23 +1,27 @@
 """The process of lanes that are greenlets: `python lane_greenlets.py SOCKET`, started by the worker's main process.
 
-Gevent's replacements come first: what is imported before them keeps the originals, and would block all greenlets.
+Gevent's replacements come first: what is imported before them keeps the originals, and would block all greenlets. Whoever only
+imports this module keeps them all.
 """
-# ruff: noqa: E402, PLC0415
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 import gevent.monkey
 
-gevent.monkey.patch_all()
+if __name__ == "__main__":
+    gevent.monkey.patch_all()
 
 import asyncio
 import os
 import socket
 import sys
+from asyncio import tasks
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import greenlet
 
 if __name__ == "__main__":
     # Started as a file, Python would look for modules beside it.
@@ -34,12 +38,12 @@ def main(descriptor: int) -> None:
     setup = channel.receive_one()
     sys.path[:] = setup.path
     app = _load(setup)
-    from offbeat.jobs import event_loop, lanes
+    from offbeat.jobs import lanes
     from offbeat.jobs.worker.lane_threads import serve
 
     lanes.interrupt, lanes.withdraw = interrupt, lambda _: None
     lanes.identify = gevent.getcurrent
-    event_loop.EventLoop.wrap_selector = YieldingSelector
+    greenlet.settrace(keep_loops_apart)
     serve(channel, setup, app)
 
 
@@ -85,22 +89,19 @@ def interrupt(lane: Lane, call: str) -> None:
     lanes.deliver(lane, call, send)
 
 
-class YieldingSelector:
-    """Lets other greenlets run their own loops, and what must not run in one, while this loop waits."""
-
-    def __init__(self, selector: Any) -> None:
-        self._selector = selector
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._selector, name)
-
-    def select(self, timeout: float | None = None) -> Any:
-        running = asyncio._get_running_loop()  # noqa: SLF001  asyncio's own way without an exception
+def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
+    """Let each greenlet have the running loop and the task of its own, wherever it lets others run: asyncio knows threads only."""
+    left, entered = greenlets
+    if (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001  asyncio's own way without an exception
+        if (task := asyncio.current_task(loop)) is not None:
+            tasks._leave_task(loop, task)  # noqa: SLF001
+        left.offbeat_loop = loop, task
         asyncio._set_running_loop(None)  # noqa: SLF001
-        try:
-            return self._selector.select(timeout)
-        finally:
-            asyncio._set_running_loop(running)  # noqa: SLF001
+    if kept := entered.__dict__.pop("offbeat_loop", None):
+        loop, task = kept
+        asyncio._set_running_loop(loop)  # noqa: SLF001
+        if task is not None:
+            tasks._enter_task(loop, task)  # noqa: SLF001
 
 
 if __name__ == "__main__":
