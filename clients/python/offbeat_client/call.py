@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 # By name, so that a newer function with more of them is called the same way.
 TYPES = {
@@ -53,6 +54,14 @@ def encode_call(
     for name, value in ({"task": task} | options).items():
         if problem := _option_problem(name, value):
             raise EnqueueError(f"{task}: {name} {problem}.")
+    if isinstance(args, str | bytes) or not isinstance(
+        args, Sequence
+    ):  # of a text, list() would make letters
+        raise EnqueueError(f"{task}: args should be a list or a tuple, got a {type(args).__name__}.")
+    if not isinstance(kwargs, Mapping | None):
+        raise EnqueueError(f"{task}: kwargs should be a dict, got a {type(kwargs).__name__}.")
+    if others := [name for name in kwargs or {} if not isinstance(name, str)]:
+        raise EnqueueError(f"{task}: kwargs has the name {others[0]!r:.40}, which should be a text.")
     values = {"task": task, "args": _encode(task, list(args)), "kwargs": _encode(task, dict(kwargs or {}))}
     values |= {name: value for name, value in options.items() if value is not None}
     named = ", ".join(f"{name} => %({name})s::{TYPES[name]}" for name in values)
@@ -65,7 +74,7 @@ def _option_problem(name: str, value: Any) -> str:
     if name in TIMES:
         return (
             ""
-            if isinstance(value, datetime) and value.tzinfo
+            if isinstance(value, datetime) and value.utcoffset() is not None
             else f"should be a datetime with a time zone, got {value!r}"
         )
     if name == "priority":

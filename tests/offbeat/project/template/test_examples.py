@@ -283,6 +283,8 @@ async def enqueue_and_find():
 with psycopg.connect(URL) as connection:
     print(refused(connection, TASK, args=["a", {"b": ["\\0"]}]))
     print(refused(connection, TASK, args=[{1, 2}]))
+    print(refused(connection, TASK, args="one two"))
+    print(refused(connection, TASK, kwargs={1: "a"}))
     print(refused(connection, TASK, args=[10**5000]))
     print(refused(connection, TASK, kwargs={"text": float("nan")}))
     print(refused(connection, TASK, priority=101))
@@ -310,6 +312,8 @@ def test_the_client_says_what_is_wrong_and_needs_no_django(stand):
     assert stand.run(CLIENT).stdout.splitlines() == [
         f"{TASK}: argument 2['b'][0] contains a NUL character, which PostgreSQL cannot store.",
         f"{TASK}: argument 1 is a set, which JSON does not have: pass a text or a number.",
+        f"{TASK}: args should be a list or a tuple, got a str.",
+        f"{TASK}: kwargs has the name 1, which should be a text.",
         f"{TASK}: argument 1 is a number of more than 4300 digits, which Python cannot read: pass it in hex().",
         f'{TASK}: argument "text" is nan, which JSON does not have.',
         f"{TASK}: priority should be a whole number from -100 to 100, higher first, got 101.",
