@@ -55,6 +55,10 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and request.content_type != JSON:
         found = (request.content_type or "")[:100]
         return answer_problem(415, f'Content-Type should be {JSON}, got "{found}"')
+    if (coding := request.headers.get("Content-Encoding", "identity")) != "identity":
+        return answer_problem(
+            415, f'the body should come as it is, without Content-Encoding, got "{coding[:100]}"'
+        )
     from offbeat.api import operations  # noqa: PLC0415  ninja and pydantic: half a second, once a token is used
 
     return operations.run(request, bearer)

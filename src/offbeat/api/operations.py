@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003  ninja reads the hints
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import Resolver404, URLResolver
+from django.urls import Resolver404, URLResolver, reverse
 from django.urls.resolvers import RegexPattern
 from ninja import Header, NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -47,12 +48,21 @@ class BearerAuth(HttpBearer):
         return bearer_of(request)
 
 
+def require_single_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a name twice: which of its values is meant would be a guess."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"an object has {name[:100]!r} twice")
+    return found
+
+
 class BodyParser(Parser):
     """Reads a body; nothing that a client sends is an error of ours."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         try:
-            return json.loads(request.body)
+            return json.loads(request.body, object_pairs_hook=require_single_names)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"the body should be JSON: {str(error)[:200]}") from None
 
@@ -80,7 +90,7 @@ def run(request: HttpRequest, bearer: Bearer) -> HttpResponseBase:
     resolver = resolver or URLResolver(RegexPattern(r"^"), api.urls[0])
     request.api_bearer = bearer  # type: ignore[attr-defined]
     try:
-        match = resolver.resolve(request.path_info.rpartition("/api/")[2])
+        match = resolver.resolve(request.path.removeprefix(reverse("offbeat_api:jobs").removesuffix("jobs")))
     except Resolver404:
         return answer_problem(404, "there is nothing at this address")
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)

@@ -11,9 +11,9 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
 
 def require_text(value: Any) -> Any:
-    """Refuse numbers: whether they are seconds or milliseconds would be a guess."""
-    if not isinstance(value, str):
-        raise ValueError(  # noqa: TRY004  the one that pydantic reports
+    """Refuse numbers, also as text: whether they are seconds or milliseconds would be a guess."""
+    if not isinstance(value, str) or "-" not in value[1:]:
+        raise ValueError(  # the one that pydantic reports
             "should be a time with its zone, such as 2026-11-26T12:00:00Z"
         )
     return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 from offbeat.dev.with_servers import call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
@@ -25,22 +25,16 @@ OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project a
 # Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
-# The faults once more, by what a worker may have in place of Redis and of prefork: which of them hold there, they say themselves.
-AXES = (
-    ("OFFBEAT_TEST_BROKER", ("rabbitmq", "sqs")),
-    ("OFFBEAT_TEST_POOL", ("threads", "gevent")),
-)
-TWO = ("--numprocesses", "2", "--dist", "worksteal")
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
 @dataclass(frozen=True)
 class Session:
-    """One run of pytest."""
+    """One run of pytest, or of what runs it."""
 
     name: str
     arguments: Sequence[str]
-    variables: Mapping[str, str] = field(default_factory=dict)
+    module: str = "pytest"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,17 +70,13 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
 
 
 def core_sessions(options: Sequence[str]) -> list[Session]:
-    """Give the core's: the storm needs every CPU, so it is alone; each other pool has its faults."""
+    """Give the core's: the storm needs every CPU, so it is alone; the axes are its faults with other brokers and pools."""
     if options:
         return [Session("core", [str(CORE), *options])]
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
-        *(
-            Session(name, [str(CORE / "faults"), *TWO], {variable: name})
-            for variable, names in AXES
-            for name in names
-        ),
+        Session("axes", [], "tests.offbeat.faults.axes"),
     ]
 
 
@@ -108,7 +98,7 @@ def is_of_the_core(path: str) -> bool:
 def run(session: Session) -> tuple[int, float]:
     """Give its exit code, and the seconds that it took."""
     started = time.monotonic()
-    code = call([sys.executable, "-m", "pytest", *session.arguments], {**os.environ, **session.variables})
+    code = call([sys.executable, "-m", session.module, *session.arguments], os.environ)
     return code, time.monotonic() - started
 
 

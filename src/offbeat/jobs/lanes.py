@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
@@ -73,6 +75,11 @@ class Lane:
         """Return those that are in the middle of a statement."""
         return [each for each in self.connections if _is_active(each)]
 
+    def place(self) -> Any:
+        """Return where in the code its thread is, None of a greenlet."""
+        frame = sys._current_frames().get(self.ident)  # noqa: SLF001  the only way
+        return frame and (frame, frame.f_lasti)
+
 
 def _is_active(connection: BaseDatabaseWrapper) -> bool:
     if not (sessions.is_ours(connection) and sessions.is_connected(connection)):
@@ -84,26 +91,34 @@ def _is_active(connection: BaseDatabaseWrapper) -> bool:
 def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
     """Interrupt a task, by `send`, unless its lane has gone on; and end the statement that it waits for.
 
-    Left alone, that would have its effect afterwards. Which sessions are at work is asked first, and they are ended last: the task
-    must not meet the loss of its session before the interruption. It may still clean up: its next query finds that the session is
-    gone, and connects anew.
+    Left alone, that would have its effect afterwards. The task must not meet the loss of its session before the interruption, so
+    that comes first. A task that has gone on by then may clean up in the same session; one that still waits gets a new one.
     """
-    asked = [(each, *sessions.at_work(each)) for each in lane.active_connections()]
+    waited = [each for each in lane.active_connections() if sessions.waits_for_lock(each)]
     lane.is_interrupting = True
     try:
         if not lane.is_open or lane.call != call:
             return
         still = lane.active_connections()
-        lane.has_waited = any(waited for each, _, waited in asked if each in still)
-        for each in still:
-            each.health_check_enabled = True  # type: ignore[attr-defined]
-            each.health_check_done = False  # type: ignore[attr-defined]
+        lane.has_waited = any(each in still for each in waited)
+        place = lane.place()
         send()
-        for each, pids, _ in asked:
-            if each in still:
-                sessions.terminate(each, pids)
+        for each in still:
+            sessions.end_statement(each, partial(_let_go, lane, each, place))
     finally:
         lane.is_interrupting = False
+
+
+def _let_go(lane: Lane, connection: BaseDatabaseWrapper, place: Any) -> bool:
+    """Have the task connect anew, if it is where it was: then it waits for a statement, and its session is to be ended."""
+    if lane.place() != place:
+        return False
+    if (
+        not connection.in_atomic_block
+    ):  # there Django drops a session that is lost, and a check would begin a transaction
+        connection.health_check_enabled = True  # type: ignore[attr-defined]
+        connection.health_check_done = False  # type: ignore[attr-defined]
+    return True
 
 
 def enter(number: int, worker: uuid.UUID) -> Lane:
@@ -135,7 +150,21 @@ def _named_connections(number: int, worker: uuid.UUID) -> list[BaseDatabaseWrapp
         name = sessions.NAME.format(worker=worker, pid=number)
         options = {**each.settings_dict.get("OPTIONS", {}), "application_name": name}
         each.settings_dict = {**each.settings_dict, "OPTIONS": options}
+        each.execute_wrappers.append(_abandon_interrupted)
     return found
+
+
+def _abandon_interrupted(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    """End a statement that was sent, and for whose answer its interrupted task has not waited: a clean-up needs the session."""
+    try:
+        return execute(sql, params, many, context)
+    except SoftTimeLimitExceeded:
+        connection = context["connection"]
+        if is_active := _is_active(connection):
+            sessions.abandon(connection)
+        if is_active or not sessions.is_connected(connection):  # of a greenlet it is closed already
+            connection.close()
+        raise
 
 
 def _raise_in_thread(lane: Lane, error: type[BaseException] | None) -> None:

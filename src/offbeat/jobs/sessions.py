@@ -16,7 +16,7 @@ from offbeat.jobs import sql
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -106,23 +106,28 @@ def _report_once(line: str) -> None:
 
 
 AT_WORK = """
-    SELECT pid, coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity
+    SELECT coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity
     WHERE application_name = %s AND state <> 'idle'
 """
+RUNNING = "SELECT pid, query_start FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
 TERMINATE = """
-    SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE application_name = %s AND pid = ANY(%s)
+    SELECT pg_terminate_backend(activity.pid, %s) FROM pg_stat_activity AS activity
+    JOIN unnest(%s::int[], %s::timestamptz[]) AS found (pid, query_start) USING (pid, query_start)
+    WHERE application_name = %s AND state = 'active'
 """
 
 
-def at_work(connection: BaseDatabaseWrapper) -> tuple[list[int], bool]:
-    """Return PostgreSQL's processes that work for whoever has this connection, and whether one of them waits for a lock."""
-    rows = _ask_beside(connection, AT_WORK, _name(connection))
-    return [row[0] for row in rows], any(row[1] for row in rows)
+def waits_for_lock(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether PostgreSQL waits for a lock for whoever has this connection."""
+    return any(row[0] for row in _ask_beside(connection, AT_WORK, _name(connection)))
 
 
-def terminate(connection: BaseDatabaseWrapper, pids: Sequence[int]) -> None:
-    """End those of them that are still there."""
-    _ask_beside(connection, TERMINATE, ENDING, _name(connection), list(pids))
+def end_statement(connection: BaseDatabaseWrapper, is_still_there: Callable[[], bool]) -> None:
+    """End the session that runs a statement, if its owner still waits for it then, and no later statement."""
+    found = _ask_beside(connection, RUNNING, _name(connection))
+    if found and is_still_there():
+        pids, begun = (list(column) for column in zip(*found, strict=True))
+        _ask_beside(connection, TERMINATE, ENDING, pids, begun, _name(connection))
 
 
 def _ask_beside(connection: BaseDatabaseWrapper, statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -94,6 +94,7 @@ SHIP = {"orders": [1], "to": ADDRESS, "at": "2026-11-26T12:00:00Z", "weight": "a
         ("no_such", {}, ["#/task"]),
         ("charge", {"args": [7], "priority": 101}, ["#/priority"]),
         ("charge", {"args": [7], "run_at": "2026-11-26T12:00:00"}, ["#/run_at"]),
+        ("charge", {"args": [7], "run_at": "1764158400"}, ["#/run_at"]),
         ("charge", {"args": [7], "run_at": "9999-12-31T23:59:59Z"}, ["#"]),
         ("charge", {"args": [7], "queue": "no-such"}, ["#"]),
         ("charge", {"args": [7], "queue": "no\0such"}, ["#"]),
@@ -118,8 +119,12 @@ def test_hints_say_what_json_looks_like(program):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "7", "[" * 100_000, b"\xff", f"[1{'0' * 5000}]", '{"task": 7}', '{"args": []}']
-)
+    "text",
+    [
+        "{", "[]", "7", "[" * 100_000, b"\xff", f"[1{'0' * 5000}]", '{"task": 7}', '{"args": []}',
+        f'{{"task": "{SAMPLES}.charge", "kwargs": {{"order": 1, "order": 2}}}}',
+    ],
+)  # fmt: skip
 def test_a_body_that_is_none_is_refused(program, text):
     assert problem_of(program.post(text))[0] == 422
 
@@ -149,6 +154,10 @@ def test_only_json_is_taken(program):
     """No form can send it, and no other type is guessed."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         assert problem_of(program.post("{}", content_type=kind))[0] == 415
+    answer = program.client.post(
+        "/api/jobs", b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": "gzip"}
+    )
+    assert "without Content-Encoding" in problem_of(answer)[1]
 
 
 def test_a_large_body_is_refused(program, settings):
@@ -162,7 +171,14 @@ def test_another_method_is_refused(program):
 
     assert problem_of(answer)[0] == 405
     assert answer["Allow"] == "POST"
-    assert problem_of(program.get("/api/jobs/no-uuid"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["jobs/no-uuid", "jobs/", "queues/", "jobs/api/queues", "jobs/x/api/workers", "openapi.json/"]
+)
+def test_nothing_is_at_another_address(program, path):
+    """Not even what is at the end of it, and the answer is the API's."""
+    assert problem_of(program.get(f"/api/{path}"))[0] == 404
 
 
 def test_a_busy_key_is_a_conflict(program, monkeypatch):

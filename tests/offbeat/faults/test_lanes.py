@@ -36,15 +36,16 @@ def test_what_one_worker_does(faults):
     Job.objects.filter(pk=hung.pk).update(max_attempts=1)
     asleep = tasks.pass_the_soft_limit.enqueue("soft", 60)
     cleaned = tasks.clean_up.enqueue("clean")
+    busy = [
+        task.enqueue(f"busy {number}")
+        for number in range(3)
+        for task in (tasks.write_until_interrupted, tasks.read_until_interrupted)
+    ]
 
-    coroutines = {how: tasks.wait_async.enqueue(how, how) for how in COROUTINES}
     assert "hard time limit of 2 s exceeded" in faults.wait_for_state(hung, "dead", 60).reason
-    found = [faults.wait_for_state(job, "dead", 60).reason for job in (asleep, cleaned)]
-    assert [reason.partition(":")[0] for reason in found] == 2 * ["SoftTimeLimitExceeded"]
-    assert faults.happened("clean", "cleaned") == 1
-    for how, job in coroutines.items():
-        assert faults.wait_for_state(job, "dead", 60).reason.startswith("SoftTimeLimitExceeded"), how
-        assert faults.happened(how, "interrupted False") == 1
+    found = [faults.wait_for_state(job, "dead", 60).reason for job in (asleep, cleaned, *busy)]
+    assert [reason.partition(":")[0] for reason in found] == 8 * ["SoftTimeLimitExceeded"]
+    assert Effect.objects.filter(what="cleaned").count() == 4
     faults.wait_for_all(90)
     for job in companions:
         job.refresh_from_db()
@@ -55,6 +56,10 @@ def test_what_one_worker_does(faults):
         0,
         {"handed back"},
     )
+    coroutines = {how: tasks.wait_async.enqueue(how, how) for how in COROUTINES}
+    for how, job in coroutines.items():
+        assert faults.wait_for_state(job, "dead", 60).reason.startswith("SoftTimeLimitExceeded"), how
+        assert faults.happened(how, "interrupted False") == 1
     assert worker.is_running
     assert lanes_process(worker).pid != first
     assert faults.repeated() == []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billiard.einfo import ExceptionInfo
 from celery.exceptions import CeleryError
 
 if TYPE_CHECKING:
-    import socket
     import uuid
     from collections.abc import Sequence
 
@@ -74,6 +75,7 @@ class Channel:
         self.end = end
         self._sending = threading.Lock()
         self._read = b""
+        self._unsent = bytearray()
 
     def fileno(self) -> int:
         return self.end.fileno()
@@ -83,6 +85,22 @@ class Channel:
         body = _pickled(frame)
         with self._sending:
             self.end.sendall(LENGTH.pack(len(body)) + body)
+
+    def post(self, frame: NamedTuple) -> None:
+        """Send a frame without waiting: what the other end does not take yet goes with `flush`. Raises OSError."""
+        body = _pickled(frame)
+        with self._sending:
+            self._unsent += LENGTH.pack(len(body)) + body
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what has waited, as far as the other end takes it. Raises OSError when it is gone."""
+        with self._sending, suppress(BlockingIOError):
+            while self._unsent:
+                del self._unsent[: self.end.send(self._unsent, socket.MSG_DONTWAIT)]
+
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
 
     def receive(self) -> list[Any]:
         """Wait until something comes, and return the frames that are complete. Raises EOFError when the other end is gone."""

@@ -216,7 +216,8 @@ class LanePool(BasePool):
     def _send(call: LaneCall, frame: Any) -> None:
         assert call.process is not None  # noqa: S101  it runs
         with suppress(OSError):  # the process has died: the next turn sees it
-            call.process.channel.send(frame)
+            # A process in which one thread keeps all others from running reads nothing: nobody here waits for it.
+            call.process.channel.post(frame)
 
     # The thread that looks after them
 
@@ -238,7 +239,11 @@ class LanePool(BasePool):
 
     def _receive(self) -> None:
         by_file = {each.channel.fileno(): each for each in list(self.processes) if not each.is_deaf}
-        ready, _, _ = select.select(list(by_file), [], [], TURN)
+        full = [file for file, each in by_file.items() if each.channel.has_unsent()]
+        ready, writable, _ = select.select(list(by_file), full, [], TURN)
+        for file in writable:
+            with suppress(OSError):
+                by_file[file].channel.flush()
         for file in ready:
             process = by_file[file]
             try:

@@ -484,3 +484,22 @@ def stop_at_a_breakpoint(label):
     note(label, "start")
     breakpoint()  # noqa: T100  what a person writes
     note(label, "done")
+
+
+@shared_task(soft_time_limit=2, time_limit=60)
+def write_until_interrupted(label):
+    """Send one short statement after the other, in a transaction."""
+    with transaction.atomic():
+        while True:
+            note(label, "done")
+
+
+@shared_task(soft_time_limit=2, time_limit=60)
+def read_until_interrupted(label):
+    """The same without a transaction, and clean up in the same session."""
+    try:
+        while True:
+            Effect.objects.filter(label=label).count()
+    except SoftTimeLimitExceeded:
+        note(label, "cleaned")
+        raise
