@@ -17,6 +17,7 @@ COROUTINES = ["await", "gather", "query"] + ["sleep", "thread"] * (POOL == "geve
 
 
 def lanes_process(worker):
+    wait_until(lambda: len(worker.children()) == 1)  # one that was replaced may be about to end
     (process,) = worker.children()
     return process
 

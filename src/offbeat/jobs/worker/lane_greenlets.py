@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 
 if __name__ == "__main__":
     # Started as a file, Python would look for modules beside it.
@@ -87,15 +87,19 @@ def interrupt(lane: Lane, call: str) -> None:
     lanes.deliver(lane, call, send)
 
 
+# Python 3.11 keeps the current task by its loop, so there is nothing to exchange.
+swap_task = getattr(tasks, "_swap_current_task", lambda *_: None)
+
+
 def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
     """Let each greenlet have the running loop and the task of its own, wherever it lets others run: asyncio knows threads only."""
     left, entered = greenlets
     if (loop := asyncio._get_running_loop()) is not None:  # noqa: SLF001  asyncio's own way without an exception
-        left.offbeat_loop = loop, tasks._swap_current_task(loop, None)  # noqa: SLF001
+        left.offbeat_loop = loop, swap_task(loop, None)
         asyncio._set_running_loop(None)  # noqa: SLF001
     if kept := entered.__dict__.pop("offbeat_loop", None):
         asyncio._set_running_loop(kept[0])  # noqa: SLF001
-        tasks._swap_current_task(*kept)  # noqa: SLF001
+        swap_task(*kept)
 
 
 if __name__ == "__main__":
