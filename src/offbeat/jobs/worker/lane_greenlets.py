@@ -89,6 +89,7 @@ def interrupt(lane: Lane, call: str) -> None:
     lanes.deliver(lane, call, send)
 
 
+# Python 3.11 keeps the current task by its loop, so there is nothing to exchange.
 def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
     """Let each greenlet have the running loop and the task of its own, wherever it lets others run: asyncio knows threads only."""
     left, entered = greenlets
