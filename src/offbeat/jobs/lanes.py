@@ -151,6 +151,7 @@ def _named_connections(number: int, worker: uuid.UUID) -> list[BaseDatabaseWrapp
         options = {**each.settings_dict.get("OPTIONS", {}), "application_name": name}
         each.settings_dict = {**each.settings_dict, "OPTIONS": options}
         each.execute_wrappers.append(_abandon_interrupted)
+        sessions.keep_whole(each)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error as DatabaseFailure
 from django.db import ProgrammingError, connections
 
@@ -41,6 +42,23 @@ def name_sessions(worker: uuid.UUID, pid: int) -> None:
         if is_ours(each):
             own = NAME.format(worker=worker, pid=pid)
             each.settings_dict.setdefault("OPTIONS", {})["application_name"] = own
+            keep_whole(each)
+
+
+def keep_whole(connection: BaseDatabaseWrapper) -> None:
+    """Leave no session half prepared where a soft limit interrupts that: its statements would begin transactions unasked."""
+    if "connect" in vars(connection):
+        return
+    connect = connection.connect
+
+    def connect_or_close() -> None:
+        try:
+            connect()
+        except SoftTimeLimitExceeded:
+            connection.close()
+            raise
+
+    connection.connect = connect_or_close  # type: ignore[method-assign]
 
 
 END = """

@@ -96,15 +96,13 @@ def test_values_arrive_exactly(case):
     """Every default is what a process gets, once Northflank has resolved its functions."""
     platform = PLATFORMS[case]
     (group,) = specs(platform, "SecretGroup")
-    found = dict(group["secrets"]["variables"])
-    for each in specs(platform, "DeploymentService"):
-        found |= each["runtimeEnvironment"]
+    shared = group["secrets"]["variables"]
+    own = {each["name"]: each["runtimeEnvironment"] for each in specs(platform, "DeploymentService")}
 
-    resolved = {name: _resolved(value) for name, value in found.items()}
-
-    assert {each.name: resolved[each.name] for each in platform.env if each.default is not None} == {
-        each.name: each.default for each in platform.env if each.default is not None
-    }
+    for variable in (each for each in platform.env if each.default is not None):
+        for service in variable.services or own:
+            found = shared | own[service]
+            assert _resolved(found[variable.name]) == variable.default
     aliases = [
         alias for each in group["addonDependencies"] for key in each["keys"] for alias in key["aliases"]
     ]
