@@ -111,6 +111,8 @@ def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
 
 def _let_go(lane: Lane, connection: BaseDatabaseWrapper, place: Any) -> bool:
     """Have the task connect anew, if it is where it was: then it waits for a statement, and its session is to be ended."""
+    if place is None:  # of a greenlet: it has closed that session, and may be connecting by now
+        return True
     if lane.place() != place:
         return False
     if (

@@ -12,8 +12,9 @@ import pytest
 from django.utils import timezone
 
 from offbeat.jobs import broker, loss_token, unreadable_store
-from offbeat.jobs.brokers import amqp as amqp_broker
-from offbeat.jobs.brokers.amqp import arguments, message_of, named
+from offbeat.jobs.brokers import amqp_link
+from offbeat.jobs.brokers.amqp import message_of
+from offbeat.jobs.brokers.amqp_link import arguments, named
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
@@ -210,8 +211,8 @@ def is_there():
 
 def test_classic_queues_know_all_priorities(faults, monkeypatch):
     """With BROKER_QUEUE_TYPE=classic the most urgent job is next, of jobs and plain messages, whenever it came."""
-    monkeypatch.setattr(amqp_broker, "is_quorum", lambda: False)
-    amqp_broker.links.close()  # links remember what they have declared
+    monkeypatch.setattr(amqp_link, "is_quorum", lambda: False)
+    amqp_link.links.close()  # links remember what they have declared
     for priority in (-100, -50, -10, 0, 10, 50, 100):
         tasks.work.using(priority=priority).enqueue(f"{priority}")
 
@@ -220,4 +221,4 @@ def test_classic_queues_know_all_priorities(faults, monkeypatch):
 
     begun = Effect.objects.filter(what="start").order_by("pk").values_list("label", flat=True)
     assert list(begun) == ["100", "50", "10", "0", "-10", "-50", "-100"]
-    amqp_broker.links.close()
+    amqp_link.links.close()

@@ -115,7 +115,7 @@ class RabbitServer(EmbeddedServer):
 
     def empty(self) -> None:
         """Delete all queues of tests."""
-        from offbeat.jobs.brokers.amqp import named  # noqa: PLC0415  settings come first
+        from offbeat.jobs.brokers.amqp_link import named  # noqa: PLC0415  settings come first
 
         with self.channel() as channel:
             for name in QUEUES:
@@ -123,7 +123,7 @@ class RabbitServer(EmbeddedServer):
 
     def consumers(self, queue: str = "default") -> set[str]:
         """Give a name for each that consumes a queue."""
-        from offbeat.jobs.brokers.amqp import named  # noqa: PLC0415
+        from offbeat.jobs.brokers.amqp_link import named  # noqa: PLC0415
 
         try:
             with self.channel() as channel:

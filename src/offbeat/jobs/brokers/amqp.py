@@ -11,19 +11,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
-import threading
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import amqp
 from amqp import exceptions
-from celery import current_app
 
+from offbeat.jobs.brokers.amqp_link import URGENT, AmqpLink, links, named
 from offbeat.jobs.conf import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 NAME = "RabbitMQ"
 ERRORS = (exceptions.AMQPError, OSError)
@@ -34,8 +31,6 @@ REFUSAL = (
 )
 UNREADABLE = "unreadable"  # the queue of dead letters, and an exchange that brings them there
 NOWHERE = "nowhere"  # a queue that nobody declares: what is sent to it is confirmed and dropped
-IDLE = 2  # connections that a process keeps
-URGENT = 9  # the level of RabbitMQ's own number 0
 
 popped: dict[
     tuple[str, int], float
@@ -44,30 +39,6 @@ popped: dict[
 
 def list_name(queue: str, _: int) -> str:
     return queue  # a message says its priority itself
-
-
-def named(name: str) -> str:
-    """Return the name under which a queue or an exchange is known to RabbitMQ: with the prefix of this deployment."""
-    return name if not name or name.startswith(("amq.", prefix())) else f"{prefix()}{name}"
-
-
-def own_name(name: str) -> str:
-    return name.removeprefix(prefix())
-
-
-@lru_cache(maxsize=1)
-def prefix() -> str:
-    return str((current_app.conf.broker_transport_options or {}).get("global_keyprefix", ""))
-
-
-@lru_cache(maxsize=1)
-def is_quorum() -> bool:
-    return (current_app.conf.broker_transport_options or {}).get("queue_type", "quorum") == "quorum"
-
-
-def arguments() -> dict[str, Any]:
-    """Return the arguments of a queue of tasks."""
-    return {"x-queue-type": "quorum"} if is_quorum() else {"x-max-priority": URGENT}
 
 
 def number_of(level: int) -> int:
@@ -79,117 +50,6 @@ def level_of_number(number: Any) -> int:
     """Return the nearest level of ours."""
     value = number if isinstance(number, int) else number_of(0)
     return next((level for level in (-9, -6, -3, 0, 3, 6) if number_of(level) <= value), 9)
-
-
-class AmqpLink:
-    """A connection with a channel on which messages are confirmed; of one thread at a time."""
-
-    def __init__(self) -> None:
-        with current_app.connection_for_write() as at:
-            self.connection = amqp.Connection(
-                host=f"{at.hostname}:{at.port or (5671 if at.ssl else 5672)}",
-                userid=at.userid or "guest",
-                password=at.password or "guest",
-                login_method="PLAIN",
-                virtual_host=at.virtual_host or "/",
-                ssl=at.ssl or False,
-                connect_timeout=conf().publish_timeout,
-                write_timeout=conf().publish_timeout,
-            )
-        self.connection.connect()
-        self.channel = self.connection.channel()
-        self.channel.confirm_select()
-        self.channel.events["basic_ack"].add(self._note_ack)
-        self.channel.events["basic_nack"].add(self._note_nack)
-        self.channel.events["basic_return"].add(self._note_return)
-        self.declared: set[str] = set()
-        self.sent, self.open_tags, self.returned, self.nacked = 0, set[int](), list[Any](), 0
-
-    def _note_ack(self, tag: int, multiple: bool) -> None:
-        self.open_tags = {each for each in self.open_tags if (each > tag if multiple else each != tag)}
-
-    def _note_nack(self, tag: int, multiple: bool) -> None:
-        self.nacked += 1
-        self._note_ack(tag, multiple)
-
-    def _note_return(self, _: Any, __: str, ___: str, message: Any) -> None:
-        self.returned.append(message)
-
-    def declare(self, queue: str) -> None:
-        if queue in self.declared:
-            return
-        self.channel.queue_declare(named(queue), durable=True, auto_delete=False, arguments=arguments())
-        self.declared.add(queue)
-
-    def send(self, queue: str, messages: Sequence[Any], *, mandatory: bool = True) -> None:
-        """Send, and return when each is confirmed. No answer for `publish_timeout`, as during an alarm: TimeoutError."""
-        self.returned, self.nacked = [], 0
-        for message in messages:
-            self.sent += 1
-            self.open_tags.add(self.sent)
-            self.channel.basic_publish(
-                message, routing_key=named(queue), mandatory=mandatory, timeout=conf().publish_timeout
-            )
-        while self.open_tags:
-            self.connection.drain_events(timeout=conf().publish_timeout)
-        if self.nacked:
-            raise exceptions.PreconditionFailed(f"RabbitMQ refused {self.nacked} messages of queue {queue}")
-
-    def publish(self, queue: str, messages: Sequence[Any]) -> None:
-        """Send to a queue that is there: one that was deleted meanwhile is declared anew, and what came back is sent again."""
-        self.declare(queue)
-        self.send(queue, messages)
-        if self.returned:
-            self.declared.discard(queue)
-            self.declare(queue)
-            self.send(queue, [amqp.Message(each.body, **each.properties) for each in self.returned])
-
-
-class AmqpLinks:
-    """The links of this process; those of its parent are not touched."""
-
-    def __init__(self) -> None:
-        self.lock, self.pid, self.idle = threading.Lock(), os.getpid(), list[AmqpLink]()
-
-    def call(self, act: Callable[[AmqpLink], Any]) -> Any:
-        """Call `act` with a link; one that was kept and turns out to be dead is replaced by a new one, once. Raises ERRORS."""
-        if self.pid != os.getpid():
-            self.__init__()  # type: ignore[misc]
-        with self.lock:
-            kept = self.idle.pop() if self.idle else None
-        if kept is not None:
-            try:
-                return self._use(kept, act)
-            except TimeoutError:
-                raise
-            except (exceptions.ConnectionError, OSError):
-                pass
-        return self._use(AmqpLink(), act)
-
-    def _use(self, link: AmqpLink, act: Callable[[AmqpLink], Any]) -> Any:
-        try:
-            found = act(link)
-        except AttributeError as error:  # py-amqp's way to tell of a connection that was lost meanwhile
-            link.connection.collect()
-            raise exceptions.RecoverableConnectionError(str(error)) from error
-        except BaseException:
-            link.connection.collect()  # without a farewell: nobody waits for a server that does not answer
-            raise
-        with self.lock:
-            if len(self.idle) < IDLE:
-                self.idle.append(link)
-                return found
-        link.connection.collect()
-        return found
-
-    def close(self) -> None:
-        """Forget the links that are kept, and what they have declared."""
-        with self.lock:
-            while self.idle:
-                self.idle.pop().connection.collect()
-
-
-links = AmqpLinks()
 
 
 def ping() -> bool:

@@ -12,6 +12,7 @@ from kombu.message import Message
 from kombu.transport import pyamqp
 
 from offbeat.jobs.brokers import amqp as broker
+from offbeat.jobs.brokers import amqp_link
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import JOB_HEADER, moment
@@ -27,7 +28,7 @@ NAMES = ("queue", "exchange", "source", "destination")
 
 
 def _with_names(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: broker.named(value) if name in NAMES else value for name, value in options.items()}
+    return {name: amqp_link.named(value) if name in NAMES else value for name, value in options.items()}
 
 
 class LedgerAmqpMessage(pyamqp.Message):
@@ -53,7 +54,7 @@ class LedgerAmqpChannel(pyamqp.Channel):
         options = _with_names(options)
         is_of_tasks = options.get("durable") and not (options.get("auto_delete") or options.get("exclusive"))
         if is_of_tasks and not options.get("passive"):
-            options["arguments"] = {**(options.get("arguments") or {}), **broker.arguments()}
+            options["arguments"] = {**(options.get("arguments") or {}), **amqp_link.arguments()}
         try:
             return super().queue_declare(**options)
         except exceptions.PreconditionFailed as error:
@@ -85,12 +86,12 @@ class LedgerAmqpChannel(pyamqp.Channel):
 
     def basic_qos(self, prefetch_size: int, prefetch_count: int, a_global: bool) -> Any:
         """Bound what a worker holds: of all queues together, or of each where they are quorum queues, which know nothing else."""
-        return super().basic_qos(prefetch_size, prefetch_count, a_global and not broker.is_quorum())
+        return super().basic_qos(prefetch_size, prefetch_count, a_global and not amqp_link.is_quorum())
 
     def basic_publish_confirm(self, message: Any, **options: Any) -> Any:
         options = _with_names(options)
         if not options.get("exchange"):
-            options["routing_key"] = broker.named(options.get("routing_key", ""))
+            options["routing_key"] = amqp_link.named(options.get("routing_key", ""))
         return super().basic_publish_confirm(message, **({"confirm_timeout": CONFIRMED_WITHIN} | options))
 
     def prepare_message(self, body: Any, priority: int | None = None, *rest: Any, **options: Any) -> Any:
@@ -103,7 +104,7 @@ class LedgerAmqpChannel(pyamqp.Channel):
             return raw_message
         told = raw_message.delivery_info
         for name in ("routing_key", "exchange"):
-            told[name] = broker.own_name(told.get(name) or "")
+            told[name] = amqp_link.own_name(told.get(name) or "")
         found = super().message_to_python(raw_message)
         _note_popped(found)
         return found
