@@ -47,6 +47,7 @@ def tls(url: str, authority: str, *, verify: bool) -> dict[str, Any]:
     """Return `broker_use_ssl`, empty without TLS; `authority` is the file of BROKER_CA, "" for the public ones."""
     if not url.startswith("amqps:"):
         return {}
+    if not verify:  # with a name, py-amqp would verify it
+        return {"cert_reqs": ssl.CERT_NONE}
     given = {"ca_certs": authority} if authority else {}
-    level = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-    return {"cert_reqs": level, "server_hostname": urlsplit(url).hostname, **given}
+    return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": urlsplit(url).hostname, **given}

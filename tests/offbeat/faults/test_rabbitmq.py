@@ -11,6 +11,7 @@ import amqp
 import pytest
 from django.utils import timezone
 
+from offbeat.deployment.spec import read
 from offbeat.jobs import broker, loss_token, unreadable_store
 from offbeat.jobs.brokers import amqp_link
 from offbeat.jobs.brokers.amqp import message_of
@@ -20,6 +21,7 @@ from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.proxy import Proxy
+from tests.offbeat.faults.tls import TLS, certificate, signed
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.brokers("rabbitmq", only=True)]
@@ -222,3 +224,51 @@ def test_classic_queues_know_all_priorities(faults, monkeypatch):
     begun = Effect.objects.filter(what="start").order_by("pk").values_list("label", flat=True)
     assert list(begun) == ["100", "50", "10", "0", "-10", "-50", "-100"]
     amqp_link.links.close()
+
+
+ENQUEUE = "from tests.offbeat.faults.effects import tasks; tasks.work.enqueue('by TLS')"
+
+
+@pytest.mark.fault("Redis' certificate cannot be verified")
+def test_tls(faults, tmp_path):
+    """A job goes through amqps:// where the certificate is verified, or is not to be; else none, and the reason is said once."""
+    authority = certificate(tmp_path, "authority")
+    server = TLS(faults.carrier.url, *signed(tmp_path, "rabbitmq", authority))
+    ca = authority[0].read_text().replace("\n", "\\n")
+    for number, given in enumerate(({"BROKER_CA": ca}, {"BROKER_TLS_VERIFY": "false"}), 1):
+        faults.stack.environment |= {"BROKER_URL": f"amqps://guest:guest@127.0.0.1:{server.port}/"} | given
+        done = faults.stack.manage("shell", "-c", ENQUEUE)
+        assert (done.returncode, done.stderr) == (0, "")
+        worker = faults.worker()
+        wait_until(lambda: Job.objects.filter(state="succeeded").count() == number, seconds=30)  # noqa: B023
+        worker.stop()
+        for name in given:
+            del faults.stack.environment[name]
+
+    other = certificate(tmp_path, "other")[0].read_text().replace("\n", "\\n")
+    for host, authority_given in (("127.0.0.1", other), ("localhost", ca)):
+        address = f"amqps://guest:guest@{host}:{server.port}/"
+        wrong = {"BROKER_URL": address, "BROKER_CA": authority_given}
+        done = faults.stack.manage("shell", "-c", ENQUEUE, **wrong)
+        assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
+        assert Job.objects.latest("created_at").state == "pending"
+        worker = faults.stack.start("worker", read().service("worker").argv, **wrong)
+        worker.wait_for("CERTIFICATE_VERIFY_FAILED", seconds=60)
+        assert "Traceback" not in worker.output
+        worker.kill()
+
+
+@pytest.mark.parametrize(
+    "path", ["guest:wrong-password@127.0.0.1:{port}/", "guest:guest@127.0.0.1:{port}/nowhere"]
+)
+def test_a_wrong_address(faults, path):
+    """No traceback, no password in what is printed; the doctor is red, and rows wait."""
+    wrong = {"BROKER_URL": "amqp://" + path.format(port=faults.carrier.port)}
+
+    done = faults.stack.manage("shell", "-c", ENQUEUE, **wrong)
+    doctor = faults.stack.manage("doctor", **wrong)
+
+    assert Job.objects.get().state == "pending"
+    assert "Traceback" not in done.stderr + doctor.stderr
+    assert "wrong-password" not in done.stderr + doctor.stdout + doctor.stderr
+    assert doctor.returncode
