@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 
 import pytest
@@ -43,11 +44,14 @@ def broker(server, monkeypatch):
     before = {name: current_app.conf[name] for name in ("broker_url", "broker_transport_options")}
     current_app.conf.update(broker_url="sqs://", broker_transport_options=options)
     monkeypatch.setattr(sqs_client, "client", sqs_client.quiet_client)  # moto is slower than SQS
+    monkeypatch.setattr(sqs_client, "LONGEST_WAIT", 1)  # each test waits for its last request
     monkeypatch.setattr(sqs_queues, "_urls", {})
     monkeypatch.setattr(sqs_losses, "_watches", {})
     forget()
     server.empty()
     yield server
+    # They hide what they got too late, by the address of this test.
+    wait_until(lambda: not any(each.name.startswith("sqs-") for each in threading.enumerate()), 60)
     current_app.conf.update(before)
     forget()
 

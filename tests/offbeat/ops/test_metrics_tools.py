@@ -96,10 +96,12 @@ def test_every_metric_is_documented(exported):
 
 
 def test_keda_scales_by_a_metric_that_is_there(exported):
-    """The Kubernetes export asks Prometheus for the depth of the queues by the name that it has."""
+    """The Kubernetes export asks Prometheus for the depth and the age of the queues by the names that they have."""
     source = (CHECKOUT / "src" / "offbeat" / "deployment" / "exporters" / "kubernetes_scalers.py").read_text()
 
-    assert set(NAME.findall(source)) == {"offbeat_queue_depth"} <= exported
+    assert (
+        set(NAME.findall(source)) == {"offbeat_queue_depth", "offbeat_queue_oldest_age_seconds"} <= exported
+    )
 
 
 @pytest.mark.skipif(
