@@ -6,15 +6,18 @@ The core's suite runs under settings of its own, so it has a pytest of its own.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+from offbeat.dev.child_processes import start_child
 from offbeat.dev.servers import CHECKOUT, IS_FORK
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
-from offbeat.dev.with_servers import call
+from offbeat.dev.with_servers import call, shell_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +38,15 @@ class Session:
     name: str
     arguments: Sequence[str]
     module: str = "pytest"
+    is_beside: bool = False  # runs beside the others, and is shown after them: it waits more than it computes
+
+
+class Started(NamedTuple):
+    """A session that runs beside others; `at` is when it began, monotonic seconds."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    at: float
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
     try:
-        results = [(session.name, *run(session)) for session in chosen]
+        waiting = [(session, start_beside(session)) for session in chosen if session.is_beside]
+        results = [(session.name, *run(session)) for session in chosen if not session.is_beside]
+        results += [(session.name, *finish(started)) for session, started in waiting]
     except Stopped as stopped:
         return stopped.code
     if results[1:]:
@@ -76,7 +90,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
-        Session("axes", [], "tests.offbeat.faults.axes"),
+        Session("axes", [], "tests.offbeat.faults.axes", is_beside=True),
     ]
 
 
@@ -100,6 +114,20 @@ def run(session: Session) -> tuple[int, float]:
     started = time.monotonic()
     code = call([sys.executable, "-m", session.module, *session.arguments], os.environ)
     return code, time.monotonic() - started
+
+
+def start_beside(session: Session) -> Started:
+    output = tempfile.TemporaryFile()  # noqa: SIM115  read when its process has ended
+    command = [sys.executable, "-m", session.module, *session.arguments]
+    return Started(start_child(command, stdout=output, stderr=subprocess.STDOUT), output, time.monotonic())
+
+
+def finish(started: Started) -> tuple[int, float]:
+    """Wait for what runs beside, show what it has printed, and give the same."""
+    code = shell_code(started.process.wait())
+    started.output.seek(0)
+    sys.stdout.write(started.output.read().decode(errors="replace"))
+    return code, time.monotonic() - started.at
 
 
 def told(code: int) -> str:

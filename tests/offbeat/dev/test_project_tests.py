@@ -71,12 +71,14 @@ def test_the_exit_code_is_the_first_that_failed(monkeypatch, capsys, codes, resu
     """A session without a test of that name is no failure, unless all are; each is told in a line."""
     left = iter(codes)
     monkeypatch.setattr(project_tests, "call", lambda *_: next(left))
+    monkeypatch.setattr(project_tests, "start_beside", lambda _: None)
+    monkeypatch.setattr(project_tests, "finish", lambda _: (next(left), 0))
     monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
 
     assert main([]) == result
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "storm",
         "core",
-        "axes",
         "project",
+        "axes",
     ]
