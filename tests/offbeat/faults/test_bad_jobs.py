@@ -33,7 +33,7 @@ def test_a_poison_job(faults, task, reason):
     Job.objects.filter(pk=poison.pk).update(max_attempts=3)
     others = [tasks.work.enqueue(f"{number}", 0.1) for number in range(20)]
 
-    dead = faults.wait_for_state(poison, "dead", seconds=40)
+    dead = faults.wait_for_state(poison, "dead", seconds=100)
 
     assert dead.reason.startswith("3 of 3 attempts ended without an answer; the last: ")
     assert reason in dead.reason

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from offbeat.jobs import broker, ledger
+from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
@@ -111,9 +113,9 @@ def test_a_duplicate_message(faults):
     faults.quick_worker()
     job = tasks.work.enqueue("once", 3)
     faults.wait_for_start("once")
-    Job.objects.filter(pk=job.pk).update(state="pending")
-    wait_until(lambda: Job.objects.get(pk=job.pk).published_at != job.published_at)
-    Job.objects.filter(pk=job.pk).update(state="running")
+    job.refresh_from_db()
+    copy = job_message(str(job.pk), job.task, "default", job.published_at, ledger.identity())
+    broker.publish({broker.list_name("default", 0): [copy, copy]})
 
     faults.wait_for_state(job, "succeeded")
 

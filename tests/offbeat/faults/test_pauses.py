@@ -61,7 +61,9 @@ def test_a_queue_is_paused_and_goes_on(faults):
     faults.wait_for_all()
     faults.wait_for_start("plain")
 
-    assert begun(*labels) == labels
+    if broker.has_redis():  # RabbitMQ promises no order of what several batches bring
+        assert begun(*labels) == labels
+    assert sorted(begun(*labels)) == sorted(labels)
     assert faults.repeated() == []
     assert worker.is_running
 

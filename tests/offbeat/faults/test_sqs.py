@@ -182,6 +182,7 @@ def test_a_paused_queue_and_a_worker_that_holds(faults):
     time.sleep(1)
     tasks.work.delay("plain")
     job = tasks.work.enqueue("job")
+    wait_until(lambda: counted(sqs.VISIBLE) == 2)
     stays(lambda: counted(sqs.VISIBLE) == 2, 2)
     pauses.resume("queue", "default")
     wait_until(lambda: faults.happened("plain"))
