@@ -11,7 +11,7 @@ from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.models import Effect
-from tests.offbeat.support import servers
+from tests.offbeat.support import axis, servers
 from tests.offbeat.support.fixtures import connected_to
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.stack import Stack
@@ -24,6 +24,8 @@ QUICK = {
     "OFFBEAT_JOBS_RECONCILE_INTERVAL": "0.5",
     "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "3",
 }
+if axis.BROKER == "sqs":  # what SQS gave to a worker that was killed, or stands still, stays hidden for so long
+    QUICK["VISIBILITY_TIMEOUT"] = "6"
 
 
 class Faults:

@@ -72,7 +72,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
     """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
