@@ -13,6 +13,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a job that crashes, leaks memory until it is killed, or never ends", "a task passes its hard time limit"
@@ -43,6 +44,7 @@ def test_a_poison_job(faults, task, reason):
     assert Job.objects.filter(pk__in=[job.pk for job in others], state="succeeded").count() == 20
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a job that kills the whole worker at each start")
 def test_a_job_that_kills_its_worker(faults):

@@ -42,6 +42,7 @@ def test_a_killed_child(faults):
     assert faults.happened("child") == 1
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
@@ -72,6 +73,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
@@ -104,6 +106,8 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
     )  # the new child may have begun it just before it was stopped, too
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_with_time_to_finish(faults, everybody):
@@ -140,6 +144,7 @@ def test_a_message_that_comes_with_the_stop(faults):
     assert faults.happened("last", "start") == 1
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
@@ -164,6 +169,7 @@ def test_a_stop_without_time_to_finish(faults, everybody):
     assert faults.happened("long") == 1
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_stop_while_jobs_wait(faults):
     """A stopping worker takes no further job: what waits is neither lost nor run twice."""
@@ -219,6 +225,7 @@ def is_transaction_open():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_frozen_worker_with_an_atomic_job(faults):
     """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
@@ -239,6 +246,7 @@ def test_a_frozen_worker_with_an_atomic_job(faults):
     assert faults.happened("atomic") == 1
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_the_frozen_worker_appears_again(faults):
     """A worker that was declared lost is in the ledger again once it beats."""

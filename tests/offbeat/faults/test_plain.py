@@ -60,6 +60,7 @@ def test_a_task_of_three_visibility_timeouts(faults):
     assert faults.happened("long", "start") == 1
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq")
 def test_a_task_that_kills_its_process(faults):
     """A plain task that kills its process each time is delivered again up to the cap, and then a dead letter."""
