@@ -115,7 +115,11 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
             down = conditions.postgres_down() if server == POSTGRES else conditions.redis_down()
             return [red(down.subject, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
-            yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
+            yellow(
+                f"{server if server == POSTGRES else broker.name()}: {name}",
+                f"could not be checked: {first_line(error)}",
+                "is it allowed to?",
+            )
         ]
     except Exception as error:  # noqa: BLE001  a defect of one check must not hide what the others find
         return [
@@ -136,5 +140,5 @@ def is_away(error: Exception) -> bool:
     """Tell an unreachable server from one that refuses a question, or lacks a table."""
     return type(error).__name__ in {
         "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
-        "AuthenticationError", "BusyLoadingError",
+        "AuthenticationError", "BusyLoadingError", "SqsError",
     }  # fmt: skip
