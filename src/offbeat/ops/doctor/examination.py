@@ -112,7 +112,7 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
         connection.close()
         if is_away(error):
             away[server] = first_line(error)
-            down = conditions.postgres_down() if server == POSTGRES else conditions.redis_down()
+            down = conditions.postgres_down() if server == POSTGRES else conditions.broker_down()
             return [red(down.subject, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
             yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
