@@ -68,7 +68,8 @@ class SocketFollower(Follower):
         self.add(self)
 
     def push(self, data: bytes) -> None:
-        self._keep(b"%X\r\n%b\r\n" % (len(data), data))
+        if not self.is_finishing:  # behind the end nothing comes, while the client still reads what is before it
+            self._keep(b"%X\r\n%b\r\n" % (len(data), data))
 
     def finish(self) -> None:
         if not self.is_finishing:

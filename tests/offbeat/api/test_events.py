@@ -144,13 +144,14 @@ class TestSlowReaders:
         assert follower.is_over
 
     def test_who_reads_slowly_gets_all(self, ends):
-        """The end, too."""
+        """The end, too, and nothing behind it, whatever the rounds bring until it has read so far."""
         follower, other = ends
         for _ in range(20):
             follower.push(b"x" * 10_000)
         follower.finish()
         read = b""
         while not follower.is_over:
+            follower.push(b"the end, once more")
             follower.flush()
             read += other.recv(50_000)
         other.setblocking(False)

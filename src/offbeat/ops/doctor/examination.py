@@ -134,7 +134,9 @@ def outages() -> tuple[type[Exception], ...]:
 
 def is_away(error: Exception) -> bool:
     """Tell an unreachable server from one that refuses a question, or lacks a table."""
-    return type(error).__name__ in {
-        "OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError",
-        "AuthenticationError", "BusyLoadingError",
-    }  # fmt: skip
+    names = {
+        each.__name__ for each in type(error).__mro__
+    }  # sentinels that know no primary are a ConnectionError, too
+    return not names.isdisjoint(
+        {"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError"}
+    )
