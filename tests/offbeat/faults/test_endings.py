@@ -133,7 +133,7 @@ def idle_transactions():
 
 
 @pytest.mark.pools("threads", "gevent")
-@pytest.mark.fault("a task changes settings of its database session")
+@pytest.mark.fault("a task changes settings of its database session, or how it begins transactions")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
     """Settings of the session do not reach the next task, be it a job or a plain one."""
