@@ -30,7 +30,7 @@ class PrimaryFinder(Sentinel):
         said = []
         for number, each in enumerate(self.sentinels):
             try:
-                primaries = each.sentinel_masters()
+                primaries = dict(each.sentinel_masters())
             except RedisError as error:  # down, or it refuses: the next one may know
                 said.append(f"{_place_of(each)} says: {str(error).rstrip('.') or type(error).__name__}")
                 continue
