@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.db.models import Count
 
@@ -36,6 +38,9 @@ class Faults:
         self.redis = stack.redis
         self.postgres = stack.postgres
         self.carrier = servers.other_broker or stack.redis  # the server of the broker at hand
+        self.gate = str(
+            stack.folder / "gate"
+        )  # jobs that are given it end when it is opened: no sooner, on any machine
 
     def worker(self, *arguments, **environment):
         """Start a worker with two slots; more arguments and variables override."""
@@ -47,6 +52,10 @@ class Faults:
     def quick_worker(self, *arguments, **environment):
         """Start a worker whose every interval is shortened in proportion."""
         return self.worker(*arguments, **QUICK | environment)
+
+    def open_gate(self):
+        """Let the jobs end that wait for it, and those that come later."""
+        Path(self.gate).touch()
 
     @staticmethod
     def happened(label, what="done"):

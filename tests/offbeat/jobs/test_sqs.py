@@ -161,7 +161,9 @@ def test_a_message_in_hand_is_hidden_until_it_is_acknowledged(connect):
     wait_until(lambda: simple.get(timeout=5).delivery_info["redelivered"] is True)
     simple.close()
     simple.channel.connection.client.close()
-    wait_until(lambda: counted(sqs.VISIBLE) == 2)  # what an open request brings after the end goes back a moment later
+    wait_until(
+        lambda: counted(sqs.VISIBLE) == 2
+    )  # what an open request brings after the end goes back a moment later
 
 
 def test_a_dead_worker_s_messages_come_back(connect):

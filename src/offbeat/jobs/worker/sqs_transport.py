@@ -145,7 +145,11 @@ class SqsTransport(virtual.Transport):
     driver_type = driver_name = "sqs"
     polling_interval = 0.0
     # Kombu asks the class. So `.delay()` raises its OperationalError while SQS is down, as with other brokers.
-    connection_errors = (*virtual.Transport.connection_errors, *sqs.ERRORS, broker.BrokerAwayError)
+    connection_errors: ClassVar[tuple[Any, ...]] = (
+        *virtual.Transport.connection_errors,
+        *sqs.ERRORS,
+        broker.BrokerAwayError,
+    )
     default_connection_params: ClassVar[dict[str, Any]] = {}
     implements = virtual.Transport.implements.extend(
         asynchronous=True, exchange_type=frozenset({"direct", "topic"})
