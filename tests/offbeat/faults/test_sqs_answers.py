@@ -36,7 +36,7 @@ def is_done(label):
     return Job.objects.filter(args__0=label, state="succeeded").exists()
 
 
-@pytest.mark.fault("the broker refuses one queue: it may not be made, or the role may not use it")
+@pytest.mark.fault("the key of a queue in Redis is not a list")
 def test_a_queue_that_is_refused(faults, proxy):
     """Its jobs wait, and the log says why; others run, each message of theirs is sent once, and the worker is well."""
     mail = sqs_queues.name_of("mail")
