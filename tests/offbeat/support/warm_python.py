@@ -22,7 +22,8 @@ from pathlib import Path
 
 from offbeat.dev.child_processes import start_child
 
-OF_THE_INTERPRETER = tuple(
+# Beginnings of their names.
+OF_THE_INTERPRETER = ("PYTHON", "LD_", "LC_", "LANG", "LOCPATH", "TZ", "MALLOC_", "CELERY_", "KOMBU_", "PROMETHEUS_")
     ["PYTHON", "LD_", "LC_", "LANG", "LOCPATH", "TZ", "MALLOC_", "CELERY_", "KOMBU_", "PROMETHEUS_"]
 )  # beginnings of names
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
