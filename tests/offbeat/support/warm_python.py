@@ -23,9 +23,18 @@ from pathlib import Path
 from offbeat.dev.child_processes import start_child
 
 # Beginnings of their names.
-OF_THE_INTERPRETER = ("PYTHON", "LD_", "LC_", "LANG", "LOCPATH", "TZ", "MALLOC_", "CELERY_", "KOMBU_", "PROMETHEUS_")
-    ["PYTHON", "LD_", "LC_", "LANG", "LOCPATH", "TZ", "MALLOC_", "CELERY_", "KOMBU_", "PROMETHEUS_"]
-)  # beginnings of names
+OF_THE_INTERPRETER = (
+    "PYTHON",
+    "LD_",
+    "LC_",
+    "LANG",
+    "LOCPATH",
+    "TZ",
+    "MALLOC_",
+    "CELERY_",
+    "KOMBU_",
+    "PROMETHEUS_",
+)
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 BASE = ("PATH", "HOME")
 PROGRAM = Path(__file__).with_name("warm_server.py")
