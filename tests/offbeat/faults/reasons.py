@@ -42,7 +42,7 @@ CONSUMER = (
     r"|job's message|names another task|plain message of a task"
 )
 LEDGER = (
-    r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
+    r"holds one row|is locked|PostgreSQL (restarts|is down|loses)|PostgreSQL's clock|clocks differ|copied database|a crash"
     r"|does not have a task|do not know|kills the whole worker"
 )
 REDIS = (

@@ -84,7 +84,9 @@ class Stack:
 
     def manage(self, *arguments, **environment):
         """Run a management command to its end; its output is in `stdout` and `stderr`."""
-        return warm_python.run([*MANAGE, *arguments], cwd=CHECKOUT, env=self.environment | environment)
+        return warm_python.run(
+            [*MANAGE, *arguments], cwd=CHECKOUT, env=self.environment | environment, timeout=240
+        )
 
     def end(self):
         """End every process, and show what each printed: pytest keeps it for tests that failed."""

@@ -25,6 +25,7 @@ REFUSAL = "queue {} was refused"
 AT_ONCE = 10  # messages of a request
 LARGEST = 1024 * 1024  # bytes of a message, or of a request; since August 2025, before that a quarter
 VISIBLE, DELAYED = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"
+HIDDEN = "ApproximateNumberOfMessagesNotVisible"
 TOKEN = "SELECT token FROM offbeat_jobs_broker WHERE id = 1"  # noqa: S105  a statement, no secret
 NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
@@ -88,7 +89,8 @@ def oldest_published_at(queue: str, level: int = 0) -> float:
     """Return the time before which a job that was published and has not begun is lost, Unix seconds by PostgreSQL's clock."""
     name = list_name(queue, level)
     watch = sqs_losses.watch(name)
-    watch.note_count(sqs_queues.count(name, VISIBLE, DELAYED))
+    visible, delayed, hidden = sqs_queues.numbers(name, VISIBLE, DELAYED, HIDDEN)
+    watch.note_count(visible + delayed, hidden)
     return watch.lost_before(sql.fetch_one(NOW)[0], sqs_queues.visibility_timeout())
 
 
