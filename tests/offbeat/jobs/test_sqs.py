@@ -267,7 +267,9 @@ def clock(monkeypatch):
 def test_an_empty_queue_has_lost_what_was_published_before(clock, hidden, quiet):
     """Only when it was empty at every look, for as long as counts may be late, and messages hidden where some are."""
     watch = sqs_losses.QueueWatch()
-    lost = 5000 - quiet + 30  # what was published 30 s before this: `lost_message_after` is taken off by who asks
+    lost = (
+        5000 - quiet + 30
+    )  # what was published 30 s before this: `lost_message_after` is taken off by who asks
     for number, after, found in (
         (0, 0, 0),
         (0, quiet - 1, 0),
