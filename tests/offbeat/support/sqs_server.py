@@ -81,7 +81,7 @@ class SqsServer(EmbeddedServer):
     def empty(self) -> None:
         """Forget all queues and messages."""
         reset = Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310  our own server
-        urlopen(reset, timeout=5).close()  # noqa: S310
+        urlopen(reset, timeout=20).close()  # noqa: S310
 
 
 def add_library() -> None:

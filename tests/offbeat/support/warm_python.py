@@ -22,9 +22,19 @@ from pathlib import Path
 
 from offbeat.dev.child_processes import start_child
 
-OF_THE_INTERPRETER = tuple(
-    ["PYTHON", "LD_", "LC_", "LANG", "LOCPATH", "TZ", "MALLOC_", "CELERY_", "KOMBU_", "PROMETHEUS_"]
-)  # beginnings of names
+# Beginnings of their names.
+OF_THE_INTERPRETER = (
+    "PYTHON",
+    "LD_",
+    "LC_",
+    "LANG",
+    "LOCPATH",
+    "TZ",
+    "MALLOC_",
+    "CELERY_",
+    "KOMBU_",
+    "PROMETHEUS_",
+)
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 BASE = ("PATH", "HOME")
 PROGRAM = Path(__file__).with_name("warm_server.py")

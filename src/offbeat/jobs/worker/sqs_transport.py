@@ -145,7 +145,7 @@ class SqsTransport(virtual.Transport):
     driver_type = driver_name = "sqs"
     polling_interval = 0.0
     # Kombu asks the class. So `.delay()` raises its OperationalError while SQS is down, as with other brokers.
-    connection_errors = (  # type: ignore[assignment]
+    connection_errors = (  # type: ignore[assignment]  # declared there for one error only
         *virtual.Transport.connection_errors,
         *sqs.ERRORS,
         broker.BrokerAwayError,
