@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from offbeat.dev.installers import PYTHON, UV, EnvironmentFailedError
 from offbeat.dev.local_variables import (
     FROM_FILE,
     LocalVariablesError,
     read_local_variables,
     typed_variables,
 )
-from offbeat.dev.python_environment import PYTHON, UV, EnvironmentFailedError, prepare_environment
+from offbeat.dev.python_environment import prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+INTERRUPTED = 128 + signal.SIGINT  # as shells count it
 WITH_SERVERS = ["-m", "offbeat.dev.with_servers", "python"]
 
 
@@ -35,6 +38,7 @@ class Task:
     needs_packages: bool = (
         True  # without, it runs also where the requirements cannot be installed, and mends them
     )
+    needs_tools: bool = False  # what checks and tests: installed when the first such task is typed
 
 
 TASKS = [
@@ -45,6 +49,7 @@ TASKS = [
         "run the tests on their own servers; arguments go to pytest",
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "check",
@@ -52,6 +57,7 @@ TASKS = [
         "lint, format, types, Django's checks, migrations and their locks, platform.yaml; or only the named ones",
         ["-m", "offbeat.dev.project_checks"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "manage",
@@ -77,6 +83,7 @@ TASKS = [
         "format the code, and fix what ruff can; say what is left",
         ["-m", "offbeat.dev.project_fixes"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "psql",
@@ -98,6 +105,7 @@ TASKS = [
         "list the components of production and their licences, in dist/sbom.json or FILE",
         ["-m", "offbeat.dev.bill_of_materials"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "fork",
@@ -130,6 +138,7 @@ UPSTREAM_TASKS = [
         "compare the costs of Offbeat with those of similar tools: jobs, cron, ops, connections or web",
         ["-m", "bench"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "wheel",
@@ -137,6 +146,7 @@ UPSTREAM_TASKS = [
         "build the core, and offbeat-client, as wheels in dist/, for projects that are not forks",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
+        needs_tools=True,
     ),
 ]
 
@@ -157,17 +167,26 @@ def main(arguments: Sequence[str]) -> int:
     if rest and not task.arguments:
         sys.stderr.write(f"Error: ./run {name} takes no arguments, got {rest[0]}.\n")
         return os.EX_USAGE
-    try:
-        if task.needs_packages:
-            prepare_environment()
-    except EnvironmentFailedError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return os.EX_UNAVAILABLE
+    if task.needs_packages and (code := prepare(task)):
+        return code
     try:
         return execute(task, rest)
     except LocalVariablesError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_CONFIG
+
+
+def prepare(task: Task) -> int:
+    """Bring the environment up to date; returns 69 where that cannot be done, 130 for Ctrl-C, with a line that says so."""
+    try:
+        prepare_environment(with_tools=task.needs_tools)
+    except EnvironmentFailedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
+        return INTERRUPTED
+    return 0
 
 
 def listing(tasks: Sequence[Task]) -> str:
