@@ -45,11 +45,16 @@ async def upload(
     request: Request, response: Response, file: UploadFile, idempotency_key: str | None = Header(None)
 ) -> dict[str, str]:
     """Take a text file and answer at once. With the same Idempotency-Key a repeated upload gives the first one's job."""
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers = {"Idempotency-Key": as_sent(idempotency_key)} if idempotency_key else {}
     call = {"task": TASK, "args": [await read_text(file)]}
     job = passed_on(await request.app.state.offbeat.post("/api/jobs", json=call, headers=headers))
     status_url = response.headers["Location"] = f"/uploads/{job['id']}"
     return {"id": job["id"], "status_url": status_url, "events_url": f"{status_url}/events"}
+
+
+def as_sent(header: str) -> bytes:
+    """Return a header's bytes again: httpx sends no text beyond ASCII."""
+    return header.encode("latin-1")
 
 
 async def read_text(file: UploadFile) -> str:
@@ -79,7 +84,7 @@ async def follow(request: Request, upload_id: UUID, last_event_id: str = Header(
         request.app.state.offbeat.build_request(
             "GET",
             f"/api/jobs/{upload_id}/events",
-            headers={"Last-Event-ID": last_event_id} if last_event_id else {},
+            headers={"Last-Event-ID": as_sent(last_event_id)} if last_event_id else {},
             timeout=httpx.Timeout(5, read=SILENCE),
         ),
         stream=True,
@@ -108,4 +113,6 @@ def passed_on(answer: httpx.Response) -> dict[str, Any]:
     if not is_problem or answer.status_code in {401, 403}:
         raise HTTPException(502, f"The API of the jobs answered {answer.status_code}.")
     wait = {name: each for name, each in answer.headers.items() if name == "retry-after"}
-    raise HTTPException(answer.status_code, answer.json()["detail"], headers=wait)
+    problem = answer.json()
+    reasons = [each["detail"] for each in problem.get("errors", [])]
+    raise HTTPException(answer.status_code, ": ".join([problem["detail"], *reasons]), headers=wait)

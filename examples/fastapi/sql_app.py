@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from offbeat_client import EnqueueError, Job, aenqueue, afind_job
 from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ INTERVAL = 1.0  # seconds: a task writes its progress at most so often
 
 
 class Order(BaseModel):
-    number: int
+    number: int = Field(ge=1, le=2**31 - 1)  # PostgreSQL's integer
     text: str
 
 

@@ -23,7 +23,8 @@ def upload() -> Any:
         text = request.files["file"].read().decode()
     except UnicodeDecodeError:
         return {"detail": "The file should be a text in UTF-8."}, 422
-    headers = {name: each for name, each in request.headers if name == "Idempotency-Key"}
+    # As bytes: httpx sends no text beyond ASCII.
+    headers = {name: each.encode("latin-1") for name, each in request.headers if name == "Idempotency-Key"}
     answer = offbeat.post("/api/jobs", json={"task": TASK, "args": [text]}, headers=headers)
     if answer.is_error:
         return refuse(answer)
@@ -51,4 +52,6 @@ def refuse(answer: httpx.Response) -> Any:
     is_problem = answer.headers.get("Content-Type", "").startswith("application/problem+json")
     if not is_problem or answer.status_code in {401, 403}:
         return {"detail": f"The API of the jobs answered {answer.status_code}."}, 502
-    return {"detail": answer.json()["detail"]}, answer.status_code
+    problem = answer.json()
+    reasons = [each["detail"] for each in problem.get("errors", [])]
+    return {"detail": ": ".join([problem["detail"], *reasons])}, answer.status_code

@@ -38,8 +38,8 @@ class EmbeddedRedis(EmbeddedServer):
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     def connect(self) -> redis.Redis:
-        """Make a client whose commands fail after a second, rather than wait for a paused server."""
-        return redis.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
+        """Make a client whose commands fail after five seconds, rather than wait for a paused server."""
+        return redis.Redis.from_url(self.url, socket_connect_timeout=5, socket_timeout=5)
 
     def start(self) -> Self:
         """Start it, without its data where they are those of another Redis: the ledger has all that matters."""

@@ -5,14 +5,14 @@ Kombu has read the address, for both: redis-py reads a query, and the certificat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from kombu.utils.url import parse_url, url_to_parts
 from redis.backoff import NoBackoff
-from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, MovedError
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, MovedError, RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from offbeat.variables.redis_forms import MASTER, NO_CLUSTER, SENTINEL_PORT
 
@@ -21,6 +21,34 @@ if TYPE_CHECKING:
 
 OF_CLUSTER = (MovedError, AskError, ClusterCrossSlotError, ClusterDownError)
 SLOTS = ["offbeat:slot-1", "offbeat:slot-2"]  # two keys that nobody writes
+
+
+class PrimaryFinder(Sentinel):
+    """Finds the primary, or says what each sentinel said: redis-py prints its own objects, and leaves out which names there are."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        said = []
+        for number, each in enumerate(self.sentinels):
+            try:
+                primaries = cast("dict[str, dict[str, Any]]", each.sentinel_masters())
+            except RedisError as error:  # down, or it refuses: the next one may know
+                said.append(f"{_place_of(each)} says: {str(error).rstrip('.') or type(error).__name__}")
+                continue
+            state = primaries.get(service_name)
+            if state and self.check_master_state(state, service_name):
+                # It is asked first from now on, and one that is down no more.
+                self.sentinels[0], self.sentinels[number] = each, self.sentinels[0]
+                return state["ip"], state["port"]
+            known = ", ".join(sorted(primaries)) or "none"
+            said.append(
+                f"{_place_of(each)} " + ("says that it is down" if state else f"knows master_name={known}")
+            )
+        raise MasterNotFoundError(f"no sentinel has a primary {service_name}: {'; '.join(said)}")
+
+
+def _place_of(sentinel: redis.Redis) -> str:
+    given = sentinel.connection_pool.connection_kwargs
+    return f"{given.get('host')}:{given.get('port')}"
 
 
 def connect(at: Connection, **options: Any) -> redis.Redis:
@@ -59,7 +87,7 @@ def _behind_sentinels(at: Connection, tls: dict[str, Any], options: dict[str, An
     given: dict[str, Any] = at.transport_options or {}
     found = [parse_url(url) for url in at.alt] or [{"hostname": at.hostname, "port": at.port}]
     hosts = [(each["hostname"], each["port"] or SENTINEL_PORT) for each in found]
-    manager = Sentinel(
+    manager = PrimaryFinder(
         hosts,
         min_other_sentinels=given.get("min_other_sentinels", 0),
         sentinel_kwargs={**(given.get("sentinel_kwargs") or {}), **options},
@@ -87,7 +115,7 @@ def cluster_problem(client: redis.Redis) -> str:
         except OF_CLUSTER:
             is_cluster = True
         except (
-            redis.RedisError,
+            RedisError,
             OSError,
             AttributeError,
         ):  # down, or a command that a platform does not allow

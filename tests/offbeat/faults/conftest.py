@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.db.models import Count
 
@@ -9,7 +11,7 @@ from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.models import Effect
-from tests.offbeat.support import servers
+from tests.offbeat.support import axis, servers
 from tests.offbeat.support.fixtures import connected_to
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.stack import Stack
@@ -22,6 +24,10 @@ QUICK = {
     "OFFBEAT_JOBS_RECONCILE_INTERVAL": "0.5",
     "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "3",
 }
+if (
+    axis.BROKER == "sqs"
+):  # what SQS gave to a worker that was killed, or stands still, stays hidden for so long
+    QUICK["VISIBILITY_TIMEOUT"] = "6"
 
 
 class Faults:
@@ -32,6 +38,9 @@ class Faults:
         self.redis = stack.redis
         self.postgres = stack.postgres
         self.carrier = servers.other_broker or stack.redis  # the server of the broker at hand
+        self.gate = str(
+            stack.folder / "gate"
+        )  # jobs that are given it end when it is opened: no sooner, on any machine
 
     def worker(self, *arguments, **environment):
         """Start a worker with two slots; more arguments and variables override."""
@@ -43,6 +52,10 @@ class Faults:
     def quick_worker(self, *arguments, **environment):
         """Start a worker whose every interval is shortened in proportion."""
         return self.worker(*arguments, **QUICK | environment)
+
+    def open_gate(self):
+        """Let the jobs end that wait for it, and those that come later."""
+        Path(self.gate).touch()
 
     @staticmethod
     def happened(label, what="done"):

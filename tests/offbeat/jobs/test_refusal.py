@@ -13,6 +13,7 @@ from offbeat.jobs import attempts, code, refusal, signals
 from offbeat.jobs.batches import open_batch
 from offbeat.jobs.models import Batch, Job, Worker
 from offbeat.jobs.producer import Call, enqueue
+from offbeat.jobs.worker.state import worker_state
 from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record
 from tests.offbeat.support.attempts import run_jobs
@@ -49,6 +50,15 @@ def other_worker(*, tasks=(GONE,), own_code="other", age=0, queues=("default",))
 
 def let_time_pass(seconds):
     Job.objects.update(refused_at=F("refused_at") - timedelta(seconds=seconds))
+
+
+def test_it_counts_as_a_start(monkeypatch):
+    """A worker that only refuses does consume, and does not take itself for stuck."""
+    monkeypatch.setattr(worker_state, "task_started_at", 0.0)
+
+    refusal.collect(gone().pk, GONE)
+
+    assert worker_state.task_started_at > 0
 
 
 def test_it_waits_and_says_for_what(refused, row):

@@ -92,12 +92,12 @@ class RabbitServer(EmbeddedServer):
 
     def answers(self) -> bool:
         try:
-            self.connect().close()
+            self.connect(2).close()
         except (OSError, amqp.AMQPError):
             return False
         return True
 
-    def connect(self, seconds: float = 2) -> amqp.Connection:
+    def connect(self, seconds: float = 10) -> amqp.Connection:
         made = amqp.Connection(
             f"{LOOPBACK}:{self.port}", login_method="PLAIN", connect_timeout=seconds, read_timeout=seconds
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from functools import lru_cache
@@ -75,9 +76,10 @@ def forget(name: str) -> None:
 def find(client: Any, name: str, *, is_fresh: bool = False, create: bool = True) -> str:
     """Return a queue's URL; one that is missing is made. Raises SqsError: one that may not be made is denied."""
     with sqs_client.translated():
-        if is_fresh or name not in _urls:
-            _urls[name] = _ask(client, name) or (_create(client, name) if create else "")
-        return _urls[name]
+        url = "" if is_fresh else _urls.get(name, "")
+        if not url and (url := _ask(client, name) or (_create(client, name) if create else "")):
+            _urls[name] = url
+        return url
 
 
 def _ask(client: Any, name: str) -> str:
@@ -107,14 +109,16 @@ def call(client: Any, operation: str, name: str, **options: Any) -> dict[str, An
 
 def count(name: str, *attributes: str) -> int:
     """Return the sum of SQS' approximate numbers of a queue, 0 where there is none. Raises SqsError."""
+    return sum(numbers(name, *attributes))
+
+
+def numbers(name: str, *attributes: str) -> list[int]:
+    """Return SQS' approximate numbers of a queue, 0 each where there is none. Raises SqsError."""
     client = sqs_client.client()
     with sqs_client.translated():
-        if not (url := find(client, name, create=False)):
-            forget(name)
-            return 0
-        try:
-            answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(attributes))
-        except client.exceptions.QueueDoesNotExist:
-            forget(name)
-            return 0
-    return sum(int(answer["Attributes"][each]) for each in attributes)
+        if url := find(client, name, create=False):
+            with contextlib.suppress(client.exceptions.QueueDoesNotExist):
+                answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(attributes))
+                return [int(answer["Attributes"][each]) for each in attributes]
+    forget(name)
+    return [0] * len(attributes)

@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from offbeat.jobs.worker.transport import LedgerChannel
+from offbeat.variables.redis_client import PrimaryFinder
 
 
 class SentinelLedgerChannel(LedgerChannel, redis.SentinelChannel):
@@ -18,7 +19,10 @@ class SentinelLedgerChannel(LedgerChannel, redis.SentinelChannel):
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
         self.sentinel_kwargs = {**(self.sentinel_kwargs or {}), "retry": Retry(NoBackoff(), 0)}
-        return super()._sentinel_managed_pool(asynchronous)
+        pool = super()._sentinel_managed_pool(asynchronous)
+        # Kombu makes it of redis-py's class, and asks nobody for another one.
+        pool.sentinel_manager.__class__ = PrimaryFinder
+        return pool
 
 
 class SentinelLedgerTransport(redis.SentinelTransport):

@@ -43,12 +43,14 @@ def nothing_by_mail():
 
 
 @shared_task
-def work(label, seconds=0.0):
-    """Note the start, work for a while, note the end."""
+def work(label, seconds=0.0, gate=None):
+    """Note the start, work for a while, and until a test has opened the gate where there is one, note the end."""
     note(label, "start")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+    if gate:
+        wait_for_file.run(gate)
     note(label, "done")
 
 
@@ -77,22 +79,22 @@ def rest(seconds):
     time.sleep(seconds)
 
 
-@shared_task(soft_time_limit=4)
+@shared_task(soft_time_limit=8)
 def rest_within_a_limit(seconds):
     """The same, with a soft limit that passes soon after its end."""
     time.sleep(seconds)
 
 
 @shared_task(atomic=True)
-def work_atomically(label, seconds=0.0):
+def work_atomically(label, seconds=0.0, gate=None):
     """Do the same in one transaction with the finish."""
-    work.run(label, seconds)
+    work.run(label, seconds, gate)
 
 
 @task
-def work_by_django(label, seconds=0.0):
+def work_by_django(label, seconds=0.0, gate=None):
     """The same through Django's own interface."""
-    work.run(label, seconds)
+    work.run(label, seconds, gate)
 
 
 @shared_task(bind=True, max_retries=3, default_retry_delay=0.2)

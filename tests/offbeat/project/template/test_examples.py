@@ -178,7 +178,8 @@ def test_a_fastapi_upload_answers_at_once_and_is_polled(stand):
         "detail"
     ].startswith("there is no job")
     nul = stand.ask(upload.replace("file=@../words.txt", "'file=@-;filename=a'") + " < <(printf 'a\\0b')")
-    assert "detail" in nul
+    assert "NUL" in nul["detail"]
+    assert "id" in stand.ask(upload, options=" --header 'Idempotency-Key: zürich'")
 
 
 def test_fastapi_passes_events_on_as_they_come(stand):
@@ -231,6 +232,7 @@ def test_fastapi_writes_an_order_and_its_job_together(stand):
     assert len(stand.jobs()) - before == 1
     assert '"state": "succeeded"' in streamed.rpartition("event: state")[2]
     assert "NUL" in stand.ask(order.replace("one two", "one\\u0000two"))["detail"]
+    assert "2147483647" in stand.ask(order.replace("17", "2147483648"))["detail"][0]["msg"]
 
     session = stand.run(code(MANUAL, "orders.py")).stdout
     wait_until(lambda: len(stand.jobs()) - before == 2 and stand.jobs()[-1][0] == "succeeded")
@@ -241,7 +243,7 @@ def test_flask_takes_the_upload_too(stand):
     """The same address to poll, in one file."""
     upload, status = stand.start("flask/README.md", "flask")
 
-    first = stand.ask(upload, folder="flask")
+    first = stand.ask(upload, folder="flask", options=" --header 'Idempotency-Key: zürich'")
 
     assert finished(stand, status.replace("ID", first["status_url"].rpartition("/")[2]))["result"] == {
         "words": 5
