@@ -30,6 +30,7 @@ COUNTED = re.compile(r"\s*(?:Collecting |Processing .*/|Requirement already sati
 OF_PIP_ALONE = re.compile(r"(?m)\.(?:index-url|no-index|proxy|client-cert|trusted-host)=")
 OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE", "UV_OFFLINE")
 PIP_VERSION = "import pip; print(*pip.__version__.split('.')[:2])"
+STOPPING = 5  # seconds that an installer may take to clean up
 OLDEST_PIP = (22, 3)  # the first with --python
 
 
@@ -153,11 +154,30 @@ def install(command: Sequence[str], progress: Progress) -> None:
 def call_installer(command: Sequence[str], progress: Progress) -> tuple[int | None, list[str]]:
     """Return its exit code and what it has said: nothing where uv draws a bar of its own."""
     pipe = None if command[0].endswith("uv") and progress.is_redrawn else subprocess.PIPE
-    with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe and subprocess.STDOUT, text=True
-    ) as process:
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe and subprocess.STDOUT,
+        text=True,
+        close_fds=False,  # it holds the lock with us: killed, we leave nobody a folder that is still written to
+    )
+    try:
         said = list(follow(process.stdout, progress)) if process.stdout else []
-    return process.returncode, said
+        return process.wait(), said
+    except BaseException:  # a signal that asks us to stop may have reached us alone
+        end(process)
+        raise
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask it to stop, end it by force where that takes too long, and return when it is gone."""
+    process.terminate()
+    try:
+        process.wait(STOPPING)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def follow(output: IO[str], progress: Progress) -> Iterator[str]:

@@ -77,6 +77,7 @@ def one_at_a_time() -> Iterator[None]:
     with ExitStack() as stack:
         folder = os.open(".", os.O_RDONLY)
         stack.callback(os.close, folder)
+        os.set_inheritable(folder, True)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -18,11 +18,11 @@ from offbeat.dev.local_variables import (
     typed_variables,
 )
 from offbeat.dev.python_environment import prepare_environment
+from offbeat.dev.stop_signals import SIGNALS, Stopped, raise_when_asked_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED = 128 + signal.SIGINT  # as shells count it
 WITH_SERVERS = ["-m", "offbeat.dev.with_servers", "python"]
 
 
@@ -38,11 +38,20 @@ class Task:
     needs_packages: bool = (
         True  # without, it runs also where the requirements cannot be installed, and mends them
     )
+    holds_signals: bool = (
+        False  # until its module handles them: Ctrl-C while that is imported is no traceback
+    )
     needs_tools: bool = False  # what checks and tests: installed when the first such task is typed
 
 
 TASKS = [
-    Task("up", "", "start everything, with its servers, until Ctrl-C", ["-m", "offbeat.dev.up"]),
+    Task(
+        "up",
+        "",
+        "start everything, with its servers, until Ctrl-C",
+        ["-m", "offbeat.dev.up"],
+        holds_signals=True,
+    ),
     Task(
         "test",
         "[--core] [...]",
@@ -64,18 +73,21 @@ TASKS = [
         "[...]",
         "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
+        holds_signals=True,
     ),
     Task(
         "fire",
         "NAME",
         "run a cronjob of platform.yaml now",
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
+        holds_signals=True,
     ),
     Task(
         "worker",
         "--debug",
         "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
         [*WITH_SERVERS, "manage.py", "debug_worker"],
+        holds_signals=True,
     ),
     Task(
         "fix",
@@ -90,6 +102,7 @@ TASKS = [
         "[...]",
         "open a PostgreSQL prompt on the database",
         [*WITH_SERVERS, "-m", "offbeat.dev.prompts"],
+        holds_signals=True,
     ),
     Task(
         "lock",
@@ -179,13 +192,14 @@ def main(arguments: Sequence[str]) -> int:
 def prepare(task: Task) -> int:
     """Bring the environment up to date; returns 69 where that cannot be done, 130 for Ctrl-C, with a line that says so."""
     try:
+        raise_when_asked_to_stop()
         prepare_environment(with_tools=task.needs_tools)
     except EnvironmentFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_UNAVAILABLE
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         sys.stderr.write("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
-        return INTERRUPTED
+        return stopped.code
     return 0
 
 
@@ -205,6 +219,8 @@ def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
     given = read_local_variables(typed) if task.reads_env_file else {}
     environment = given | typed | {FROM_FILE: " ".join(given), "PYTHONPATH": str(Path("src").resolve())}
     python = str(PYTHON) if PYTHON.exists() else sys.executable
+    if task.holds_signals:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     os.execve(python, [python, *task.command, *arguments], environment)  # noqa: S606
 
 

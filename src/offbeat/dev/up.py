@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(prog="./run up", description="Start everything, until Ctrl-C.")
     parser.add_argument(FLAG, action="store_true", help="also on servers that others use")
     options = parser.parse_args(arguments)
-    raise_when_asked_to_stop()
     os.chdir(CHECKOUT)
     try:
+        raise_when_asked_to_stop()
         return up(may_share=options.shared_servers)
     except (ServerFailedError, OSError) as error:
         return refuse(str(error), os.EX_UNAVAILABLE)

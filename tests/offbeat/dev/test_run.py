@@ -18,10 +18,18 @@ import pytest
 
 from offbeat.dev import installers, python_environment, reset
 from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS, main
+from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
 TOOL = "no-such-package==1 --hash=sha256:00\n    # via offbeat (src/offbeat/pyproject.toml:dev)\n"
+STUBBORN = """\
+import signal, sys, time
+if "--require-hashes" in sys.argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    open("installs", "w").close()
+    time.sleep(60)
+"""
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
 MODULES = (
@@ -35,6 +43,7 @@ MODULES = (
     "dev/locks",
     "dev/progress",
     "dev/python_environment",
+    "dev/stop_signals",
     "dev/tasks",
 )
 
@@ -282,21 +291,20 @@ def test_two_first_tasks_make_one_environment(project):
     assert said.count("Made .venv") == said.count("Waiting for another ./run, which makes .venv ...") == 1
 
 
-def test_ctrl_c_while_it_installs_is_no_traceback(project):
-    """Whoever has no time now sees one line, and the next task begins anew."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_while_it_installs_leaves_no_process(project, number, code):
+    """Whoever has no time now sees one line, whatever the installer does then; the next task begins anew."""
     project.add_python()
-    project.write(
-        "src/sitecustomize.py", "import sys, time; '--require-hashes' in sys.argv and time.sleep(60)\n"
-    )
+    project.write("src/sitecustomize.py", STUBBORN)
     running = project.start("check")
-    for line in running.stderr:
-        if line.startswith("Downloading"):
-            break
+    wait_until((project.folder / "installs").exists)
 
-    os.killpg(running.pid, signal.SIGINT)
+    os.kill(running.pid, number)
     _, said = running.communicate(timeout=60)
 
-    assert running.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+    assert running.returncode == code
     assert said.endswith("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
     assert "Traceback" not in said
 
