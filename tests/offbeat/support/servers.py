@@ -51,7 +51,13 @@ shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") e
 settings = private(os.environ) | {
     **{
         name: os.environ[name]
-        for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_BROKER", "OFFBEAT_TEST_POOL", "TESTS_COLD_STARTS")
+        for name in (
+            "OFFBEAT_ROOT",
+            "OFFBEAT_TEST_BROKER",
+            "OFFBEAT_TEST_POOL",
+            "OFFBEAT_TEST_ALL",
+            "TESTS_COLD_STARTS",
+        )
         if name in os.environ
     },
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
@@ -76,8 +82,8 @@ MARKERS = (
     "browser: a real Chromium",
     "storm: ten workers at once; runs alone, it uses every CPU there is",
     "fault(*rows): proves these rows of docs/offbeat/faults.md, named by their first cells",
-    "brokers(*names, only=False): holds with these brokers too, or with them only",
-    "pools(*names, only=False): holds with these pools too, or with them only",
+    "brokers(*names, weekly=(), only=False): holds with these brokers too, or with them only; with some it runs once a week",
+    "pools(*names, weekly=(), only=False): holds with these pools too, or with them only; with some it runs once a week",
 )
 
 

@@ -119,7 +119,7 @@ class Stack:
         kept = self.checkout, self.environment
         self.checkout = folder
         self.environment = self.environment | {
-            "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+            "PYTHONPATH": self.environment["PYTHONPATH"].replace(str(CHECKOUT), str(folder), 2),
             "OFFBEAT_ROOT": str(folder / "tests/offbeat/sample_project"),
         }
         try:

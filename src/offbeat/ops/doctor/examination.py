@@ -115,7 +115,11 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
             down = conditions.postgres_down() if server == POSTGRES else conditions.broker_down()
             return [red(down.subject, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
-            yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
+            yellow(
+                f"{server if server == POSTGRES else broker.name()}: {name}",
+                f"could not be checked: {first_line(error)}",
+                "is it allowed to?",
+            )
         ]
     except Exception as error:  # noqa: BLE001  a defect of one check must not hide what the others find
         return [
@@ -138,5 +142,12 @@ def is_away(error: Exception) -> bool:
         each.__name__ for each in type(error).__mro__
     }  # sentinels that know no primary are a ConnectionError, too
     return not names.isdisjoint(
-        {"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError"}
+        {
+            "OperationalError",
+            "InterfaceError",
+            "ConnectionError",
+            "TimeoutError",
+            "BrokerAwayError",
+            "SqsError",
+        }
     )
