@@ -94,7 +94,7 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
     if options:
         return [Session("core", [str(CORE), *options])]
     return [
-        Session("storm", [str(CORE), "-m", "storm"]),
+        Session("storm", [str(CORE / "faults"), "-m", "storm"]),
         Session("axes", [], "tests.offbeat.faults.axes", is_beside=True),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
     ]

@@ -5,6 +5,7 @@ Redis runs from the start; PostgreSQL starts with the first test that needs it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -106,6 +107,17 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(config, items):
     axis.select(config, items, missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_report_header():
