@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,8 @@ def _check_arguments(task: Any, wanted: WantedJob) -> None:
 def _key(bearer: Bearer, given: str | None) -> str | None:
     if given is None:
         return None
+    with suppress(UnicodeError):  # Django reads headers as Latin-1, and programs send UTF-8
+        given = given.encode("latin-1").decode()
     if not 0 < len(given) <= LONGEST_KEY or not given.isprintable():
         raise invalid("#", f"Idempotency-Key should be 1 to {LONGEST_KEY} printable characters")
     return f"api:{bearer.name}:{given}"

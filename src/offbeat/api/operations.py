@@ -169,7 +169,8 @@ def follow_job(
     request: HttpRequest, job_id: UUID, last_event_id: str = Header("", alias="Last-Event-ID")
 ) -> Any:
     """Follow a job by server-sent events: `state`, `progress`, and `end`, each with the body of the job's status."""
-    return event_stream.respond(request, find_job(request, job_id), last_event_id)
+    job = find_job(request, job_id)
+    return event_stream.respond(request, job, last_event_id, bearer_of(request).id)
 
 
 @api.get("queues", response={200: list[QueueStatus]} | errors_of(READ_ERRORS), operation_id="list_queues")

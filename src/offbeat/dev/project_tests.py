@@ -38,7 +38,9 @@ class Session:
     name: str
     arguments: Sequence[str]
     module: str = "pytest"
-    is_beside: bool = False  # runs beside the others, and is shown after them: it waits more than it computes
+    is_beside: bool = (
+        False  # runs beside those that follow, and is shown after them: it waits more than it computes
+    )
 
 
 class Started(NamedTuple):
@@ -56,9 +58,13 @@ def main(arguments: Sequence[str]) -> int:
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
     try:
-        waiting = [(session, start_beside(session)) for session in chosen if session.is_beside]
-        results = [(session.name, *run(session)) for session in chosen if not session.is_beside]
-        results += [(session.name, *finish(started)) for session, started in waiting]
+        results, beside = [], []
+        for session in chosen:
+            if session.is_beside:
+                beside.append((session, start_beside(session)))
+            else:
+                results.append((session.name, *run(session)))
+        results += [(session.name, *finish(started)) for session, started in beside]
     except Stopped as stopped:
         return stopped.code
     if results[1:]:
@@ -89,8 +95,8 @@ def core_sessions(options: Sequence[str]) -> list[Session]:
         return [Session("core", [str(CORE), *options])]
     return [
         Session("storm", [str(CORE), "-m", "storm"]),
-        Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
         Session("axes", [], "tests.offbeat.faults.axes", is_beside=True),
+        Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
     ]
 
 

@@ -188,6 +188,28 @@ def test_another_method_is_refused(program):
 
     assert problem_of(answer)[0] == 405
     assert answer["Allow"] == "POST"
+    answer = program.client.post("/api/queues", content_type="text/plain")
+    assert (problem_of(answer)[0], answer["Allow"]) == (405, "GET")
+
+
+def test_what_django_answers_is_a_problem_too(program, settings, monkeypatch):
+    """A wrong host, and an error of ours; elsewhere they stay pages."""
+    settings.ALLOWED_HOSTS = ["localhost"]
+    program.client.raise_request_exception = False
+    assert problem_of(program.client.get("/api/jobs", HTTP_HOST="evil example"))[0] == 400
+    assert program.client.get("/ops/", HTTP_HOST="evil example")["Content-Type"].startswith("text/html")
+
+    monkeypatch.setattr("offbeat.api.operations.run", lambda *_: 1 / 0)
+    assert problem_of(program.client.get("/api/queues", HTTP_HOST="localhost"))[0] == 500
+
+
+def test_a_key_in_utf_8(program):
+    """As a program sends it; each character counts once."""
+    key = "ключ" * 40
+    sent = key.encode().decode("latin-1")
+
+    assert program.enqueue(args=[7], key=sent).status_code == 202
+    assert Job.objects.get().key == f"api:billing:{key}"
 
 
 @pytest.mark.parametrize(

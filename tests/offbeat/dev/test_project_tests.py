@@ -23,8 +23,8 @@ def names(*arguments):
 
 
 def test_upstream_everything_runs(upstream):
-    """The storm alone, then the rest of the core, then faults with other brokers and pools, then the project's."""
-    assert names() == ["storm", "core", "axes", "project"]
+    """The storm alone, then faults with other brokers and pools beside the rest of the core and the project's."""
+    assert names() == ["storm", "axes", "core", "project"]
 
 
 def test_a_fork_runs_its_own(fork):
@@ -36,7 +36,20 @@ def test_a_fork_runs_its_own(fork):
 
 def test_a_fork_runs_the_core_when_asked(fork):
     """--core runs the core's suite, and nothing else."""
-    assert names("--core") == ["storm", "core", "axes"]
+    assert names("--core") == ["storm", "axes", "core"]
+
+
+def test_nothing_runs_beside_the_storm(upstream, monkeypatch):
+    """It needs every CPU: what runs beside others begins after it."""
+    begun = []
+    monkeypatch.setattr(project_tests, "run", lambda session: begun.append(session.name) or (0, 0))
+    monkeypatch.setattr(project_tests, "start_beside", lambda session: begun.append(session.name))
+    monkeypatch.setattr(project_tests, "finish", lambda _: begun.append("finished") or (0, 0))
+    monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
+
+    main([])
+
+    assert begun == ["storm", "axes", "core", "project", "finished"]
 
 
 def test_options_go_to_every_session(upstream):

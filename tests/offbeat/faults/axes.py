@@ -1,7 +1,7 @@
 """The faults with what a worker may have in place of Redis and of prefork: `python -m tests.offbeat.faults.axes`.
 
-Which tests hold there, they say themselves, by marks. All runs at once: such tests wait more than they compute. Greenlets share
-their pool with threads, so without `--all` only what is their own is run for them: CI has no time for more.
+Which tests hold there, they say themselves, by marks: some of them once a week, with `--all`. Two runs at a time: such tests wait
+more than they compute, and four would make each other late.
 """
 
 from __future__ import annotations
@@ -22,41 +22,50 @@ AXES = {
     "threads": "OFFBEAT_TEST_POOL",
     "gevent": "OFFBEAT_TEST_POOL",
 }
-SHORT = {"gevent": "test_lanes.py"}
+TOGETHER = 2
 OPTIONS = ("--numprocesses", "2", "--dist", "worksteal")
+PAUSE = 0.2  # seconds between two looks for a run that has ended
 
 
 class Run(NamedTuple):
-    """One run of pytest, and what it prints."""
+    """One run of pytest, and what it prints; `at` is when it began, monotonic seconds."""
 
     name: str
     process: subprocess.Popen[bytes]
     output: IO[bytes]
+    at: float
 
 
 def main() -> int:
-    """Run the faults of each, show them one after the other; returns the exit code of the first that failed."""
-    started = time.monotonic()
-    runs = [start(name) for name in AXES]
-    codes = []
-    for name, process, output in runs:
-        codes.append(process.wait())
-        output.seek(0)
-        sys.stdout.write(f"--- {name}\n{output.read().decode(errors='replace')}\n")
-        sys.stdout.write(f"{name}: exit code {codes[-1]}, after {time.monotonic() - started:.0f} s\n")
-        sys.stdout.flush()
-    return next((code for code in codes if code), 0)
+    """Run the faults of each, and show each when it has ended; returns the exit code of the first that failed."""
+    waiting, running, failed = list(AXES), [], 0
+    while waiting or running:
+        while waiting and len(running) < TOGETHER:
+            running.append(start(waiting.pop(0)))
+        time.sleep(PAUSE)
+        for ended in [each for each in running if each.process.poll() is not None]:
+            running.remove(ended)
+            show(ended)
+            failed = failed or ended.process.returncode
+    return failed
 
 
 def start(name: str) -> Run:
     output = tempfile.TemporaryFile()  # noqa: SIM115  read when its process has ended
-    chosen = "" if "--all" in sys.argv else SHORT.get(name, "")
-    command = [sys.executable, "-m", "pytest", str(CHECKOUT / "tests/offbeat/faults" / chosen), *OPTIONS]
-    environment = os.environ | {AXES[name]: name}
+    command = [sys.executable, "-m", "pytest", str(CHECKOUT / "tests/offbeat/faults"), *OPTIONS]
+    chosen = {AXES[name]: name, "OFFBEAT_TEST_ALL": "true" if "--all" in sys.argv else ""}
     process = start_child(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        command, env=os.environ | chosen, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
     )
-    return Run(name, process, output)
+    return Run(name, process, output, time.monotonic())
+
+
+def show(run: Run) -> None:
+    run.output.seek(0)
+    sys.stdout.write(f"--- {run.name}\n{run.output.read().decode(errors='replace')}\n")
+    took = time.monotonic() - run.at
+    sys.stdout.write(f"{run.name}: exit code {run.process.returncode}, after {took:.0f} s\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ QUICK = {
     "OFFBEAT_JOBS_RECONCILE_INTERVAL": "0.5",
     "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "3",
 }
-if axis.BROKER == "sqs":  # what SQS gave to a worker that was killed, or stands still, stays hidden for so long
+if (
+    axis.BROKER == "sqs"
+):  # what SQS gave to a worker that was killed, or stands still, stays hidden for so long
     QUICK["VISIBILITY_TIMEOUT"] = "6"
 
 

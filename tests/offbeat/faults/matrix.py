@@ -30,6 +30,7 @@ for each broker and each pool.
 - The columns Redis, RabbitMQ and Amazon SQS are runs with the pool `prefork`.
 - The columns `threads` and `gevent` are runs with Redis.
 - A cell names the tests of that run. "✓" means all tests of the Redis column.
+- "weekly" means that CI runs these tests once a week (`python -m tests.offbeat.faults.axes --all`), and the others each time.
 - A cell without a test has a reason. [The reasons](#reasons) are at the end.
 - `OFFBEAT_TEST_BROKER` and `OFFBEAT_TEST_POOL` choose what the fault tests run with.
 """
@@ -41,6 +42,7 @@ class FaultTest(NamedTuple):
     name: str
     rows: tuple[str, ...]
     columns: frozenset[str]
+    weekly: frozenset[str]  # of them, those that CI runs once a week
 
 
 def marks_of(*nodes: ast.expr) -> Iterator[tuple[str, tuple, dict]]:
@@ -62,11 +64,16 @@ def pytestmark_of(module: ast.Module) -> list[ast.expr]:
     return []
 
 
-def columns_of(marks: list[tuple[str, tuple, dict]]) -> frozenset[str]:
-    """Give the runs that a test is part of: the usual one, unless a mark says `only`, and those that marks name."""
-    closest = {name: (arguments, options) for name, arguments, options in reversed(marks) if name != "fault"}
-    usual = () if any(options.get("only") for _, options in closest.values()) else ("redis",)
-    return frozenset([*usual, *(column for arguments, _ in closest.values() for column in arguments)])
+def columns_of(marks: list[tuple[str, tuple, dict]]) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the runs that a test is part of, and those of them that CI does once a week.
+
+    The usual one, unless a mark says `only`, and those that marks name.
+    """
+    others = [(arguments, options) for name, arguments, options in marks if name != "fault"]
+    usual = () if any(options.get("only") for _, options in others) else ("redis",)
+    often = frozenset([*usual, *(column for arguments, _ in others for column in arguments)])
+    weekly = frozenset(column for _, options in others for column in options.get("weekly", ())) - often
+    return often | weekly, weekly
 
 
 def fault_tests() -> list[FaultTest]:
@@ -82,7 +89,7 @@ def fault_tests() -> list[FaultTest]:
                 marks = list(marks_of(*node.decorator_list, *pytestmark_of(module)))  # the closest first
                 rows = tuple(row for name, rows, _ in marks if name == "fault" for row in rows)
                 if rows:
-                    found.append(FaultTest(f"{path.name}::{node.name}", rows, columns_of(marks)))
+                    found.append(FaultTest(f"{path.name}::{node.name}", rows, *columns_of(marks)))
     return found
 
 
@@ -96,21 +103,24 @@ def rows_by_section() -> dict[str, list[str]]:
     }
 
 
-def cells_of(row: str, tests: list[FaultTest]) -> dict[str, list[str]]:
-    """Give the names of the tests of a row in each column."""
+def cells_of(row: str, tests: list[FaultTest]) -> dict[str, list[FaultTest]]:
+    """Give the tests of a row in each column."""
     return {
-        column: [test.name for test in tests if row in test.rows and column in test.columns]
-        for column in COLUMNS
+        column: [test for test in tests if row in test.rows and column in test.columns] for column in COLUMNS
     }
 
 
-def cell_of(row: str, column: str, cells: dict[str, list[str]]) -> str:
+def cell_of(row: str, column: str, cells: dict[str, list[FaultTest]]) -> str:
     """Give the text of a cell: its tests, or the reason why there is none."""
-    if not cells[column]:
+    found = cells[column]
+    if not found:
         return reason_of(row, column)
-    if column != "redis" and cells[column] == cells["redis"]:
-        return "✓"
-    return "<br>".join(f"`{name}`" for name in cells[column])
+    weekly = [column in test.weekly for test in found]
+    if column != "redis" and found == cells["redis"] and len(set(weekly)) == 1:
+        return "✓ weekly" if weekly[0] else "✓"
+    return "<br>".join(
+        f"`{test.name}`{' weekly' * seldom}" for test, seldom in zip(found, weekly, strict=True)
+    )
 
 
 def write_page() -> str:

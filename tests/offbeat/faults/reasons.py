@@ -82,9 +82,9 @@ REASONS = (
     ),
     Reason(
         "nothing like it",
-        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no sentinel.",
         ("sqs",),
-        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+        r"is full|while Redis is full|certificate|old backup|unacked|restores plain|sentinel|cluster mode|a failover",
     ),
     Reason(
         "another name",

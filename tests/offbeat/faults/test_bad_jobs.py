@@ -13,7 +13,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a job that crashes, leaks memory until it is killed, or never ends", "a task passes its hard time limit"
 )

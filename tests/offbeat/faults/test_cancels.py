@@ -37,7 +37,7 @@ def wait_until_cancelled(faults, job):
 
 
 @pytest.mark.brokers("rabbitmq")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 def test_running_jobs_are_cancelled(faults):
     """Whatever they do; they are not tried again, their effects in a transaction are rolled back, and the worker goes on."""
     worker = faults.quick_worker(WORKER_CONCURRENCY=str(len(LONG)), **QUICKLY)

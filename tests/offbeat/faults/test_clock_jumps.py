@@ -132,7 +132,7 @@ def test_a_worker_dies_and_the_clock_steps_back(clocked):
 def test_what_was_due_before_a_step_back(clocked):
     """Jobs that waited for Redis, and were due, are published when it is back; one that was not due yet keeps its time."""
     worker = clocked.quick_worker()
-    clocked.redis.stop()
+    clocked.carrier.stop()
     due = tasks.work.enqueue("due")
     later = tasks.work.using(run_at=Job.objects.get(pk=due.pk).created_at.replace(year=2100)).enqueue("later")
     clocked.wait_for_state(due, "pending")
@@ -142,7 +142,7 @@ def test_what_was_due_before_a_step_back(clocked):
     wait_until(
         lambda: Job.objects.filter(pk=due.pk, due_at__lt=Job.objects.get(pk=due.pk).created_at).exists()
     )
-    clocked.redis.start()
+    clocked.carrier.start()
 
     clocked.wait_for_state(due, "succeeded")
     assert Job.objects.get(pk=later.pk).due_at.year == 2100

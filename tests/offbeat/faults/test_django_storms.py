@@ -30,10 +30,12 @@ def assert_done_once(faults, count):
 def test_a_killed_child(faults):
     """A Django task whose process is killed runs again, and its result tells of both attempts."""
     faults.quick_worker()
-    result = enqueue("child", 2)
+    result = enqueue("child", gate=faults.gate)
     faults.wait_for_start("child")
 
     os.kill(Effect.objects.get(label="child", what="start").pid, signal.SIGKILL)
+    faults.wait_for_start("child", times=2)
+    faults.open_gate()
 
     faults.wait_for_all()
     result.refresh()
@@ -59,7 +61,7 @@ def test_an_emptied_redis(faults):
     """FLUSHALL with 200 Django tasks waiting and two running: all are done, none twice."""
     faults.quick_worker()
     for number in range(2):
-        enqueue(f"running-{number}", 6)
+        enqueue(f"running-{number}", gate=faults.gate)
     faults.wait_for_start("running-1")
     for number in range(200):
         enqueue(f"{number}")
@@ -67,6 +69,7 @@ def test_an_emptied_redis(faults):
     with faults.redis.connect() as client:
         assert client.llen(broker.key("default")) > 100  # a worker has one or two of them in hand
         client.flushall()
+    faults.open_gate()
 
     faults.wait_for_all()
     assert_done_once(faults, 202)
@@ -75,11 +78,12 @@ def test_an_emptied_redis(faults):
 def test_a_deploy(faults):
     """SIGTERM in the middle of a Django task that is longer than the grace: it is due again, not counted, and done once."""
     worker = faults.quick_worker(OFFBEAT_JOBS_DRAIN="1")
-    job = enqueue("long", 4)
+    job = enqueue("long", gate=faults.gate)
     waiting = [enqueue(f"{number}", 0.5) for number in range(10)]
     faults.wait_for_start("long")
 
     assert worker.stop(20) == 0
+    faults.open_gate()
 
     handed_back = Job.objects.get(pk=job.id)
     assert (handed_back.state in Job.STARTABLE, handed_back.crashes) == (True, 0)

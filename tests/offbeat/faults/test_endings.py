@@ -24,7 +24,7 @@ ENDS = {
 }
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a task ends with `SystemExit` (also `sys.exit(0)`), `KeyboardInterrupt`, `GeneratorExit`, `CancelledError` or `MemoryError`"
 )
@@ -50,7 +50,7 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
 def test_a_process_that_a_task_forked(faults, how):
@@ -89,7 +89,7 @@ def test_a_fork_in_a_transaction(faults, task, how):
     assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("an `on_commit` function of an `atomic` task raises an error")
 def test_an_error_after_the_commit(faults):
     """The job has succeeded, and says what failed afterwards; its log does not say that another attempt replaced it."""
@@ -107,7 +107,7 @@ def test_an_error_after_the_commit(faults):
     assert "on_commit_failed" in worker.output
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task does not close a transaction")
 def test_a_transaction_that_is_left_open(faults):
     """The task's changes are rolled back, and the job says so; the next jobs of its process are well."""
@@ -132,7 +132,7 @@ def idle_transactions():
         return cursor.fetchone()[0]
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task changes settings of its database session, or how it begins transactions")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
@@ -147,7 +147,7 @@ def test_a_session_that_is_changed(faults, how):
     wait_until(lambda: faults.happened("plain"))
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("Redis restarts while jobs run")
 def test_time_limits_outlive_a_reconnect(faults):
     """Redis restarts while jobs run: their own limits and the global one hold, and the log tells of no job being terminated."""
@@ -160,7 +160,7 @@ def test_time_limits_outlive_a_reconnect(faults):
     faults.wait_for_start("hard")
     faults.wait_for_start("soft")
 
-    faults.redis.restart()
+    faults.carrier.restart()
 
     dead = [faults.wait_for_state(job, "dead", seconds=40) for job in (hard, soft, whole)]
     assert "hard time limit of 6 s exceeded" in dead[0].reason
@@ -175,7 +175,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")
 def test_deadlocks(faults):
     """Jobs that lock the same rows the other way round: each is done, once, and none is charged for giving way."""

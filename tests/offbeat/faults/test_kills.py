@@ -24,7 +24,7 @@ def running_child(label):
 
 
 @pytest.mark.brokers("rabbitmq", "sqs")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a pool child is killed")
 def test_a_killed_child(faults):
     """A job whose pool child is killed runs again at once, as attempt 2."""
@@ -87,7 +87,7 @@ def test_a_worker_killed_with_a_job_in_hand(faults):
 
 
 @pytest.mark.brokers("rabbitmq")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_worker_stopped_with_a_job_in_hand(faults):
     """It gives the message back before it leaves, or runs the job in a new child: nobody waits until it would be missed."""
@@ -140,7 +140,7 @@ def test_a_message_that_comes_with_the_stop(faults):
     assert faults.happened("last", "start") == 1
 
 
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_without_time_to_finish(faults, everybody):
@@ -185,7 +185,7 @@ def test_a_stop_while_jobs_wait(faults):
 
 
 @pytest.mark.brokers("rabbitmq", "sqs")
-@pytest.mark.pools("threads", "gevent")
+@pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_a_frozen_worker(faults):
     """A worker that stood still for longer than its heartbeat is fenced off when it wakes up: one recorded success."""

@@ -92,7 +92,7 @@ def test_postgres_restarts_under_a_running_job(faults, task):
     faults.wait_for_state(job, "running")
 
     faults.postgres.stop()
-    stays(lambda: not faults.postgres.is_running, seconds=5)
+    stays(lambda: not faults.postgres.is_running, seconds=8)  # the soft limit passes meanwhile
     faults.postgres.start()
     connection.close()
 

@@ -118,7 +118,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
 def test_a_locked_table(faults, held, table):
     """While somebody alters a table, a worker says who, and is neither silent to the probe nor taken for dead afterwards."""
     workers = [faults.quick_worker(), faults.quick_worker()]
-    job = tasks.work.enqueue("long", 15)
+    job = tasks.work.enqueue("long", gate=faults.gate)
     faults.wait_for_start("long")
     pids = heartbeats().keys()
 
@@ -129,6 +129,7 @@ def test_a_locked_table(faults, held, table):
         if table == "offbeat_jobs_job":
             beats(workers[0])
 
+    faults.open_gate()
     done = faults.wait_for_state(job, "succeeded")
     assert (done.attempt, done.crashes) == (1, 0)
     assert heartbeats().keys() == pids

@@ -10,6 +10,7 @@ from offbeat.jobs import broker, pauses
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.support.fixtures import empty
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults
@@ -105,7 +106,7 @@ def test_pauses_in_a_storm(faults):
         pause(kind, name)
         started = Job.objects.filter(attempt__gt=0).count()
         workers[turn].kill()
-        broker.client().flushall()
+        empty(faults.carrier)
         workers[turn] = faults.quick_worker()
         wait_until(lambda: not Job.objects.filter(state="running").exists())
         assert Job.objects.filter(attempt__gt=0).count() == started

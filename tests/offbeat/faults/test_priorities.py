@@ -60,7 +60,7 @@ def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
     job = tasks.work.using(priority=-100).enqueue("lost")
     wait_until(lambda: broker.waiting("default") == 0)
     worker.kill()
-    tasks.work.using(priority=100).enqueue_many(((f"other-{number}", 0.2), {}) for number in range(60))
+    tasks.work.using(priority=100).enqueue_many(((f"other-{number}", 0.4), {}) for number in range(60))
 
     survivor = faults.quick_worker()
     survivor.wait_for("1 messages of queue default were lost")

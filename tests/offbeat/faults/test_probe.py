@@ -35,7 +35,7 @@ def test_a_broker_away(faults):
 
 def probe(file):
     return subprocess.run(
-        [sys.executable, "src/offbeat/jobs/probe.py", "--max-age", "5"],
+        [sys.executable, "src/offbeat/jobs/probe.py", "--max-age", "10"],
         env={"OFFBEAT_JOBS_HEARTBEAT_FILE": file},
         cwd=CHECKOUT,
         capture_output=True,

@@ -33,11 +33,13 @@ def test_a_worker_that_stopped_consuming(faults):
 
 def test_a_worker_that_is_merely_busy(faults):
     """A worker whose slots are all taken by long jobs stays, however long others wait."""
-    worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="2")
+    # Two looks are far apart: the third job is taken in between, also on a loaded machine.
+    worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="2", OFFBEAT_JOBS_RECONCILE_INTERVAL="3")
     for number in range(3):
-        tasks.work.enqueue(f"{number}", 6)
+        tasks.work.enqueue(f"{number}", gate=faults.gate)
 
     stays(lambda: worker.is_running, seconds=8)
+    faults.open_gate()
 
     faults.wait_for_all()
     assert worker.is_running

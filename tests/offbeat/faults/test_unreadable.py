@@ -84,7 +84,7 @@ def test_the_code_of_another_task(faults):
 def test_records_that_cannot_be_read(faults):
     """Garbage in kombu's records of messages in hand ends no worker as it starts, and keeps no message of a dead one there."""
     first = faults.worker(VISIBILITY_TIMEOUT="6")
-    tasks.work.delay("plain", 10)
+    tasks.work.delay("plain", gate=faults.gate)
     faults.wait_for_start("plain")
     with faults.redis.connect() as client:
         for number, raw in enumerate(["hello", "[]", "[1, 2, 3]", '[{}, "", "default"]']):
@@ -133,6 +133,7 @@ def done(job):
 def both_slots_are_free(faults):
     """Two jobs run side by side: no message has taken a slot with it."""
     for label in ("left", "right"):
-        tasks.work.enqueue(label, 10)
+        tasks.work.enqueue(label, gate=faults.gate)
     wait_until(lambda: faults.happened("left", "start") + faults.happened("right", "start") == 2)
     assert (faults.happened("left"), faults.happened("right")) == (0, 0)
+    faults.open_gate()

@@ -1,4 +1,7 @@
-"""The broker and the pool that a run of the fault tests is for: OFFBEAT_TEST_BROKER and OFFBEAT_TEST_POOL."""
+"""The broker and the pool that a run of the fault tests is for: OFFBEAT_TEST_BROKER and OFFBEAT_TEST_POOL.
+
+OFFBEAT_TEST_ALL=true: with the tests that hold there too, and whose marks say that they are run once a week.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from tests.offbeat.support import rabbitmq_server, sqs_server
 
 BROKER = os.environ.get("OFFBEAT_TEST_BROKER", "redis")
 POOL = os.environ.get("OFFBEAT_TEST_POOL", "prefork")
+WITH_WEEKLY = os.environ.get("OFFBEAT_TEST_ALL") == "true"
 SERVERS = {
     "rabbitmq": (rabbitmq_server.RabbitServer, rabbitmq_server.MISSING),
     "sqs": (sqs_server.SqsServer, sqs_server.MISSING),
@@ -33,7 +37,8 @@ def is_for(item, name, value, usual):
     marks = list(item.iter_markers(name))
     if value == usual:
         return not any(mark.kwargs.get("only") for mark in marks)
-    return any(value in mark.args for mark in marks)
+    weekly = WITH_WEEKLY and any(value in mark.kwargs.get("weekly", ()) for mark in marks)
+    return weekly or any(value in mark.args for mark in marks)
 
 
 def select(config, items, missing):

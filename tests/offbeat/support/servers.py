@@ -19,7 +19,7 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
-from tests.offbeat.support import axis
+from tests.offbeat.support import axis, warm_python
 from tests.offbeat.support.locales import find_locale
 from tests.offbeat.support.sqs_server import add_library
 
@@ -50,7 +50,13 @@ shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") e
 settings = private(os.environ) | {
     **{
         name: os.environ[name]
-        for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_BROKER", "OFFBEAT_TEST_POOL")
+        for name in (
+            "OFFBEAT_ROOT",
+            "OFFBEAT_TEST_BROKER",
+            "OFFBEAT_TEST_POOL",
+            "OFFBEAT_TEST_ALL",
+            "TESTS_COLD_STARTS",
+        )
         if name in os.environ
     },
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
@@ -75,8 +81,8 @@ MARKERS = (
     "browser: a real Chromium",
     "storm: ten workers at once; runs alone, it uses every CPU there is",
     "fault(*rows): proves these rows of docs/offbeat/faults.md, named by their first cells",
-    "brokers(*names, only=False): holds with these brokers too, or with them only",
-    "pools(*names, only=False): holds with these pools too, or with them only",
+    "brokers(*names, weekly=(), only=False): holds with these brokers too, or with them only; with some it runs once a week",
+    "pools(*names, weekly=(), only=False): holds with these pools too, or with them only; with some it runs once a week",
 )
 
 
@@ -120,6 +126,7 @@ def is_controller(config):
 
 
 def pytest_unconfigure():
+    warm_python.end_servers()
     for server in filter(None, (redis, postgres, other_broker)):
         server.resume()
         server.stop()

@@ -31,6 +31,10 @@ class SqsServer(EmbeddedServer):
     name = "SQS"
     stop_signals = (signal.SIGTERM,)
 
+    def __init__(self, *arguments, **options) -> None:
+        super().__init__(*arguments, **options)
+        self.doors: set[int] = set()  # ports of proxies of this process
+
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
@@ -66,14 +70,18 @@ class SqsServer(EmbeddedServer):
         open_ones = Counter(
             each.pid
             for each in psutil.net_connections("tcp")
-            if each.raddr and each.raddr.port == self.port and each.status == psutil.CONN_ESTABLISHED
+            if each.raddr
+            and each.raddr.port in {self.port, *self.doors}
+            and each.status == psutil.CONN_ESTABLISHED
         )
-        return {str(pid) for pid, number in open_ones.items() if number >= 3 and pid}
+        return {
+            str(pid) for pid, number in open_ones.items() if number >= 3 and pid not in {None, os.getpid()}
+        }
 
     def empty(self) -> None:
         """Forget all queues and messages."""
         reset = Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310  our own server
-        urlopen(reset, timeout=5).close()  # noqa: S310
+        urlopen(reset, timeout=20).close()  # noqa: S310
 
 
 def add_library() -> None:

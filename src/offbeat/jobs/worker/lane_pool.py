@@ -16,7 +16,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery.concurrency.base import BasePool
 
@@ -57,6 +57,14 @@ class LanePool(BasePool):
         lanes_of_worker.pool = self
         self.processes.start_first()
         threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
+
+    def grow(self, n: int = 1) -> NoReturn:
+        """Refuse what remote control asks for: a process has the lanes that it began with."""
+        raise NotImplementedError(
+            "threads and greenlets keep their number until a restart: set --concurrency"
+        )
+
+    shrink = grow
 
     def register_with_event_loop(self, loop: Any) -> None:
         self.loop.hub = loop

@@ -230,7 +230,8 @@ class WorkerMaintenance:
             or self.busy >= self.worker.concurrency
         ):
             return
-        open_queues = [queue for queue in self.queues if queue not in worker_state.paused_queues]
+        closed = worker_state.paused_queues | worker_state.unusable_queues
+        open_queues = [queue for queue in self.queues if queue not in closed]
         stuck = [queue for queue in open_queues if broker.waiting(queue)]
         self.is_suspected = bool(stuck)
         if stuck and suspected:

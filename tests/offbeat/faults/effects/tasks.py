@@ -79,7 +79,7 @@ def rest(seconds):
     time.sleep(seconds)
 
 
-@shared_task(soft_time_limit=4)
+@shared_task(soft_time_limit=8)
 def rest_within_a_limit(seconds):
     """The same, with a soft limit that passes soon after its end."""
     time.sleep(seconds)
