@@ -27,6 +27,14 @@ def test_upstream_everything_runs(upstream):
     assert names() == ["storm", "axes", "core", "project"]
 
 
+def test_quick_is_quick_for_both(upstream):
+    """The loop between two edits has neither the storm nor the axes, and runs tests side by side."""
+    assert sessions(["--quick"]) == [
+        Session("core", [str(CORE), "--quick", *project_tests.SIDE_BY_SIDE]),
+        Session("project", [*PROJECT, "--quick", *project_tests.SIDE_BY_SIDE]),
+    ]
+
+
 def test_a_fork_runs_its_own(fork):
     """Its own tests and the smoke test of the core, side by side."""
     (session,) = sessions([])
