@@ -30,8 +30,8 @@ def test_upstream_everything_runs(upstream):
 def test_quick_is_quick_for_both(upstream):
     """The loop between two edits has neither the storm nor the axes, and runs tests side by side."""
     assert sessions(["--quick"]) == [
-        Session("core", [str(CORE), "--quick", *project_tests.SIDE_BY_SIDE]),
-        Session("project", [*PROJECT, "--quick", *project_tests.SIDE_BY_SIDE]),
+        Session("core", [str(CORE), "--quick", *project_tests.TWO_AT_A_TIME]),
+        Session("project", [*PROJECT, "--quick", *project_tests.TWO_AT_A_TIME]),
     ]
 
 

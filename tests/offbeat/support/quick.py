@@ -16,16 +16,31 @@ MARKS = ("faults", "browser", "storm")
 FIXTURES = {"stack"}
 # Of the core's own, by file: what starts processes by itself, or tries thousands of cases.
 SLOW = (
-    "api/test_random_*.py",
+    "api/*",
+    "config/test_[cemw]*.py",  # settings, each in a process of its own
+    "config/test_pasted_values.py",
+    "cronjobs/test_beat_commands.py",
+    "cronjobs/test_commands.py",
+    "cronjobs/test_month.py",
+    "cronjobs/test_row_lock.py",
+    "cronjobs/test_tick_wakeup.py",
+    "cronjobs/test_views.py",
     "deployment/*",  # each platform's files, and what reads them
     "dev/*",  # ./run itself
-    "ops/logins/test_brake.py",
-    "ops/pages/test_deciding_many.py",
-    "ops/pages/test_nasty_input.py",
-    "ops/pages/test_permissions.py",
-    "project/template/*",
-    "test_typed_calls.py",
-    "test_wheel.py",
+    "faults/*",
+    "jobs/tasks_backend/*",
+    "jobs/test_ce*.py",
+    "jobs/test_command.py",
+    "jobs/test_event_loop.py",
+    "jobs/test_pr*.py",
+    "jobs/test_search.py",
+    "jobs/test_s[eq]*.py",
+    "jobs/worker/*",
+    "ops/*",  # pages, and what they show
+    "project/*",
+    "test_*.py",  # the names and layers of the whole core
+    "testing/*",
+    "web/test_early_stop.py",
     "web/test_random_*.py",
 )
 LEFT_OUT = (
@@ -36,7 +51,10 @@ LEFT_OUT = (
 
 def ignores(path: Path, core: Path) -> bool:
     """Whether a file is not even read."""
-    return path.is_relative_to(core) and any(fnmatch(str(path.relative_to(core)), each) for each in SLOW)
+    if not (path.is_relative_to(core) and path.suffix == ".py"):
+        return False
+    place = str(path.relative_to(core))
+    return any(fnmatch(place, each) and ("/" in each or "/" not in place) for each in SLOW)
 
 
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
