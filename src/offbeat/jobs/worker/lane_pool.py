@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
@@ -85,6 +85,14 @@ class LanePool(BasePool):
         lanes_of_worker.pool = self
         self._wait_for(self._start_process(self.limit))
         threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
+
+    def grow(self, n: int = 1) -> NoReturn:
+        """Refuse what remote control asks for: a process has the lanes that it began with."""
+        raise NotImplementedError(
+            "threads and greenlets keep their number until a restart: set --concurrency"
+        )
+
+    shrink = grow
 
     def register_with_event_loop(self, loop: Any) -> None:
         self.hub = loop
