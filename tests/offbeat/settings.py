@@ -29,5 +29,6 @@ INSTALLED_APPS = list(dict.fromkeys([*OFFBEAT_APPS, "offbeat.dev", "tests.offbea
 # Read where there are no settings: by tests.offbeat.support.axis.
 env.text("OFFBEAT_TEST_BROKER", "")
 env.text("OFFBEAT_TEST_POOL", "")
+env.text("OFFBEAT_TEST_ALL", "")
 
 env.complain()

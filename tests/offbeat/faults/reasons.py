@@ -54,6 +54,10 @@ MESSAGES = (
     r"emptied|Redis|prefix|sentinels|publish|delivered twice|popped|long backlog"
     r"|plain message|a message (that|is)|job's message|unacked"
 )
+DECIDES = (
+    "A process, its session, its clock or an answer is gone. Rows decide what follows, in statements that know no broker "
+    "and no pool."
+)
 # The first that fits a cell without a test is its reason; the cell says its name.
 REASONS = (
     Reason(
@@ -93,8 +97,8 @@ REASONS = (
         r"two deployments|copied database",
     ),
     Reason(
-        "ledger only",
-        "PostgreSQL and the worker's threads meet the fault. What the broker does then is in another row.",
+        "PostgreSQL decides",
+        DECIDES,
         ("sqs",),
         r"PostgreSQL|of the ledger|clocks differ|odd times|crash (between|after)|that timed out|other than prefork|receives nothing"
         r"|half open|a machine freezes|deploy|is cancelled|are paused|kills the whole worker|crashes, leaks|deadlock|another task"
@@ -126,7 +130,7 @@ REASONS = (
     ),
     Reason(
         "PostgreSQL decides",
-        "A process, its session or its clock is gone. Rows decide what follows, in statements that know no broker and no pool.",
+        DECIDES,
         (*OTHER_BROKERS, *POOLS),
         rf"{PROCESSES}|{LEDGER}",
     ),

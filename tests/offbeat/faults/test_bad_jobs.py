@@ -13,6 +13,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a job that crashes, leaks memory until it is killed, or never ends", "a task passes its hard time limit"
@@ -44,6 +45,7 @@ def test_a_poison_job(faults, task, reason):
 
 
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a job that kills the whole worker at each start")
 def test_a_job_that_kills_its_worker(faults):
     """A job that ends the whole process tree each time is a dead letter too, however often the platform restarts the worker."""

@@ -73,6 +73,7 @@ def clocked(faults):
     faults.postgres.set_clock(0)
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_step_forward(clocked):
     """300 s ahead at once: no worker is taken for dead, no running job is begun again, and each worker reports it once."""
@@ -93,7 +94,7 @@ def test_a_step_forward(clocked):
         assert worker.output.count("clock has been set") == 1
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_worker_dies_after_a_step_forward(clocked):
     """Its jobs are due again as after any other death, and only its."""
@@ -110,7 +111,7 @@ def test_a_worker_dies_after_a_step_forward(clocked):
     assert ledger_pids() == {first.pid, second.pid} - {dead.pid}
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("PostgreSQL's clock is set back")
 def test_a_worker_dies_and_the_clock_steps_back(clocked):
     """Its last heartbeat lies 100 s in the future by then: it is lost as soon as any other, also for a new worker."""

@@ -92,6 +92,7 @@ def test_a_deploy(faults):
     assert_done_once(faults, 1 + len(waiting))
 
 
+@pytest.mark.pools(weekly=("threads",))
 def test_redis_down_at_enqueue(faults):
     """Django's enqueue needs no Redis: the result is there, READY, and the task runs when Redis is back."""
     faults.redis.kill()
@@ -113,6 +114,8 @@ def enqueue_and_roll_back(label):
         transaction.set_rollback(True)
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_a_transaction_that_is_rolled_back(faults):
     """Neither a row nor a message is left of a Django task whose transaction failed, nor of a savepoint's; the rest runs."""
     faults.quick_worker()

@@ -34,6 +34,8 @@ def ended(result, seconds=30):
     return result
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_a_worker_runs_them(faults):
     """Sync and async ones, enqueued from either, and their log has their own names."""
     worker = faults.quick_worker()
@@ -63,6 +65,8 @@ def test_their_limits_are_their_own(faults):
     ]
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_a_task_that_kills_its_process(faults):
     """The death of its only attempt is its error."""
     faults.quick_worker()
@@ -73,6 +77,8 @@ def test_a_task_that_kills_its_process(faults):
     assert [error.traceback for error in result.errors] == ["its process died: signal 9 (SIGKILL)"]
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_another_version_of_the_code(faults):
     """A task that the worker's code lacks waits for the next version's worker, which takes it from the ledger."""
     old = faults.quick_worker(VERSION="1")

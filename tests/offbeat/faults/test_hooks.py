@@ -15,6 +15,8 @@ def seen(label):
     return list(Effect.objects.filter(label=label).order_by("id").values_list("what", flat=True))
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_the_hooks_of_jobs(faults):
     """Once an attempt, around the task, and of a job whose process is killed once it is dead."""
     faults.quick_worker()
@@ -34,6 +36,8 @@ def test_the_hooks_of_jobs(faults):
     ]
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 def test_the_process_of_a_hook(faults):
     """The child that runs the task; after its last death, the worker's main process."""
     worker = faults.quick_worker()

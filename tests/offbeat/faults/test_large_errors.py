@@ -13,6 +13,8 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.parametrize("characters", [150_000, 50_000_000])
 def test_a_long_error_holds_nobody_up(faults, characters):
     """A job that raises one long word is a dead letter and a line in the log, at once; the worker's heart beats on."""

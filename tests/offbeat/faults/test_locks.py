@@ -72,6 +72,7 @@ def beats(worker, times=3, seconds=30):
 
 
 @pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
     """The other jobs of that worker are due again all the same, the log says who holds the row, and then that one is, too."""
@@ -116,6 +117,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
 
 
 @pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
 def test_a_locked_table(faults, held, table):
@@ -139,6 +141,7 @@ def test_a_locked_table(faults, held, table):
 
 
 @pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
     """A worker whose own row is held cannot beat: it says so, and is not taken for dead when the row is free again."""
@@ -171,7 +174,7 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 @pytest.mark.parametrize("how", ["job", "plain"])
 def test_a_soft_limit_while_a_row_is_held(faults, held, how):
@@ -196,7 +199,7 @@ def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     assert count() == (1 if how == "job" else 0)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a task catches the soft time limit and cleans up")
 def test_cleaning_up_after_a_soft_limit(faults):
     """A task may still use the database when a limit has interrupted its statement; the limit is its answer, after one attempt."""
@@ -209,7 +212,7 @@ def test_cleaning_up_after_a_soft_limit(faults):
     assert faults.happened("limit", "cleaned") == 1
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes between the `UPDATE` that ends a job and its `COMMIT`")
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
@@ -241,8 +244,8 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     frozen.pause()
 
     worker = faults.quick_worker(
-        OFFBEAT_JOBS_BUSY_RETRY="0.5", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="15"
-    )  # five times its time limit
+        OFFBEAT_JOBS_BUSY_RETRY="0.5", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="30"
+    )  # ten times its time limit
     job = tasks.touch.enqueue("row")
     done = faults.wait_for_state(job, "succeeded", seconds=60)
 
@@ -254,7 +257,7 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     beats(frozen)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 @needs_pgbouncer
 def test_a_machine_frozen_behind_a_pooler(faults):
@@ -276,7 +279,7 @@ def test_a_machine_frozen_behind_a_pooler(faults):
     beats(worker)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a child is killed while its statement waits for a lock")
 def test_a_child_killed_while_its_statement_waits(faults, held):
     """The statement is ended before the job is due again: it has no effect after its death. The job is not charged."""

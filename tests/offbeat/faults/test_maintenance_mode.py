@@ -70,6 +70,7 @@ def test_nothing_runs_and_nothing_is_lost(faults):
     assert (faults.happened("a job"), faults.happened("a message")) == (1, 1)
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 def test_web_without_postgres(faults):
     """The page, the probes and the answer to programs need no database: it may be moved meanwhile."""
     faults.postgres.kill()

@@ -70,7 +70,7 @@ def test_a_queue_is_paused_and_goes_on(faults):
     assert worker.is_running
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 def test_a_task_is_paused_and_goes_on(faults):
     """Its messages are taken, and no attempt is counted; they are published once more in the end, and other tasks pass by."""
     faults.quick_worker(WORKER_CONCURRENCY="1")
@@ -88,7 +88,9 @@ def test_a_task_is_paused_and_goes_on(faults):
     pauses.resume("task", tasks.work.name)
     faults.wait_for_all()
 
-    assert begun(*labels) == labels
+    if broker.has_redis():
+        assert begun(*labels) == labels
+    assert sorted(begun(*labels)) == sorted(labels)
     assert faults.repeated() == []
 
 

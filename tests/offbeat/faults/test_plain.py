@@ -62,6 +62,7 @@ def test_a_task_of_three_visibility_timeouts(faults):
 
 
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 def test_a_task_that_kills_its_process(faults):
     """A plain task that kills its process each time is delivered again up to the cap, and then a dead letter."""
     faults.worker(OFFBEAT_JOBS_DELIVERY_CAP="3")

@@ -33,6 +33,7 @@ def assert_all_ran_once(faults, count):
 
 
 @pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.pools(weekly=("threads",))
 def test_an_urgent_job_is_next(faults):
     """Two hundred low ones wait: only those that the worker has in its hands begin before it. Plain messages keep kombu's order."""
     tasks.work.using(priority=-50).enqueue_many(((f"low-{number}", 0.1), {}) for number in range(200))
@@ -50,6 +51,7 @@ def test_an_urgent_job_is_next(faults):
     assert order.index("plain") < order.index("low-3")
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
     """It is found by its own list, while urgent ones come and go: they neither hide it nor look lost themselves."""
@@ -73,6 +75,7 @@ def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
     assert_all_ran_once(faults, 62)
 
 
+@pytest.mark.pools(weekly=("threads",))
 def test_urgent_jobs_with_a_worker_of_the_release_before(faults):
     """It does not look into the new lists: it finds those jobs missing, and runs them once, alone or beside a new worker."""
     loss_token.check()
@@ -92,6 +95,7 @@ def test_urgent_jobs_with_a_worker_of_the_release_before(faults):
     assert_all_ran_once(faults, 21 * len(SPREAD))
 
 
+@pytest.mark.pools(weekly=("threads",))
 def test_jobs_of_the_release_before_with_a_new_worker(faults, monkeypatch):
     """Their messages are in the list that a queue always had, whatever their rows say: each runs once."""
     loss_token.check()
@@ -107,6 +111,7 @@ def test_jobs_of_the_release_before_with_a_new_worker(faults, monkeypatch):
     assert_all_ran_once(faults, len(SPREAD))
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("Redis is emptied, or restarts without its data")
 def test_redis_loses_all_levels(faults):
     """FLUSHALL with jobs of each level: all are done, none twice, each published in its own list again."""

@@ -65,6 +65,7 @@ def doctor(stack):
     return {each["name"]: (each["level"], each["found"]) for each in found}
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.parametrize("url", ["unix://:{password}@{path}?db=1"])
 def test_a_unix_socket(faults, server, tmp_path, monkeypatch, url):
     """Jobs, the doctor and a cache: each finds it, whichever library reads the address."""
@@ -88,6 +89,7 @@ def test_a_unix_socket(faults, server, tmp_path, monkeypatch, url):
     cache._cache.get_client().close()  # noqa: SLF001
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("Redis has cluster mode on")
 def test_a_cluster(faults, server, monkeypatch):
     """The worker, the release, ./run up and the doctor say so in one line; a job that is enqueued waits, and says why."""

@@ -61,12 +61,13 @@ def test_a_job_over_tls(faults, tls, certificates, options):
         OFFBEAT_JOBS_RELAY_INTERVAL="600", OFFBEAT_JOBS_LOST_MESSAGE_AFTER="600"
     )  # nobody else publishes it
 
-    done = faults.stack.manage("shell", "-c", ENQUEUE)
+    done = faults.stack.manage("shell", "-c", ENQUEUE, OFFBEAT_JOBS_PUBLISH_TIMEOUT="10")
 
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == 1, seconds=60)
 
 
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("Redis' certificate cannot be verified")
 @pytest.mark.parametrize("mistake", ["another authority", "another name"])
 def test_a_certificate_that_does_not_fit(faults, tls, certificates, mistake):
@@ -96,7 +97,7 @@ def test_an_authority_of_ones_own(faults, authority):
     faults.stack.environment |= {"REDIS_URL": server.url(), "CACHE_URL": cache.url(), "REDIS_CA": given}
     faults.worker()
 
-    done = faults.stack.manage("shell", "-c", ENQUEUE)
+    done = faults.stack.manage("shell", "-c", ENQUEUE, OFFBEAT_JOBS_PUBLISH_TIMEOUT="10")
 
     assert (done.returncode, done.stderr) == (0, "")
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == 1, seconds=60)

@@ -128,7 +128,7 @@ WAITS = {
 }
 
 
-@shared_task(soft_time_limit=1, time_limit=20)
+@shared_task(soft_time_limit=2, time_limit=60)
 async def wait_async(label, how):
     """Wait for ever, in each of the ways that a coroutine has."""
     beside = asyncio.create_task(asyncio.sleep(3600))

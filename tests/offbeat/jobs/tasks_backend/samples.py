@@ -88,7 +88,7 @@ def record_once(label):
     note(label, "done")
 
 
-@task(time_limit=2, soft_time_limit=1)
+@task(time_limit=60, soft_time_limit=2)
 def sleep(seconds, label):
     try:
         time.sleep(seconds)

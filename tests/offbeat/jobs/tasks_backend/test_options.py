@@ -116,7 +116,7 @@ def test_time_limits_go_with_the_message(carrier):
         json.loads(each) for each in reversed(carrier.lrange(next(carrier.scan_iter("*default")), 0, -1))
     ]
 
-    assert [each["headers"]["timelimit"] for each in messages] == [[2, 1], [None, None]]
+    assert [each["headers"]["timelimit"] for each in messages] == [[60, 2], [None, None]]
     assert {each["headers"]["task"] for each in messages} == {"offbeat.jobs.tasks.run_task"}
 
 
