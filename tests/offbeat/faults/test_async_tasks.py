@@ -14,6 +14,7 @@ pytestmark = pytest.mark.faults
 def test_limits_of_async_tasks(faults):
     """The soft one interrupts a coroutine wherever it waits or works, and the hard one ends what swallows everything."""
     faults.quick_worker()
+    faults.warm_slots()
     jobs = {how: tasks.wait_async.enqueue(how, how) for how in tasks.WAITS}
     plain = [f"plain {how}" for how in ("await", "call")]
     for label in plain:

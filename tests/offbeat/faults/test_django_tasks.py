@@ -54,6 +54,7 @@ def test_a_worker_runs_them(faults):
 def test_their_limits_are_their_own(faults):
     """The one task of Celery's that runs them all has none: the row's go with the message."""
     faults.quick_worker()
+    faults.warm_slots()
 
     soft = samples.sleep.enqueue(20, "soft")
     hard = samples.sleep_hard.using(max_attempts=1).enqueue(20)
