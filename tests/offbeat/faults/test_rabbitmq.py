@@ -279,7 +279,7 @@ def test_what_people_see(faults):
     assert shown["offbeat_server_up", "rabbitmq"] == 1
     assert kinds_now() >= {
         ("messages_put_aside", "RabbitMQ"),
-        ("worker_without_broker", str(Worker.objects.get())),
+        ("worker_no_broker", str(Worker.objects.get())),
     }
     levels = {each.name: each.level for each in examination.examine()}
     assert (levels["versions"], levels["RabbitMQ"], levels["RabbitMQ messages"]) == (0, 0, 1)
