@@ -54,7 +54,7 @@ WORKER_WITHOUT_REDIS = ConditionKind(
     "worker_without_redis", Severity.WARNING, "cannot reach Redis", "can it reach REDIS_URL?", "patience"
 )
 WORKER_WITHOUT_BROKER = ConditionKind(
-    "worker_without_broker",
+    "worker_no_broker",
     Severity.WARNING,
     "cannot reach the broker",
     "can it reach BROKER_URL?",

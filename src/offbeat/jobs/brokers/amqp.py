@@ -34,8 +34,10 @@ REFUSAL = (
 UNREADABLE = "unreadable"  # the queue of dead letters, and an exchange that brings them there
 NOWHERE = "nowhere"  # a queue that nobody declares: what is sent to it is confirmed and dropped
 
-SILENT_FOR = 30.0  # seconds until a queue that gave no answer is tried again
-silent: dict[str, float] = {}  # by queue that gave none: until when it is not tried, monotonic seconds
+SLOW_FOR = 5.0  # seconds for which no message to a queue is confirmed, until it is taken for one that gives no answer
+SILENT_FOR = 30.0  # seconds until such a queue is tried again
+timed_out: dict[str, float] = {}  # by queue: since when none is confirmed, monotonic seconds
+silent: dict[str, float] = {}  # by queue that gives no answer: until when it is not tried
 
 popped: dict[
     tuple[str, int], float
@@ -76,20 +78,20 @@ def push(queue: str, batch: Sequence[str], *, in_front: bool) -> bool:
         if not _is_silent(queue):
             raise
         return False
-    silent.pop(queue, None)
+    timed_out.pop(queue, None)
     return True
 
 
 def _is_silent(queue: str) -> bool:
-    """Tell whether a queue alone gives no answer: twice in a row, and RabbitMQ does. Then others must not wait for it.
+    """Tell whether a queue alone gives no answer, for a while now, and RabbitMQ does: then others must not wait for it.
 
-    The first time the breaker decides, as it does when the server is down, or slow for a moment.
+    Until then the breaker decides, as it does when the server is down, or slow for a moment.
     """
-    if queue not in silent:
-        silent[queue] = 0.0
+    now = time.monotonic()
+    if now - timed_out.setdefault(queue, now) < SLOW_FOR:
         return False
     ping()
-    silent[queue] = time.monotonic() + SILENT_FOR
+    silent[queue] = now + SILENT_FOR
     return True
 
 
