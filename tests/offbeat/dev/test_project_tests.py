@@ -39,6 +39,14 @@ def test_the_storm_is_found_where_it_is(upstream):
     assert [path for path in marked if not path.is_relative_to(folder)] == []
 
 
+def test_quick_is_quick_for_both(upstream):
+    """The loop between two edits has neither the storm nor the axes, and runs tests side by side."""
+    assert sessions(["--quick"]) == [
+        Session("core", [str(CORE), "--quick", *project_tests.TWO_AT_A_TIME]),
+        Session("project", [*PROJECT, "--quick", *project_tests.TWO_AT_A_TIME]),
+    ]
+
+
 def test_a_fork_runs_its_own(fork):
     """Its own tests and the smoke test of the core, side by side."""
     (session,) = sessions([])
