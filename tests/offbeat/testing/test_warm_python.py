@@ -49,7 +49,6 @@ def test_it_is_as_if_started_by_itself(program, environment, tmp_path):
         str(tmp_path),
         "word",
         False,
-        True,
         "__main__",
         [],
     ]
