@@ -56,7 +56,6 @@ settings = private(os.environ) | {
             "OFFBEAT_TEST_BROKER",
             "OFFBEAT_TEST_POOL",
             "OFFBEAT_TEST_ALL",
-            "TESTS_COLD_STARTS",
         )
         if name in os.environ
     },

@@ -1,7 +1,7 @@
 """Starts the app's programs by a fork of a Python that has imported other people's packages: that is half of a start's CPU.
 
 Which they are says warm_modules.txt: none of ours. A program that needs an interpreter of its own starts from nothing, as all do
-where TESTS_COLD_STARTS is set.
+where PYTEST_COLD_STARTS is set.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OF_THE_INTERPRETER = (
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 BASE = ("PATH", "HOME")
 PROGRAM = Path(__file__).with_name("warm_server.py")
-COLD = "TESTS_COLD_STARTS" in os.environ or not hasattr(os, "pidfd_open")
+COLD = "PYTEST_COLD_STARTS" in os.environ or not hasattr(os, "pidfd_open")
 
 
 def start(command, *, cwd, env, files, last_signal=0):

@@ -16,7 +16,7 @@ from tests.offbeat.support.polling import wait_until
 
 LOOKS = """
 import json, os, sys
-seen = [sys.argv, sys.path[0], os.getcwd(), os.environ["OWN"], "HOME" in os.environ, os.getpgid(0) == os.getpid(), __name__]
+seen = [sys.argv, sys.path[0], os.getcwd(), os.environ["OWN"], "HOME" in os.environ, __name__]
 print(json.dumps([*seen, [name for name in sys.modules if name.split(".")[0] in ("offbeat", "tests", "gevent", "gunicorn")]]))
 """
 
@@ -39,7 +39,7 @@ def environment():
 
 
 def test_it_is_as_if_started_by_itself(program, environment, tmp_path):
-    """Arguments, folder, environment and session are its own, and nothing of ours is imported."""
+    """Arguments, folder and environment are its own, and nothing of ours is imported."""
     done = warm_python.run(program(LOOKS), env=environment, cwd=tmp_path)
 
     seen = json.loads(done.stdout)
@@ -49,7 +49,6 @@ def test_it_is_as_if_started_by_itself(program, environment, tmp_path):
         str(tmp_path),
         "word",
         False,
-        True,
         "__main__",
         [],
     ]
