@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from offbeat.api import scopes
-from offbeat.api.job_status import REQUEST, TOKEN
+from offbeat.api.job_status import CLIENT, REQUEST
 from offbeat.api.open_tasks import find_task
 from offbeat.api.task_arguments import find_problems
 from offbeat.jobs import context, producer
@@ -41,7 +41,7 @@ def enqueue(wanted: WantedJob, bearer: Bearer, idempotency_key: str | None) -> J
     _check_arguments(task, wanted)
     hashed = _hash_of(wanted)
     call = _call(task, wanted, _key(bearer, idempotency_key), hashed)
-    with context.adding(**{TOKEN: bearer.name}):
+    with context.adding(**{CLIENT: bearer.name}):
         job, is_new = producer.write(call)
     if is_new:  # as it was written; to ask again would cost as much as the token
         is_later = wanted.run_at is not None and wanted.run_at > timezone.now()

@@ -18,7 +18,7 @@ from ninja.security import HttpBearer
 
 from offbeat.api import event_stream, readings, scopes
 from offbeat.api.enqueued import ApiError, enqueue
-from offbeat.api.job_status import TOKEN, describe_job, describe_receipt, seconds_to_wait
+from offbeat.api.job_status import CLIENT, describe_job, describe_receipt, seconds_to_wait
 from offbeat.api.shapes import (
     CronjobStatus,
     JobReceipt,
@@ -139,7 +139,7 @@ def find_job(request: HttpRequest, job_id: UUID) -> Job:
     require(request, scopes.READ_OWN, scopes.READ_ALL)
     bearer = bearer_of(request)
     job = Job.objects.defer("traceback", "history", "args", "kwargs").filter(pk=job_id).first()
-    if job is None or (scopes.READ_ALL not in bearer.scopes and job.context.get(TOKEN) != bearer.name):
+    if job is None or (scopes.READ_ALL not in bearer.scopes and job.context.get(CLIENT) != bearer.name):
         raise ApiError(404, f"there is no job {job_id}, or this token may not see it")
     return job
 

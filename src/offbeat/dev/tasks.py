@@ -54,8 +54,8 @@ TASKS = [
     ),
     Task(
         "test",
-        "[--core] [...]",
-        "run the tests on their own servers; arguments go to pytest",
+        "[--core] [--quick] [...]",
+        "run the tests on their own servers, or those that take no minute; arguments go to pytest",
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
         needs_tools=True,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
+
 import pytest
+import structlog
 from django.core import management
 from django.db import OperationalError
 from django.test import Client
@@ -10,6 +14,7 @@ from django.test import Client
 from offbeat.api import enqueued, gateway
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import KeyBusyError
+from offbeat.ops.logs import Formatter
 from tests.offbeat.api.conftest import Program, problem_of
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +35,7 @@ def test_a_job_is_enqueued(program):
         "created_at": body["created_at"], "status_url": f"/api/jobs/{job.id}", "events_url": f"/api/jobs/{job.id}/events",
     } | {"queue": job.queue}  # fmt: skip
     assert (job.args, job.kwargs, job.priority, f"{job.due_at:%Y}") == ([7], {"currency": "USD"}, 5, "2099")
-    assert job.context["api_token"] == "billing"
+    assert job.context["api_client"] == "billing"
 
 
 def test_any_zone_is_taken(program):
@@ -44,6 +49,18 @@ def test_the_jobs_page_says_who(program, admin_client):
     job_id = program.enqueue(args=[7]).json()["id"]
 
     assert "API token billing" in admin_client.get(f"/ops/jobs/{job_id}/").text
+
+
+def test_logs_say_who(program):
+    """The name of a token is no secret, and nothing hides it."""
+    program.enqueue(args=[7])
+
+    with structlog.contextvars.bound_contextvars(**Job.objects.get().context):
+        line = Formatter(as_json=True).format(
+            logging.LogRecord("shop", logging.INFO, "", 0, "charged", (), None)
+        )
+
+    assert json.loads(line)["api_client"] == "billing"
 
 
 def test_a_key_is_enqueued_once(program):

@@ -62,7 +62,8 @@ def test_all_run_even_when_one_fails(monkeypatch, capsys):
 
 def test_checks_run_side_by_side(monkeypatch, capsys, tmp_path):
     """Two CPUs do two checks at once: here each ends only when the other one runs. What is printed keeps its order."""
-    meet = "import pathlib, sys, time; own, other = map(pathlib.Path, sys.argv[1:]); own.touch()\nwhile not other.exists(): time.sleep(0.05)"
+    waits = "own.touch()\nwhile not other.exists(): time.sleep(0.05)"
+    meet = f"import pathlib, sys, time; own, other = map(pathlib.Path, sys.argv[1:]); {waits}"
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     command = [sys.executable, "-c", meet]
     checks = {"first": [[*command, one, two]], "types": [[*command, two, one]]}

@@ -71,6 +71,7 @@ def beats(worker, times=3, seconds=30):
     wait_until(enough, seconds, pause=0.1)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
     """The other jobs of that worker are due again all the same, the log says who holds the row, and then that one is, too."""
@@ -94,6 +95,7 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
     assert Job.objects.get(pk=free.pk).attempt == 2
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_whose_child_was_killed(faults, held):
     """It is due again when its row is free; that of the next child that dies is not kept waiting."""
@@ -113,6 +115,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
 def test_a_locked_table(faults, held, table):
@@ -135,6 +138,7 @@ def test_a_locked_table(faults, held, table):
     assert heartbeats().keys() == pids
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
     """A worker whose own row is held cannot beat: it says so, and is not taken for dead when the row is free again."""
@@ -149,6 +153,7 @@ def test_a_locked_worker(faults, held):
     beats(worker)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     """It hands back what it can, says what it could not, and leaves within its grace; that job is run when its row is free."""
@@ -166,6 +171,7 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 @pytest.mark.parametrize("how", ["job", "plain"])
 def test_a_soft_limit_while_a_row_is_held(faults, held, how):
@@ -190,6 +196,7 @@ def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     assert count() == (1 if how == "job" else 0)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a task catches the soft time limit and cleans up")
 def test_cleaning_up_after_a_soft_limit(faults):
     """A task may still use the database when a limit has interrupted its statement; the limit is its answer, after one attempt."""
@@ -202,6 +209,7 @@ def test_cleaning_up_after_a_soft_limit(faults):
     assert faults.happened("limit", "cleaned") == 1
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a machine freezes between the `UPDATE` that ends a job and its `COMMIT`")
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
@@ -221,6 +229,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     assert faults.happened("frozen") == 1
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""
@@ -245,6 +254,7 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     beats(frozen)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 @needs_pgbouncer
 def test_a_machine_frozen_behind_a_pooler(faults):
@@ -266,6 +276,7 @@ def test_a_machine_frozen_behind_a_pooler(faults):
     beats(worker)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a child is killed while its statement waits for a lock")
 def test_a_child_killed_while_its_statement_waits(faults, held):
     """The statement is ended before the job is due again: it has no effect after its death. The job is not charged."""

@@ -49,7 +49,7 @@ class SqsServer(EmbeddedServer):
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
             "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT / "src", CHECKOUT, LIBRARY))),
-            "OFFBEAT_JOBS_PUBLISH_TIMEOUT": "3",  # moto is slower than SQS
+            "OFFBEAT_JOBS_PUBLISH_TIMEOUT": "10",  # moto is slower than SQS, and a machine may be slow, too
         }
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ from django.db import connection
 from offbeat.jobs import broker
 from offbeat.ops import conditions
 from offbeat.ops.doctor import (
+    api_tokens,
     broker_server,
     cache_server,
     encryption,
@@ -71,6 +72,7 @@ CHECKS = (
     Check(limits.time_limits),
     Check(limits.visibility),
     Check(limits.slots, (POSTGRES,)),
+    Check(api_tokens.tokens, (POSTGRES,)),
     Check(runtime.what_runs, (POSTGRES,)),
 )
 OF_ANOTHER_BROKER = (
