@@ -11,5 +11,5 @@ urlpatterns = [
     path("confirm/<str:token>/", views.follow_link, {"action": "confirm"}, name="confirm"),
     path("unsubscribe/<str:token>/", views.follow_link, {"action": "unsubscribe"}, name="unsubscribe"),
     path("api/subscribers/", views.subscribers, name="subscribers"),
-    path("api/jobs/<uuid:job_id>/", views.job, name="job"),
+    path("api/subscriptions/<uuid:job_id>/", views.job, name="job"),
 ]

@@ -16,6 +16,11 @@ CONTENT_TYPE = "application/problem+json"
 # Only the API's own: a project may have other addresses below /api/.
 API_PATH = re.compile(r"/api/(?:jobs|queues|workers|cronjobs|openapi\.json)(?:/|\Z)")
 
+# Of errors that Django answers itself, with a page.
+OF_DJANGO = {
+    400: "the site does not take the request: check its Host header",
+    500: "an error of the site, which has been logged",
+}
 NEWER = {
     413: "Content Too Large",
     422: "Unprocessable Content",
@@ -36,6 +41,13 @@ def describe_problem(
     """Return the body; `errors` are those of single values, each with a JSON pointer and a detail."""
     body = {"type": "about:blank", "title": title_of(status), "status": status, "detail": detail}
     return body if errors is None else body | {"errors": list(errors)}
+
+
+def replace_page(path: str, response: HttpResponse) -> HttpResponse:
+    """Return a problem in place of a page that Django has made of an error below the API's addresses."""
+    detail = OF_DJANGO.get(response.status_code)
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    return answer_problem(response.status_code, detail) if detail and is_page and is_api(path) else response
 
 
 def answer_problem(

@@ -204,8 +204,8 @@ def test_subscribing_is_accepted_with_a_job_to_ask_for(client):
 
     job = Job.objects.get()
     assert answer.status_code == 202
-    assert answer.json() == {"job": str(job.pk), "url": f"/api/jobs/{job.pk}/"}
-    assert answer["Location"] == f"/api/jobs/{job.pk}/"
+    assert answer.json() == {"job": str(job.pk), "url": f"/api/subscriptions/{job.pk}/"}
+    assert answer["Location"] == f"/api/subscriptions/{job.pk}/"
     assert Subscriber.objects.get().email == "dora@example.com"
 
 
@@ -273,7 +273,7 @@ def test_a_job_tells_its_state_and_nothing_secret(client, state, is_finished):
         progress_total=7,
     )
 
-    answer = client.get(f"/api/jobs/{job.pk}/")
+    answer = client.get(f"/api/subscriptions/{job.pk}/")
 
     assert answer.json() == {
         "job": str(job.pk),
@@ -286,7 +286,7 @@ def test_a_job_tells_its_state_and_nothing_secret(client, state, is_finished):
 
 def test_an_unknown_job_is_told_as_json(client):
     """An id that nobody was given is 404."""
-    answer = client.get(f"/api/jobs/{uuid4()}/")
+    answer = client.get(f"/api/subscriptions/{uuid4()}/")
 
     assert answer.status_code == 404
     assert answer.json() == {"errors": {"job": ["there is none with this id"]}}

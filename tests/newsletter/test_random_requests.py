@@ -21,7 +21,7 @@ def test_random_requests(bob):
     anything = operation(request_body=body({}, "text/plain"))
     addresses = {
         "/api/subscribers/": {"post": operation(request_body=body(SUBSCRIBE)), "put": anything},
-        "/api/jobs/{job_id}/": {"get": operation(identity), "post": operation(identity)},
+        "/api/subscriptions/{job_id}/": {"get": operation(identity), "post": operation(identity)},
     }
 
     count, broken = send(describe(**addresses), CASES)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from offbeat.api import scopes
-from offbeat.api.job_status import REQUEST, TOKEN
+from offbeat.api.job_status import CLIENT, REQUEST
 from offbeat.api.open_tasks import find_task
 from offbeat.api.task_arguments import find_problems
 from offbeat.jobs import context, producer
@@ -40,7 +41,7 @@ def enqueue(wanted: WantedJob, bearer: Bearer, idempotency_key: str | None) -> J
     _check_arguments(task, wanted)
     hashed = _hash_of(wanted)
     call = _call(task, wanted, _key(bearer, idempotency_key), hashed)
-    with context.adding(**{TOKEN: bearer.name}):
+    with context.adding(**{CLIENT: bearer.name}):
         job, is_new = producer.write(call)
     if is_new:  # as it was written; to ask again would cost as much as the token
         is_later = wanted.run_at is not None and wanted.run_at > timezone.now()
@@ -83,6 +84,8 @@ def _check_arguments(task: Any, wanted: WantedJob) -> None:
 def _key(bearer: Bearer, given: str | None) -> str | None:
     if given is None:
         return None
+    with suppress(UnicodeError):  # Django reads headers as Latin-1, and programs send UTF-8
+        given = given.encode("latin-1").decode()
     if not 0 < len(given) <= LONGEST_KEY or not given.isprintable():
         raise invalid("#", f"Idempotency-Key should be 1 to {LONGEST_KEY} printable characters")
     return f"api:{bearer.name}:{given}"

@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import TextField
 from django.db.models.functions import Cast, Length
 
+from offbeat.api import tokens
 from offbeat.api.event_text import KEEP_ALIVE, event_id, write_end, write_event
 from offbeat.jobs.models import Job
 
@@ -84,6 +85,7 @@ class EventHub:
         is_quiet = time.monotonic() - self.kept_alive_at > KEEP_ALIVE_EVERY
         if is_quiet:
             self.kept_alive_at = time.monotonic()
+            end_refused(followers)
         texts: dict[tuple[UUID, str], bytes] = {}  # followers of one job share theirs
         for each in followers:
             if found is not None:
@@ -92,6 +94,23 @@ class EventHub:
                 each.push(KEEP_ALIVE)
             if each.is_stopping or each.until < time.monotonic():
                 each.finish()
+
+
+def end_refused(followers: Collection[Follower]) -> None:
+    """End the streams of tokens that were revoked, or have expired, since they began."""
+    in_force = read_tokens({each.token for each in followers})
+    for each in followers:
+        if in_force is not None and each.token not in in_force:
+            each.finish()
+
+
+def read_tokens(ids: Collection[int]) -> Collection[int] | None:
+    """Return which of these tokens are in force, None while PostgreSQL is down."""
+    try:
+        return tokens.find_in_force(ids)
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return None
 
 
 def tell_one(follower: Follower, job: Job | None, texts: dict[tuple[UUID, str], bytes]) -> None:

@@ -28,7 +28,7 @@ CONTENT_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def respond(request: HttpRequest, job: Job, known: str) -> HttpResponseBase:
+def respond(request: HttpRequest, job: Job, known: str, token: int) -> HttpResponseBase:
     """Answer with how the job is now, and go on with what becomes of it.
 
     Under our gunicorn worker the connection passes to the hub once the head is sent, under ASGI a coroutine waits. Any other
@@ -42,10 +42,10 @@ def respond(request: HttpRequest, job: Job, known: str) -> HttpResponseBase:
         detail = "too many clients follow jobs here: ask for the job's status instead, or try again"
         return answer_problem(503, detail, headers={"Retry-After": "5"})
     if isinstance(request, ASGIRequest):
-        return _stream(follow(job.id, event_id(job), first))
+        return _stream(follow(job.id, event_id(job), token, first))
     sock = request.META.get("gunicorn.socket")
     if isinstance(sock, ClientSocket) and request.META["SERVER_PROTOCOL"] != "HTTP/1.0":
-        sock.follower = SocketFollower(job.id, event_id(job), hub.add)
+        sock.follower = SocketFollower(job.id, event_id(job), token, hub.add)
     return _stream([first])
 
 
@@ -53,10 +53,10 @@ def _stream(chunks: AsyncIterator[bytes] | list[bytes]) -> StreamingHttpResponse
     return StreamingHttpResponse(chunks, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
-async def follow(job_id: UUID, known: str, first: bytes) -> AsyncIterator[bytes]:
+async def follow(job_id: UUID, known: str, token: int, first: bytes) -> AsyncIterator[bytes]:
     """Give the events of a job; a client that goes ends it."""
     yield first
-    follower = LoopFollower(job_id, known)
+    follower = LoopFollower(job_id, known, token)
     hub.add(follower)
     try:
         while data := await follower.take():

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 # Bytes beyond what the kernel holds; a larger result is left out of events, so that one of them fits.
 MOST_UNREAD = 256 * 1024
 PATIENCE = 30.0  # seconds in which a client reads something of what waits for it
-# Seconds after which a client has to come again, with its token, which may have been revoked.
+# Seconds after which a client has to come again: a proxy, or a load balancer, may have a better process for it by then.
 LONGEST = 600.0
 
 
 class Follower:
     """A client of one job. All but its beginning happens in the hub's thread."""
 
-    def __init__(self, job_id: UUID, known: str) -> None:
+    def __init__(self, job_id: UUID, known: str, token: int) -> None:
         self.job_id = job_id
+        self.token = token  # it may be revoked meanwhile
         self.known = known  # the id of the last event that it got
         self.is_over = False
         self.until = time.monotonic() + LONGEST
@@ -54,8 +55,8 @@ class Follower:
 class SocketFollower(Follower):
     """A client whose connection gunicorn's worker has handed over: `offbeat.web.worker`."""
 
-    def __init__(self, job_id: UUID, known: str, add: Callable[[Follower], None]) -> None:
-        super().__init__(job_id, known)
+    def __init__(self, job_id: UUID, known: str, token: int, add: Callable[[Follower], None]) -> None:
+        super().__init__(job_id, known, token)
         self.unread: deque[memoryview] = deque()
         self.size = 0
         self.read_at = time.monotonic()
@@ -68,7 +69,9 @@ class SocketFollower(Follower):
         self.add(self)
 
     def push(self, data: bytes) -> None:
-        if not self.is_finishing:  # behind the end nothing comes, while the client still reads what is before it
+        if (
+            not self.is_finishing
+        ):  # behind the end nothing comes, while the client still reads what is before it
             self._keep(b"%X\r\n%b\r\n" % (len(data), data))
 
     def finish(self) -> None:
@@ -117,8 +120,8 @@ class SocketFollower(Follower):
 class LoopFollower(Follower):
     """A client of a server that speaks ASGI: a coroutine takes what there is."""
 
-    def __init__(self, job_id: UUID, known: str) -> None:
-        super().__init__(job_id, known)
+    def __init__(self, job_id: UUID, known: str, token: int) -> None:
+        super().__init__(job_id, known, token)
         self.loop = asyncio.get_running_loop()
         self.queue: asyncio.Queue[bytes] = asyncio.Queue()
         self.size = 0

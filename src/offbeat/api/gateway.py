@@ -52,7 +52,10 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     except tokens.TooManyRequestsError as error:
         detail = f"too many requests with this token: try again in {error.retry_after} s"
         return answer_problem(429, detail, headers={"Retry-After": str(error.retry_after)})
-    if request.method == "POST" and request.content_type != JSON:
+    is_enqueueing = request.method == "POST" and request.path.endswith(
+        "/jobs"
+    )  # no other address takes a body
+    if is_enqueueing and request.content_type != JSON:
         found = (request.content_type or "")[:100]
         return answer_problem(415, f'Content-Type should be {JSON}, got "{found}"')
     if (coding := request.headers.get("Content-Encoding", "identity")) != "identity":

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-TOKEN = "api_token"  # noqa: S105  in a job's context, the name of the token that enqueued it
+# Not a word for a secret, which logs would hide.
+CLIENT = "api_client"  # in a job's context, the name of the token that enqueued it
 REQUEST = "api_request"  # in its options, a hash of what was asked for
 FAILED = (Job.State.DEAD, Job.State.CANCELLED, Job.State.EXPIRED)
 LONGEST_WAIT = 60  # seconds until a client asks again, however late its job is

@@ -18,7 +18,7 @@ from ninja.security import HttpBearer
 
 from offbeat.api import event_stream, readings, scopes
 from offbeat.api.enqueued import ApiError, enqueue
-from offbeat.api.job_status import TOKEN, describe_job, describe_receipt, seconds_to_wait
+from offbeat.api.job_status import CLIENT, describe_job, describe_receipt, seconds_to_wait
 from offbeat.api.shapes import (
     CronjobStatus,
     JobReceipt,
@@ -139,7 +139,7 @@ def find_job(request: HttpRequest, job_id: UUID) -> Job:
     require(request, scopes.READ_OWN, scopes.READ_ALL)
     bearer = bearer_of(request)
     job = Job.objects.defer("traceback", "history", "args", "kwargs").filter(pk=job_id).first()
-    if job is None or (scopes.READ_ALL not in bearer.scopes and job.context.get(TOKEN) != bearer.name):
+    if job is None or (scopes.READ_ALL not in bearer.scopes and job.context.get(CLIENT) != bearer.name):
         raise ApiError(404, f"there is no job {job_id}, or this token may not see it")
     return job
 
@@ -169,7 +169,8 @@ def follow_job(
     request: HttpRequest, job_id: UUID, last_event_id: str = Header("", alias="Last-Event-ID")
 ) -> Any:
     """Follow a job by server-sent events: `state`, `progress`, and `end`, each with the body of the job's status."""
-    return event_stream.respond(request, find_job(request, job_id), last_event_id)
+    job = find_job(request, job_id)
+    return event_stream.respond(request, job, last_event_id, bearer_of(request).id)
 
 
 @api.get("queues", response={200: list[QueueStatus]} | errors_of(READ_ERRORS), operation_id="list_queues")

@@ -18,6 +18,7 @@ from offbeat.api.models import ApiToken
 from offbeat.jobs import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
 PREFIX = "obt_"  # scanners of secrets find it, and our logs hide what follows: offbeat/redaction/patterns.py
@@ -44,6 +45,7 @@ TAKE = """
 class Bearer:
     """The token that a request came with."""
 
+    id: int
     name: str
     scopes: list[str]
 
@@ -96,7 +98,13 @@ def take(authorization: str) -> Bearer:
         raise TooManyRequestsError(max(1, math.ceil(wait or 0)))
     if is_stale:
         ApiToken.objects.filter(pk=key).update(last_used_at=timezone.now())
-    return Bearer(name, json.loads(scopes))
+    return Bearer(key, name, json.loads(scopes))
+
+
+def find_in_force(ids: Collection[int]) -> set[int]:
+    """Return those of these tokens that still open something."""
+    found = ApiToken.objects.filter(pk__in=ids, revoked_at__isnull=True).exclude(expires_at__lte=Now())
+    return set(found.values_list("id", flat=True))
 
 
 def digest_of(token: str) -> str:

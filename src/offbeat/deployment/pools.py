@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from offbeat import pools
+from offbeat.container import MOST
 from offbeat.deployment import other_files
+from offbeat.deployment.budget import CONCURRENCY
 from offbeat.deployment.rules import runs_celery
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ def pool_problem(command: str) -> str | None:
             return f'should not have the pool {refusal}, got "{command}": {pools.HINT}'
     if pools.AUTOSCALE.search(command):
         return f'should not have --autoscale, got "{command}": {NO_AUTOSCALE}'
+    if any(int(count) > MOST for count in CONCURRENCY.findall(command)):
+        return f'should have --concurrency {MOST} at most, got "{command}": more are for more instances'
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from offbeat.dev.demo_user import NAME, PASSWORD
+from offbeat.dev.demo_account import NAME, PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,7 @@ from pathlib import Path
 from celery import signals
 from django.apps import AppConfig
 
-# Names the file that a worker makes as soon as it takes messages.
-READY_FILE = "WORKER_READY_FILE"
+from offbeat.dev.launch import READY_FILE
 
 
 class DevConfig(AppConfig):

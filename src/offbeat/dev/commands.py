@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import sys
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from offbeat.deployment.rules import programs, runs_celery
 from offbeat.deployment.spec import read
-from offbeat.dev.apps import READY_FILE
-from offbeat.dev.launch import Launch
+from offbeat.dev.launch import READY_FILE, Launch
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.servers import FOLDER, MANAGE
 from offbeat.env import Environment
@@ -36,7 +36,7 @@ def launches(environment: Mapping[str, str], listener: socket.socket) -> dict[st
 
 
 def mail_launch(environment: Mapping[str, str]) -> Launch:
-    return Launch([*MANAGE, "mailsink"], environment, reads=is_of_the_core)
+    return Launch([sys.executable, "-m", "offbeat.dev.mail_sink"], environment, reads=is_of_the_core)
 
 
 def is_of_the_core(name: str) -> bool:

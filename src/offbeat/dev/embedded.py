@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-STARTING = 60  # seconds until a start has failed: recovery after a kill takes its time on a slow disk
+STARTING = 60.0  # seconds until a start has failed: recovery after a kill takes its time on a slow disk
 STOPPING = 10  # seconds for each signal, before a harder one
 PAUSE = 0.02  # seconds between two looks
 FULL_DISK = "No space left on device"
@@ -47,6 +47,7 @@ class EmbeddedServer:
 
     name: str
     stop_signals: tuple[int, ...]  # from the polite to the certain
+    starting = STARTING
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
@@ -188,7 +189,7 @@ class EmbeddedServer:
             pipe.close()
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + self.starting
         while not self.answers():
             if not self.is_running or time.monotonic() > deadline:
                 raise failure(f"{self.name} did not start; {self.log} says", self._log_end(), self.folder)

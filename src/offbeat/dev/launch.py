@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# Names the file that a worker makes as soon as it takes messages.
+READY_FILE = "WORKER_READY_FILE"
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import redis
@@ -20,10 +21,11 @@ from offbeat.variables import redis_client, redis_url
 from offbeat.variables.certificate_authority import authority_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from offbeat.dev.claim import Claim
 
+GO_ON = b"the servers answer\n"
 BACKLOG = 128  # connections that wait while the site starts
 
 
@@ -87,32 +89,50 @@ def _refuse(problem: str) -> NoReturn:
     raise ValueError(problem)
 
 
-def prepare(environment: Mapping[str, str], *, with_demo_user: bool) -> None:
-    """Migrate, and make the demo user; raises RefusedError where that fails, which has been reported."""
+@contextmanager
+def begin_preparation(
+    environment: Mapping[str, str], *, with_demo_user: bool
+) -> Iterator[Callable[[], None]]:
+    """Load the project while the servers start. What it gives, called when they answer, migrates and makes the demo user.
+
+    That raises RefusedError where it fails, which has been reported.
+    """
     demo_user = ["--demo-user"] if with_demo_user else []
-    code, _ = check_code(["--migrate", *demo_user], environment, output=None)
-    if code:
-        raise RefusedError("", code)
+    with load_project(["--wait", "--migrate", *demo_user], environment, output=None) as child:
+
+        def prepare() -> None:
+            child.communicate(GO_ON)
+            if child.returncode:
+                raise RefusedError("", shell_code(child.returncode))
+
+        yield prepare
 
 
-def check_code(
-    arguments: list[str], environment: Mapping[str, str], *, output: int | None = subprocess.PIPE
-) -> tuple[int, str]:
-    """Load the project in a process of its own; give its exit code, and what it printed unless that went to the terminal."""
+def check_code(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Load the project in a process of its own; give its exit code, and what it printed."""
+    with load_project(arguments, environment, output=subprocess.PIPE) as child:
+        said, _ = child.communicate()
+    return shell_code(child.returncode), (said or b"").decode(errors="replace").strip()
+
+
+@contextmanager
+def load_project(
+    arguments: list[str], environment: Mapping[str, str], *, output: int | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the process that loads the project; it is gone when the block is left."""
     child = None
     try:
         with undisturbed():
             child = start_child(
                 [sys.executable, "-m", "offbeat.dev.code_check", *arguments],
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output and subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us
             )
-        said, _ = child.communicate()
+        yield child
     finally:
         if child:
             end_by_force(family(child))
             child.wait()
-    return shell_code(child.returncode), (said or b"").decode(errors="replace").strip()

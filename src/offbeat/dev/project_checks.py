@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT, IS_FORK, MANAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MODULE = [sys.executable, "-m"]
 SCHEMA = ["--schemafile", "src/offbeat/deployment/platform.schema.json", "platform.yaml"]
@@ -35,6 +36,7 @@ CHECKS = {
     "requirements": [[*MODULE, "offbeat.dev.django_choice"]],
     "platform.yaml": [[*MODULE, "check_jsonschema", *SCHEMA]],
 }
+LONGEST = "types"
 # Nobody listens on port 1: a check that asks a server fails.
 NO_SERVERS = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 PRODUCTION = {
@@ -42,6 +44,13 @@ PRODUCTION = {
     "BASE_URL": "https://www.example.com",
     "SECURE_SSL_REDIRECT": "true",
 }
+
+
+class CheckRun(NamedTuple):
+    """A command that has ended, and how many seconds it took."""
+
+    process: subprocess.CompletedProcess[str]
+    seconds: float
 
 
 def main(names: Sequence[str]) -> int:
@@ -54,20 +63,38 @@ def main(names: Sequence[str]) -> int:
         )
         return os.EX_USAGE
     environment = private(os.environ) | NO_SERVERS | PRODUCTION
-    failed = [name for name in names or CHECKS if not passes(name, CHECKS[name], environment)]
+    failed = [name for name, done in run_checks(names or list(CHECKS), environment) if not passes(name, done)]
     sys.stdout.write(f"Failed: {', '.join(failed)}.\n" if failed else "All checks passed.\n")
     return 1 if failed else 0
 
 
-def passes(name: str, commands: Sequence[list[str]], environment: dict[str, str]) -> bool:
-    started = time.monotonic()
-    done = [run(command, environment) for command in commands]
-    failed = [each for each in done if each.returncode]
+def run_checks(names: Sequence[str], environment: dict[str, str]) -> Iterator[tuple[str, list[CheckRun]]]:
+    """Run as many at once as there are CPUs, the longest first; give each in the order of its name."""
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        running = {
+            name: [pool.submit(run_timed, command, environment) for command in CHECKS[name]]
+            for name in sorted(names, key=lambda name: name != LONGEST)
+        }
+        for name in names:
+            yield name, [each.result() for each in running[name]]
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C reaches those that run
+
+
+def passes(name: str, done: Sequence[CheckRun]) -> bool:
+    """Print how a check went; what it said where it failed."""
+    failed = [each.process for each in done if each.process.returncode]
     result = f"exit code {failed[0].returncode}" if failed else "ok"
-    sys.stdout.write(f"{name:14} {result} ({time.monotonic() - started:.1f} s)\n")
+    sys.stdout.write(f"{name:14} {result} ({max(each.seconds for each in done):.1f} s)\n")
     sys.stdout.write("".join(each.stdout for each in failed))
     sys.stdout.flush()
     return not failed
+
+
+def run_timed(command: list[str], environment: dict[str, str]) -> CheckRun:
+    started = time.monotonic()
+    return CheckRun(run(command, environment), time.monotonic() - started)
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -28,6 +28,9 @@ OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project a
 # Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
 CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
+# What is quick waits for nothing, and each process more imports and migrates.
+TWO_AT_A_TIME = ("--numprocesses", "2", "--dist", "worksteal")
+QUICK = "--quick"  # tests/offbeat/support/quick.py says what it leaves out
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -91,16 +94,20 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
 
 def core_sessions(options: Sequence[str]) -> list[Session]:
     """Give the core's: the storm needs every CPU, so it is alone; the axes are its faults with other brokers and pools."""
+    if options == [QUICK]:
+        return [Session("core", [str(CORE), QUICK, *TWO_AT_A_TIME])]
     if options:
         return [Session("core", [str(CORE), *options])]
     return [
-        Session("storm", [str(CORE), "-m", "storm"]),
+        Session("storm", [str(CORE / "faults"), "-m", "storm"]),
         Session("axes", [], "tests.offbeat.faults.axes", is_beside=True),
         Session("core", [str(CORE), "-m", "not storm", *CORE_SIDE_BY_SIDE]),
     ]
 
 
 def project_session(options: Sequence[str]) -> Session:
+    if options == [QUICK]:
+        options = [QUICK, *TWO_AT_A_TIME]
     return Session("project", [str(TESTS), *(options or SIDE_BY_SIDE)])
 
 

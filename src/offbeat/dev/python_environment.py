@@ -3,56 +3,94 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from offbeat.dev.django_choice import pinned_releases
+from offbeat.dev.installers import (
+    FOLDER,
+    PYTHON,
+    EnvironmentFailedError,
+    base_python,
+    has_pip,
+    install,
+    install_file,
+)
+from offbeat.dev.lock_part import running_part
 from offbeat.dev.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FOLDER = Path(".venv")
-PYTHON = FOLDER / "bin" / "python"
-UV = FOLDER / "bin" / "uv"
-# Written last, and compared by `run` before each task: an environment without one is half made.
+# Written last, and compared by `run` before each task: an environment without one is half made. The second is there where the
+# tools are, too.
 STAMP = FOLDER / "complete"
+TOOLS_STAMP = FOLDER / "complete-with-tools"
+PART = FOLDER / "requirements.txt"
 REQUIREMENTS = "requirements-dev.txt"
-PIN = re.compile(r"(?m)^[A-Za-z0-9].*==")
-# What pip says once of each pin: the last one where this machine needs none.
-COUNTED = re.compile(r"\s*(?:Collecting |Processing .*/|Requirement already satisfied: |Ignoring )([\w.]+)")
+CORE = Path("src/offbeat/pyproject.toml")
 WHICH_PYTHON = "import sys; print(sys.base_prefix, sys.version)"
 
 
-class EnvironmentFailedError(Exception):
-    """The environment cannot be made; the message says what would help."""
+def prepare_environment(*, with_tools: bool) -> None:
+    """Bring .venv up to date with the requirements and with PYTHON; without the tools where they are not needed.
 
-
-def prepare_environment() -> None:
-    """Bring .venv up to date with the requirements and with PYTHON. Raises EnvironmentFailedError."""
+    Raises EnvironmentFailedError.
+    """
     try:
-        wanted = f"{Path.cwd()} {output_of(['cksum', REQUIREMENTS])}"
-        found = STAMP.read_text(encoding="utf-8").strip() if STAMP.exists() and PYTHON.exists() else ""
-        # One that was moved is not ours: its programs name the folder they were made in.
-        is_ours = found.startswith(f"{Path.cwd()} ") and not is_of_another_python()
-        if not is_ours:
-            make_environment()
-        if found != wanted or not is_ours:
-            install_requirements()
-            STAMP.write_text(f"{wanted}\n", encoding="utf-8")
+        if is_complete(with_tools=with_tools):
+            return
+        with one_at_a_time():
+            if is_complete(with_tools=with_tools):  # the other one has made it
+                return
+            # One that was moved is not ours: its programs name the folder they were made in.
+            if not stamp_of(STAMP).startswith(f"{Path.cwd()} ") or is_of_another_python():
+                make_environment()
+            install_requirements(with_tools=with_tools or TOOLS_STAMP.exists())
     except OSError as error:
         raise EnvironmentFailedError(f"{FOLDER} cannot be made: {error}") from None
 
 
+def is_complete(*, with_tools: bool) -> bool:
+    stamps = {stamp_of(STAMP), stamp_of(TOOLS_STAMP if with_tools else STAMP)}
+    return stamps == {wanted_stamp()} and not is_of_another_python()
+
+
+def wanted_stamp() -> str:
+    return f"{Path.cwd()} {output_of(['cksum', REQUIREMENTS])}"
+
+
+def stamp_of(path: Path) -> str:
+    """Return what a stamp says, nothing without one, or where its environment has lost its Python."""
+    return path.read_text(encoding="utf-8").strip() if path.exists() and PYTHON.exists() else ""
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait while another task makes the environment. The lock is the checkout's folder's: no file is left of it."""
+    with ExitStack() as stack:
+        folder = os.open(".", os.O_RDONLY)
+        stack.callback(os.close, folder)
+        os.set_inheritable(folder, True)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for another ./run, which makes {FOLDER} ...")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a network's file system that cannot lock: there we do without
+        yield
+
+
 def is_of_another_python() -> bool:
     """Whether the environment has another Python than the one that PYTHON names, which runs us then."""
-    if not os.environ.get("PYTHON"):
+    if not os.environ.get("PYTHON") or not PYTHON.exists():
         return False
     if output_of([str(PYTHON), "-c", WHICH_PYTHON]) == f"{sys.base_prefix} {sys.version}":
         return False
@@ -76,18 +114,15 @@ def is_in_use() -> bool:
 
 
 def make_environment() -> None:
-    python = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001  ours may be in the folder that is deleted
-    if not has_uv() and not importlib.util.find_spec("ensurepip"):
+    python = base_python()
+    if not (shutil.which("uv") or find_spec("ensurepip") or has_pip()):
         raise EnvironmentFailedError(
             f"{python} cannot make environments. Hint: apt install python3-venv, or install uv, or name another: "
             "PYTHON=/path/to/python3.14 ./run up"
         )
     progress = Progress(f"Making {FOLDER} with Python {sys.version.split()[0]}")
     shutil.rmtree(FOLDER, ignore_errors=True)
-    if has_uv():
-        install(["uv", "venv", "--quiet", "--python", python, str(FOLDER)], progress)
-    else:
-        install([python, "-m", "venv", str(FOLDER)], progress)
+    install([python, "-m", "venv", "--without-pip", str(FOLDER)], progress)
     progress.finish(f"Made {FOLDER} with Python {sys.version.split()[0]}")
     say_older_django(Path(REQUIREMENTS).read_text(encoding="utf-8"))
 
@@ -100,51 +135,18 @@ def say_older_django(lock: str) -> None:
         say(f"It has Django {here}: {newer[-1]}, which the image runs, needs Python 3.12 or newer. {hint}")
 
 
-def install_requirements() -> None:
-    total = len(PIN.findall(Path(REQUIREMENTS).read_text(encoding="utf-8")))
-    STAMP.unlink(missing_ok=True)
-    if has_uv():
-        progress = Progress(f"Installing the requirements, {total} packages")
-        install(["uv", "pip", "sync", "--python", str(PYTHON), "--require-hashes", REQUIREMENTS], progress)
-    else:
-        progress = Progress("Downloading the requirements", total)
-        pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-        install([*pip, "--require-hashes", "--requirement", REQUIREMENTS], progress)
-    progress.finish(f"Installed the requirements, {total} packages")
-
-
-def has_uv() -> bool:
-    return shutil.which("uv") is not None
-
-
-def install(command: Sequence[str], progress: Progress) -> None:
-    """Run an installer and show how far it is; what it says is shown where it fails. Raises EnvironmentFailedError."""
-    pipe = (
-        None if command[0] == "uv" and progress.is_redrawn else subprocess.PIPE
-    )  # uv draws a bar of its own
-    with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe and subprocess.STDOUT, text=True
-    ) as process:
-        said = list(follow(process.stdout, progress)) if process.stdout else []
-    if process.returncode:
-        progress.clear()
-        raise EnvironmentFailedError(f"{' '.join(command[:4])} ... failed:\n{reason_of(said)}")
-
-
-def follow(output: IO[str], progress: Progress) -> Iterator[str]:
-    """Give its lines; those that speak of a package count."""
-    for line in output:
-        yield line
-        if found := COUNTED.match(line):
-            progress.advance(found[1])
-        elif line.startswith("Installing collected packages"):
-            progress.note("unpacking, which takes as long again")
-
-
-def reason_of(said: Sequence[str]) -> str:
-    """Return why an installer has failed: its errors, or its last words."""
-    errors = [line for line in said if line.startswith(("ERROR:", "error:", "Error:"))]
-    return "".join(errors or said[-8:]).strip()
+def install_requirements(*, with_tools: bool) -> None:
+    wanted = wanted_stamp()
+    lock = Path(REQUIREMENTS).read_text(encoding="utf-8")
+    TOOLS_STAMP.unlink(missing_ok=True)
+    if stamp_of(STAMP) != wanted:  # else tools are added, and what `./run up` has loaded stays as it is
+        STAMP.unlink(missing_ok=True)
+    part = lock if with_tools else running_part(lock, CORE.read_text(encoding="utf-8"))
+    PART.write_text(part, encoding="utf-8")
+    install_file(PART)
+    for stamp in (STAMP, TOOLS_STAMP) if with_tools else (STAMP,):
+        if stamp_of(stamp) != wanted:
+            stamp.write_text(f"{wanted}\n", encoding="utf-8")
 
 
 def output_of(command: Sequence[str]) -> str:

@@ -25,19 +25,28 @@ MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 
 
 @contextmanager
-def needed_servers(
-    environment: Mapping[str, str], folder: Path = FOLDER, say: Callable[[str], object] = lambda _: None
-) -> Iterator[dict[str, str]]:
-    """Start PostgreSQL, and Redis as the broker, where no variable names one, and say so; gives the variables to add."""
+def needed_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[dict[str, str]]:
+    """Start PostgreSQL, and Redis as the broker, where no variable names one; gives the variables to add."""
+    missing = missing_servers(environment, folder)
+    with start_servers(missing):
+        yield {name: server.url for name, server in missing.items()}
+
+
+def missing_servers(environment: Mapping[str, str], folder: Path = FOLDER) -> dict[str, EmbeddedServer]:
+    """Give the servers that no variable names, by their variable. Each has its address before it starts."""
     servers: dict[str, EmbeddedServer] = {"DATABASE_URL": EmbeddedPostgres(folder / "postgres")}
     if not Environment(environment).is_set("BROKER_URL"):
         servers["REDIS_URL"] = EmbeddedRedis(folder / "redis")
+    return {name: server for name, server in servers.items() if not Environment(environment).is_set(name)}
+
+
+@contextmanager
+def start_servers(
+    servers: Mapping[str, EmbeddedServer], say: Callable[[str], object] = lambda _: None
+) -> Iterator[None]:
+    """Start them, and say so; stop them in reverse order."""
     with ExitStack() as stack:
-        missing = {
-            name: server for name, server in servers.items() if not Environment(environment).is_set(name)
-        }
-        urls = {}
-        for name, server in missing.items():
+        for server in servers.values():
             say(f"Starting {server.name}{'' if server.data.exists() else ', for the first time'} ...")
-            urls[name] = stack.enter_context(server).url
-        yield urls
+            stack.enter_context(server)
+        yield

@@ -26,6 +26,7 @@ def raise_when_asked_to_stop() -> None:
     """Raise Stopped in the main thread at the first such signal, and ignore those that follow."""
     for number in SIGNALS:
         signal.signal(number, _stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # ./run has held them back while we were imported
 
 
 def ignore(*numbers: int) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from offbeat.dev.installers import PYTHON, UV, EnvironmentFailedError
 from offbeat.dev.local_variables import (
     FROM_FILE,
     LocalVariablesError,
     read_local_variables,
     typed_variables,
 )
-from offbeat.dev.python_environment import PYTHON, UV, EnvironmentFailedError, prepare_environment
+from offbeat.dev.python_environment import prepare_environment
+from offbeat.dev.stop_signals import SIGNALS, Stopped, raise_when_asked_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,16 +38,27 @@ class Task:
     needs_packages: bool = (
         True  # without, it runs also where the requirements cannot be installed, and mends them
     )
+    holds_signals: bool = (
+        False  # until its module handles them: Ctrl-C while that is imported is no traceback
+    )
+    needs_tools: bool = False  # what checks and tests: installed when the first such task is typed
 
 
 TASKS = [
-    Task("up", "", "start everything, with its servers, until Ctrl-C", ["-m", "offbeat.dev.up"]),
+    Task(
+        "up",
+        "",
+        "start everything, with its servers, until Ctrl-C",
+        ["-m", "offbeat.dev.up"],
+        holds_signals=True,
+    ),
     Task(
         "test",
-        "[--core] [...]",
-        "run the tests on their own servers; arguments go to pytest",
+        "[--core] [--quick] [...]",
+        "run the tests on their own servers, or those that take no minute; arguments go to pytest",
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "check",
@@ -52,24 +66,28 @@ TASKS = [
         "lint, format, types, Django's checks, migrations and their locks, platform.yaml; or only the named ones",
         ["-m", "offbeat.dev.project_checks"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "manage",
         "[...]",
         "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
+        holds_signals=True,
     ),
     Task(
         "fire",
         "NAME",
         "run a cronjob of platform.yaml now",
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
+        holds_signals=True,
     ),
     Task(
         "worker",
         "--debug",
         "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
         [*WITH_SERVERS, "manage.py", "debug_worker"],
+        holds_signals=True,
     ),
     Task(
         "fix",
@@ -77,12 +95,14 @@ TASKS = [
         "format the code, and fix what ruff can; say what is left",
         ["-m", "offbeat.dev.project_fixes"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "psql",
         "[...]",
         "open a PostgreSQL prompt on the database",
         [*WITH_SERVERS, "-m", "offbeat.dev.prompts"],
+        holds_signals=True,
     ),
     Task(
         "lock",
@@ -98,6 +118,7 @@ TASKS = [
         "list the components of production and their licences, in dist/sbom.json or FILE",
         ["-m", "offbeat.dev.bill_of_materials"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "fork",
@@ -130,6 +151,7 @@ UPSTREAM_TASKS = [
         "compare the costs of Offbeat with those of similar tools: jobs, cron, ops, connections or web",
         ["-m", "bench"],
         reads_env_file=False,
+        needs_tools=True,
     ),
     Task(
         "wheel",
@@ -137,6 +159,7 @@ UPSTREAM_TASKS = [
         "build the core, and offbeat-client, as wheels in dist/, for projects that are not forks",
         ["-m", "offbeat.dev.wheel"],
         reads_env_file=False,
+        needs_tools=True,
     ),
 ]
 
@@ -157,17 +180,27 @@ def main(arguments: Sequence[str]) -> int:
     if rest and not task.arguments:
         sys.stderr.write(f"Error: ./run {name} takes no arguments, got {rest[0]}.\n")
         return os.EX_USAGE
-    try:
-        if task.needs_packages:
-            prepare_environment()
-    except EnvironmentFailedError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return os.EX_UNAVAILABLE
+    if task.needs_packages and (code := prepare(task)):
+        return code
     try:
         return execute(task, rest)
     except LocalVariablesError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_CONFIG
+
+
+def prepare(task: Task) -> int:
+    """Bring the environment up to date; returns 69 where that cannot be done, 130 for Ctrl-C, with a line that says so."""
+    try:
+        raise_when_asked_to_stop()
+        prepare_environment(with_tools=task.needs_tools)
+    except EnvironmentFailedError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
+    except Stopped as stopped:
+        sys.stderr.write("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
+        return stopped.code
+    return 0
 
 
 def listing(tasks: Sequence[Task]) -> str:
@@ -186,6 +219,8 @@ def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
     given = read_local_variables(typed) if task.reads_env_file else {}
     environment = given | typed | {FROM_FILE: " ".join(given), "PYTHONPATH": str(Path("src").resolve())}
     python = str(PYTHON) if PYTHON.exists() else sys.executable
+    if task.holds_signals:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     os.execve(python, [python, *task.command, *arguments], environment)  # noqa: S606
 
 

@@ -15,11 +15,11 @@ from offbeat.dev.embedded import ServerFailedError
 from offbeat.dev.environments import development
 from offbeat.dev.local_setup import LocalSetup
 from offbeat.dev.local_variables import typed_variables
-from offbeat.dev.preparation import check_redis, listen, prepare, take
+from offbeat.dev.preparation import begin_preparation, check_redis, listen, take
 from offbeat.dev.processes import Processes
 from offbeat.dev.readiness import Readiness
 from offbeat.dev.refusal import RefusedError
-from offbeat.dev.servers import CHECKOUT, FOLDER, needed_servers
+from offbeat.dev.servers import CHECKOUT, FOLDER, missing_servers, start_servers
 from offbeat.dev.shared_servers import FLAG, agree
 from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 from offbeat.dev.supervisor import Supervisor
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(prog="./run up", description="Start everything, until Ctrl-C.")
     parser.add_argument(FLAG, action="store_true", help="also on servers that others use")
     options = parser.parse_args(arguments)
-    raise_when_asked_to_stop()
     os.chdir(CHECKOUT)
     try:
+        raise_when_asked_to_stop()
         return up(may_share=options.shared_servers)
     except (ServerFailedError, OSError) as error:
         return refuse(str(error), os.EX_UNAVAILABLE)
@@ -68,11 +68,14 @@ def up(*, may_share: bool) -> int:
         take(claim)
         listener = stack.enter_context(listen(environment))
         read()  # before anything starts
-        servers = stack.enter_context(needed_servers(environment, say=say))
-        check_redis(environment | servers)
-        setup = LocalSetup(typed_variables(os.environ), listener, servers)
+        servers = missing_servers(environment)
+        addresses = {name: server.url for name, server in servers.items()}
+        setup = LocalSetup(typed_variables(os.environ), listener, addresses)
         environment = setup.environment()
-        prepare(environment, with_demo_user=not is_shared)
+        with begin_preparation(environment, with_demo_user=not is_shared) as prepare:
+            stack.enter_context(start_servers(servers, say))
+            check_redis(environment)
+            prepare()
         claim.publish({name: environment[name] for name in SHARED if name in environment})
         processes = stack.enter_context(Processes(environment))
         readiness = Readiness(processes, announcement(environment, has_demo_user=not is_shared))

@@ -41,8 +41,8 @@ TAKING = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code; 69 when a server does not start."""
-    raise_when_asked_to_stop()
     try:
+        raise_when_asked_to_stop()
         return run(arguments)
     except ServerFailedError as error:
         sys.stderr.write(f"Error: {error}\n")

@@ -222,7 +222,7 @@ def record_progress(attempt: Attempt, done: int, total: int) -> None:
 
 def _end(statement: str, values: list[Any], attempt: Attempt) -> None:
     if not sql.execute(statement, values):
-        raise _fenced(attempt)
+        raise fenced(attempt)
 
 
 # Whatever it was that ended it: the cancel has interrupted it, or came in that moment.
@@ -239,7 +239,7 @@ def end_cancelled(attempt: Attempt) -> None:
     """Record that an attempt that did not succeed was to be cancelled, and raise CancelledError; FencedError where it was not."""
     row = sql.fetch_one(CANCEL, [attempt.job_id, attempt.number])
     if row is None:
-        raise _fenced(attempt)
+        raise fenced(attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
     send_after_commit(signals.job_cancelled, row[0], attempt.job_id, row[1])
     raise CancelledAttemptError(f"attempt {attempt.number} of job {attempt.job_id} is cancelled: {row[1]}")
@@ -250,5 +250,5 @@ def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt) -
         end_cancelled(attempt)
 
 
-def _fenced(attempt: Attempt) -> FencedError:
+def fenced(attempt: Attempt) -> FencedError:
     return FencedError(f"attempt {attempt.number} of job {attempt.job_id} is no longer the current one")

@@ -212,11 +212,7 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if interrupted and is_excused:
         reason += ", while it waited for a lock"
     if is_excused:
-        record(
-            lambda: recovery.excuse_attempt(
-                attempt.job_id, workers.current(), lanes.current(), reason, wait=wait, error=error
-            )
-        )
+        record(lambda: _excuse(attempt, reason, wait, error))
     else:
         _bury(task, attempt, error)
     if is_large(error):
@@ -224,6 +220,13 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     if isinstance(error, Exception):
         raise error
     raise EndedError(line(error)) from error
+
+
+def _excuse(attempt: Attempt, reason: str, wait: float, error: BaseException) -> None:
+    """Raises FencedError when the attempt is no longer current."""
+    its = attempt.job_id, workers.current(), lanes.current(), reason
+    if not recovery.excuse_attempt(*its, wait=wait, error=error):
+        raise attempts.fenced(attempt)
 
 
 def _note(task: DurableTask, attempt: Attempt, error: BaseException) -> None:

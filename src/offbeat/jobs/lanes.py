@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,27 @@ class Lane:
         self.ident, self.runner = threading.get_ident(), identify()
         self.call: str | None = None  # the id of the message that it runs
         self.is_open = self.is_interrupting = self.has_waited = False
+        self.due: deque[str] = deque(maxlen=1)  # the call that was interrupted before it was open
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 
     def open(self) -> None:
+        """Let interruptions in. One that came before, because the job began so slowly, is raised here: else none would come."""
         self.has_waited = False
         self.is_open = True
+        if self.take_due():
+            self.is_open = False
+            raise SoftTimeLimitExceeded
+
+    def take_due(self) -> bool:
+        """Tell whether an interruption is to be raised: to one of those who ask."""
+        try:
+            return self.due.pop() == self.call
+        except IndexError:
+            return False
+
+    def end_call(self) -> None:
+        self.call = None
+        self.due.clear()
 
     def close(self) -> None:
         """Let nothing interrupt from here on. What was sent before, and comes only now, is raised when that is certain."""
@@ -97,7 +114,10 @@ def deliver(lane: Lane, call: str, send: Callable[[], None]) -> None:
     waited = [each for each in lane.active_connections() if sessions.waits_for_lock(each)]
     lane.is_interrupting = True
     try:
-        if not lane.is_open or lane.call != call:
+        if lane.call != call:
+            return
+        lane.due.append(call)
+        if not lane.is_open or not lane.take_due():  # it has not begun, or has found it in this moment
             return
         still = lane.active_connections()
         lane.has_waited = any(each in still for each in waited)

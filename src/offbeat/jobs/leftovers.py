@@ -64,7 +64,8 @@ class _SessionWatch:
         return execute(sql, params, many, context)
 
     def is_dirty(self) -> bool:
-        return self.has_changed or not self.reported.items() <= _reported(self.connection).items()
+        is_same = self.reported.items() <= _reported(self.connection).items()
+        return self.has_changed or not is_same or _changes_transactions(self.connection)
 
 
 def _text(statement: Any, connection: BaseDatabaseWrapper) -> str:
@@ -171,6 +172,15 @@ def _close(connection: BaseDatabaseWrapper) -> None:
     connection.needs_rollback = connection.closed_in_transaction = False
     connection.run_on_commit = []
     connection.close()
+
+
+def _changes_transactions(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether psycopg was told to begin transactions in another way than Django has set up."""
+    if not is_ours(connection):
+        return False
+    session = connection.connection
+    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
+    return bool(session.isolation_level != level or session.read_only or session.deferrable)
 
 
 def _reported(connection: BaseDatabaseWrapper) -> dict[bytes, bytes | None]:

@@ -20,7 +20,7 @@ from offbeat.jobs.processes import wait_for_death
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ CANCEL = f"""
     RETURNING id, task, state, batch_id, concurrency_key, offbeat_jobs_job.reason
 """  # noqa: S608  constants
 
+END_LOST = "its process has ended it, and PostgreSQL does not know how"
 FINAL = (Job.State.DEAD, Job.State.CANCELLED)
 ITS_JOB = "id = %s AND worker = %s AND (pid = %s OR %s::int IS NULL)"
 # A worker that was lost may have beaten again meanwhile: then it lives, and so do its jobs.
@@ -80,12 +81,20 @@ def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
     return found
 
 
-def recover_dead_processes(worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], reason: str) -> None:
-    """Do the same for the jobs of several processes. Raises HeldError after that, where somebody holds the rows of some."""
+def recover_unrun(
+    worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], living: Collection[int], reason: str
+) -> None:
+    """Do the same for several jobs that nobody runs. Raises HeldError after that, where somebody holds the rows of some.
+
+    A process that lives may have gone on to another job: its sessions are not to be ended, and the attempt is excused.
+    """
     held = None
     for job_id, pid in jobs:
         try:
-            recover_attempt(job_id, worker, pid, reason)
+            if pid in living:
+                excuse_attempt(job_id, worker, pid, END_LOST)
+            else:
+                recover_attempt(job_id, worker, pid, reason)
         except HeldError as error:
             held = error
     if held:

@@ -6,6 +6,7 @@ was enqueued; and a message that starts nothing, such as a duplicate, calls none
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from billiard.einfo import ExceptionInfo
 from celery.app.trace import IGNORED, TraceInfo, trace_ok_t
 from celery.exceptions import Ignore
 
-from offbeat.jobs import attempts, execution, ledger, refusal, signals, soft_limit, workers
+from offbeat.jobs import attempts, child_books, execution, ledger, refusal, signals, soft_limit, workers
 from offbeat.jobs.error_text import line
 from offbeat.jobs.execution import EndedError, record
 from offbeat.jobs.message import JOB_HEADER, LEDGER_HEADER
@@ -32,7 +33,14 @@ HIDDEN = "..."
 
 
 def trace(task: DurableTask, celerys: Callable[..., Any], job_id: str, *call: Any, **options: Any) -> Any:
-    """Trace one message by Celery's tracer of its task; a job's in its attempt.
+    """Trace one message in a context of its own: a language or a time zone that a task activates ends with it."""
+    return contextvars.copy_context().run(_trace_message, task, celerys, job_id, *call, **options)
+
+
+def _trace_message(
+    task: DurableTask, celerys: Callable[..., Any], job_id: str, *call: Any, **options: Any
+) -> Any:
+    """Trace by Celery's tracer of the task; a job in its attempt.
 
     1. begin: by compare-and-set, so a second message does nothing;
     2. Celery's tracer: signals, hooks, and the task, whose end `execution.execute` records;
@@ -42,8 +50,9 @@ def trace(task: DurableTask, celerys: Callable[..., Any], job_id: str, *call: An
     args, kwargs, request = (*call, options.get("request"))[:3]
     if not (request and request.get(JOB_HEADER)):
         return celerys(job_id, args, kwargs, request)
-    with soft_limit.hold_back(), execution.bound_statements(task):
-        attempt = _begin(task, uuid.UUID(job_id), request)
+    id_of_job = uuid.UUID(job_id)
+    with soft_limit.hold_back(), child_books.note_job(id_of_job), execution.bound_statements(task):
+        attempt = _begin(task, id_of_job, request)
         if attempt is None:
             return _ignored()
         request.update(_known(attempt))

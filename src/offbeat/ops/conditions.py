@@ -29,9 +29,19 @@ POSTGRES_DOWN = ConditionKind(
     "check the platform's page of the database, and DATABASE_URL", "patience",
 )  # fmt: skip
 REDIS_DOWN = ConditionKind(
-    "redis_down", Severity.ERROR, "broker is down",
-    "check the platform's page of it, and REDIS_URL or BROKER_URL", "patience",
-)  # fmt: skip
+    "redis_down",
+    Severity.ERROR,
+    "Redis is down",
+    "check the platform's page of it, and REDIS_URL",
+    "patience",
+)
+BROKER_DOWN = ConditionKind(
+    "broker_down",
+    Severity.ERROR,
+    "broker is down",
+    "check the platform's page of it, and BROKER_URL",
+    "patience",
+)
 NO_WORKER = ConditionKind(
     "no_worker", Severity.ERROR, "no worker",
     "start one, or check the platform's log of the worker: without it no job runs, and nothing claims missed slots", "patience",
@@ -41,10 +51,13 @@ SILENT_WORKER = ConditionKind(
     "nothing, if it no longer exists: others run its jobs; otherwise check its log and its machine", "patience",
 )  # fmt: skip
 WORKER_WITHOUT_REDIS = ConditionKind(
-    "worker_without_redis",
+    "worker_without_redis", Severity.WARNING, "cannot reach Redis", "can it reach REDIS_URL?", "patience"
+)
+WORKER_WITHOUT_BROKER = ConditionKind(
+    "worker_no_broker",
     Severity.WARNING,
     "cannot reach the broker",
-    "can it reach REDIS_URL, or BROKER_URL?",
+    "can it reach BROKER_URL?",
     "patience",
 )
 UNCONSUMED_QUEUE = ConditionKind(
@@ -84,11 +97,12 @@ PAUSED = ConditionKind(
 )  # fmt: skip
 
 OF_WORKERS = (NO_WORKER, SILENT_WORKER, UNCONSUMED_QUEUE)
-IN_REDIS = (WORKER_WITHOUT_REDIS, MESSAGES_PUT_ASIDE, FOREIGN_LEDGER)
+WITHOUT_BROKER = (WORKER_WITHOUT_REDIS, WORKER_WITHOUT_BROKER)
+IN_BROKER = (*WITHOUT_BROKER, MESSAGES_PUT_ASIDE, FOREIGN_LEDGER)
 KINDS = {
     kind.name: kind
     for kind in (
-        POSTGRES_DOWN, REDIS_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, PAUSED, MAINTENANCE, *IN_REDIS,
+        POSTGRES_DOWN, REDIS_DOWN, BROKER_DOWN, *OF_WORKERS, OLD_QUEUE, UNKNOWN_TASK, DEAD_LETTERS, PAUSED, MAINTENANCE, *IN_BROKER,
         *of_cronjobs.KINDS,
     )
 }  # fmt: skip
@@ -111,17 +125,17 @@ class Account:
 
 
 def find(snapshot: Snapshot) -> Account:
-    """Find everything that is wrong, the worst first; Redis is asked, PostgreSQL was."""
+    """Find everything that is wrong, the worst first; the broker is asked, PostgreSQL was."""
     unknown: list[ConditionKind] = []
     try:
-        redis_conditions = list(in_redis(snapshot))
+        in_it = list(in_broker(snapshot))
     except broker.errors():
-        redis_conditions = [redis_down()]
-        unknown += IN_REDIS
+        in_it = [broker_down()]
+        unknown += IN_BROKER
     if not snapshot.alive:
         unknown += (SILENT_WORKER, UNCONSUMED_QUEUE)  # what is to be said of them is said of all workers
     found = [
-        *redis_conditions,
+        *in_it,
         *of_workers(snapshot),
         *(condition for report in snapshot.reports for condition in report.conditions),
         *of_queues(snapshot),
@@ -139,9 +153,10 @@ def postgres_down() -> Condition:
     return Condition(POSTGRES_DOWN, "PostgreSQL", text)
 
 
-def redis_down() -> Condition:
+def broker_down() -> Condition:
+    """Return it under the name that alerts know: `redis_down` where it is Redis, which it says of no other broker."""
     text = f"{broker.name()} does not answer: jobs wait in PostgreSQL until it does, and none is lost"
-    return Condition(REDIS_DOWN, broker.name(), text)
+    return Condition(REDIS_DOWN if broker.has_redis() else BROKER_DOWN, broker.name(), text)
 
 
 def in_maintenance() -> Condition:
@@ -199,13 +214,14 @@ def dead_letters(snapshot: Snapshot) -> Iterator[Condition]:
         )
 
 
-def in_redis(snapshot: Snapshot) -> Iterator[Condition]:
+def in_broker(snapshot: Snapshot) -> Iterator[Condition]:
     """Yield what only the broker knows, and which workers do not reach it although we do. Raises its errors."""
     newest = unreadable_store.kept(1)
+    without = WORKER_WITHOUT_REDIS if broker.has_redis() else WORKER_WITHOUT_BROKER
     for worker in snapshot.alive:
         if worker.broker_away_since:
             text = f"cannot reach {broker.name()}, which answers here"
-            yield Condition(WORKER_WITHOUT_REDIS, str(worker), text, worker.broker_away_since)
+            yield Condition(without, str(worker), text, worker.broker_away_since)
     if newest:
         count, last = counted(unreadable_store.how_many(), "message"), newest[0]
         text = f"{count} put aside that no worker can read; the newest, of queue {last.queue}: {last.reason}"
@@ -218,7 +234,7 @@ PLACES = {
     DEAD_LETTERS.name: ("jobs", "?state=dead"),
     UNKNOWN_TASK.name: ("jobs", "?state=pending"),
     MESSAGES_PUT_ASIDE.name: ("messages", ""),
-    **{kind.name: ("index", "#services") for kind in (*OF_WORKERS, WORKER_WITHOUT_REDIS)},
+    **{kind.name: ("index", "#services") for kind in (*OF_WORKERS, *WITHOUT_BROKER)},
 }
 
 

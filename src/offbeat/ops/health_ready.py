@@ -50,12 +50,12 @@ def unready_reason() -> str:
 def degraded_reason() -> str:
     """Return what does not work although requests may come; Redis costs a bounded time once a moment, then the breaker answers."""
     if broker.breaker.is_open:
-        return conditions.redis_down().text
+        return conditions.broker_down().text
     try:
         broker.ping()
     except broker.errors():
         broker.breaker.open()
-        return conditions.redis_down().text
+        return conditions.broker_down().text
     return ""
 
 

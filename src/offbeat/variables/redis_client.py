@@ -5,7 +5,7 @@ Kombu has read the address, for both: redis-py reads a query, and the certificat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from kombu.utils.url import parse_url, url_to_parts
@@ -30,7 +30,7 @@ class PrimaryFinder(Sentinel):
         said = []
         for number, each in enumerate(self.sentinels):
             try:
-                primaries = each.sentinel_masters()
+                primaries = cast("dict[str, dict[str, Any]]", each.sentinel_masters())
             except RedisError as error:  # down, or it refuses: the next one may know
                 said.append(f"{_place_of(each)} says: {str(error).rstrip('.') or type(error).__name__}")
                 continue

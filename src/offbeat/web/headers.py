@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.middleware.security import SecurityMiddleware
 
+from offbeat.problem import replace_page
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -26,6 +28,7 @@ class HeadersMiddleware(SecurityMiddleware):
         keep_last_scheme(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response = replace_page(request.path_info, response)
         super().process_response(request, response)
         if not (response.streaming or response.has_header("Content-Length")):
             # As CommonMiddleware does, which is further in.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import signal
 import socket
@@ -19,11 +18,9 @@ from http import HTTPStatus
 from selectors import EVENT_READ
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
-from offbeat.problem import CONTENT_TYPE, describe_problem
-from offbeat.web.arrival import Arrival
+from offbeat.web.client import Client
 from offbeat.web.client_socket import ClientSocket
 
 if TYPE_CHECKING:
@@ -39,12 +36,6 @@ PATIENCE = 1.0  # seconds without a byte after which a client has to give its th
 LOOK_EVERY = 0.5  # seconds between two looks for those who are late
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 GONE = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}
-TEXTS = {
-    HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at the same time: try again later.",
-}
 
 
 STOPPING = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
@@ -57,40 +48,6 @@ def let_stop() -> None:
 
 # Also where the fork fails. The new process does so by itself.
 os.register_at_fork(after_in_parent=let_stop)
-
-
-class Client(TConn):
-    """A connection, with the request that arrives on it."""
-
-    def __init__(self, worker: ClientWorker, sock: ClientSocket, address: Any, server: Any) -> None:
-        super().__init__(worker.cfg, sock, address, server)
-        self.worker = worker
-        self.arrival: Arrival
-        self.is_whole = False  # whether its request has nothing left to read
-        self.drained = 0
-
-    def expect(self) -> None:
-        """Begin a request, with what a client has sent already behind its last one."""
-        self.arrival = Arrival(self.cfg.keepalive, settings.WEB_REQUEST_SECONDS)
-        self.sock.setblocking(False)
-        if self.parser and (ahead := self.parser.unreader.take_buffered()):
-            self.arrival.add(ahead)
-
-    def hand_over(self) -> None:
-        """Give gunicorn's parser what has arrived, in the thread that will answer it."""
-        self.data_ready = True
-        self.sock.grant(settings.WEB_REQUEST_SECONDS, may_read=self.arrival.is_upload)
-        self.init()
-        self.is_whole = self.arrival.is_whole
-        self.parser.unreader.unread(bytes(self.arrival.data))
-        self.arrival.data.clear()
-
-    def close(self, graceful: bool = False) -> None:
-        """Close; gracefully, without gunicorn's wait for the client, which would stop the main loop."""
-        if graceful:
-            self.worker.linger(self)
-        else:
-            super().close()
 
 
 class ClientWorker(ThreadWorker):
@@ -213,18 +170,8 @@ class ClientWorker(ThreadWorker):
 
     def refuse(self, client: Client, status: HTTPStatus) -> None:
         """Answer without a thread, as far as the connection takes it at once."""
-        text, kind = f"{TEXTS[status]}\n", "text/plain; charset=utf-8"
-        if client.arrival.frame and client.arrival.frame.is_api:
-            text, kind = json.dumps(describe_problem(status, TEXTS[status])), CONTENT_TYPE
-        head = [
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            f"Content-Type: {kind}",
-            f"Content-Length: {len(text)}",
-            "X-Content-Type-Options: nosniff",
-            "Connection: close",
-        ]
         with contextlib.suppress(OSError):
-            client.sock.offer("\r\n".join([*head, "", text]).encode())
+            client.sock.offer(client.refusal(status))
         self.log.debug("Refused a request with %s.", status.value)
         self.forget(client, graceful=True)
 

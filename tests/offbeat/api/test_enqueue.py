@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
+
 import pytest
+import structlog
 from django.core import management
 from django.db import OperationalError
 from django.test import Client
@@ -10,6 +14,7 @@ from django.test import Client
 from offbeat.api import enqueued, gateway
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import KeyBusyError
+from offbeat.ops.logs import Formatter
 from tests.offbeat.api.conftest import Program, problem_of
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +35,7 @@ def test_a_job_is_enqueued(program):
         "created_at": body["created_at"], "status_url": f"/api/jobs/{job.id}", "events_url": f"/api/jobs/{job.id}/events",
     } | {"queue": job.queue}  # fmt: skip
     assert (job.args, job.kwargs, job.priority, f"{job.due_at:%Y}") == ([7], {"currency": "USD"}, 5, "2099")
-    assert job.context["api_token"] == "billing"
+    assert job.context["api_client"] == "billing"
 
 
 def test_any_zone_is_taken(program):
@@ -44,6 +49,18 @@ def test_the_jobs_page_says_who(program, admin_client):
     job_id = program.enqueue(args=[7]).json()["id"]
 
     assert "API token billing" in admin_client.get(f"/ops/jobs/{job_id}/").text
+
+
+def test_logs_say_who(program):
+    """The name of a token is no secret, and nothing hides it."""
+    program.enqueue(args=[7])
+
+    with structlog.contextvars.bound_contextvars(**Job.objects.get().context):
+        line = Formatter(as_json=True).format(
+            logging.LogRecord("shop", logging.INFO, "", 0, "charged", (), None)
+        )
+
+    assert json.loads(line)["api_client"] == "billing"
 
 
 def test_a_key_is_enqueued_once(program):
@@ -171,6 +188,28 @@ def test_another_method_is_refused(program):
 
     assert problem_of(answer)[0] == 405
     assert answer["Allow"] == "POST"
+    answer = program.client.post("/api/queues", content_type="text/plain")
+    assert (problem_of(answer)[0], answer["Allow"]) == (405, "GET")
+
+
+def test_what_django_answers_is_a_problem_too(program, settings, monkeypatch):
+    """A wrong host, and an error of ours; elsewhere they stay pages."""
+    settings.ALLOWED_HOSTS = ["localhost"]
+    program.client.raise_request_exception = False
+    assert problem_of(program.client.get("/api/jobs", HTTP_HOST="evil example"))[0] == 400
+    assert program.client.get("/ops/", HTTP_HOST="evil example")["Content-Type"].startswith("text/html")
+
+    monkeypatch.setattr("offbeat.api.operations.run", lambda *_: 1 / 0)
+    assert problem_of(program.client.get("/api/queues", HTTP_HOST="localhost"))[0] == 500
+
+
+def test_a_key_in_utf_8(program):
+    """As a program sends it; each character counts once."""
+    key = "ключ" * 40
+    sent = key.encode().decode("latin-1")
+
+    assert program.enqueue(args=[7], key=sent).status_code == 202
+    assert Job.objects.get().key == f"api:billing:{key}"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import psutil
 import pytest
 from django.db import connection
 
-from offbeat.api.event_hub import hub
+from offbeat.api import tokens
+from offbeat.api.event_hub import EventHub, hub
 from offbeat.api.followers import MOST_UNREAD, SocketFollower
 from offbeat.jobs.models import Job
 from offbeat.web.asgi import get_asgi_application
@@ -101,7 +102,7 @@ class TestSlowReaders:
         mine, other = socket.socketpair()
         own = ClientSocket.adopt(mine)
         own.setblocking(False)
-        follower = SocketFollower(UUID(int=0), "", lambda _: None)
+        follower = SocketFollower(UUID(int=0), "", 0, lambda _: None)
         follower.begin(own, own.close)
         yield follower, other
         follower.close()
@@ -160,6 +161,24 @@ class TestSlowReaders:
                 read += more
 
         assert read == 20 * (b"2710\r\n" + b"x" * 10_000 + b"\r\n") + END
+
+
+@pytest.mark.django_db
+def test_a_token_is_revoked_while_its_stream_is_open(program):
+    """The stream ends with the next sign of life, and those of other tokens go on."""
+    job_id = UUID(program.enqueue("count", args=[1]).json()["id"])
+    revoked, other = (tokens.take(f"Bearer {token}").id for token in (program.token, Program("other").token))
+    followers = [SocketFollower(job_id, "", token, lambda _: None) for token in (revoked, other)]
+    own = EventHub()
+    own.kept_alive_at -= 100
+    own.tell(followers)
+    assert [each.is_finishing for each in followers] == [False, False]
+
+    tokens.revoke("billing")
+    own.kept_alive_at -= 100
+    own.tell(followers)
+
+    assert [each.is_finishing for each in followers] == [True, False]
 
 
 @pytest.mark.django_db(transaction=True)

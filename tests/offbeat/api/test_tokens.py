@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from offbeat.api import tokens
 from offbeat.api.models import ApiToken
+from offbeat.ops.doctor import api_tokens
 from offbeat.ops.models import AuditEntry
 from offbeat.redaction import redact
 from tests.offbeat.api.conftest import Program, problem_of
@@ -139,3 +140,41 @@ def test_nothing_is_imported_without_a_token():
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "used", "ended", "says"),
+    [
+        (10, None, {}, None),
+        (364, 89, {}, None),
+        (91, None, {}, "billing: not used for 91 days"),
+        (200, 100, {}, "billing: not used for 100 days"),
+        (366, 1, {}, "billing: 366 days old"),
+        (400, 200, {"revoked_at": timezone.now()}, None),
+        (400, 200, {"expires_at": timezone.now()}, None),
+    ],
+)
+def test_the_doctor_finds_tokens_that_nobody_looks_after(made, used, ended, says):
+    """One that is not used may as well be revoked, an old one is known to more and more people."""
+    ago = {
+        name: days and timezone.now() - timedelta(days=days)
+        for name, days in (("made", made), ("used", used))
+    }
+    ApiToken.objects.create(name="billing", scopes=[], last_used_at=ago["used"], **ended)
+    ApiToken.objects.update(created_at=ago["made"])
+
+    found = list(api_tokens.tokens())
+
+    assert [(each.found, each.level.word) for each in found if each.level] == (
+        [(says, "yellow")] if says else []
+    )
+
+
+def test_the_doctor_names_some_of_many_tokens():
+    """And it says how many there are beside."""
+    ApiToken.objects.bulk_create(ApiToken(name=f"p{each}", digest=each, scopes=[]) for each in range(7))
+    ApiToken.objects.update(created_at=timezone.now() - timedelta(days=500))
+
+    (found,) = api_tokens.tokens()
+
+    assert found.found.endswith("p4: not used for 500 days and 2 more")

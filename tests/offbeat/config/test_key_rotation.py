@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import pytest
@@ -15,6 +14,7 @@ from django.core import signing
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.running import CHECKOUT
 
 OLD, NEW, OTHER = (letter * 7 + "-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGH" for letter in "abc")
@@ -112,10 +112,7 @@ def test_nothing_new_is_signed_with_an_old_key(settings, sign):
 
 
 def manage(*arguments, **changes):
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=os.environ | changes, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    return warm_python.run([sys.executable, "manage.py", *arguments], env=os.environ | changes, cwd=CHECKOUT)
 
 
 def test_the_variable_is_a_list():

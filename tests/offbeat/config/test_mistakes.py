@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import pytest
 
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.running import CHECKOUT
 
 COMMANDS = {
@@ -67,10 +67,7 @@ MISTAKES = {
 
 
 def run(command, **changes):
-    environment = os.environ | changes
-    return subprocess.run(
-        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
-    )
+    return warm_python.run(command, env=os.environ | changes, cwd=CHECKOUT)
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)

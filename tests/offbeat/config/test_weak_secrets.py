@@ -8,12 +8,12 @@ import os
 import random
 import re
 import string
-import subprocess
 import sys
 
 import pytest
 
 from offbeat.variables.weak_secrets import LOCAL_KEY, SHORTEST_KEY, SHORTEST_OLD_KEY, SHORTEST_TOKEN, weakness
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.running import CHECKOUT
 
@@ -154,12 +154,4 @@ def test_an_old_key():
 
 
 def run(command, **changes):
-    return subprocess.run(
-        command,
-        env=os.environ | changes,
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return warm_python.run(command, env=os.environ | changes, cwd=CHECKOUT)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -15,6 +16,9 @@ from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.deployment.schedule import Schedule
 from tests.offbeat.sample_project import celery_app
+
+PLANTS = "tests.offbeat.cronjobs.conftest.water_the_plants"
+HOURLY = {"task": PLANTS, "schedule": 3600}  # an entry of Beat's
 
 
 @shared_task(time_limit=60)
@@ -108,3 +112,19 @@ def run(capsys):
         return printed.out, printed.err
 
     return run_command
+
+
+@pytest.fixture
+def printed(beat, run):
+    """Give what becomes of entries: cronjobs by name, and the reasons of those that are left."""
+
+    def take_over(entries, *arguments, code=0, folder="/nowhere"):
+        beat(entries)
+        out, _ = run(*arguments, "--folder", str(folder), code=code)
+        cronjobs = {each["name"]: each for each in yaml.safe_load(out)["cronjobs"] or ()}
+        left = [
+            line.removeprefix("# not taken over: ") for line in out.splitlines() if line.startswith("# not")
+        ]
+        return cronjobs, dict(line.split(": ", 1) for line in left), out
+
+    return take_over

@@ -364,6 +364,7 @@ def test_a_pool_that_is_not_supported_is_found(monkeypatch, tmp_path, command):
         ("python manage.py worker -P thread", "Celery has no such pool"),
         ("python manage.py worker --autoscale=8,2", "should not have --autoscale, got"),
         ("python manage.py worker --pool threads --autoscale 8", "should not have --autoscale, got"),
+        ("python manage.py worker --pool threads -c100000", "should have --concurrency 1000 at most, got"),
     ],
 )
 def test_a_services_pool_is_refused(command, said):

@@ -44,12 +44,13 @@ def copy_checkout(folder):
     environment = folder / ".venv"
     environment.mkdir()
     for each in Path(sys.prefix).iterdir():
-        if each.name != "complete":
+        if not each.name.startswith("complete"):
             (environment / each.name).symlink_to(each)
     summed = subprocess.run(
         ["cksum", "requirements-dev.txt"], cwd=folder, capture_output=True, text=True, check=True
     )
-    (environment / "complete").write_text(f"{folder.resolve()} {summed.stdout}")
+    for stamp in ("complete", "complete-with-tools"):
+        (environment / stamp).write_text(f"{folder.resolve()} {summed.stdout}")
     return folder
 
 

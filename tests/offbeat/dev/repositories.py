@@ -85,7 +85,8 @@ class Repository:
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
         python.chmod(0o755)
         checksum = self.call(["cksum", "requirements-dev.txt"]).stdout.strip()
-        (self.folder / ".venv" / "complete").write_text(f"{self.folder} {checksum}\n")
+        for stamp in ("complete", "complete-with-tools"):
+            (self.folder / ".venv" / stamp).write_text(f"{self.folder} {checksum}\n")
         return self.call(["./run", *arguments], **environment)
 
     def check(self, *arguments, **environment):

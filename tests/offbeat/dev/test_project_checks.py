@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -57,3 +58,23 @@ def test_all_run_even_when_one_fails(monkeypatch, capsys):
         ["second", "ok"],
     ]
     assert (said[1], said[3]) == ("what is wrong", "Failed: first.")
+
+
+def test_checks_run_side_by_side(monkeypatch, capsys, tmp_path):
+    """Two CPUs do two checks at once: here each ends only when the other one runs. What is printed keeps its order."""
+    waits = "own.touch()\nwhile not other.exists(): time.sleep(0.05)"
+    meet = f"import pathlib, sys, time; own, other = map(pathlib.Path, sys.argv[1:]); {waits}"
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    command = [sys.executable, "-c", meet]
+    checks = {"first": [[*command, one, two]], "types": [[*command, two, one]]}
+    monkeypatch.setattr(project_checks, "CHECKS", checks)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+    code = project_checks.main([])
+
+    assert code == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["first", "ok"],
+        ["types", "ok"],
+        ["All", "checks"],
+    ]

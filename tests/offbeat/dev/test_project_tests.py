@@ -27,6 +27,26 @@ def test_upstream_everything_runs(upstream):
     assert names() == ["storm", "axes", "core", "project"]
 
 
+def test_the_storm_is_found_where_it_is(upstream):
+    """Its session collects one folder and not all of the core's tests: no test with its mark is elsewhere."""
+    marked = [
+        path for path in CORE.rglob("test_*.py") if "mark.storm" in path.read_text().partition("def ")[0]
+    ]
+    folder, *options = sessions([])[0].arguments
+
+    assert options == ["-m", "storm"]
+    assert marked
+    assert [path for path in marked if not path.is_relative_to(folder)] == []
+
+
+def test_quick_is_quick_for_both(upstream):
+    """The loop between two edits has neither the storm nor the axes, and runs tests side by side."""
+    assert sessions(["--quick"]) == [
+        Session("core", [str(CORE), "--quick", *project_tests.TWO_AT_A_TIME]),
+        Session("project", [*PROJECT, "--quick", *project_tests.TWO_AT_A_TIME]),
+    ]
+
+
 def test_a_fork_runs_its_own(fork):
     """Its own tests and the smoke test of the core, side by side."""
     (session,) = sessions([])

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from offbeat.dev import python_environment, reset
+from offbeat.dev import installers, python_environment, reset
 from offbeat.dev.tasks import TASKS, UPSTREAM_TASKS, main
+from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
+TOOL = "no-such-package==1 --hash=sha256:00\n    # via offbeat (src/offbeat/pyproject.toml:dev)\n"
+STUBBORN = """\
+import signal, sys, time
+if "--require-hashes" in sys.argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    open("installs", "w").close()
+    time.sleep(60)
+"""
 COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
 # What runs before there is an environment.
 MODULES = (
@@ -23,9 +37,13 @@ MODULES = (
     "python_refusal",
     "dev/__init__",
     "dev/django_choice",
+    "dev/installers",
     "dev/local_variables",
+    "dev/lock_part",
+    "dev/locks",
     "dev/progress",
     "dev/python_environment",
+    "dev/stop_signals",
     "dev/tasks",
 )
 
@@ -40,6 +58,7 @@ class Project:
         for name in MODULES:
             shutil.copy(CHECKOUT / f"src/offbeat/{name}.py", self.folder / f"src/offbeat/{name}.py")
         self.write("requirements-dev.txt", "# nothing\n")
+        self.write("src/offbeat/pyproject.toml", '[dependency-groups]\nup = []\ndev = ["no-such-package"]\n')
         self.write("src/offbeat/dev/project_checks.py", PRINTS_VARIABLES)
         self.write("src/offbeat/dev/with_servers.py", PRINTS_VARIABLES)
         self.programs = folder / "bin"
@@ -57,17 +76,22 @@ class Project:
     def add_python(self):
         (self.programs / "python3").symlink_to(Path(sys.executable).resolve())
 
-    def run(self, *arguments, **environment):
-        return subprocess.run(
+    def start(self, *arguments, **environment):
+        return subprocess.Popen(
             ["./run", *arguments],
             cwd=self.folder,
             env={"PATH": str(self.programs), "HOME": str(self.folder)} | environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=120,
+            start_new_session=True,
         )
+
+    def run(self, *arguments, **environment):
+        process = self.start(*arguments, **environment)
+        said = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
 
 @pytest.fixture
@@ -89,6 +113,22 @@ def made(tmp_path_factory):
 def installed(made):
     yield made
     (made.folder / ".env").unlink(missing_ok=True)
+
+
+def make_wheel(folder, script):
+    """Make the wheel of a package uv whose program is a shell's script, and return its hash."""
+    folder.mkdir()
+    wheel = folder / "uv-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        program.external_attr = 0o100755 << 16
+        archive.writestr(program, f"#!/bin/bash\n{script}")
+        archive.writestr("uv-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
+        archive.writestr(
+            "uv-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("uv-1.0.dist-info/RECORD", "")
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def tasks_of(listed):
@@ -187,7 +227,9 @@ def test_an_old_python_is_told_what_it_misses(capsys, monkeypatch):
 def test_a_python_that_cannot_make_environments_is_told(project):
     """Debian's Python comes without venv: the error names the package."""
     project.add_python()
-    project.write("src/sitecustomize.py", "import sys; sys.modules['ensurepip'] = None\n")
+    project.write(
+        "src/sitecustomize.py", "import sys; sys.modules['ensurepip'] = sys.modules['pip'] = None\n"
+    )
 
     refused = project.run("check")
 
@@ -220,6 +262,90 @@ def test_a_moved_checkout_makes_its_environment_again(installed):
 
     assert again.returncode == 0
     assert "Making .venv" in again.stderr
+
+
+def test_tools_come_with_the_first_task_that_needs_them(project):
+    """`./run up` waits for no type checker: what only the core's tools need is installed by `./run check`, which fails here."""
+    project.add_python()
+    project.write("requirements-dev.txt", TOOL)
+
+    runs = project.run("manage", PIP_NO_INDEX="1")
+    checks = project.run("check", PIP_NO_INDEX="1")
+    still_runs = project.run("manage", PIP_NO_INDEX="1")
+
+    assert (runs.returncode, runs.stdout) == (0, "None None\n"), runs.stderr
+    assert checks.returncode == 69
+    assert "no-such-package" in checks.stderr
+    assert (still_runs.returncode, still_runs.stderr) == (0, "")
+
+
+def test_two_first_tasks_make_one_environment(project):
+    """Two terminals, or an editor and a terminal: the second one waits, and uses what the first one has made."""
+    project.add_python()
+
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(project.run, ["check", "check"]))
+
+    said = "".join(each.stderr for each in both)
+    assert [(each.returncode, each.stdout) for each in both] == [(0, "None None\n")] * 2, said
+    assert said.count("Made .venv") == said.count("Waiting for another ./run, which makes .venv ...") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_while_it_installs_leaves_no_process(project, number, code):
+    """Whoever has no time now sees one line, whatever the installer does then; the next task begins anew."""
+    project.add_python()
+    project.write("src/sitecustomize.py", STUBBORN)
+    running = project.start("check")
+    wait_until((project.folder / "installs").exists)
+
+    os.kill(running.pid, number)
+    _, said = running.communicate(timeout=60)
+
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+    assert running.returncode == code
+    assert said.endswith("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_pip_brings_uv_which_brings_the_rest(project, works):
+    """Uv takes a fifth of pip's time. Where it fails, as where only pip knows the way to an index, pip does it all."""
+    project.add_python()
+    digest = make_wheel(
+        project.folder / "wheels", 'echo "$@" > uv-was-called\n' + ("" if works else "exit 2\n")
+    )
+    project.write("requirements-dev.txt", f"uv==1.0 --hash=sha256:{digest}\n")
+    wheels = {"PIP_FIND_LINKS": str(project.folder / "wheels"), "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+
+    task = project.run("manage", **wheels)
+
+    called = (project.folder / "uv-was-called").read_text()
+    assert (task.returncode, task.stdout) == (0, "None None\n"), task.stderr
+    assert called == "pip sync --python .venv/bin/python --require-hashes .venv/requirements.txt\n"
+    assert ("uv could not install them, so pip does.\n" in task.stderr) is not works
+
+
+@pytest.mark.parametrize(
+    ("said", "is_pip_alone"),
+    [
+        ("global.index-url='https://pypi.example.com/simple'", True),
+        (":env:.no-index='1'", True),
+        ("install.trusted-host='pypi.example.com'", True),
+        ("global.extra-index-url='https://more.example.com/simple'\nglobal.cert='/etc/ca.pem'", False),
+        ("", False),
+    ],
+)
+def test_what_pip_alone_is_told_is_pips_to_install(monkeypatch, said, is_pip_alone):
+    """Uv does not read pip's configuration: where that names another index, or a proxy, uv would go past it."""
+    for name in installers.OF_UV:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(installers, "pip", lambda: ["/bin/sh", "-c", f'echo "{said}"'])
+
+    assert installers.configures_pip_alone() is is_pip_alone
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://pypi.example.com/simple")
+    assert not installers.configures_pip_alone()
 
 
 def test_changed_requirements_are_installed(installed):

@@ -88,9 +88,7 @@ def test_ctrl_c_leaves_no_process(checkout):
 def test_a_stop_while_it_migrates_leaves_no_process(checkout):
     """A signal that comes before anything serves stops the servers that run already."""
     running = checkout.start("up")
-    wait_until(
-        lambda: any("--migrate" in (process.info["cmdline"] or []) for process in checkout.processes())
-    )
+    wait_until(lambda: "Migrating the database" in running.output)
 
     code = running.stop()
 
@@ -111,7 +109,9 @@ def test_a_crash_of_one_ends_all(checkout):
     """When one process dies the others are stopped; the last line says which, and the exit code is its own."""
     running = checkout.up()
     mailsink = next(
-        process for process in checkout.processes() if "mailsink" in (process.info["cmdline"] or [])
+        process
+        for process in checkout.processes()
+        if "offbeat.dev.mail_sink" in (process.info["cmdline"] or [])
     )
 
     mailsink.kill()

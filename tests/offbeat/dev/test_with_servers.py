@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from offbeat.dev.demo_user import make_demo_user
@@ -133,3 +134,22 @@ def test_the_demo_user_is_made_on_this_machine_only(monkeypatch):
 
     with pytest.raises(CommandError, match=r"PostgreSQL at db.example.com:.* is not on this machine"):
         make_demo_user()
+
+
+@pytest.mark.django_db
+def test_the_demo_users_password_is_compared_once(tmp_path, monkeypatch):
+    """It takes half a second, of each start; a password that somebody has changed is put back all the same."""
+    compared = []
+    user_class = get_user_model()
+    check = user_class.check_password
+    monkeypatch.setattr(
+        user_class, "check_password", lambda user, raw: compared.append(user) or check(user, raw)
+    )
+
+    for _ in range(2):
+        make_demo_user(verified=tmp_path / "demo-user")
+    user_class.objects.update(password="another")
+    make_demo_user(verified=tmp_path / "demo-user")
+
+    assert len(compared) == 2
+    assert check(user_class.objects.get(), "offbeat")

@@ -42,7 +42,7 @@ CONSUMER = (
     r"|job's message|names another task|plain message of a task"
 )
 LEDGER = (
-    r"holds one row|is locked|PostgreSQL (restarts|is down)|PostgreSQL's clock|clocks differ|copied database|a crash"
+    r"holds one row|is locked|PostgreSQL (restarts|is down|loses)|PostgreSQL's clock|clocks differ|copied database|a crash"
     r"|does not have a task|do not know|kills the whole worker"
 )
 REDIS = (
@@ -86,9 +86,9 @@ REASONS = (
     ),
     Reason(
         "nothing like it",
-        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no key of another type, no sentinel.",
+        "Amazon SQS has no such thing: no memory to fill, no certificate of yours, no backup, no sentinel.",
         ("sqs",),
-        r"is full|while Redis is full|certificate|old backup|not a list|unacked|restores plain|sentinel|cluster mode|a failover",
+        r"is full|while Redis is full|certificate|old backup|unacked|restores plain|sentinel|cluster mode|a failover",
     ),
     Reason(
         "another name",

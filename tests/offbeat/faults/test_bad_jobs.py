@@ -44,8 +44,8 @@ def test_a_poison_job(faults, task, reason):
     assert Job.objects.filter(pk__in=[job.pk for job in others], state="succeeded").count() == 20
 
 
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
-@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("a job that kills the whole worker at each start")
 def test_a_job_that_kills_its_worker(faults):
     """A job that ends the whole process tree each time is a dead letter too, however often the platform restarts the worker."""

@@ -36,7 +36,7 @@ def wait_until_cancelled(faults, job):
     return faults.wait_for_state(job, "cancelled")
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 @pytest.mark.pools("threads", weekly=("gevent",))
 def test_running_jobs_are_cancelled(faults):
     """Whatever they do; they are not tried again, their effects in a transaction are rolled back, and the worker goes on."""
@@ -59,7 +59,7 @@ def test_running_jobs_are_cancelled(faults):
     stays(lambda: not Job.objects.filter(attempt__gt=1).exists(), seconds=1)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a running job is cancelled, and its process or its worker is killed before it ends")
 def test_who_dies_after_the_request(faults):
     """The process of the job, its worker with all of them, or one that stops: the job is cancelled, and never run again."""

@@ -94,7 +94,7 @@ def test_a_step_forward(clocked):
         assert worker.output.count("clock has been set") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("PostgreSQL's clock is set forward")
 def test_a_worker_dies_after_a_step_forward(clocked):
     """Its jobs are due again as after any other death, and only its."""
@@ -111,7 +111,7 @@ def test_a_worker_dies_after_a_step_forward(clocked):
     assert ledger_pids() == {first.pid, second.pid} - {dead.pid}
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("PostgreSQL's clock is set back")
 def test_a_worker_dies_and_the_clock_steps_back(clocked):
     """Its last heartbeat lies 100 s in the future by then: it is lost as soon as any other, also for a new worker."""
@@ -151,6 +151,7 @@ def test_what_was_due_before_a_step_back(clocked):
     assert Job.objects.get(pk=later.pk).due_at.year == 2100
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("PostgreSQL's clock is set back")
 def test_enqueued_before_a_step_back_and_begun_after_it(clocked):
     """A message that waits while the clock is set back by 100 s is begun at once: nothing stands still."""

@@ -28,6 +28,7 @@ def assert_all_ran_once(faults, count):
     assert (list(ends), Job.objects.count()) == ([("succeeded", 1, 0)], count)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -62,6 +63,7 @@ def test_a_deploy_that_begins_with_web(faults):
     assert Batch.objects.get().finished_at is not None
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -82,6 +84,7 @@ def test_both_versions_at_work(faults):
     assert_all_ran_once(faults, 200)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -101,6 +104,7 @@ def test_a_deploy_that_is_rolled_back(faults):
     assert_all_ran_once(faults, 40)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -126,7 +130,7 @@ def test_a_burst_of_new_jobs(faults):
 
     Hundreds with SQS: the server in Amazon's place looks at every message that it has in each request.
     """
-    many = 300 if axis.BROKER == "sqs" else 3_000
+    many = 100 if axis.BROKER == "sqs" else 3_000
     worker = faults.quick_worker(OFFBEAT_JOBS_STUCK_AFTER="15")
     wait_until(Worker.objects.exists)
     enqueue_many(new(f"new-{number}") for number in range(many))
@@ -141,6 +145,7 @@ def test_a_burst_of_new_jobs(faults):
     assert "worker_stuck" not in worker.output
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 def test_a_job_of_a_task_that_is_none(faults):
     """Its class is Celery's own here, and would run it without arguments, again and again: it is refused, as an unknown one."""
     faults.quick_worker(OFFBEAT_JOBS_UNKNOWN_AFTER="3")

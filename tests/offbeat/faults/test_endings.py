@@ -24,7 +24,7 @@ ENDS = {
 }
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault(
     "a task ends with `SystemExit` (also `sys.exit(0)`), `KeyboardInterrupt`, `GeneratorExit`, `CancelledError` or `MemoryError`"
@@ -51,7 +51,7 @@ def test_what_ends_processes_ends_a_task(faults):
     )
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
@@ -75,7 +75,7 @@ def test_a_process_that_a_task_forked(faults, how):
     wait_until(lambda: len([child for child in worker.children() if child.status() != "zombie"]) == before)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a task forks a process that returns from the task")
 @pytest.mark.parametrize("how", ["exit", "return"])
@@ -93,7 +93,7 @@ def test_a_fork_in_a_transaction(faults, task, how):
     assert (faults.happened("fork", "first"), faults.happened("fork")) == (1, 1)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("an `on_commit` function of an `atomic` task raises an error")
 def test_an_error_after_the_commit(faults):
@@ -112,7 +112,7 @@ def test_an_error_after_the_commit(faults):
     assert "on_commit_failed" in worker.output
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a task does not close a transaction")
 def test_a_transaction_that_is_left_open(faults):
@@ -138,9 +138,9 @@ def idle_transactions():
         return cursor.fetchone()[0]
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
-@pytest.mark.fault("a task changes settings of its database session")
+@pytest.mark.fault("a task changes settings of its database session, or how it begins transactions")
 @pytest.mark.parametrize("how", ["enqueue", "delay"])
 def test_a_session_that_is_changed(faults, how):
     """Settings of the session do not reach the next task, be it a job or a plain one."""
@@ -154,7 +154,7 @@ def test_a_session_that_is_changed(faults, how):
     wait_until(lambda: faults.happened("plain"))
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("Redis restarts while jobs run")
 def test_time_limits_outlive_a_reconnect(faults):
@@ -183,7 +183,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")
 def test_deadlocks(faults):
@@ -218,7 +218,7 @@ def _enqueue_batch():
     return True
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("the jobs of a batch end at the same moment, in serializable transactions")
 def test_serializable_transactions(faults):
@@ -239,7 +239,7 @@ def test_serializable_transactions(faults):
     assert (faults.happened("success"), faults.happened("failure")) == (1, 0)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("hundreds of jobs of one `concurrency_key`")
 def test_many_jobs_of_one_key(faults):

@@ -42,8 +42,8 @@ def test_a_killed_child(faults):
     assert faults.happened("child") == 1
 
 
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
-@pytest.mark.brokers("rabbitmq")
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
     """A job of a worker that was killed with all its processes runs again on another when its heartbeat is late: one effect."""
@@ -106,7 +106,7 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
     )  # the new child may have begun it just before it was stopped, too
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
@@ -144,7 +144,7 @@ def test_a_message_that_comes_with_the_stop(faults):
     assert faults.happened("last", "start") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
@@ -169,7 +169,7 @@ def test_a_stop_without_time_to_finish(faults, everybody):
     assert faults.happened("long") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_stop_while_jobs_wait(faults):
     """A stopping worker takes no further job: what waits is neither lost nor run twice."""
@@ -225,7 +225,7 @@ def is_transaction_open():
         return cursor.fetchone()[0]
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_frozen_worker_with_an_atomic_job(faults):
     """Its session is ended with its worker: effects of an atomic task are rolled back, and others do not wait for its locks."""
@@ -246,7 +246,7 @@ def test_a_frozen_worker_with_an_atomic_job(faults):
     assert faults.happened("atomic") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a worker freezes for longer than its heartbeat may be late, then resumes")
 def test_the_frozen_worker_appears_again(faults):
     """A worker that was declared lost is in the ledger again once it beats."""

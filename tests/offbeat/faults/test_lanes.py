@@ -140,6 +140,7 @@ def test_a_task_that_lets_nobody_else_run(faults):
     assert "is lost" not in worker.output
 
 
+@pytest.mark.fault("a task activates a language, a time zone or another context variable")
 def test_connections_are_bounded_and_returned(faults):
     """One session a thread at most, and none of those that have had nothing to do for a while."""
     faults.quick_worker("--concurrency", "20")

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 from offbeat.jobs import loss_token
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.support.polling import stays, wait_until
 from tests.offbeat.support.running import CHECKOUT
@@ -24,6 +25,7 @@ import django
 django.setup()
 from offbeat.jobs import broker
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.proxy import Proxy
 
 publish = broker.publish
@@ -60,7 +62,7 @@ def test_a_death_between_postgres_and_redis(faults, first):
     assert faults.happened("survivor", "start") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL restarts")
 def test_postgres_restarts_under_load(faults):
@@ -84,6 +86,7 @@ def test_postgres_restarts_under_load(faults):
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL restarts")
 @pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
@@ -102,7 +105,7 @@ def test_postgres_restarts_under_a_running_job(faults, task):
     assert (done.attempt, done.crashes) == (1, 0)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL is down for longer than a heartbeat may be late")
 def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
@@ -121,7 +124,7 @@ def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
     assert (done.attempt, done.crashes) == (1, 0)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 def test_the_answer_to_a_beginning_is_lost(faults):
     """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
@@ -147,7 +150,7 @@ REFUSE = """
 """
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
 def test_the_end_is_refused(faults):
@@ -174,3 +177,44 @@ def enqueue_until(stop, enqueued):
         except DatabaseError:
             connection.close()
     connection.close()
+
+
+@pytest.fixture
+def forgetful_postgres(faults):
+    """One that writes what it has confirmed only when it is asked to: a crash takes the rest."""
+    with faults.postgres.connect() as server:
+        server.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        server.execute("SELECT pg_reload_conf()")
+    yield faults.postgres
+    with faults.postgres.connect() as server:
+        server.execute("ALTER SYSTEM RESET wal_writer_delay")
+        server.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.pools("threads", "gevent")
+@pytest.mark.fault(
+    "PostgreSQL loses its last commits: `synchronous_commit = off`, or a replica that is behind takes over"
+)
+def test_commits_that_postgres_has_lost(faults, forgetful_postgres):
+    """A job whose end or whose start is lost runs again, although the process that ran it lives and is at other jobs."""
+    worker = faults.quick_worker(
+        "--concurrency", "3", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="45"
+    )  # of beats, too, some are lost
+    started = [tasks.work.enqueue(f"started {number}", 3) for number in range(3)]
+    waiting = [tasks.work.enqueue(f"waiting {number}", 3) for number in range(3)]
+    wait_until(lambda: Effect.objects.filter(what="start").count() == 3)
+    with forgetful_postgres.connect() as server:
+        server.execute("CHECKPOINT")
+    wait_until(lambda: Effect.objects.filter(what="start").count() == 6)
+    connection.close()
+
+    forgetful_postgres.kill()
+    forgetful_postgres.start()
+
+    assert Job.objects.filter(pk__in=[each.pk for each in started], state="running").count() == 3
+    faults.wait_for_all(90)
+    assert set(Job.objects.values_list("state", "crashes")) == {("succeeded", 0)}
+    for job in started:
+        assert Job.objects.get(pk=job.pk).history[0]["outcome"] == "excused"
+    assert [Job.objects.get(pk=job.pk).attempt for job in waiting] == [1, 1, 1]
+    assert worker.is_running

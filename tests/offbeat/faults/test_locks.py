@@ -71,6 +71,7 @@ def beats(worker, times=3, seconds=30):
     wait_until(enough, seconds, pause=0.1)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
@@ -95,6 +96,7 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
     assert Job.objects.get(pk=free.pk).attempt == 2
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_whose_child_was_killed(faults, held):
     """It is due again when its row is free; that of the next child that dies is not kept waiting."""
@@ -114,6 +116,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
@@ -137,6 +140,7 @@ def test_a_locked_table(faults, held, table):
     assert heartbeats().keys() == pids
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
@@ -152,6 +156,7 @@ def test_a_locked_worker(faults, held):
     beats(worker)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     """It hands back what it can, says what it could not, and leaves within its grace; that job is run when its row is free."""
@@ -169,7 +174,7 @@ def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 @pytest.mark.parametrize("how", ["job", "plain"])
 def test_a_soft_limit_while_a_row_is_held(faults, held, how):
@@ -194,7 +199,7 @@ def test_a_soft_limit_while_a_row_is_held(faults, held, how):
     assert count() == (1 if how == "job" else 0)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a task catches the soft time limit and cleans up")
 def test_cleaning_up_after_a_soft_limit(faults):
     """A task may still use the database when a limit has interrupted its statement; the limit is its answer, after one attempt."""
@@ -207,7 +212,7 @@ def test_cleaning_up_after_a_soft_limit(faults):
     assert faults.happened("limit", "cleaned") == 1
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes between the `UPDATE` that ends a job and its `COMMIT`")
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
@@ -227,6 +232,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     assert faults.happened("frozen") == 1
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""
@@ -251,7 +257,7 @@ def test_a_machine_frozen_inside_an_atomic_job(faults):
     beats(frozen)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 @needs_pgbouncer
 def test_a_machine_frozen_behind_a_pooler(faults):
@@ -273,7 +279,7 @@ def test_a_machine_frozen_behind_a_pooler(faults):
     beats(worker)
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a child is killed while its statement waits for a lock")
 def test_a_child_killed_while_its_statement_waits(faults, held):
     """The statement is ended before the job is due again: it has no effect after its death. The job is not charged."""

@@ -27,7 +27,7 @@ def held_worker(faults):
     return process, file
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 def test_nothing_runs_and_nothing_is_lost(faults):
     """Jobs, plain messages and slots wait while worker and web are there; the next worker without MAINTENANCE runs them all."""
     faults.stack.environment["CRON_SECRET"] = SECRET

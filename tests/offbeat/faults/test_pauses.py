@@ -35,7 +35,7 @@ def wait_until_left_alone(queue):
         time.sleep(0.05)
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 def test_a_queue_is_paused_and_goes_on(faults):
     """What runs ends; jobs and plain messages that come wait, the former uncounted; other queues go on; then all in order.
 
@@ -70,7 +70,7 @@ def test_a_queue_is_paused_and_goes_on(faults):
     assert worker.is_running
 
 
-@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 def test_a_task_is_paused_and_goes_on(faults):
     """Its messages are taken, and no attempt is counted; they are published once more in the end, and other tasks pass by."""
     faults.quick_worker(WORKER_CONCURRENCY="1")

@@ -14,7 +14,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 def test_a_killed_worker(faults):
     """A plain task of a killed worker runs again after the visibility timeout that is shipped."""
     first = faults.worker()
@@ -48,6 +48,7 @@ def test_a_worker_killed_while_it_looks(faults):
     faults.wait_for_start("plain", times=2, seconds=40)
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 def test_a_task_of_three_visibility_timeouts(faults):
     """A task three visibility timeouts long starts once, although a second worker looks for messages to deliver again."""
     options = {"VISIBILITY_TIMEOUT": "5"}
@@ -60,8 +61,8 @@ def test_a_task_of_three_visibility_timeouts(faults):
     assert faults.happened("long", "start") == 1
 
 
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
-@pytest.mark.brokers("rabbitmq")
 def test_a_task_that_kills_its_process(faults):
     """A plain task that kills its process each time is delivered again up to the cap, and then a dead letter."""
     faults.worker(OFFBEAT_JOBS_DELIVERY_CAP="3")

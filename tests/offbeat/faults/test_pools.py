@@ -27,6 +27,7 @@ EVENTLET = "Error: the worker's pool is eventlet, which is not supported: it is 
             "Error: the worker's pool is custom",
         ),
         (["--autoscale", "4,1"], {}, "Error: --autoscale is not supported: "),
+        (["-P", "threads", "-c", "100000"], {}, "Error: --concurrency is 100000, and may be 1000 at most."),
     ],
 )
 def test_a_pool_that_is_not_safe_is_refused(stack, arguments, environment, found):

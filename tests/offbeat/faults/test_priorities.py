@@ -32,6 +32,7 @@ def assert_all_ran_once(faults, count):
     wait_until(lambda: broker.waiting("default") == 0)  # second messages are taken, and start nothing
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 def test_an_urgent_job_is_next(faults):
     """Two hundred low ones wait: only those that the worker has in its hands begin before it. Plain messages keep kombu's order."""

@@ -13,11 +13,18 @@ from django.utils import timezone
 
 from offbeat.deployment.spec import read
 from offbeat.jobs import broker, loss_token, unreadable_store
+from offbeat.jobs.brokers import amqp as broker_module
 from offbeat.jobs.brokers import amqp_link
 from offbeat.jobs.brokers.amqp import message_of
-from offbeat.jobs.brokers.amqp_link import arguments, named
+from offbeat.jobs.brokers.amqp_link import arguments, links, named
 from offbeat.jobs.message import job_message
-from offbeat.jobs.models import Job
+from offbeat.jobs.models import Job, Worker
+from offbeat.ops import conditions
+from offbeat.ops.doctor import examination
+from offbeat.ops.metrics import page as metrics
+from offbeat.ops.pages import overview
+from offbeat.ops.snapshot import Snapshot
+from tests.offbeat.faults.conftest import QUICK
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.proxy import Proxy
@@ -38,10 +45,22 @@ GARBAGE = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _no_queue_is_silent():
+    broker_module.timed_out.clear()
+    broker_module.silent.clear()
+
+
 def control(server, *arguments):
     """Ask the node through its own program."""
     program = "/usr/lib/rabbitmq/bin/rabbitmqctl"
-    subprocess.run([program, "-q", *arguments], env=server.node, check=True, capture_output=True, timeout=60)
+    subprocess.run([program, "-q", *arguments], env=server.node, check=True, capture_output=True, timeout=150)
+
+
+def limits(server, **milliseconds):
+    """Set limits of the node, for channels that are opened from now on."""
+    settings = (f"application:set_env(rabbit, {name}, {value})" for name, value in milliseconds.items())
+    control(server, "eval", f"{', '.join(settings)}.")
 
 
 def send(server, *messages, queue="default"):
@@ -99,7 +118,7 @@ def test_what_happens_to_queues(faults):
     "Redis is emptied, or restarts without its data",
     "a publish that timed out but arrived",
 )
-def test_what_happens_to_the_server(faults):
+def test_what_happens_to_the_server(faults, caplog):
     """It is killed, blocks its publishers, freezes and loses its data: enqueueing is bounded, and each job is done once."""
     worker = faults.quick_worker()
     time.sleep(5)  # a quorum queue that is made in the moment of a kill has no leader afterwards
@@ -108,20 +127,26 @@ def test_what_happens_to_the_server(faults):
     tasks.work.enqueue_many(((f"waiting-{number}",), {}) for number in range(50))
 
     faults.carrier.kill()
-    assert seconds_of(lambda: tasks.work.enqueue("while it was down")) < 3
+    tasks.work.enqueue("while it was down")
     faults.carrier.start()
     faults.wait_for_all(seconds=90)
     assert [faults.wait_for_state(job, "succeeded").attempt for job in running]
 
     control(faults.carrier, "set_vm_memory_high_watermark", "absolute", "1")
     wait_until(lambda: not is_there())
-    assert seconds_of(lambda: tasks.work.enqueue("during an alarm")) < 3
+    tasks.work.enqueue("during an alarm")
     assert broker.breaker.is_open
     control(faults.carrier, "set_vm_memory_high_watermark", "absolute", "512MB")
     faults.wait_for_all()
 
+    links.close()
+    broker.ping()  # by a link that has not declared the queue yet
+    broker.breaker.close()
+    caplog.clear()
     faults.carrier.pause()
-    assert seconds_of(lambda: [tasks.work.enqueue(f"frozen-{number}") for number in range(9)]) < 5
+    for number in range(9):
+        tasks.work.enqueue(f"frozen-{number}")
+    assert len(actions(caplog, "did not answer some seconds ago")) >= 7  # nobody waited for these
     time.sleep(2)
     faults.carrier.resume()
     faults.wait_for_all()
@@ -161,6 +186,48 @@ def test_a_queue_of_another_type(faults, caplog):
         channel.queue_delete(named("mail"))
 
 
+@pytest.mark.fault("the key of a queue in Redis is not a list")
+def test_queues_that_cannot_be_consumed(faults, caplog):
+    """Enqueueing is bounded, a worker goes on with its other queues, and consumes these again when they are whole or deleted."""
+    tasks.work.enqueue("before")
+    leader = f"'%2F_{named('default')}'"
+    control(
+        faults.carrier, "eval", f"sys:suspend({leader})."
+    )  # as one whose node was killed while it was made
+
+    wait_until(lambda: tasks.work.enqueue("silent") and "queue_refused" in actions(caplog), pause=1)
+    assert actions(caplog)[0] == "publish_deferred"  # by the breaker; then by this queue alone
+    wait_until(lambda: not broker.breaker.is_open)
+
+    argv = read().service("worker").argv
+    worker = faults.stack.start("worker", argv, **QUICK, WORKER_CONCURRENCY="1")
+    faults.wait_for_state(tasks.nothing_by_mail.enqueue(), "succeeded", seconds=60)
+    worker.wait_for("queue default cannot be consumed")
+    control(faults.carrier, "eval", f"sys:resume({leader}).")
+    worker.wait_for("queue default is consumed again", seconds=60)
+    faults.wait_for_all()
+
+    with faults.carrier.channel() as channel:
+        channel.queue_delete(named("mail"))
+        channel.queue_declare(named("mail"), durable=True, auto_delete=False)
+    worker.wait_for(f"queue {named('mail')} exists", seconds=60)
+    faults.wait_for_state(tasks.work.enqueue("others"), "succeeded", seconds=60)
+    with faults.carrier.channel() as channel:
+        channel.queue_delete(named("mail"))
+    worker.wait_for("queue mail is consumed again", seconds=60)
+
+    control(faults.carrier, "eval", f"ra:stop_server(quorum_queues, {{{leader}, node()}}).")
+    lost = tasks.work.enqueue("its queue is deleted")
+    wait_until(lambda: worker.output.count("queue default cannot be consumed") == 2, seconds=60)
+    faults.wait_for_state(tasks.nothing_by_mail.enqueue(), "succeeded", seconds=60)
+    with faults.carrier.channel() as channel:
+        channel.queue_delete(named("default"))
+    faults.wait_for_state(lost, "succeeded", seconds=90)
+    assert [label for label in faults.repeated() if label != "silent"] == []  # several jobs have that one
+    assert "Traceback" not in worker.output
+    assert worker.stop() == 0
+
+
 @pytest.mark.fault("a connection is closed, or half open, while a job runs")
 def test_a_connection_goes_bad(faults):
     """A worker behind a half-open one consumes again by itself; one that closes makes no second copy of a job that runs."""
@@ -183,8 +250,63 @@ def test_a_connection_goes_bad(faults):
 
     assert faults.wait_for_state(job, "succeeded").attempt == 1
     assert faults.happened("cut", "start") == 1
+
+    limits(faults.carrier, consumer_timeout=2000, channel_tick_interval=500)
+    proxy.cut()  # channels read them when they are opened
+    wait_until(lambda: worker.output.count("Connected to") == 4)
+    job = tasks.work.enqueue("outlasts the acknowledgement timeout", 6)
+    worker.wait_for("delivery acknowledgement on channel 1 timed out")
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    limits(faults.carrier, consumer_timeout=1800000, channel_tick_interval=60000)
     assert faults.repeated() == []
     assert worker.stop() == 0
+
+
+def test_what_people_see(faults):
+    """Pages, metrics, the doctor and alerts say what waits in it, what was put aside, and that RabbitMQ is down, not Redis."""
+    tasks.work.enqueue("waits")
+    unreadable_store.put_aside(b"hello", "no JSON", "mail")
+    Worker.objects.create(hostname="here", pid=1, queues=["default", "mail"], concurrency=2, heartbeat_at=timezone.now(),
+        broker_away_since=timezone.now())  # fmt: skip
+
+    assert overview.gather().messages == {"default": 1, "mail": 0}
+    shown = metrics_now()
+    assert shown["offbeat_queue_messages", "default"] == 1
+    assert (shown["offbeat_messages_kept_aside",], shown["offbeat_messages_put_aside_total", "mail"]) == (
+        1,
+        1,
+    )
+    assert shown["offbeat_server_up", "rabbitmq"] == 1
+    assert kinds_now() >= {
+        ("messages_put_aside", "RabbitMQ"),
+        ("worker_no_broker", str(Worker.objects.get())),
+    }
+    levels = {each.name: each.level for each in examination.examine()}
+    assert (levels["versions"], levels["RabbitMQ"], levels["RabbitMQ messages"]) == (0, 0, 1)
+    assert "visibility timeout" not in levels
+
+    faults.carrier.pause()
+    found, shown, page = kinds_now(), metrics_now(), overview.gather()
+    findings = {each.name: each.found for each in examination.examine()}
+    faults.carrier.resume()
+    assert ("broker_down", "RabbitMQ") in found
+    assert page.messages is None
+    assert shown["offbeat_condition", "broker_down", "RabbitMQ", "error"] == 1
+    assert shown["offbeat_server_up", "rabbitmq"] == 0
+    assert "does not answer" in findings["RabbitMQ"]
+    assert not [name for name in findings if "Redis" in name]
+
+
+def metrics_now():
+    return {
+        (each.name, *each.labels.values()): each.value
+        for family in metrics.families()
+        for each in family.samples
+    }
+
+
+def kinds_now():
+    return {(each.kind.name, each.subject) for each in conditions.find(Snapshot.take()).conditions}
 
 
 def test_a_message_of_nobody(faults):
@@ -198,10 +320,8 @@ def test_a_message_of_nobody(faults):
     stays(lambda: unreadable_store.how_many() == 0, seconds=1)
 
 
-def seconds_of(act):
-    begun = time.monotonic()
-    act()
-    return time.monotonic() - begun
+def actions(caplog, text=""):
+    return [each.action for each in caplog.records if hasattr(each, "action") and text in each.getMessage()]
 
 
 def is_there():

@@ -31,6 +31,7 @@ def test_a_worker_that_stopped_consuming(faults):
     faults.wait_for_state(job, "succeeded")
 
 
+@pytest.mark.brokers(weekly=("sqs",))
 def test_a_worker_that_is_merely_busy(faults):
     """A worker whose slots are all taken by long jobs stays, however long others wait."""
     # Two looks are far apart: the third job is taken in between, also on a loaded machine.
@@ -45,7 +46,7 @@ def test_a_worker_that_is_merely_busy(faults):
     assert worker.is_running
 
 
-@pytest.mark.brokers("rabbitmq")
+@pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 def test_a_worker_that_looks_for_garbage(faults):
     """What a worker has loaded is no matter of the garbage collector, whose rounds over it would stop everything for a while."""
     faults.worker()

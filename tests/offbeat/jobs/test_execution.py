@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import uuid
 from datetime import timedelta
 from functools import partial
 
@@ -82,6 +83,12 @@ def is_replaced(self, label):
     samples.record.run(label)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE offbeat_jobs_job SET attempt = attempt + 1 WHERE id = %s", [self.request.id])
+
+
+@shared_task(bind=True)
+def is_replaced_and_deadlocks(self):
+    Job.objects.filter(pk=self.request.id).update(attempt=2, worker=uuid.uuid4())
+    raise deadlock()
 
 
 @shared_task(bind=True)
@@ -272,6 +279,17 @@ def test_a_fenced_atomic_task_leaves_no_effects(effects, row, caplog):
 
     assert effects("a") == []
     assert row(job).state == "running"
+    assert "is no longer the current one" in caplog.text
+
+
+def test_an_excused_attempt_that_is_not_current(row, caplog):
+    """PostgreSQL has lost its start, and then the connection: to Celery that is no failure, which would make a dead letter."""
+    job = is_replaced_and_deadlocks.enqueue()
+
+    run_jobs()
+
+    assert (row(job).state, row(job).attempt) == ("running", 2)
+    assert "attempt 1 of job" in caplog.text
     assert "is no longer the current one" in caplog.text
 
 

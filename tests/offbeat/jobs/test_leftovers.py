@@ -2,17 +2,24 @@
 
 import signal
 import sys
+import uuid
+from contextvars import ContextVar
 
 import pytest
+from celery import shared_task
+from celery.app.trace import build_tracer
 from django.db import connection, connections, transaction
 from django.db.backends.sqlite3 import base as sqlite3
-from psycopg import sql
+from django.urls import get_urlconf, set_urlconf
+from django.utils import timezone, translation
+from psycopg import IsolationLevel, sql
 
-from offbeat.jobs import leftovers
+from offbeat.jobs import leftovers, tracer
 from offbeat.jobs.leftovers import CHANGES_SESSION, UnfinishedTransactionError
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.effects.tasks import nothing
+from tests.offbeat.support.attempts import run_jobs
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
@@ -236,3 +243,60 @@ def test_another_kind_of_database(sqlite):
         sqlite.set_autocommit(False)
 
     assert sqlite.get_autocommit()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"isolation_level": IsolationLevel.SERIALIZABLE},
+        {"read_only": True},
+        {"isolation_level": IsolationLevel.REPEATABLE_READ, "deferrable": True},
+    ],
+    ids=str,
+)
+def test_another_way_to_begin_transactions(change):
+    """Set on psycopg's connection, it is a statement only when the next transaction begins."""
+    before = session()
+
+    with leftovers.remove_leftovers():
+        for name, value in change.items():
+            setattr(connection.connection, name, value)
+
+    assert session() != before
+
+
+ACTIVATED = []
+DEPTH = ContextVar("DEPTH", default=0)
+
+
+@shared_task
+def activate(zone, language):
+    """Note what is there, and leave something else, in each way that Django and Python have for one thread."""
+    ACTIVATED.append(
+        (
+            timezone.get_current_timezone_name(),
+            translation.get_language(),
+            get_urlconf(),
+            DEPTH.get(),
+        )
+    )
+    timezone.activate(zone)
+    translation.activate(language)
+    set_urlconf("somewhere.else")
+    DEPTH.set(DEPTH.get() + 1)
+
+
+@pytest.mark.fault("a task activates a language, a time zone or another context variable")
+@pytest.mark.parametrize("how", ["durable", "plain"])
+def test_what_a_task_activates_ends_with_it(how):
+    """Time zone, language, URLs, any context variable."""
+    ACTIVATED.clear()
+    for zone, language in (("Asia/Tokyo", "de"), ("America/Lima", "fr")):
+        if how == "durable":
+            activate.enqueue(zone, language)
+            run_jobs()
+        else:
+            celerys = build_tracer(activate.name, activate, app=activate.app, eager=True)
+            tracer.trace(activate, celerys, str(uuid.uuid4()), (zone, language), {}, {})
+
+    assert ACTIVATED == [("UTC", "en-us", None, 0)] * 2

@@ -149,7 +149,7 @@ def test_dead_processes_do_not_wait_for_each_other(worker, hold, row):
     hold(held)
 
     with pytest.raises(HeldError):
-        recovery.recover_dead_processes(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], "gone")
+        recovery.recover_unrun(worker, [(held.pk, row(held).pid), (free.pk, row(free).pid)], (), "gone")
 
     assert (row(held).state, row(free).state) == ("running", "pending")
 

@@ -10,8 +10,11 @@ import time
 import pytest
 from celery import current_app
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
+from offbeat.jobs import unreadable_store
 from offbeat.jobs.brokers import sqs, sqs_client, sqs_losses, sqs_queues
+from offbeat.jobs.worker import sqs_receipts
 from offbeat.jobs.worker.sqs_transport import SqsTransport
 from offbeat.variables import sqs_url
 from tests.offbeat.support import sqs_server
@@ -158,7 +161,9 @@ def test_a_message_in_hand_is_hidden_until_it_is_acknowledged(connect):
     wait_until(lambda: simple.get(timeout=5).delivery_info["redelivered"] is True)
     simple.close()
     simple.channel.connection.client.close()
-    assert counted(sqs.VISIBLE) == 2
+    wait_until(
+        lambda: counted(sqs.VISIBLE) == 2
+    )  # what an open request brings after the end goes back a moment later
 
 
 def test_a_dead_worker_s_messages_come_back(connect):
@@ -227,7 +232,62 @@ def test_a_message_that_is_too_large(connect):
         producer.publish("x" * 1_000_000, exchange="", routing_key="mail", headers={"task": "shop.bulk"})
 
     assert str(refused.value).startswith("shop.bulk: 1,33")
-    assert "SQS takes 1,048,576 at most. Hint: write enqueue()" in str(refused.value)
+    assert "SQS takes 1,032,192 at most. Hint: write enqueue()" in str(refused.value)
+
+
+def test_a_message_that_is_too_large_for_its_queue(connect):
+    """A queue of a team's own may take a quarter of what SQS can: the sender hears what to set."""
+    producer, name = connect().Producer(), sqs_queues.name_of("mail")
+    client = sqs_client.client()
+    url = sqs_queues.find(client, name)
+    client.set_queue_attributes(QueueUrl=url, Attributes={"MaximumMessageSize": "1024"})
+
+    with pytest.raises(
+        sqs.MessageTooLargeError, match=f"queue {name} takes less: set its MaximumMessageSize"
+    ):
+        producer.publish("x" * 2000, exchange="", routing_key="mail", headers={"task": "shop.bulk"})
+
+
+def test_the_largest_message_can_be_kept(broker):
+    """One that no worker can run is kept whole, in an envelope that says why."""
+    raw = json.dumps({"headers": {"argsrepr": '"' * 1024}, "body": ""})
+    raw = raw.replace('"body": "', '"body": "' + "x" * (sqs.LARGEST_PLAIN - len(raw)))
+
+    unreadable_store.put_aside(raw, "nobody knows its task", "mail", longest=None)
+
+    (kept,) = unreadable_store.kept()
+    assert (kept.raw, kept.can_go_back) == (raw, True)
+
+
+def test_delay_while_sqs_is_down(connect, monkeypatch):
+    """It raises what it raises with every broker."""
+    producer = connect().Producer()
+    monkeypatch.setattr(sqs_queues, "call", refuse_all)
+
+    with pytest.raises(OperationalError, match="it is down"):
+        producer.publish("x", exchange="", routing_key="mail", retry=True, retry_policy={"max_retries": 1})
+
+
+def refuse_all(*_, **__):
+    raise sqs_client.SqsError("it is down")
+
+
+def test_a_queue_that_is_refused_holds_up_no_other(broker, monkeypatch):
+    """What a worker has in hand of others is deleted; nothing more of the refused one is done."""
+    asked = []
+
+    def call(client, operation, name, **options):
+        asked.append(name)
+        if name == "refused":
+            raise sqs_client.QueueRefusedError("denied")
+        return {}
+
+    monkeypatch.setattr(sqs_queues, "call", call)
+    refused, other = (sqs_receipts.SqsReceipt(name, "handle") for name in ("refused", "other"))
+
+    assert sqs_receipts._each([refused, other], "delete_message_batch") == {other}  # noqa: SLF001
+    assert not sqs.push("refused", ["one"])
+    assert asked == ["refused", "other", "refused"]
 
 
 def test_requests_are_filled(broker):
@@ -267,7 +327,9 @@ def clock(monkeypatch):
 def test_an_empty_queue_has_lost_what_was_published_before(clock, hidden, quiet):
     """Only when it was empty at every look, for as long as counts may be late, and messages hidden where some are."""
     watch = sqs_losses.QueueWatch()
-    lost = 5000 - quiet + 30  # what was published 30 s before this: `lost_message_after` is taken off by who asks
+    lost = (
+        5000 - quiet + 30
+    )  # what was published 30 s before this: `lost_message_after` is taken off by who asks
     for number, after, found in (
         (0, 0, 0),
         (0, quiet - 1, 0),
@@ -314,18 +376,33 @@ def test_what_was_put_aside(broker):
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "told", "kind"),
     [
-        ("AccessDenied", "it denies access: .*SendMessage.*docs/offbeat/sqs.md has the policy"),
-        ("ThrottlingException", r"An error occurred \(ThrottlingException\)"),
+        (
+            "AccessDenied",
+            "it denies access: .*SendMessage.*not allowed. Hint: docs/offbeat/sqs.md has the policy",
+            sqs_client.QueueRefusedError,
+        ),
+        (
+            "AWS.SimpleQueueService.QueueDeletedRecently",
+            "QueueDeletedRecently.*not allowed$",
+            sqs_client.QueueRefusedError,
+        ),
+        ("KMS.DisabledException", "KMS.DisabledException", sqs_client.QueueRefusedError),
+        ("SignatureDoesNotMatch", "the secret of this access key right, and the clock", sqs_client.SqsError),
+        ("ExpiredToken", "temporary credentials are over", sqs_client.SqsError),
+        ("InvalidClientTokenId", "AWS does not know this access key", sqs_client.SqsError),
+        ("ThrottlingException", r"An error occurred \(ThrottlingException\)", sqs_client.SqsError),
     ],
 )
-def test_what_sqs_refuses(server, code, told):
-    """It is one line of ours, with Amazon's own words and where a person has to look."""
+def test_what_sqs_refuses(server, code, told, kind):
+    """It is one line of ours, with Amazon's own words and where a person has to look; of one queue, or of all."""
     from botocore.exceptions import ClientError  # noqa: PLC0415  there only with the server
 
-    with pytest.raises(sqs_client.SqsError, match=told), sqs_client.translated():
+    with pytest.raises(sqs_client.SqsError, match=told) as refused, sqs_client.translated():
         raise ClientError({"Error": {"Code": code, "Message": "not\nallowed"}}, "SendMessage")
+
+    assert type(refused.value) is kind
 
 
 def test_no_credentials(broker, monkeypatch):

@@ -94,7 +94,7 @@ def test_without_redis_it_is_degraded_and_still_ready(client, token, redis_away)
     assert (stranger.status_code, stranger.json()) == (200, {"status": "degraded"})
     assert operator.json() == {
         "status": "degraded",
-        "reason": conditions.redis_down().text,
+        "reason": conditions.broker_down().text,
     }
 
 

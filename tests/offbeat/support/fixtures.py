@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import dj_database_url
 import pytest
 from django.db import connection
 from structlog.contextvars import clear_contextvars
 
-from tests.offbeat.support import servers
+from tests.offbeat.support import servers, warm_python
 from tests.offbeat.support.stack import MANAGE, Stack
 from tests.offbeat.support.static_files import collect_once, read_once
 
@@ -60,7 +58,7 @@ def make_template(postgres):
     with postgres.connect() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
     environment = Stack(postgres, None, postgres.url_of(TEMPLATE), servers.folder).environment
-    subprocess.run([*MANAGE, "migrate", "--verbosity", "0"], env=environment, check=True)
+    warm_python.run([*MANAGE, "migrate", "--verbosity", "0"], env=environment).check_returncode()
     return TEMPLATE
 
 

@@ -33,6 +33,7 @@ class RabbitServer(EmbeddedServer):
 
     name = "RabbitMQ"
     stop_signals = (signal.SIGKILL,)
+    starting = 240.0  # seconds: it starts with 5 seconds of a CPU, of which others leave it a part
 
     def __init__(self, folder: Path, *, configuration: str = "", port: int = 0) -> None:
         super().__init__(folder)

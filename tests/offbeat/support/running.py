@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import subprocess
 from pathlib import Path
 
 import psutil
 
-from offbeat.dev.child_processes import start_child
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.polling import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -22,15 +22,12 @@ class Running:
         self.name = name
         self.log = log
         self._family = []
-        with log.open("wb") as output:
-            self.process = start_child(
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            self.process = warm_python.start(
                 command,
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                files=(nothing, output, output),
                 last_signal=signal.SIGKILL,
             )
 

@@ -5,6 +5,7 @@ Redis runs from the start; PostgreSQL starts with the first test that needs it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
-from tests.offbeat.support import axis
+from tests.offbeat.support import axis, quick, warm_python
 from tests.offbeat.support.locales import find_locale
 from tests.offbeat.support.sqs_server import add_library
 
@@ -50,7 +51,12 @@ shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") e
 settings = private(os.environ) | {
     **{
         name: os.environ[name]
-        for name in ("OFFBEAT_ROOT", "OFFBEAT_TEST_BROKER", "OFFBEAT_TEST_POOL", "OFFBEAT_TEST_ALL")
+        for name in (
+            "OFFBEAT_ROOT",
+            "OFFBEAT_TEST_BROKER",
+            "OFFBEAT_TEST_POOL",
+            "OFFBEAT_TEST_ALL",
+        )
         if name in os.environ
     },
     "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}",
@@ -80,6 +86,12 @@ MARKERS = (
 )
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        quick.OPTION, action="store_true", help="leave out what is slow: for a run between two edits"
+    )
+
+
 def pytest_configure(config):
     """Bring the fixtures after pytest-django's, of which they replace one."""
     for marker in MARKERS:
@@ -92,6 +104,8 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     """Keep two suites apart whose settings differ: the core's, and what is tested with the project's."""
+    if config.getoption(quick.OPTION) and quick.ignores(collection_path, CORE):
+        return True
     if collection_path.parent != CORE:
         return None
     is_of_the_project = collection_path == CORE / "project"
@@ -100,10 +114,24 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(config, items):
     axis.select(config, items, missing)
+    if config.getoption(quick.OPTION):
+        quick.select(config, items)
 
 
-def pytest_report_header():
-    return f"database: PostgreSQL with the locale {locale}"
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def pytest_report_header(config):
+    left_out = [quick.LEFT_OUT] if config.getoption(quick.OPTION) else []
+    return [f"database: PostgreSQL with the locale {locale}", *left_out]
 
 
 def pytest_sessionstart(session):
@@ -120,6 +148,7 @@ def is_controller(config):
 
 
 def pytest_unconfigure():
+    warm_python.end_servers()
     for server in filter(None, (redis, postgres, other_broker)):
         server.resume()
         server.stop()

@@ -9,7 +9,6 @@ import mailbox
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from celery import current_app
 
 from offbeat.deployment.spec import read
 from offbeat.dev.ports import LOOPBACK, free_port
-from tests.offbeat.support import servers
+from tests.offbeat.support import servers, warm_python
 from tests.offbeat.support.browser import Browser
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
@@ -83,16 +82,10 @@ class Stack:
         self._wait_for(process, lambda: listens(int(self.environment["EMAIL_PORT"])))
         return process
 
-    def manage(self, *arguments, **environment) -> subprocess.CompletedProcess:
+    def manage(self, *arguments, **environment):
         """Run a management command to its end; its output is in `stdout` and `stderr`."""
-        return subprocess.run(
-            [*MANAGE, *arguments],
-            cwd=CHECKOUT,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
+        return warm_python.run(
+            [*MANAGE, *arguments], cwd=CHECKOUT, env=self.environment | environment, timeout=240
         )
 
     def end(self):
@@ -126,7 +119,7 @@ class Stack:
         kept = self.checkout, self.environment
         self.checkout = folder
         self.environment = self.environment | {
-            "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}",
+            "PYTHONPATH": self.environment["PYTHONPATH"].replace(str(CHECKOUT), str(folder), 2),
             "OFFBEAT_ROOT": str(folder / "tests/offbeat/sample_project"),
         }
         try:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from offbeat.deployment import budget
 from offbeat.deployment.exporters import kubernetes_network, kubernetes_scalers
-from offbeat.deployment.exporters.environment import asked, fixed_values, particular_values, to_fill_in
+from offbeat.deployment.exporters.environment import asked, fixed_values, to_fill_in
 from offbeat.deployment.exporters.export import File
 from offbeat.deployment.exporters.facts import Facts
 from offbeat.deployment.exporters.kubernetes_console import CONSOLE
 from offbeat.deployment.exporters.kubernetes_objects import labels, manifest
+from offbeat.deployment.exporters.kubernetes_pods import CRONJOBS, run_once, service_pod
 from offbeat.deployment.exporters.names import apart
-from offbeat.deployment.exporters.texts import unreferenced, yaml_text
+from offbeat.deployment.exporters.texts import yaml_text
 
 if TYPE_CHECKING:
     from offbeat.deployment.exporters.export import Target
@@ -56,26 +55,6 @@ FACTS = Facts(
 )
 
 FOLDER = "deploy/kubernetes"
-USER = 10001
-"""The user of the Dockerfile, as a number: only so can Kubernetes tell that it is not root."""
-CRONJOBS = "cron-job"
-"""The component that wake-ups are: with a hyphen, so that no service is, whose selectors would take them."""
-SCRATCH = "/tmp"  # noqa: S108 - the one place that can be written
-DRAIN = 5
-"""Seconds in which a stopping web pod still answers: routers forget it a little after it is told to stop."""
-POD_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": USER,
-    "runAsGroup": USER,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-CONTAINER_SECURITY = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
-
-
 OWN_FILES = {"namespace", "config", "cronjobs", "network", "release", "kustomization"}
 """What a service's file may not be called: it would take the place of one of ours."""
 
@@ -150,8 +129,7 @@ def _deployment(target: Target, service: Service) -> dict[str, Any]:
         "selector": {"matchLabels": labels(target, service.name)},
         "template": {
             "metadata": {"labels": labels(target, service.name), "annotations": _checksum(target)},
-            "spec": _pod(target, [_service_container(target, service)])
-            | {"terminationGracePeriodSeconds": _grace(target, service)},
+            "spec": service_pod(target, service),
         },
     }
     return manifest(target, "apps/v1", "Deployment", service.name, component=service.name, spec=spec)
@@ -161,10 +139,6 @@ def _checksum(target: Target) -> dict[str, str]:
     """Give an annotation that changes with the ConfigMap: pods do not start again for that by themselves."""
     values = json.dumps(fixed_values(target, None), sort_keys=True)
     return {"checksum/config": hashlib.sha256(values.encode()).hexdigest()[:16]}
-
-
-def _grace(target: Target, service: Service) -> int:
-    return target.grace(service) + (DRAIN if service.port else 0)
 
 
 def _around(target: Target, service: Service) -> list[dict[str, Any]]:
@@ -186,75 +160,6 @@ def _around(target: Target, service: Service) -> list[dict[str, Any]]:
     return around
 
 
-def _pod(target: Target, containers: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "serviceAccountName": f"{target.platform.name}-app",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": POD_SECURITY,
-        "containers": containers,
-        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": f"{budget.SCRATCH}Mi"}}],
-    }
-
-
-def _container(target: Target, name: str, argv: list[str], *, cpu: float, memory: int) -> dict[str, Any]:
-    prefix = target.platform.name
-    return {
-        "name": name,
-        "image": target.image,
-        "args": [unreferenced(word) for word in argv],
-        "envFrom": [
-            {"configMapRef": {"name": f"{prefix}-config"}},
-            {"secretRef": {"name": f"{prefix}-secrets"}},
-        ],
-        # No limit on CPU: throttled, a process is late for its own heartbeat.
-        "resources": {
-            "requests": {"cpu": f"{round(cpu * 1000)}m", "memory": f"{memory}Mi"},
-            "limits": {"memory": f"{memory}Mi"},
-        },
-        "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [{"name": "tmp", "mountPath": SCRATCH}],
-    }
-
-
-def _service_container(target: Target, service: Service) -> dict[str, Any]:
-    container = _container(target, service.name, service.argv, cpu=service.cpu, memory=service.memory)
-    container["env"] = [
-        {"name": name, "value": unreferenced(value)}
-        for name, value in particular_values(target, service).items()
-    ]
-    if service.port:
-        container["ports"] = [{"name": "http", "containerPort": service.port}]
-        container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(DRAIN)]}}}
-    container |= _probes(service)
-    return {key: value for key, value in container.items() if value != []}
-
-
-def _probes(service: Service) -> dict[str, Any]:
-    if service.health is None:
-        return {}
-    if not service.port:
-        alive = {
-            "exec": {"command": [unreferenced(word) for word in shlex.split(service.health)]},
-            "periodSeconds": 15,
-            "timeoutSeconds": 5,
-            "failureThreshold": 4,
-        }
-        return {"livenessProbe": alive | {"initialDelaySeconds": 30}}
-    alive = {"httpGet": {"path": service.health, "port": "http"}, "periodSeconds": 10, "timeoutSeconds": 5}
-    ready = {
-        "httpGet": {"path": service.ready or service.health, "port": "http"},
-        "periodSeconds": 5,
-        "timeoutSeconds": 5,
-    }
-    started = {
-        "httpGet": {"path": service.health, "port": "http"},
-        "periodSeconds": 2,
-        "failureThreshold": 30,
-    }
-    return {"startupProbe": started, "livenessProbe": alive, "readinessProbe": ready}
-
-
 def _release(target: Target) -> dict[str, Any]:
     return manifest(
         target,
@@ -262,7 +167,7 @@ def _release(target: Target) -> dict[str, Any]:
         "Job",
         "release",
         component="release",
-        spec=_job(target, "release", target.platform.release or "", seconds=900)
+        spec=run_once(target, "release", target.platform.release or "", seconds=900)
         | {"ttlSecondsAfterFinished": 86400},
     )
 
@@ -276,7 +181,7 @@ def _cron_job(target: Target, wake_up: WakeUp) -> dict[str, Any]:
         "startingDeadlineSeconds": 200,
         "successfulJobsHistoryLimit": 1,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": {"spec": _job(target, wake_up.name, wake_up.command, seconds=120)},
+        "jobTemplate": {"spec": run_once(target, wake_up.name, wake_up.command, seconds=120)},
     }
     # 52 is the longest name of a CronJob; ours are at most 32 and stand in a namespace of their own.
     return {
@@ -289,14 +194,3 @@ def _cron_job(target: Target, wake_up: WakeUp) -> dict[str, Any]:
         },
         "spec": spec,
     }
-
-
-def _job(target: Target, name: str, command: str, *, seconds: int) -> dict[str, Any]:
-    """Give a Job that runs once: a wake-up that failed is made good by the next, not by the same again."""
-    container = _container(target, name, shlex.split(command), cpu=0.1, memory=256)
-    component = "release" if name == "release" else CRONJOBS
-    template = {
-        "metadata": {"labels": labels(target, component)},
-        "spec": {"restartPolicy": "Never", **_pod(target, [container])},
-    }
-    return {"backoffLimit": 0, "activeDeadlineSeconds": seconds, "template": template}

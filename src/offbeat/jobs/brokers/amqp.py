@@ -11,6 +11,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import amqp
@@ -26,11 +28,16 @@ NAME = "RabbitMQ"
 ERRORS = (exceptions.AMQPError, OSError)
 REFUSED = (exceptions.PreconditionFailed,)  # the queue exists with other arguments
 REFUSAL = (
-    "queue {} exists in RabbitMQ with other arguments, such as another type. "
-    "Hint: let it run empty and delete it, or set BROKER_QUEUE_TYPE"
+    "queue {} exists in RabbitMQ with other arguments, such as another type, or does not answer. "
+    "Hint: let it run empty and delete it, or set BROKER_QUEUE_TYPE; delete one that has no leader, and it is made anew"
 )
 UNREADABLE = "unreadable"  # the queue of dead letters, and an exchange that brings them there
 NOWHERE = "nowhere"  # a queue that nobody declares: what is sent to it is confirmed and dropped
+
+SLOW_FOR = 5.0  # seconds for which no message to a queue is confirmed, until it is taken for one that gives no answer
+SILENT_FOR = 30.0  # seconds until such a queue is tried again
+timed_out: dict[str, float] = {}  # by queue: since when none is confirmed, monotonic seconds
+silent: dict[str, float] = {}  # by queue that gives no answer: until when it is not tried
 
 popped: dict[
     tuple[str, int], float
@@ -59,12 +66,32 @@ def ping() -> bool:
 
 
 def push(queue: str, batch: Sequence[str], *, in_front: bool) -> bool:
-    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments."""
+    """Publish messages; tell whether the queue accepts them: not one that exists with other arguments, or is silent."""
+    if time.monotonic() < silent.get(queue, 0.0):
+        return False
     messages = [message_of(each) for each in batch]
     try:
         links.call(lambda link: link.publish(queue, messages))
     except REFUSED:
         return False
+    except TimeoutError:
+        if not _is_silent(queue):
+            raise
+        return False
+    timed_out.pop(queue, None)
+    return True
+
+
+def _is_silent(queue: str) -> bool:
+    """Tell whether a queue alone gives no answer, for a while now, and RabbitMQ does: then others must not wait for it.
+
+    Until then the breaker decides, as it does when the server is down, or slow for a moment.
+    """
+    now = time.monotonic()
+    if now - timed_out.setdefault(queue, now) < SLOW_FOR:
+        return False
+    ping()
+    silent[queue] = now + SILENT_FOR
     return True
 
 
@@ -152,7 +179,8 @@ def count_kept() -> int:
 
 
 def counts() -> dict[str, int]:
-    return {}  # nothing remembers what was removed
+    """Return by queue how many are there now: RabbitMQ does not remember more."""
+    return Counter(str(json.loads(entry).get("queue", "")) for entry in kept()) if count_kept() else {}
 
 
 def take(entry: str, queue: str = "", raw: str = "") -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +45,50 @@ def arguments() -> dict[str, Any]:
     return {"x-queue-type": "quorum"} if is_quorum() else {"x-max-priority": URGENT}
 
 
+class BoundedAnswers:
+    """Of a connection and its channels: no answer is waited for longer than the connection's `patience`, in seconds.
+
+    py-amqp bounds the time to the next frame at most, and heartbeats are frames: a server that sends these and has no answer, as
+    of a queue without a leader, would be waited for without an end.
+    """
+
+    patience = 5.0
+    deadline: float | None = None  # of the connection, monotonic seconds
+    connection: Any
+
+    def wait(self, *args: Any, **options: Any) -> Any:
+        at = self.connection
+        if at is None or at.deadline is not None:
+            return super().wait(*args, **options)  # type: ignore[misc]
+        at.deadline = time.monotonic() + at.patience
+        try:
+            return super().wait(*args, **options)  # type: ignore[misc]
+        finally:
+            at.deadline = None
+
+    def blocking_read(self, timeout: float | None = None) -> Any:
+        if self.deadline is not None:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("RabbitMQ gave no answer")
+            timeout = left if timeout is None else min(left, timeout)
+        return super().blocking_read(timeout)  # type: ignore[misc]
+
+
+class LinkChannel(BoundedAnswers, amqp.Channel):
+    pass
+
+
+class LinkConnection(BoundedAnswers, amqp.Connection):
+    Channel = LinkChannel
+
+
 class AmqpLink:
     """A connection with a channel on which messages are confirmed; of one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float | None = None) -> None:
         with current_app.connection_for_write() as at:
-            self.connection = amqp.Connection(
+            self.connection = LinkConnection(
                 host=f"{at.hostname}:{at.port or (5671 if at.ssl else 5672)}",
                 userid=at.userid or "guest",
                 password=at.password or "guest",
@@ -59,6 +98,7 @@ class AmqpLink:
                 connect_timeout=conf().publish_timeout,
                 write_timeout=conf().publish_timeout,
             )
+        self.connection.patience = patience or conf().publish_timeout
         self.connection.connect()
         self.channel = self.connection.channel()
         self.channel.confirm_select()

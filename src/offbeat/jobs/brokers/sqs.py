@@ -6,24 +6,30 @@ What else a broker keeps is in `sqs_unreadable`; what is concluded of lost messa
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs import sql
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
-from offbeat.jobs.brokers.sqs_client import SqsError
+from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
 from offbeat.jobs.brokers.sqs_unreadable import count_kept, counts, keep, kept, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+logger = logging.getLogger(__name__)
+
 __all__ = ("count_kept", "counts", "keep", "kept", "take")
 
 NAME = "Amazon SQS"
 ERRORS = (SqsError,)
-REFUSED: tuple[type[Exception], ...] = ()  # the name of a queue is never anything else
-REFUSAL = "queue {} was refused"
+REFUSED = (QueueRefusedError,)
+REFUSAL = "Amazon SQS takes no messages for queue {}; the line before says why"
 AT_ONCE = 10  # messages of a request
 LARGEST = 1024 * 1024  # bytes of a message, or of a request; since August 2025, before that a quarter
+# What cannot be run is kept as a message, too, which is larger: it says why.
+LARGEST_PLAIN = LARGEST - 16 * 1024
+SHORTER = "must be shorter than"  # SQS' words for a message that is larger than its queue takes
 VISIBLE, DELAYED = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"
 TOKEN = "SELECT token FROM offbeat_jobs_broker WHERE id = 1"  # noqa: S105  a statement, no secret
@@ -46,13 +52,21 @@ def ping() -> bool:
 
 
 def push(name: str, batch: Sequence[str], *, in_front: bool = False) -> bool:
-    """Send messages to a queue, by its name there. Raises SqsError."""
-    for some in _requests(batch):
-        entries = [{"Id": str(place), "MessageBody": each} for place, each in enumerate(some)]
-        answer = sqs_queues.call(sqs_client.client(), "send_message_batch", name, Entries=entries)
-        for failed in answer.get("Failed", ()):
-            raise SqsError(f"{failed.get('Code')}: {failed.get('Message')}")
+    """Send messages to a queue, by its name there; tell whether SQS takes messages for it. Raises SqsError."""
+    try:
+        for some in _requests(batch):
+            _send(name, some)
+    except QueueRefusedError as error:
+        logger.error("queue %s: %s", name, error, extra={"action": "queue_refused", "queue": name})  # noqa: TRY400
+        return False
     return True
+
+
+def _send(name: str, some: Sequence[str]) -> None:
+    entries = [{"Id": str(place), "MessageBody": each} for place, each in enumerate(some)]
+    answer = sqs_queues.call(sqs_client.client(), "send_message_batch", name, Entries=entries)
+    for failed in answer.get("Failed", ()):
+        raise SqsError(f"{failed.get('Code')}: {failed.get('Message')}")
 
 
 def _requests(messages: Sequence[str]) -> Iterator[list[str]]:
@@ -72,12 +86,25 @@ def _requests(messages: Sequence[str]) -> Iterator[list[str]]:
 
 def send_plain(queue: str, level: int, message: str, task: str) -> None:
     """Send one message of Celery's. Raises MessageTooLargeError and SqsError."""
-    if (size := len(message.encode())) > LARGEST:
-        raise MessageTooLargeError(
-            f"{task or 'the message'}: {size:,} bytes, and SQS takes {LARGEST:,} at most. "
-            "Hint: write enqueue() instead of delay(): a job's arguments stay in PostgreSQL. Or pass an id instead of the data."
-        )
-    sqs_queues.call(sqs_client.client(), "send_message", list_name(queue, level), MessageBody=message)
+    size = len(message.encode())
+    if size > LARGEST_PLAIN:
+        raise too_large(task, size, f"SQS takes {LARGEST_PLAIN:,} at most")
+    name = list_name(queue, level)
+    try:
+        sqs_queues.call(sqs_client.client(), "send_message", name, MessageBody=message)
+    except SqsError as error:
+        if SHORTER not in str(error):
+            raise
+        raise too_large(
+            task, size, f"queue {name} takes less: set its MaximumMessageSize to {LARGEST}"
+        ) from error
+
+
+def too_large(task: str, size: int, bound: str) -> MessageTooLargeError:
+    return MessageTooLargeError(
+        f"{task or 'the message'}: {size:,} bytes, and {bound}. "
+        "Hint: write enqueue() instead of delay(): a job's arguments stay in PostgreSQL. Or pass an id instead of the data."
+    )
 
 
 def waiting(queue: str) -> int:

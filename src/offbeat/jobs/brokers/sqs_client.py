@@ -20,19 +20,31 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 20  # seconds for which a request waits for messages
 CONNECT = 3.0  # seconds; nobody waits for a thread that polls
 THREADS = 50  # connections that are kept; more threads than that connect anew
-DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-}
+# Codes without what stands before their last dot. What SQS says of one queue, or of this role's right to it: others go on.
+DENIED = {"AccessDenied", "AccessDeniedException"}
+OF_ONE_QUEUE = DENIED | {"QueueDeletedRecently", "QueueDoesNotExist", "NonExistentQueue", "OverLimit"}
+POLICY = ". Hint: docs/offbeat/sqs.md has the policy that the role needs"
+UNKNOWN = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
+SIGNED = {"SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"}
 CREDENTIALS = ". Hint: give the process a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 HINTS = {
     "NoCredentialsError": CREDENTIALS,
     "PartialCredentialsError": CREDENTIALS,
     "CredentialRetrievalError": CREDENTIALS,
-    "NoRegionError": " Hint: set AWS_REGION, or write sqs://?region=eu-central-1",
+    "NoRegionError": ". Hint: set AWS_REGION, or write sqs://?region=eu-central-1",
+    "EndpointConnectionError": ". Hint: is AWS_REGION right, and may this machine reach that address?",
+    **dict.fromkeys(DENIED, POLICY),
+    **dict.fromkeys(
+        UNKNOWN, ". Hint: AWS does not know this access key: is it of this account, and not deleted?"
+    ),
+    **dict.fromkeys(
+        SIGNED,
+        ". Hint: is the secret of this access key right, and the clock of this machine within five minutes?",
+    ),
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException"),
+        ". Hint: temporary credentials are over: renew them, or use a role",
+    ),
 }
 SPARE = 5.0  # seconds until a silent SQS is noticed, beyond those for which it was asked to wait
 
@@ -81,6 +93,10 @@ class SqsError(Exception):
     """SQS did not answer, or has refused; the text says what, in one line, and what to do where a person has to."""
 
 
+class QueueRefusedError(SqsError):
+    """SQS refuses one queue: it may not be made, or this role may not use it. Others must not wait for it."""
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Raise SqsError for what botocore raises."""
@@ -91,13 +107,20 @@ def translated() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "botocore":
             raise
-        raise SqsError(told(error)) from error
+        code = _code_of(error)
+        is_of_one = code in OF_ONE_QUEUE or code.lower().startswith("kms")
+        raise (QueueRefusedError if is_of_one else SqsError)(told(error)) from error
 
 
 def told(error: Exception) -> str:
     """Return an error of botocore's in one line, with what to do where a person has to do it."""
-    text, kind = " ".join(str(error).split()), type(error).__name__
+    text, kind, code = " ".join(str(error).split()), type(error).__name__, _code_of(error)
+    if code in DENIED:
+        text = f"it denies access: {text}"
+    return f"{text if code else f'{kind}: {text}'}".rstrip(".") + HINTS.get(code or kind, "")
+
+
+def _code_of(error: Exception) -> str:
+    """Return what SQS calls an error, "" for one that is not of its answer."""
     code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
-    if code.rpartition(".")[2] in DENIED:
-        return f"it denies access: {text}. Hint: docs/offbeat/sqs.md has the policy that the role needs"
-    return f"{text if code else f'{kind}: {text}'}{HINTS.get(kind, '')}"
+    return code if code.startswith("KMS.") else code.rpartition(".")[2]

@@ -76,9 +76,10 @@ def forget(name: str) -> None:
 def find(client: Any, name: str, *, is_fresh: bool = False, create: bool = True) -> str:
     """Return a queue's URL; one that is missing is made. Raises SqsError: one that may not be made is denied."""
     with sqs_client.translated():
-        if is_fresh or name not in _urls:
-            _urls[name] = _ask(client, name) or (_create(client, name) if create else "")
-        return _urls[name]
+        url = "" if is_fresh else _urls.get(name, "")
+        if not url and (url := _ask(client, name) or (_create(client, name) if create else "")):
+            _urls[name] = url
+        return url
 
 
 def _ask(client: Any, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amqp import exceptions
 from celery.worker import state
@@ -17,6 +17,9 @@ from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import JOB_HEADER, moment
 from offbeat.jobs.worker.state import worker_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +34,32 @@ def _with_names(options: dict[str, Any]) -> dict[str, Any]:
     return {name: amqp_link.named(value) if name in NAMES else value for name, value in options.items()}
 
 
+def _prefixed(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a channel that takes our names of queues and exchanges."""
+
+    def call(self: Any, **options: Any) -> Any:
+        return method(self, **_with_names(options))
+
+    return call
+
+
 class LedgerAmqpMessage(pyamqp.Message):
     @property
     def _raw(self) -> dict[str, Any]:
         return broker.envelope_of(self)
 
 
-class LedgerAmqpChannel(pyamqp.Channel):
+class LedgerAmqpChannel(amqp_link.BoundedAnswers, pyamqp.Channel):
     Message = LedgerAmqpMessage
-
-    def exchange_declare(self, **options: Any) -> Any:
-        return super().exchange_declare(**_with_names(options))
-
-    def exchange_delete(self, **options: Any) -> Any:
-        return super().exchange_delete(**_with_names(options))
-
-    def exchange_bind(self, **options: Any) -> Any:
-        return super().exchange_bind(**_with_names(options))
+    exchange_declare = _prefixed(pyamqp.Channel.exchange_declare)
+    exchange_delete = _prefixed(pyamqp.Channel.exchange_delete)
+    exchange_bind = _prefixed(pyamqp.Channel.exchange_bind)
+    queue_bind = _prefixed(pyamqp.Channel.queue_bind)
+    queue_unbind = _prefixed(pyamqp.Channel.queue_unbind)
+    queue_purge = _prefixed(pyamqp.Channel.queue_purge)
+    queue_delete = _prefixed(pyamqp.Channel.queue_delete)
+    basic_consume = _prefixed(pyamqp.Channel.basic_consume)
+    basic_get = _prefixed(pyamqp.Channel.basic_get)
 
     def queue_declare(self, **options: Any) -> Any:
         """Declare a queue; one of tasks, which outlives its consumers, with our arguments."""
@@ -65,24 +77,6 @@ class LedgerAmqpChannel(pyamqp.Channel):
                 extra={"action": "queue_refused", "queue": options.get("queue")},
             )
             raise
-
-    def queue_bind(self, **options: Any) -> Any:
-        return super().queue_bind(**_with_names(options))
-
-    def queue_unbind(self, **options: Any) -> Any:
-        return super().queue_unbind(**_with_names(options))
-
-    def queue_purge(self, **options: Any) -> Any:
-        return super().queue_purge(**_with_names(options))
-
-    def queue_delete(self, **options: Any) -> Any:
-        return super().queue_delete(**_with_names(options))
-
-    def basic_consume(self, **options: Any) -> Any:
-        return super().basic_consume(**_with_names(options))
-
-    def basic_get(self, **options: Any) -> Any:
-        return super().basic_get(**_with_names(options))
 
     def basic_qos(self, prefetch_size: int, prefetch_count: int, a_global: bool) -> Any:
         """Bound what a worker holds: of all queues together, or of each where they are quorum queues, which know nothing else."""
@@ -116,7 +110,7 @@ def _note_popped(message: Any) -> None:
         broker.popped[message.delivery_info["routing_key"], level if level in LEVELS else 0] = at
 
 
-class LedgerAmqpConnection(pyamqp.Connection):
+class LedgerAmqpConnection(amqp_link.BoundedAnswers, pyamqp.Connection):
     Channel = LedgerAmqpChannel
 
 
@@ -190,7 +184,7 @@ def _follow_pauses(consumer: Any) -> None:
         return
     tasks = consumer.task_consumer
     wanted = consumer.app.amqp.queues.consume_from
-    for name in wanted:
+    for name in list(wanted):
         if name in worker_state.paused_queues and tasks.consuming_from(name):
             tasks.cancel_by_queue(name)
         elif name not in worker_state.paused_queues and not tasks.consuming_from(name):

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from offbeat.database import statement_bounds
 from offbeat.jobs import (
+    child_books,
     code,
     leftovers,
     refusal,  # noqa: F401  registers a Celery signal
@@ -54,6 +55,11 @@ def freeze_garbage_collector(**_: Any) -> None:
     """
     code.fingerprint()  # of what is loaded now, for this process and its children
     gc.freeze()
+
+
+@signals.celeryd_after_setup.connect
+def open_books(instance: Any, **_: Any) -> None:
+    child_books.open_books(instance.concurrency)
 
 
 @signals.worker_process_init.connect

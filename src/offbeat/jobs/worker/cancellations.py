@@ -17,7 +17,7 @@ from celery import signals
 from celery.worker import state
 from django.db import transaction
 
-from offbeat.jobs import cancellation, recovery, soft_limit, sql, workers
+from offbeat.jobs import cancellation, child_books, recovery, soft_limit, sql, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -70,6 +70,10 @@ def _while_it_runs(asked: Requested, act: Callable[[Requested], None], *, is_kno
     with transaction.atomic():
         its = [asked.job_id, asked.attempt, asked.pid, workers.current()]
         if not (sql.fetch_one(LOCK, its) or (is_known and sql.fetch_one(RUNS, its))):
+            return False
+        if not child_books.runs(
+            asked.pid, asked.job_id
+        ):  # the ledger has lost its end: the process is at another job
             return False
         act(asked)
         return True

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import current_app
 from celery.worker import state
 from kombu.messaging import Consumer
 from kombu.utils.json import dumps
 
-from offbeat.jobs import code, refusal, unreadable_store
+from offbeat.jobs import brokers, code, refusal, unreadable_store
 from offbeat.jobs.message import JOB_HEADER, reduce_to_job
 from offbeat.jobs.unreadable_store import UnreadableError
 from offbeat.jobs.worker import message_shape
 from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.transport import is_of_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class TaskConsumer(Consumer):
@@ -27,6 +31,22 @@ class TaskConsumer(Consumer):
     3. What fails 1 or 2 is kept in a list (`offbeat.jobs.unreadable_store`), then acknowledged.
     Death between keeping and acknowledging: a plain message is delivered again, and is kept twice.
     """
+
+    def declare(self) -> None:
+        for queue in list((self._queues or {}).values()):
+            with _consuming(queue.name):
+                queue.declare()
+
+    def add_queue(self, queue: Any) -> Any:
+        with _consuming(queue.name):
+            return super().add_queue(queue)
+
+    def _basic_consume(
+        self, queue: Any, consumer_tag: Any = None, no_ack: Any = None, nowait: bool = True
+    ) -> Any:
+        """Consume a queue, and wait for the answer: it says which queue it is that has none."""
+        with _consuming(queue.name):
+            return super()._basic_consume(queue, consumer_tag, no_ack, nowait=False)
 
     def _receive_callback(self, message: Any) -> None:
         message = cast("Any", self.channel).message_to_python(message)  # as kombu does it, later
@@ -55,6 +75,19 @@ class TaskConsumer(Consumer):
         if name not in current_app.tasks:  # Celery logs it, and would drop it
             reason = f"no task {name} is known to the worker: deploy the code that has it, then requeue the message"
             _keep(message, reason, longest=None)
+
+
+@contextlib.contextmanager
+def _consuming(queue: str) -> Iterator[None]:
+    """Leave a queue of RabbitMQ out that cannot be consumed: its other queues must not wait for it."""
+    try:
+        yield
+    except Exception as error:
+        if brokers.scheme() in brokers.AMQP:
+            from offbeat.jobs.worker import amqp_queues  # noqa: PLC0415  for RabbitMQ alone
+
+            amqp_queues.leave_out_if_unusable(queue, error)
+        raise
 
 
 def _refuse_undurable(message: Any) -> bool:

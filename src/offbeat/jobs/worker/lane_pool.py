@@ -11,30 +11,26 @@ outside, its process can. So whatever prefork does with a child is done here wit
 from __future__ import annotations
 
 import logging
-import select
 import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from billiard.einfo import ExceptionInfo
-from billiard.exceptions import WorkerLostError
 from celery.concurrency.base import BasePool
 
 from offbeat.jobs import lanes
 from offbeat.jobs.lanes import CompanionLostError, LaneError
-from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
+from offbeat.jobs.worker.lane_call import LaneCall, LoopCalls
 from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
+from offbeat.jobs.worker.lane_processes import LaneProcesses
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from offbeat.jobs.worker.lane_process import LaneProcess
 
@@ -42,29 +38,6 @@ logger = logging.getLogger(__name__)
 
 TURN = 0.1  # seconds between two checks of limits
 RETIRING = 10.0  # seconds for the other lanes of a process that is to be killed
-LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
-ALONE = 2  # processes of one lane at a time
-
-
-@dataclass(eq=False)
-class LaneCall:
-    """A message in the pool: what is to be called, and what is called when it has begun and ended."""
-
-    id: str
-    target: Any
-    arguments: tuple[Any, ...]
-    on_accepted: Callable[..., Any]
-    on_timeout: Callable[..., Any]
-    on_success: Callable[..., Any]
-    on_failure: Callable[..., Any]
-    soft: float | None
-    hard: float | None
-    lane: int = 0
-    process: LaneProcess | None = None
-    begun_at: float = 0.0  # monotonic seconds
-    is_interrupted: bool = False
-    doomed_since: float | None = None  # its process is to be killed
-    doom: Callable[[], None] | None = None  # what tells of its end
 
 
 class LanePool(BasePool):
@@ -74,20 +47,27 @@ class LanePool(BasePool):
     start_process: Callable[..., LaneProcess]
 
     def on_start(self) -> None:
-        self.hub: Any = None
+        self.loop = LoopCalls()
         self.lock = threading.RLock()
-        self.numbers = count(lanes.FIRST)
-        self.processes: list[LaneProcess] = []
+        self.processes = LaneProcesses(self._start_process, self.limit)
         self.running: dict[int, LaneCall] = {}  # by lane
         self.waiting: deque[LaneCall] = deque()
         self.suspects: set[str] = set()  # ids of calls that have died together
         self.is_closed = False
         lanes_of_worker.pool = self
-        self._wait_for(self._start_process(self.limit))
+        self.processes.start_first()
         threading.Thread(target=self._turn, name="jobs-lanes", daemon=True).start()
 
+    def grow(self, n: int = 1) -> NoReturn:
+        """Refuse what remote control asks for: a process has the lanes that it began with."""
+        raise NotImplementedError(
+            "threads and greenlets keep their number until a restart: set --concurrency"
+        )
+
+    shrink = grow
+
     def register_with_event_loop(self, loop: Any) -> None:
-        self.hub = loop
+        self.loop.hub = loop
 
     def on_apply(  # noqa: PLR0917  as Celery calls it
         self,
@@ -122,27 +102,21 @@ class LanePool(BasePool):
         return call
 
     def on_stop(self) -> None:
-        """End the processes: nothing runs in them any more."""
         self.is_closed = True
-        for each in self.processes:
-            each.channel.end.shutdown(2)  # socket.SHUT_RDWR: the end of file that ends its loop
-        wait_for_death(self.pids(), LAST_WORDS)
-        self.on_terminate()
+        self.processes.stop()
 
     def on_terminate(self) -> None:
         self.is_closed = True
-        for each in self.processes:
-            each.kill()
-        wait_for_death(self.pids())
+        self.processes.kill()
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
         """End a plain task that was revoked, or whose connection is lost: `pid` is its lane."""
         with self.lock:
             if call := self.running.get(pid):
-                self._doom(call, partial(self._fail, call, LaneError("revoked"), call.on_failure))
+                self._doom(call, partial(self.loop.fail, call, LaneError("revoked")))
 
     def pids(self) -> set[int]:
-        return {each.pid for each in self.processes}
+        return self.processes.pids()
 
     def jobs(self) -> set[tuple[str, int]]:
         """Return what runs: ids of messages, with their lanes."""
@@ -160,38 +134,12 @@ class LanePool(BasePool):
         with self.lock:
             call = self.running.get(lane)
             if call and call.id == call_id:
-                self._doom(call, partial(self._fail, call, LaneError(reason), call.on_failure))
+                self._doom(call, partial(self.loop.fail, call, LaneError(reason)))
 
-    # Processes
+    def _start_process(self, numbers: Sequence[int], others: Sequence[LaneProcess]) -> LaneProcess:
+        return type(self).start_process(numbers, self.app, self.options["initargs"][1], others)
 
-    @staticmethod
-    def _wait_for(process: LaneProcess) -> None:
-        """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
-        with suppress(EOFError):
-            if isinstance(process.channel.receive_one(), Ready):
-                return
-        raise WorkerLostError("the process of the pool's threads or greenlets ended when it started")
-
-    def _start_process(self, size: int, *, is_alone: bool = False) -> LaneProcess:
-        numbers = [next(self.numbers) for _ in range(size)]
-        process = type(self).start_process(numbers, self.app, self.options["initargs"][1], self.processes)
-        process.is_alone = is_alone
-        self.processes.append(process)
-        lanes.living.update(numbers)
-        return process
-
-    def _shared(self) -> LaneProcess:
-        """Return the process that takes new calls."""
-        for each in self.processes:
-            if not (each.is_retiring or each.is_alone):
-                return each
-        return self._start_process(self.limit)
-
-    def _alone(self) -> LaneProcess | None:
-        """Return a process of one lane that is free, None while all of them are at work."""
-        some = [each for each in self.processes if each.is_alone and not each.is_retiring]
-        free = next((each for each in some if each.free), None)
-        return free or (None if len(some) >= ALONE else self._start_process(1, is_alone=True))
+    # Calls
 
     def _assign(self) -> None:
         """Give what waits to lanes that are free."""
@@ -199,7 +147,7 @@ class LanePool(BasePool):
             return
         for _ in range(len(self.waiting)):
             call = self.waiting.popleft()
-            process = self._alone() if call.id in self.suspects else self._shared()
+            process = self.processes.alone() if call.id in self.suspects else self.processes.shared()
             if process is None or not process.free:
                 self.waiting.append(call)
                 continue
@@ -209,7 +157,7 @@ class LanePool(BasePool):
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
         self.running[call.lane] = call
         process.calls += 1
-        self._post(call.on_accepted, call.lane, call.begun_at)
+        self.loop.post(call.on_accepted, call.lane, call.begun_at)
         self._send(call, Run(call.lane, call.id, call.target, call.arguments))
 
     @staticmethod
@@ -228,7 +176,8 @@ class LanePool(BasePool):
                 if worker_state.is_killing_children:  # what they had in hand goes back as it came
                     continue
                 with self.lock:
-                    self._bury()
+                    for process, how in self.processes.bury():
+                        self._tell_of_death(self._calls_of(process), how)
                     self._enforce_limits(time.monotonic())
                     self._end_retired(time.monotonic())
                     self._assign()
@@ -238,20 +187,7 @@ class LanePool(BasePool):
                     time.sleep(TURN)
 
     def _receive(self) -> None:
-        by_file = {each.channel.fileno(): each for each in list(self.processes) if not each.is_deaf}
-        full = [file for file, each in by_file.items() if each.channel.has_unsent()]
-        ready, writable, _ = select.select(list(by_file), full, [], TURN)
-        for file in writable:
-            with suppress(OSError):
-                by_file[file].channel.flush()
-        for file in ready:
-            process = by_file[file]
-            try:
-                frames = process.channel.receive()
-            except EOFError:
-                process.is_deaf = True
-                process.kill()
-                continue
+        for process, frames in self.processes.receive(TURN):
             with self.lock:
                 for frame in frames:
                     self._take(process, frame)
@@ -264,13 +200,13 @@ class LanePool(BasePool):
             lanes.living.discard(frame.lane)
             process.is_retiring = True
             if call:
-                self._fail(call, LaneError("its thread no longer exists"), call.on_failure)
+                self.loop.fail(call, LaneError("its thread no longer exists"))
             return
         process.free.append(frame.lane)
         if call is None or call.id != frame.call:
             return
         self.suspects.discard(call.id)
-        self._post(call.on_success if frame.has_returned else call.on_failure, frame.result)
+        self.loop.post(call.on_success if frame.has_returned else call.on_failure, frame.result)
         if self._is_worn(process, frame.kilobytes):
             process.is_retiring = True
         self._assign()
@@ -281,15 +217,6 @@ class LanePool(BasePool):
         is_large = bool(memory) and kilobytes > memory
         return is_large or (bool(most) and process.calls >= most * len(process.numbers))
 
-    def _bury(self) -> None:
-        """Tell of the calls of processes that have died, and forget those."""
-        for process in list(self.processes):
-            if how := process.is_dead():
-                self.processes.remove(process)
-                process.channel.close()
-                lanes.living.difference_update(process.numbers)
-                self._tell_of_death(self._calls_of(process), how)
-
     def _tell_of_death(self, lost: list[LaneCall], how: str) -> None:
         was_doomed = any(call.doom for call in lost)
         for call in lost:
@@ -298,11 +225,11 @@ class LanePool(BasePool):
                 call.doom()
             elif was_doomed:
                 reason = "its process was killed for another of its jobs"
-                self._fail(call, CompanionLostError(reason), call.on_failure)
+                self.loop.fail(call, CompanionLostError(reason))
             else:
                 if len(lost) > 1:
                     self.suspects.add(call.id)
-                self._fail(call, LaneError(how), call.on_failure)
+                self.loop.fail(call, LaneError(how))
 
     def _calls_of(self, process: LaneProcess) -> list[LaneCall]:
         return [call for call in self.running.values() if call.process is process]
@@ -311,11 +238,11 @@ class LanePool(BasePool):
         for call in list(self.running.values()):
             taken = now - call.begun_at
             if call.hard and taken >= call.hard and not call.doom:
-                self._doom(call, partial(self._post, call.on_timeout, False, call.hard))
+                self._doom(call, partial(self.loop.post, call.on_timeout, False, call.hard))
             elif call.soft and taken >= call.soft and not call.is_interrupted:
                 call.is_interrupted = True
                 self._send(call, Interrupt(call.lane, call.id))
-                self._post(call.on_timeout, True, call.soft)
+                self.loop.post(call.on_timeout, True, call.soft)
 
     @staticmethod
     def _doom(call: LaneCall, tell: Callable[[], None]) -> None:
@@ -324,43 +251,16 @@ class LanePool(BasePool):
 
     def _end_retired(self, now: float) -> None:
         """Kill what is doomed when nothing else runs beside it, or when that has had its time; let go what has nothing to do."""
-        for process in [each for each in self.processes if each.is_retiring]:
+        for process in [each for each in self.processes.all if each.is_retiring]:
             calls = self._calls_of(process)
             dooms = [call.doomed_since for call in calls if call.doomed_since is not None]
             if not calls or len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
         if not any(call.id in self.suspects for call in self.waiting):
-            for process in [each for each in self.processes if each.is_alone and not self._calls_of(each)]:
+            for process in [
+                each for each in self.processes.all if each.is_alone and not self._calls_of(each)
+            ]:
                 process.is_retiring = True
-
-    # To the event loop
-
-    @staticmethod
-    def _fail_info(error: Exception) -> ExceptionInfo:
-        try:
-            raise error
-        except type(error):
-            return ExceptionInfo()
-
-    def _fail(self, call: LaneCall, error: Exception, tell: Callable[..., Any]) -> None:
-        self._post(tell, self._fail_info(error))
-
-    def _post(self, act: Callable[..., Any], *values: Any) -> None:
-        """Have the event loop call it: what it does with a connection to the broker is nothing for another thread."""
-        if act is None:
-            return
-        if self.hub is None:
-            self._try(act, *values)
-        else:
-            self.hub.call_soon(self._try, act, *values)
-
-    def _try(self, act: Callable[..., Any], *values: Any) -> None:
-        try:
-            act(*values)
-        except Exception as error:
-            if self.hub and isinstance(error, tuple(self.hub.propagate_errors or ())):
-                raise
-            logger.exception("an answer of the pool failed", extra={"action": "pool_failed"})
 
 
 class ThreadLanes(LanePool):

@@ -58,7 +58,7 @@ class LaneThread(threading.Thread):
             result = contextvars.copy_context().run(asked.target, *asked.arguments)
         except BaseException:  # noqa: BLE001  the lane goes on, as a process of prefork does
             has_returned, result = False, ExceptionInfo()
-        lane.call = None
+        lane.end_call()
         self.channel.send(Done(self.number, asked.call, has_returned, result, _kilobytes()))
 
 
@@ -82,6 +82,8 @@ def serve(channel: Channel, setup: Setup, app: Any) -> None:
 def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
     thread = threads[frame.lane]
     if isinstance(frame, Run):
+        if thread.lane:  # its thread may begin late, and an interruption come before
+            thread.lane.call = frame.call
         thread.calls.put(frame)
     elif isinstance(frame, Interrupt) and thread.lane:
         # Not here: it asks PostgreSQL, and others wait.

@@ -13,8 +13,10 @@ from celery.worker import state
 from offbeat.jobs import (
     batches,
     broker,
+    child_books,
     concurrency_keys,
     known_code,
+    lanes,
     loss_token,
     pauses,
     reconciler,
@@ -41,10 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WITHOUT_CHILD = (
-    "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s AND NOT pid = ANY(%s)"
-)
-MISSING = 10.0  # seconds until a job's child is believed to be gone: one that was just forked is not in the pool's list yet
+RUNNING = "SELECT id, pid FROM offbeat_jobs_job WHERE state = 'running' AND worker = %s"
+MISSING = 10.0  # seconds until nobody is believed to run a job: a child that was just forked is not in the pool's list yet
 TURN_TIMEOUT = 60.0  # seconds without a turn of the event loop, while the broker is there: it hangs
 
 
@@ -190,28 +190,30 @@ class WorkerMaintenance:
         pauses.release()
 
     def recover_dead_children(self) -> None:
-        """Make jobs due again whose child is gone unnoticed by the pool, which reports the rest at once (offbeat.jobs.request)."""
+        """Make jobs due again that nobody here runs, though the ledger says so: their child is gone, or has gone on.
+
+        The pool reports most of the dead at once (offbeat.jobs.request).
+        """
         if worker_state.is_killing_children:  # what the worker kills has not crashed
             return
-        if lanes_of_worker.pool:
-            found = self._jobs_without_lane()
-        elif pids := children(self.worker):
-            found = sql.fetch_all(WITHOUT_CHILD, [workers.current(), list(pids)])
-        else:
-            return
+        found = self._jobs_without_process()
         now = time.monotonic()
         self.missing_since = {
             (job_id, pid): self.missing_since.get((job_id, pid), now) for job_id, pid in found
         }
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
-            recovery.recover_dead_processes(workers.current(), gone, "its process no longer exists")
+            living = lanes.living or children(self.worker)
+            recovery.recover_unrun(workers.current(), gone, living, "its process no longer exists")
 
-    @staticmethod
-    def _jobs_without_lane() -> list[Any]:
-        """Return the jobs that the ledger knows as running here, and the pool does not."""
-        rows, known = sql.fetch_all(WITHOUT_CHILD, [workers.current(), []]), lanes_of_worker.jobs()
-        return [(job_id, lane) for job_id, lane in rows if (str(job_id), lane) not in known]
+    def _jobs_without_process(self) -> list[Any]:
+        """Return the jobs that the ledger knows as running here, and the worker's books do not."""
+        if not (pids := children(self.worker)):
+            return []
+        rows, known = sql.fetch_all(RUNNING, [workers.current()]), lanes_of_worker.jobs()
+        if lanes_of_worker.pool:
+            return [(job_id, lane) for job_id, lane in rows if (str(job_id), lane) not in known]
+        return [(job_id, pid) for job_id, pid in rows if pid not in pids or not child_books.runs(pid, job_id)]
 
     def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
         """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.
@@ -228,7 +230,8 @@ class WorkerMaintenance:
             or self.busy >= self.worker.concurrency
         ):
             return
-        open_queues = [queue for queue in self.queues if queue not in worker_state.paused_queues]
+        closed = worker_state.paused_queues | worker_state.unusable_queues
+        open_queues = [queue for queue in self.queues if queue not in closed]
         stuck = [queue for queue in open_queues if broker.waiting(queue)]
         self.is_suspected = bool(stuck)
         if stuck and suspected:

@@ -10,6 +10,7 @@ from celery import bootsteps, concurrency
 from celery.concurrency.prefork import TaskPool
 
 from offbeat import pools
+from offbeat.container import MOST
 
 # Celery's, by the path of its class.
 LANES = {
@@ -22,6 +23,7 @@ NO_AUTOSCALE = (
     "--autoscale is not supported: Celery ends processes of the pool by its own count, which knows nothing of jobs. "
     "Hint: set --concurrency, and let the platform start more workers"
 )
+SIZE_HINT = "a number of jobs that run at a time; for more, let the platform start more workers"
 PATCHED = (
     "gevent has replaced parts of Python in the worker's main process. "
     "Hint: start it by python manage.py worker --pool gevent"
@@ -34,7 +36,7 @@ class PoolChoice(bootsteps.Step):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         found = path(worker.pool_cls)
-        if problem := _problem(found, worker) or (NO_AUTOSCALE if kwargs.get("autoscale") else ""):
+        if problem := _problem(found, worker) or _size_problem(worker, kwargs.get("autoscale")):
             refuse(problem)
         if found in LANES:
             use_lanes()
@@ -49,6 +51,13 @@ def _problem(found: str, worker: Any) -> str:
     if found in (SOLO, *LANES, *LANES.values()) or is_prefork(worker.pool_cls):
         return ""
     return f"the worker's pool is {found}, which is not supported. Hint: {pools.HINT}; {IN_TESTS}"
+
+
+def _size_problem(worker: Any, autoscale: Any) -> str:
+    if autoscale:
+        return NO_AUTOSCALE
+    count = worker.concurrency or 0
+    return f"--concurrency is {count}, and may be {MOST} at most. Hint: {SIZE_HINT}" if count > MOST else ""
 
 
 def _is_patched() -> bool:

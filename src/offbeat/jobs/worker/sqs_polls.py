@@ -15,7 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
-from offbeat.jobs.brokers.sqs_client import SqsError
+from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
 from offbeat.jobs.message import published_at
 from offbeat.jobs.worker.sqs_receipts import AT_ONCE, Receipts, SqsReceipt
 from offbeat.jobs.worker.state import worker_state
@@ -92,12 +92,14 @@ class Poll(threading.Thread):
         return list(answer.get("Messages", ()))
 
     def _note(self, error: SqsError) -> None:
-        worker_state.note_broker_lost()
+        if isinstance(error, QueueRefusedError):
+            worker_state.note_start()  # that messages wait there, and nothing starts, is no fault of the consumer
+        else:
+            worker_state.note_broker_lost()
         if not self.logged_at or time.monotonic() - self.logged_at > AFRESH:
             self.logged_at = time.monotonic()
-            text = sqs_client.told(error)
             logger.error(
-                "queue %s cannot be read: %s", self.queue, text, extra={"action": "broker_unreachable"}
+                "queue %s cannot be read: %s", self.queue, error, extra={"action": "broker_unreachable"}
             )
 
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_queues
-from offbeat.jobs.brokers.sqs_client import SqsError
+from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -116,20 +116,25 @@ class Receipts:
 def _each(receipts: Iterable[SqsReceipt], operation: str, **values: Any) -> set[SqsReceipt]:
     """Call an operation on messages, ten at a time; return those that it is done for, or will never be.
 
-    What SQS says of one message is final: it was deleted, or its time was over. Where SQS does not answer the rest is left.
+    What SQS says of one message is final: it was deleted, or its time was over. What it says of one queue does not hold up others.
+    Where SQS does not answer the rest is left.
     """
     done: set[SqsReceipt] = set()
-    try:
-        for name, batch in _batches(receipts):
-            entries = [
-                {"Id": str(place), "ReceiptHandle": each.handle, **values} for place, each in enumerate(batch)
-            ]
-            answer = sqs_queues.call(sqs_client.quiet_client(), operation, name, Entries=entries)
-            again = {int(each["Id"]) for each in answer.get("Failed", ()) if not each.get("SenderFault")}
-            done |= {each for place, each in enumerate(batch) if place not in again}
-    except SqsError as error:
-        logger.warning("messages in hand: %s", error, extra={"action": "receipts_failed"})
+    for name, batch in _batches(receipts):
+        try:
+            done |= _call(name, batch, operation, values)
+        except SqsError as error:
+            logger.warning("messages in hand: %s", error, extra={"action": "receipts_failed"})
+            if not isinstance(error, QueueRefusedError):
+                break
     return done
+
+
+def _call(name: str, batch: list[SqsReceipt], operation: str, values: dict[str, Any]) -> set[SqsReceipt]:
+    entries = [{"Id": str(place), "ReceiptHandle": each.handle, **values} for place, each in enumerate(batch)]
+    answer = sqs_queues.call(sqs_client.quiet_client(), operation, name, Entries=entries)
+    again = {int(each["Id"]) for each in answer.get("Failed", ()) if not each.get("SenderFault")}
+    return {each for place, each in enumerate(batch) if place not in again}
 
 
 def _batches(receipts: Iterable[SqsReceipt]) -> Iterator[tuple[str, list[SqsReceipt]]]:

@@ -144,6 +144,12 @@ class SqsTransport(virtual.Transport):
     Channel = SqsChannel
     driver_type = driver_name = "sqs"
     polling_interval = 0.0
+    # Kombu asks the class. So `.delay()` raises its OperationalError while SQS is down, as with other brokers.
+    connection_errors = (  # type: ignore[assignment]  # declared there for one error only
+        *virtual.Transport.connection_errors,
+        *sqs.ERRORS,
+        broker.BrokerAwayError,
+    )
     default_connection_params: ClassVar[dict[str, Any]] = {}
     implements = virtual.Transport.implements.extend(
         asynchronous=True, exchange_type=frozenset({"direct", "topic"})
@@ -151,10 +157,6 @@ class SqsTransport(virtual.Transport):
 
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(client, **options)
-        self.connection_errors: tuple[Any, ...] = (
-            *virtual.Transport.connection_errors,
-            broker.BrokerAwayError,
-        )
         self._pipe: tuple[int, ...] = ()
         self._loop: Any = None
 

@@ -24,6 +24,7 @@ class WorkerState:
     is_killing_children: bool = False
     has_left_ledger: bool = False
     paused_queues: frozenset[str] = frozenset()  # of which no message is taken
+    unusable_queues: frozenset[str] = frozenset()  # that the broker cannot give messages of
 
     def submit(self, act: Callable[[], Any]) -> None:
         """Have the maintenance thread record something, again and again until PostgreSQL takes it."""

@@ -12,6 +12,7 @@ from django.db import connection
 from offbeat.jobs import broker
 from offbeat.ops import conditions
 from offbeat.ops.doctor import (
+    api_tokens,
     broker_server,
     cache_server,
     encryption,
@@ -71,6 +72,7 @@ CHECKS = (
     Check(limits.time_limits),
     Check(limits.visibility),
     Check(limits.slots, (POSTGRES,)),
+    Check(api_tokens.tokens, (POSTGRES,)),
     Check(runtime.what_runs, (POSTGRES,)),
 )
 OF_ANOTHER_BROKER = (
@@ -112,10 +114,14 @@ def outcome(check: Check, away: dict[str, str]) -> list[Finding]:
         connection.close()
         if is_away(error):
             away[server] = first_line(error)
-            down = conditions.postgres_down() if server == POSTGRES else conditions.redis_down()
+            down = conditions.postgres_down() if server == POSTGRES else conditions.broker_down()
             return [red(down.subject, f"{down.text} ({first_line(error)})", down.kind.advice)]
         return [
-            yellow(f"{server}: {name}", f"could not be checked: {first_line(error)}", "is it allowed to?")
+            yellow(
+                f"{server if server == POSTGRES else broker.name()}: {name}",
+                f"could not be checked: {first_line(error)}",
+                "is it allowed to?",
+            )
         ]
     except Exception as error:  # noqa: BLE001  a defect of one check must not hide what the others find
         return [
@@ -138,5 +144,12 @@ def is_away(error: Exception) -> bool:
         each.__name__ for each in type(error).__mro__
     }  # sentinels that know no primary are a ConnectionError, too
     return not names.isdisjoint(
-        {"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "BrokerAwayError"}
+        {
+            "OperationalError",
+            "InterfaceError",
+            "ConnectionError",
+            "TimeoutError",
+            "BrokerAwayError",
+            "SqsError",
+        }
     )

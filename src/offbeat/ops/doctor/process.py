@@ -19,6 +19,7 @@ from django.core.checks import ERROR, WARNING, run_checks
 
 from offbeat.deployment.env_use import read_variables
 from offbeat.env import env
+from offbeat.jobs import broker
 from offbeat.jobs.worker.transport import LedgerTransport
 from offbeat.mailer import mailer_option
 from offbeat.ops.doctor.findings import Finding, Level, graded, green, red, yellow
@@ -65,7 +66,9 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def is_guarded() -> bool:
-    """Tell whether the application's connections are ours, which outlive the loss of their broker."""
+    """Tell whether the application's connections are ours, which outlive the loss of their Redis; others outlive it anyway."""
+    if not broker.has_redis():
+        return True
     transport = current_app.connection_for_read().get_transport_cls()
     return issubclass(transport, LedgerTransport)
 

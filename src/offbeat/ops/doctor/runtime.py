@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def what_runs() -> Iterator[Finding]:
     snapshot = Snapshot.take()
     found = [
-        each for each in conditions.find(snapshot).conditions if each.kind is not conditions.REDIS_DOWN
+        each
+        for each in conditions.find(snapshot).conditions
+        if each.kind not in (conditions.REDIS_DOWN, conditions.BROKER_DOWN)
     ]  # of servers their own checks tell
     for each in add_incidents(found):
         text = f"{each.text}; {each.acknowledged}" if each.acknowledged else each.text

@@ -59,7 +59,7 @@ def families() -> list[Metric]:
         *part("postgres", DatabaseError, partial(of_database, wrong), servers),
         *part(server, broker.errors(), of_broker, servers),
     ]
-    down = {"postgres": conditions.postgres_down(), server: conditions.redis_down()}
+    down = {"postgres": conditions.postgres_down(), server: conditions.broker_down()}
     wrong += [down[each] for each, is_up in servers.items() if not is_up]
     return [server_metrics.up(servers), of_conditions(wrong), *found]
 

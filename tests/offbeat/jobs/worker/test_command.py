@@ -7,15 +7,13 @@ import pytest
 from celery.bin.celery import celery
 from django.core.management import get_commands, load_command_class
 
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.running import CHECKOUT
 from tests.offbeat.support.stack import MANAGE
 
 
 def run(*arguments, **environment):
-    return subprocess.run(
-        [*MANAGE, "worker", *arguments],
-        cwd=CHECKOUT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    return warm_python.run([*MANAGE, "worker", *arguments], cwd=CHECKOUT, env=os.environ | environment)
 
 
 def test_everything_is_given_on(monkeypatch):

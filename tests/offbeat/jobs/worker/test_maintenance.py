@@ -1,15 +1,18 @@
 """What a worker maintains: real tasks, on a worker of Celery that is made and not started."""
 
 import os
+import signal
 import time
+import uuid
 from datetime import UTC, datetime
 
 import pytest
+from billiard.process import current_process
 from celery import current_app
 from celery.result import allow_join_result
 from celery.worker import state
 
-from offbeat.jobs import attempts, broker, workers
+from offbeat.jobs import attempts, broker, cancellation, child_books, recovery, workers
 from offbeat.jobs.models import Job, Worker
 from offbeat.jobs.worker.clock import ClockStep
 from offbeat.jobs.worker.maintenance import WorkerMaintenance, heartbeat_tasks, maintenance_tasks
@@ -210,6 +213,14 @@ def running():
     return job
 
 
+@pytest.fixture
+def books(monkeypatch):
+    """Those of a worker with two children, of which this process is one."""
+    monkeypatch.setattr(child_books, "_memory", None)
+    child_books.open_books(2)
+    monkeypatch.setattr(current_process(), "index", 1, raising=False)
+
+
 def believe_it(maintenance):
     """Let the worker have missed them for as long as it takes."""
     maintenance.missing_since = {each: since - 11 for each, since in maintenance.missing_since.items()}
@@ -264,6 +275,39 @@ def test_the_job_of_a_child_that_lives_runs_on(maintenance, running, row, let_ti
     maintenance.recover_dead_children()
 
     assert row(running).state == "running"
+
+
+def test_the_job_of_a_child_that_has_gone_on_is_due_again(maintenance, running, row, books, monkeypatch):
+    """PostgreSQL has lost its end. The child is at another job, so its session stays, and the attempt is not counted."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(os.getpid()))
+    with child_books.note_job(running.pk):
+        maintenance.recover_dead_children()
+    at_work = dict(maintenance.missing_since)
+
+    with child_books.note_job(uuid.uuid4()):
+        maintenance.recover_dead_children()
+        believe_it(maintenance)
+        maintenance.recover_dead_children()
+
+    found = row(running)
+    assert at_work == {}
+    assert (found.state, found.crashes, found.reason) == ("pending", 0, recovery.END_LOST)
+
+
+def test_a_cancel_of_it_ends_no_other_job(maintenance, running, books, monkeypatch):
+    """The row names a child that is at another job by now."""
+    sent = []
+    monkeypatch.setattr(os, "kill", lambda *signal: sent.append(signal))
+    cancellation.cancel(running.pk, "not wanted")
+
+    with child_books.note_job(uuid.uuid4()):
+        maintenance.cancellations.end_attempts()
+    others = list(sent)
+    with child_books.note_job(running.pk):
+        maintenance.cancellations.end_attempts()
+
+    assert others == []
+    assert sent == [(os.getpid(), signal.SIGUSR1)]
 
 
 def test_a_pool_without_processes_has_no_dead_ones(maintenance, running, row, let_time_pass, monkeypatch):

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from offbeat.dev.demo_user import NAME, PASSWORD, make_demo_user
+from offbeat.dev.demo_account import NAME, PASSWORD
+from offbeat.dev.demo_user import make_demo_user
 
 
 class Command(BaseCommand):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import Any
 
@@ -10,7 +9,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from offbeat.dev.ports import LOOPBACK
-from offbeat.dev.stop_signals import Stopped, raise_when_asked_to_stop
 from offbeat.mailer import mailer_option
 
 
@@ -25,17 +23,14 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, **_: Any) -> None:
         try:
-            from offbeat.dev.mail_sink import serve  # noqa: PLC0415  its library is not in the image
+            from offbeat.dev.mail_sink import run  # noqa: PLC0415  its library is not in the image
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"{error.name} is not installed. Hint: it is in requirements-dev.txt.",
                 returncode=os.EX_UNAVAILABLE,
             ) from None
-        raise_when_asked_to_stop()
         port = mailer_option("port")
         try:
-            asyncio.run(serve(host, port, settings.MAIL_SINK_DIR, self.stdout.write))
+            run(host, port, settings.MAIL_SINK_DIR, self.stdout.write)
         except OSError as error:
             raise CommandError(f"EMAIL_PORT={port}: {error}", returncode=os.EX_UNAVAILABLE) from None
-        except Stopped:
-            return

@@ -1,0 +1,102 @@
+"""The processes of a worker's lanes: one that takes new calls, those that are being replaced, and those of one lane."""
+
+from __future__ import annotations
+
+import select
+import socket
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from billiard.exceptions import WorkerLostError
+
+from offbeat.jobs import lanes
+from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.worker.lane_channel import Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from offbeat.jobs.worker.lane_process import LaneProcess
+
+ALONE = 2  # processes of one lane at a time
+LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
+
+
+class LaneProcesses:
+    """Starts, finds and forgets them, and hears what they say."""
+
+    def __init__(
+        self, start: Callable[[Sequence[int], list[LaneProcess]], LaneProcess], lanes_each: int
+    ) -> None:
+        self._start, self.lanes_each = start, lanes_each
+        self.numbers = count(lanes.FIRST)
+        self.all: list[LaneProcess] = []
+
+    def start_first(self) -> None:
+        """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
+        process = self._add(self.lanes_each)
+        with suppress(EOFError):
+            if isinstance(process.channel.receive_one(), Ready):
+                return
+        raise WorkerLostError("the process of the pool's threads or greenlets ended when it started")
+
+    def _add(self, size: int, *, is_alone: bool = False) -> LaneProcess:
+        numbers = [next(self.numbers) for _ in range(size)]
+        process = self._start(numbers, self.all)
+        process.is_alone = is_alone
+        self.all.append(process)
+        lanes.living.update(numbers)
+        return process
+
+    def shared(self) -> LaneProcess:
+        """Return the process that takes new calls."""
+        for each in self.all:
+            if not (each.is_retiring or each.is_alone):
+                return each
+        return self._add(self.lanes_each)
+
+    def alone(self) -> LaneProcess | None:
+        """Return a process of one lane that is free, None while all of them are at work."""
+        some = [each for each in self.all if each.is_alone and not each.is_retiring]
+        free = next((each for each in some if each.free), None)
+        return free or (None if len(some) >= ALONE else self._add(1, is_alone=True))
+
+    def bury(self) -> Iterator[tuple[LaneProcess, str]]:
+        """Forget those that have died, and say how."""
+        for process in list(self.all):
+            if how := process.is_dead():
+                self.all.remove(process)
+                process.channel.close()
+                lanes.living.difference_update(process.numbers)
+                yield process, how
+
+    def receive(self, seconds: float) -> Iterator[tuple[LaneProcess, list[Any]]]:
+        """Wait for what they say, and send them what they did not take before."""
+        by_file = {each.channel.fileno(): each for each in list(self.all) if not each.is_deaf}
+        full = [file for file, each in by_file.items() if each.channel.has_unsent()]
+        ready, writable, _ = select.select(list(by_file), full, [], seconds)
+        for file in writable:
+            with suppress(OSError):
+                by_file[file].channel.flush()
+        for process in map(by_file.__getitem__, ready):
+            try:
+                yield process, process.channel.receive()
+            except EOFError:
+                process.is_deaf = True
+                process.kill()
+
+    def pids(self) -> set[int]:
+        return {each.pid for each in self.all}
+
+    def stop(self) -> None:
+        """End them: nothing runs in them any more."""
+        for each in self.all:
+            each.channel.end.shutdown(socket.SHUT_RDWR)  # the end of file that ends its loop
+        wait_for_death(self.pids(), LAST_WORDS)
+        self.kill()
+
+    def kill(self) -> None:
+        for each in self.all:
+            each.kill()
+        wait_for_death(self.pids())
