@@ -107,7 +107,6 @@ def test_postgres_restarts_under_a_running_job(faults, task):
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
-@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("PostgreSQL is down for longer than a heartbeat may be late")
 def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
     """While PostgreSQL is down nobody can beat: when it is back, no worker takes another one, or itself, for dead."""
@@ -153,7 +152,6 @@ REFUSE = """
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
-@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
 def test_the_end_is_refused(faults):
     """By a full disk, say: the child exits, and the job runs again; the attempt is counted, and the worker goes on."""
