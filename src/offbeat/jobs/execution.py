@@ -207,11 +207,11 @@ def _fail(task: DurableTask, attempt: Attempt, error: BaseException) -> NoReturn
     """
     reason, wait = line(error), conflicts.pause_seconds(attempt.excused)
     interrupted = soft_limit.interruption(error)
-    is_excused = soft_limit.has_waited(interrupted) if interrupted else conflicts.is_excusable(error)
-    is_excused = is_excused and attempt.excused < conf().max_excused
-    if interrupted and is_excused:
-        reason += ", while it waited for a lock"
-    if is_excused:
+    excuse = soft_limit.excuse(interrupted) if interrupted else ""
+    if (
+        excuse or (not interrupted and conflicts.is_excusable(error))
+    ) and attempt.excused < conf().max_excused:
+        reason += f", {excuse}" if excuse else ""
         record(lambda: _excuse(attempt, reason, wait, error))
     else:
         _bury(task, attempt, error)

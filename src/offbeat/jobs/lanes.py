@@ -54,12 +54,9 @@ class Lane:
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 
     def open(self) -> None:
-        """Let interruptions in. One that came before, because the job began so slowly, is raised here: else none would come."""
+        """Let interruptions in. One that came before is still due: no second one comes."""
         self.has_waited = False
         self.is_open = True
-        if self.take_due():
-            self.is_open = False
-            raise SoftTimeLimitExceeded
 
     def take_due(self) -> bool:
         """Tell whether an interruption is to be raised: to one of those who ask."""

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-LOCK_WAIT = "its statement was waiting for a lock"
+# Notes of an interruption that is nobody's fault: the task has had no time of its own.
+LOCK_WAIT = "while it waited for a lock"
+UNBEGUN = "before its task began"
 SIGNAL = signal.SIGUSR1  # by which the pool tells a child; its handler raises SoftTimeLimitExceeded
 
 _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
+_is_due = False  # it came before the task, and comes only once
 
 
 def keep_below(hard: float | None, soft: float | None) -> float | None:
@@ -34,8 +37,8 @@ def keep_below(hard: float | None, soft: float | None) -> float | None:
 
 @contextlib.contextmanager
 def hold_back() -> Iterator[None]:
-    """Ignore the soft time limit inside the block; the hard one still holds."""
-    global _handler  # noqa: PLW0603  a process runs one job at a time
+    """Hold the soft time limit back inside the block, until `let_through`; the hard one still holds."""
+    global _handler, _is_due  # noqa: PLW0603  a process runs one job at a time
     if lane := lanes.here():
         lane.close()
         yield
@@ -43,18 +46,28 @@ def hold_back() -> Iterator[None]:
     if not _is_ours():
         yield
         return
-    _handler = signal.signal(SIGNAL, signal.SIG_IGN)
+    _handler = signal.signal(SIGNAL, _note)
+    _is_due = False
     try:
         yield
     finally:
         signal.signal(SIGNAL, _handler)
 
 
+def _note(number: int, frame: Any) -> None:
+    global _is_due  # noqa: PLW0603  as above
+    _is_due = True
+
+
 @contextlib.contextmanager
-def let_through() -> Iterator[None]:
-    """Let the soft time limit interrupt this part of a block in which it is held back."""
+def let_through(*, is_task: bool = True) -> Iterator[None]:
+    """Let the soft time limit interrupt this part of a block in which it is held back.
+
+    One that has passed is raised at once, if this is the task: around its hooks it waits for that, as only a task's errors have
+    all their consequences.
+    """
     if lane := lanes.here():
-        with _let_into(lane):
+        with _let_into(lane, is_task):
             yield
         return
     if not _is_ours():
@@ -62,14 +75,19 @@ def let_through() -> Iterator[None]:
         return
     signal.signal(SIGNAL, _interrupt)
     try:
+        if is_task and _is_due:
+            raise _unbegun()
         yield
     finally:
-        signal.signal(SIGNAL, signal.SIG_IGN)
+        signal.signal(SIGNAL, _note)
 
 
 @contextlib.contextmanager
-def _let_into(lane: lanes.Lane) -> Iterator[None]:
+def _let_into(lane: lanes.Lane, is_task: bool) -> Iterator[None]:
     lane.open()
+    if is_task and lane.take_due():
+        lane.close()
+        raise _unbegun()
     try:
         yield
     except SoftTimeLimitExceeded as error:
@@ -80,12 +98,18 @@ def _let_into(lane: lanes.Lane) -> Iterator[None]:
         lane.close()
 
 
+def _unbegun() -> SoftTimeLimitExceeded:
+    error = SoftTimeLimitExceeded()
+    error.add_note(UNBEGUN)
+    return error
+
+
 def hold_back_rest() -> None:
-    """Ignore the soft time limit from here on, in a block of `let_through`, except in others of them."""
+    """Hold the soft time limit back from here on, in a block of `let_through`, except in others of them."""
     if lane := lanes.here():
         lane.close()
     elif _is_ours():
-        signal.signal(SIGNAL, signal.SIG_IGN)
+        signal.signal(SIGNAL, _note)
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -121,9 +145,10 @@ def interruption(error: BaseException | None) -> SoftTimeLimitExceeded | None:
     return None
 
 
-def has_waited(interrupted: SoftTimeLimitExceeded) -> bool:
-    """Tell whether the statement that the soft limit interrupted was waiting for a lock."""
-    return LOCK_WAIT in getattr(interrupted, "__notes__", ())
+def excuse(interrupted: SoftTimeLimitExceeded) -> str:
+    """Return when it came, if that is nobody's fault; else ""."""
+    notes = getattr(interrupted, "__notes__", ())
+    return next((each for each in notes if each in (LOCK_WAIT, UNBEGUN)), "")
 
 
 def _is_ours() -> bool:

@@ -94,7 +94,7 @@ def _known(attempt: Attempt) -> dict[str, Any]:
 
 def _trace(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
-        with soft_limit.let_through():
+        with soft_limit.let_through(is_task=False):
             traced = run()
     except BaseException as error:  # noqa: BLE001  of a hook that Celery lets through, or one that would end this process
         if not attempt.is_executed:

@@ -203,7 +203,10 @@ EXCEPTIONS = {
     "Reject": (WORKS, "a dead letter; with `requeue=True` another attempt, as `self.retry()` asks for"),
     "Retry": (WORKS, "as `self.retry()`"),
     "MaxRetriesExceededError": (WORKS, "a dead letter"),
-    "SoftTimeLimitExceeded": (WORKS, "a dead letter, unless the task handles it or waited for a lock"),
+    "SoftTimeLimitExceeded": (
+        WORKS,
+        "a dead letter, unless the task handles it, waited for a lock or had not begun",
+    ),
     "TimeLimitExceeded": (IGNORED, "its process no longer exists: see `time_limit`"),
     "WorkerLostError": (WORKS, "what `on_failure` is given after the last kill"),
     "Terminated": (IGNORED, "its process no longer exists: the job is cancelled"),

@@ -178,21 +178,40 @@ def test_a_soft_time_limit_interrupts_the_task(soft_limits, row):
     assert row(job).reason.startswith("SoftTimeLimitExceeded")
 
 
-@pytest.mark.parametrize("when", ["job_started", "job_succeeded"])
-def test_a_soft_time_limit_interrupts_nothing_else(soft_limits, row, when):
-    """Before and after the task it would leave a job that says it runs."""
+@pytest.fixture
+def pass_it(soft_limits):
+    """A receiver of a signal, in which the soft limit passes."""
     passed = []
 
-    def pass_it(**_):
+    def receiver(**_):
         os.kill(os.getpid(), signal.SIGUSR1)
-        passed.append(when)
+        passed.append(True)
 
-    getattr(signals, when).connect(pass_it)
+    yield receiver
+    assert passed
+
+
+def test_a_soft_time_limit_interrupts_nothing_else(pass_it, row):
+    """After the task it would leave a job that says it runs."""
+    signals.job_succeeded.connect(pass_it)
+    job, another = samples.record.enqueue("a"), samples.record.enqueue("b")
+    run_jobs()
+
+    assert {row(each).state for each in (job, another)} == {"succeeded"}
+
+
+def test_a_soft_time_limit_before_the_task_ends_it_there(pass_it, row):
+    """It comes only once. The task has had no time of its own: the attempt is excused, and the job runs again."""
+    signals.job_started.connect(pass_it)
     job = samples.record.enqueue("a")
     run_jobs()
-    getattr(signals, when).disconnect(pass_it)
+    signals.job_started.disconnect(pass_it)
+    first = row(job)
+    run_jobs(ahead=timedelta(hours=1))
 
-    assert (passed, row(job).state) == ([when], "succeeded")
+    assert (first.state, first.crashes, first.excused) == ("pending", 0, 1)
+    assert first.reason.endswith(", before its task began")
+    assert (row(job).state, row(job).attempt) == ("succeeded", 2)
 
 
 def test_a_database_error_is_nobodys_decision(row):
