@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from django.db import OperationalError, connection
 
@@ -176,6 +178,22 @@ def test_time_limits_outlive_a_reconnect(faults):
     assert "Terminating" not in worker.output
     assert worker.is_running
     assert (faults.happened("hard"), faults.happened("soft")) == (0, 0)
+
+
+def test_a_soft_limit_that_passes_between_two_jobs(faults):
+    """It is sent to a child whose job has ended in that moment: the child goes on, and no later task is interrupted."""
+    worker = faults.quick_worker(WORKER_CONCURRENCY="1")
+    faults.wait_for_state(tasks.nothing.enqueue(), "succeeded")
+    (child,) = worker.children()
+
+    for label in ("plain", "job"):
+        child.send_signal(signal.SIGUSR1)
+        (tasks.work.delay if label == "plain" else tasks.work.enqueue)(label)
+        wait_until(lambda label=label: faults.happened(label))
+    faults.wait_for_all()
+
+    assert set(Job.objects.values_list("state", "crashes")) == {("succeeded", 0)}
+    assert (worker.children(), faults.repeated()) == ([child], [])
 
 
 def prepare_rows(count):
