@@ -134,6 +134,28 @@ def test_a_transaction_that_is_left_open(faults):
     wait_until(lambda: not idle_transactions())  # a worker's maintenance has short ones
 
 
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.fault(
+    "a task closes its connection inside a transaction, or goes on there after its soft time limit"
+)
+def test_a_connection_that_is_closed_inside(faults):
+    """It looks like a lost one, and comes again in each attempt: a dead letter after the first."""
+    faults.quick_worker("--concurrency", "3")
+    jobs = [
+        tasks.close_its_connection_atomically.enqueue("closed"),
+        tasks.swallow_in_a_savepoint.enqueue("swallowed"),
+    ]
+    outside = tasks.close_its_connection.enqueue("outside")
+
+    dead = [faults.wait_for_state(job, "dead") for job in jobs]
+
+    assert {job.reason.partition(":")[0] for job in dead} == {"ClosedTransactionError"}
+    assert {job.attempt for job in dead} == {1}
+    assert faults.wait_for_state(outside, "succeeded").attempt == 1
+    assert not Effect.objects.exclude(label="outside").exists()
+
+
 def idle_transactions():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")

@@ -74,7 +74,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
-@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_only_the_main_process_is_killed(faults):
     """What it has started ends with it: else it would go on beside another worker that does the same again."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
 import signal
-import sys
 from typing import Any
 
-from billiard.process import current_process
 from celery import bootsteps, signals
 from django.conf import settings
 
@@ -33,8 +30,6 @@ from offbeat.jobs.worker.maintenance_thread import MaintenanceThread, PeriodicTh
 from offbeat.jobs.worker.periodic_tasks import registered
 
 logger = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class MaintenanceStep(bootsteps.StartStopStep):
@@ -77,19 +72,6 @@ def ignore_sigterm(**_: Any) -> None:
 @signals.worker_process_init.connect
 def hold_soft_limits_back(**_: Any) -> None:
     soft_limit.hold_back_between_jobs()
-
-
-@signals.worker_process_init.connect
-def end_with_parent(**_: Any) -> None:
-    """Let the kernel end a child of prefork with the main process: going on, it would do what another worker does again.
-
-    Lanes see the end of their channel. Elsewhere than on Linux a child ends after its task.
-    """
-    process = current_process()
-    if sys.platform == "linux" and hasattr(process, "index"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != process._parent_pid:  # noqa: SLF001  it died before the line above
-            os._exit(os.EX_OK)
 
 
 @signals.celeryd_after_setup.connect
