@@ -8,6 +8,7 @@ import itertools
 import pytest
 from kombu.exceptions import OperationalError
 
+from offbeat.jobs import broker
 from offbeat.jobs.brokers import sqs_client, sqs_queues
 from offbeat.jobs.models import Job, Worker
 from tests.offbeat.faults.effects import tasks
