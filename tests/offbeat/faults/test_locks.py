@@ -232,6 +232,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     assert faults.happened("frozen") == 1
 
 
+@pytest.mark.long
 @pytest.mark.brokers(weekly=("sqs",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
