@@ -41,6 +41,7 @@ def test_a_killed_child(faults):
     assert faults.happened("child") == 1
 
 
+@pytest.mark.long
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("the whole worker is killed, and another one runs")
@@ -224,6 +225,7 @@ def is_transaction_open():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.long
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_frozen_worker_with_an_atomic_job(faults):

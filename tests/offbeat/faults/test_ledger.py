@@ -39,6 +39,7 @@ tasks.work.enqueue("survivor")
 """
 
 
+@pytest.mark.long
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a crash between commit and publish", "a crash after the publish")

@@ -233,6 +233,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.long
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""
