@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ class NamedList:
             place.refuse(f"should be a list of mappings, each with a name, got {found(value)}")
             return INVALID
         names = [self._name(each, index) for index, each in enumerate(value)]
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in sorted(name for name, times in Counter(names).items() if times > 1):
             place.at(name).refuse("should have a unique name, but the name appears twice")
         return whole(
             [self.record.read(each, place.at(name)) for each, name in zip(value, names, strict=True)]
