@@ -129,6 +129,7 @@ def manage(fork, *arguments, database):
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FORKS)
 def test_a_fork_takes_seven_commits(make_fork, database, kind):
     """No file of the example comes back, one adjacent line conflicts, and with both its lines the fork is well and migrates."""
