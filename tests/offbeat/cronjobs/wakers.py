@@ -97,13 +97,13 @@ def crash(step, moment):
 
 
 def ticking(names):
-    """Give a function that ticks over cronjobs with these names, three a transaction."""
+    """Give a function that ticks over cronjobs with these names, two a transaction."""
     from offbeat.cronjobs import entries, tick_wakeup  # noqa: PLC0415
     from offbeat.deployment import spec  # noqa: PLC0415
 
     cronjobs = [spec.CronJobSpec(name=name, schedule="* * * * *", command=name) for name in names]
     entries.in_file, entries.load_entry = lambda: cronjobs, lambda cronjob: entry(cronjob.name)
-    tick_wakeup.BATCH = 3
+    tick_wakeup.BATCH = 2
     return tick_wakeup.tick
 
 
