@@ -223,6 +223,7 @@ def prepare_rows(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
+@pytest.mark.long
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")

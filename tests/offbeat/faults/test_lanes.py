@@ -7,7 +7,7 @@ import signal
 import pytest
 from django.db import connection
 
-from offbeat.jobs import broker, ledger
+from offbeat.jobs import broker, ledger, recovery
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
@@ -111,7 +111,7 @@ def test_a_job_that_nobody_runs(faults):
         state="running", worker=running.worker, pid=running.pid, attempt=1, started_at=running.started_at
     )
 
-    assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == "its process no longer exists"
+    assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == recovery.END_LOST
 
 
 @pytest.mark.fault("a message is delivered twice, even at the same moment")

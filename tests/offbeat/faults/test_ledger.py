@@ -39,6 +39,7 @@ tasks.work.enqueue("survivor")
 """
 
 
+@pytest.mark.long
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a crash between commit and publish", "a crash after the publish")
@@ -86,7 +87,7 @@ def test_postgres_restarts_under_load(faults):
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL restarts")
 @pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
