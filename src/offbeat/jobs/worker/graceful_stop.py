@@ -39,8 +39,8 @@ LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Cele
 class GracefulStop(bootsteps.StartStopStep):
     """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, exit.
 
-    A second SIGINT, and SIGQUIT, hand back at once. The event loop goes on turning meanwhile: results are read, messages acknowledged,
-    leases renewed.
+    A second SIGINT, and SIGQUIT, hand back at once. The event loop goes on turning meanwhile: results are read, messages
+    acknowledged, leases renewed.
     """
 
     requires = ("celery.worker.components:Pool",)
