@@ -71,7 +71,7 @@ class GracefulStop(bootsteps.StartStopStep):
             len(state.reserved_requests),
             extra={"action": "worker_stopping"},
         )
-        while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
+        while is_at_work() and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
         if state.reserved_requests:  # killed before their jobs are handed back: never two at once
             kill_children(self.worker)
@@ -99,6 +99,11 @@ class GracefulStop(bootsteps.StartStopStep):
 
         hub.call_soon(cancel)
         cancelled.wait(LAST_MESSAGE)
+
+
+def is_at_work() -> bool:
+    """Tell whether tasks run, or a request for messages is open: what SQS gives to it afterwards would be hidden from others."""
+    return bool(state.reserved_requests or worker_state.open_requests)
 
 
 def kill_children(worker: Any) -> None:
