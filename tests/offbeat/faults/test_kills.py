@@ -43,7 +43,7 @@ def test_a_killed_child(faults):
 
 
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
     """A job of a worker that was killed with all its processes runs again on another when its heartbeat is late: one effect."""
@@ -73,7 +73,7 @@ def taken_and_not_begun(faults, worker, label):
     return job
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_worker_killed_with_a_job_in_hand(faults):
@@ -107,7 +107,7 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_with_time_to_finish(faults, everybody):
