@@ -70,7 +70,7 @@ def test_a_restored_backup(faults):
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 50
 
 
-@pytest.mark.pools(weekly=("threads", "gevent"))
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a message is delivered twice, even at the same moment")
 def test_a_message_delivered_twice(faults):
     """Two copies of one message, taken by two slots at once, make one execution."""
@@ -196,6 +196,7 @@ def test_a_full_redis(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.long
 @pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("Redis is down, or accepts connections and never answers")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
