@@ -99,9 +99,10 @@ class EnqueueCommand(SysexitsCommand):
 
     def parse_own(self, word: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Return the options of a command line in platform.yaml, as a wake-up would have them. Raises CommandError."""
-        if not arguments and type(self).add_arguments is EnqueueCommand.add_arguments:
+        adds = type(self).add_arguments
+        if not arguments and adds is EnqueueCommand.add_arguments:
             return {}  # nothing to parse
-        parser = make_parser(type(self), word)  # type: ignore[arg-type]
+        parser = make_parser(type(self), word, adds)  # type: ignore[arg-type]
         return vars(parser.parse_args(list(arguments)))
 
     @staticmethod
@@ -131,8 +132,11 @@ class EnqueueCommand(SysexitsCommand):
 
 
 @lru_cache
-def make_parser(command: type[EnqueueCommand], word: str) -> CommandParser:
-    """Return the parser of a command: made once, for it is the dear part where hundreds of cronjobs have it."""
+def make_parser(command: type[EnqueueCommand], word: str, _adds: object) -> CommandParser:
+    """Return the parser of a command: made once, for it is the dear part where hundreds of cronjobs have it.
+
+    Once for each `add_arguments`, which may be replaced.
+    """
     return command().create_parser("manage.py", word)
 
 

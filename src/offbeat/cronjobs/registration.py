@@ -54,6 +54,12 @@ def has_changed(entry: Entry, row: CronJob) -> bool:
     return (row.cron, row.timezone) != (entry.schedule.cron, entry.schedule.timezone)
 
 
+def is_up_to_date(entry: Entry, row: CronJob | None) -> bool:
+    return row is not None and all(
+        getattr(row, field) == value for field, value in description(entry).items()
+    )
+
+
 def create_row(entry: Entry, trigger: str, now: datetime) -> CronJob:
     with naming_holder(entry.name):
         insert_rows([entry], trigger, now)

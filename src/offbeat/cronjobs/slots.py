@@ -64,7 +64,7 @@ class ClaimResult:
     unpublished: int = 0
 
 
-class Claim(NamedTuple):
+class SlotClaim(NamedTuple):
     """A cronjob that a transaction is at, and what it is about to write."""
 
     row: CronJob
@@ -117,7 +117,7 @@ def claim_free_slots(
         rows = lock_free([entry.name for entry, _ in wanted])
         clock = now or database_now()
         rows |= create_rows([entry for entry, _ in wanted if entry.name not in rows], trigger, clock)
-        claims, end = list[Claim](), time.monotonic() + LONGEST
+        claims, end = list[SlotClaim](), time.monotonic() + LONGEST
         for entry, decide in wanted:
             if entry.name in rows and not (claims and time.monotonic() > end):
                 claims.append(make_claim(entry, trigger, rows[entry.name], clock, decide))
@@ -127,17 +127,17 @@ def claim_free_slots(
     return results
 
 
-def make_claim(entry: Entry, trigger: str, row: CronJob, clock: datetime, decide: Decide) -> Claim:
+def make_claim(entry: Entry, trigger: str, row: CronJob, clock: datetime, decide: Decide) -> SlotClaim:
     # What a person asks for may come from a web process of the version before: it must not bring back its schedule.
     if trigger not in Slot.BY_HAND:
         refresh_row(entry, row, trigger, clock)
     result = ClaimResult(entry.name, trigger, clock, entry.schedule.next(clock))
     decisions = decide(row, result)
     wanted = (each.slot for each in decisions if each.outcome == ENQUEUED)
-    return Claim(row, result, decisions, {slot: make_call(entry, result, slot) for slot in wanted})
+    return SlotClaim(row, result, decisions, {slot: make_call(entry, result, slot) for slot in wanted})
 
 
-def write_claims(claims: Sequence[Claim]) -> None:
+def write_claims(claims: Sequence[SlotClaim]) -> None:
     """Write the decisions down, enqueue the jobs of those slots that nobody else has decided, and save the cursors."""
     if not claims:
         return
@@ -194,7 +194,7 @@ def insert_slots(
     return {(name, slot): row for name, slot, row in rows}
 
 
-def enqueue_jobs(claims: Sequence[Claim], ours: Mapping[tuple[str, datetime], int]) -> None:
+def enqueue_jobs(claims: Sequence[SlotClaim], ours: Mapping[tuple[str, datetime], int]) -> None:
     """Enqueue the jobs of slots that are ours, and note them in the slots' rows."""
     places = [(each, slot) for each in claims for slot in each.calls if (each.row.name, slot) in ours]
     jobs = producer.enqueue_all([claim.calls[slot] for claim, slot in places])

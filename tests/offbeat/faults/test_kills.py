@@ -187,6 +187,26 @@ def test_a_stop_without_time_to_finish(faults, everybody):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("threads", "gevent"))
+@pytest.mark.fault("SIGQUIT to the worker, or SIGINT twice")
+@pytest.mark.parametrize("numbers", [[signal.SIGQUIT], [signal.SIGINT] * 2], ids=["quit", "interrupt twice"])
+def test_a_stop_in_a_hurry(faults, numbers):
+    """Who is in a hurry waits for no job: it is returned to the queue at once, and the attempt does not count."""
+    worker = faults.worker(OFFBEAT_JOBS_DRAIN="600")
+    job = tasks.work.enqueue("long", gate=faults.gate)
+    faults.wait_for_start("long")
+
+    for number in numbers:
+        worker.signal(number)
+        wait_until(lambda: "worker_stopping" in worker.output or not worker.is_running)
+
+    assert worker.wait(10) == 0
+    found = Job.objects.get(pk=job.pk)
+    assert (found.state in {"pending", "published"}, found.crashes) == (True, 0)
+    assert found.history[0]["outcome"] == "handed back"
+
+
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_stop_while_jobs_wait(faults):
     """A stopping worker takes no further job: what waits is neither lost nor run twice."""
