@@ -5,7 +5,19 @@ import runpy
 import sys
 from pathlib import Path
 
-NAMES = ("jobs", "api", "pools", "hosts", "cron", "ops", "connections", "web", "loop", "conformance")
+NAMES = (
+    "jobs",
+    "distance",
+    "api",
+    "pools",
+    "hosts",
+    "cron",
+    "ops",
+    "connections",
+    "web",
+    "loop",
+    "conformance",
+)
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 if sys.argv[1:2] == [] or sys.argv[1] not in NAMES:

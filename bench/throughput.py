@@ -23,7 +23,7 @@ def measure(postgres):
         for name, run in (
             ("plain", plain),
             ("durable", durable),
-            ("procrastinate", lambda: procrastinate(postgres)),
+            ("procrastinate", lambda: procrastinate(postgres.url)),
         ):
             rates[name].append(run())
             say(f"  throughput, round {number + 1}: {name} {rates[name][-1]:.0f}/s")
@@ -52,11 +52,11 @@ def in_redis():
     return broker.waiting("default") + broker.client().hlen(broker.key("unacked"))
 
 
-def procrastinate(postgres):
-    environment = {"PROCRASTINATE_DSN": postgres.url, "PYTHONPATH": f"{PEERS}:{CHECKOUT}"}
-    peer("defer", environment)
+def procrastinate(url, count=COUNT):
+    environment = {"PROCRASTINATE_DSN": url, "PYTHONPATH": f"{PEERS}:{CHECKOUT}"}
+    peer("procrastinate_app", environment, count)
     app = f"{sys.executable} -m procrastinate --app bench.procrastinate_app.app worker --concurrency 2"
-    return rate_of_draining(in_procrastinate, app, COUNT, **environment)
+    return rate_of_draining(in_procrastinate, app, count, **environment)
 
 
 def in_procrastinate():
@@ -67,11 +67,12 @@ def in_procrastinate():
         return cursor.fetchone()[0]
 
 
-def peer(what, environment):
+def peer(module, environment, count):
+    """Have a peer fill its queue."""
     import os
 
     subprocess.run(
-        [sys.executable, "-m", "bench.procrastinate_app", what, str(COUNT)],
+        [sys.executable, "-m", f"bench.{module}", "defer", str(count)],
         env=os.environ | environment, cwd=CHECKOUT, check=True,
     )  # fmt: skip
 

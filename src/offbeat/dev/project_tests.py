@@ -45,7 +45,7 @@ class Session:
     is_beside: bool = False  # runs beside those that follow, and is shown after them
 
 
-class Done(NamedTuple):
+class FinishedSession(NamedTuple):
     """How a session went; `output` is what it has printed and nobody has seen."""
 
     name: str
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
     alone, together = split(chosen)
-    beside = Beside([each for each in together if each.is_beside])
+    beside = SessionsBeside([each for each in together if each.is_beside])
     try:
         done = [run(session) for session in alone]
         beside.start()
@@ -88,16 +88,18 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
     paths = [each for each in arguments if is_path(each)]
     options = [each for each in arguments if each != "--core" and each not in paths]
     if paths:
-        core = [each for each in paths if is_of_the_core(each)]
-        project = [each for each in paths if each not in core]
-        return [
-            Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
-        ]
+        return sessions_of(paths, options)
     core = core_sessions(options) if not IS_FORK or "--core" in arguments else []
     project = [] if "--core" in arguments else [project_session(options)]
     if any(each.is_beside for each in core):
         project = [replace(each, is_beside=True) for each in project]
     return [*core, *project]
+
+
+def sessions_of(paths: Sequence[str], options: Sequence[str]) -> list[Session]:
+    core = [each for each in paths if is_of_the_core(each)]
+    project = [each for each in paths if each not in core]
+    return [Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some]
 
 
 def core_sessions(options: Sequence[str]) -> list[Session]:
@@ -130,44 +132,44 @@ def is_of_the_core(path: str) -> bool:
     return place.is_relative_to(CORE) and not place.is_relative_to(OF_THE_PROJECT)
 
 
-def run(session: Session) -> Done:
+def run(session: Session) -> FinishedSession:
     started = time.monotonic()
     code = call(command_of(session), os.environ)
-    return Done(session.name, code, time.monotonic() - started)
+    return FinishedSession(session.name, code, time.monotonic() - started)
 
 
 def command_of(session: Session) -> list[str]:
     return [sys.executable, "-m", session.module, *session.arguments]
 
 
-class Beside(threading.Thread):
+class SessionsBeside(threading.Thread):
     """Runs sessions one after the other, while the main thread runs others: all wait more than they compute."""
 
     def __init__(self, chosen: Sequence[Session]) -> None:
         super().__init__(daemon=True)  # who is asked to stop does not wait for it: its session ends with us
         self.chosen = chosen
-        self.done: list[Done] = []
+        self.done: list[FinishedSession] = []
 
     def run(self) -> None:
         for session in self.chosen:
             self.done.append(run_quietly(session))
 
-    def wait(self) -> list[Done]:
+    def wait(self) -> list[FinishedSession]:
         """Wait for all, show what they have printed, and give how they went."""
         self.join()
-        not_run = [Done(each.name, os.EX_OSERR, 0) for each in self.chosen[len(self.done) :]]
+        not_run = [FinishedSession(each.name, os.EX_OSERR, 0) for each in self.chosen[len(self.done) :]]
         for each in self.done:
             sys.stdout.write(each.output.decode(errors="replace"))
         return [*self.done, *not_run]
 
 
-def run_quietly(session: Session) -> Done:
+def run_quietly(session: Session) -> FinishedSession:
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = start_child(command_of(session), stdout=output, stderr=subprocess.STDOUT)
         code = shell_code(process.wait())
         output.seek(0)
-        return Done(session.name, code, time.monotonic() - started, output.read())
+        return FinishedSession(session.name, code, time.monotonic() - started, output.read())
 
 
 def told(code: int) -> str:

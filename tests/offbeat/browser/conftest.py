@@ -14,9 +14,8 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
 @pytest.fixture
-def alice(stack, monkeypatch):
-    """Who is on call. Playwright keeps a loop in this thread, which Django must not take for its own."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+def alice(stack):
+    """Who is on call."""
     return make_operator("alice", password=PASSWORD)
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from offbeat.dev import project_tests
-from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, Done, Session, main, sessions
+from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, FinishedSession, Session, main, sessions
 
 PROJECT = [str(TESTS)]
 
@@ -68,7 +68,7 @@ def pretend(monkeypatch):
 
     def pretend(code_of):
         def run(session):
-            return Done(session.name, code_of(session.name), 0)
+            return FinishedSession(session.name, code_of(session.name), 0)
 
         monkeypatch.setattr(project_tests, "run", run)
         monkeypatch.setattr(project_tests, "run_quietly", run)

@@ -197,6 +197,7 @@ def test_a_full_redis(faults):
 
 @pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.long
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("Redis is down, or accepts connections and never answers")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_under_load(faults, silent):

@@ -126,7 +126,6 @@ def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
 def test_the_answer_to_a_beginning_is_lost(faults):
     """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
     proxy = Proxy(faults.stack.environment["DATABASE_URL"])
@@ -152,7 +151,6 @@ REFUSE = """
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
 def test_the_end_is_refused(faults):
     """By a full disk, say: the child exits, and the job runs again; the attempt is counted, and the worker goes on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 
@@ -16,19 +15,6 @@ from tests.offbeat.support.polling import stays, wait_until
 from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def held(faults):
-    """Holds what a statement locks until the block ends, as somebody in psql; gives the session's pid."""
-
-    @contextlib.contextmanager
-    def hold(statement, *values):
-        with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
-            other.execute(statement, values)
-            yield other.info.backend_pid
-
-    return hold
 
 
 ONE_JOB = "SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE"

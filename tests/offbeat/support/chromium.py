@@ -43,15 +43,15 @@ class SharedChromium:
 
     @contextlib.contextmanager
     def lend(self):
-        """Give the browser to a test, and close what of it the test has left open."""
+        """Give the browser to a test, and close what of it the test has left open; Django is asked as if there was no loop."""
         self.show(self.loop)
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
             yield self.browser
             for context in self.browser.contexts:
                 context.close()
             connection.close()  # the one of Playwright's loop, which the next test would find dead
-        finally:
-            self.show(None)
+        self.show(None)
 
 
 FITS = "(width) => innerWidth === width && document.documentElement.scrollWidth <= width"

@@ -21,6 +21,7 @@ from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
 from tests.offbeat.support import axis, order, quick, warm_python
+from tests.offbeat.support.first_process import first_alone
 from tests.offbeat.support.locales import find_locale
 from tests.offbeat.support.sqs_server import add_library
 
@@ -123,10 +124,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage."""
+    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage.
+
+    Of the processes side by side one compiles all modules of tests, and the others find them compiled.
+    """
     gc.disable()
     try:
-        return (yield)
+        with first_alone(shared_folder / "compiled"):
+            return (yield)
     finally:
         gc.enable()
         gc.freeze()

@@ -28,7 +28,7 @@ STEP = re.compile(
     re.DOTALL,
 )
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".local", ".hypothesis", "__pycache__", ".*_cache", "staticfiles"
+    ".git", ".venv", ".local", ".hypothesis", "*.pyc.*", ".*_cache", "staticfiles"
 )
 
 
