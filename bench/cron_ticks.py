@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.stand import say
 
-SIZES = (250, 500, 1_000, 2_000)
+SIZES = (250, 500, 1_000, 2_000, 10_000)
 ROUNDS = 5
 
 ENTRY = """

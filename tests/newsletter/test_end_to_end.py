@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from newsletter.mails import unsubscribe_link
 from newsletter.models import Delivery, Issue, Note, Subscriber
 from offbeat.jobs import Batch, Job
-from tests.offbeat.support.chromium import fits, launched, watch
+from tests.offbeat.support.chromium import fits, watch
 from tests.offbeat.support.polling import wait_until
 
 
@@ -228,29 +228,21 @@ CONTRAST = """(selector) => {
 
 
 @pytest.fixture
-def chromium(stack):
-    """A browser that ends before the processes do."""
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
 def open_page(stack, chromium):
     """Opens a page of the site; fails the test for any error that a page logs, and any request to elsewhere."""
     stack.mail_sink()
     address = stack.web().browser.address
-    wrong, contexts = [], []
+    wrong = []
 
     def open_page(**options):
         context = chromium.new_context(base_url=address, **options)
-        contexts.append(context)
         page = context.new_page()
         watch(page, address, wrong)
         page.goto("/")
         return page
 
     yield open_page
-    for context in contexts:
+    for context in chromium.contexts:
         context.close()
     assert wrong == []
 

@@ -14,7 +14,7 @@ from offbeat.cronjobs import entries, exit_codes, tick_wakeup
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.conf import conf
 from offbeat.cronjobs.models import CronJob, Slot
-from offbeat.cronjobs.registration import has_changed, register
+from offbeat.cronjobs.registration import has_changed, is_up_to_date, register
 from offbeat.cronjobs.row_lock import WORKER_WAIT, CronJobHeldError, report_holder
 from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up
 from offbeat.cronjobs.words import counted
@@ -51,7 +51,12 @@ class CatchUp:
         if self.entries is None:
             self.unregistered = list(load_file_entries())
             self.entries = {entry.name: entry for entry in self.unregistered if has_policies(entry)}
-        self.unregistered = [entry for entry in self.unregistered if not try_register(entry, now)]
+        rows = CronJob.objects.in_bulk() if self.unregistered else {}
+        self.unregistered = [
+            entry
+            for entry in self.unregistered
+            if not (is_up_to_date(entry, rows.get(entry.name)) or try_register(entry, now))
+        ]
         return (
             claim_overdue([*self.entries.values(), *load_dashboard_entries(now)], now, clock)
             if conf().heal

@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.management.base import CommandError
@@ -98,9 +99,11 @@ class EnqueueCommand(SysexitsCommand):
 
     def parse_own(self, word: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Return the options of a command line in platform.yaml, as a wake-up would have them. Raises CommandError."""
-        if not arguments and type(self).add_arguments is EnqueueCommand.add_arguments:
+        adds = type(self).add_arguments
+        if not arguments and adds is EnqueueCommand.add_arguments:
             return {}  # nothing to parse
-        return vars(self.create_parser("manage.py", word).parse_args(list(arguments)))
+        parser = make_parser(type(self), word, adds)  # type: ignore[arg-type]
+        return vars(parser.parse_args(list(arguments)))
 
     @staticmethod
     def own_arguments(argv: Sequence[str]) -> list[str]:
@@ -126,6 +129,15 @@ class EnqueueCommand(SysexitsCommand):
         if code := output.exit_code(result):
             self.stdout.flush()
             sys.exit(code)
+
+
+@lru_cache
+def make_parser(command: type[EnqueueCommand], word: str, _adds: object) -> CommandParser:
+    """Return the parser of a command: made once, for it is the dear part where hundreds of cronjobs have it.
+
+    Once for each `add_arguments`, which may be replaced.
+    """
+    return command().create_parser("manage.py", word)
 
 
 def warn_of_old_name(command: EnqueueCommand, entry: entries.Entry) -> None:

@@ -45,7 +45,8 @@ def resume(name: str, now: datetime | None = None) -> bool:
             return False
         clock = now or database_now()
         slots = due_slots(Schedule.parse(row.schedule, row.timezone, row.name), row.cursor, clock)
-        insert_slots(name, Slot.Trigger.RESUME, decide(slots, Policies(), clock, row.paused_by), clock)
+        decisions = decide(slots, Policies(), clock, row.paused_by)
+        insert_slots(Slot.Trigger.RESUME, [(name, each) for each in decisions], clock)
         row.cursor = max(row.cursor, *slots) if slots else row.cursor
         row.paused_at, row.paused_by = None, ""
         row.save()

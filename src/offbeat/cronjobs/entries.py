@@ -100,20 +100,20 @@ def pick_by_name(name: str, cronjobs: Sequence[spec.CronJobSpec]) -> spec.CronJo
 
 def management_line(cronjob: spec.CronJobSpec) -> str:
     """Return what follows manage.py: ``enqueue_weekly_digest --list 3``."""
+    return shlex.join(management_words(cronjob))
+
+
+def management_words(cronjob: spec.CronJobSpec) -> list[str]:
     argv = cronjob.argv
     start = next((index + 1 for index, word in enumerate(argv) if word.endswith("manage.py")), len(argv))
-    return shlex.join(argv[start:])
-
-
-def parse_schedule(cronjob: spec.CronJobSpec) -> Schedule:
-    return Schedule.parse(cronjob.schedule, cronjob.timezone, cronjob.name)
+    return argv[start:]
 
 
 def load_entry(cronjob: spec.CronJobSpec) -> Entry:
     """Return an entry of platform.yaml with its command. Raises ConfigurationError."""
     line = management_line(cronjob)
     command, options = load_command(cronjob.name, line)
-    return Entry(cronjob.name, parse_schedule(cronjob), line, command, options=options)
+    return Entry(cronjob.name, cronjob.parsed_schedule, line, command, options=options)
 
 
 def load_row(row: CronJob) -> Entry:
@@ -160,7 +160,7 @@ def find_for_command(command: EnqueueCommand, argv: Sequence[str], options: Mapp
     cronjobs = in_file()
     name = options["name"]
     cronjob = pick_by_name(name, cronjobs) if name else pick_by_line(word, argv, cronjobs)
-    return Entry(cronjob.name, parse_schedule(cronjob), management_line(cronjob), command, options=options)
+    return Entry(cronjob.name, cronjob.parsed_schedule, management_line(cronjob), command, options=options)
 
 
 def read_command_line(command: EnqueueCommand, line: str, options: Mapping[str, Any]) -> Entry:
@@ -184,7 +184,7 @@ def read_command_line(command: EnqueueCommand, line: str, options: Mapping[str, 
 
 def pick_by_line(word: str, argv: Sequence[str], cronjobs: Iterable[spec.CronJobSpec]) -> spec.CronJobSpec:
     """Return the cronjob whose command is this one; of several, the one whose arguments are these."""
-    lines = {each: shlex.split(management_line(each)) for each in cronjobs}
+    lines = {each: management_words(each) for each in cronjobs}
     candidates = [each for each, line in lines.items() if line[:1] == [word]]
     if len(candidates) > 1:
         exact = [each for each in candidates if lines[each][1:] == list(argv[: len(lines[each]) - 1])]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable
 
+    from offbeat.cronjobs.entries import Entry
+
 logger = logging.getLogger(__name__)
 
 SUCCESS = """
@@ -26,6 +28,7 @@ SUCCESS = """
 PATIENCE = "2s"  # wake-ups hold the row for a moment
 FORGET = 300.0  # seconds until a process looks again which tasks are those of cronjobs
 
+_known: dict[str, Entry] = {}
 _tasks: frozenset[str] = frozenset()
 _looked_at = float("-inf")
 
@@ -87,8 +90,8 @@ def send_pings(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> No
     slot = Slot.objects.filter(job_id=job_id).exclude(trigger__in=Slot.BY_HAND).first()
     if slot is None:
         return
-    try:
-        entry = entries.find_known(slot.cronjob_id)
+    try:  # of a dashboard it may be a new one
+        entry = _known.get(slot.cronjob_id) or entries.find_known(slot.cronjob_id)
     except entries.ConfigurationError:
         return  # removed meanwhile: nobody watches it any more
     for ping in pings.pings(entry, event, str(job_id), reason, getattr(settings, "SENTRY_DSN", "")):
@@ -97,12 +100,12 @@ def send_pings(task: str, job_id: uuid.UUID, event: str, reason: str = "") -> No
 
 def tasks_of_cronjobs() -> frozenset[str]:
     """Return the names of tasks that cronjobs enqueue: jobs of others must not pay for a query."""
-    global _tasks, _looked_at
+    global _known, _tasks, _looked_at
     if time.monotonic() > _looked_at + FORGET:
         from offbeat.cronjobs import entries  # noqa: PLC0415  as above
 
-        known, _ = entries.all_known()
-        _tasks, _looked_at = frozenset(each.command.task.name for each in known.values()), time.monotonic()
+        _known, _ = entries.all_known()
+        _tasks, _looked_at = frozenset(each.command.task.name for each in _known.values()), time.monotonic()
     return _tasks
 
 

@@ -11,9 +11,10 @@ from psycopg.errors import LockNotAvailable
 
 from offbeat.cronjobs.models import CronJob
 from offbeat.database import lock_holders
+from offbeat.jobs import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from offbeat.database.lock_holders import Holder
 
@@ -48,10 +49,15 @@ def lock_cronjob(name: str, wait: str | None = None) -> CronJob | None:
 
     Raises CronJobHeldError.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(BOUNDS.format(wait=wait or WAIT))
+    sql.execute(BOUNDS.format(wait=wait or WAIT))
     with naming_holder(name):
         return CronJob.objects.select_for_update().filter(pk=name).first()
+
+
+def lock_free(names: Collection[str]) -> dict[str, CronJob]:
+    """Do the same for those of many cronjobs that nobody holds."""
+    sql.execute(BOUNDS.format(wait=TICK_WAIT))
+    return CronJob.objects.select_for_update(skip_locked=True).in_bulk(names)
 
 
 @contextmanager

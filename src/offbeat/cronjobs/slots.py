@@ -1,4 +1,4 @@
-"""The one path to a slot and its job: wake-ups, ticks, workers that catch up and people all pass through `claim_slots`.
+"""The one path to a slot and its job: wake-ups, ticks, workers that catch up and people all pass through here.
 
 1. lock the CronJob row: those who are at one cronjob come one after another;
 2. take the database's clock; register the cronjob, or bring its row up to its entry;
@@ -7,35 +7,43 @@
 5. publish the jobs.
 
 Death before the commit: nothing happened, and the next wake-up, or a worker, claims the slots. Death after it: the relay of any
-worker publishes the jobs. In no case is a slot lost, or a job enqueued twice.
+worker publishes the jobs. In no case is a slot lost, or a job enqueued twice. A tick takes these steps for many cronjobs in one
+transaction, and each of them in one statement: then death, or a failure, is that of all of them.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from offbeat.cronjobs.clock import database_now
-from offbeat.cronjobs.models import Slot
+from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.outcomes import ENQUEUED
-from offbeat.cronjobs.registration import first_cursor, refresh_row
-from offbeat.cronjobs.row_lock import TICK_WAIT, WORKER_WAIT, lock_cronjob
+from offbeat.cronjobs.registration import create_row, create_rows, refresh_row
+from offbeat.cronjobs.row_lock import TICK_WAIT, WORKER_WAIT, lock_cronjob, lock_free
+from offbeat.jobs import producer, sql
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from offbeat.cronjobs.entries import Entry
-    from offbeat.cronjobs.models import CronJob
     from offbeat.cronjobs.outcomes import Decision
+    from offbeat.jobs.producer import Call
+
+    # Gets the locked row, whose cursor it may move, and the result so far.
+    Decide = Callable[[CronJob, "ClaimResult"], Sequence[Decision]]
 
 WAITS = {
     Slot.Trigger.CATCHUP.value: WORKER_WAIT,
     Slot.Trigger.TICK.value: TICK_WAIT,
 }  # others as long as one may
+# Seconds that one transaction may decide and call arguments() of commands, while it holds its cronjobs.
+LONGEST = 1.0
 
 
 @dataclass
@@ -56,6 +64,15 @@ class ClaimResult:
     unpublished: int = 0
 
 
+class SlotClaim(NamedTuple):
+    """A cronjob that a transaction is at, and what it is about to write."""
+
+    row: CronJob
+    result: ClaimResult
+    decisions: Sequence[Decision]
+    calls: dict[datetime, Call]  # the jobs, by their slots
+
+
 def do_nothing() -> None:
     """Stand in where nobody wants to hear of the commit."""
 
@@ -63,7 +80,7 @@ def do_nothing() -> None:
 def claim_slots(
     entry: Entry,
     trigger: str,
-    decide: Callable[[CronJob, ClaimResult], Sequence[Decision]],
+    decide: Decide,
     *,
     now: datetime | None = None,
     is_dry: bool = False,
@@ -71,8 +88,7 @@ def claim_slots(
 ) -> ClaimResult:
     """Write the slots that `decide` gives and enqueue their jobs; return what was done.
 
-    `decide` gets the locked row, whose cursor it may move, and the result so far. `now` stands in for the database's clock;
-    `is_dry` leaves no trace; `on_commit` is called between commit and publishing.
+    `now` stands in for the database's clock; `is_dry` leaves no trace; `on_commit` is called between commit and publishing.
     Raises entries.ConfigurationError, row_lock.CronJobHeldError where somebody else is at the cronjob, and any other
     django.db.OperationalError while PostgreSQL is down or does not answer in time.
     """
@@ -80,34 +96,70 @@ def claim_slots(
         transaction.on_commit(on_commit)
         row = lock_cronjob(entry.name, WAITS.get(trigger))
         clock = now or database_now()  # read under the lock, which may have taken seconds
-        # What a person asks for may come from a web process of the version before: it must not bring back its schedule.
-        if row is None or trigger not in Slot.BY_HAND:
-            row = refresh_row(entry, row, first_cursor(entry, trigger, clock), clock)
-        result = ClaimResult(entry.name, trigger, clock, entry.schedule.next(clock), is_dry)
-        write_slots(entry, result, decide(row, result))
-        row.save()
+        claim = make_claim(entry, trigger, row or create_row(entry, trigger, clock), clock, decide)
+        claim.result.is_dry = is_dry
+        write_claims([claim])
         if is_dry:
             transaction.set_rollback(True)
-    result.unpublished = 0 if is_dry else count_unpublished(result.jobs.values())
-    return result
+    if not is_dry:
+        count_unpublished([claim.result])
+    return claim.result
 
 
-def write_slots(entry: Entry, result: ClaimResult, decisions: Sequence[Decision]) -> None:
-    """Write the decisions down, and enqueue the jobs of those slots that nobody else has decided."""
-    ours = insert_slots(entry.name, result.trigger, decisions, result.now)
-    result.decisions = [each for each in decisions if each.slot in ours]
-    result.decided_before = [each.slot for each in decisions if each.slot not in ours]
-    for each in result.decisions:
-        if each.outcome == ENQUEUED:
-            result.jobs[each.slot] = enqueue_job(entry, result, ours[each.slot], each.slot)
+def claim_free_slots(
+    wanted: Sequence[tuple[Entry, Decide]], trigger: str, *, now: datetime | None = None
+) -> list[ClaimResult]:
+    """Do the same for many cronjobs in one transaction; return what was done, of as many as there was time for, but one.
+
+    Those that somebody holds are left out. What is raised undoes all: the caller tries fewer.
+    """
+    with transaction.atomic():
+        rows = lock_free([entry.name for entry, _ in wanted])
+        clock = now or database_now()
+        rows |= create_rows([entry for entry, _ in wanted if entry.name not in rows], trigger, clock)
+        claims, end = list[SlotClaim](), time.monotonic() + LONGEST
+        for entry, decide in wanted:
+            if entry.name in rows and not (claims and time.monotonic() > end):
+                claims.append(make_claim(entry, trigger, rows[entry.name], clock, decide))
+        write_claims(claims)
+    results = [each.result for each in claims]
+    count_unpublished(results)
+    return results
+
+
+def make_claim(entry: Entry, trigger: str, row: CronJob, clock: datetime, decide: Decide) -> SlotClaim:
+    # What a person asks for may come from a web process of the version before: it must not bring back its schedule.
+    if trigger not in Slot.BY_HAND:
+        refresh_row(entry, row, trigger, clock)
+    result = ClaimResult(entry.name, trigger, clock, entry.schedule.next(clock))
+    decisions = decide(row, result)
+    wanted = (each.slot for each in decisions if each.outcome == ENQUEUED)
+    return SlotClaim(row, result, decisions, {slot: make_call(entry, result, slot) for slot in wanted})
+
+
+def write_claims(claims: Sequence[SlotClaim]) -> None:
+    """Write the decisions down, enqueue the jobs of those slots that nobody else has decided, and save the cursors."""
+    if not claims:
+        return
+    ours = insert_slots(
+        claims[0].result.trigger,  # one for all, and one clock
+        [(claim.row.name, each) for claim in claims for each in claim.decisions],
+        claims[0].result.now,
+    )
+    for claim in claims:
+        decided = {each: (claim.row.name, each.slot) in ours for each in claim.decisions}
+        claim.result.decisions = [each for each, is_ours in decided.items() if is_ours]
+        claim.result.decided_before = [each.slot for each, is_ours in decided.items() if not is_ours]
+    enqueue_jobs(claims, ours)
+    save_rows([claim.row for claim in claims])
 
 
 INSERT = """
     INSERT INTO offbeat_cronjobs_slot (cronjob_id, slot, trigger, outcome, reason, decided_at)
-    SELECT %s, slot, %s, outcome, left(reason, 255), %s
-    FROM unnest(%s::timestamptz[], %s::text[], %s::text[]) AS decision (slot, outcome, reason)
+    SELECT name, slot, %s, outcome, left(reason, 255), %s
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[]) AS decision (name, slot, outcome, reason)
     ON CONFLICT {on_conflict}
-    RETURNING slot, id
+    RETURNING cronjob_id, slot, id
 """
 # A backfill takes over what was skipped, missed or never decided.
 TAKE_OVER = """
@@ -115,27 +167,53 @@ TAKE_OVER = """
     SET trigger = excluded.trigger, outcome = excluded.outcome, reason = excluded.reason, decided_at = excluded.decided_at
     WHERE offbeat_cronjobs_slot.outcome <> 'enqueued'
 """
+NOTE_JOBS = """
+    UPDATE offbeat_cronjobs_slot SET job_id = enqueued.job_id
+    FROM unnest(%s::bigint[], %s::uuid[]) AS enqueued (slot_id, job_id) WHERE id = enqueued.slot_id
+"""
+UNPUBLISHED = """
+    SELECT id FROM offbeat_jobs_job
+    WHERE id = ANY(%s) AND state = 'pending' AND attempt = 0 AND published_at IS NULL AND due_at <= now()
+"""
+# What a claim may change of a cronjob's row.
+OURS = ("command", "schedule", "cron", "timezone", "is_in_file", "cursor", "last_fire_at")
 
 
 def insert_slots(
-    name: str, trigger: str, decisions: Sequence[Decision], now: datetime
-) -> dict[datetime, int]:
-    """Insert decided slots; return the row's id for each that is ours. The others were decided before: a race lost, or a double."""
+    trigger: str, decisions: Sequence[tuple[str, Decision]], now: datetime
+) -> dict[tuple[str, datetime], int]:
+    """Insert decided slots of cronjobs; return the row's id for each that is ours.
+
+    The others were decided before: a race lost, or a double.
+    """
     if not decisions:
         return {}
     statement = INSERT.format(on_conflict=TAKE_OVER if trigger == Slot.Trigger.BACKFILL else "DO NOTHING")
-    columns = zip(*((each.slot, each.outcome, each.reason) for each in decisions), strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [name, trigger, now, *map(list, columns)])
-        return dict(cursor.fetchall())
+    columns = zip(*((name, each.slot, each.outcome, each.reason) for name, each in decisions), strict=True)
+    rows = sql.fetch_all(statement, [trigger, now, *map(list, columns)])
+    return {(name, slot): row for name, slot, row in rows}
 
 
-def enqueue_job(entry: Entry, result: ClaimResult, row: int, slot: datetime) -> uuid.UUID:
-    """Enqueue the job of a slot that is ours, and note it in the slot's row."""
+def enqueue_jobs(claims: Sequence[SlotClaim], ours: Mapping[tuple[str, datetime], int]) -> None:
+    """Enqueue the jobs of slots that are ours, and note them in the slots' rows."""
+    places = [(each, slot) for each in claims for slot in each.calls if (each.row.name, slot) in ours]
+    jobs = producer.enqueue_all([claim.calls[slot] for claim, slot in places])
+    for (claim, slot), job in zip(places, jobs, strict=True):
+        claim.result.jobs[slot] = job
+    if jobs:
+        sql.execute(NOTE_JOBS, [[ours[claim.row.name, slot] for claim, slot in places], jobs])
+
+
+def save_rows(rows: Sequence[CronJob]) -> None:
+    """Save locked rows, in one statement; what a pause or a success has written is not ours."""
+    CronJob.objects.bulk_create(rows, update_conflicts=True, unique_fields=["name"], update_fields=OURS)
+
+
+def make_call(entry: Entry, result: ClaimResult, slot: datetime) -> Call:
+    """Return the job of a slot, to be enqueued."""
     args, kwargs = entry.call(slot)
-    job = entry.command.task.using(**job_options(entry, result, slot)).enqueue(*args, **kwargs)
-    Slot.objects.filter(pk=row).update(job_id=job.pk)
-    return job.pk
+    call: Call = entry.command.task.using(**job_options(entry, result, slot)).call(*args, **kwargs)
+    return call
 
 
 def job_options(entry: Entry, result: ClaimResult, slot: datetime) -> dict[str, Any]:
@@ -155,14 +233,9 @@ def job_options(entry: Entry, result: ClaimResult, slot: datetime) -> dict[str, 
     }
 
 
-def count_unpublished(jobs: Collection[uuid.UUID]) -> int:
+def count_unpublished(results: Sequence[ClaimResult]) -> None:
     """Count the jobs that should be in Redis by now and are not: nothing is lost, a worker's relay publishes them."""
-    if not jobs:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT count(*) FROM offbeat_jobs_job
-            WHERE id = ANY(%s) AND state = 'pending' AND attempt = 0 AND published_at IS NULL AND due_at <= now()""",
-            [list(jobs)],
-        )
-        return int(cursor.fetchone()[0])
+    jobs = [job for each in results for job in each.jobs.values()]
+    waiting = {job for (job,) in sql.fetch_all(UNPUBLISHED, [jobs])} if jobs else set()
+    for each in results:
+        each.unpublished = len(waiting.intersection(each.jobs.values()))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
@@ -16,20 +18,24 @@ from offbeat.cronjobs import entries, exit_codes
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.outcomes import SKIPPED
-from offbeat.cronjobs.wakeup import wake_up
+from offbeat.cronjobs.wakeup import wake_up, wake_up_free
 from offbeat.cronjobs.words import counted
-from offbeat.redaction import redact
+from offbeat.redaction import first_line, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from offbeat.cronjobs.entries import Entry
     from offbeat.cronjobs.slots import ClaimResult
     from offbeat.deployment import spec
+    from offbeat.deployment.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
 BUDGET = 20.0  # seconds for one tick; what is left is the next one's
+# Cronjobs of one transaction: what it costs is shared by then, and who comes meanwhile waits for tens of milliseconds.
+BATCH = 100
 REMEMBERED = 10  # ticks: enough for a median that one missing tick does not move
 TWICE = timedelta(seconds=30)  # ticks so close together are one that came twice: a minute is cron's shortest
 
@@ -59,11 +65,16 @@ def tick(now: datetime | None = None) -> TickResult:
     cronjobs = entries.in_file()
     clock = now or database_now()
     result = TickResult(known=len(cronjobs))
-    for cronjob in due(cronjobs, clock):
+    found = [entry for each in due(cronjobs, clock) if (entry := load(each, result))]
+    batches: deque[Sequence[Entry]] = deque(
+        found[start : start + BATCH] for start in range(0, len(found), BATCH)
+    )
+    while batches:
+        batch = batches.popleft()
         if time.monotonic() > deadline:
-            result.left.append(cronjob.name)
+            result.left += [each.name for each in batch]
         else:
-            wake_up_one(cronjob, now, result)
+            batches.extendleft(reversed(wake_up_batch(batch, now, result)))
     record_tick(clock)
     result.code = result.code or exit_code(result)
     return result
@@ -71,41 +82,80 @@ def tick(now: datetime | None = None) -> TickResult:
 
 def due(cronjobs: Iterable[spec.CronJobSpec], clock: datetime) -> list[spec.CronJobSpec]:
     """Return the cronjobs that have a slot, or that the ledger does not know as they are."""
-    rows = CronJob.objects.in_bulk()
-    return [each for each in cronjobs if is_due(each, rows.get(each.name), clock)]
+    rows = {
+        name: (cron, timezone, cursor)
+        for name, cron, timezone, cursor in CronJob.objects.values_list("name", "cron", "timezone", "cursor")
+    }
+    return [each for each in cronjobs if is_due(each.parsed_schedule, rows.get(each.name), clock)]
 
 
-def is_due(cronjob: spec.CronJobSpec, row: CronJob | None, clock: datetime) -> bool:
-    schedule = entries.parse_schedule(cronjob)
+def is_due(schedule: Schedule, known: tuple[str, str, datetime] | None, clock: datetime) -> bool:
     return (
-        row is None
-        or (row.cron, row.timezone) != (schedule.cron, schedule.timezone)
-        or schedule.next(row.cursor) <= clock
+        known is None or known[:2] != (schedule.cron, schedule.timezone) or schedule.next(known[2]) <= clock
     )
 
 
-def wake_up_one(cronjob: spec.CronJobSpec, now: datetime | None, result: TickResult) -> None:
+def load(cronjob: spec.CronJobSpec, result: TickResult) -> Entry | None:
+    with noting_failure(cronjob.name, result):
+        entry = entries.load_entry(cronjob)
+        entry.policies  # noqa: B018  raises for those that are none
+        return entry
+    return None
+
+
+def wake_up_batch(batch: Sequence[Entry], now: datetime | None, result: TickResult) -> list[Sequence[Entry]]:
+    """Wake up cronjobs in one transaction; return, in smaller batches, those that are still to be woken up.
+
+    One that somebody holds is left out, one that fails undoes the others: in the end it has a transaction of its own.
+    """
+    if len(batch) == 1:
+        with noting_failure(batch[0].name, result):
+            note_wake_up(wake_up(batch[0], Slot.Trigger.TICK, now=now), result)
+        return []
+    done = try_together(batch, now)
+    for each in done:
+        note_wake_up(each, result)
+    names = {each.name for each in done}
+    left = [each for each in batch if each.name not in names]
+    middle = len(left) if done else len(left) // 2
+    return [part for part in (left[:middle], left[middle:]) if part]
+
+
+def try_together(batch: Sequence[Entry], now: datetime | None) -> list[ClaimResult]:
+    """Return what was done; nothing where one of them fails, whose failure is noted when it is alone."""
     try:
-        done = wake_up(entries.load_entry(cronjob), Slot.Trigger.TICK, now=now)
+        return wake_up_free(batch, Slot.Trigger.TICK, now=now)
+    except Exception as error:
+        if exit_codes.is_away(error) and not exit_codes.is_held(error):
+            raise
+        logger.info(
+            "%s: %s", counted(len(batch), "cronjob"), first_line(error), extra={"action": "tick_divided"}
+        )
+        return []
+
+
+@contextmanager
+def noting_failure(name: str, result: TickResult) -> Iterator[None]:
+    """Note what is wrong with one cronjob, for the others are woken up all the same."""
+    try:
+        yield
     except entries.ConfigurationError as error:
-        result.problems[cronjob.name], result.code = str(error), exit_codes.UNCONFIGURED
+        result.problems[name], result.code = str(error), exit_codes.UNCONFIGURED
     except Exception as error:
         if exit_codes.is_held(error):
-            result.left.append(cronjob.name)  # a wake-up or a worker is at it right now, or somebody for long
-            result.held[cronjob.name] = str(error)
+            result.left.append(name)  # a wake-up or a worker is at it right now, or somebody for long
+            result.held[name] = str(error)
             return
         if exit_codes.is_away(error):
             raise
-        logger.exception(
-            "%s: a bug", cronjob.name, extra={"action": "wake_up_failed", "cronjob": cronjob.name}
-        )
-        result.problems[cronjob.name], result.code = (
-            redact(f"{type(error).__name__}: {error}"),
-            exit_codes.BUG,
-        )
-    else:
-        result.wake_ups.append(done)
-        warn_of_merging(done)
+        logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
+        result.problems[name] = redact(f"{type(error).__name__}: {error}")
+        result.code = exit_codes.BUG
+
+
+def note_wake_up(done: ClaimResult, result: TickResult) -> None:
+    result.wake_ups.append(done)
+    warn_of_merging(done)
 
 
 def warn_of_merging(done: ClaimResult) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.cronjobs.models import Slot
 from offbeat.cronjobs.outcomes import EARLY, ENQUEUED, SKIPPED, Decision, decide, due_slots
 from offbeat.cronjobs.registration import first_cursor
-from offbeat.cronjobs.slots import claim_slots
+from offbeat.cronjobs.slots import claim_free_slots, claim_slots
 from offbeat.jobs.models import Job
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def wake_up(
 ) -> ClaimResult:
     """Claim what is due of one cronjob; `patience` leaves younger slots to others. The options and errors are claim_slots'."""
     return claim_slots(entry, trigger, partial(decide_due, entry, patience), **options)
+
+
+def wake_up_free(found: Sequence[Entry], trigger: str, *, now: datetime | None = None) -> list[ClaimResult]:
+    """Claim what is due of many cronjobs in one transaction, as claim_free_slots does."""
+    wanted = [(entry, partial(decide_due, entry, timedelta(0))) for entry in found]
+    return claim_free_slots(wanted, trigger, now=now)
 
 
 def decide_due(entry: Entry, patience: timedelta, row: CronJob, result: ClaimResult) -> Sequence[Decision]:

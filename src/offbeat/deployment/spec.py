@@ -5,8 +5,8 @@ Importing it loads neither Django nor Celery: every wake-up of every cronjob rea
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from offbeat.deployment.kinds import (
     Listing,
     Place,
     number,
+    split_words,
     text,
 )
 from offbeat.deployment.names import (
@@ -34,7 +35,8 @@ from offbeat.deployment.names import (
     REPOSITORY,
 )
 from offbeat.deployment.records import ByName, NamedList, Record, entry
-from offbeat.deployment.rules import cronjob_command_problem, platform_problems, schedule_problem
+from offbeat.deployment.rules import cronjob_command_problem, platform_problems
+from offbeat.deployment.schedule import Schedule, ScheduleError
 from offbeat.deployment.service import Instances, Service
 from offbeat.project import PLATFORM_FILE
 
@@ -149,11 +151,17 @@ class CronJobSpec:
 
     @property
     def argv(self) -> list[str]:
-        return shlex.split(self.command)
+        return split_words(self.command)
+
+    @cached_property
+    def parsed_schedule(self) -> Schedule:
+        return Schedule.parse(self.schedule, self.timezone, self.name)
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        if problem := schedule_problem(self.schedule, self.timezone, self.name):
-            yield "schedule", problem
+        try:
+            self.parsed_schedule  # noqa: B018  raises for one that is none
+        except ScheduleError as error:
+            yield "schedule", str(error)
         if problem := cronjob_command_problem(self.command):
             yield "command", problem
 

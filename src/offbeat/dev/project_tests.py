@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from offbeat.dev.child_processes import start_child
 from offbeat.dev.servers import CHECKOUT, IS_FORK
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Of the core's, most wait for processes, so four at a time. A fork's may be few, and each process more starts servers.
-CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
+# Of the core's, most wait for processes, so five at a time. A fork's may be few, and each process more starts servers.
+CORE_SIDE_BY_SIDE = ("--numprocesses", "5", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
 # What is quick waits for nothing, and each process more imports and migrates.
 TWO_AT_A_TIME = ("--numprocesses", "2", "--dist", "worksteal")
@@ -41,39 +42,45 @@ class Session:
     name: str
     arguments: Sequence[str]
     module: str = "pytest"
-    is_beside: bool = (
-        False  # runs beside those that follow, and is shown after them: it waits more than it computes
-    )
+    is_beside: bool = False  # runs beside those that follow, and is shown after them
 
 
-class Started(NamedTuple):
-    """A session that runs beside others; `at` is when it began, monotonic seconds."""
+class FinishedSession(NamedTuple):
+    """How a session went; `output` is what it has printed and nobody has seen."""
 
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    at: float
+    name: str
+    code: int
+    seconds: float
+    output: bytes = b""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the sessions, one after the other; returns the exit code of the first that failed."""
+    """Run the sessions, each alone or beside others; returns the exit code of the first that failed."""
     raise_when_asked_to_stop()
     chosen = sessions(arguments)
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
+    alone, together = split(chosen)
+    beside = SessionsBeside([each for each in together if each.is_beside])
     try:
-        results, beside = [], []
-        for session in chosen:
-            if session.is_beside:
-                beside.append((session, start_beside(session)))
-            else:
-                results.append((session.name, *run(session)))
-        results += [(session.name, *finish(started)) for session, started in beside]
+        done = [run(session) for session in alone]
+        beside.start()
+        done += [run(session) for session in together if not session.is_beside]
+        done += beside.wait()
     except Stopped as stopped:
         return stopped.code
-    if results[1:]:
-        sys.stdout.write("".join(f"{name:8} {told(code)} ({took:.0f} s)\n" for name, code, took in results))
-    codes = [code for _, code, _ in results if code != NO_TESTS] or [NO_TESTS]
+    if done[1:]:
+        sys.stdout.write(
+            "".join(f"{each.name:8} {told(each.code)} ({each.seconds:.0f} s)\n" for each in done)
+        )
+    codes = [each.code for each in done if each.code != NO_TESTS] or [NO_TESTS]
     return next((code for code in codes if code), 0)
+
+
+def split(chosen: Sequence[Session]) -> tuple[Sequence[Session], Sequence[Session]]:
+    """Give those that run alone, and from the first that runs beside others on all that follow."""
+    first = next((place for place, each in enumerate(chosen) if each.is_beside), len(chosen))
+    return chosen[:first], chosen[first:]
 
 
 def sessions(arguments: Sequence[str]) -> list[Session]:
@@ -81,15 +88,18 @@ def sessions(arguments: Sequence[str]) -> list[Session]:
     paths = [each for each in arguments if is_path(each)]
     options = [each for each in arguments if each != "--core" and each not in paths]
     if paths:
-        core = [each for each in paths if is_of_the_core(each)]
-        project = [each for each in paths if each not in core]
-        return [
-            Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some
-        ]
-    return [
-        *(core_sessions(options) if not IS_FORK or "--core" in arguments else ()),
-        *(() if "--core" in arguments else [project_session(options)]),
-    ]
+        return sessions_of(paths, options)
+    core = core_sessions(options) if not IS_FORK or "--core" in arguments else []
+    project = [] if "--core" in arguments else [project_session(options)]
+    if any(each.is_beside for each in core):
+        project = [replace(each, is_beside=True) for each in project]
+    return [*core, *project]
+
+
+def sessions_of(paths: Sequence[str], options: Sequence[str]) -> list[Session]:
+    core = [each for each in paths if is_of_the_core(each)]
+    project = [each for each in paths if each not in core]
+    return [Session(name, [*some, *options]) for name, some in (("core", core), ("project", project)) if some]
 
 
 def core_sessions(options: Sequence[str]) -> list[Session]:
@@ -122,25 +132,44 @@ def is_of_the_core(path: str) -> bool:
     return place.is_relative_to(CORE) and not place.is_relative_to(OF_THE_PROJECT)
 
 
-def run(session: Session) -> tuple[int, float]:
-    """Give its exit code, and the seconds that it took."""
+def run(session: Session) -> FinishedSession:
     started = time.monotonic()
-    code = call([sys.executable, "-m", session.module, *session.arguments], os.environ)
-    return code, time.monotonic() - started
+    code = call(command_of(session), os.environ)
+    return FinishedSession(session.name, code, time.monotonic() - started)
 
 
-def start_beside(session: Session) -> Started:
-    output = tempfile.TemporaryFile()  # noqa: SIM115  read when its process has ended
-    command = [sys.executable, "-m", session.module, *session.arguments]
-    return Started(start_child(command, stdout=output, stderr=subprocess.STDOUT), output, time.monotonic())
+def command_of(session: Session) -> list[str]:
+    return [sys.executable, "-m", session.module, *session.arguments]
 
 
-def finish(started: Started) -> tuple[int, float]:
-    """Wait for what runs beside, show what it has printed, and give the same."""
-    code = shell_code(started.process.wait())
-    started.output.seek(0)
-    sys.stdout.write(started.output.read().decode(errors="replace"))
-    return code, time.monotonic() - started.at
+class SessionsBeside(threading.Thread):
+    """Runs sessions one after the other, while the main thread runs others: all wait more than they compute."""
+
+    def __init__(self, chosen: Sequence[Session]) -> None:
+        super().__init__(daemon=True)  # who is asked to stop does not wait for it: its session ends with us
+        self.chosen = chosen
+        self.done: list[FinishedSession] = []
+
+    def run(self) -> None:
+        for session in self.chosen:
+            self.done.append(run_quietly(session))
+
+    def wait(self) -> list[FinishedSession]:
+        """Wait for all, show what they have printed, and give how they went."""
+        self.join()
+        not_run = [FinishedSession(each.name, os.EX_OSERR, 0) for each in self.chosen[len(self.done) :]]
+        for each in self.done:
+            sys.stdout.write(each.output.decode(errors="replace"))
+        return [*self.done, *not_run]
+
+
+def run_quietly(session: Session) -> FinishedSession:
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        process = start_child(command_of(session), stdout=output, stderr=subprocess.STDOUT)
+        code = shell_code(process.wait())
+        output.seek(0)
+        return FinishedSession(session.name, code, time.monotonic() - started, output.read())
 
 
 def told(code: int) -> str:

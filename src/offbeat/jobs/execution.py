@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from billiard.process import current_process
 from celery.exceptions import Ignore, Reject, Retry
 from django.db import Error as DatabaseFailure
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
@@ -258,7 +258,7 @@ def record(act: Callable[[], Answer]) -> Answer:
     """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, end this process.
 
     Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
-    worker that lives.
+    worker that lives. A lane only leaves its call, and says so: its process runs the jobs of others.
     """
     try:
         return patiently(act)
@@ -276,6 +276,9 @@ def record(act: Callable[[], Answer]) -> Answer:
             line(error),
             extra={"action": "answer_lost"},
         )
+        if lanes.here():  # others run in this process
+            connections.close_all()
+            raise lanes.LostAnswer(line(error)) from None
         os._exit(os.EX_TEMPFAIL)
 
 

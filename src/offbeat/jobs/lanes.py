@@ -38,6 +38,14 @@ class LaneError(WorkerLostError):
     """The process of a lane has ended, or was killed, while it ran this."""
 
 
+class LostAnswerError(LaneError):
+    """How an attempt begins or ends could not be recorded: it is counted. Its lane lives, and has closed its sessions."""
+
+
+class LostAnswer(BaseException):
+    """The same inside a lane, until it has left the call."""
+
+
 class CompanionLostError(LaneError):
     """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
 

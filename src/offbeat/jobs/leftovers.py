@@ -14,11 +14,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error as DatabaseFailure
 from django.db import connections
 from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 
+from offbeat.jobs import conflicts
 from offbeat.jobs.sessions import is_connected, is_ours
 
 if TYPE_CHECKING:
@@ -44,18 +46,39 @@ REPORTED = (
     b"DateStyle",
 )
 
+CLOSED = "the task, or its soft time limit, closed the connection inside a transaction: its changes are rolled back"
+
 
 class UnfinishedTransactionError(Exception):
     """The task ended without ending its transaction, and what it changed is rolled back. Commit it, or use transaction.atomic()."""
 
 
+class ClosedTransactionError(Exception):
+    """The task, or its soft time limit, closed the connection inside a transaction: what it changed is rolled back."""
+
+
 class _SessionWatch:
-    """Notices statements that change the session of a connection."""
+    """Notices statements that change the session of a connection, and its end inside a transaction."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
         self.reported = _reported(connection)
-        self.has_changed = False
+        self.has_changed = self.has_closed = False
+
+    def begin(self) -> None:
+        self.connection.execute_wrappers.append(self)
+        self.close, self.connection.close = self.connection.close, self.note_close  # type: ignore[method-assign]
+
+    def end(self) -> None:
+        # By itself: others may have come meanwhile, as those of tracing do with a new connection.
+        wrappers = self.connection.execute_wrappers
+        wrappers[:] = [each for each in wrappers if each is not self]
+        self.connection.close = self.close  # type: ignore[method-assign]
+
+    def note_close(self) -> None:
+        is_lost = not is_connected(self.connection) and not isinstance(sys.exception(), SoftTimeLimitExceeded)
+        self.has_closed |= self.connection.in_atomic_block and not is_lost
+        self.close()
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if not self.has_changed:
@@ -98,19 +121,19 @@ def remove_leftovers() -> Iterator[None]:
     watches = [_SessionWatch(each) for each in connections.all() if not each.in_atomic_block]
     with restore_process():
         for watch in watches:
-            watch.connection.execute_wrappers.append(watch)
+            watch.begin()
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             _exit_if_forked(pid)
             for watch in watches:
                 _clean(watch)
+            if any(watch.has_closed for watch in watches) and conflicts.is_excusable(error):
+                raise ClosedTransactionError(CLOSED) from error
             raise
         finally:
-            # Each by itself: others may have come meanwhile, as those of tracing do with a new connection.
             for watch in watches:
-                wrappers = watch.connection.execute_wrappers
-                wrappers[:] = [each for each in wrappers if each is not watch]
+                watch.end()
     _exit_if_forked(pid)
     lost = [_clean(watch) for watch in watches]
     if any(lost):

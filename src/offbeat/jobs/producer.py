@@ -196,6 +196,15 @@ def enqueue_many(calls: Iterable[Call]) -> int:
     return sum(len(insert(chunk)) for chunk in _chunks(calls))
 
 
+def enqueue_all(calls: Sequence[Call]) -> list[uuid.UUID]:
+    """Do what `enqueue` does for calls with a key each, in few statements; return the id of each one's job, in their order."""
+    if len(calls) == 1:
+        return [enqueue(calls[0]).pk]
+    enqueue_many(calls)
+    ids = dict(Job.objects.filter(key__in=[call.key for call in calls]).values_list("key", "pk"))
+    return [ids.get(call.key) or enqueue(call).pk for call in calls]  # pruned between the two: once more
+
+
 def insert(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     """Insert rows, arrange their publishing after commit, return the id and the time of those that were new.
 

@@ -76,9 +76,14 @@ def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
         reason = f"{reason}, while it waited for a lock"
         found = excuse_attempt(job_id, worker, pid, reason, wait=conf().busy_retry)
     else:
-        found = bool(_crash(ITS_JOB, [job_id, worker, pid, pid], attempts.ending("crashed", reason)))
+        found = count_attempt(job_id, worker, pid, reason)
     _waiters.discard((job_id, pid))
     return found
+
+
+def count_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
+    """Do the same where nothing is left in PostgreSQL, or what ran it lives: its sessions are not to be ended."""
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], attempts.ending("crashed", reason)))
 
 
 def recover_unrun(

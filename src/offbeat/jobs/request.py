@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 from signal import SIGKILL, SIGTERM
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
@@ -18,13 +18,20 @@ from celery.worker.state import task_ready
 from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
-from offbeat.jobs.lanes import CompanionLostError, LaneError
+from offbeat.jobs.lanes import CompanionLostError, LaneError, LostAnswerError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger(__name__)
 
+RECOVERIES: dict[type[BaseException | None], Callable[..., bool]] = {
+    CompanionLostError: recovery.hand_back_attempt,
+    LostAnswerError: recovery.count_attempt,
+}
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
 
@@ -155,8 +162,7 @@ class JobRequest(Request):
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
             job_id = uuid.UUID(self.id)
-            is_companion = isinstance(error, CompanionLostError)
-            recover = recovery.hand_back_attempt if is_companion else recovery.recover_attempt
+            recover = RECOVERIES.get(type(error), recovery.recover_attempt)
             worker_state.submit(lambda: recover(job_id, worker, pid, reason))
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))

@@ -7,6 +7,7 @@ looks at the connection only between statements. So every process of a worker na
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -148,18 +149,23 @@ def end_statement(connection: BaseDatabaseWrapper, is_still_there: Callable[[], 
         _ask_beside(connection, TERMINATE, ENDING, pids, begun, _name(connection))
 
 
+# Hundreds of lanes may be interrupted at once, and each has a session already.
+_asking = threading.BoundedSemaphore(4)
+
+
 def _ask_beside(connection: BaseDatabaseWrapper, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """Ask through a short second session, as the first is busy. PostgreSQL down, or not permitted: nothing is known."""
     aside = connection.copy()
     aside.settings_dict["OPTIONS"]["application_name"] = "offbeat"
-    try:
-        with aside.cursor() as cursor:
-            cursor.execute(statement, values)
-            return list(cursor.fetchall())
-    except DatabaseFailure:
-        return []
-    finally:
-        aside.close()
+    with _asking:
+        try:
+            with aside.cursor() as cursor:
+                cursor.execute(statement, values)
+                return list(cursor.fetchall())
+        except DatabaseFailure:
+            return []
+        finally:
+            aside.close()
 
 
 def _name(connection: BaseDatabaseWrapper) -> str:

@@ -30,6 +30,31 @@ _handler: Any = signal.SIG_DFL  # the pool's, while it is held back
 _is_due = False  # it came before the task, and comes only once
 
 
+def hold_back_between_jobs() -> None:
+    """Hold it back in a child of prefork from its start: between two jobs it would end the child.
+
+    There comes one of the job before, which has just ended, or an early one of the next. Billiard installs its handler after this.
+    """
+    global _handler
+    from billiard import pool  # noqa: PLC0415  only workers have it
+
+    if pool.soft_timeout_sighandler is not _note:
+        _handler, pool.soft_timeout_sighandler = pool.soft_timeout_sighandler, _note
+
+
+@contextlib.contextmanager
+def leave_to_pool() -> Iterator[None]:
+    """Give the pool its own handler back inside the block: around a plain task, whose message says no more of its end."""
+    if lanes.here() or not _is_ours() or signal.getsignal(SIGNAL) is not _note:
+        yield
+        return
+    signal.signal(SIGNAL, _handler)
+    try:
+        yield
+    finally:
+        _hold_back_again()
+
+
 def keep_below(hard: float | None, soft: float | None) -> float | None:
     """Return the soft limit in seconds, or nine tenths of the hard one where it would come too late to interrupt anything."""
     return hard * 0.9 if hard and soft and soft >= hard else soft
@@ -46,12 +71,15 @@ def hold_back() -> Iterator[None]:
     if not _is_ours():
         yield
         return
-    _handler = signal.signal(SIGNAL, _note)
-    _is_due = False
+    before = signal.signal(SIGNAL, _note)
+    # In a child it is held back already: one that has come since the end of the job before is taken for an early one.
+    if before is not _note:
+        _handler, _is_due = before, False
     try:
         yield
     finally:
-        signal.signal(SIGNAL, _handler)
+        _is_due = False
+        signal.signal(SIGNAL, before)
 
 
 def _note(number: int, frame: Any) -> None:
@@ -73,13 +101,27 @@ def let_through(*, is_task: bool = True) -> Iterator[None]:
     if not _is_ours():
         yield
         return
-    signal.signal(SIGNAL, _interrupt)
     try:
+        signal.signal(SIGNAL, _interrupt)
         if is_task and _is_due:
             raise _unbegun()
         yield
     finally:
-        signal.signal(SIGNAL, _note)
+        _hold_back_again()
+
+
+def _hold_back_again() -> None:
+    """One that comes in this moment, and is raised here, must not keep the handler that raises the next one, too."""
+    late: SoftTimeLimitExceeded | None = None
+    while True:
+        try:
+            signal.signal(SIGNAL, _note)
+        except SoftTimeLimitExceeded as error:
+            late = error
+        else:
+            break
+    if late:
+        raise late
 
 
 @contextlib.contextmanager
@@ -109,7 +151,7 @@ def hold_back_rest() -> None:
     if lane := lanes.here():
         lane.close()
     elif _is_ours():
-        signal.signal(SIGNAL, _note)
+        _hold_back_again()
 
 
 def _interrupt(number: int, frame: Any) -> None:

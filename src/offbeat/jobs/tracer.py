@@ -18,6 +18,7 @@ from celery.exceptions import Ignore
 from offbeat.jobs import attempts, child_books, execution, ledger, refusal, signals, soft_limit, workers
 from offbeat.jobs.error_text import line
 from offbeat.jobs.execution import EndedError, record
+from offbeat.jobs.lanes import LostAnswer
 from offbeat.jobs.message import JOB_HEADER, LEDGER_HEADER
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _trace_message(
     """
     args, kwargs, request = (*call, options.get("request"))[:3]
     if not (request and request.get(JOB_HEADER)):
-        return celerys(job_id, args, kwargs, request)
+        with soft_limit.leave_to_pool():
+            return celerys(job_id, args, kwargs, request)
     id_of_job = uuid.UUID(job_id)
     with soft_limit.hold_back(), child_books.note_job(id_of_job), execution.bound_statements(task):
         attempt = _begin(task, id_of_job, request)
@@ -96,6 +98,8 @@ def _trace(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
     try:
         with soft_limit.let_through(is_task=False):
             traced = run()
+    except LostAnswer:
+        raise
     except BaseException as error:  # noqa: BLE001  of a hook that Celery lets through, or one that would end this process
         if not attempt.is_executed:
             execution.end_unexecuted(task, attempt, error)

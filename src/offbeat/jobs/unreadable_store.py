@@ -115,7 +115,7 @@ def how_many() -> int:
 
 
 def counts() -> dict[str, int]:
-    """Return by queue how many have ever been put aside; from nothing again where the broker lost its data."""
+    """Return by queue how many have ever been put aside; from nothing again where Redis lost its data. Others do not count."""
     found: dict[str, int] = chosen().counts()
     return found
 

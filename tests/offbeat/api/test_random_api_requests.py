@@ -12,6 +12,7 @@ from tests.offbeat.support.random_requests import parameter, send
 CASES = 2_000
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # some 25 CPU-seconds
 @pytest.mark.django_db
 def test_random_api_requests(settings):

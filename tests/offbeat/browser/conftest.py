@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
-from tests.offbeat.support.chromium import launched, watch
+from tests.offbeat.support.chromium import watch
 from tests.offbeat.support.operators import make_operator
 
 PASSWORD = "alice has the pager"
@@ -15,28 +14,19 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
 @pytest.fixture
-def alice(stack, monkeypatch):
-    """Who is on call. Playwright keeps a loop in this thread, which Django must not take for its own."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+def alice(stack):
+    """Who is on call."""
     return make_operator("alice", password=PASSWORD)
-
-
-@pytest.fixture
-def chromium(stack):
-    """A browser that ends before the processes do."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture
 def log_in(stack, alice, chromium):
     """Logs Alice in and gives her page; fails the test for any error that a page logs, and any request to elsewhere."""
     address = stack.web().browser.address
-    wrong, contexts = [], []
+    wrong = []
 
     def log_in(path="/ops/", **options):
         context = chromium.new_context(base_url=address, **options)
-        contexts.append(context)
         page = context.new_page()
         page.goto(path)
         page.get_by_label("Username").fill("alice")
@@ -50,9 +40,8 @@ def log_in(stack, alice, chromium):
 
     log_in.wrong = wrong
     yield log_in
-    for context in contexts:
+    for context in chromium.contexts:
         context.close()
-    connection.close()  # the one of Playwright's loop, which the next test would find dead
     assert wrong == []
 
 

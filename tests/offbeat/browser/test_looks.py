@@ -65,6 +65,7 @@ def pages(stack):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(pages, log_in, scheme):
     """Names, roles, contrast, order: axe-core has nothing serious or critical to say about any page, on a desk and on a phone."""

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from offbeat.cronjobs import catchup, entries
 from offbeat.cronjobs.catchup import CatchUp, claim_overdue
@@ -34,6 +35,18 @@ def test_a_forgotten_slot_is_claimed_after_late_after(make, caplog):
         "plants: the platform did not trigger 1 slot, the last 2026-11-23 08:00Z; a worker claimed them"
         in caplog.text
     )
+
+
+def test_what_is_known_is_not_written_again(db, monkeypatch):
+    """A worker that starts locks no cronjob that is as the ledger has it."""
+    monkeypatch.setattr(entries, "in_file", lambda: [ENTRY])
+    CatchUp().run(at("2026-11-23 02:00"))
+
+    with CaptureQueriesContext(connection) as captured:
+        CatchUp().run(at("2026-11-23 02:01"))
+
+    assert [each["sql"] for each in captured if "FOR UPDATE" in each["sql"]] == []
+    assert CronJob.objects.get().known_since == at("2026-11-23 02:00")
 
 
 def test_healing_counts_as_no_fire(make):

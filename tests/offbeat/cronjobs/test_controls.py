@@ -147,7 +147,7 @@ def test_whoever_decides_is_cut_off_when_frozen(make, monkeypatch):
         with closing(connection.copy()) as other, other.cursor() as cursor:
             cursor.execute("UPDATE offbeat_cronjobs_cronjob SET paused_by = 'another'")
 
-    monkeypatch.setattr(slots, "enqueue_job", meanwhile)
+    monkeypatch.setattr(slots, "enqueue_jobs", meanwhile)
 
     with pytest.raises(CommandError) as caught, exit_codes.as_exit_codes("plants"):
         controls.run_now(plants.entry)

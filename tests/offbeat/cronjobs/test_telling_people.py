@@ -51,6 +51,17 @@ def test_watchers_hear_of_the_job(hourly, settings, watcher):
     ]
 
 
+def test_no_job_reads_platform_yaml_again(hourly, settings, watcher, monkeypatch):
+    """A process reads it once in minutes: with thousands of cronjobs that takes longer than a job."""
+    settings.OFFBEAT_CRONJOBS = {"ping_url": f"http://{watcher.address}/{{name}}"}
+    monkeypatch.setattr(entries, "find_known", lambda _: 1 / 0)
+
+    job_succeeded.send(water_the_plants.name, job_id=job_of(hourly), attempt=1)
+    pings.flush()
+
+    assert len(watcher.told) == 1
+
+
 def test_a_cronjobs_own_address(hourly, settings, watcher, monkeypatch):
     """The command's ping_url goes before the setting."""
     settings.OFFBEAT_CRONJOBS = {"ping_url": "http://127.0.0.1:1/{name}"}

@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from offbeat.cronjobs import entries, output, row_lock, tick_wakeup
+from offbeat.cronjobs import entries, output, row_lock, slots, tick_wakeup
 from offbeat.cronjobs.management.commands.tick import Command
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.registration import register
 from offbeat.deployment import spec
+from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import BAD_QUERY, BUG, at
+from tests.offbeat.support.somebody import somebody
 
 LINE = "python manage.py enqueue_prune_jobs"
 
@@ -112,6 +115,101 @@ def test_a_cronjob_that_somebody_holds_is_left_for_the_next_tick(platform, monke
     assert (result.left, result.code) == (["held"], 75)
     assert enqueued("hourly") == ["09:00"]
     assert output.tick_line(result) == "tick: 2 of 2 cronjobs were due; 1 cronjob left for the next tick"
+
+
+def hourlies(count):
+    return {f"hourly{number}": "0 * * * *" for number in range(count)}
+
+
+def test_many_cost_no_more_statements_than_few(platform):
+    """What each needs is asked and written together; each has its own job."""
+    platform(**hourlies(3))
+    with CaptureQueriesContext(connection) as few:
+        tick_wakeup.tick(at("2026-11-23 09:00:05"))
+    platform(**hourlies(30))
+
+    with CaptureQueriesContext(connection) as many:
+        result = tick_wakeup.tick(at("2026-11-23 10:00:05"))
+
+    slots = Slot.objects.filter(slot=at("2026-11-23 10:00")).values_list("cronjob", "job")
+    jobs = Job.objects.filter(key__endswith="T10:00Z").values_list("concurrency_key", "pk")
+    assert len(many) == len(few)
+    assert {f"cron:{name}": job for name, job in slots} == dict(jobs)
+    assert {f"cron:{each.name}": job for each in result.wake_ups for job in each.jobs.values()} == dict(jobs)
+    assert len(jobs) == 30
+
+
+def test_new_ones_start_with_the_slot_that_the_tick_is_for(platform):
+    """As many as there are, one tick makes them known."""
+    platform(**hourlies(5))
+    CronJob.objects.exclude(pk="hourly0").delete()
+
+    result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert [each.name for each in result.wake_ups] == list(hourlies(5))
+    assert [enqueued(name) for name in hourlies(5)] == [["09:00"]] * 5
+
+
+def test_one_that_fails_or_is_held_undoes_none_of_many(platform, monkeypatch):
+    """Of a dozen one raises, one asks PostgreSQL for nonsense, one has arguments that are not JSON, and one is held."""
+    monkeypatch.setattr(slots, "WAITS", {})
+    monkeypatch.setattr(row_lock, "WAIT", "100ms")
+    platform(**hourlies(12))
+    loaded = entries.load_entry
+    bugs = {"hourly2": BUG, "hourly7": BAD_QUERY, "hourly8": lambda *_: {"object": object()}}
+
+    def with_bugs(cronjob):
+        entry = loaded(cronjob)
+        entry.command.arguments = bugs.get(cronjob.name, entry.command.arguments)
+        return entry
+
+    monkeypatch.setattr(entries, "load_entry", with_bugs)
+
+    with somebody("SELECT * FROM offbeat_cronjobs_cronjob WHERE name = 'hourly5' FOR UPDATE"):
+        result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    well = {name for name in hourlies(12) if name not in {*bugs, "hourly5"}}
+    assert (set(result.problems), list(result.held), result.code) == (set(bugs), ["hourly5"], 70)
+    assert (
+        {each.name for each in result.wake_ups} == set(Slot.objects.values_list("cronjob", flat=True)) == well
+    )
+    assert set(Job.objects.values_list("concurrency_key", flat=True)) == {f"cron:{name}" for name in well}
+
+
+def test_slow_arguments_do_not_keep_what_is_decided_waiting(platform, monkeypatch):
+    """A transaction ends when its time is over; the others have their own."""
+    platform(**hourlies(4))
+    monkeypatch.setattr(slots, "LONGEST", -1.0)
+    commits = []
+    monkeypatch.setattr(
+        slots, "save_rows", lambda rows, save=slots.save_rows: commits.append(len(rows)) or save(rows)
+    )
+
+    result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert commits == [1] * 4
+    assert [each.name for each in result.wake_ups] == list(hourlies(4))
+    assert [enqueued(name) for name in hourlies(4)] == [["09:00"]] * 4
+
+
+def test_a_race_that_is_lost_doubles_nothing(platform, monkeypatch):
+    """Another tick comes between the reading and the locking: there is nothing left to do, and that is no error."""
+    platform(**hourlies(4))
+    found = tick_wakeup.due
+
+    def overtaken(cronjobs, clock):
+        late = found(cronjobs, clock)
+        monkeypatch.setattr(tick_wakeup, "due", found)
+        tick_wakeup.tick(clock)
+        return late
+
+    monkeypatch.setattr(tick_wakeup, "due", overtaken)
+
+    result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert ([len(each.decisions) for each in result.wake_ups], result.code) == ([0] * 4, 0)
+    assert [enqueued(name) for name in hourlies(4)] == [["09:00"]] * 4
+    assert Job.objects.count() == 4
 
 
 def test_only_what_is_due_is_touched(platform):

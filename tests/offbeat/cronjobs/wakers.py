@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
 
 import django
 
@@ -73,7 +75,7 @@ def wake(mine, now, **options):
 
 def crash(step, moment):
     """Wake a cronjob up, and be killed at one step."""
-    from offbeat.cronjobs import models, slots  # noqa: PLC0415
+    from offbeat.cronjobs import slots  # noqa: PLC0415
     from offbeat.jobs import broker  # noqa: PLC0415
 
     publish = broker.publish
@@ -84,9 +86,9 @@ def crash(step, moment):
 
     options = {}
     if step == "claimed":
-        slots.enqueue_job = die
+        slots.enqueue_jobs = die
     elif step == "enqueued":
-        models.CronJob.save = die
+        slots.save_rows = die
     elif step == "committed":
         options["on_commit"] = die
     else:
@@ -94,12 +96,76 @@ def crash(step, moment):
     wake(entry(step), moment, **options)
 
 
+def ticking(names):
+    """Give a function that ticks over cronjobs with these names, two a transaction."""
+    from offbeat.cronjobs import entries, tick_wakeup  # noqa: PLC0415
+    from offbeat.deployment import spec  # noqa: PLC0415
+
+    cronjobs = [spec.CronJobSpec(name=name, schedule="* * * * *", command=name) for name in names]
+    entries.in_file, entries.load_entry = lambda: cronjobs, lambda cronjob: entry(cronjob.name)
+    tick_wakeup.BATCH = 2
+    return tick_wakeup.tick
+
+
+def tick_storm(names, moment, processes, rounds):
+    """Let so many processes tick at the same moment, minute after minute; the first of all finds cronjobs that are new."""
+    from django.db import connection  # noqa: PLC0415
+
+    tick = ticking(names.split(","))
+    connection.close()
+    for number in range(rounds):
+        now = moment + timedelta(minutes=number, seconds=1)
+        all_at_once(processes, lambda now=now: tick(now))
+
+
+def kill_ticks(names, moment):
+    """Kill a tick before its first statement, commit or message, the next one before its second, and so on; print how many.
+
+    Each has a minute of its own, and is followed by one that lives.
+    """
+    tick, killed = ticking(names.split(",")), 0
+    while end_of(partial(tick, moment + timedelta(minutes=killed, seconds=1)), killed + 1) == -signal.SIGKILL:
+        assert end_of(partial(tick, moment + timedelta(minutes=killed, seconds=20))) == 0
+        killed += 1
+    print(killed)
+
+
+def end_of(act, last=0):
+    """Return how a process ends that acts, killed before its `last` step if it has so many."""
+    pid = os.fork()
+    if not pid:
+        try:
+            dying_before(act, last)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def dying_before(act, last):
+    from django.db import connection  # noqa: PLC0415
+
+    from offbeat.jobs import broker  # noqa: PLC0415
+
+    steps = count(1)
+
+    def counted(go_on, *values, **how):
+        if next(steps) == last:
+            die()
+        return go_on(*values, **how)
+
+    connection.commit = partial(counted, connection.commit)
+    broker.publish = partial(counted, broker.publish)
+    with connection.execute_wrapper(counted):
+        act()
+
+
 def stop(name, moment):
     """Wake a cronjob up, and be stopped in the middle, as by a frozen machine."""
     from offbeat.cronjobs import row_lock, slots  # noqa: PLC0415
 
     row_lock.BOUNDS = row_lock.BOUNDS.replace("15s", "1s")
-    slots.enqueue_job = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
+    slots.enqueue_jobs = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
     wake(entry(name), moment)
 
 
@@ -110,6 +176,6 @@ def die(*_, **__):
 if __name__ == "__main__":
     django.setup()
     act, name, moment, *numbers = sys.argv[1:]
-    {"storm": storm, "crash": crash, "stop": stop}[act](
+    {"storm": storm, "crash": crash, "stop": stop, "tick_storm": tick_storm, "kill_ticks": kill_ticks}[act](
         name, datetime.fromisoformat(moment), *map(int, numbers)
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.offbeat.support.running import CHECKOUT
 
 FILES = ("manage.py", "platform.yaml", "pyproject.toml", "requirements.txt", "requirements-dev.txt", "run")
+HALF_WRITTEN = shutil.ignore_patterns("*.pyc.*")
 VIEWS = """\
 import os
 from django.conf import settings
@@ -37,8 +38,8 @@ class Cake(models.Model):
 
 def copy_checkout(folder):
     """Make the copy, and return its folder."""
-    skip = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "src", folder / "src", ignore=skip)
+    # What is compiled comes along, and is valid there too; what somebody compiles just now may be gone before it is copied.
+    shutil.copytree(CHECKOUT / "src", folder / "src", ignore=HALF_WRITTEN)
     for name in FILES:
         shutil.copy(CHECKOUT / name, folder / name)
     environment = folder / ".venv"

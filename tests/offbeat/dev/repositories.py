@@ -18,8 +18,8 @@ needs_upstream = pytest.mark.skipif(
     not (CHECKOUT / ".git").exists() or (CHECKOUT / FILE).exists(),
     reason="only Offbeat itself can be forked, and by git",
 )
-# A module that is gone must not be found; packages that do not exist need not be asked for.
-QUIET = {"PYTHONDONTWRITEBYTECODE": "1", "UV_OFFLINE": "1"}
+# Packages that do not exist need not be asked for.
+OFFLINE = {"UV_OFFLINE": "1"}
 # Most of the core's tests: every file is copied and compared a hundred times.
 LEFT_OUT = tuple(
     f"tests/offbeat/{folder}/"
@@ -39,7 +39,7 @@ class Repository:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=inherited | QUIET | environment,
+            env=inherited | OFFLINE | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,9 +1,12 @@
 """Which tests `./run test` runs, and what it makes of their exit codes."""
 
+import sys
+import threading
+
 import pytest
 
 from offbeat.dev import project_tests
-from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, Session, main, sessions
+from offbeat.dev.project_tests import CORE, OF_THE_PROJECT, TESTS, FinishedSession, Session, main, sessions
 
 PROJECT = [str(TESTS)]
 
@@ -59,17 +62,51 @@ def test_a_fork_runs_the_core_when_asked(fork):
     assert names("--core") == ["storm", "axes", "core"]
 
 
-def test_nothing_runs_beside_the_storm(upstream, monkeypatch):
-    """It needs every CPU: what runs beside others begins after it."""
-    begun = []
-    monkeypatch.setattr(project_tests, "run", lambda session: begun.append(session.name) or (0, 0))
-    monkeypatch.setattr(project_tests, "start_beside", lambda session: begun.append(session.name))
-    monkeypatch.setattr(project_tests, "finish", lambda _: begun.append("finished") or (0, 0))
+@pytest.fixture
+def pretend(monkeypatch):
+    """Runs no session, but calls a function with its name, which gives its exit code."""
+
+    def pretend(code_of):
+        def run(session):
+            return FinishedSession(session.name, code_of(session.name), 0)
+
+        monkeypatch.setattr(project_tests, "run", run)
+        monkeypatch.setattr(project_tests, "run_quietly", run)
+        monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
+
+    return pretend
+
+
+def test_nothing_runs_beside_the_storm(upstream, pretend):
+    """It needs every CPU. After it the axes, and then the project's tests, run beside the core's."""
+    begun, axes_may_end = [], threading.Event()
+
+    def begin(name):
+        begun.append(name)
+        if name == "core":
+            axes_may_end.set()
+        return 0 if name != "axes" or axes_may_end.wait(60) else 1
+
+    pretend(begin)
+
+    assert main([]) == 0
+    assert begun[0] == "storm"
+    assert set(begun[1:3]) == {"axes", "core"}
+    assert begun[3] == "project"
+
+
+def test_what_ran_beside_is_shown_after_the_rest(upstream, monkeypatch, capfd):
+    """A line of each session would be between two of another's."""
+    says = {"storm": "a", "axes": "b", "core": "c", "project": "d"}
+    monkeypatch.setattr(
+        project_tests,
+        "command_of",
+        lambda session: [sys.executable, "-c", f"import os; os.write(1, b'{says[session.name]}')"],
+    )
     monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
 
-    main([])
-
-    assert begun == ["storm", "axes", "core", "project", "finished"]
+    assert main([]) == 0
+    assert capfd.readouterr().out.startswith("acbdstorm")
 
 
 def test_options_go_to_every_session(upstream):
@@ -100,18 +137,14 @@ def test_a_path_decides_whose_settings_it_needs(path, name):
     ("codes", "result"),
     [([0] * 4, 0), ([0, 5, 5, 0], 0), ([5] * 4, 5), ([0, 1, 0, 0], 1), ([0, 1, 0, 2], 1)],
 )
-def test_the_exit_code_is_the_first_that_failed(monkeypatch, capsys, codes, result):
+def test_the_exit_code_is_the_first_that_failed(pretend, capsys, codes, result):
     """A session without a test of that name is no failure, unless all are; each is told in a line."""
-    left = iter(codes)
-    monkeypatch.setattr(project_tests, "call", lambda *_: next(left))
-    monkeypatch.setattr(project_tests, "start_beside", lambda _: None)
-    monkeypatch.setattr(project_tests, "finish", lambda _: (next(left), 0))
-    monkeypatch.setattr(project_tests, "raise_when_asked_to_stop", lambda: None)
+    pretend(dict(zip(("storm", "core", "axes", "project"), codes, strict=True)).get)
 
     assert main([]) == result
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "storm",
         "core",
-        "project",
         "axes",
+        "project",
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models import Count
 
 from offbeat.jobs import broker
@@ -112,6 +114,19 @@ def faults(stack):
     yield Faults(stack)
     if broker.has_redis():
         broker.client().connection_pool.disconnect()
+
+
+@pytest.fixture
+def held(faults):
+    """Holds what a statement locks until the block ends, as somebody in psql; gives the session's pid."""
+
+    @contextlib.contextmanager
+    def hold(statement, *values):
+        with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
+            other.execute(statement, values)
+            yield other.info.backend_pid
+
+    return hold
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("an [`async def` task](async-tasks.md) reaches its soft time limit")
 def test_limits_of_async_tasks(faults):
     """The soft one interrupts a coroutine wherever it waits or works, and the hard one ends what swallows everything."""

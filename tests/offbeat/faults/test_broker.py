@@ -16,6 +16,7 @@ from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults
+BACKLOG = 2_000
 
 
 def published():
@@ -109,6 +110,7 @@ def test_a_lost_message(faults):
     assert sum(map(int, counts)) <= 1 + 2
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a publish that timed out but arrived")
 def test_a_publish_that_timed_out_and_landed(faults):
@@ -193,6 +195,9 @@ def test_a_full_redis(faults):
     assert faults.repeated() == []
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.long
+@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("Redis is down, or accepts connections and never answers")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_under_load(faults, silent):
@@ -219,6 +224,27 @@ def test_redis_away_under_load(faults, silent):
     assert Effect.objects.filter(what="done").count() == load.answered
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
+@pytest.mark.brokers(weekly=("rabbitmq",), only=True)
+@pytest.mark.fault("Redis restarts while jobs run", "a long backlog")
+def test_a_backlog_outlives_its_broker(faults):
+    """Thousands of messages wait in a broker that is killed and started again: each job runs once, and the worker goes on."""
+    loss_token.check()  # the first look would publish everything again
+    tasks.work.enqueue_many(((f"{number}",), {}) for number in range(BACKLOG))
+    wait_until(lambda: broker.waiting("default") >= BACKLOG)
+    worker = faults.worker()
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() > BACKLOG / 4, seconds=60)
+
+    faults.carrier.kill()
+    faults.carrier.start()
+
+    faults.wait_for_all(seconds=120)
+    assert Effect.objects.filter(what="done").count() == BACKLOG
+    assert faults.repeated() == []
+    assert "were lost" not in worker.output  # nor is a backlog published again
+    assert worker.is_running
+
+
 @pytest.mark.fault("Redis goes down while every child of a worker ends its job")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_while_every_slot_ends(faults, silent):
@@ -239,6 +265,7 @@ def test_redis_away_while_every_slot_ends(faults, silent):
     assert faults.repeated() == []
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("Redis is down, or accepts connections and never answers")
 def test_enqueueing_is_bounded_while_redis_is_silent(faults):
     """The first enqueue that meets a silent Redis waits for a bounded time, the next ones not at all."""

@@ -69,6 +69,7 @@ def wake_ups(folder):
     return log.read_text().splitlines() if log.exists() else []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(not CRON, reason="cron is not installed: apt-get install cron")
 @pytest.mark.skipif(not may_isolate(), reason="a mount namespace of its own needs root")

@@ -18,6 +18,7 @@ from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import wait_until
 
 WAKER = [sys.executable, "-m", "tests.offbeat.cronjobs.wakers"]
+SOME = ["one", "two", "three"]  # cronjobs of ticks; two share a transaction, the last has its own
 pytestmark = pytest.mark.faults
 
 
@@ -65,6 +66,47 @@ def test_killed_at_every_step(faults):
         f"{step} {moment:%H:%M}" for step in STEPS
     )
     assert set(CronJob.objects.filter(pk__in=STEPS).values_list("cursor", flat=True)) == {moment}
+
+
+def expect_each_once(faults, moment, minutes):
+    """Each of SOME has one slot, one job and one effect a minute."""
+    faults.quick_worker()
+    faults.wait_for_all()
+    labels = sorted(
+        f"{name} {moment + timedelta(minutes=each):%H:%M}" for name in SOME for each in range(minutes)
+    )
+    assert sorted(Effect.objects.filter(what="done").values_list("label", flat=True)) == labels
+    assert sorted(f"{each.cronjob_id} {each.slot:%H:%M}" for each in Slot.objects.all()) == labels
+    assert sorted(Slot.objects.values_list("job", flat=True)) == sorted(
+        Job.objects.values_list("pk", flat=True)
+    )
+    assert Job.objects.filter(state="succeeded", attempt=1).count() == len(labels)
+    last = moment + timedelta(minutes=minutes - 1)
+    assert set(CronJob.objects.filter(pk__in=SOME).values_list("pk", "cursor")) == {
+        (name, last) for name in SOME
+    }
+
+
+def test_ticks_at_once(faults):
+    """Six ticks come at the same moment, five times over, and the first ones find new cronjobs: nothing is lost or done twice."""
+    moment = this_minute()
+    code, output = run(faults, "tick_storm", ",".join(SOME), moment.isoformat(), "6", "5")
+
+    assert code == 0, output
+    expect_each_once(faults, moment, 5)
+
+
+def test_a_tick_killed_anywhere(faults):
+    """Killed before any statement, commit or message of any of its transactions; the next tick does what is left, and no more."""
+    moment = this_minute()
+    for name in SOME:
+        register(entry(name), moment - timedelta(seconds=30))
+    code, output = run(faults, "kill_ticks", ",".join(SOME), moment.isoformat())
+
+    assert code == 0, output
+    killed = int(output.splitlines()[-1])
+    assert killed > 20
+    expect_each_once(faults, moment, killed + 1)
 
 
 def test_stopped_in_the_middle(faults):

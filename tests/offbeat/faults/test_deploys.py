@@ -28,7 +28,7 @@ def assert_all_ran_once(faults, count):
     assert (list(ends), Job.objects.count()) == ([("succeeded", 1, 0)], count)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -63,7 +63,7 @@ def test_a_deploy_that_begins_with_web(faults):
     assert Batch.objects.get().finished_at is not None
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -84,7 +84,7 @@ def test_both_versions_at_work(faults):
     assert_all_ran_once(faults, 200)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -104,7 +104,7 @@ def test_a_deploy_that_is_rolled_back(faults):
     assert_all_ran_once(faults, 40)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -145,7 +145,7 @@ def test_a_burst_of_new_jobs(faults):
     assert "worker_stuck" not in worker.output
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 def test_a_job_of_a_task_that_is_none(faults):
     """Its class is Celery's own here, and would run it without arguments, again and again: it is refused, as an unknown one."""
     faults.quick_worker(OFFBEAT_JOBS_UNKNOWN_AFTER="3")

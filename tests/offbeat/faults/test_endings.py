@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from django.db import OperationalError, connection
 
@@ -132,6 +134,28 @@ def test_a_transaction_that_is_left_open(faults):
     wait_until(lambda: not idle_transactions())  # a worker's maintenance has short ones
 
 
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.fault(
+    "a task closes its connection inside a transaction, or goes on there after its soft time limit"
+)
+def test_a_connection_that_is_closed_inside(faults):
+    """It looks like a lost one, and comes again in each attempt: a dead letter after the first."""
+    faults.quick_worker("--concurrency", "3")
+    jobs = [
+        tasks.close_its_connection_atomically.enqueue("closed"),
+        tasks.swallow_in_a_savepoint.enqueue("swallowed"),
+    ]
+    outside = tasks.close_its_connection.enqueue("outside")
+
+    dead = [faults.wait_for_state(job, "dead") for job in jobs]
+
+    assert {job.reason.partition(":")[0] for job in dead} == {"ClosedTransactionError"}
+    assert {job.attempt for job in dead} == {1}
+    assert faults.wait_for_state(outside, "succeeded").attempt == 1
+    assert not Effect.objects.exclude(label="outside").exists()
+
+
 def idle_transactions():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
@@ -178,11 +202,28 @@ def test_time_limits_outlive_a_reconnect(faults):
     assert (faults.happened("hard"), faults.happened("soft")) == (0, 0)
 
 
+def test_a_soft_limit_that_passes_between_two_jobs(faults):
+    """It is sent to a child whose job has ended in that moment: the child goes on, and no later task is interrupted."""
+    worker = faults.quick_worker(WORKER_CONCURRENCY="1")
+    faults.wait_for_state(tasks.nothing.enqueue(), "succeeded")
+    (child,) = worker.children()
+
+    for label in ("plain", "job"):
+        child.send_signal(signal.SIGUSR1)
+        (tasks.work.delay if label == "plain" else tasks.work.enqueue)(label)
+        wait_until(lambda label=label: faults.happened(label))
+    faults.wait_for_all()
+
+    assert set(Job.objects.values_list("state", "crashes")) == {("succeeded", 0)}
+    assert (worker.children(), faults.repeated()) == ([child], [])
+
+
 def prepare_rows(count):
     for number in range(count):
         Effect.objects.create(label=f"row {number}", what="row", pid=0)
 
 
+@pytest.mark.long
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools("threads", weekly=("gevent",))
 @pytest.mark.fault("a deadlock, a serialization failure, a lock timeout, a lost connection inside a task")

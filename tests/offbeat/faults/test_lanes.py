@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import signal
 
-from offbeat.jobs import broker, ledger
+import pytest
+from django.db import connection
+
+from offbeat.jobs import broker, ledger, recovery
 from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import stays, wait_until
-from tests.offbeat.support.stack import POOL
+from tests.offbeat.support.stack import POOL, worker_service
 
 pytestmark = [pytest.mark.faults, pytest.mark.pools("threads", "gevent", only=True)]
 
@@ -108,7 +111,7 @@ def test_a_job_that_nobody_runs(faults):
         state="running", worker=running.worker, pid=running.pid, attempt=1, started_at=running.started_at
     )
 
-    assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == "its process no longer exists"
+    assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == recovery.END_LOST
 
 
 @pytest.mark.fault("a message is delivered twice, even at the same moment")
@@ -160,3 +163,55 @@ def test_connections_are_bounded_and_returned(faults):
     assert (
         Effect.objects.filter(what__startswith="en").count() == 40
     )  # none has got the language of another one
+
+
+REFUSE = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON offbeat_jobs_job FOR EACH ROW
+        WHEN (NEW.state = 'succeeded' AND NEW.attempt = 1 AND NEW.task LIKE '%.rest') EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.fault(
+    "PostgreSQL refuses the end of an attempt, or its answer is lost",
+    "a child is killed while its statement waits for a lock",
+)
+def test_what_one_job_costs_the_others(faults, held):
+    """An end that PostgreSQL refuses counts, and ends nothing else; a process that is killed leaves no statement behind."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    Effect.objects.create(label="row", what="row", pid=0)
+    worker = faults.quick_worker("--concurrency", "10", OFFBEAT_JOBS_PATIENCE="0")
+    first = lanes_process(worker).pid
+    others = [tasks.work.enqueue(f"beside {number}", gate=faults.gate).pk for number in range(5)]
+    for number in range(len(others)):
+        faults.wait_for_start(f"beside {number}")
+
+    refused = faults.wait_for_state(tasks.rest.enqueue(0), "succeeded")
+    faults.open_gate()
+    faults.wait_for_all()
+    same = lanes_process(worker).pid
+    with held("SELECT 1 FROM effects_effect WHERE label = %s FOR UPDATE", "row"):
+        thread = tasks.touch_in_a_thread.enqueue("thread", "row")
+        faults.wait_for_state(thread, "dead")
+
+    assert (refused.attempt, refused.crashes) == (2, 1)
+    assert refused.history[0]["reason"].startswith("its start or its end is not recorded: ")
+    assert set(Job.objects.filter(pk__in=others).values_list("state", "attempt")) == {("succeeded", 1)}
+    assert same == first
+    stays(lambda: Effect.objects.get(label="row").pid == 0, seconds=1)
+
+
+@pytest.mark.pools("gevent", only=True)
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
+def test_signals_while_a_process_starts(faults):
+    """Greenlets need seconds for that: signals to every process end none that is about to run jobs."""
+    worker = faults.stack.start("worker", [*worker_service().argv, "--pool", POOL, "--concurrency", "2"])
+    wait_until(worker.children)
+
+    for process in worker.children():
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+
+    faults.wait_for_state(tasks.work.enqueue("after"), "succeeded")
+    assert worker.is_running

@@ -39,6 +39,7 @@ tasks.work.enqueue("survivor")
 """
 
 
+@pytest.mark.long
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a crash between commit and publish", "a crash after the publish")
@@ -86,7 +87,7 @@ def test_postgres_restarts_under_load(faults):
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL restarts")
 @pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
@@ -125,7 +126,6 @@ def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
 def test_the_answer_to_a_beginning_is_lost(faults):
     """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
     proxy = Proxy(faults.stack.environment["DATABASE_URL"])
@@ -151,7 +151,6 @@ REFUSE = """
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
 def test_the_end_is_refused(faults):
     """By a full disk, say: the child exits, and the job runs again; the attempt is counted, and the worker goes on."""

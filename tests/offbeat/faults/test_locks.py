@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 
@@ -16,19 +15,6 @@ from tests.offbeat.support.polling import stays, wait_until
 from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def held(faults):
-    """Holds what a statement locks until the block ends, as somebody in psql; gives the session's pid."""
-
-    @contextlib.contextmanager
-    def hold(statement, *values):
-        with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
-            other.execute(statement, values)
-            yield other.info.backend_pid
-
-    return hold
 
 
 ONE_JOB = "SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE"
@@ -71,7 +57,7 @@ def beats(worker, times=3, seconds=30):
     wait_until(enough, seconds, pause=0.1)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
@@ -96,7 +82,7 @@ def test_a_locked_job_of_a_lost_worker(faults, held):
     assert Job.objects.get(pk=free.pk).attempt == 2
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_whose_child_was_killed(faults, held):
     """It is due again when its row is free; that of the next child that dies is not kept waiting."""
@@ -116,7 +102,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
     faults.wait_for_start("locked", times=2)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
@@ -140,7 +126,7 @@ def test_a_locked_table(faults, held, table):
     assert heartbeats().keys() == pids
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.pools(weekly=("threads",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
@@ -156,7 +142,7 @@ def test_a_locked_worker(faults, held):
     beats(worker)
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     """It hands back what it can, says what it could not, and leaves within its grace; that job is run when its row is free."""
@@ -232,7 +218,8 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     assert faults.happened("frozen") == 1
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.long
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""

@@ -26,6 +26,19 @@ def begun(*labels):
     return list(found.values_list("label", flat=True))
 
 
+def is_in_order(found, labels):
+    """Tell whether the order is what docs/offbeat/brokers.md promises.
+
+    With RabbitMQ what workers had taken comes behind the rest, both the oldest first; SQS has no order.
+    """
+    if broker.has_redis():
+        return found == labels
+    if broker.name() == "RabbitMQ":
+        first = labels.index(found[0])
+        return found == labels[first:] + labels[:first]
+    return sorted(found) == sorted(labels)
+
+
 def wait_until_left_alone(queue):
     """Return when the workers take no more messages of a queue: one that has come stays in Redis."""
     probe, since = tasks.nothing.using(queue=queue).enqueue(), time.monotonic()
@@ -63,9 +76,7 @@ def test_a_queue_is_paused_and_goes_on(faults):
     faults.wait_for_all()
     faults.wait_for_start("plain")
 
-    if broker.has_redis():  # RabbitMQ promises no order of what several batches bring
-        assert begun(*labels) == labels
-    assert sorted(begun(*labels)) == sorted(labels)
+    assert is_in_order(begun(*labels), labels)
     assert faults.repeated() == []
     assert worker.is_running
 
@@ -88,12 +99,11 @@ def test_a_task_is_paused_and_goes_on(faults):
     pauses.resume("task", tasks.work.name)
     faults.wait_for_all()
 
-    if broker.has_redis():
-        assert begun(*labels) == labels
-    assert sorted(begun(*labels)) == sorted(labels)
+    assert is_in_order(begun(*labels), labels)
     assert faults.repeated() == []
 
 
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.fault("workers are killed, or Redis is emptied, while queues and tasks are paused")
 def test_pauses_in_a_storm(faults):
     """Workers are killed and Redis is emptied while pauses come and go: nothing starts meanwhile, and all have run once in the end.

@@ -14,6 +14,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.long
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
 def test_a_killed_worker(faults):
     """A plain task of a killed worker runs again after the visibility timeout that is shipped."""

@@ -69,6 +69,7 @@ def test_no_primary_is_found(tmp_path):
     assert f"no sentinel has a primary mymaster: {LOOPBACK}:{sentinel.port} says: Error 111" in down
 
 
+@pytest.mark.long
 @pytest.mark.fault(
     "the sentinels make another server the primary: the old one is killed, or frozen and back later"
 )

@@ -16,8 +16,12 @@ from tests.offbeat.faults.shapes import SHAPES, plain
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.brokers("sqs", only=True)]
-# Nothing waits for so long: lost. Hidden for 3 s, and counts of moto's are never late.
-QUICK = {"VISIBILITY_TIMEOUT": "3", "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "1.5"}
+# Nothing waits for so long: lost. Hidden for 3 s, and counts of moto's are never late. A stop waits for open requests so long.
+QUICK = {
+    "VISIBILITY_TIMEOUT": "3",
+    "OFFBEAT_JOBS_LOST_MESSAGE_AFTER": "1.5",
+    "OFFBEAT_JOBS_DRAIN": "3",
+}
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"
 
 
@@ -163,8 +167,15 @@ def test_a_killed_worker(faults):
 
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 def test_a_stop_returns_what_is_not_finished(faults):
-    """At once, whatever the visibility timeout is. A plain task that kills its process each time is a dead letter by and by."""
-    options = QUICK | {"OFFBEAT_JOBS_DELIVERY_CAP": "2", "WORKER_GRACE": "10", "VISIBILITY_TIMEOUT": "60"}
+    """At once, whatever the visibility timeout is, and what comes after its end waits for others.
+
+    A plain task that kills its process each time is a dead letter by and by.
+    """
+    options = QUICK | {
+        "OFFBEAT_JOBS_DELIVERY_CAP": "2",
+        "OFFBEAT_JOBS_DRAIN": "2",
+        "VISIBILITY_TIMEOUT": "60",
+    }
     first = faults.quick_worker(**options)
     tasks.work.delay("plain", 8)
     job = tasks.work.enqueue("job", 8)
@@ -180,7 +191,10 @@ def test_a_stop_returns_what_is_not_finished(faults):
     wait_until(lambda: Job.objects.filter(state="dead", task__endswith="kill_itself").exists())
     assert "delivered again more than 2 times" in Job.objects.get(state="dead").reason
     assert faults.happened("killer", "start") == 3
+
     assert second.stop() == 0
+    tasks.work.enqueue("late")
+    stays(lambda: counted(sqs.VISIBLE) == 1, 2)  # no request of the dead worker takes it
 
 
 def test_a_paused_queue_and_a_worker_that_holds(faults):

@@ -12,6 +12,7 @@ from tests.offbeat.support.polling import stays
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.fault("a consumer is connected and receives nothing")
 def test_a_worker_that_stopped_consuming(faults):
     """Messages wait, slots are free, nothing starts: the worker leaves with its reason, and the next one does the work."""
@@ -31,7 +32,7 @@ def test_a_worker_that_stopped_consuming(faults):
     faults.wait_for_state(job, "succeeded")
 
 
-@pytest.mark.brokers(weekly=("sqs",))
+@pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 def test_a_worker_that_is_merely_busy(faults):
     """A worker whose slots are all taken by long jobs stays, however long others wait."""
     # Two looks are far apart: the third job is taken in between, also on a loaded machine.

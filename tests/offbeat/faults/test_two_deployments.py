@@ -91,6 +91,7 @@ def test_neither_commands_the_others_workers(production, staging):
         assert done.stdout.strip() == f"['{name}']", done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.fault(
     "two deployments under one prefix", "a copied database (staging restored from production's dump)"
 )

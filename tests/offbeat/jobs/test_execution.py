@@ -214,6 +214,28 @@ def test_a_soft_time_limit_before_the_task_ends_it_there(pass_it, row):
     assert (row(job).state, row(job).attempt) == ("succeeded", 2)
 
 
+def test_a_soft_time_limit_in_the_moment_of_the_end(pass_it, row, monkeypatch):
+    """It is the task's. The next one, such as that of a cancel, interrupts nothing that follows."""
+    change, changes = signal.signal, []
+
+    def change_late(number, handler):
+        found = signal.getsignal(number)
+        if (getattr(found, "__name__", ""), getattr(handler, "__name__", "")) == ("_interrupt", "_note"):
+            changes.append(number)
+            if len(changes) == 2:  # the first is before the task
+                os.kill(os.getpid(), number)
+        return change(number, handler)
+
+    signals.job_dead.connect(pass_it)
+    job = samples.record.enqueue("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "signal", change_late)
+        run_jobs()
+    signals.job_dead.disconnect(pass_it)
+
+    assert row(job).reason.startswith("SoftTimeLimitExceeded")
+
+
 def test_a_database_error_is_nobodys_decision(row):
     """A deadlock's victim runs again, later and uncharged; after max_excused times it is a dead letter with its error."""
     job = raises.enqueue("deadlock")

@@ -291,3 +291,39 @@ def test_an_ending_is_bounded(settings, postgres, row, worker):
     connection.close()
 
     assert row(job).reason == "free"
+
+
+class SecondSession:
+    """Of a connection that is busy; counts how many there are at a time."""
+
+    vendor = "postgresql"
+    open = most = 0
+
+    def __init__(self):
+        self.settings_dict = {"OPTIONS": {}}
+
+    def copy(self):
+        return self
+
+    @contextlib.contextmanager
+    def cursor(self):
+        SecondSession.open += 1
+        SecondSession.most = max(self.most, self.open)
+        time.sleep(0.02)
+        SecondSession.open -= 1
+        raise DatabaseError
+
+    def close(self):
+        pass
+
+
+def test_lanes_that_are_interrupted_at_once_ask_a_few_at_a_time():
+    """Each of them has a session already: with a second one each, hundreds would be too many for PostgreSQL."""
+    lanes = [threading.Thread(target=sessions.waits_for_lock, args=[SecondSession()]) for _ in range(30)]
+
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+
+    assert 1 <= SecondSession.most <= 4

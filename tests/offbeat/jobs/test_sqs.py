@@ -366,7 +366,7 @@ def test_what_was_put_aside(broker):
 
     assert [each.decode() for each in sqs.kept()] == sorted(entries, reverse=True)
     assert len(sqs.kept(limit=3)) == 3
-    assert (sqs.count_kept(), sqs.counts()) == (12, {"mail": 12})
+    assert sqs.count_kept() == 12
     assert [sqs.take(entries[0], "mail", "raw"), sqs.take(entries[0], "mail", "raw")] == [True, False]
     assert sqs.take(entries[1])
     assert (sqs.count_kept(), sqs.waiting("mail")) == (10, 1)

@@ -71,11 +71,11 @@ def test_a_dead_letter_is_looked_at(row):
 
 def test_a_retry_waits(row):
     """Until the test looks ahead."""
-    job = fail_until.enqueue("a", 2)
+    job = samples.ask_again.enqueue("a", countdown=60)
 
     first = run_jobs()
     waiting = row(job).state
-    later = run_jobs(ahead=timedelta(minutes=1))
+    later = run_jobs(ahead=timedelta(minutes=2))
 
     assert (first, waiting, later, row(job).state) == (1, "pending", 1, "succeeded")
 

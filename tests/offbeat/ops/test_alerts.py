@@ -246,7 +246,7 @@ def test_redis_away_is_told_without_redis(quiet, redis):
     redis.start()
     look()
 
-    assert subjects() == ["Redis: broker is down", "Redis: over: broker is down"]
+    assert subjects() == ["Redis: Redis is down", "Redis: over: Redis is down"]
 
 
 def test_another_deployment_under_our_prefix_is_told(quiet, carrier):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Error, expect, sync_playwright
 
 expect.set_options(timeout=20_000)  # milliseconds: four tests at once on two CPUs may keep a page waiting
@@ -22,6 +24,34 @@ def launched():
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+class SharedChromium:
+    """One browser for the tests of a process, by turns: a start of it is a second and a half of CPU.
+
+    Playwright's loop runs in this thread for as long as the browser lives, so other tests must not see it.
+    """
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.loop = asyncio.get_running_loop()
+        self.show(None)
+
+    @staticmethod
+    def show(loop):
+        asyncio._set_running_loop(loop)  # noqa: SLF001  as Playwright does between two of its calls
+
+    @contextlib.contextmanager
+    def lend(self):
+        """Give the browser to a test, and close what of it the test has left open; Django is asked as if there was no loop."""
+        self.show(self.loop)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+            yield self.browser
+            for context in self.browser.contexts:
+                context.close()
+            connection.close()  # the one of Playwright's loop, which the next test would find dead
+        self.show(None)
 
 
 FITS = "(width) => innerWidth === width && document.documentElement.scrollWidth <= width"

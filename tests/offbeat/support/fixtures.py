@@ -71,7 +71,7 @@ def stack(postgres, redis, migrated_template, tmp_path, django_db_blocker):
         server.start()
     with postgres.connect() as server:
         server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {migrated_template}")
+        server.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {migrated_template} STRATEGY file_copy")
     empty(carrier)
     stack = Stack(postgres, redis, postgres.url_of(DATABASE), tmp_path)
     with django_db_blocker.unblock(), connected_to(stack.environment["DATABASE_URL"]):
@@ -80,6 +80,24 @@ def stack(postgres, redis, migrated_template, tmp_path, django_db_blocker):
     carrier.resume()
     carrier.start()
     empty(carrier)  # nor must a test without a stack find its ledger's sign
+
+
+@pytest.fixture(scope="session")
+def shared_chromium():
+    """The Chromium of this process, started for the first test that asks for it."""
+    from tests.offbeat.support.chromium import SharedChromium, launched  # noqa: PLC0415  few processes need Playwright
+
+    with launched() as browser:
+        shared = SharedChromium(browser)
+        yield shared
+        shared.show(shared.loop)
+
+
+@pytest.fixture
+def chromium(stack, shared_chromium):
+    """A browser in which nobody has been yet: a test makes contexts of its own, which end before the processes do."""
+    with shared_chromium.lend() as browser:
+        yield browser
 
 
 def empty(carrier):

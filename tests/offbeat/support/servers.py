@@ -20,7 +20,8 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
-from tests.offbeat.support import axis, quick, warm_python
+from tests.offbeat.support import axis, order, quick, warm_python
+from tests.offbeat.support.first_process import first_alone
 from tests.offbeat.support.locales import find_locale
 from tests.offbeat.support.sqs_server import add_library
 
@@ -79,6 +80,7 @@ os.environ.update(settings | locale_path)
 MARKERS = (
     "faults: real processes, real kills",
     "browser: a real Chromium",
+    "long: takes most of a minute, so it begins before others",
     "storm: ten workers at once; runs alone, it uses every CPU there is",
     "fault(*rows): proves these rows of docs/offbeat/faults.md, named by their first cells",
     "brokers(*names, weekly=(), only=False): holds with these brokers too, or with them only; with some it runs once a week",
@@ -112,18 +114,24 @@ def pytest_ignore_collect(collection_path, config):
     return is_of_the_project == (config.inipath == CORE / "pytest.ini") or None
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     axis.select(config, items, missing)
     if config.getoption(quick.OPTION):
         quick.select(config, items)
+    order.arrange(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage."""
+    """Collect no garbage while the tests are collected, nor look at them ever after: thousands of them are no garbage.
+
+    Of the processes side by side one compiles all modules of tests, and the others find them compiled.
+    """
     gc.disable()
     try:
-        return (yield)
+        with first_alone(shared_folder / "compiled"):
+            return (yield)
     finally:
         gc.enable()
         gc.freeze()

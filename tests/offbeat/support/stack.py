@@ -100,7 +100,9 @@ class Stack:
     def other_version(self, changes):
         """Start what is started inside from a copy of the code; `changes` maps its files to (text, text in its place) pairs."""
         folder = self.folder / "other-version"
-        skip = shutil.ignore_patterns("__pycache__")
+        skip = shutil.ignore_patterns(
+            "*.pyc.*"
+        )  # which somebody writes just now; what is compiled is valid there too
         for part in (
             "src",
             *(f"tests/offbeat/{name}" for name in ("faults/effects", "jobs", "sample_project", "support")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,13 @@ from django.conf import settings
 from django.core.management import call_command
 
 from offbeat.web.static_files import StaticFilesMiddleware
+from tests.offbeat.support.first_process import first_alone
 
 
 def collect_once():
     """Collect the files, as the image's build does: the first of the processes side by side, the others wait for it."""
     root = Path(settings.STATIC_ROOT)
-    with root.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with first_alone(root.with_suffix(".collected")):
         if not root.exists():
             call_command("collectstatic", interactive=False, verbosity=0)
 

@@ -43,6 +43,7 @@ COLD = "PYTEST_COLD_STARTS" in os.environ or not hasattr(os, "pidfd_open")
 
 def start(command, *, cwd, env, files, last_signal=0):
     """Start a program in a session of its own, warm where that makes no difference; `files` are its three standard ones."""
+    command = [os.fspath(each) for each in command]
     if server := find_server(command, cwd, env):
         return WarmProcess(server, command, cwd, env, files, last_signal)
     options = dict(zip(("stdin", "stdout", "stderr"), files, strict=True))
@@ -51,7 +52,7 @@ def start(command, *, cwd, env, files, last_signal=0):
 
 def run(command, *, env, cwd=None, timeout=60):
     """Run a program to its end, its output kept: `subprocess.run` for what may start warm."""
-    folder = cwd or Path.cwd()
+    folder, command = cwd or Path.cwd(), [os.fspath(each) for each in command]
     server = find_server(command, folder, env)
     if not server:
         return subprocess.run(

@@ -12,7 +12,6 @@ import base64
 import contextlib
 import json
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import amqp
@@ -176,11 +175,6 @@ def kept(limit: int = -1) -> list[bytes]:
 
 def count_kept() -> int:
     return waiting(UNREADABLE)
-
-
-def counts() -> dict[str, int]:
-    """Return by queue how many are there now: RabbitMQ does not remember more."""
-    return Counter(str(json.loads(entry).get("queue", "")) for entry in kept()) if count_kept() else {}
 
 
 def take(entry: str, queue: str = "", raw: str = "") -> bool:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from offbeat.jobs import sql
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
 from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
-from offbeat.jobs.brokers.sqs_unreadable import count_kept, counts, keep, kept, take
+from offbeat.jobs.brokers.sqs_unreadable import count_kept, keep, kept, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
-__all__ = ("count_kept", "counts", "keep", "kept", "take")
+__all__ = ("count_kept", "keep", "kept", "take")
 
 NAME = "Amazon SQS"
 ERRORS = (SqsError,)

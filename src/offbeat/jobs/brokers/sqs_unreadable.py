@@ -50,15 +50,6 @@ def count_kept() -> int:
     return sqs_queues.count(name(), *NUMBERS)
 
 
-def counts() -> dict[str, int]:
-    """Return by queue how many are there now: SQS does not remember more."""
-    found: dict[str, int] = {}
-    for entry in kept():
-        queue = str(json.loads(entry).get("queue", ""))
-        found[queue] = found.get(queue, 0) + 1
-    return found
-
-
 def take(entry: str, queue: str = "", raw: str = "") -> bool:
     """Remove an entry, and send its message back to its queue; tell whether it was there.
 

@@ -18,6 +18,7 @@ from offbeat.jobs import (
     leftovers,
     refusal,  # noqa: F401  registers a Celery signal
     sessions,
+    soft_limit,
     workers,
 )
 from offbeat.jobs.conf import conf
@@ -66,6 +67,11 @@ def open_books(instance: Any, **_: Any) -> None:
 def ignore_sigterm(**_: Any) -> None:
     """Let a child outlive the SIGTERM that some platforms send to every process: its parent decides when it has to stop."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@signals.worker_process_init.connect
+def hold_soft_limits_back(**_: Any) -> None:
+    soft_limit.hold_back_between_jobs()
 
 
 @signals.celeryd_after_setup.connect

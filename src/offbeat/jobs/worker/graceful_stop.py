@@ -39,8 +39,8 @@ LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Cele
 class GracefulStop(bootsteps.StartStopStep):
     """Takes SIGTERM and the first SIGINT: stop consuming, wait for running tasks up to `drain` seconds, hand the rest back, exit.
 
-    A second SIGINT hands back at once. The event loop goes on turning meanwhile: results are read, messages acknowledged,
-    leases renewed.
+    A second SIGINT, and SIGQUIT, hand back at once. The event loop goes on turning meanwhile: results are read, messages
+    acknowledged, leases renewed.
     """
 
     requires = ("celery.worker.components:Pool",)
@@ -51,17 +51,17 @@ class GracefulStop(bootsteps.StartStopStep):
         self.hurry = threading.Event()
 
     def start(self, worker: Any) -> None:
-        signal.signal(signal.SIGTERM, self.on_signal)
-        signal.signal(signal.SIGINT, self.on_signal)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, self.on_signal)
         if is_solo(worker):
             signal.signal(STAND_STILL, lambda *_: time.sleep(3600))
 
     def on_signal(self, number: int, frame: Any) -> None:
+        if number == signal.SIGQUIT or (number == signal.SIGINT and worker_state.is_stopping):
+            self.hurry.set()
         if not worker_state.is_stopping:
             worker_state.is_stopping = True
             threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
-        elif number == signal.SIGINT:
-            self.hurry.set()
 
     def stop_gracefully(self) -> None:
         deadline = time.monotonic() + conf().drain
@@ -71,7 +71,7 @@ class GracefulStop(bootsteps.StartStopStep):
             len(state.reserved_requests),
             extra={"action": "worker_stopping"},
         )
-        while state.reserved_requests and time.monotonic() < deadline and not self.hurry.is_set():
+        while is_at_work() and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
         if state.reserved_requests:  # killed before their jobs are handed back: never two at once
             kill_children(self.worker)
@@ -99,6 +99,11 @@ class GracefulStop(bootsteps.StartStopStep):
 
         hub.call_soon(cancel)
         cancelled.wait(LAST_MESSAGE)
+
+
+def is_at_work() -> bool:
+    """Tell whether tasks run, or a request for messages is open: what SQS gives to it afterwards would be hidden from others."""
+    return bool(state.reserved_requests or worker_state.open_requests)
 
 
 def kill_children(worker: Any) -> None:

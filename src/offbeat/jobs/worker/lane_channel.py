@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import socket
 import struct
 import threading
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 LENGTH = struct.Struct("!I")
 CHUNK = 65_536
+STOPS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+)  # which the process of the lanes ignores, and has to from its first moment
 
 
 class Setup(NamedTuple):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery.concurrency.base import BasePool
 
-from offbeat.jobs import lanes
+from offbeat.jobs import lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -116,7 +116,8 @@ class LanePool(BasePool):
                 self._doom(call, partial(self.loop.fail, call, LaneError("revoked")))
 
     def pids(self) -> set[int]:
-        return self.processes.pids()
+        with self.lock:  # one that is being started is about to run something
+            return self.processes.pids()
 
     def jobs(self) -> set[tuple[str, int]]:
         """Return what runs: ids of messages, with their lanes."""
@@ -177,6 +178,8 @@ class LanePool(BasePool):
                     continue
                 with self.lock:
                     for process, how in self.processes.bury():
+                        # Of threads that its tasks have started: they have no lane.
+                        worker_state.submit(partial(sessions.end_process, workers.current(), process.pid))
                         self._tell_of_death(self._calls_of(process), how)
                     self._enforce_limits(time.monotonic())
                     self._end_retired(time.monotonic())

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs import workers
-from offbeat.jobs.worker.lane_channel import Channel, Setup
+from offbeat.jobs.worker.lane_channel import STOPS, Channel, Setup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -59,31 +59,42 @@ class LaneProcess:
             os.kill(self.pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def hold_signals() -> Iterator[None]:
+    """Let a process that starts inside have no signal before it ignores it: some platforms send SIGTERM to every process."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:
     """Start lanes that are threads."""
     from offbeat.jobs.worker.lane_threads import serve  # noqa: PLC0415  only these pools pay for it
 
     ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return LaneProcess(pid, Channel(ours), list(numbers))
-    try:
-        ours.close()
-        for each in others:  # else they would not notice the end of the main process
-            each.channel.close()
-        serve(Channel(theirs), _setup(numbers, hostname), app)
-        os._exit(os.EX_OK)
-    except BaseException:
-        logger.exception("the process of the pool's threads failed", extra={"action": "pool_failed"})
-    finally:
-        os._exit(os.EX_SOFTWARE)
+    with hold_signals():
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            return LaneProcess(pid, Channel(ours), list(numbers))
+        try:
+            ours.close()
+            for each in others:  # else they would not notice the end of the main process
+                each.channel.close()
+            serve(Channel(theirs), _setup(numbers, hostname), app)
+            os._exit(os.EX_OK)
+        except BaseException:
+            logger.exception("the process of the pool's threads failed", extra={"action": "pool_failed"})
+        finally:
+            os._exit(os.EX_SOFTWARE)
 
 
 def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:
     """Start lanes that are greenlets."""
     ours, theirs = socket.socketpair()
-    with theirs:
+    with theirs, hold_signals():
         command = [sys.executable, str(GREENLETS), str(theirs.fileno())]
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
     process.returncode = 0  # waited for by pid: `LaneProcess.is_dead`

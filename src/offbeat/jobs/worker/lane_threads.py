@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import queue
 import resource
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,8 @@ from celery.concurrency.prefork import process_initializer
 from django.db import connections
 
 from offbeat.jobs import lanes
-from offbeat.jobs.worker.lane_channel import Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
+from offbeat.jobs.processes import PROC
+from offbeat.jobs.worker.lane_channel import STOPS, Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
 
 if TYPE_CHECKING:
     import uuid
@@ -56,10 +59,19 @@ class LaneThread(threading.Thread):
         try:
             # A language or a time zone that a task activates is none of the next one in this thread.
             result = contextvars.copy_context().run(asked.target, *asked.arguments)
+        except lanes.LostAnswer as lost:
+            has_returned, result = False, _lost_answer(lost)
         except BaseException:  # noqa: BLE001  the lane goes on, as a process of prefork does
             has_returned, result = False, ExceptionInfo()
         lane.end_call()
         self.channel.send(Done(self.number, asked.call, has_returned, result, _kilobytes()))
+
+
+def _lost_answer(lost: lanes.LostAnswer) -> ExceptionInfo:
+    try:
+        raise lanes.LostAnswerError(f"its start or its end is not recorded: {lost}")  # noqa: TRY301  for its traceback
+    except lanes.LostAnswerError:
+        return ExceptionInfo()
 
 
 def serve(channel: Channel, setup: Setup, app: Any) -> None:
@@ -67,6 +79,7 @@ def serve(channel: Channel, setup: Setup, app: Any) -> None:
     # Not "MainProcess": what cannot be recorded ends the process, and not the worker.
     current_process().name = setup.name
     process_initializer(app, setup.hostname)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # they are ignored by now
     threads = {number: LaneThread(number, setup.worker, channel) for number in setup.numbers}
     for each in threads.values():
         each.start()
@@ -91,4 +104,9 @@ def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
 
 
 def _kilobytes() -> int:
+    """Return the most memory that this process has had. The kernel's own count begins with that of who started it."""
+    with contextlib.suppress(OSError):
+        for line in (PROC / "self/status").read_text(errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KILOBYTE

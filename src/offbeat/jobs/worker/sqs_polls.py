@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_losses, sqs_queues
 from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
+from offbeat.jobs.conf import conf
 from offbeat.jobs.message import published_at
 from offbeat.jobs.worker.sqs_receipts import AT_ONCE, Receipts, SqsReceipt
 from offbeat.jobs.worker.state import worker_state
@@ -29,6 +30,11 @@ PAUSES = 1.0, 5.0  # seconds until SQS is asked again that does not answer: the 
 AFRESH = 300.0  # seconds after which the same trouble is logged again
 HELD = 10.0  # seconds until a job that cannot be begun here is shown to others; a plain message's returns are counted: it stays
 LOOK = 0.5  # seconds between two looks whether a queue is paused
+
+
+def longest_wait() -> int:
+    """Return for how many seconds a request waits for messages: no longer than a worker that stops may take."""
+    return min(sqs_client.LONGEST_WAIT, max(1, int(conf().drain)))
 
 
 class Received(NamedTuple):
@@ -66,7 +72,7 @@ class Poll(threading.Thread):
 
     def _ask(self, room: int) -> None:
         try:
-            found = self._receive(room)
+            self._take(room)
         except SqsError as error:
             self.is_empty = True  # the others need not wait for it
             if self.is_cancelled:
@@ -74,10 +80,19 @@ class Poll(threading.Thread):
             self._note(error)
             time.sleep(self.pause)
             self.pause = min(2 * self.pause, PAUSES[1])
-        else:
+
+    def _take(self, room: int) -> None:
+        """Receive messages. A worker that stops waits for that: SQS hides what it gives to a request whose process is gone."""
+        worker_state.open_requests.add(self)
+        try:
+            if self.is_cancelled:  # since it was told how many it may ask for
+                return
+            found = self._receive(room)
             self.is_empty, self.pause, self.logged_at = not found, PAUSES[0], 0.0
             worker_state.note_broker_back()
             self.polls.receive(self, found)
+        finally:
+            worker_state.open_requests.discard(self)
 
     def _receive(self, room: int) -> list[dict[str, Any]]:
         answer = sqs_queues.call(
@@ -85,7 +100,7 @@ class Poll(threading.Thread):
             "receive_message",
             self.sqs_name,
             MaxNumberOfMessages=min(room, AT_ONCE),
-            WaitTimeSeconds=sqs_client.LONGEST_WAIT if self.is_empty else 0,
+            WaitTimeSeconds=longest_wait() if self.is_empty else 0,
             VisibilityTimeout=self.polls.receipts.visibility_timeout,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )

@@ -25,6 +25,9 @@ class WorkerState:
     has_left_ledger: bool = False
     paused_queues: frozenset[str] = frozenset()  # of which no message is taken
     unusable_queues: frozenset[str] = frozenset()  # that the broker cannot give messages of
+    open_requests: set[Any] = field(
+        default_factory=set
+    )  # for messages, whose answers are still to come: only SQS has such
 
     def submit(self, act: Callable[[], Any]) -> None:
         """Have the maintenance thread record something, again and again until PostgreSQL takes it."""

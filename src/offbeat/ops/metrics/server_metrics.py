@@ -43,12 +43,13 @@ def of_messages() -> Iterator[Metric]:
         [],
         [([], unreadable_store.how_many())],
     )
-    yield counter(
-        "messages_put_aside",
-        "Messages that no worker could read.",
-        ["queue"],
-        (([queue], count) for queue, count in unreadable_store.counts().items()),
-    )
+    if broker.has_redis():  # others do not count what was put aside, and a counter must not go back
+        yield counter(
+            "messages_put_aside",
+            "Messages that no worker could read.",
+            ["queue"],
+            (([queue], count) for queue, count in unreadable_store.counts().items()),
+        )
 
 
 def up(of: dict[str, bool]) -> Metric:

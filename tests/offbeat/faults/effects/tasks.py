@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 
 import psutil
@@ -513,3 +514,75 @@ def speak_german(label):
     """Note the language at the beginning, and leave another one."""
     note(label, translation.get_language())
     translation.activate("de")
+
+
+@shared_task(time_limit=2, max_attempts=1)
+def touch_in_a_thread(label, row):
+    """Wait for ever for a thread of its own, which waits for whoever holds the row."""
+    note(label, "start")
+    thread = threading.Thread(target=touch.run, args=[row], daemon=True)
+    thread.start()
+    while True:
+        with contextlib.suppress(SoftTimeLimitExceeded):
+            thread.join()
+
+
+@shared_task
+def leave_a_thread(label, gate):
+    """Return while a thread of its own goes on, with a connection of its own."""
+
+    def finish():
+        wait_for_file.run(gate)
+        note(label, "thread")
+        connection.close()
+
+    threading.Thread(target=finish).start()
+    note(label, "done")
+
+
+@shared_task(time_limit=3, max_attempts=1)
+def hold_the_interpreter(label):
+    """Wait in C, as code does there that computes: no other thread of Python runs."""
+    note(label, "start")
+    ctypes.PyDLL(None).sleep(60)
+
+
+@shared_task
+def close_its_connection(label):
+    note(label, "start")
+    connection.close()
+    note(label, "done")
+
+
+@shared_task(atomic=True)
+def close_its_connection_atomically(label):
+    note(label, "lost")
+    connection.close()
+
+
+@shared_task(atomic=True)
+def lose_its_connection_atomically(label):
+    note(label, "lost")
+    connection.connection.close()
+
+
+@shared_task(soft_time_limit=2, time_limit=60, atomic=True)
+def swallow_in_a_savepoint(label):
+    """Catch the limit around a savepoint, and go on in the transaction around it."""
+    note(label, "outer")
+    with contextlib.suppress(SoftTimeLimitExceeded), transaction.atomic():
+        note(label, "inner")
+        time.sleep(30) if label.startswith("sleep") else query_for(30)
+    note(label, "done")
+
+
+@shared_task(soft_time_limit=2, time_limit=60)
+def follow_the_commit_slowly(label):
+    with transaction.atomic():
+        transaction.on_commit(lambda: [time.sleep(0.05) for _ in range(600)])
+        note(label, "done")
+
+
+@shared_task
+def leave_in_many_ways(label):
+    os._exit(3)

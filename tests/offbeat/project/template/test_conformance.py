@@ -13,6 +13,7 @@ from tests.offbeat.support.running import CHECKOUT
 PATH = os.pathsep.join([str(CHECKOUT / "src"), str(CHECKOUT)])
 
 
+@pytest.mark.long
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_conformance():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 
+import pytest
+
 from tests.offbeat.project.template.test_readme import MANUALS, Reader
 
 # An app of the name that the core's has, with a model, a table, a command, an address and a test.
@@ -87,6 +89,7 @@ def make_theirs(fork):
     fork.edit("platform.yaml", "instances: {min: 1, max: 3}", "instances: {min: 2, max: 8}")
 
 
+@pytest.mark.long
 def test_a_team_lives_in_its_fork(stack, tmp_path):
     """Named, with the manual's first cronjob and a life of its own, every check and every test of the fork passes."""
     variables = {name: stack.environment[name] for name in ("DATABASE_URL", "REDIS_URL")}

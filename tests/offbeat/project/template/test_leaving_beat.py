@@ -86,6 +86,7 @@ def entries_of(printed):
     return {each["name"]: each for each in yaml.safe_load(printed)["cronjobs"] or ()}
 
 
+@pytest.mark.long
 def test_a_project_leaves_beat(team, stack, tmp_path):
     """Twelve entries of five places: ten run with the arguments that Beat would send, two are named."""
     look, write, check, migrate, tick, see = COMMANDS

@@ -154,6 +154,7 @@ MACHINES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_developer_has_wheels(machine: str, tmp_path: Path) -> None:
     """On Macs and Linux, Intel's and ARM, each Python finds all that is pinned as wheels: nobody needs a compiler, or a server."""

@@ -27,7 +27,9 @@ STEP = re.compile(
     r"|```console\n(?P<commands>.*?)```",
     re.DOTALL,
 )
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".local", "__pycache__", ".*_cache", "staticfiles")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".local", ".hypothesis", "*.pyc.*", ".*_cache", "staticfiles"
+)
 
 
 class Reader(Repository):

@@ -13,7 +13,7 @@ import pytest
 
 from offbeat.dev.environments import INHERITED
 from offbeat.dev.ports import free_port
-from tests.offbeat.dev.repositories import QUIET, Repository, make_upstream
+from tests.offbeat.dev.repositories import OFFLINE, Repository, make_upstream
 from tests.offbeat.support.browser import Browser
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT, Running
@@ -39,7 +39,7 @@ class Learner(Repository):
         self.terminals = []
         self.ports = {"8000": str(free_port()), "9000": str(free_port())}
         self.environment = {name: value for name, value in os.environ.items() if name.startswith(INHERITED)}
-        self.environment |= QUIET | git_settings(upstream) | {"PORT": self.ports["8000"]}
+        self.environment |= OFFLINE | git_settings(upstream) | {"PORT": self.ports["8000"]}
 
     def follow(self, section):
         """Do each step of a section, and return what its commands printed; one that fails ends the test."""
@@ -111,7 +111,7 @@ class Learner(Repository):
             ]
             return set(states) <= {"succeeded", "dead"}
 
-        wait_until(have_finished, 60)
+        wait_until(have_finished, 60, pause=3)  # each question is a start of ./run
         return states
 
 
@@ -139,6 +139,7 @@ def learner(tmp_path):
         print(f"--- {running.name}\n{running.output}")
 
 
+@pytest.mark.long
 def test_every_step_does_what_the_page_says(learner):
     """A reader who types every line ends with a cronjob whose job has run, has failed, was retried, and runs in production."""
     _, project, start, app, task, tested, cronjob, broken = re.split(r"^## ", FIRST, flags=re.MULTILINE)
