@@ -209,9 +209,10 @@ def test_a_soft_time_limit_before_the_task_ends_it_there(pass_it, row):
     first = row(job)
     run_jobs(ahead=timedelta(hours=1))
 
-    assert (first.state, first.crashes, first.excused) == ("pending", 0, 1)
+    assert (first.state, first.crashes) == ("pending", 0)
+    assert first.excused == first.attempt >= 1  # a pause may be so short that it is over at once
     assert first.reason.endswith(", before its task began")
-    assert (row(job).state, row(job).attempt) == ("succeeded", 2)
+    assert (row(job).state, row(job).attempt) == ("succeeded", first.attempt + 1)
 
 
 def test_a_soft_time_limit_in_the_moment_of_the_end(pass_it, row, monkeypatch):
