@@ -109,9 +109,9 @@ def claim_slots(
 def claim_free_slots(
     wanted: Sequence[tuple[Entry, Decide]], trigger: str, *, now: datetime | None = None
 ) -> list[ClaimResult]:
-    """Do the same for many cronjobs in one transaction; return what was done, of as many as there was time for, but one.
+    """Do the same for many cronjobs in one transaction; return what was done, for as many as there was time.
 
-    Those that somebody holds are left out. What is raised undoes all: the caller tries fewer.
+    Those that somebody holds are left out. What is raised has undone all of it: the caller tries fewer.
     """
     with transaction.atomic():
         rows = lock_free([entry.name for entry, _ in wanted])
