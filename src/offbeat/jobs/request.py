@@ -128,6 +128,8 @@ class JobRequest(Request):
             exc_info.exception = EndedError(line(error))
         if is_lost:
             self._lost(error)
+        if is_lost and not self.is_job and (self._already_cancelled or self._already_revoked):
+            return None  # its connection is lost, and its message is delivered again: returned here, it would run twice
         if self.is_job and not is_lost:
             self._note_unbegun(error, exc_info)
         if not (self.is_job and is_lost):

@@ -36,6 +36,9 @@ class LaneCall:
     doomed_since: float | None = None  # its process is to be killed
     doom: Callable[[], None] | None = None  # what tells of its end
 
+    def terminate(self, signal: int) -> None:
+        """Do nothing: Celery has asked the pool before (`LanePool.terminate_job`)."""
+
 
 class LoopCalls:
     """Has the event loop call things: what they do with a connection to the broker is nothing for another thread."""
