@@ -36,6 +36,7 @@ LEAST = (("durable", "plain", 1.2, 1.0), ("durable", "procrastinate", 2, 2), ("d
 
 
 def main():
+    load = os.getloadavg()[0]
     throughput.install_peers()
     with stand() as (postgres, redis), far_away(postgres.port, redis.port):
         from offbeat.jobs import loss_token
@@ -44,7 +45,7 @@ def main():
         found = measure(
             {"loopback": (postgres.url, redis.url), "distance": (moved(postgres.url, POSTGRES), moved(redis.url, REDIS))}
         )  # fmt: skip
-    report = tell(found)
+    report = tell(found, load)
     report.write()
     sys.stdout.write(report.text)
     return 0 if report.all_met else 1
@@ -120,7 +121,7 @@ def in_oban():
         return cursor.fetchone()[0]
 
 
-def tell(found):
+def tell(found, load):
     report = Report(CHECKOUT / "docs" / "offbeat" / "benchmarks-distance.md", "At a network's distance")
     report.say(
         f"Written by `./run bench distance` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
@@ -128,6 +129,9 @@ def tell(found):
         f"of {ROUNDS} rounds in turns. At the distance a round trip to PostgreSQL takes {2 * POSTGRES[0]:g} ms more than on "
         f"loopback, one to Redis {2 * REDIS[0]:g} ms more. Everything shares this machine's CPUs: "
         "what counts are the ratios of one column."
+    )
+    report.say(
+        f"Before it began, other programs kept {load:.1f} CPUs busy: near 0, the ratios are to be trusted."
     )
     near, far = found["loopback"], found["distance"]
     report.table(

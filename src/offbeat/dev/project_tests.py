@@ -6,6 +6,7 @@ The core's suite runs under settings of its own, so it has a pytest of its own.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal"
 # What is quick waits for nothing, and each process more imports and migrates.
 TWO_AT_A_TIME = ("--numprocesses", "2", "--dist", "worksteal")
 QUICK = "--quick"  # tests/offbeat/support/quick.py says what it leaves out
+STOPPED = (2, 128 + signal.SIGINT)  # pytest's exit code after Ctrl-C, and a program's
 NO_TESTS = 5  # pytest's exit code where none was selected
 
 
@@ -153,6 +155,8 @@ class SessionsBeside(threading.Thread):
     def run(self) -> None:
         for session in self.chosen:
             self.done.append(run_quietly(session))
+            if self.done[-1].code in STOPPED:
+                break
 
     def wait(self) -> list[FinishedSession]:
         """Wait for all, show what they have printed, and give how they went."""

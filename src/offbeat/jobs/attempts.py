@@ -99,11 +99,13 @@ def begin(
 
 
 def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    from offbeat.jobs import prepared  # noqa: PLC0415  only processes that execute jobs need it
+
     # Alone it is its own transaction; in that of a test, a savepoint keeps the refusal from ending it.
     around = transaction.atomic() if connection.in_atomic_block else contextlib.nullcontext()
     try:
         with around:
-            return cast("tuple[Any, ...] | None", sql.fetch_one(statement, values))
+            return cast("tuple[Any, ...] | None", prepared.fetch_one(statement, values))
     except IntegrityError:  # offbeat_jobs_one_running: another job of the key began in the same moment
         return None
 
@@ -122,7 +124,10 @@ def finish(attempt: Attempt) -> None:
     # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
     is_committing = connection.in_atomic_block and not connection.savepoint_ids
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
-    _end(FINISH, [attempt.result, attempt.job_id, attempt.number, idle], attempt)
+    from offbeat.jobs import prepared  # noqa: PLC0415  as above
+
+    if prepared.fetch_one(FINISH, [attempt.result, attempt.job_id, attempt.number, idle]) is None:
+        raise fenced(attempt)
     follow(attempt.batch_id, attempt.concurrency_key)
 
 

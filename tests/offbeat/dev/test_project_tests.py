@@ -95,6 +95,14 @@ def test_nothing_runs_beside_the_storm(upstream, pretend):
     assert begun[3] == "project"
 
 
+def test_ctrl_c_is_no_reason_to_begin_another(upstream, pretend, capsys):
+    """What has not begun beside the rest is reported as not run."""
+    pretend({"storm": 0, "core": 2, "axes": 130, "project": 0}.get)
+
+    assert main([]) == 2
+    assert "project  exit code 71 (0 s)\n" in capsys.readouterr().out
+
+
 def test_what_ran_beside_is_shown_after_the_rest(upstream, monkeypatch, capfd):
     """A line of each session would be between two of another's."""
     says = {"storm": "a", "axes": "b", "core": "c", "project": "d"}

@@ -12,7 +12,6 @@ from django.db.models import Count
 from offbeat.jobs import broker
 from offbeat.jobs.conf import conf
 from offbeat.jobs.models import Job
-from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support import axis, servers
 from tests.offbeat.support.fixtures import connected_to
@@ -55,12 +54,6 @@ class Faults:
     def quick_worker(self, *arguments, **environment):
         """Start a worker whose every interval is shortened in proportion."""
         return self.worker(*arguments, **QUICK | environment)
-
-    def warm_slots(self, count=2):
-        """Give each slot a first job: its beginning takes long on a loaded machine, and a soft limit passes by unseen then."""
-        for number in range(count):
-            tasks.work.enqueue(f"first {number}", 1)
-        self.wait_for_all()
 
     def open_gate(self):
         """Let the jobs end that wait for it, and those that come later."""

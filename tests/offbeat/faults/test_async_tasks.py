@@ -15,7 +15,6 @@ pytestmark = pytest.mark.faults
 def test_limits_of_async_tasks(faults):
     """The soft one interrupts a coroutine wherever it waits or works, and the hard one ends what swallows everything."""
     faults.quick_worker()
-    faults.warm_slots()
     jobs = {how: tasks.wait_async.enqueue(how, how) for how in tasks.WAITS}
     plain = [f"plain {how}" for how in ("await", "call")]
     for label in plain:
@@ -25,7 +24,9 @@ def test_limits_of_async_tasks(faults):
     wait_until(lambda: all(faults.happened(label, "interrupted False") for label in plain))
 
     found = {how: Job.objects.get(pk=job.pk) for how, job in jobs.items()}
-    assert {how: (job.state, job.attempt) for how, job in found.items()} == dict.fromkeys(jobs, ("dead", 1))
+    # One that passes before the task begins, as on a loaded machine, is excused.
+    ends = {how: (job.state, job.attempt - job.excused) for how, job in found.items()}
+    assert ends == dict.fromkeys(jobs, ("dead", 1))
     assert all(job.reason.startswith("SoftTimeLimitExceeded") for job in found.values())
     assert all(faults.happened(how, "interrupted False") == 1 for how in jobs)
     assert "hard time limit" in Job.objects.get(pk=stubborn.pk).reason

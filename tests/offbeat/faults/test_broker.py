@@ -23,7 +23,7 @@ def published():
     return Job.objects.filter(state="published").count()
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("Redis is emptied, or restarts without its data")
 def test_an_emptied_redis(faults):
     """FLUSHALL with hundreds of jobs published and four running: all are done, none twice, published again at once."""
@@ -44,7 +44,7 @@ def test_an_emptied_redis(faults):
     assert Job.objects.filter(state="succeeded", attempt=1).count() == 504
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("Redis is restored from an old backup")
 def test_a_restored_backup(faults):
     """Messages of an old backup start nothing twice, and jobs that the backup does not know of are published again."""
@@ -87,7 +87,7 @@ def test_a_message_delivered_twice(faults):
     assert faults.happened("twice", "start") == 1
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault(
     "a message is popped from Redis and lost, or its worker dies before it starts the job", "a long backlog"
 )
@@ -111,7 +111,7 @@ def test_a_lost_message(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq",))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a publish that timed out but arrived")
 def test_a_publish_that_timed_out_and_landed(faults):
     """A publish that timed out, and yet arrives when Redis goes on, makes one effect."""
@@ -128,7 +128,7 @@ def test_a_publish_that_timed_out_and_landed(faults):
     assert faults.happened("landed", "start") == 1
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a connection is closed, or half open, while a job runs")
 def test_a_silent_connection(faults):
     """A worker on a half-open connection consumes again by itself; what the socket swallowed is not lost."""
@@ -148,7 +148,7 @@ def test_a_silent_connection(faults):
     assert faults.repeated() == []
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a connection is closed, or half open, while a job runs")
 @pytest.mark.parametrize("durable", [True, False], ids=["job", "plain"])
 def test_a_cut_connection(faults, durable):
@@ -175,7 +175,7 @@ def overlap(label):
     return Effect.objects.filter(label=label, what="start", at__gt=begun.at).exists()
 
 
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("Redis is full (`noeviction`)")
 def test_a_full_redis(faults):
     """Redis at maxmemory with noeviction: the worker stays, enqueueing answers, and all is done when there is room."""
@@ -197,7 +197,7 @@ def test_a_full_redis(faults):
 
 @pytest.mark.brokers(weekly=("rabbitmq",))
 @pytest.mark.long
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("Redis is down, or accepts connections and never answers")
 @pytest.mark.parametrize("silent", [False, True], ids=["killed", "silent"])
 def test_redis_away_under_load(faults, silent):

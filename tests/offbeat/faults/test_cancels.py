@@ -86,6 +86,7 @@ def ask_for_cancel(faults, job, label):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault("a running job is cancelled, and its process or its worker is killed before it ends")
 def test_cancels_in_a_storm(faults):
     """Short jobs are cancelled at any moment, while workers are killed: each has succeeded or is cancelled, and none is both.

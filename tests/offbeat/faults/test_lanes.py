@@ -193,7 +193,10 @@ def test_what_one_job_costs_the_others(faults, held):
     same = lanes_process(worker).pid
     with held("SELECT 1 FROM effects_effect WHERE label = %s FOR UPDATE", "row"):
         thread = tasks.touch_in_a_thread.enqueue("thread", "row")
-        faults.wait_for_state(thread, "dead")
+        faults.wait_for_start("thread")
+        hog = tasks.hold_the_interpreter.enqueue("hog")
+        for job in (thread, hog):
+            assert faults.wait_for_state(job, "dead").reason.endswith("hard time limit of 2 s exceeded")
 
     assert (refused.attempt, refused.crashes) == (2, 1)
     assert refused.history[0]["reason"].startswith("its start or its end is not recorded: ")

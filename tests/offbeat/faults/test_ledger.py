@@ -40,7 +40,7 @@ tasks.work.enqueue("survivor")
 
 
 @pytest.mark.long
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.brokers("rabbitmq", "sqs")
 @pytest.mark.fault("a crash between commit and publish", "a crash after the publish")
 @pytest.mark.parametrize("first", ["pass", "publish(messages, **how)"], ids=["before publishing", "after it"])
@@ -64,7 +64,7 @@ def test_a_death_between_postgres_and_redis(faults, first):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("PostgreSQL restarts")
 def test_postgres_restarts_under_load(faults):
     """PostgreSQL restarts while jobs are enqueued and run: none is lost, none succeeds twice, the workers recover by themselves."""
@@ -88,7 +88,7 @@ def test_postgres_restarts_under_load(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("PostgreSQL restarts")
 @pytest.mark.parametrize("task", [tasks.rest, tasks.rest_within_a_limit], ids=["no limit", "soft limit"])
 def test_postgres_restarts_under_a_running_job(faults, task):
@@ -107,7 +107,7 @@ def test_postgres_restarts_under_a_running_job(faults, task):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("PostgreSQL is down for longer than a heartbeat may be late")
 def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
     """While PostgreSQL is down nobody can beat: when it is back, no worker takes another one, or itself, for dead."""

@@ -58,7 +58,7 @@ def beats(worker, times=3, seconds=30):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_job_of_a_lost_worker(faults, held):
     """The other jobs of that worker are due again all the same, the log says who holds the row, and then that one is, too."""
@@ -103,7 +103,7 @@ def test_a_locked_job_whose_child_was_killed(faults, held):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a table of the ledger is locked")
 @pytest.mark.parametrize("table", ["offbeat_jobs_job", "offbeat_jobs_worker"])
 def test_a_locked_table(faults, held, table):
@@ -127,7 +127,7 @@ def test_a_locked_table(faults, held, table):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
-@pytest.mark.pools(weekly=("threads",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_locked_worker(faults, held):
     """A worker whose own row is held cannot beat: it says so, and is not taken for dead when the row is free again."""
@@ -143,6 +143,7 @@ def test_a_locked_worker(faults, held):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_a_worker_stops_while_a_row_of_its_is_held(faults, held):
     """It hands back what it can, says what it could not, and leaves within its grace; that job is run when its row is free."""
@@ -199,6 +200,7 @@ def test_cleaning_up_after_a_soft_limit(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault("a machine freezes between the `UPDATE` that ends a job and its `COMMIT`")
 def test_a_machine_frozen_between_an_end_and_its_commit(faults):
     """Its session is ended with its worker: the job is done on another one, once, and the frozen machine records nothing."""
@@ -220,6 +222,7 @@ def test_a_machine_frozen_between_an_end_and_its_commit(faults):
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
 @pytest.mark.long
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault("a machine freezes inside an `atomic` task")
 def test_a_machine_frozen_inside_an_atomic_job(faults):
     """Jobs of others that waited for its locks, and died of their time limits, are not charged, and are done after its end."""

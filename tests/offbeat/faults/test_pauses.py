@@ -104,6 +104,7 @@ def test_a_task_is_paused_and_goes_on(faults):
 
 
 @pytest.mark.brokers(weekly=("rabbitmq", "sqs"))
+@pytest.mark.pools(weekly=("gevent",))
 @pytest.mark.fault("workers are killed, or Redis is emptied, while queues and tasks are paused")
 def test_pauses_in_a_storm(faults):
     """Workers are killed and Redis is emptied while pauses come and go: nothing starts meanwhile, and all have run once in the end.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import os
 import queue
 import resource
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
@@ -104,6 +106,11 @@ def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
 
 
 def _kilobytes() -> int:
+    return _kilobytes_in(int(time.monotonic()))
+
+
+@functools.lru_cache(maxsize=1)
+def _kilobytes_in(second: int) -> int:  # read once in it: it costs as much as some jobs do
     """Return the most memory that this process has had. The kernel's own count begins with that of who started it."""
     with contextlib.suppress(OSError):
         for line in (PROC / "self/status").read_text(errors="replace").splitlines():

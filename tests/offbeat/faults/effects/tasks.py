@@ -527,20 +527,7 @@ def touch_in_a_thread(label, row):
             thread.join()
 
 
-@shared_task
-def leave_a_thread(label, gate):
-    """Return while a thread of its own goes on, with a connection of its own."""
-
-    def finish():
-        wait_for_file.run(gate)
-        note(label, "thread")
-        connection.close()
-
-    threading.Thread(target=finish).start()
-    note(label, "done")
-
-
-@shared_task(time_limit=3, max_attempts=1)
+@shared_task(time_limit=2, max_attempts=1)
 def hold_the_interpreter(label):
     """Wait in C, as code does there that computes: no other thread of Python runs."""
     note(label, "start")
@@ -560,12 +547,6 @@ def close_its_connection_atomically(label):
     connection.close()
 
 
-@shared_task(atomic=True)
-def lose_its_connection_atomically(label):
-    note(label, "lost")
-    connection.connection.close()
-
-
 @shared_task(soft_time_limit=2, time_limit=60, atomic=True)
 def swallow_in_a_savepoint(label):
     """Catch the limit around a savepoint, and go on in the transaction around it."""
@@ -574,15 +555,3 @@ def swallow_in_a_savepoint(label):
         note(label, "inner")
         time.sleep(30) if label.startswith("sleep") else query_for(30)
     note(label, "done")
-
-
-@shared_task(soft_time_limit=2, time_limit=60)
-def follow_the_commit_slowly(label):
-    with transaction.atomic():
-        transaction.on_commit(lambda: [time.sleep(0.05) for _ in range(600)])
-        note(label, "done")
-
-
-@shared_task
-def leave_in_many_ways(label):
-    os._exit(3)
