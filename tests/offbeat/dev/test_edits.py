@@ -102,7 +102,18 @@ def test_a_failed_migration_is_named(edited):
     assert "Traceback" not in refused.stderr
 
 
-def test_the_start_ends_with_the_addresses(edited):
+def test_what_is_edited_takes_effect(edited):
+    """One edit after the other, in one running copy: each step goes on from the one before."""
+    start(edited)
+    move_an_app_in(edited)
+    save_half_a_file(edited)
+    write_an_env_file(edited)
+    pause_the_worker(edited)
+    change_the_requirements(edited)
+    change_platform_yaml(edited)
+
+
+def start(edited):
     """They come last, when the worker takes messages too; no banner, no warning, one time a line, and no static file."""
     edited.process = edited.up()
 
@@ -119,7 +130,7 @@ def test_the_start_ends_with_the_addresses(edited):
     assert "T" not in output.split("GET /shop/")[0].splitlines()[-1].split("|")[1]
 
 
-def test_a_folder_that_is_moved_in_and_settings_take_effect(edited):
+def move_an_app_in(edited):
     """An app that comes from elsewhere, its line in settings.py, a setting and an address, all of web and worker."""
     edited.app.rename(edited.root / "src/shop")
     text = edited.settings.read_text()
@@ -135,7 +146,7 @@ def test_a_folder_that_is_moved_in_and_settings_take_effect(edited):
     assert "Models have changed without a migration: shop. Hint: ./run manage makemigrations shop\n" in said
 
 
-def test_a_file_that_is_half_saved_changes_nothing(edited):
+def save_half_a_file(edited):
     """The error is printed, what runs goes on, and the next save takes effect: here one by renaming, as editors do."""
     views = edited.root / "src/shop/views.py"
     text = views.read_text()
@@ -150,7 +161,7 @@ def test_a_file_that_is_half_saved_changes_nothing(edited):
     edited.wait_for("Ready: web, worker.")
 
 
-def test_variables_of_a_new_env_file_take_effect(edited):
+def write_an_env_file(edited):
     """What can, does at once; what the servers stand on is reported in a line."""
     text = "FAREWELL='see you'\nGREETING=typed-wins\nDATABASE_URL=postgres://x@127.0.0.1:1/x\n"
     edited.edit(edited.root / ".env", text)
@@ -163,7 +174,7 @@ def test_variables_of_a_new_env_file_take_effect(edited):
     assert "Traceback" not in said
 
 
-def test_the_worker_pauses_for_one_in_a_terminal(edited):
+def pause_the_worker(edited):
     """While `./run worker --debug` runs, which has a lock, there is no other worker; then there is one again."""
     edited.before = len(edited.process.output)
     with DebugHold(Path(edited.environment["LOCAL_DIR"])) as hold:
@@ -179,7 +190,7 @@ def workers(edited):
     return [each for each in edited.processes() if "worker" in (each.info["cmdline"] or [])]
 
 
-def test_requirements_that_change_are_reported(edited):
+def change_the_requirements(edited):
     """They are installed by the next start, and it is said that this is what it takes."""
     locked = edited.root / "requirements-dev.txt"
     edited.edit(locked, f"{locked.read_text()}# changed\n")
@@ -189,7 +200,7 @@ def test_requirements_that_change_are_reported(edited):
     )
 
 
-def test_platform_yaml_takes_effect_and_an_app_may_go(edited):
+def change_platform_yaml(edited):
     """A mistake in platform.yaml is reported and changes nothing; then a command of it changes, and an app and its lines go."""
     text = edited.platform.read_text()
     edited.edit(edited.platform, text.replace("  - name: worker", "  - nam: worker"))
