@@ -6,6 +6,7 @@ Plain `.delay()` messages are run by whichever takes them. So every ledger signs
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import cast
 
@@ -34,13 +35,21 @@ def sign(own: str) -> None:
 def _sign(own: str) -> None:
     now, name = _now(), broker.key(SIGNED)
     with broker.client().pipeline() as pipe:
-        pipe.zadd(name, {f"{own} {connection.settings_dict['NAME']}": now})
+        pipe.zadd(name, {_signature(own): now})
         pipe.zremrangebyscore(name, "-inf", now - REMEMBERED)
         pipe.execute()
     for each in others(own):
         if each not in _reported:
             _reported.add(each)
             logger.error("%s", text(each), extra={"action": "foreign_ledger", "database": each})
+
+
+def withdraw(own: str) -> None:
+    """Take the sign of a ledger that is about to be emptied out of the list, if Redis is there."""
+    if not broker.has_redis():
+        return
+    with contextlib.suppress(redis.RedisError):
+        broker.client().zrem(broker.key(SIGNED), _signature(own))
 
 
 def others(own: str = "") -> list[str]:
@@ -59,6 +68,10 @@ def text(database: str) -> str:
         f"another ledger uses the queues that begin with {broker.prefix()} on this Redis, in the database {database}: "
         f"each takes the other's messages; {REMEDY}"
     )
+
+
+def _signature(own: str) -> str:
+    return f"{own} {connection.settings_dict['NAME']}"
 
 
 def _now() -> float:

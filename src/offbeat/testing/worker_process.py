@@ -89,13 +89,16 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End it, and print its log, which pytest shows of a test that has failed."""
-        from offbeat.jobs import ledger  # noqa: PLC0415  as above
+        from offbeat.jobs import ledger, other_ledgers  # noqa: PLC0415  as above
 
         if self.process.poll() is None:
             self.kill()
         if self.process.stdin:
             self.process.stdin.close()
         sys.stdout.write(f"--- worker (exit code {self.process.returncode})\n{self.output}\n")
+        other_ledgers.withdraw(
+            ledger.identity()
+        )  # the tables of the test are emptied, and the next one has another
         ledger.identity.cache_clear()
 
     def _wait(self, seconds: float, is_done: Any, what: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from django.test import TestCase
 
+from offbeat.jobs import other_ledgers
 from offbeat.jobs.models import Job
 from offbeat.jobs.testing import JobFailedError
 from tests.offbeat.faults.effects.models import Effect
@@ -28,6 +29,12 @@ def test_jobs_and_messages_run_in_a_real_worker(worker):
     work.enqueue("c")
     with pytest.raises(RuntimeError, match="the worker ended with 0"):
         worker.finish_jobs()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_of_before_leaves_no_sign():
+    """Of the ledger that the test before this one had: it was emptied, and nobody takes another's messages."""
+    assert other_ledgers.others() == []
 
 
 class InTestCase(TestCase):
