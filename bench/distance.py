@@ -131,7 +131,7 @@ def tell(found, load):
         "what counts are the ratios of one column."
     )
     report.say(
-        f"Before it began, other programs kept {load:.1f} CPUs busy: near 0, the ratios are to be trusted."
+        f"In the minute before, the load of the machine was {load:.1f}: near 0, the ratios are to be trusted."
     )
     near, far = found["loopback"], found["distance"]
     report.table(
