@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection
 
-from offbeat.jobs import loss_token
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
@@ -46,7 +49,6 @@ tasks.work.enqueue("survivor")
 @pytest.mark.parametrize("first", ["pass", "publish(messages, **how)"], ids=["before publishing", "after it"])
 def test_a_death_between_postgres_and_redis(faults, first):
     """A process killed after the commit, before or after it published, leaves a job that is executed once."""
-    loss_token.check()  # the first look would publish everything again
     died = subprocess.run(
         [sys.executable, "-c", DIE.format(first=first)],
         env=faults.stack.environment,
@@ -129,7 +131,6 @@ def test_an_outage_longer_than_a_heartbeat_may_be_late(faults):
 def test_the_answer_to_a_beginning_is_lost(faults):
     """PostgreSQL begins an attempt, and its child does not learn of it: it leaves, and the job is due again."""
     proxy = Proxy(faults.stack.environment["DATABASE_URL"])
-    loss_token.check()  # the first look would publish everything again
     job = tasks.rest.enqueue(0)
     with faults.postgres.connect(connection.settings_dict["NAME"]) as other, other.transaction():
         other.execute("SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [job.pk])
@@ -180,13 +181,23 @@ def enqueue_until(stop, enqueued):
 
 @pytest.fixture
 def forgetful_postgres(faults):
-    """One that writes what it has confirmed only when it is asked to: a crash takes the rest."""
+    """One that writes what it has confirmed only at a checkpoint: a crash takes the rest."""
     with faults.postgres.connect() as server:
-        server.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        server.execute("ALTER SYSTEM SET autovacuum = off")  # whose commits write everybody's before them
         server.execute("SELECT pg_reload_conf()")
+        pid = server.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchone()[
+            0
+        ]
+        asleep = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+        wait_until(
+            lambda: server.execute(asleep, [pid]).fetchone()[0] == "WalWriterMain", pause=0
+        )  # holds no lock
+        os.kill(pid, signal.SIGSTOP)
     yield faults.postgres
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
     with faults.postgres.connect() as server:
-        server.execute("ALTER SYSTEM RESET wal_writer_delay")
+        server.execute("ALTER SYSTEM RESET autovacuum")
         server.execute("SELECT pg_reload_conf()")
 
 
@@ -199,16 +210,19 @@ def test_commits_that_postgres_has_lost(faults, forgetful_postgres):
     worker = faults.quick_worker(
         "--concurrency", "3", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="45"
     )  # of beats, too, some are lost
-    started = [tasks.work.enqueue(f"started {number}", 3) for number in range(3)]
-    waiting = [tasks.work.enqueue(f"waiting {number}", 3) for number in range(3)]
+    second_gate = Path(f"{faults.gate}-2")
+    started = [tasks.work.enqueue(f"started {number}", gate=faults.gate) for number in range(3)]
+    waiting = [tasks.work.enqueue(f"waiting {number}", gate=str(second_gate)) for number in range(3)]
     wait_until(lambda: Effect.objects.filter(what="start").count() == 3)
     with forgetful_postgres.connect() as server:
         server.execute("CHECKPOINT")
+    faults.open_gate()
     wait_until(lambda: Effect.objects.filter(what="start").count() == 6)
     connection.close()
 
     forgetful_postgres.kill()
     forgetful_postgres.start()
+    second_gate.touch()
 
     assert Job.objects.filter(pk__in=[each.pk for each in started], state="running").count() == 3
     faults.wait_for_all(90)

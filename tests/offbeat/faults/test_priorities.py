@@ -2,7 +2,7 @@
 
 import pytest
 
-from offbeat.jobs import broker, loss_token, relay
+from offbeat.jobs import broker, relay
 from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
@@ -55,7 +55,6 @@ def test_an_urgent_job_is_next(faults):
 @pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
 def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
     """It is found by its own list, while urgent ones come and go: they neither hide it nor look lost themselves."""
-    loss_token.check()
     worker = faults.quick_worker()
     faults.wait_for_state(tasks.work.enqueue("before"), "succeeded")
     for child in worker.children():
@@ -78,7 +77,6 @@ def test_a_low_message_lost_in_the_hands_of_a_killed_worker(faults):
 @pytest.mark.pools(weekly=("threads",))
 def test_urgent_jobs_with_a_worker_of_the_release_before(faults):
     """It does not look into the new lists: it finds those jobs missing, and runs them once, alone or beside a new worker."""
-    loss_token.check()
     with faults.stack.other_version(BEFORE):
         faults.quick_worker()
     for priority in SPREAD:
@@ -98,7 +96,6 @@ def test_urgent_jobs_with_a_worker_of_the_release_before(faults):
 @pytest.mark.pools(weekly=("threads",))
 def test_jobs_of_the_release_before_with_a_new_worker(faults, monkeypatch):
     """Their messages are in the list that a queue always had, whatever their rows say: each runs once."""
-    loss_token.check()
     monkeypatch.setattr(relay, "level_of", lambda _: 0)
     for priority in SPREAD:
         tasks.work.using(priority=priority).enqueue(f"{priority}", 0.2)
