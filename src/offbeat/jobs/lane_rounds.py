@@ -15,7 +15,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from django.db import Error as DatabaseFailure
 from django.db import connection
 
 from offbeat.jobs import lanes, prepared, workers
@@ -24,7 +23,7 @@ from offbeat.jobs.guard import IN_TIME, IS_HELD, IS_MEANT, STARTABLE
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from offbeat.jobs.attempts import Attempt
 
@@ -102,8 +101,8 @@ class Rounds:
             entries, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:
             _write(entries)
-        except DatabaseFailure as error:
-            logger.debug("a round failed: %s", error)
+        except Exception as error:  # noqa: BLE001  of whichever entry: each lane meets its own
+            logger.debug("a round failed: %s", error, extra={"action": "round_failed"})
         finally:
             self._hand_over(entries)
 
@@ -126,11 +125,11 @@ def _write(entries: Sequence[RoundEntry]) -> None:
     attempts, results = _columns([each.end for each in ends.values()], 2)
     values = {
         "worker": workers.current(),
-        "begun": list(begins),
+        "begun": _array(begins),
         "tasks": tasks,
         "queues": queues,
         "lanes": numbers,
-        "ended": list(ends),
+        "ended": _array(ends),
         "attempts": attempts,
         "results": results,
     }
@@ -141,8 +140,18 @@ def _write(entries: Sequence[RoundEntry]) -> None:
             begins[job_id].answer = row
 
 
-def _columns(rows: Sequence[Any], count: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
+def _columns(rows: Sequence[Any], count: int) -> list[str]:
+    return [_array(column) for column in zip(*rows, strict=True)] or ["{}"] * count
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Return an array as PostgreSQL reads it: to have psycopg write one takes as long as to send the statement."""
+    return "{" + ",".join("NULL" if each is None else _quoted(str(each)) for each in values) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 _rounds = Rounds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import uuid
 
@@ -133,6 +134,20 @@ def test_results(worker, together):
     assert [Job.objects.get(pk=job.pk).result for job in jobs] == [None, {"n": 1}, {"n": 2}]
 
 
+def test_odd_texts(worker, together):
+    """Queues and results of a round arrive as they are, whatever is in them."""
+    queue, result = 'a "quoted", {braced}\\ queue, NULL', '["\\\\ \\" , {} \u00e9 NULL", null]'
+    jobs = enqueue(2)
+    Job.objects.update(queue=queue)
+    begun = together(*(lambda job=job: attempts.begin(job.pk, worker, job.task, queue) for job in jobs))
+    for attempt in begun:
+        attempt.result = result
+
+    together(*ends(begun))
+
+    assert [Job.objects.get(pk=job.pk).result for job in jobs] == [json.loads(result)] * 2
+
+
 def test_a_row_that_somebody_holds(worker, session):
     """The others of its round do not wait for it, neither to begin nor to end; its own lane does."""
     jobs = enqueue(3)
@@ -163,15 +178,16 @@ def test_a_lost_race(worker, together):
     assert states(jobs) == ["succeeded", "running", "succeeded"]
 
 
-def test_an_end_that_postgresql_refuses(worker, together):
-    """It is refused alone: the others of its round are recorded all the same."""
+@pytest.mark.parametrize(("result", "error"), [('"\\u0000"', DataError), ("\udc00", UnicodeEncodeError)])
+def test_an_end_that_is_refused(worker, together, result, error):
+    """By PostgreSQL or on the way there: the others of its round are recorded all the same."""
     jobs = enqueue(3)
     begun = together(*begins(jobs, worker))
-    begun[1].result = '"\\u0000"'
+    begun[1].result = result
 
     found = together(*ends(begun))
 
-    assert isinstance(found[1], DataError)
+    assert isinstance(found[1], error)
     assert states(jobs) == ["succeeded", "running", "succeeded"]
 
 
