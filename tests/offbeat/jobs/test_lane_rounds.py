@@ -166,6 +166,25 @@ def test_a_row_that_somebody_holds(worker, session):
     assert states(jobs) == ["succeeded"] * 3
 
 
+def test_a_table_that_a_begin_waits_for(worker, session):
+    """A migration has locked what only begins ask: the ends of their round do not wait for it."""
+    ended, first, second = enqueue(3)
+    attempt = attempts.begin(ended.pk, worker)
+    with session() as migration:
+        with session() as other:
+            other.execute("LOCK TABLE offbeat_jobs_job")
+            migration.execute("LOCK TABLE offbeat_jobs_pause")
+            called = Lanes(begins([first], worker))
+            wait_until(lambda: lane_rounds._rounds._is_writing)  # noqa: SLF001  as above
+            following = Lanes([*ends([attempt]), *begins([second], worker)])
+            wait_until(lambda: waiting() == 2)
+        wait_until(lambda: states([ended]) == ["succeeded"])
+    called.join()
+    following.join()
+
+    assert states([first, second]) == ["running"] * 2
+
+
 def test_a_lost_race(worker, together):
     """An attempt that is no longer current is fenced off; the others of its round succeed."""
     jobs = enqueue(3)
