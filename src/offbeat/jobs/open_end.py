@@ -107,14 +107,15 @@ def _record(finish: Callable[[Attempt], bool | None]) -> None:
         _close()
 
 
-# Nothing else waits where somebody holds the row of the job that ends; and the end not for long where somebody holds what the next
-# one needs: its time limit would end this child.
-ENDED = f"""mine AS (SELECT id AS its_id, {BOUND_LOCKS} FROM offbeat_jobs_job WHERE {IS_CURRENT} FOR NO KEY UPDATE SKIP LOCKED),
+# Nothing else waits where somebody holds the row of the job that ends.
+ENDED = f"""mine AS (SELECT id AS its_id FROM offbeat_jobs_job WHERE {IS_CURRENT} FOR NO KEY UPDATE SKIP LOCKED),
         ended AS ({SUCCEED} FROM mine WHERE id = its_id RETURNING 1)"""  # noqa: S608  constants
 FINISH_UNLESS_HELD = f"WITH {ENDED} SELECT count(*) FROM ended"  # noqa: S608  constants
+# And the end does not wait for long where somebody holds what the next job needs: its time limit would end this child.
 FINISH_AND_BEGIN = f"""
     WITH {ENDED},
-        begun AS ({BEGIN_WITHOUT_KEY.replace("RETURNING", "AND EXISTS (SELECT FROM mine) RETURNING")})
+        bound AS MATERIALIZED (SELECT {BOUND_LOCKS}),
+        begun AS ({BEGIN_WITHOUT_KEY.replace("RETURNING", "AND EXISTS (SELECT FROM mine, bound) RETURNING")})
     SELECT (SELECT count(*) FROM ended), begun.* FROM (SELECT) AS always LEFT JOIN begun ON true
 """  # noqa: S608  constants
 FIND_CURRENT = f"SELECT 1 FROM offbeat_jobs_job WHERE {IS_CURRENT}"  # noqa: S608  a constant
