@@ -66,6 +66,10 @@ class Attempt:
         self.is_committed = True
 
 
+# What a statement that begins an attempt returns of it.
+BEGUN = (
+    "attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key"
+)
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
@@ -73,7 +77,7 @@ BEGIN = f"""
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD}
     END AND {{key}}
-    RETURNING attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key
+    RETURNING {BEGUN}
 """  # noqa: S608  constants
 # To plan the look at the key costs a third of the whole statement, and most jobs have none.
 BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
@@ -91,7 +95,7 @@ def begin(
     time, so the attempt is begun anew.
     """
     values = start(job_id, worker, task, queue)
-    row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
+    row = _begin_in_round(values) or _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
         guard.turn_away(job_id, task, queue)
         return None
@@ -107,6 +111,15 @@ def from_row(job_id: uuid.UUID, row: tuple[Any, ...]) -> Attempt:
     """Return the attempt of a job, by what a begin returns."""
     number, *texts = row[:5]
     return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
+
+
+def _begin_in_round(values: dict[str, Any]) -> Any:
+    """Begin with other lanes of this process in one statement; None where that is not possible, or begins nothing."""
+    if not lanes.here():
+        return None
+    from offbeat.jobs import lane_rounds  # noqa: PLC0415  only lanes need it
+
+    return lane_rounds.begin(values["id"], values["task"], values["queue"])
 
 
 def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
@@ -134,6 +147,20 @@ FINISH = f"""{SUCCEED} WHERE {IS_CURRENT}
 
 def finish(attempt: Attempt) -> None:
     """Record success. Raises FencedError when the attempt is no longer current: a normal end of a race, and it lost."""
+    if not _finish_in_round(attempt):
+        _finish_alone(attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
+
+
+def _finish_in_round(attempt: Attempt) -> bool:
+    if not lanes.here():
+        return False
+    from offbeat.jobs import lane_rounds  # noqa: PLC0415  as above
+
+    return lane_rounds.finish(attempt)
+
+
+def _finish_alone(attempt: Attempt) -> None:
     # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
     is_committing = connection.in_atomic_block and not connection.savepoint_ids
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
@@ -141,7 +168,6 @@ def finish(attempt: Attempt) -> None:
 
     if prepared.fetch_one(FINISH, {**success(attempt), "idle": idle}) is None:
         raise fenced(attempt)
-    follow(attempt.batch_id, attempt.concurrency_key)
 
 
 def success(attempt: Attempt) -> dict[str, Any]:
