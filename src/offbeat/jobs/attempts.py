@@ -193,9 +193,7 @@ HISTORY = f"""
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
             'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
-
-
-# The same of a cancelled one, which says why in the row of its request.
+# Of a cancelled one, which says why in the row of its request.
 CANCELLED_HISTORY = HISTORY % ("'cancelled'", "cancellation.reason", "jsonb_build_object()")
 
 

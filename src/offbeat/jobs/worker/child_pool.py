@@ -44,6 +44,8 @@ class LedgerChildren(asynpool.AsynPool):
     """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
 
     Worker = LedgerChild
+    _quick_put: Callable[[Any], None]
+    on_poll_start: Callable[[], None]
 
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
