@@ -59,6 +59,7 @@ class Attempt:
     is_executed: bool = False  # its task has been called: whoever called it records the end
     is_ignored: bool = False  # the task has raised Ignore
     is_committed: bool = False  # the transaction of an `atomic` task
+    is_open: bool = False  # it has succeeded, which is recorded with the next begin
     progress_told_at: float = 0.0  # monotonic seconds
 
     def note_commit(self) -> None:
@@ -93,11 +94,21 @@ def begin(
     A row that says that this very process, or lane of one, runs it is one whose answer was lost in an outage: it runs one job at a
     time, so the attempt is begun anew.
     """
-    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": lanes.current()}
+    values = start(job_id, worker, task, queue)
     row = _begin_in_round(values) or _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
         guard.turn_away(job_id, task, queue)
         return None
+    return from_row(job_id, row)
+
+
+def start(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None, queue: str | None) -> dict[str, Any]:
+    """Return the values of BEGIN."""
+    return {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": lanes.current()}
+
+
+def from_row(job_id: uuid.UUID, row: tuple[Any, ...]) -> Attempt:
+    """Return the attempt of a job, by what a begin returns."""
     number, *texts = row[:5]
     return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
 
@@ -123,12 +134,14 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
         return None
 
 
-FINISH = """
+SUCCEED = """
     UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
-        result = %s::jsonb
-    WHERE id = %s AND state = 'running' AND attempt = %s
-    RETURNING set_config(
-        'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
+        result = %(result)s::jsonb
+"""
+IS_CURRENT = "id = %(ended)s AND state = 'running' AND attempt = %(number)s"
+FINISH = f"""{SUCCEED} WHERE {IS_CURRENT}
+    RETURNING set_config('idle_in_transaction_session_timeout',
+        coalesce(%(idle)s, current_setting('idle_in_transaction_session_timeout')), true)
 """
 
 
@@ -153,8 +166,13 @@ def _finish_alone(attempt: Attempt) -> None:
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
     from offbeat.jobs import prepared  # noqa: PLC0415  as above
 
-    if prepared.fetch_one(FINISH, [attempt.result, attempt.job_id, attempt.number, idle]) is None:
+    if prepared.fetch_one(FINISH, {**success(attempt), "idle": idle}) is None:
         raise fenced(attempt)
+
+
+def success(attempt: Attempt) -> dict[str, Any]:
+    """Return the values of SUCCEED."""
+    return {"result": attempt.result, "ended": attempt.job_id, "number": attempt.number}
 
 
 NOTE = "UPDATE offbeat_jobs_job SET reason = %s, traceback = %s WHERE id = %s AND state = 'succeeded' AND attempt = %s"
