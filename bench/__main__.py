@@ -8,6 +8,7 @@ from pathlib import Path
 NAMES = (
     "jobs",
     "distance",
+    "digest",
     "api",
     "pools",
     "hosts",
