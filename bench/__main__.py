@@ -8,6 +8,7 @@ from pathlib import Path
 NAMES = (
     "jobs",
     "distance",
+    "peers",
     "api",
     "pools",
     "hosts",
