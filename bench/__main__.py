@@ -9,6 +9,7 @@ NAMES = (
     "jobs",
     "distance",
     "peers",
+    "digest",
     "api",
     "pools",
     "hosts",

@@ -16,7 +16,7 @@ from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import TransactionStatus
 
 from offbeat.database.pooler import is_pooled
-from offbeat.jobs import sql
+from offbeat.jobs import lanes, sql
 from offbeat.jobs.sessions import is_connected, is_ours
 
 # The answer where a plan is gone, by DEALLOCATE or DISCARD, or no longer fits its table: nothing was done.
@@ -27,9 +27,13 @@ _without: WeakSet[Any] = WeakSet()  # sessions whose plans were removed
 
 def fetch_one(statement: str, values: Any) -> Any:
     """Return the first row, None where there is none."""
+    return next(iter(fetch_all(statement, values)), None)
+
+
+def fetch_all(statement: str, values: Any) -> list[tuple[Any, ...]]:
     connection: Any = connections["default"]
     if not is_free(connection) or connection.connection in _without:
-        return sql.fetch_one(statement, values)
+        return sql.fetch_all(statement, values)
     try:
         with connection.wrap_database_errors:
             return _fetch(connection.connection, statement, values)
@@ -37,13 +41,13 @@ def fetch_one(statement: str, values: Any) -> Any:
         if not isinstance(error.__cause__, INVALID):
             raise
         _without.add(connection.connection)
-    return sql.fetch_one(statement, values)
+    return sql.fetch_all(statement, values)
 
 
 def _fetch(session: Any, statement: str, values: Any) -> Any:
     usual, session.prepare_threshold = session.prepare_threshold, 0  # Django's None would forbid it here, too
     try:
-        return psycopg.Cursor(session).execute(statement, values, prepare=True).fetchone()
+        return psycopg.Cursor(session).execute(statement, values, prepare=True).fetchall()
     finally:
         session.prepare_threshold = usual
 
@@ -54,7 +58,7 @@ def is_free(connection: Any) -> bool:
         is_ours(connection)
         and is_connected(connection)
         and not connection.in_atomic_block
-        and not connection.execute_wrappers
+        and not lanes.watchers(connection)
         and not connection.queries_logged
         and (connection.health_check_done or not connection.health_check_enabled)
         and not is_pooled(connection)
