@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = (
     "jobs",
     "distance",
+    "peers",
     "digest",
     "api",
     "pools",
