@@ -242,3 +242,21 @@ def test_what_may_not_start(worker, together):
     assert found[1] is None
     assert len([each for each in found[2:] if each]) == 1
     assert sorted(states(keyed)) == ["pending", "running"]
+
+
+PLANS = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
+
+
+def test_a_round_is_planned_once(worker):
+    """However many lanes come together: PostgreSQL tries five times before it keeps a plan."""
+    jobs = enqueue(9)
+
+    def run():
+        for job in jobs:
+            attempts.finish(attempts.begin(job.pk, worker))
+        return sql.fetch_all(PLANS)
+
+    (plans,) = Lanes([run]).start().join()
+
+    # The very first begin connects, by Django.
+    assert sorted(plans) == [(3, 5), (4, 5)]
