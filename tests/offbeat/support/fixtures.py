@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from importlib import import_module
 from types import SimpleNamespace
@@ -41,8 +42,14 @@ def postgres(django_db_blocker):
 
 
 def copy(folder, target):
-    """Copy a server's data, with their owner: new ones, migrated, cost several times as much."""
-    subprocess.run(["cp", "-a", folder, target], check=True)
+    """Copy a server's data, with their owner: new ones, migrated, cost several times as much.
+
+    A process that is killed meanwhile leaves half a copy, which the next one does not take for a whole one.
+    """
+    unfinished = target.with_name("unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run(["cp", "-a", folder, unfinished], check=True)
+    unfinished.rename(target)
 
 
 @pytest.fixture(scope="session")
