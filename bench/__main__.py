@@ -8,6 +8,8 @@ from pathlib import Path
 NAMES = (
     "jobs",
     "distance",
+    "day",
+    "ledger",
     "api",
     "pools",
     "hosts",
