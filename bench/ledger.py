@@ -1,7 +1,4 @@
-"""The ledger's own statements with a thousand and a million finished jobs behind them.
-
-`./run bench ledger [JOBS]`: these and the pages, behind ten million and behind a tenth of them; writes benchmarks-ledger.md.
-"""
+"""`./run bench ledger [JOBS]`: the ledger's statements and pages behind ten million jobs and a tenth; writes benchmarks-ledger.md."""
 
 from __future__ import annotations
 

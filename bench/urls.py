@@ -28,4 +28,5 @@ urlpatterns = [
     path("async/enqueueing", loop_views.enqueueing),
     path("async/enqueueing-djangos", loop_views.enqueueing_djangos),
     path("async/gaps", loop_views.show_gaps),
+    path("letter/", include("newsletter.urls")),  # for the links in its mails
 ]

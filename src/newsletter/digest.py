@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from django.db import connection
 from django.utils import timezone
 
 from newsletter import mails
@@ -14,10 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from django.core.mail import EmailMultiAlternatives
     from django.core.mail.backends.base import BaseEmailBackend
 
 # Some seconds of work for a quick mail server, and within the time limit at two seconds a mail.
 CHUNK = 200
+# After each mail of a long list: get_or_create asks PostgreSQL four times for the same.
+NOTE = """
+    INSERT INTO newsletter_delivery (issue_id, subscriber_id, delivered_at, is_refused) VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+"""
 
 
 def compose(now: datetime) -> Issue | None:
@@ -33,12 +41,16 @@ def compose(now: datetime) -> Issue | None:
 
 
 def chunks(issue: Issue) -> Iterator[tuple[int, int]]:
-    """Cut those who are to get the issue into ranges of ids, first and last, with at most CHUNK of them in each."""
-    ids = list(Subscriber.objects.confirmed().order_by("pk").values_list("pk", flat=True))
-    Issue.objects.filter(pk=issue.pk).update(recipients=len(ids))
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
+    """Cut those who are to get the issue into ranges of ids, first and last, with at most CHUNK of them in each.
+
+    However long the list is, only some of it is in memory at a time.
+    """
+    ids = Subscriber.objects.confirmed().order_by("pk").values_list("pk", flat=True).iterator()
+    count = 0
+    while chunk := list(islice(ids, CHUNK)):
+        count += len(chunk)
         yield chunk[0], chunk[-1]
+    Issue.objects.filter(pk=issue.pk).update(recipients=count)
 
 
 def recipients(issue: Issue, first: int, last: int) -> list[Subscriber]:
@@ -53,19 +65,24 @@ def deliver(issue: Issue, subscribers: list[Subscriber]) -> Iterator[int]:
     For each: 1. the mail server takes the mail, 2. the Delivery is committed. Who dies in between sends this one
     mail again on the next attempt, with the same Message-ID: SMTP knows no transactions.
     """
-    with default_mailer() as connection:
+    content = mails.digest_content(issue)
+    with default_mailer() as mailer:
         for done, subscriber in enumerate(subscribers, start=1):
-            is_refused = not accepted(issue, subscriber, connection)
-            Delivery.objects.get_or_create(
-                issue=issue, subscriber=subscriber, defaults={"is_refused": is_refused}
-            )
+            message = mails.digest(issue, subscriber, content)
+            note_delivery(issue, subscriber, is_refused=not accepted(message, mailer))
             yield done
 
 
-def accepted(issue: Issue, subscriber: Subscriber, connection: BaseEmailBackend) -> bool:
-    """Send the issue to one subscriber; False when the address is refused for good, which must not hold up the others."""
+def note_delivery(issue: Issue, subscriber: Subscriber, *, is_refused: bool) -> None:
+    """Note a delivery, unless another attempt has, in one statement that is committed at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE, [issue.pk, subscriber.pk, timezone.now(), is_refused])
+
+
+def accepted(message: EmailMultiAlternatives, mailer: BaseEmailBackend) -> bool:
+    """Send a mail; return False when its address is refused for good, which must not hold up the others."""
     try:
-        mails.send(mails.digest(issue, subscriber), connection)
+        mails.send(message, mailer)
     except mails.AddressRefusedError:
         return False
     return True

@@ -5,6 +5,8 @@ By the Message-ID a mail server can tell a repeat; by its link the owner of an a
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from smtplib import SMTPRecipientsRefused
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from django.core import signing
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import escape
 
 from newsletter.models import CONFIRM_WITHIN, Subscriber
 from offbeat.mailer import admin_addresses
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 CONFIRM = "newsletter.confirm"
 UNSUBSCRIBE = "newsletter.unsubscribe"
 AUTOMATIC = {"Auto-Submitted": "auto-generated"}  # RFC 3834: no out-of-office answers
+LEAVE = secrets.token_hex(
+    16
+)  # where a subscriber's link out of the list belongs; nobody can write it into a note
 
 CONFIRMATION = """\
 Somebody, we hope you, asked for the Offbeat Letter at this address.
@@ -70,15 +76,23 @@ def reminder(subscriber: Subscriber, key: str) -> EmailMultiAlternatives:
     return letter("reminder", "You are already on the list", REMINDER, subscriber, key=key)
 
 
-def digest(issue: Issue, subscriber: Subscriber) -> EmailMultiAlternatives:
-    """Tell a subscriber what is new. The Message-ID is that of the issue and subscriber, whatever job sends it."""
+def digest(issue: Issue, subscriber: Subscriber, content: Content | None = None) -> EmailMultiAlternatives:
+    """Tell a subscriber what is new. The Message-ID is that of the issue and subscriber, whatever job sends it.
+
+    `content` is what `digest_content` made of the issue, once for many subscribers.
+    """
+    content = content or digest_content(issue)
+    message = content.to(subscriber, f"digest.{issue.week}.{subscriber.pk}")
+    message.extra_headers["List-Id"] = f"The Offbeat Letter <weekly.{host()}>"
+    return message
+
+
+def digest_content(issue: Issue) -> Content:
+    """Return what an issue tells."""
     notes = list(issue.notes.all())
     parts = ["\n\n".join(filter(None, [note.headline, note.text, note.url])) for note in notes]
     text = "\n\n\n".join([f"THE OFFBEAT LETTER, {issue.week}", *parts])
-    key = f"{issue.week}.{subscriber.pk}"
-    message = letter("digest", notes[0].headline, text, subscriber, key=key, notes=notes)
-    message.extra_headers["List-Id"] = f"The Offbeat Letter <weekly.{host()}>"
-    return message
+    return Content.render(notes[0].headline, text, notes=notes)
 
 
 def report(made: SignupReport) -> EmailMultiAlternatives:
@@ -91,25 +105,50 @@ def report(made: SignupReport) -> EmailMultiAlternatives:
     )
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a mail says, as text and as HTML, with LEAVE in both where a subscriber's link out of the list belongs."""
+
+    subject: str
+    text: str
+    html: str
+
+    @classmethod
+    def render(cls, subject: str, text: str, link: str = "", **context: Any) -> Content:
+        subject = " ".join(subject.split())  # a line break would be the end of a header, and is refused
+        context |= {
+            "subject": subject,
+            "text": text,
+            "link": link,
+            "unsubscribe": LEAVE,
+            "home": absolute("/"),
+        }
+        text = "\n\n".join(filter(None, [text, link, f"To leave the list: {LEAVE}\n"]))
+        return cls(subject, text, render_to_string("newsletter/mail.html", context))
+
+    def to(self, subscriber: Subscriber, message_id: str) -> EmailMultiAlternatives:
+        """Make the mail to a subscriber."""
+        leave = unsubscribe_link(subscriber)
+        message = EmailMultiAlternatives(
+            self.subject,
+            self.text.replace(LEAVE, leave),
+            to=[subscriber.email],
+            headers={
+                "Message-ID": f"<{message_id}@{host()}>",
+                "List-Unsubscribe": f"<{leave}>",
+                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
+                **AUTOMATIC,
+            },
+        )
+        message.attach_alternative(self.html.replace(LEAVE, escape(leave)), "text/html")
+        return message
+
+
 def letter(
-    name: str, subject: str, text: str, subscriber: Subscriber, *, key: str, link: str = "", **context: Any
+    name: str, subject: str, text: str, subscriber: Subscriber, *, key: str, link: str = ""
 ) -> EmailMultiAlternatives:
-    """Make a mail to a subscriber, as text and as HTML, with a way out of the list."""
-    leave = unsubscribe_link(subscriber)
-    message = EmailMultiAlternatives(
-        " ".join(subject.split()),  # a line break would be the end of a header, and is refused
-        "\n\n".join(filter(None, [text, link, f"To leave the list: {leave}\n"])),
-        to=[subscriber.email],
-        headers={
-            "Message-ID": f"<{name}.{key}@{host()}>",
-            "List-Unsubscribe": f"<{leave}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
-            **AUTOMATIC,
-        },
-    )
-    context |= {"subject": subject, "text": text, "link": link, "unsubscribe": leave, "home": absolute("/")}
-    message.attach_alternative(render_to_string("newsletter/mail.html", context), "text/html")
-    return message
+    """Make a mail to one subscriber, as text and as HTML, with a way out of the list."""
+    return Content.render(subject, text, link).to(subscriber, f"{name}.{key}")
 
 
 def host() -> str:

@@ -36,6 +36,8 @@ CHUNK: dict[str, Any] = {
     "soft_time_limit": 9 * 60,
     "time_limit": 10 * 60,
 }
+# A digest is hundreds of jobs on the queue of mails: whoever has just subscribed must not wait behind them.
+AFTER_OTHERS = -50
 
 
 @shared_task(bind=True, **MAIL)
@@ -101,7 +103,9 @@ def send_weekly_digest() -> None:
         return
     with open_batch(f"weekly-digest {issue.week}", on_success=close_digest.call(issue.pk)) as batch:
         chunks = digest.chunks(issue)
-        send_chunk.using(batch=batch).enqueue_many(((issue.pk, first, last), {}) for first, last in chunks)
+        send_chunk.using(batch=batch, priority=AFTER_OTHERS).enqueue_many(
+            ((issue.pk, first, last), {}) for first, last in chunks
+        )
 
 
 @shared_task(bind=True, **MAIL | CHUNK)

@@ -1,9 +1,11 @@
+import tracemalloc
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 
 from newsletter import digest
 from newsletter.models import Delivery, Issue, Note, Subscriber
@@ -89,6 +91,29 @@ def test_the_list_is_cut_into_chunks(issue, readers, bob, charlie, monkeypatch):
     assert issue.recipients == 5
 
 
+def test_a_long_list_is_never_in_memory_as_a_whole(issue, now):
+    """Cutting ten times the subscribers into chunks takes about the same memory."""
+
+    def peak_of_cutting(count):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO newsletter_subscriber (email, requested_at, confirmed_at)"
+                " SELECT 'reader' || n || '@example.com', %(now)s, %(now)s FROM generate_series(1, %(count)s) AS n",
+                {"now": now, "count": count},
+            )
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in digest.chunks(issue)) == count / digest.CHUNK
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            Subscriber.objects.all().delete()
+
+    few, many = peak_of_cutting(4_000), peak_of_cutting(40_000)
+
+    assert many < 1.5 * few
+
+
 def test_the_digest_is_fanned_out_in_a_batch(note, readers, monkeypatch, run):
     """The job of the digest leaves one job a chunk behind, on the queue of mails, in a sealed batch."""
     monkeypatch.setattr(digest, "CHUNK", 2)
@@ -126,6 +151,36 @@ def test_a_chunk_mails_its_readers_once(issue, readers, alice, run):
 
     assert received() == [reader.email for reader in readers]
     assert Delivery.objects.filter(issue=issue).count() == 5
+
+
+def test_each_mail_is_noted_before_the_next_one_is_sent(issue, readers, monkeypatch, run):
+    """Whoever dies in the middle has one mail in hand, not a handful: only that one can come twice."""
+    noted, take = [], EmailBackend.send_messages
+
+    def send_messages(self, messages):
+        noted.append(Delivery.objects.count())
+        return take(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
+
+    run(send_chunk, issue.pk, readers[0].pk, readers[-1].pk)
+
+    assert noted == [0, 1, 2, 3, 4]
+
+
+def test_a_mail_more_costs_one_statement_more(issue, readers, django_assert_num_queries):
+    """However long a chunk is, it reads the issue's notes once; each mail asks PostgreSQL only to be noted."""
+    for already, more in ((0, 1), (1, 4)):
+        with django_assert_num_queries(1 + more):
+            list(digest.deliver(issue, readers[already : already + more]))
+
+
+def test_a_delivery_that_another_attempt_has_noted_is_kept(issue, readers):
+    """An attempt that was taken for lost wakes up and notes the same: the first note counts, and nothing fails."""
+    digest.note_delivery(issue, readers[0], is_refused=True)
+    digest.note_delivery(issue, readers[0], is_refused=False)
+
+    assert Delivery.objects.get().is_refused
 
 
 def test_whoever_left_meanwhile_gets_nothing(issue, readers, now, run):

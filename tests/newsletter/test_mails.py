@@ -71,6 +71,21 @@ def test_the_reminder_has_no_link_to_confirm(alice):
     assert "https://letter.example.com/unsubscribe/" in message.body
 
 
+def test_a_letter_that_is_rendered_once_has_the_link_of_each(alice, bob):
+    """What many get is rendered once for all of them; the way out of the list is each one's own, in all its places."""
+    issue = Issue.objects.create(week="2026-W48")
+    issue.notes.create(headline="News", text="x")
+    content = mails.digest_content(issue)
+
+    for subscriber in (alice, bob):
+        message = mails.digest(issue, subscriber, content)
+        link = message.extra_headers["List-Unsubscribe"].strip("<>")
+        assert mails.find_by_unsubscribe_token(token_of(link)) == subscriber
+        assert f"To leave the list: {link}\n" in message.body
+        assert f'href="{link}"' in html_of(message)
+        assert mails.LEAVE not in message.message().as_string()
+
+
 def test_nothing_smuggles_a_header_into_the_mail(alice, now):
     """A headline that a form let through with a line break makes a subject, and no copy for somebody else."""
     issue = Issue.objects.create(week="2026-W48")

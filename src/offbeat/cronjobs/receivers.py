@@ -59,6 +59,9 @@ def on_success(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     send_pings(sender, job_id, "success")
 
 
+on_success.concerns = lambda task: task in tasks_of_cronjobs()  # type: ignore[attr-defined]
+
+
 def note_success(job_id: uuid.UUID) -> None:
     """Note a cronjob's last success; where somebody holds it for long, the worker's next job does not wait for that."""
     from offbeat.cronjobs import row_lock  # noqa: PLC0415  as below

@@ -59,12 +59,17 @@ class Attempt:
     is_executed: bool = False  # its task has been called: whoever called it records the end
     is_ignored: bool = False  # the task has raised Ignore
     is_committed: bool = False  # the transaction of an `atomic` task
+    is_open: bool = False  # it has succeeded, which is recorded with the next begin
     progress_told_at: float = 0.0  # monotonic seconds
 
     def note_commit(self) -> None:
         self.is_committed = True
 
 
+# What a statement that begins an attempt returns of it.
+BEGUN = (
+    "attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key"
+)
 BEGIN = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s, pid = %(pid)s,
         started_at = clock_timestamp()
@@ -72,7 +77,7 @@ BEGIN = f"""
         WHEN 'running' THEN worker = %(worker)s AND pid = %(pid)s
         ELSE {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD}
     END AND {{key}}
-    RETURNING attempt, args, kwargs, context, options, task, retries, excused, max_attempts, batch_id, concurrency_key
+    RETURNING {BEGUN}
 """  # noqa: S608  constants
 # To plan the look at the key costs a third of the whole statement, and most jobs have none.
 BEGIN_WITHOUT_KEY = BEGIN.format(key="concurrency_key IS NULL")
@@ -89,13 +94,32 @@ def begin(
     A row that says that this very process, or lane of one, runs it is one whose answer was lost in an outage: it runs one job at a
     time, so the attempt is begun anew.
     """
-    values = {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": lanes.current()}
-    row = _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
+    values = start(job_id, worker, task, queue)
+    row = _begin_in_round(values) or _begin(BEGIN_WITHOUT_KEY, values) or _begin(BEGIN_WITH_KEY, values)
     if row is None:
         guard.turn_away(job_id, task, queue)
         return None
+    return from_row(job_id, row)
+
+
+def start(job_id: uuid.UUID, worker: uuid.UUID | None, task: str | None, queue: str | None) -> dict[str, Any]:
+    """Return the values of BEGIN."""
+    return {"id": job_id, "task": task, "queue": queue, "worker": worker, "pid": lanes.current()}
+
+
+def from_row(job_id: uuid.UUID, row: tuple[Any, ...]) -> Attempt:
+    """Return the attempt of a job, by what a begin returns."""
     number, *texts = row[:5]
     return Attempt(job_id, number, *map(json.loads, texts), *row[5:])
+
+
+def _begin_in_round(values: dict[str, Any]) -> Any:
+    """Begin with other lanes of this process in one statement; None where that is not possible, or begins nothing."""
+    if not lanes.here():
+        return None
+    from offbeat.jobs import lane_rounds  # noqa: PLC0415  only lanes need it
+
+    return lane_rounds.begin(values["id"], values["task"], values["queue"])
 
 
 def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
@@ -110,25 +134,45 @@ def _begin(statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
         return None
 
 
-FINISH = """
+SUCCEED = """
     UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
-        result = %s::jsonb
-    WHERE id = %s AND state = 'running' AND attempt = %s
-    RETURNING set_config(
-        'idle_in_transaction_session_timeout', coalesce(%s, current_setting('idle_in_transaction_session_timeout')), true)
+        result = %(result)s::jsonb
+"""
+IS_CURRENT = "id = %(ended)s AND state = 'running' AND attempt = %(number)s"
+FINISH = f"""{SUCCEED} WHERE {IS_CURRENT}
+    RETURNING set_config('idle_in_transaction_session_timeout',
+        coalesce(%(idle)s, current_setting('idle_in_transaction_session_timeout')), true)
 """
 
 
 def finish(attempt: Attempt) -> None:
     """Record success. Raises FencedError when the attempt is no longer current: a normal end of a race, and it lost."""
+    if not _finish_in_round(attempt):
+        _finish_alone(attempt)
+    follow(attempt.batch_id, attempt.concurrency_key)
+
+
+def _finish_in_round(attempt: Attempt) -> bool:
+    if not lanes.here():
+        return False
+    from offbeat.jobs import lane_rounds  # noqa: PLC0415  as above
+
+    return lane_rounds.finish(attempt)
+
+
+def _finish_alone(attempt: Attempt) -> None:
     # The transaction of an `atomic` task is about to be committed: a machine that freezes before that must not keep the row.
     is_committing = connection.in_atomic_block and not connection.savepoint_ids
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
     from offbeat.jobs import prepared  # noqa: PLC0415  as above
 
-    if prepared.fetch_one(FINISH, [attempt.result, attempt.job_id, attempt.number, idle]) is None:
+    if prepared.fetch_one(FINISH, {**success(attempt), "idle": idle}) is None:
         raise fenced(attempt)
-    follow(attempt.batch_id, attempt.concurrency_key)
+
+
+def success(attempt: Attempt) -> dict[str, Any]:
+    """Return the values of SUCCEED."""
+    return {"result": attempt.result, "ended": attempt.job_id, "number": attempt.number}
 
 
 NOTE = "UPDATE offbeat_jobs_job SET reason = %s, traceback = %s WHERE id = %s AND state = 'succeeded' AND attempt = %s"
@@ -149,9 +193,7 @@ HISTORY = f"""
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
             'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
-
-
-# The same of a cancelled one, which says why in the row of its request.
+# Of a cancelled one, which says why in the row of its request.
 CANCELLED_HISTORY = HISTORY % ("'cancelled'", "cancellation.reason", "jsonb_build_object()")
 
 

@@ -11,15 +11,19 @@ import contextlib
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING
+import time
+import uuid
+from typing import TYPE_CHECKING, cast
 
 from billiard.process import current_process
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Iterator
 
-ENTRY = struct.Struct("q16s")  # a pid, and the id of its job
+# A pid, the ids of the job that it runs and of the one whose end is open, and since when (`offbeat.jobs.open_end`).
+ENTRY = struct.Struct("q16s16sd")
+RUNS = struct.Struct("q16s")
+OPEN_END = struct.Struct("16sd")
 NOTHING = bytes(16)
 
 _memory: mmap.mmap | None = None
@@ -31,21 +35,78 @@ def open_books(children: int) -> None:
     _memory = mmap.mmap(-1, children * ENTRY.size)
 
 
+def _place(index: int | None) -> int | None:
+    """Return where the entry of a child is; None of no child of prefork, or one that was added later: nobody says anything."""
+    return (
+        None
+        if _memory is None or index is None or (index + 1) * ENTRY.size > len(_memory)
+        else index * ENTRY.size
+    )
+
+
+def _own_place() -> int | None:
+    return _place(getattr(current_process(), "index", None))
+
+
 @contextlib.contextmanager
 def note_job(job_id: uuid.UUID) -> Iterator[None]:
-    """Say that this child runs a job inside the block. No child of prefork, or one that was added later: nobody says anything."""
-    place = getattr(current_process(), "index", None)
-    if _memory is None or place is None or (place + 1) * ENTRY.size > len(_memory):
+    """Say that this child runs a job inside the block."""
+    if (place := _own_place()) is None:
         yield
         return
-    ENTRY.pack_into(_memory, place * ENTRY.size, os.getpid(), job_id.bytes)
+    _write(place, job_id.bytes)
     try:
         yield
     finally:
-        ENTRY.pack_into(_memory, place * ENTRY.size, os.getpid(), NOTHING)
+        _write(place, NOTHING)
+
+
+def _write(place: int, job: bytes) -> None:
+    assert _memory is not None  # noqa: S101  it has a place in it
+    RUNS.pack_into(_memory, place, os.getpid(), job)
+
+
+def leave_open(job_id: uuid.UUID) -> bool:
+    """Say that a job of this child has ended, and that this is not recorded; tell whether there is room to say so."""
+    if (place := _own_place()) is None:
+        return False
+    OPEN_END.pack_into(cast("mmap.mmap", _memory), place + RUNS.size, job_id.bytes, time.monotonic())
+    return True
+
+
+def close_end() -> None:
+    """Say that it is recorded."""
+    if (place := _own_place()) is not None:
+        OPEN_END.pack_into(cast("mmap.mmap", _memory), place + RUNS.size, NOTHING, 0.0)
 
 
 def runs(pid: int, job_id: uuid.UUID) -> bool:
     """Tell whether a child runs a job, as far as it has said anything."""
-    entries = dict(ENTRY.iter_unpack(_memory[:])) if _memory else {}
-    return bool(entries.get(pid, job_id.bytes) == job_id.bytes)
+    found = {entry[0]: entry[1] for entry in _entries()}
+    return bool(found.get(pid, job_id.bytes) == job_id.bytes)
+
+
+def is_at(pid: int, job_id: uuid.UUID) -> bool:
+    """Tell whether a child runs a job or has its end open."""
+    return runs(pid, job_id) or any(entry[0] == pid and entry[2] == job_id.bytes for entry in _entries())
+
+
+def open_ends() -> dict[int, float]:
+    """Return the pids of the children that have an end open, and for how many seconds."""
+    now = time.monotonic()
+    return {pid: now - since for pid, _, job, since in _entries() if job != NOTHING}
+
+
+def take_open_end(index: int, pid: int) -> uuid.UUID | None:
+    """Return the job that a child has left open when it died, and forget it."""
+    if (place := _place(index)) is None or _memory is None:
+        return None
+    owner, _, job, _ = ENTRY.unpack_from(_memory, place)
+    if owner != pid or job == NOTHING:
+        return None
+    ENTRY.pack_into(_memory, place, 0, NOTHING, NOTHING, 0.0)
+    return uuid.UUID(bytes=job)
+
+
+def _entries() -> list[tuple[int, bytes, bytes, float]]:
+    return list(ENTRY.iter_unpack(_memory[:])) if _memory else []

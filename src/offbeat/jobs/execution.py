@@ -5,16 +5,11 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
-import os
-import random
-import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from billiard.process import current_process
 from celery.exceptions import Ignore, Reject, Retry
-from django.db import Error as DatabaseFailure
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db import transaction
 
 from offbeat.database.statement_bounds import statement_timeout
 from offbeat.jobs import (
@@ -23,6 +18,7 @@ from offbeat.jobs import (
     event_loop,
     lanes,
     leftovers,
+    open_end,
     recovery,
     signals,
     soft_limit,
@@ -31,6 +27,7 @@ from offbeat.jobs import (
 from offbeat.jobs.arguments import encode_result
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import is_large, line, one_line, path_of, written_traceback
+from offbeat.jobs.records import log_fenced, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from offbeat.jobs.task import DurableTask
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
 
 class EndedError(Exception):
@@ -63,7 +59,7 @@ def execute(
     """Run the task of an attempt that has begun, by calling `function`. Raises what Celery shall know of its end.
 
     1. run the task, in one transaction with 2 if it is `atomic`;
-    2. finish: by compare-and-set on the attempt.
+    2. finish: by compare-and-set on the attempt, or a moment later with the next begin (`offbeat.jobs.open_end`).
     Death in between: the worker, or the reconciler of another one, makes the job due again.
     """
     soft_limit.hold_back_rest()  # an answer is final: nothing interrupts its record, nor turns it into another one afterwards
@@ -74,8 +70,9 @@ def execute(
     try:
         result = _run(task, attempt, partial(function, *args, **kwargs))
     except attempts.FencedError as error:
-        raise _fenced(task, attempt, error) from error
-    if not attempt.again:
+        log_fenced(attempt.task, attempt.job_id, error)
+        raise Ignore from error
+    if not (attempt.again or attempt.is_open):
         signals.job_succeeded.send_robust(attempt.task, job_id=attempt.job_id, attempt=attempt.number)
     if attempt.is_ignored:  # to Celery neither a success nor a failure
         raise Ignore
@@ -91,16 +88,9 @@ def end_unexecuted(task: DurableTask, attempt: Attempt, error: BaseException | N
         else:
             _end(task, attempt, error)
     except attempts.FencedError as fenced:
-        _fenced(task, attempt, fenced)
+        log_fenced(attempt.task, attempt.job_id, fenced)
     except Exception as ended:  # noqa: BLE001  what has just been recorded, and what Celery knows
         logger.debug("%s %s: %r", attempt.task, attempt.job_id, ended)
-
-
-def _fenced(task: DurableTask, attempt: Attempt, error: attempts.FencedError) -> Ignore:
-    """Log a lost race: another attempt has replaced this one, or a cancel has ended it."""
-    action = "job_cancelled" if isinstance(error, attempts.CancelledAttemptError) else "job_fenced"
-    logger.warning("%s: %s", attempt.task, error, extra={"action": action, "job": str(attempt.job_id)})
-    return Ignore()
 
 
 def bound_statements(task: DurableTask) -> contextlib.AbstractContextManager[None]:
@@ -123,7 +113,7 @@ def _run(task: DurableTask, attempt: Attempt, run: Callable[[], Any]) -> Any:
         _end(task, attempt, error)
     if attempt.again:
         _retry(task, attempt, None)
-    elif not attempt.is_atomic:
+    elif not attempt.is_atomic and not open_end.leave_open(task, attempt):
         record(lambda: attempts.finish(attempt))
     return result
 
@@ -252,53 +242,6 @@ def _bury(task: DurableTask, attempt: Attempt, error: BaseException) -> None:
     reason = _rejection(error) if isinstance(error, Reject) else line(error)
     record(lambda: attempts.bury(attempt, reason, written_traceback(error), path_of(type(error))))
     signals.job_dead.send_robust(attempt.task, job_id=attempt.job_id, reason=reason)
-
-
-def record(act: Callable[[], Answer]) -> Answer:
-    """Record how an attempt begins or ends; where PostgreSQL stays down or refuses it, or it fails otherwise, end this process.
-
-    Its parent sees that, and has the job run again when PostgreSQL is back. Going on would leave a job that says it runs, in a
-    worker that lives. A lane only leaves its call, and says so: its process runs the jobs of others.
-    """
-    try:
-        return patiently(act)
-    except (
-        attempts.FencedError,
-        transaction.TransactionManagementError,
-    ):  # the latter of a TestCase: its own error
-        raise
-    except BaseException as error:
-        # An alarm that a task has set may ring here, and arguments may be more than memory holds.
-        if not isinstance(error, DatabaseFailure) and current_process().name == "MainProcess":  # of a test
-            raise
-        logger.critical(
-            "the start or the end of an attempt is not recorded: %s",
-            line(error),
-            extra={"action": "answer_lost"},
-        )
-        if lanes.here():  # others run in this process
-            connections.close_all()
-            raise lanes.LostAnswer(line(error)) from None
-        os._exit(os.EX_TEMPFAIL)
-
-
-def patiently(act: Callable[[], Answer]) -> Answer:
-    """Return `act()`, trying again while PostgreSQL is down, for `patience` seconds; then raise what it raised.
-
-    Everything passed here is a compare-and-set: done twice, because the first answer was lost, it changes nothing.
-    """
-    deadline = time.monotonic() + conf().patience
-    wait = 0.1
-    while True:
-        try:
-            return act()
-        except (OperationalError, InterfaceError) as error:
-            if time.monotonic() + wait > deadline:
-                raise
-            if not conflicts.is_conflict(error):
-                connection.close()
-            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spreads, protects nothing
-            wait = min(2.0, wait * 2)
 
 
 def _seconds(asked: Retry) -> float:

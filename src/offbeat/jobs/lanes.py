@@ -195,6 +195,14 @@ def _abandon_interrupted(execute: Callable[..., Any], sql: str, params: Any, man
         raise
 
 
+def watchers(connection: BaseDatabaseWrapper) -> list[Any]:
+    """Return what watches its statements, without our own: of a lane that nothing interrupts there is nothing to abandon."""
+    lane = here()
+    if lane is None or lane.is_open:
+        return connection.execute_wrappers
+    return [each for each in connection.execute_wrappers if each is not _abandon_interrupted]
+
+
 def _raise_in_thread(lane: Lane, error: type[BaseException] | None) -> None:
     given = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(lane.ident), given)

@@ -122,6 +122,7 @@ def reduce_to_job(message: Message) -> None:
     message.headers = headers(told["id"], told["task"], moment(told), origin, limits)
     message.body, message.content_type, message.content_encoding = EMPTY_BODY, "application/json", "utf-8"
     message.errors = []  # of unpacking a body that is not used
+    message._decoded_cache = json.loads(EMPTY_BODY)  # noqa: SLF001  kombu would do it, by a longer way
 
 
 def published_at(raw: bytes) -> float | None:

@@ -15,11 +15,12 @@ from billiard.einfo import ExceptionInfo
 from celery.app.trace import IGNORED, TraceInfo, trace_ok_t
 from celery.exceptions import Ignore
 
-from offbeat.jobs import attempts, child_books, execution, ledger, refusal, signals, soft_limit, workers
+from offbeat.jobs import child_books, execution, ledger, open_end, refusal, signals, soft_limit, workers
 from offbeat.jobs.error_text import line
-from offbeat.jobs.execution import EndedError, record
+from offbeat.jobs.execution import EndedError
 from offbeat.jobs.lanes import LostAnswer
 from offbeat.jobs.message import JOB_HEADER, LEDGER_HEADER
+from offbeat.jobs.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +44,14 @@ def _trace_message(
 ) -> Any:
     """Trace by Celery's tracer of the task; a job in its attempt.
 
-    1. begin: by compare-and-set, so a second message does nothing;
+    1. begin: by compare-and-set, so a second message does nothing; with the end of the job before (`offbeat.jobs.open_end`);
     2. Celery's tracer: signals, hooks, and the task, whose end `execution.execute` records;
     3. what ended the attempt before the task was called is recorded afterwards.
     Death before that record: the worker, or the reconciler of another one, makes the job due again.
     """
     args, kwargs, request = (*call, options.get("request"))[:3]
     if not (request and request.get(JOB_HEADER)):
+        open_end.record_unless_held()
         with soft_limit.leave_to_pool():
             return celerys(job_id, args, kwargs, request)
     id_of_job = uuid.UUID(job_id)
@@ -63,7 +65,7 @@ def _trace_message(
 
 def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Attempt | None:
     queue = (request.get("delivery_info") or {}).get("routing_key")
-    attempt = record(lambda: attempts.begin(job_id, workers.current(), task.name, queue))
+    attempt = record(lambda: open_end.begin(job_id, workers.current(), task.name, queue))
     if attempt is None:
         _log_dropped(task, job_id, request)
         return None

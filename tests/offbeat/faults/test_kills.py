@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -61,6 +62,76 @@ def test_a_killed_worker(faults):
     assert done.attempt == 2
     assert "no heartbeat" in done.history[0]["reason"]
     assert faults.happened("worker") == 1
+
+
+@contextlib.contextmanager
+def ending(faults, held, label, **environment):
+    """Give a worker and a job that has succeeded, as long as its end is open: somebody holds its row."""
+    worker = faults.quick_worker(**environment)
+    job = tasks.work.enqueue(label, gate=faults.gate)
+    wait_until(lambda: Worker.objects.filter(busy=1).exists())
+    with held("SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", job.pk):
+        faults.open_gate()
+        wait_until(lambda: Worker.objects.filter(busy=0).exists())  # it was told
+        yield worker, job
+
+
+@pytest.mark.fault("a pool child is killed")
+def test_a_child_killed_with_an_open_end(faults, held):
+    """The worker was told that the job has succeeded, the ledger was not: the worker notices, and the job runs again."""
+    with ending(faults, held, "open") as (_, job):
+        os.kill(running_child("open"), signal.SIGKILL)
+
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (2, 1)
+    assert done.history[0]["reason"] == "its process died: signal 9 (SIGKILL)"
+
+
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
+def test_jobs_after_an_open_end(faults, held):
+    """The child whose job's row is held takes no other job along, and then ends its own."""
+    with ending(faults, held, "open", WORKER_CONCURRENCY="1") as (_, job):
+        faults.quick_worker()
+        others = [tasks.work.enqueue(f"other {number}") for number in range(9)]
+        for other in others:
+            faults.wait_for_state(other, "succeeded")
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    assert [Job.objects.get(pk=other.pk).attempt for other in others] == 9 * [1]
+
+
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
+def test_a_stop_with_an_open_end(faults, held):
+    """The worker waits for it as for a job that runs."""
+    with ending(faults, held, "open") as (worker, job):
+        terminate(worker, everybody=True)
+        worker.wait_for("worker_stopping")
+
+    assert worker.wait(20) == 0
+    assert (Job.objects.get(pk=job.pk).state, Job.objects.get(pk=job.pk).attempt) == ("succeeded", 1)
+
+
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
+def test_a_stop_with_an_end_that_stays_open(faults, held):
+    """When the grace is over the child is killed, and the job is due again."""
+    with ending(faults, held, "open", OFFBEAT_JOBS_DRAIN="1") as (worker, job):
+        terminate(worker, everybody=False)
+        worker.wait_for("jobs_held")
+
+    assert worker.wait(20) == 0
+    faults.quick_worker()
+    assert faults.wait_for_state(job, "succeeded").attempt == 2
+
+
+def test_a_child_that_has_done_its_share_leaves_no_end_open(faults):
+    """It exits after so many jobs; the end of the last one is recorded before."""
+    worker = faults.worker("--concurrency", "1", "--max-tasks-per-child", "2")
+
+    jobs = [tasks.rest.enqueue(0) for _ in range(7)]
+
+    faults.wait_for_all()
+    assert {Job.objects.get(pk=job.pk).attempt for job in jobs} == {1}
+    assert worker.stop(20) == 0
 
 
 def taken_and_not_begun(faults, worker, label):

@@ -167,6 +167,28 @@ def test_the_end_is_refused(faults):
     assert worker.is_running
 
 
+@pytest.mark.fault("PostgreSQL refuses the end of an attempt, or its answer is lost")
+def test_the_end_is_refused_while_a_message_is_in_hand(faults):
+    """The child has answered, and was given the next job: that one has not begun, and runs as if nothing had been."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    worker = faults.quick_worker("--concurrency", "1", OFFBEAT_JOBS_PATIENCE="0")
+    jobs = [tasks.rest.enqueue(0) for _ in range(3)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE offbeat_jobs_job SET attempt = 1 WHERE id = ANY(%s)", [[each.pk for each in jobs[1:]]]
+        )
+
+    faults.wait_for_all()
+
+    found = [Job.objects.get(pk=each.pk) for each in jobs]
+    assert [(each.state, each.attempt, each.crashes) for each in found] == [
+        ("succeeded", 2, 1),
+        *2 * [("succeeded", 2, 0)],
+    ]
+    assert worker.is_running
+
+
 def enqueue_until(stop, enqueued):
     """Enqueue one job after the other; what PostgreSQL did not take was refused to the caller, and is not counted."""
     number = 0

@@ -29,8 +29,15 @@ def connect() -> None:
 
 def send_finished(sender: str, job_id: uuid.UUID, **_: Any) -> None:
     """Send `task_finished` of a job that has ended."""
-    if sender not in current_app.tasks:
+    if is_of_django(sender):
         send("task_finished", job_id)
+
+
+def is_of_django(task: str) -> bool:
+    return task not in current_app.tasks
+
+
+send_finished.concerns = is_of_django  # type: ignore[attr-defined]
 
 
 def send(name: str, job_id: uuid.UUID | str, *, is_needed: bool = False) -> TaskResult | None:

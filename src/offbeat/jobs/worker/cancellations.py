@@ -73,7 +73,7 @@ def _while_it_runs(asked: Requested, act: Callable[[Requested], None], *, is_kno
             return False
         if not child_books.runs(
             asked.pid, asked.job_id
-        ):  # the ledger has lost its end: the process is at another job
+        ):  # it has ended, which is to be recorded, or the ledger has lost it: the process is at another job
             return False
         act(asked)
         return True

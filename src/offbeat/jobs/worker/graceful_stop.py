@@ -18,7 +18,7 @@ from celery import bootsteps, signals
 from celery.worker import state
 from django.db import Error as DatabaseFailure
 
-from offbeat.jobs import locks, recovery, workers
+from offbeat.jobs import child_books, locks, recovery, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker import heartbeat_file
@@ -73,7 +73,7 @@ class GracefulStop(bootsteps.StartStopStep):
         )
         while is_at_work() and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
-        if state.reserved_requests:  # killed before their jobs are handed back: never two at once
+        if has_jobs():  # killed before their jobs are handed back: never two at once
             kill_children(self.worker)
             hand_back()
             state.should_terminate = os.EX_OK
@@ -103,7 +103,12 @@ class GracefulStop(bootsteps.StartStopStep):
 
 def is_at_work() -> bool:
     """Tell whether tasks run, or a request for messages is open: what SQS gives to it afterwards would be hidden from others."""
-    return bool(state.reserved_requests or worker_state.open_requests)
+    return has_jobs() or bool(worker_state.open_requests)
+
+
+def has_jobs() -> bool:
+    """Tell whether tasks run, or ends of theirs are still to be recorded."""
+    return bool(state.reserved_requests or child_books.open_ends())
 
 
 def kill_children(worker: Any) -> None:

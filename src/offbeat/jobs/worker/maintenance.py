@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
+import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +199,7 @@ class WorkerMaintenance:
         """
         if worker_state.is_killing_children:  # what the worker kills has not crashed
             return
+        kill_stuck_children()
         found = self._jobs_without_process()
         now = time.monotonic()
         self.missing_since = {
@@ -213,7 +217,9 @@ class WorkerMaintenance:
         rows, known = sql.fetch_all(RUNNING, [workers.current()]), lanes_of_worker.jobs()
         if lanes_of_worker.pool:
             return [(job_id, lane) for job_id, lane in rows if (str(job_id), lane) not in known]
-        return [(job_id, pid) for job_id, pid in rows if pid not in pids or not child_books.runs(pid, job_id)]
+        return [
+            (job_id, pid) for job_id, pid in rows if pid not in pids or not child_books.is_at(pid, job_id)
+        ]
 
     def stop_if_stuck(self, stop_worker: Callable[[str], None]) -> None:
         """Stop when messages wait, processes are free, the broker is there and yet nothing has started for `stuck_after` seconds.
@@ -246,6 +252,20 @@ def children(worker: Any) -> set[int]:
         return lanes_of_worker.pool.pids()
     pool = getattr(getattr(worker, "pool", None), "_pool", None)
     return {process.pid for process in list(getattr(pool, "_pool", []))}
+
+
+def kill_stuck_children() -> None:
+    """Kill a child that records an end for too long: it stands still, and no time limit holds for it any more."""
+    for pid, seconds in child_books.open_ends().items():
+        if seconds > conf().stuck_after:
+            logger.error(
+                "process %d is killed: the end of its job was not recorded within %.0f s",
+                pid,
+                seconds,
+                extra={"action": "child_stuck"},
+            )
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _two_beats() -> float:

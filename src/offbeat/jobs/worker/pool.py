@@ -1,4 +1,7 @@
-"""Which pool a worker has. In place of Celery's threads and greenlets it gets lanes: there a message runs once and limits hold."""
+"""Which pool a worker has. In place of Celery's threads and greenlets it gets lanes: there a message runs once and limits hold.
+
+In place of Celery's prefork it gets the same, whose children may answer before they record (`offbeat.jobs.open_end`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from offbeat import pools
 from offbeat.container import MOST
 
 # Celery's, by the path of its class.
+PREFORK = {"celery.concurrency.prefork:TaskPool": "offbeat.jobs.worker.child_pool:ChildPool"}
 LANES = {
     "celery.concurrency.thread:TaskPool": "offbeat.jobs.worker.lane_pool:ThreadLanes",
     "celery.concurrency.gevent:TaskPool": "offbeat.jobs.worker.lane_pool:GreenletLanes",
@@ -40,7 +44,8 @@ class PoolChoice(bootsteps.Step):
             refuse(problem)
         if found in LANES:
             use_lanes()
-            worker.pool_cls = concurrency.get_implementation(LANES[found])
+        if ours := (LANES | PREFORK).get(found):
+            worker.pool_cls = concurrency.get_implementation(ours)
 
 
 def _problem(found: str, worker: Any) -> str:

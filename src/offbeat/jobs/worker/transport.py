@@ -26,6 +26,8 @@ from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
 
+MOST_IN_A_TURN = 10  # messages, then the loop looks after all else
+MOST_QUESTIONS = 1_000  # orders of queues and of those that are paused, of which each is some hundred bytes
 REFUSED = 1.0  # seconds before a worker asks again what Redis has refused
 
 # Without KeyError, which kombu counts among them: a header that is missing is no reason to connect anew.
@@ -110,8 +112,10 @@ class LedgerChannel(redis.Channel):
 
     _in_poll: Any
     _brpop_sent_at: Any
+    _closing: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._questions: dict[tuple[tuple[str, ...], float], Any] = {}
         super().__init__(*args, **kwargs)
         self.priority_steps = (
             broker.levels_in_use()
@@ -129,27 +133,47 @@ class LedgerChannel(redis.Channel):
         out; with all of them paused nothing is asked for until the loop's next turn.
         """
         turns = self._queue_cycle.consume(len(self.active_queues))
-        if queues := [queue for queue in turns if queue not in worker_state.paused_queues]:
-            lists = [self._q_for_pri(queue, level) for queue in queues for level in self.priority_steps]
-            command = ["BRPOP", *lists, (self.brpop_timeout if timeout is None else timeout) or 0]
+        if queues := tuple(queue for queue in turns if queue not in worker_state.paused_queues):
             self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()
-            self._in_poll.send_command(
-                *(self.client._prefix_args(command) if self.global_keyprefix else command)  # noqa: SLF001  kombu's own client
+            self._in_poll.send_packed_command(
+                self._question(queues, (self.brpop_timeout if timeout is None else timeout) or 0)
             )
 
+    def _question(self, queues: tuple[str, ...], timeout: float) -> Any:
+        """Return the packed BRPOP for the lists of queues in this order; there are few orders, and each is asked often."""
+        if (queues, timeout) not in self._questions:
+            lists = [self._q_for_pri(queue, level) for queue in queues for level in self.priority_steps]
+            command = ["BRPOP", *lists, timeout]
+            if self.global_keyprefix:
+                command = self.client._prefix_args(command)  # noqa: SLF001  kombu's own client
+            if len(self._questions) > MOST_QUESTIONS:
+                self._questions.clear()
+            self._questions[queues, timeout] = self.client.connection.pack_command(*command)
+        return self._questions[queues, timeout]
+
     def _brpop_read(self, **options: Any) -> bool:
-        """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker."""
+        """Deliver what BRPOP answered, as kombu does; but put aside what cannot be read, which would end the worker.
+
+        The next message is asked for before a job is delivered, so that Redis answers meanwhile; and it is delivered in the same
+        turn of the loop if it is there by then. Not before a plain one is delivered: of those, a killed worker loses one at most.
+        """
+        for _ in range(MOST_IN_A_TURN):
+            self._deliver(*self._taken(options))
+            if not (self._in_poll and self.qos.can_consume() and self._in_poll.can_read(0)):
+                break
+        return True
+
+    def _taken(self, options: dict[str, Any]) -> tuple[bytes, str]:
         try:
             popped = self._popped(options)
             if not popped:
                 raise Empty
             queue = bytes_to_str(popped[0]).rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
-            self._deliver(popped[1], queue)
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
-        return True
+        return popped[1], queue
 
     def _popped(self, options: dict[str, Any]) -> tuple[bytes, bytes] | None:
         connection = self.client.connection
@@ -163,9 +187,22 @@ class LedgerChannel(redis.Channel):
 
     def _deliver(self, raw: bytes, queue: str) -> None:
         try:
-            self.connection._deliver(message_shape.read_envelope(raw, queue), queue)  # noqa: SLF001  kombu's own way
+            message = message_shape.read_envelope(raw, queue)
+            if _has_job_header(message["headers"]):
+                self._ask_ahead()
+            self.connection._deliver(message, queue)  # noqa: SLF001  kombu's own way
         except UnreadableError as error:
             unreadable_store.put_aside(raw, str(error), queue)
+
+    def _ask_ahead(self) -> None:
+        """Ask for the message behind the one that is being delivered, if there is room for both."""
+        room = self.qos.can_consume_max_estimate()
+        if self._in_poll or self._closing or (room is not None and room <= 1):
+            return
+        try:
+            self._brpop_start()
+        except self.connection_errors:  # the loop's next turn meets it, with no message in hand
+            self._in_poll = None
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
         """Deliver what was sent to all workers, as a remote control's command; one that cannot be read is nobody's."""

@@ -178,3 +178,85 @@ def test_a_broadcast_that_cannot_be_read_is_passed(channel, carrier, caplog, raw
 def drained(channel):
     with contextlib.suppress(TimeoutError):
         channel.connection.client.drain_events(timeout=0.05)
+
+
+class Poll:
+    """A consumer of a channel, and what it has been given, in order."""
+
+    def __init__(self, channel, prefetch):
+        self.channel, self.taken = channel, []
+        channel.basic_qos(0, prefetch, False)
+        queue = current_app.amqp.queues["default"].bind(channel)
+        self.consumer = Consumer(channel, [queue], on_message=self.taken.append, accept=["json"])
+        self.consumer.consume()
+
+    def ask(self):
+        self.channel.connection.cycle.on_poll_start()  # as the event loop does
+
+    def read(self):
+        self.channel._brpop_read()  # noqa: SLF001
+
+    def ids(self):
+        return [message.headers["id"] for message in self.taken]
+
+
+def put_jobs(carrier, count):
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    for each in ids:
+        carrier.lpush(broker.key("default"), job_message(each, nothing.name, "default", timezone.now()))
+    return ids
+
+
+def test_the_next_job_is_asked_for_before_one_is_delivered(channel, carrier):
+    """Never more than there is room for: what is behind that stays in Redis."""
+    ids = put_jobs(carrier, 5)
+    poll = Poll(channel, prefetch=3)
+
+    poll.ask()
+    while len(poll.taken) < 3:
+        poll.read()
+
+    assert poll.ids() == ids[:3]
+    assert not channel._in_poll  # noqa: SLF001  nothing is asked for
+    assert carrier.llen(broker.key("default")) == 2
+
+
+def test_nothing_is_asked_for_before_a_plain_message_is_delivered(channel, carrier):
+    """Until it is on record in Redis, a killed worker would lose it, and the next one besides."""
+    nothing.delay()
+    nothing.delay()
+    poll = Poll(channel, prefetch=10)
+
+    poll.ask()
+    poll.read()
+
+    assert len(poll.taken) == 1
+    assert carrier.hexists(broker.key("unacked"), poll.taken[0].delivery_tag)
+    assert carrier.llen(broker.key("default")) == 1
+
+
+def test_a_channel_that_closes_asks_for_nothing(channel, carrier):
+    """What was asked for before goes back to its queue."""
+    ids = put_jobs(carrier, 3)
+    poll = Poll(channel, prefetch=10)
+    poll.ask()
+
+    channel.close()
+
+    waiting = [json.loads(raw)["headers"]["id"] for raw in carrier.lrange(broker.key("default"), 0, -1)]
+    assert sorted(waiting) == sorted(ids)
+
+
+def test_a_redis_that_goes_away_while_a_job_is_delivered(channel, carrier, redis):
+    """The job in hand is delivered all the same, and the error is that of the next turn."""
+    put_jobs(carrier, 1)
+    poll = Poll(channel, prefetch=10)
+    poll.ask()
+    wait_until(lambda: channel._in_poll.can_read(0))  # noqa: SLF001
+    redis.stop()
+
+    with contextlib.suppress(*channel.connection_errors):
+        poll.read()
+
+    (message,) = poll.taken
+    message.ack()

@@ -1,0 +1,80 @@
+"""Celery's prefork, whose children may leave the end of a job open for a moment, and whose main process knows of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from billiard.common import human_status
+from celery.concurrency import asynpool, prefork
+
+from offbeat.jobs import child_books, open_end, recovery, workers
+from offbeat.jobs.worker.state import worker_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LedgerChild(asynpool.Worker):
+    """A child, which waits with an open end for the next message, but not for long, and exits with none."""
+
+    wait_for_job: Callable[[], Any]
+
+    def on_loop_start(self, pid: int) -> None:
+        super().on_loop_start(pid)
+        receive, has_message = self.wait_for_job, self.inq._reader.poll  # noqa: SLF001  as Celery reads the other end
+
+        def wait_for_job() -> Any:
+            wait = open_end.LONGEST
+            while open_end.is_open() and not has_message(wait):
+                open_end.record_unless_held()
+                wait = open_end.PAUSE
+            return receive()
+
+        self.wait_for_job = wait_for_job
+        open_end.offer()
+
+    def workloop(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().workloop(*args, **kwargs)
+        finally:
+            open_end.record_end()
+
+
+class LedgerChildren(asynpool.AsynPool):
+    """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
+
+    Worker = LedgerChild
+    _quick_put: Callable[[Any], None]
+    on_poll_start: Callable[[], None]
+
+    def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
+        """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
+        super()._create_write_handlers(hub, *args, **kwargs)
+        put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
+
+        def put_and_write(task: Any) -> None:
+            put(task)
+            for free in self._all_inqueues - self._busy_workers - self._active_writes:
+                write([free])
+                break
+
+        def on_poll_start() -> None:
+            if self.outbound_buffer or hub.consolidate:  # else there is nothing to register, nor to remove
+                poll_start()
+
+        self._quick_put, self.on_poll_start = put_and_write, on_poll_start
+
+    def process_flush_queues(self, proc: Any) -> None:
+        super().process_flush_queues(proc)
+        job_id = child_books.take_open_end(proc.index, proc.pid)
+        if job_id and not worker_state.is_killing_children:  # else they are returned to the queue
+            worker, pid, reason = (
+                workers.current(),
+                proc.pid,
+                f"its process died: {human_status(proc.exitcode)}",
+            )
+            worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
+
+
+class ChildPool(prefork.TaskPool):
+    Pool = LedgerChildren
