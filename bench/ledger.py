@@ -1,4 +1,4 @@
-"""`./run bench ledger [JOBS]`: the ledger's statements and pages behind ten million jobs and a tenth; writes benchmarks-ledger.md."""
+"""`./run bench ledger [JOBS]`: the ledger and its pages behind ten million jobs and behind a tenth; writes benchmarks-ledger.md."""
 
 from __future__ import annotations
 
