@@ -72,7 +72,10 @@ def statements():
             attempts.BEGIN_WITHOUT_KEY,
             nobody | {"worker": uuid.uuid4(), "pid": 1},
         ),
-        "attempt: finish": (attempts.FINISH, [None, uuid.uuid4(), 1, None]),
+        "attempt: finish": (
+            attempts.FINISH,
+            {"result": None, "ended": uuid.uuid4(), "number": 1, "idle": None},
+        ),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues and priorities of published jobs": (reconciler.WAITING, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
