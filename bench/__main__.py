@@ -11,6 +11,8 @@ from pathlib import Path
 NAMES = (
     "jobs",
     "distance",
+    "day",
+    "ledger",
     "peers",
     "digest",
     "api",
@@ -27,6 +29,8 @@ NAMES = (
 MINUTES = {
     "jobs": 12,
     "distance": 5,
+    "day": 60,
+    "ledger": 30,
     "digest": 5,
     "api": 2,
     "pools": 2,

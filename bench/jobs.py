@@ -157,19 +157,7 @@ def tell_priorities(report, levels, urgent):
 def tell_ledger(report, found):
     report.head("The ledger behind a million finished jobs")
     few, huge = (size for size in next(iter(found.values())) if size != "plan")
-    rows = [
-        [
-            name,
-            f"{values[few]:.2f}",
-            f"{values[huge]:.2f}",
-            f"{values[huge] / values[few]:.2f}",
-            "<br>".join(values["plan"]),
-        ]
-        for name, values in found.items()
-    ]
-    report.table(["statement", f"ms at {few:,}", f"ms at {huge:,}", "ratio", "reads by"], rows)
-    scans = [name for name, values in found.items() if "Seq Scan (offbeat_jobs_job)" in values["plan"]]
-    report.target("statements that scan the whole table", len(scans), 0, at_least=False)
+    ledger.tell_statements(report, found, few, huge)
 
 
 if __name__ == "__main__":
