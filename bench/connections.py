@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from bench import peers
+from bench import peer_packages
 from bench.stand import median, percentile, say, stand
 
 THREADS = 8
@@ -89,7 +88,6 @@ def close(pool):
 
 
 if __name__ == "__main__":
-    folder = Path(".local/bench-peers")
-    peers.main(folder)
-    sys.path.append(str(folder.resolve()))
+    peer_packages.install()
+    sys.path.append(str(peer_packages.PEERS))
     main()

@@ -2,73 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
-from functools import partial
-from pathlib import Path
-
-from bench.stand import say
+from tests.offbeat.speed import ticks
 
 SIZES = (250, 500, 1_000, 2_000, 10_000)
 ROUNDS = 5
 
-ENTRY = """
-  - name: busy-{n}
-    schedule: "{minute} {hour} * * *"
-    timezone: {zone}
-    command: python manage.py enqueue_prune_jobs --name busy-{n}
-"""
-ZONES = ("UTC", "Europe/Berlin", "America/New_York")
-MAKE_DUE = """
-    DELETE FROM offbeat_cronjobs_slot; DELETE FROM offbeat_jobs_job; UPDATE offbeat_cronjobs_cronjob SET cursor = now();
-    UPDATE offbeat_cronjobs_cronjob SET cursor = now() - interval '25 hours' WHERE right(name, 1) = '0'
-"""
-
 
 def measure():
-    """Return the seconds of a tick, by the number of cronjobs; platform.yaml is read each time, as by the command."""
-    from offbeat.deployment import spec
-
-    read = spec.read
-    try:
-        return {size: timed(size, read) for size in SIZES}
-    finally:
-        spec.read = read
-
-
-def timed(size, read):
-    from django.db import connection
-
-    from offbeat.cronjobs import tick_wakeup
-    from offbeat.cronjobs.models import CronJob
-    from offbeat.deployment import spec
-
-    CronJob.objects.all().delete()
-    with tempfile.TemporaryDirectory() as folder:
-        spec.read = partial(read, platform(Path(folder), size))
-        while tick_wakeup.tick().left:
-            """Make all of them known, which a first tick may not have the time for."""
-        seconds = []
-        for _ in range(ROUNDS):
-            with connection.cursor() as cursor:
-                cursor.execute(MAKE_DUE)
-            begun = time.perf_counter()
-            done = tick_wakeup.tick()
-            seconds.append(time.perf_counter() - begun)
-            assert (len(done.wake_ups), done.unpublished) == (size // 10, 0)
-    say(f"  {size} cronjobs: {min(seconds):.2f} s")
-    return min(seconds)
-
-
-def platform(folder, size):
-    """Write a platform.yaml with so many cronjobs; those whose number ends with 0 are daily at a time of their own."""
-    from offbeat.deployment import spec
-
-    entries = "".join(
-        ENTRY.format(n=n, minute=n % 60, hour=n // 60 % 24, zone=ZONES[n % len(ZONES)]) for n in range(size)
-    )
-    path = folder / "platform.yaml"
-    path.write_text(
-        f"{spec.PLATFORM_FILE.read_text().partition(chr(10) + 'cronjobs:')[0]}\ncronjobs:{entries}"
-    )
-    return path
+    """Return the seconds of a tick, by the number of cronjobs."""
+    return ticks.measure(SIZES, ROUNDS)

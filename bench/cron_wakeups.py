@@ -14,7 +14,7 @@ from bench.stand import CHECKOUT, say
 ROUNDS = 15
 NAME, COMMAND = "prune-jobs", [sys.executable, "manage.py", "enqueue_prune_jobs"]
 TICK = [sys.executable, "manage.py", "tick"]
-FLOOR = [sys.executable, "bench/cron_floor.py"]
+FLOOR = [sys.executable, "tests/offbeat/speed/floor.py"]
 
 # A day of the five entries: every five minutes, twice hourly, twice daily.
 WAKE_UPS, TICKS = 24 * 12 + 2 * 24 + 2, 24 * 6

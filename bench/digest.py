@@ -71,8 +71,8 @@ def tell(found, size, load):
     report.say(
         f"Written by `./run bench digest` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
         f"{os.cpu_count()} CPUs, PostgreSQL with fsync and Redis on the same machine. The weekly digest of the example goes to "
-        f"{size:,} subscribers, by workers of two processes each, into a mail server that counts the mails and drops "
-        "them: nothing goes over a network, and no mail is written down as MIME, which a real one adds to all rows alike."
+        f"{size:,} subscribers, by workers of two processes each. The mail server counts the mails and drops them. Nothing goes "
+        "over a network, and no mail is written as MIME: with a real server, both add to all rows alike."
     )
     report.say(
         f"In the minute before, the load of the machine was {load:.1f}: near 0, the ratios are to be trusted."
@@ -126,16 +126,16 @@ def tell_two(report, full, two, slow):
         report.target("two workers to one, no time", bare, 1.7, at_least=True)
     else:
         report.say(
-            f"Where the mail server takes no time, one worker already keeps this machine's {os.cpu_count()} CPUs busy, with its "
-            f"PostgreSQL: that row says nothing about two workers on two machines, and is judged with {CPUS} CPUs or more."
+            f"Where the mail server takes no time, one worker and PostgreSQL keep this machine's {os.cpu_count()} CPUs busy. So "
+            f"that row says nothing about two workers on two machines, and is judged with {CPUS} CPUs or more."
         )
 
 
 def tell_confirmations(report, full, slow):
     report.head("Who subscribes meanwhile")
     report.say(
-        "Twice a second somebody subscribed while the digest went out. From then to the start of the job that mails the "
-        "confirmation:"
+        "Twice a second a person subscribed while the digest went out. The times are from then to the start of the job that mails "
+        "the confirmation."
     )
     kinds = {"no time": full, f"{SLOW} ms a mail": slow[1]}
     report.table(
@@ -149,8 +149,8 @@ def tell_confirmations(report, full, slow):
         "start of a confirmation, p95 in ms", percentile(full.latencies, 0.95), 1000, at_least=False
     )
     report.say(
-        "A confirmation starts before all chunks that wait, and after one that runs. So a slow mail server makes it wait: where "
-        "that is too long, lower `CHUNK` in `src/newsletter/digest.py`."
+        "A confirmation starts before all chunks that wait, and after one that runs. So a slow mail server makes it wait. If that "
+        "is too long, lower `CHUNK` in `src/newsletter/digest.py`."
     )
 
 

@@ -108,9 +108,11 @@ def run(name, postgres, redis):
 
 
 def oban(postgres, slots):
-    environment = {"OBAN_DSN": postgres, "PYTHONPATH": f"{throughput.PEERS}:{CHECKOUT}"}
+    environment = {"DATABASE_URL": postgres, "PYTHONPATH": f"{throughput.PEERS}:{CHECKOUT}"}
     throughput.peer("oban_app", environment, COUNT)
-    return rate_of_draining(in_oban, f"{sys.executable} -m bench.oban_app work {slots}", COUNT, **environment)
+    return rate_of_draining(
+        in_oban, f"{sys.executable} -m bench.peer_call bench.oban_app work {slots}", COUNT, **environment
+    )
 
 
 def in_oban():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 
 from bench.stand import LEAN, WORKER, percentile, process, say, wait_until
 
 PACE = 50  # calls a second, of each kind
 COUNT = 1_000
+BLOCKS, BLOCK = 4, 250  # with PostgreSQL at rest and while it checkpoints, in turns; jobs in each
+DIRTY = 8_000  # rows of a kilobyte that each checkpoint finds changed
 
 
 def measure():
@@ -31,12 +35,60 @@ def measure():
         for call in on_the_beat(kinds * COUNT, 1 / PACE / len(kinds)):
             call()
         wait_until(lambda: client.llen("bench:plain") == client.llen("bench:durable") == COUNT)
-    found = {"commit": {"p50": percentile(commits, 0.5), "p99": percentile(commits, 0.99)}}
-    for name in ("plain", "durable"):
-        times = [float(value) * 1000 for value in client.lrange(f"bench:{name}", 50, -1)]
-        found[name] = {"p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
-        say(f"  latency: {name} p50 {found[name]['p50']:.1f} ms")
+        count_checkpoints = measure_blocks(client)
+    found = {"commit": told(commits), "checkpoints": count_checkpoints}
+    for name in ("plain", "durable", "resting", "checkpointing"):
+        found[name] = told([float(value) * 1000 for value in client.lrange(f"bench:{name}", 50, -1)])
+        say(f"  latency: {name} p50 {found[name]['p50']:.1f} ms, p99 {found[name]['p99']:.1f} ms")
     return found
+
+
+def told(times):
+    return {"p50": percentile(times, 0.5), "p99": percentile(times, 0.99)}
+
+
+def measure_blocks(client):
+    """Let durable jobs note their latency while PostgreSQL rests, and while it checkpoints; return how often it did."""
+    from bench.tasks import note_latency
+
+    total = 0
+    for number in range(1, BLOCKS + 1):
+        for name, around in (("resting", contextlib.nullcontext([])), ("checkpointing", checkpoints())):
+            with around as made:
+                for _ in on_the_beat(range(BLOCK), 1 / PACE):
+                    note_latency.enqueue(time.time(), f"bench:{name}")
+            total += len(made)
+            wait_until(lambda name=name, number=number: client.llen(f"bench:{name}") == number * BLOCK)
+    return total
+
+
+@contextlib.contextmanager
+def checkpoints():
+    """Change rows and checkpoint, again and again, in a session of its own until the block ends; yields what grows with each."""
+    made, is_over = [], threading.Event()
+
+    def run():
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE IF NOT EXISTS bench_dirty AS "
+                "SELECT 0 AS n, repeat('x', 1000) AS filler FROM generate_series(1, %s)",
+                [DIRTY],
+            )
+            while not is_over.is_set():
+                cursor.execute("UPDATE bench_dirty SET n = n + 1")
+                cursor.execute("CHECKPOINT")
+                made.append(True)
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield made
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def on_the_beat(items, interval):

@@ -1,14 +1,31 @@
-"""The ledger's own statements with a thousand and a million finished jobs behind them."""
+"""`./run bench ledger [JOBS]`: the ledger and its pages behind ten million jobs and behind a tenth; writes benchmarks-ledger.md."""
 
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import json
+import os
+import platform
+import sys
 import time
 import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.bulk import empty
-from bench.stand import median, say
+from bench.report import Report
+from bench.stand import CHECKOUT, median, process, say, stand, wait_until
+
+JOBS = 10_000_000
+PAGES = (
+    "overview",
+    "jobs, newest first",
+    "jobs, a page far down",
+    "jobs, dead letters",
+    "jobs, by a key",
+    "cronjobs",
+)
 
 FILL = """
     INSERT INTO offbeat_jobs_job (id, task, args, kwargs, queue, state, max_attempts, attempt, published_at, started_at,
@@ -26,24 +43,50 @@ PENDING = """
 
 def statements():
     """Return the statements that run all the time, with their values."""
-    from offbeat.jobs import attempts, batches, concurrency_keys, reconciler, refusal, relay, silence
+    from offbeat.jobs import (
+        attempts,
+        batches,
+        concurrency_keys,
+        guard,
+        reconciler,
+        refusal,
+        relay,
+        retention,
+        silence,
+    )
 
+    moment, nobody = (
+        dt.datetime.now(dt.UTC),
+        {"id": uuid.uuid4(), "task": "x", "queue": "default", "reason": ""},
+    )
     return {
         "relay: claim": (relay.CLAIM, [500, 500]),
+        "relay: claim what Redis has lost": (
+            relay.CLAIM_LOST,
+            [moment, moment - dt.timedelta(days=1), 500, 500],
+        ),
+        "guard: a pause": (guard.HOLD, nobody),
+        "guard: a busy key": (guard.STEP_BACK, nobody),
+        "guard: too late": (guard.EXPIRE, [uuid.uuid4()]),
         "attempt: begin": (
             attempts.BEGIN_WITHOUT_KEY,
-            {"id": uuid.uuid4(), "task": "x", "worker": uuid.uuid4(), "pid": 1},
+            nobody | {"worker": uuid.uuid4(), "pid": 1},
         ),
-        "attempt: finish": (attempts.FINISH, [None, uuid.uuid4(), 1, None]),
+        "attempt: finish": (
+            attempts.FINISH,
+            {"result": None, "ended": uuid.uuid4(), "number": 1, "idle": None},
+        ),
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues and priorities of published jobs": (reconciler.WAITING, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
+        "reconciler: lost messages": (reconciler.LOST_MESSAGES, [moment, "default", [0], 86_400]),
         "reconciler: free keys": (concurrency_keys.WAITED_FOR, [500]),
         "reconciler: batches to settle": (
             f"SELECT id FROM offbeat_jobs_batch WHERE {batches.DONE} LIMIT 100",
             [],
         ),
-        "reconciler: signs of life": (silence.SIGNS, {"now": dt.datetime.now(dt.UTC)}),
+        "reconciler: signs of life": (silence.SIGNS, {"now": moment}),
+        "prune: a portion": (retention.PRUNE, ["-infinity", 0.1, retention.CHUNK]),
     }
 
 
@@ -52,12 +95,16 @@ def measure(sizes=(1_000, 1_000_000)):
     found = {name: {} for name in statements()}
     for size in sizes:
         fill(size)
-        for name, (sql, values) in statements().items():
-            found[name][size] = timed(sql, values)
-            found[name]["plan"] = plan(sql, values)
-        say(f"  ledger: measured with {size:,} finished jobs")
+        add_statements(found, size)
     empty()
     return found
+
+
+def add_statements(found, size):
+    for name, (sql, values) in statements().items():
+        found[name][size] = timed(sql, values)
+        found[name]["plan"] = plan(sql, values)
+    say(f"  ledger: measured with {size:,} finished jobs")
 
 
 def fill(size):
@@ -109,3 +156,88 @@ def nodes(tree):
     yield f"{name} ({where})" if where else name
     for below in tree.get("Plans", []):
         yield from nodes(below)
+
+
+def main():
+    from bench import ops
+
+    jobs, load = int(sys.argv[1]) if sys.argv[1:] else JOBS, os.getloadavg()[0]
+    sizes = jobs // 10, jobs
+    say(f"ledger: {jobs:,} jobs, at a load of {load:.1f}; ten million take 6 GB of disk, and half an hour")
+    with TemporaryDirectory() as name, stand():
+        folder = Path(name)
+        folder.chmod(0o711)
+        ops.platform(folder)
+        headers = {"Host": "localhost", "Cookie": ops.cookie(folder)}
+        found = {name: {} for name in statements()}
+        for size in sizes:
+            empty_pages()
+            ops.fill(size)
+            add_statements(found, size)
+            add_pages(found, size, headers)
+    report = tell(found, sizes, load)
+    report.write()
+    sys.stdout.write(report.text)
+    return 0 if report.all_met else 1
+
+
+def empty_pages():
+    """Empty what the pages show, the ledger with it."""
+    from django.db import connection
+
+    empty()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE offbeat_jobs_worker, offbeat_metrics_taskhour, offbeat_cronjobs_slot")
+
+
+def add_pages(found, size, headers):
+    from bench import ops
+    from bench.request import answers
+    from offbeat.dev.ports import free_port
+
+    port = free_port()
+    with process(
+        ops.COMMAND.format(port=port), DJANGO_SETTINGS_MODULE="bench.ops_settings", WEB_CONCURRENCY="1"
+    ):
+        wait_until(lambda: answers(port))
+        times = ops.measure(http.client.HTTPConnection("127.0.0.1", port), headers, PAGES, rounds=20)
+    for name, (p50, _) in times.items():
+        found.setdefault(f"page: {name}", {"plan": []})[size] = p50
+
+
+def tell(found, sizes, load):
+    few, many = sizes
+    report = Report(
+        CHECKOUT / "docs" / "offbeat" / "benchmarks-ledger.md", f"The ledger behind {many:,} jobs"
+    )
+    report.say(
+        f"Written by `./run bench ledger` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} CPUs, PostgreSQL with fsync and its own defaults. Medians, in milliseconds. "
+        f"In the minute before, the load of the machine was {load:.1f}."
+    )
+    tell_statements(report, found, few, many)
+    for group in ("relay", "guard", "attempt", "reconciler", "page", "prune"):
+        own = [times for name, times in found.items() if name.startswith(f"{group}:")]
+        ratio = sum(times[many] for times in own) / sum(times[few] for times in own)
+        report.target(f"{group}, all together, to its time at {few:,}", ratio, 1.5, at_least=False)
+    return report
+
+
+def tell_statements(report, found, few, many):
+    rows = [
+        [
+            name,
+            f"{times[few]:.2f}",
+            f"{times[many]:.2f}",
+            f"{times[many] / times[few]:.2f}",
+            "<br>".join(times["plan"]),
+        ]
+        for name, times in found.items()
+    ]
+    report.table(["", f"ms at {few:,}", f"ms at {many:,}", "ratio", "reads by"], rows)
+    scans = [name for name, times in found.items() if "Seq Scan (offbeat_jobs_job)" in times["plan"]]
+    report.target("statements that scan the whole table", len(scans), 0, at_least=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

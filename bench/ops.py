@@ -106,16 +106,16 @@ def read_platform(folder):
     spec.read.__defaults__ = (spec.PLATFORM_FILE,)
 
 
-def fill():
+def fill(jobs=JOBS):
     from django.db import connection
     from django.utils import timezone
 
     from offbeat.cronjobs.catchup import load_file_entries
     from offbeat.cronjobs.registration import register
 
-    say(f"  ops: writing {JOBS:,} jobs ...")
+    say(f"  ops: writing {jobs:,} jobs ...")
     with connection.cursor() as cursor:
-        cursor.execute(FILL, [JOBS])
+        cursor.execute(FILL, [jobs])
         for state in ("pending", "published", "running"):
             cursor.execute(WAITING, [state])
         cursor.execute(ALIVE, [WORKERS])
@@ -158,15 +158,15 @@ def get(connection, path, headers):
     return text, (time.perf_counter() - begun) * 1000
 
 
-def measure(connection, headers):
+def measure(connection, headers, pages=tuple(PATHS), rounds=ROUNDS):
     """Return p50 and p95 in ms by page."""
     deep = re.search(r"after=([^\"&]+)", get(connection, "/ops/jobs/", headers)[0])[1]
     found = {}
-    for name, pattern in PATHS.items():
-        path = pattern.format(deep=deep)
+    for name in pages:
+        path = PATHS[name].format(deep=deep)
         own = headers | ({"HX-Request": "true"} if "refreshed" in name else {})
         get(connection, path, own)
-        times = [get(connection, path, own)[1] for _ in range(ROUNDS)]
+        times = [get(connection, path, own)[1] for _ in range(rounds)]
         found[name] = percentile(times, 0.5), percentile(times, 0.95)
         say(f"  ops: {name}: p95 {found[name][1]:.0f} ms")
     return found

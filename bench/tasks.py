@@ -5,6 +5,7 @@ from urllib.request import urlopen
 
 from celery import shared_task
 
+from bench import peer_jobs
 from offbeat.jobs import broker
 from offbeat.jobs.tasks_backend.interface import task
 
@@ -36,3 +37,9 @@ def fetch(url):
 def rest(seconds):
     """Wait, as for another server."""
     time.sleep(seconds)
+
+
+@shared_task
+def peer_job(number, rest):
+    """Do what the job of every peer does."""
+    peer_jobs.run(number, rest)

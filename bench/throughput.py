@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+from bench import peer_packages
+from bench.peer_packages import PEERS
 from bench.stand import CHECKOUT, LEAN, WORKER, median, rate_of_draining, say
 
 COUNT = 4_000
 ROUNDS = 5
-PEERS = CHECKOUT / ".local" / "bench-peers"
 
 
 def measure(postgres):
@@ -53,7 +55,7 @@ def in_redis():
 
 
 def procrastinate(url, count=COUNT):
-    environment = {"PROCRASTINATE_DSN": url, "PYTHONPATH": f"{PEERS}:{CHECKOUT}"}
+    environment = {"DATABASE_URL": url, "PYTHONPATH": f"{PEERS}:{CHECKOUT}"}
     peer("procrastinate_app", environment, count)
     app = f"{sys.executable} -m procrastinate --app bench.procrastinate_app.app worker --concurrency 2"
     return rate_of_draining(in_procrastinate, app, count, **environment)
@@ -69,16 +71,12 @@ def in_procrastinate():
 
 def peer(module, environment, count):
     """Have a peer fill its queue."""
-    import os
-
     subprocess.run(
-        [sys.executable, "-m", f"bench.{module}", "defer", str(count)],
+        [sys.executable, "-m", "bench.peer_call", f"bench.{module}", "enqueue_together", str(count)],
         env=os.environ | environment, cwd=CHECKOUT, check=True,
     )  # fmt: skip
 
 
 def install_peers():
     """Fetch the peers, pinned by hash, into a folder of their own."""
-    subprocess.run(
-        [sys.executable, "-m", "bench.peers", str(PEERS)], cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL
-    )
+    peer_packages.install()

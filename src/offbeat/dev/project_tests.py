@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 TESTS = CHECKOUT / "tests"
 CORE = TESTS / "offbeat"
 OF_THE_PROJECT = CORE / "project"  # what of the core's tests asks the project around it
-# Of the core's, most wait for processes, so five at a time. A fork's may be few, and each process more starts servers.
-CORE_SIDE_BY_SIDE = ("--numprocesses", "5", "--dist", "worksteal")
+# Of the core's, most wait for processes, so four at a time, beside the four axes. A fork's may be few, and each process more
+# starts servers.
+CORE_SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "worksteal")
 SIDE_BY_SIDE = ("--numprocesses", "2" if IS_FORK else "3", "--dist", "worksteal")
 # What is quick waits for nothing, and each process more imports and migrates.
 TWO_AT_A_TIME = ("--numprocesses", "2", "--dist", "worksteal")

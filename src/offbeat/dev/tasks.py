@@ -98,6 +98,13 @@ TASKS = [
         needs_tools=True,
     ),
     Task(
+        "speed",
+        "[JOBS]",
+        "report how fast jobs, their start and a tick are here, beside what was recorded; two minutes",
+        ["-m", "tests.offbeat.speed"],
+        reads_env_file=False,
+    ),
+    Task(
         "psql",
         "[...]",
         "open a PostgreSQL prompt on the database",
@@ -148,7 +155,7 @@ UPSTREAM_TASKS = [
     Task(
         "bench",
         "NAME",
-        "compare the costs of Offbeat with those of similar tools: jobs, cron, ops, connections or web",
+        "measure what Offbeat costs beside similar tools; without a name, list what there is and how long it takes",
         ["-m", "bench"],
         reads_env_file=False,
         needs_tools=True,

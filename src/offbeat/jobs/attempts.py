@@ -170,8 +170,7 @@ def _finish_alone(attempt: Attempt) -> None:
         raise fenced(attempt)
 
 
-def success(attempt: Attempt) -> dict[str, Any]:
-    """Return the values of SUCCEED."""
+def success(attempt: Attempt) -> dict[str, Any]:  # the values of SUCCEED
     return {"result": attempt.result, "ended": attempt.job_id, "number": attempt.number}
 
 
@@ -193,9 +192,7 @@ HISTORY = f"""
         || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
             'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
 """
-
-
-# The same of a cancelled one, which says why in the row of its request.
+# Of a cancelled one, which says why in the row of its request.
 CANCELLED_HISTORY = HISTORY % ("'cancelled'", "cancellation.reason", "jsonb_build_object()")
 
 

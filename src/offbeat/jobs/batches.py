@@ -69,10 +69,14 @@ def settle_after_commit(batch_id: uuid.UUID) -> None:
     transaction.on_commit(partial(settle, batch_id), robust=True)
 
 
-UNFINISHED = """
-    SELECT 1 FROM offbeat_jobs_job WHERE batch_id = offbeat_jobs_batch.id AND state IN ('pending', 'published', 'running')
+# The newest first: jobs start about in the order of their ids, so from the oldest on each end would read past all that have ended.
+NO_JOB = """
+    (SELECT id FROM offbeat_jobs_job WHERE batch_id = offbeat_jobs_batch.id AND state = '{}' ORDER BY id DESC LIMIT 1) IS NULL
 """
-DONE = f"sealed_at IS NOT NULL AND finished_at IS NULL AND NOT EXISTS ({UNFINISHED})"
+UNFINISHED = (Job.State.PUBLISHED, Job.State.PENDING, Job.State.RUNNING)
+DONE = " AND ".join(
+    ["sealed_at IS NOT NULL", "finished_at IS NULL", *(NO_JOB.format(state.value) for state in UNFINISHED)]
+)
 # Whoever is skipped has its lock because all jobs have ended: it does the rest.
 LOCK = f"SELECT total, on_success, on_failure, success_job_id, failure_job_id FROM offbeat_jobs_batch WHERE id = %s AND {DONE} FOR NO KEY UPDATE SKIP LOCKED"  # noqa: S608, E501
 COUNT_FAILED = "SELECT count(*) FROM offbeat_jobs_job WHERE batch_id = %s AND state <> 'succeeded'"

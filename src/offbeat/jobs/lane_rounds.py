@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import connection
 
@@ -25,7 +25,7 @@ from offbeat.jobs.locks import BOUND_LOCKS
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from offbeat.jobs.attempts import Attempt
 
@@ -34,37 +34,40 @@ logger = logging.getLogger(__name__)
 MOST = 100  # entries of a round
 LONGEST_RESULT = 10_000  # characters of JSON: what is longer would keep the others waiting
 
-# Their rows are looked up one by one, by the primary key, whatever the planner believes to know of the table's size.
-ROUND = f"""
-    WITH ended AS (
-        UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
-            result = (%(results)s::text[])[array_position(%(ended)s::uuid[], id)]::jsonb
-        WHERE id = ANY (ARRAY(
-            SELECT free.id FROM unnest(%(ended)s::uuid[], %(attempts)s::int[]) AS wanted (wanted_id, wanted_attempt)
-            CROSS JOIN LATERAL (
-                SELECT id FROM offbeat_jobs_job WHERE id = wanted_id AND state = 'running' AND attempt = wanted_attempt
-                FOR NO KEY UPDATE SKIP LOCKED
-            ) AS free
-        ))
-        RETURNING id
-    ), bound AS MATERIALIZED (
-        SELECT {BOUND_LOCKS}
-    ), begun AS (
-        UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s,
-            pid = (%(lanes)s::int[])[array_position(%(begun)s::uuid[], id)], started_at = clock_timestamp()
-        WHERE id = ANY (ARRAY(
-            SELECT free.id
-            FROM bound CROSS JOIN
-                unnest(%(begun)s::uuid[], %(tasks)s::text[], %(queues)s::text[]) AS wanted (wanted_id, wanted_task, wanted_queue)
-            CROSS JOIN LATERAL (
-                SELECT id FROM offbeat_jobs_job WHERE id = wanted_id
-                    AND {IS_MEANT % {"task": "wanted_task", "queue": "wanted_queue"}}
-                    AND {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD} AND concurrency_key IS NULL
-                FOR NO KEY UPDATE SKIP LOCKED
-            ) AS free
-        ))
-        RETURNING id, {BEGUN}
-    )
+# Rows are looked up one by one, by the primary key, whatever the planner believes to know of the table's size. It does not
+# see how long an array is: else it would take a plan for any length to cost more, and plan each round anew.
+ENDS = """
+    UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
+        result = (%(results)s::text[])[array_position(%(ended)s::uuid[], id)]::jsonb
+    WHERE id = ANY (ARRAY(
+        SELECT free.id FROM unnest((SELECT %(ended)s::uuid[]), (SELECT %(attempts)s::int[])) AS wanted (wanted_id, wanted_attempt)
+        CROSS JOIN LATERAL (
+            SELECT id FROM offbeat_jobs_job WHERE id = wanted_id AND state = 'running' AND attempt = wanted_attempt
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS free
+    ))
+    RETURNING id
+"""
+BEGINS = f"""
+    UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s,
+        pid = (%(lanes)s::int[])[array_position(%(begun)s::uuid[], id)], started_at = clock_timestamp()
+    WHERE id = ANY (ARRAY(
+        SELECT free.id
+        FROM unnest(
+            (SELECT %(begun)s::uuid[] FROM (SELECT {BOUND_LOCKS}) AS bound), (SELECT %(tasks)s::text[]), (SELECT %(queues)s::text[])
+        ) AS wanted (wanted_id, wanted_task, wanted_queue)
+        CROSS JOIN LATERAL (
+            SELECT id FROM offbeat_jobs_job WHERE id = wanted_id
+                AND {IS_MEANT % {"task": "wanted_task", "queue": "wanted_queue"}}
+                AND {STARTABLE} AND {IN_TIME} AND NOT {IS_HELD} AND concurrency_key IS NULL
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS free
+    ))
+    RETURNING id, {BEGUN}
+"""  # noqa: S608  constants
+# Twice the work of one of them for PostgreSQL, also where there is nothing for the other.
+BOTH = f"""
+    WITH ended AS ({ENDS}), begun AS ({BEGINS})
     SELECT ends.ids, begun.* FROM (SELECT array_agg(id) FROM ended) AS ends (ids) LEFT JOIN begun ON true
 """  # noqa: S608  constants
 
@@ -79,6 +82,9 @@ class RoundEntry:
     answer: Any = None
     is_over: bool = False
     turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+Entries: TypeAlias = "Mapping[uuid.UUID, RoundEntry]"
 
 
 class Rounds:
@@ -126,27 +132,33 @@ def _write(entries: Sequence[RoundEntry]) -> None:
     # Of two messages of one job, one at most begins it.
     begins = {each.job_id: each for each in reversed(entries) if each.begin}
     ends = {each.job_id: each for each in reversed(entries) if each.end}
-    tasks, queues, numbers = _columns([each.begin for each in begins.values()], 3)
-    attempts, results = _columns([each.end for each in ends.values()], 2)
-    values = {
-        "worker": workers.current(),
-        "begun": _array(begins),
-        "tasks": tasks,
-        "queues": queues,
-        "lanes": numbers,
-        "ended": _array(ends),
-        "attempts": attempts,
-        "results": results,
-    }
-    for ended, job_id, *row in prepared.fetch_all(ROUND, values):
+    for ended, job_id, *row in _executed(begins, ends):
         for each in ended or ():
             ends[each].answer = True
         if job_id:
             begins[job_id].answer = row
 
 
-def _columns(rows: Sequence[Any], count: int) -> list[str]:
-    return [_array(column) for column in zip(*rows, strict=True)] or ["{}"] * count
+def _executed(begins: Entries, ends: Entries) -> Iterator[Any]:
+    """Yield rows: the ids of ends, the id of a job that has begun, and the columns of its attempt."""
+    if not begins:
+        ended = prepared.fetch_all(ENDS, _end_values(ends))
+        yield [row[0] for row in ended], None
+    elif not ends:
+        yield from ((None, *row) for row in prepared.fetch_all(BEGINS, _begin_values(begins)))
+    else:
+        yield from prepared.fetch_all(BOTH, _begin_values(begins) | _end_values(ends))
+
+
+def _begin_values(begins: Entries) -> dict[str, Any]:
+    tasks, queues, numbers = zip(*(each.begin for each in begins.values() if each.begin), strict=True)
+    return {"worker": workers.current(), "begun": _array(begins), "tasks": _array(tasks), "queues": _array(queues),
+            "lanes": _array(numbers)}  # fmt: skip
+
+
+def _end_values(ends: Entries) -> dict[str, Any]:
+    attempts, results = zip(*(each.end for each in ends.values() if each.end), strict=True)
+    return {"ended": _array(ends), "attempts": _array(attempts), "results": _array(results)}
 
 
 def _array(values: Iterable[Any]) -> str:

@@ -69,22 +69,24 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
+    # Numbers without Django's `CHECK (… >= 0)`: PostgreSQL parses each of them anew in every statement that changes a row.
+
     # Starts so far, and the fencing token of the one that runs.
-    attempt = models.PositiveIntegerField(db_default=0)
+    attempt = models.IntegerField(db_default=0)
     # As Celery counts them: those that the task asked for.
-    retries = models.PositiveIntegerField(db_default=0)
-    crashes = models.PositiveIntegerField(db_default=0)  # attempts that ended without an answer
-    excused = models.PositiveIntegerField(db_default=0)  # attempts that ended by nobody's fault
-    max_attempts = models.PositiveIntegerField()
+    retries = models.IntegerField(db_default=0)
+    crashes = models.IntegerField(db_default=0)  # attempts that ended without an answer
+    excused = models.IntegerField(db_default=0)  # attempts that ended by nobody's fault
+    max_attempts = models.IntegerField()
     version = models.CharField(max_length=100, db_default="")  # of the code that enqueued it
     # Code that could not run it.
     refused_by = models.JSONField(db_default=models.Value([], models.JSONField()))
     refused_at = models.DateTimeField(null=True)  # since when it waits for code that can
     worker = models.UUIDField(null=True)  # of the last attempt
-    pid = models.PositiveIntegerField(null=True)
+    pid = models.IntegerField(null=True)
 
-    progress_done = models.PositiveBigIntegerField(db_default=0)
-    progress_total = models.PositiveBigIntegerField(db_default=0)
+    progress_done = models.BigIntegerField(db_default=0)
+    progress_total = models.BigIntegerField(db_default=0)
     result = models.JSONField(null=True)  # what the task returned, where it is kept
     reason = models.TextField(db_default="")  # why it is where it is, in one line
     traceback = models.TextField(db_default="")
@@ -131,11 +133,6 @@ class Job(models.Model):
                 fields=["reason", "-priority", "due_at"],
                 name="offbeat_jobs_paused_idx",
                 condition=Q(state="pending", reason__startswith=PAUSED),
-            ),
-            models.Index(
-                fields=["batch"],
-                name="offbeat_jobs_unfinished_idx",
-                condition=Q(batch__isnull=False, state__in=["pending", "published", "running"]),
             ),
             models.Index(
                 fields=["refused_at"],

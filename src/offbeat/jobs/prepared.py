@@ -16,7 +16,7 @@ from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import TransactionStatus
 
 from offbeat.database.pooler import is_pooled
-from offbeat.jobs import lanes, sql
+from offbeat.jobs import event_loop, lanes, sql
 from offbeat.jobs.sessions import is_connected, is_ours
 
 # The answer where a plan is gone, by DEALLOCATE or DISCARD, or no longer fits its table: nothing was done.
@@ -30,13 +30,14 @@ def fetch_one(statement: str, values: Any) -> Any:
     return next(iter(fetch_all(statement, values)), None)
 
 
-def fetch_all(statement: str, values: Any) -> list[tuple[Any, ...]]:
+def fetch_all(statement: str, values: Any, *, unplanned: int = 0) -> list[tuple[Any, ...]]:
+    """Return all rows. A session has the statement planned after so many times: to do that takes a round trip of its own."""
     connection: Any = connections["default"]
     if not is_free(connection) or connection.connection in _without:
         return sql.fetch_all(statement, values)
     try:
         with connection.wrap_database_errors:
-            return _fetch(connection.connection, statement, values)
+            return _fetch(connection.connection, statement, values, unplanned)
     except DatabaseFailure as error:
         if not isinstance(error.__cause__, INVALID):
             raise
@@ -44,10 +45,11 @@ def fetch_all(statement: str, values: Any) -> list[tuple[Any, ...]]:
     return sql.fetch_all(statement, values)
 
 
-def _fetch(session: Any, statement: str, values: Any) -> Any:
-    usual, session.prepare_threshold = session.prepare_threshold, 0  # Django's None would forbid it here, too
+def _fetch(session: Any, statement: str, values: Any, unplanned: int) -> Any:
+    # Django's None would forbid it here, too.
+    usual, session.prepare_threshold = session.prepare_threshold, unplanned
     try:
-        return psycopg.Cursor(session).execute(statement, values, prepare=True).fetchall()
+        return psycopg.Cursor(session).execute(statement, values).fetchall()
     finally:
         session.prepare_threshold = usual
 
@@ -56,6 +58,7 @@ def is_free(connection: Any) -> bool:
     """Tell whether a session may be sent a statement past Django."""
     return (
         is_ours(connection)
+        and not event_loop.is_running()  # there Django raises, and nothing else does
         and is_connected(connection)
         and not connection.in_atomic_block
         and not lanes.watchers(connection)

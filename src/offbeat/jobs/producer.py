@@ -239,7 +239,7 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     wait = conf().key_wait
     try:
-        rows = sql.fetch_all(statement, values | {"context": context.current(), "key_wait": wait})
+        rows = _fetch(statement, values | {"context": context.current(), "key_wait": wait})
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
@@ -247,6 +247,15 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
             f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
         ) from error.__cause__
     return [row[: len(ClaimedJob._fields) + 1] for row in rows if row[0]]
+
+
+def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    if statement is not INSERT_ONE:
+        return sql.fetch_all(statement, values)
+    from offbeat.jobs import prepared  # noqa: PLC0415  what only declares tasks does without it
+
+    # Of a session that is closed after each request, as is Django's default, none enqueues often.
+    return prepared.fetch_all(statement, values, unplanned=1)
 
 
 def _chunks(calls: Iterable[Call]) -> Iterator[list[Call]]:

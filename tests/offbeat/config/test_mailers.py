@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import django
 import pytest
@@ -12,9 +10,11 @@ from django.core import mail
 
 from offbeat.mailer import admin_addresses, default_mailer, mailer_option
 from offbeat.retired_settings import OPTIONS, retired
+from tests.offbeat.support import warm_python
 from tests.offbeat.support.fresh_settings import load
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
+from tests.offbeat.support.stack import MANAGE
 
 HAS_MAILERS = django.VERSION >= (6, 1)
 # What Django takes away is an error in every process, also in those that they start.
@@ -36,11 +36,8 @@ def fork(tmp_path):
     def manage(lines, *arguments):
         (tmp_path / "fork_settings.py").write_text(f"from tests.offbeat.settings import *\n{lines}\n")
         path = os.pathsep.join([str(tmp_path), str(CHECKOUT / "src"), str(CHECKOUT)])
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            env=os.environ | {"DJANGO_SETTINGS_MODULE": "fork_settings", "PYTHONPATH": path},
-            cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        environment = os.environ | {"DJANGO_SETTINGS_MODULE": "fork_settings", "PYTHONPATH": path}
+        return warm_python.run([*MANAGE, *arguments], env=environment, cwd=CHECKOUT)
 
     return manage
 

@@ -31,7 +31,9 @@ def printed(target):
     }
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target", [pytest.param(each, marks=pytest.mark.long) if each == "ecs" else each for each in TARGETS]
+)
 def test_an_export_is_valid_to_its_platform(target, tmp_path):
     """What the table calls the proof of a platform finds nothing wrong with any of them."""
     proof, validate = VALIDATORS[target]

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -192,11 +192,11 @@ def test_a_question_costs_less_than_five_milliseconds(expression, now):
     moment = at(now)
 
     def ask():
-        start = perf_counter()
+        start = process_time()
         list(schedule.slots(moment - timedelta(minutes=1), moment))
         schedule.next(moment)
         schedule.previous(moment)
-        return perf_counter() - start
+        return process_time() - start
 
     assert min(ask() for _ in range(5)) < 0.005 * 3
 

@@ -102,6 +102,7 @@ def test_a_failed_migration_is_named(edited):
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.long
 def test_what_is_edited_takes_effect(edited):
     """One edit after the other, in one running copy: each step goes on from the one before."""
     start(edited)
@@ -193,11 +194,13 @@ def workers(edited):
 def change_the_requirements(edited):
     """They are installed by the next start, and it is said that this is what it takes."""
     locked = edited.root / "requirements-dev.txt"
-    edited.edit(locked, f"{locked.read_text()}# changed\n")
+    text = locked.read_text()
+    edited.edit(locked, f"{text}# changed\n")
 
     edited.wait_for(
         "requirements-dev.txt has changed. Hint: Ctrl-C, then ./run up again installs what is new."
     )
+    locked.write_text(text)
 
 
 def change_platform_yaml(edited):
@@ -221,3 +224,4 @@ def change_platform_yaml(edited):
     assert edited.browser.get("/shop/").status == 404
     assert edited.process.stop() == 143
     assert edited.processes() == []
+    (edited.root / ".env").unlink()  # the other tests of this copy start without

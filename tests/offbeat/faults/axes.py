@@ -1,7 +1,7 @@
 """The faults with what a worker may have in place of Redis and of prefork: `python -m tests.offbeat.faults.axes`.
 
-Which tests hold there, they say themselves, by marks: some of them once a week, with `--all`. Two runs at a time: such tests wait
-more than they compute, and four would make each other late.
+Which tests hold there, they say themselves, by marks: some of them once a week, with `--all`. All runs at once, each in one
+process: such tests wait more than they compute, and a process more for a run starts servers more.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ AXES = {
     "threads": "OFFBEAT_TEST_POOL",
     "gevent": "OFFBEAT_TEST_POOL",
 }
-TOGETHER = 2
-OPTIONS = ("--numprocesses", "2", "--dist", "worksteal")
 PAUSE = 0.2  # seconds between two looks for a run that has ended
 
 
@@ -38,10 +36,8 @@ class Run(NamedTuple):
 
 def main() -> int:
     """Run the faults of each, and show each when it has ended; returns the exit code of the first that failed."""
-    waiting, running, failed = list(AXES), [], 0
-    while waiting or running:
-        while waiting and len(running) < TOGETHER:
-            running.append(start(waiting.pop(0)))
+    running, failed = [start(name) for name in AXES], 0
+    while running:
         time.sleep(PAUSE)
         for ended in [each for each in running if each.process.poll() is not None]:
             running.remove(ended)
@@ -52,7 +48,7 @@ def main() -> int:
 
 def start(name: str) -> Run:
     output = tempfile.TemporaryFile()  # noqa: SIM115  read when its process has ended
-    command = [sys.executable, "-m", "pytest", str(CHECKOUT / "tests/offbeat/faults"), *OPTIONS]
+    command = [sys.executable, "-m", "pytest", str(CHECKOUT / "tests/offbeat/faults")]
     chosen = {AXES[name]: name, "OFFBEAT_TEST_ALL": "true" if "--all" in sys.argv else ""}
     process = start_child(
         command, env=os.environ | chosen, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

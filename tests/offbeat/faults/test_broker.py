@@ -203,9 +203,9 @@ def test_redis_away_under_load(faults, silent):
     """While Redis is away every request is answered and every job kept; then all are done once, without a restart."""
     web = faults.stack.web()
     worker = faults.worker()
-    load = Load(web.browser.address, rate=50)
+    load = Load(web.browser.address, rate=20)
     load.start()
-    wait_until(lambda: load.answered > 100)
+    wait_until(lambda: load.answered > 40)
 
     faults.carrier.pause() if silent else faults.carrier.kill()
     load.run_for(10 if silent else 30)

@@ -14,7 +14,7 @@ from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.test_kills import ledger_pids
 from tests.offbeat.faults.versions import new
 from tests.offbeat.support import servers
-from tests.offbeat.support.fixtures import make_template
+from tests.offbeat.support.fixtures import TEMPLATE, make_template
 from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = pytest.mark.faults
@@ -61,8 +61,10 @@ def postgres():
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres):
-    return make_template(postgres)
+def migrated_template(postgres, django_db_blocker):
+    with django_db_blocker.unblock():
+        make_template(postgres)
+    return TEMPLATE
 
 
 @pytest.fixture

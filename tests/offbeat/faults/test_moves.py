@@ -12,6 +12,7 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.long
 def test_moving_to_and_fro_under_running_workers(faults):
     """Two workers, each with a queue, one killed on the way; every job runs once, and the old messages start nothing."""
     count = 300

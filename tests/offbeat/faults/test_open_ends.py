@@ -96,6 +96,8 @@ def enqueue_all(number):
         tasks.work.using(batch=batch).enqueue(f"batch {number}")
 
 
+@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.fault("a pool child is killed")
 def test_a_storm_between_jobs(faults):
     """Nothing is lost, nothing stands still; an atomic job is done once, of others a kill repeats one a slot at most."""
     worker = faults.quick_worker(OFFBEAT_JOBS_PATIENCE="10", WORKER_CONCURRENCY=str(SLOTS))

@@ -1,5 +1,6 @@
 """Batches: what follows, follows exactly once."""
 
+import json
 import threading
 import uuid
 from datetime import timedelta
@@ -362,6 +363,32 @@ def test_the_end_of_a_job_does_not_touch_the_batch():
         assert not other.is_alive()
 
     assert Batch.objects.get().succeeded == 2
+
+
+MANY = """
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, published_at, batch_id)
+    SELECT lpad(to_hex(n), 32, '0')::uuid, 't', 'default', 'published', 5, now(), %s FROM generate_series(1, 10000) AS n
+"""
+
+
+def test_the_end_of_a_job_reads_past_no_job_that_ended_before():
+    """A batch of a hundred thousand must not cost more at each end, until VACUUM has been there."""
+    batch = Batch.objects.create(name="large", total=10_000, sealed_at=timezone.now())
+    with (
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):  # what ends in here is passed over, and stays in the index
+        cursor.execute(MANY, [batch.pk])
+        cursor.execute("ANALYZE offbeat_jobs_job")
+        cursor.execute(
+            "UPDATE offbeat_jobs_job SET state = 'succeeded' WHERE id < lpad(to_hex(9900), 32, '0')::uuid"
+        )
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {batches.LOCK}", [batch.pk])
+        (plan,) = cursor.fetchone()
+
+    plan = plan if isinstance(plan, list) else json.loads(plan)
+    assert plan[0]["Plan"]["Actual Rows"] == 0
+    assert plan[0]["Plan"]["Shared Hit Blocks"] < 30
 
 
 def test_batches_of_work_and_relay(carrier):

@@ -8,6 +8,7 @@ import pytest
 from celery import current_app
 
 from offbeat.jobs import broker
+from offbeat.jobs.brokers import redis as redis_broker
 from offbeat.jobs.conf import conf
 from tests.offbeat.faults.effects.tasks import nothing
 from tests.offbeat.support.polling import stays, wait_until
@@ -42,7 +43,16 @@ def test_a_refused_connection_opens_the_breaker(redis_away):
         broker.publish({"a": ["1"]})
 
 
-def test_a_silent_redis_costs_a_bounded_time(redis, carrier):
+@pytest.fixture
+def patient(settings):
+    """A client that waits for Redis so long that a pause of this process is short beside it; the seconds."""
+    settings.OFFBEAT_JOBS = {"publish_timeout": 3.0}
+    redis_broker.client.cache_clear()
+    yield conf().publish_timeout
+    redis_broker.client.cache_clear()
+
+
+def test_a_silent_redis_costs_a_bounded_time(redis, carrier, patient):
     """A server that accepts and never answers costs one timeout, and nothing while the breaker is open."""
     broker.publish({"a": ["1"]})
     redis.pause()
@@ -51,12 +61,10 @@ def test_a_silent_redis_costs_a_bounded_time(redis, carrier):
     with pytest.raises(broker.BrokerAwayError, match="TimeoutError"):
         broker.publish({"a": ["2"]})
     first = time.monotonic() - started
-    with pytest.raises(broker.BrokerAwayError):
+    with pytest.raises(broker.BrokerAwayError, match="some seconds ago"):
         broker.publish({"a": ["3"]})
-    second = time.monotonic() - started - first
 
-    assert first < 2 * conf().publish_timeout + 0.2
-    assert second < conf().publish_timeout / 2
+    assert patient <= first < 3 * patient
 
 
 def test_the_breaker_closes_when_redis_is_back(settings, redis_away):

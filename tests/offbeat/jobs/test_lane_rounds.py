@@ -18,6 +18,11 @@ from tests.offbeat.support.polling import wait_until
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM offbeat_jobs_job WHERE state = %s"
+# Of a lane: nobody else does.
+WAIT_FOR_LOCK = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'offbeat %' AND wait_event_type = 'Lock'
+"""
 
 
 class Lanes:
@@ -26,8 +31,21 @@ class Lanes:
     def __init__(self, acts):
         self.found = [None] * len(acts)
         self.threads = [threading.Thread(target=self.run, args=each) for each in enumerate(acts)]
+
+    def start(self):
         for each in self.threads:
             each.start()
+        return self
+
+    def start_behind_the_first(self, other):
+        """Keep the round of the first one waiting for a lock that `other` takes, and have all others wait for that round."""
+        other.execute("LOCK TABLE offbeat_jobs_job")
+        self.threads[0].start()
+        wait_until(lambda: sql.fetch_all(WAIT_FOR_LOCK))
+        for each in self.threads[1:]:
+            each.start()
+        wait_until(lambda: len(lane_rounds._rounds._waiting) == len(self.threads) - 1)  # noqa: SLF001  nothing else tells
+        return self
 
     def run(self, place, act):
         lanes.enter(lanes.FIRST + place, uuid.uuid4())
@@ -61,20 +79,14 @@ def session(postgres):
 
 @pytest.fixture
 def together(session):
-    """Calls each in a lane: the first one is kept waiting until all others wait behind it."""
+    """Calls each in a lane: all but the first one in one round."""
 
     def call(*acts):
         with session() as other:
-            other.execute("LOCK TABLE offbeat_jobs_job")
-            called = Lanes(acts)
-            wait_until(lambda: waiting() == len(acts) - 1)
+            called = Lanes(acts).start_behind_the_first(other)
         return called.join()
 
     return call
-
-
-def waiting():
-    return len(lane_rounds._rounds._waiting)  # noqa: SLF001  nothing else tells
 
 
 def begins(jobs, worker):
@@ -153,14 +165,14 @@ def test_a_row_that_somebody_holds(worker, session):
     jobs = enqueue(3)
     with session() as holder:
         holder.execute("SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [jobs[1].pk])
-        called = Lanes(begins(jobs, worker))
+        called = Lanes(begins(jobs, worker)).start()
         wait_until(lambda: states(jobs) == ["running", "published", "running"])
     begun = called.join()
     assert [each.job_id for each in begun] == [job.pk for job in jobs]
 
     with session() as holder:
         holder.execute("SELECT 1 FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [jobs[1].pk])
-        called = Lanes(ends(begun))
+        called = Lanes(ends(begun)).start()
         wait_until(lambda: states(jobs) == ["succeeded", "running", "succeeded"])
     assert called.join() == [None] * 3
     assert states(jobs) == ["succeeded"] * 3
@@ -170,17 +182,13 @@ def test_a_table_that_a_begin_waits_for(worker, session):
     """A migration has locked what only begins ask: the ends of their round do not wait for it."""
     ended, first, second = enqueue(3)
     attempt = attempts.begin(ended.pk, worker)
+    called = Lanes([*begins([first], worker), *ends([attempt]), *begins([second], worker)])
     with session() as migration:
         with session() as other:
-            other.execute("LOCK TABLE offbeat_jobs_job")
+            called.start_behind_the_first(other)
             migration.execute("LOCK TABLE offbeat_jobs_pause")
-            called = Lanes(begins([first], worker))
-            wait_until(lambda: lane_rounds._rounds._is_writing)  # noqa: SLF001  as above
-            following = Lanes([*ends([attempt]), *begins([second], worker)])
-            wait_until(lambda: waiting() == 2)
         wait_until(lambda: states([ended]) == ["succeeded"])
     called.join()
-    following.join()
 
     assert states([first, second]) == ["running"] * 2
 
@@ -210,24 +218,16 @@ def test_an_end_that_is_refused(worker, together, result, error):
     assert states(jobs) == ["succeeded", "running", "succeeded"]
 
 
-# Of a lane: nobody else waits for a lock here.
-END = """
-    SELECT pg_terminate_backend(pid) FROM pg_locks
-    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
-
-
 def test_a_session_that_is_ended(worker, session):
     """The lane that writes loses its session, and the next one writes the next round."""
     jobs = enqueue(3)
     with session() as other:
-        other.execute("LOCK TABLE offbeat_jobs_job")
-        called = Lanes(begins(jobs, worker))
-        wait_until(lambda: waiting() == len(jobs) - 1)
-        wait_until(lambda: other.execute(END).fetchall() == [(True,)])
+        called = Lanes(begins(jobs, worker)).start_behind_the_first(other)
+        ((pid,),) = sql.fetch_all(WAIT_FOR_LOCK)
+        sql.execute("SELECT pg_terminate_backend(%s)", [pid])
     found = called.join()
 
-    assert sorted(type(each).__name__ for each in found) == ["Attempt", "Attempt", "OperationalError"]
+    assert [type(each).__name__ for each in found] == ["OperationalError", "Attempt", "Attempt"]
 
 
 def test_two_messages_of_a_job(worker, together):
@@ -257,3 +257,21 @@ def test_what_may_not_start(worker, together):
     assert found[1] is None
     assert len([each for each in found[2:] if each]) == 1
     assert sorted(states(keyed)) == ["pending", "running"]
+
+
+PLANS = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
+
+
+def test_a_round_is_planned_once(worker):
+    """However many lanes come together: PostgreSQL tries five times before it keeps a plan."""
+    jobs = enqueue(9)
+
+    def run():
+        for job in jobs:
+            attempts.finish(attempts.begin(job.pk, worker))
+        return sql.fetch_all(PLANS)
+
+    (plans,) = Lanes([run]).start().join()
+
+    # The very first begin connects, by Django.
+    assert sorted(plans) == [(3, 5), (4, 5)]

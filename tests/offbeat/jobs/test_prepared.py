@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, transaction
 
 from offbeat.database import pooler
@@ -11,7 +14,8 @@ from offbeat.jobs.models import Job
 from tests.offbeat.jobs import samples
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
-PLANS = "SELECT generic_plans + custom_plans FROM pg_prepared_statements"
+PLANS = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE '%UPDATE%'"
+INSERTS = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement LIKE '%INSERT%'"
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +90,43 @@ def test_nor_in_a_transaction(worker):
         begin(worker)
 
         assert sql.fetch_all(PLANS) == []
+
+
+def test_an_enqueue_is_planned_once():
+    """From the second one of a session: to plan it takes a round trip more."""
+    for number in range(3):
+        samples.record.enqueue(f"{number}")
+        assert sql.fetch_all(INSERTS) == ([(number,)] if number else [])
+
+    assert Job.objects.filter(state="published").count() == 3
+
+
+def test_an_enqueue_in_a_transaction():
+    """It is planned anew: an invalid plan would end what the caller does besides."""
+    for _ in range(3):
+        with transaction.atomic():
+            samples.record.enqueue("a")
+
+    assert sql.fetch_all(INSERTS) == []
+
+
+def test_an_enqueue_whose_plan_is_removed():
+    """Nothing is lost, and nothing is done twice."""
+    for _ in range(3):
+        samples.record.enqueue("a")
+    sql.execute("DISCARD ALL")
+
+    samples.record.enqueue("a")
+
+    assert Job.objects.filter(state="published").count() == 4
+
+
+def test_an_enqueue_in_async_code():
+    """It is refused also where the session could be sent the statement past Django."""
+
+    async def call():
+        samples.record.enqueue("a")
+
+    samples.record.enqueue("a")
+    with pytest.raises(SynchronousOnlyOperation, match="aenqueue"):
+        asyncio.run(call())

@@ -1,7 +1,7 @@
 """Retention."""
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from offbeat.jobs import decisions, retention, tasks
 from offbeat.jobs.batches import open_batch
@@ -10,10 +10,16 @@ from tests.offbeat.faults.effects.tasks import divide, nothing
 from tests.offbeat.jobs.samples import record
 from tests.offbeat.jobs.test_producer import in_another_connection
 from tests.offbeat.support.attempts import run_jobs
+from tests.offbeat.support.plans import rows_read
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
 
 MONTH = 30 * 24 * 3600
+OLD = """
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, finished_at, batch_id)
+    SELECT gen_random_uuid(), 't', 'default', 'succeeded', 5, now() - make_interval(days => %s, secs => n), %s
+    FROM generate_series(1, %s) AS n
+"""
 
 
 @pytest.mark.parametrize("state", ["succeeded", "cancelled", "expired"])
@@ -60,6 +66,33 @@ def test_many_are_pruned_in_chunks(monkeypatch, let_time_pass):
     let_time_pass(MONTH + 60, "finished_at")
 
     assert retention.prune() == 5
+
+
+def test_jobs_that_ended_in_one_moment_are_pruned_together(monkeypatch, let_time_pass):
+    """Though a chunk ends among them."""
+    monkeypatch.setattr(retention, "CHUNK", 2)
+    for _ in range(5):
+        nothing.enqueue()
+    run_jobs()
+    let_time_pass(MONTH + 60, "finished_at")
+    Job.objects.update(finished_at=Job.objects.first().finished_at)
+
+    assert retention.prune() == 5
+
+
+def test_a_chunk_begins_where_the_one_before_ended(monkeypatch):
+    """What is old and stays is read once, not again by each chunk."""
+    monkeypatch.setattr(retention, "CHUNK", 100)
+    batch = Batch.objects.create(name="open")
+    with connection.cursor() as cursor:
+        cursor.execute(OLD, [60, batch.pk, 3_000])
+        cursor.execute(OLD, [50, None, 1_200])
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+
+    read = rows_read(retention.prune)
+
+    assert Job.objects.count() == 3_000
+    assert read < 3 * 3_000  # of six chunks
 
 
 def test_nobody_is_waited_for(let_time_pass):

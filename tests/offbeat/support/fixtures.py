@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from importlib import import_module
+from types import SimpleNamespace
+
 import dj_database_url
 import pytest
-from django.db import connection
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.models.signals import post_migrate
 from structlog.contextvars import clear_contextvars
 
-from tests.offbeat.support import servers, warm_python
-from tests.offbeat.support.stack import MANAGE, Stack
+from tests.offbeat.support import servers
+from tests.offbeat.support.first_process import first_alone
+from tests.offbeat.support.stack import Stack
 from tests.offbeat.support.static_files import collect_once, read_once
 
 TEMPLATE = "migrated"
@@ -16,9 +25,31 @@ DATABASE = "stack"
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    """The private PostgreSQL of this test run."""
+def postgres(django_db_blocker):
+    """The private PostgreSQL of this test run, with a migrated database in it."""
+    with first_alone(servers.shared_folder / "migrated"):
+        kept = servers.shared_folder / "postgres-migrated"
+        if kept.exists():
+            copy(kept, servers.postgres.data)
+        else:
+            servers.postgres.start()
+            with django_db_blocker.unblock():
+                make_template(servers.postgres)
+            if servers.is_beside_others:
+                servers.postgres.stop()
+                copy(servers.postgres.data, kept)
     return servers.postgres.start()
+
+
+def copy(folder, target):
+    """Copy a server's data, with their owner: new ones, migrated, cost several times as much.
+
+    A process that is killed meanwhile leaves half a copy, which the next one does not take for a whole one.
+    """
+    unfinished = target.with_name("unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run(["cp", "-a", folder, unfinished], check=True)
+    unfinished.rename(target)
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +59,26 @@ def redis():
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, postgres):
-    """Start PostgreSQL before pytest-django makes its test database."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, migrated_template):
+    """Start PostgreSQL before pytest-django makes its test database, and have it made from one that is migrated."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Have the migration's groups made again where tables are emptied, as by a test with a real transaction.
+
+    Django makes its permissions again by itself: so each test finds both, in whatever order they run.
+    """
+    groups = import_module("offbeat.ops.migrations.0002_groups")
+
+    def make_groups(using, **_):
+        groups.make_groups(apps, SimpleNamespace(connection=connections[using]))
+
+    ops = apps.get_app_config("offbeat_ops")
+    post_migrate.connect(make_groups, sender=ops)
+    yield
+    post_migrate.disconnect(make_groups, sender=ops)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,16 +99,15 @@ def nothing_bound():
 @pytest.fixture(scope="session")
 def migrated_template(postgres):
     """A database that is migrated once, to be copied for each test of real processes."""
-    return make_template(postgres)
+    return TEMPLATE
 
 
 def make_template(postgres):
     """Make the database of that name on a server, and migrate it."""
     with postgres.connect() as server:
         server.execute(f"CREATE DATABASE {TEMPLATE}")
-    environment = Stack(postgres, None, postgres.url_of(TEMPLATE), servers.folder).environment
-    warm_python.run([*MANAGE, "migrate", "--verbosity", "0"], env=environment).check_returncode()
-    return TEMPLATE
+    with connected_to(postgres.url_of(TEMPLATE)):
+        call_command("migrate", verbosity=0)
 
 
 @pytest.fixture

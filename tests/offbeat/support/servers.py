@@ -41,14 +41,17 @@ def remove_leftovers():
 remove_leftovers()
 folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
-locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
-postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
-redis = EmbeddedRedis(folder / "redis", durable=False)
-other_broker, missing = axis.make_server(folder)
 # Of the pytest that started this process beside others, where one did; a test may start a pytest, which is none of these.
 parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
-shared_folder = parents if parents.name.startswith(f"{PREFIX}{os.getppid()}-") else folder
-
+is_beside_others = parents.name.startswith(f"{PREFIX}{os.getppid()}-")
+shared_folder = parents if is_beside_others else folder
+locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
+postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
+if is_beside_others:  # the databases of one are copied for the others, and with them the password
+    postgres.folder.mkdir()
+    shutil.copy(shared_folder / "postgres" / "password", postgres.folder)
+redis = EmbeddedRedis(folder / "redis", durable=False)
+other_broker, missing = axis.make_server(folder)
 settings = private(os.environ) | {
     **{
         name: os.environ[name]

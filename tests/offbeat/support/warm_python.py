@@ -35,6 +35,7 @@ OF_THE_INTERPRETER = (
     "KOMBU_",
     "PROMETHEUS_",
 )
+FOLDERS = "PYTHONPATH"  # none of the imported packages is in them: a child takes its own
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 BASE = ("PATH", "HOME")
 PROGRAM = Path(__file__).with_name("warm_server.py")
@@ -103,7 +104,11 @@ def script_of(command, folder, environment):
 
 def of_the_interpreter(environment):
     """Give the variables that an interpreter, or a package, reads while it starts: none changes by a fork."""
-    return {name: value for name, value in environment.items() if name.startswith(OF_THE_INTERPRETER)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(OF_THE_INTERPRETER) and name != FOLDERS
+    }
 
 
 class WarmServer:

@@ -65,7 +65,8 @@ def become(request: dict, files: list[int], parent: int) -> None:
     os.environ.update(request["environment"])
     sys.argv = request["argv"]
     sys.orig_argv = [sys.executable, *request["argv"]]
-    sys.path.insert(0, str(Path(sys.argv[0]).resolve().parent))
+    folders = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    sys.path[:0] = [str(Path(sys.argv[0]).resolve().parent), *map(os.path.abspath, folders)]
 
 
 def run_script() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,6 +56,26 @@ def test_it_is_as_if_started_by_itself(program, environment, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_its_folders_are_its_own(program, environment, tmp_path):
+    """PYTHONPATH comes behind the program's folder, before other people's packages, and nothing of ours is left in it."""
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    path = {"PYTHONPATH": os.pathsep.join(folders)}
+    command = program("import sys; print(sys.path)")
+
+    cold = subprocess.run(
+        [sys.executable, *command[1:]],
+        env=environment | path,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    warm = warm_python.run(command, env=environment | path, cwd=tmp_path)
+
+    assert warm.stdout == cold.stdout
+    assert str([str(tmp_path), *folders])[1:-1] in warm.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "end"),
     [
@@ -93,7 +114,7 @@ def test_it_ends_with_its_server(program, environment, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"PYTHONPATH": "/elsewhere"},
+        {"PYTHONWARNINGS": "error"},
         {"LD_PRELOAD": "clock.so"},
         {"TZ": "Asia/Tokyo"},
         {"PATH": "/usr/bin:/bin"},

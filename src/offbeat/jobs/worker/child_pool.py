@@ -44,6 +44,25 @@ class LedgerChildren(asynpool.AsynPool):
     """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
 
     Worker = LedgerChild
+    _quick_put: Callable[[Any], None]
+    on_poll_start: Callable[[], None]
+
+    def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
+        """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
+        super()._create_write_handlers(hub, *args, **kwargs)
+        put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
+
+        def put_and_write(task: Any) -> None:
+            put(task)
+            for free in self._all_inqueues - self._busy_workers - self._active_writes:
+                write([free])
+                break
+
+        def on_poll_start() -> None:
+            if self.outbound_buffer or hub.consolidate:  # else there is nothing to register, nor to remove
+                poll_start()
+
+        self._quick_put, self.on_poll_start = put_and_write, on_poll_start
 
     def process_flush_queues(self, proc: Any) -> None:
         super().process_flush_queues(proc)

@@ -63,13 +63,6 @@ ALL = [pattern.name for pattern in urls.urlpatterns]
 ACTS = [name for name, needs in NEEDS.items() if any("change" in each for each in needs)]
 
 
-@pytest.fixture(autouse=True)
-def _groups(db):
-    """Those of the migration: a test before this one, with a real transaction, may have emptied all tables."""
-    groups = import_module("offbeat.ops.migrations.0002_groups")
-    groups.make_groups(apps, SimpleNamespace(connection=connection))
-
-
 def account(name, *permissions, group="", **values):
     """Log in somebody with these permissions."""
     user = get_user_model().objects.create_user(name, **values)

@@ -1,0 +1,1 @@
+"""How fast jobs, their start and a tick are, as ratios beside those that were recorded: `./run speed`."""
