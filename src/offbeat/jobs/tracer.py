@@ -55,6 +55,8 @@ def _trace_message(
         with soft_limit.leave_to_pool():
             return celerys(job_id, args, kwargs, request)
     id_of_job = uuid.UUID(job_id)
+    if task.statement_timeout is not None:  # a bound of its own, and not of the end before
+        open_end.record_end()
     with soft_limit.hold_back(), child_books.note_job(id_of_job), execution.bound_statements(task):
         attempt = _begin(task, id_of_job, request)
         if attempt is None:

@@ -402,6 +402,23 @@ def test_a_plain_task_after_it(row):
     assert found == ["succeeded"]
 
 
+def test_a_next_task_that_bounds_its_statements(row, monkeypatch):
+    """Its bound is none of the end's: for a row that somebody holds, that waits as long as it ever did."""
+    ended = open_one()
+    seen = []
+
+    def finish(attempt, act=attempts.finish):
+        seen.append((attempt.job_id, sql.fetch_one("SHOW statement_timeout")))
+        return act(attempt)
+
+    monkeypatch.setattr(attempts, "finish", finish)
+    monkeypatch.setattr(samples.record.__class__, "statement_timeout", 7)
+    other = open_one()
+
+    assert seen == [(ended.pk, ("0",)), (other.pk, ("7s",))]
+    assert (row(ended).state, row(other).state) == ("succeeded", "succeeded")
+
+
 def test_a_result_that_celery_keeps(row, monkeypatch):
     """Who finds it there finds the job recorded."""
     monkeypatch.setattr(samples.record.__class__, "_backend", object())
