@@ -14,7 +14,7 @@ from bench.stand import CHECKOUT
 
 OURS = ALL[0].name
 PICTURE = "benchmarks-peers"
-ROW, LEFT, WIDEST = 28, 215, 300  # pixels
+ROW, LEFT, WIDEST = 28, 215, 260  # pixels
 STYLE = """<style>
 text { font: 13px system-ui, sans-serif; fill: #24292f } .lost { fill: #b35900 }
 rect { fill: #2f6f4f } rect.lost { fill: #c9a27a }
@@ -130,7 +130,7 @@ def picture(peers, rates, losses):
         )
     height = len(peers) * ROW
     body = "\n".join(lines)
-    size = f'viewBox="0 0 960 {height}" width="960" height="{height}"'
+    size = f'viewBox="0 0 1080 {height}" width="1080" height="{height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{STYLE}\n{body}\n</svg>\n'
 
 

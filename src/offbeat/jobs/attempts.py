@@ -170,8 +170,7 @@ def _finish_alone(attempt: Attempt) -> None:
         raise fenced(attempt)
 
 
-def success(attempt: Attempt) -> dict[str, Any]:
-    """Return the values of SUCCEED."""
+def success(attempt: Attempt) -> dict[str, Any]:  # the values of SUCCEED
     return {"result": attempt.result, "ended": attempt.job_id, "number": attempt.number}
 
 
