@@ -4,8 +4,9 @@
 2. those that come meanwhile wait for it, and the first of them writes the next round;
 3. each goes on when its own begin or end is committed, and no earlier: a death repeats what it would repeat without rounds.
 
-A round waits for no row: what somebody holds, what has a concurrency key, a lost race, and all of a round that PostgreSQL refuses,
-each lane writes by itself, as in prefork, and meets there what it has to.
+A round waits for no row, and its begins for nothing else for long, as its ends would wait, too. What somebody holds, what has a
+concurrency key, a lost race, and all of a round that PostgreSQL refuses, each lane writes by itself, as in prefork, and meets there
+what it has to.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from django.db import connection
 from offbeat.jobs import lanes, prepared, workers
 from offbeat.jobs.attempts import BEGUN
 from offbeat.jobs.guard import IN_TIME, IS_HELD, IS_MEANT, STARTABLE
+from offbeat.jobs.locks import BOUND_LOCKS
 
 if TYPE_CHECKING:
     import uuid
@@ -51,8 +53,9 @@ BEGINS = f"""
         pid = (%(lanes)s::int[])[array_position(%(begun)s::uuid[], id)], started_at = clock_timestamp()
     WHERE id = ANY (ARRAY(
         SELECT free.id
-        FROM unnest((SELECT %(begun)s::uuid[]), (SELECT %(tasks)s::text[]), (SELECT %(queues)s::text[]))
-            AS wanted (wanted_id, wanted_task, wanted_queue)
+        FROM unnest(
+            (SELECT %(begun)s::uuid[] FROM (SELECT {BOUND_LOCKS}) AS bound), (SELECT %(tasks)s::text[]), (SELECT %(queues)s::text[])
+        ) AS wanted (wanted_id, wanted_task, wanted_queue)
         CROSS JOIN LATERAL (
             SELECT id FROM offbeat_jobs_job WHERE id = wanted_id
                 AND {IS_MEANT % {"task": "wanted_task", "queue": "wanted_queue"}}

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+# In a statement that acts for several jobs: from here on, to its end, it waits for no lock longer than this.
+BOUND_LOCKS = "set_config('lock_timeout', '100ms', true)"
+
+
 class HeldError(OperationalError):
     """Rows are locked by somebody else: everything else was done, and they are for the next turn."""
 

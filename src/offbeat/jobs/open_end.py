@@ -3,7 +3,8 @@
 A child of prefork answers as soon as its task has succeeded, so that the main process takes the next message meanwhile:
 1. the child's books (`offbeat.jobs.child_books`) say that the end is open, and the main process is answered;
 2. the next message comes: what begins its job records the end, too. It is recorded alone before a message that is no job's, where
-   none has come for `LONGEST`, and before the child exits. Where somebody holds its row, only the child's exit waits for that.
+   none has come for `LONGEST`, and before the child exits. Where somebody holds its row, an idle child does not wait for that; what
+   comes next does, so that the child is at one job only.
 Death in between: the main process finds the end open in the books of the dead child, and makes the job due again at once. With
 the main process dead, another worker does so, as with every job that ran there.
 """
@@ -14,11 +15,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals
+from celery.backends.base import DisabledBackend
 from django.db import Error as DatabaseFailure
 
 from offbeat.jobs import attempts, child_books, prepared, sql
 from offbeat.jobs.attempts import BEGIN_WITHOUT_KEY, IS_CURRENT, SUCCEED
-from offbeat.jobs.locks import HeldError
+from offbeat.jobs.locks import BOUND_LOCKS, HeldError
 from offbeat.jobs.records import log_fenced, record
 from offbeat.jobs.signals import job_succeeded
 
@@ -62,6 +64,9 @@ def _is_awaited(task: DurableTask, attempt: Attempt) -> bool:
         or attempt.concurrency_key
         or attempt.is_ignored
         or task.statement_timeout is not None  # which holds for the record, too
+        or not (
+            task.ignore_result or isinstance(task.backend, DisabledBackend)
+        )  # who finds it there looks here
         or type(task).on_success is not Task.on_success
         or type(task).after_return is not Task.after_return
         or job_succeeded.concerns(attempt.task)
@@ -73,8 +78,10 @@ def _foreign_receivers() -> Iterator[bool]:
     """Tell of each receiver of Celery's signals after a task whether it is a project's: ours do not look at the job."""
     for signal in (signals.task_success, signals.task_postrun):
         for _, receiver in signal.receivers:
-            module = getattr(receiver() if isinstance(receiver, weakref.ref) else receiver, "__module__", "")
-            yield not module.startswith(("celery.", "offbeat."))
+            module = getattr(
+                receiver() if isinstance(receiver, weakref.ref) else receiver, "__module__", None
+            )
+            yield not str(module).startswith(("celery.", "offbeat."))
 
 
 def record_end() -> None:
@@ -104,15 +111,18 @@ def _record(finish: Callable[[Attempt], bool | None]) -> None:
 ENDED = f"""mine AS (SELECT id AS its_id FROM offbeat_jobs_job WHERE {IS_CURRENT} FOR NO KEY UPDATE SKIP LOCKED),
         ended AS ({SUCCEED} FROM mine WHERE id = its_id RETURNING 1)"""  # noqa: S608  constants
 FINISH_UNLESS_HELD = f"WITH {ENDED} SELECT count(*) FROM ended"  # noqa: S608  constants
+# And the end does not wait for long where somebody holds what the next job needs: its time limit would end this child.
 FINISH_AND_BEGIN = f"""
     WITH {ENDED},
-        begun AS ({BEGIN_WITHOUT_KEY.replace("RETURNING", "AND EXISTS (SELECT FROM mine) RETURNING")})
+        bound AS MATERIALIZED (SELECT {BOUND_LOCKS}),
+        begun AS ({BEGIN_WITHOUT_KEY.replace("RETURNING", "AND EXISTS (SELECT FROM mine, bound) RETURNING")})
     SELECT (SELECT count(*) FROM ended), begun.* FROM (SELECT) AS always LEFT JOIN begun ON true
 """  # noqa: S608  constants
 FIND_CURRENT = f"SELECT 1 FROM offbeat_jobs_job WHERE {IS_CURRENT}"  # noqa: S608  a constant
-GIVE_BACK = (
-    "UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now() WHERE id = %s AND state = 'published'"
-)
+GIVE_BACK = """
+    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now()
+    WHERE id = (SELECT id FROM offbeat_jobs_job WHERE id = %s AND state = 'published' FOR NO KEY UPDATE SKIP LOCKED)
+"""
 
 
 def begin(job_id: uuid.UUID, worker: uuid.UUID, task: str, queue: str | None) -> Attempt | None:

@@ -51,7 +51,7 @@ def _trace_message(
     """
     args, kwargs, request = (*call, options.get("request"))[:3]
     if not (request and request.get(JOB_HEADER)):
-        open_end.record_unless_held()
+        open_end.record_end()
         with soft_limit.leave_to_pool():
             return celerys(job_id, args, kwargs, request)
     id_of_job = uuid.UUID(job_id)

@@ -178,6 +178,21 @@ def test_a_row_that_somebody_holds(worker, session):
     assert states(jobs) == ["succeeded"] * 3
 
 
+def test_a_table_that_a_begin_waits_for(worker, session):
+    """A migration has locked what only begins ask: the ends of their round do not wait for it."""
+    ended, first, second = enqueue(3)
+    attempt = attempts.begin(ended.pk, worker)
+    called = Lanes([*begins([first], worker), *ends([attempt]), *begins([second], worker)])
+    with session() as migration:
+        with session() as other:
+            called.start_behind_the_first(other)
+            migration.execute("LOCK TABLE offbeat_jobs_pause")
+        wait_until(lambda: states([ended]) == ["succeeded"])
+    called.join()
+
+    assert states([first, second]) == ["running"] * 2
+
+
 def test_a_lost_race(worker, together):
     """An attempt that is no longer current is fenced off; the others of its round succeed."""
     jobs = enqueue(3)

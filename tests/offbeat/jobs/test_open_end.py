@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 import time
 
 import psycopg
 import pytest
 from billiard.process import current_process
 from celery import signals
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from offbeat.jobs import attempts, batches, cancellation, child_books, open_end, sql, testing, workers
+from offbeat.jobs import attempts, batches, cancellation, child_books, open_end, sql, testing, tracer, workers
 from offbeat.jobs.models import Job
 from offbeat.jobs.signals import job_succeeded
 from offbeat.jobs.worker import maintenance
 from offbeat.jobs.worker.cancellations import Cancellations
 from tests.offbeat.faults.effects.tasks import work_atomically
 from tests.offbeat.jobs import samples
+from tests.offbeat.support.polling import wait_until
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier", "child")
 
@@ -320,3 +323,109 @@ def test_a_process_without_books(row, monkeypatch):
     monkeypatch.setattr(current_process(), "index", 1, raising=False)
 
     assert is_recorded_at_once(open_one(), row)
+
+
+@contextlib.contextmanager
+def beside(act):
+    """Call `act` in a thread, as another process would; wait for its end after the block."""
+
+    def run():
+        try:
+            act()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(60)
+
+
+def test_a_next_job_whose_row_somebody_holds(row):
+    """Its begin waits for that, the end does not: the next job's time limit would end the child, and the job before run again."""
+    ended, other = open_one(), samples.record.enqueue("b")
+    with psycopg.connect(url()) as somebody:
+        somebody.execute("SELECT FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [other.pk])
+        with beside(lambda: begin(other)):
+            wait_until(lambda: row(ended).state == "succeeded")
+            somebody.rollback()
+
+    assert (row(ended).attempt, row(other).state) == (1, "running")
+
+
+def test_a_table_that_the_next_job_waits_for(row):
+    """The same where a migration has locked what only a begin asks."""
+    ended, other = open_one(), samples.record.enqueue("b")
+    with psycopg.connect(url()) as somebody:
+        somebody.execute("LOCK TABLE offbeat_jobs_pause")
+        with beside(lambda: begin(other)):
+            wait_until(lambda: row(ended).state == "succeeded")
+            somebody.rollback()
+
+    assert (row(ended).attempt, row(other).state) == (1, "running")
+
+
+def test_two_rows_that_somebody_holds(row):
+    """The end waits for its own row, and not for that of the next job."""
+    ended, other = open_one(), samples.record.enqueue("b")
+    with psycopg.connect(url()) as somebody, psycopg.connect(url()) as another:
+        somebody.execute("SELECT FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [other.pk])
+        another.execute("SELECT FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [ended.pk])
+        with beside(lambda: begin(other)):
+            wait_until(lambda: sql.fetch_one(WAITING) == (1,))
+            another.rollback()
+            wait_until(lambda: row(ended).state == "succeeded")
+            somebody.rollback()
+
+    assert (row(ended).attempt, row(other).state) == (1, "running")
+
+
+WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+
+
+def test_a_plain_task_after_it(row):
+    """It begins when the end is recorded: else the job would be said to run for as long as it takes."""
+    ended = open_one()
+    found = []
+
+    def celerys(*_):
+        found.append(row(ended).state)
+
+    with psycopg.connect(url()) as somebody:
+        somebody.execute("SELECT FROM offbeat_jobs_job WHERE id = %s FOR UPDATE", [ended.pk])
+        with beside(lambda: tracer.trace(samples.record, celerys, "id", (), {}, {})):
+            wait_until(lambda: found or sql.fetch_one(WAITING) == (1,))
+            somebody.rollback()
+
+    assert found == ["succeeded"]
+
+
+def test_a_result_that_celery_keeps(row, monkeypatch):
+    """Who finds it there finds the job recorded."""
+    monkeypatch.setattr(samples.record.__class__, "_backend", object())
+    monkeypatch.setattr(samples.record.__class__, "ignore_result", False)
+
+    assert not open_end.leave_open(
+        samples.record, attempts.begin(samples.record.enqueue("a").pk, workers.current())
+    )
+
+
+def test_a_receiver_without_a_module(row):
+    """It is a project's."""
+
+    class Receiver:
+        __module__ = None
+
+        def __call__(self, **_):
+            """Look."""
+
+    receiver = Receiver()
+    signals.task_postrun.connect(receiver)
+    try:
+        job = open_one()
+    finally:
+        signals.task_postrun.disconnect(receiver)
+
+    assert is_recorded_at_once(job, row)

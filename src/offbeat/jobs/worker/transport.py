@@ -159,9 +159,17 @@ class LedgerChannel(redis.Channel):
         """
         for _ in range(MOST_IN_A_TURN):
             self._deliver(*self._taken(options))
-            if not (self._in_poll and self.qos.can_consume() and self._in_poll.can_read(0)):
+            if not (self._in_poll and self.qos.can_consume() and self._is_answered()):
                 break
         return True
+
+    def _is_answered(self) -> bool:
+        """Tell whether the answer to the question that is open is there."""
+        try:
+            return bool(self._in_poll.can_read(0))
+        except self.connection_errors:
+            self._in_poll = None  # a channel that closes reads its answer first, and would restore nothing
+            raise
 
     def _taken(self, options: dict[str, Any]) -> tuple[bytes, str]:
         try:
