@@ -230,7 +230,7 @@ def tell_statements(report, found, few, many):
             f"{times[few]:.2f}",
             f"{times[many]:.2f}",
             f"{times[many] / times[few]:.2f}",
-            "<br>".join(times["plan"]),
+            "<br>".join(f"`{each}`" for each in times["plan"]),
         ]
         for name, times in found.items()
     ]

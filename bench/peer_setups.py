@@ -97,7 +97,7 @@ ALL = (
     # Oban(lifeline=...): `rescue_after` is 300 s, and the leader looks every 60 s.
     Peer(
         "Oban for Python", "bench.oban_app", f"{CALL} bench.oban_app work {SLOTS}", (POSTGRES,),
-        '`queues={"default": 2}`', "5 minutes after their start, by a look a minute", joins=True,
+        '`queues={"default": 2}`', "5 minutes after their start; it checks once a minute", joins=True,
         prepare=f"{CALL} bench.oban_app prepare",
     ),
 )  # fmt: skip

@@ -235,8 +235,11 @@ class DurableTask(DjangoTask, Generic[P, R]):
     def progress(self, done: int, total: int) -> None:
         """Record how far this job is; at most one write a second, so call it as often as you like.
 
-        Raises FencedError when the job has been started again elsewhere: let it pass, and the attempt ends.
+        Raises FencedError when the job has been started again elsewhere: let it pass, and the attempt ends. ValueError for a number
+        below 0.
         """
+        if min(done, total) < 0:
+            raise ValueError(f"progress({done}, {total}): both are counts, of 0 or more")
         attempt = attempt_of(self)
         now = time.monotonic()
         if attempt and (done >= total or now - attempt.progress_told_at >= 1):

@@ -363,6 +363,13 @@ def test_progress_outside_a_job_is_nothing():
     assert Job.objects.count() == 0
 
 
+@pytest.mark.parametrize("numbers", [(-1, 2), (0, -1)])
+def test_progress_below_nothing(numbers):
+    """It is refused where it is said, in a job or outside."""
+    with pytest.raises(ValueError, match="both are counts, of 0 or more"):
+        counts.progress(*numbers)
+
+
 def test_the_request_is_what_celery_users_know(row):
     """`self.request` has the job's id, its arguments and retries."""
     job = looks_at_itself.enqueue(a=1)
