@@ -87,6 +87,30 @@ def test_a_child_killed_with_an_open_end(faults, held):
     assert done.history[0]["reason"] == "its process died: signal 9 (SIGKILL)"
 
 
+@pytest.mark.fault("the whole worker is killed, and another one runs")
+def test_a_worker_killed_with_an_open_end(faults, held):
+    """Its books are gone with it: another worker finds the job in the ledger, as one that ran there."""
+    with ending(faults, held, "open") as (worker, job):
+        worker.kill()
+
+    faults.quick_worker()
+    done = faults.wait_for_state(job, "succeeded")
+    assert (done.attempt, done.crashes) == (2, 1)
+    assert faults.happened("open") == 2
+
+
+@pytest.mark.fault("a person, or a migration, holds one row of the ledger")
+def test_a_plain_task_after_an_open_end(faults, held):
+    """The job has ended before the child is at the plain task, however long that takes."""
+    with ending(faults, held, "open", WORKER_CONCURRENCY="1") as (_, job):
+        tasks.work.delay("plain", gate=f"{faults.gate}-of-the-plain-task")
+        wait_until(lambda: Worker.objects.filter(busy=1).exists())
+
+    assert faults.wait_for_state(job, "succeeded").attempt == 1
+    faults.wait_for_start("plain")
+    assert not faults.happened("plain")
+
+
 @pytest.mark.fault("a person, or a migration, holds one row of the ledger")
 def test_jobs_after_an_open_end(faults, held):
     """The child whose job's row is held takes no other job along, and then ends its own."""
