@@ -30,6 +30,7 @@ MINUTES = {
     "jobs": 12,
     "distance": 5,
     "day": 60,
+    "peers": 12,
     "ledger": 30,
     "digest": 5,
     "api": 2,
