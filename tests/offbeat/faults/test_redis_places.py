@@ -10,6 +10,7 @@ from celery import current_app
 
 from offbeat.dev import preparation
 from offbeat.dev.embedded_redis import EmbeddedRedis
+from offbeat.dev.ports import free_port
 from offbeat.dev.refusal import RefusedError
 from offbeat.jobs import broker
 from offbeat.jobs.models import Job
@@ -93,7 +94,9 @@ def test_a_unix_socket(faults, server, tmp_path, monkeypatch, url):
 @pytest.mark.fault("Redis has cluster mode on")
 def test_a_cluster(faults, server, monkeypatch):
     """The worker, the release, ./run up and the doctor say so in one line; a job that is enqueued waits, and says why."""
-    server.more = "cluster-enabled yes\n"
+    server.more = (
+        f"cluster-enabled yes\ncluster-port {free_port()}\n"  # by default one that somebody may have
+    )
     url = server.url
     use(faults, server, monkeypatch, url)
     worker = faults.stack.start("worker", [*MANAGE, "worker"])

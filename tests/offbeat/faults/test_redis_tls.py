@@ -76,6 +76,8 @@ def test_a_certificate_that_does_not_fit(faults, tls, certificates, mistake):
     level = "optional" if wrong else "CERT_REQUIRED"  # a client verifies with either
     query = f"ssl_cert_reqs={level}&ssl_ca_certs={certificates[wrong][0]}"
     faults.stack.environment["REDIS_URL"] = tls.url(query, host="127.0.0.1" if wrong else "localhost")
+    with faults.redis.connect() as client:
+        client.flushall()
     worker = faults.stack.start("worker", read().service("worker").argv)
 
     done = faults.stack.manage("shell", "-c", ENQUEUE)

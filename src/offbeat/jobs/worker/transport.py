@@ -157,9 +157,10 @@ class LedgerChannel(redis.Channel):
         The next message is asked for before a job is delivered, so that Redis answers meanwhile; and it is delivered in the same
         turn of the loop if it is there by then. Not before a plain one is delivered: of those, a killed worker loses one at most.
         """
-        for _ in range(MOST_IN_A_TURN):
+        for left in reversed(range(MOST_IN_A_TURN)):
             self._deliver(*self._taken(options))
-            if not (self._in_poll and self.qos.can_consume() and self._is_answered()):
+            # Who looks for an answer has to take it: it is read off the socket, for which the loop would wait.
+            if not (left and self._in_poll and self.qos.can_consume() and self._is_answered()):
                 break
         return True
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import uuid
 
 import pytest
@@ -11,6 +12,7 @@ from kombu import Consumer, Exchange, Queue
 
 from offbeat.jobs import broker, unreadable_store
 from offbeat.jobs.message import job_message
+from offbeat.jobs.worker.transport import MOST_IN_A_TURN
 from tests.offbeat.faults.effects.tasks import nothing
 from tests.offbeat.faults.shapes import nested, plain
 from tests.offbeat.support.polling import wait_until
@@ -219,6 +221,22 @@ def test_the_next_job_is_asked_for_before_one_is_delivered(channel, carrier):
     assert poll.ids() == ids[:3]
     assert not channel._in_poll  # noqa: SLF001  nothing is asked for
     assert carrier.llen(broker.key("default")) == 2
+
+
+def test_more_jobs_than_a_turn_delivers(channel, carrier):
+    """The answer with the next one stays on the socket: read off it and not delivered, it would never wake the loop."""
+    ids = put_jobs(carrier, MOST_IN_A_TURN + 5)
+    poll = Poll(channel, prefetch=100)
+    poll.ask()
+
+    while len(poll.taken) < MOST_IN_A_TURN:
+        poll.read()
+
+    while len(poll.taken) < len(ids):
+        socket = channel._in_poll._sock  # noqa: SLF001  what the loop waits for
+        assert select.select([socket], [], [], 30)[0]
+        poll.read()
+    assert poll.ids() == ids
 
 
 def test_nothing_is_asked_for_before_a_plain_message_is_delivered(channel, carrier):
