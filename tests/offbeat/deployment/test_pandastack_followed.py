@@ -67,7 +67,6 @@ def has_succeeded(panda):
     return count > 0
 
 
-@pytest.mark.long
 def test_it_leads_to_a_slot_that_ran(panda):
     """Databases, variables, web with its release, a worker, one tick: the tick enqueues a slot, and the worker runs its job."""
     panda.follow(checklist(panda).partition(". Afterwards\n")[0])
@@ -83,7 +82,6 @@ def test_it_leads_to_a_slot_that_ran(panda):
     assert sorted(name.rpartition("-")[0] for name in panda.projects) == ["offbeat-web", "offbeat-worker"]
 
 
-@pytest.mark.long
 def test_a_worker_waits_for_the_release(panda):
     """A worker that starts on an empty database, before web, lives on, and runs jobs when web's release has ended."""
     before, web, worker, cronjob, *_ = _parts(checklist(panda))
