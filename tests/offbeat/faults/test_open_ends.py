@@ -96,7 +96,7 @@ def enqueue_all(number):
         tasks.work.using(batch=batch).enqueue(f"batch {number}")
 
 
-@pytest.mark.pools("threads", weekly=("gevent",))
+@pytest.mark.pools(weekly=("threads", "gevent"))
 @pytest.mark.fault("a pool child is killed")
 def test_a_storm_between_jobs(faults):
     """Nothing is lost, nothing stands still; an atomic job is done once, of others a kill repeats one a slot at most."""
