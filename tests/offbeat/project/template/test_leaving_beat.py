@@ -87,6 +87,7 @@ def entries_of(printed):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)  # it installs packages, and starts two projects
 def test_a_project_leaves_beat(team, stack, tmp_path):
     """Twelve entries of five places: ten run with the arguments that Beat would send, two are named."""
     look, write, check, migrate, tick, see = COMMANDS
