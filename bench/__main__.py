@@ -28,7 +28,7 @@ NAMES = (
 # Minutes on a quiet machine with 2 CPUs, about; those of a benchmark that is not here are not known.
 MINUTES = {
     "jobs": 12,
-    "distance": 5,
+    "distance": 8,
     "day": 60,
     "peers": 12,
     "ledger": 30,

@@ -15,8 +15,8 @@ from bench import throughput
 from bench.report import Report
 from bench.stand import CHECKOUT, LEAN, WORKER, median, process, rate_of_draining, say, stand, wait_until
 
-COUNT = 1_500
-ROUNDS = 2
+COUNT = 3_000
+ROUNDS = 3
 # Milliseconds each way, and the address at which a server is so far away.
 POSTGRES, REDIS = (0.5, "127.0.0.2"), (0.25, "127.0.0.3")
 THREADS = (

@@ -50,11 +50,17 @@ def request_id(request: HttpRequest) -> str:
 
 
 def connect() -> None:
+    celery_signals.celeryd_after_setup.connect(import_for_children)
     celery_signals.task_prerun.connect(begin)
     celery_signals.task_postrun.connect(end)
     signals.job_started.connect(on_start)
     context.provide(context_of_request)
     request_finished.connect(end)
+
+
+def import_for_children(**_: Any) -> None:
+    """Import before the worker forks what each child would import for its first job, in a tenth of a second."""
+    from structlog import contextvars  # noqa: F401, PLC0415  as above
 
 
 def begin(task_id: str = "", task: Any = None, **_: Any) -> None:

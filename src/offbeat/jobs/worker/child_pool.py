@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import human_status
+from billiard.pool import EX_FAILURE, EX_OK
 from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
+from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ANSWER_READ = 0.1  # seconds: billiard's own interval
+DYING = 1.0  # seconds; a child takes less than one millisecond, unless a task has closed files that are not its own
 
 
 class LedgerChild(asynpool.Worker):
@@ -39,6 +46,22 @@ class LedgerChild(asynpool.Worker):
         finally:
             open_end.record_end()
 
+    def _ensure_messages_consumed(self, completed: int) -> bool:
+        """Look often for the moment at which the main process has read the last answer; billiard looks each tenth of a second."""
+        deadline = time.monotonic() + ANSWER_READ
+        while self.on_ready_counter.value < completed and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return super()._ensure_messages_consumed(completed)
+
+    def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
+        """Exit when the receivers of that have run. Billiard waits a second for a SIGTERM, which children ignore."""
+        code = exitcode if exitcode is not None else EX_FAILURE if exc else EX_OK
+        try:
+            if self.on_exit:
+                self.on_exit(pid, code)
+        finally:
+            os._exit(code)
+
 
 class LedgerChildren(asynpool.AsynPool):
     """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
@@ -63,6 +86,14 @@ class LedgerChildren(asynpool.AsynPool):
                 poll_start()
 
         self._quick_put, self.on_poll_start = put_and_write, on_poll_start
+
+    def _event_process_exit(self, hub: Any, proc: Any) -> None:
+        """Replace a child that dies. Its files are closed, which is seen here, before it is dead, which is what Celery looks for.
+
+        What Celery takes for alive then it looks at again after five seconds.
+        """
+        wait_for_death([proc.pid], DYING)
+        super()._event_process_exit(hub, proc)
 
     def process_flush_queues(self, proc: Any) -> None:
         super().process_flush_queues(proc)
