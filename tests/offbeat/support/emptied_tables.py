@@ -13,8 +13,8 @@ from django.test import TransactionTestCase
 # What migrations, and receivers of post_migrate, have made: each test finds it.
 MADE = ("auth_group", "auth_group_permissions", "auth_permission", "django_content_type")
 DIGESTS = ", ".join(
-    f"(SELECT md5(string_agg(made::text, ',' ORDER BY id)) FROM {table} AS made)"
-    for table in MADE  # noqa: S608  names
+    f"(SELECT md5(string_agg(made::text, ',' ORDER BY id)) FROM {table} AS made)"  # noqa: S608  names
+    for table in MADE
 )
 
 empty_by_django = TransactionTestCase._fixture_teardown  # noqa: SLF001  it has no other place
