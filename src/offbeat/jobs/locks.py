@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseFailure
 from django.db import OperationalError, connection, transaction
+from psycopg import ClientCursor
 from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
@@ -37,14 +38,28 @@ def bound_statements() -> Iterator[None]:
 
 
 def _within_bounds(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """Send the bounds in one message with the first statement of a transaction, which may be its only one.
+
+    An idle worker asks several times a second: in a transaction with statements of their own each question were four round trips.
+    """
+    session, bounds = connection.connection, _bounds()
+    if session.info.transaction_status != TransactionStatus.IDLE:
+        return execute(sql, params, many, context)
+    if not many and isinstance(sql, str) and isinstance(context["cursor"].cursor, ClientCursor):
+        result = execute("; ".join([*bounds, sql]), params, many, context)
+        for _ in bounds:  # each has an answer of its own
+            context["cursor"].nextset()
+        return result
     if not connection.in_atomic_block:
         with transaction.atomic():
             return _within_bounds(execute, sql, params, many, context)
-    session = connection.connection
-    if session.info.transaction_status == TransactionStatus.IDLE:  # the first statement of its transaction
-        with connection.wrap_database_errors:
-            session.execute(f"SET LOCAL lock_timeout = {milliseconds(conf().lock_timeout)}; {idle_bound()}")
+    with connection.wrap_database_errors:
+        session.execute("; ".join(bounds))
     return execute(sql, params, many, context)
+
+
+def _bounds() -> list[str]:
+    return [f"SET LOCAL lock_timeout = {milliseconds(conf().lock_timeout)}", idle_bound()]
 
 
 def idle_bound() -> str:

@@ -55,6 +55,20 @@ def test_every_statement_is_bounded():
     assert (setting("lock_timeout"), setting("idle_in_transaction_session_timeout")) == ("0", "0")
 
 
+def test_a_statement_is_one_message(tmp_path):
+    """Its bounds come with it, and its transaction is its own: an idle worker asks several times a second."""
+    with locks.bound_statements(), (tmp_path / "trace").open("w") as trace:
+        assert Job.objects.count() == 0
+        session = connection.connection.pgconn
+        session.trace(trace.fileno())
+        Job.objects.update(reason="")
+        Job.objects.first()
+        session.untrace()
+
+    sent = [line.split("\t") for line in (tmp_path / "trace").read_text().splitlines()]
+    assert [kind for _, direction, _, kind, *_ in sent if direction == "F"] == ["Query", "Query"]
+
+
 def test_a_transaction_may_bound_itself_otherwise():
     """What it sets holds for its other statements: a healing worker waits less."""
     with locks.bound_statements(), transaction.atomic(), connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from django.db import connection, connections
 from django.db.models.signals import post_migrate
 from structlog.contextvars import clear_contextvars
 
-from tests.offbeat.support import servers
+from tests.offbeat.support import emptied_tables, servers
 from tests.offbeat.support.first_process import first_alone
 from tests.offbeat.support.stack import Stack
 from tests.offbeat.support.static_files import collect_once, read_once
@@ -65,7 +65,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, m
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
+def django_db_setup(django_db_setup, django_db_blocker):
     """Have the migration's groups made again where tables are emptied, as by a test with a real transaction.
 
     Django makes its permissions again by itself: so each test finds both, in whatever order they run.
@@ -77,6 +77,8 @@ def django_db_setup(django_db_setup):
 
     ops = apps.get_app_config("offbeat_ops")
     post_migrate.connect(make_groups, sender=ops)
+    with django_db_blocker.unblock():
+        emptied_tables.install()
     yield
     post_migrate.disconnect(make_groups, sender=ops)
 
