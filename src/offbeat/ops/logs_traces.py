@@ -9,7 +9,9 @@ import logging
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
+from celery import signals
 from django.conf import settings
 
 from offbeat.env import env
@@ -21,6 +23,7 @@ INSTRUMENTORS = (
     ("opentelemetry.instrumentation.psycopg", "PsycopgInstrumentor"),
     ("opentelemetry.instrumentation.celery", "CeleryInstrumentor"),
 )
+FLUSH = 2_000  # milliseconds, for an address that does not answer
 HINT = "install opentelemetry-exporter-otlp-proto-http and the instrumentations (the extra `tracing` of src/offbeat/pyproject.toml)"
 
 
@@ -61,6 +64,12 @@ def provide() -> None:
     provider = sdk.TracerProvider()
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    signals.worker_process_shutdown.connect(flush)
+
+
+def flush(**_: Any) -> None:
+    """Send what waits for its batch, as a child of the worker exits without a word to the SDK."""
+    import_module("opentelemetry.trace").get_tracer_provider().force_flush(FLUSH)
 
 
 def current() -> dict[str, str]:

@@ -53,6 +53,23 @@ def test_requests_and_jobs_are_traced(stack, collector):
     assert len(json.loads(line)["trace_id"]) == 32
 
 
+def test_what_waits_is_sent_when_a_child_exits(stack, collector):
+    """By a worker that stops, and by a child that has done its share: their last spans are not in a batch yet."""
+    stack.environment |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+        "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+        "PYTHONPATH": os.pathsep.join([stack.environment["PYTHONPATH"], str(peers.tracing())]),
+    }
+    worker = stack.worker()
+    stack.manage("enqueue_prune_jobs", "--now")
+    wait_until(lambda: "jobs_pruned" in worker.output)
+    assert b"offbeat.jobs.tasks.prune" not in collector.spans
+
+    worker.stop()
+
+    assert b"offbeat.jobs.tasks.prune" in collector.spans
+
+
 def test_missing_packages_are_told(settings, caplog):
     """Where the variable is set and OpenTelemetry is not installed, a line says what to install, and everything goes on."""
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
