@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from celery import signals
+from celery import signals as celery_signals
 from django.conf import settings
 
 from offbeat.env import env
@@ -23,7 +25,7 @@ INSTRUMENTORS = (
     ("opentelemetry.instrumentation.psycopg", "PsycopgInstrumentor"),
     ("opentelemetry.instrumentation.celery", "CeleryInstrumentor"),
 )
-FLUSH = 2_000  # milliseconds, for an address that does not answer
+LAST_SPANS = 3.0  # seconds
 HINT = "install opentelemetry-exporter-otlp-proto-http and the instrumentations (the extra `tracing` of src/offbeat/pyproject.toml)"
 
 
@@ -64,12 +66,14 @@ def provide() -> None:
     provider = sdk.TracerProvider()
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    signals.worker_process_shutdown.connect(flush)
+    celery_signals.worker_process_shutdown.connect(partial(flush, provider), weak=False)
 
 
-def flush(**_: Any) -> None:
-    """Send what waits for its batch, as a child of the worker exits without a word to the SDK."""
-    import_module("opentelemetry.trace").get_tracer_provider().force_flush(FLUSH)
+def flush(provider: Any, **_: Any) -> None:
+    """Send what waits, but not for long: a child of a worker ends after so many jobs, and the SDK's own thread with it."""
+    sending = threading.Thread(target=provider.force_flush, daemon=True)
+    sending.start()
+    sending.join(LAST_SPANS)
 
 
 def current() -> dict[str, str]:
