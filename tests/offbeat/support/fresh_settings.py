@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from functools import cache
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -12,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import offbeat
+from offbeat import container, identity
 
 NAMES = ["env", *(path.stem for path in Path(offbeat.__path__[0]).glob("*settings.py"))]
 NEEDED = {
@@ -21,6 +23,10 @@ NEEDED = {
     "DATABASE_URL": "postgres://app:pass@db.internal:5432/app",
     "REDIS_URL": "redis://:pass@cache.internal:6379/0",
 }
+
+# What stays the same meanwhile is read once, too: the name in platform.yaml, and the limits of this container.
+NAME_HERE = mock.patch.object(identity, "platform_name", cache(identity.platform_name))
+LIMITS_HERE = mock.patch.object(container.Footprint, "fitting_here", cache(container.Footprint.fitting_here))
 
 
 class KeptCode(SourceFileLoader):
@@ -54,7 +60,7 @@ def load(**variables):
     modules = {f"offbeat.{name}": sys.modules.pop(f"offbeat.{name}", None) for name in NAMES}
     sys.meta_path.insert(0, FINDER)
     try:
-        with mock.patch.dict(os.environ, NEEDED | variables, clear=True):
+        with NAME_HERE, LIMITS_HERE, mock.patch.dict(os.environ, NEEDED | variables, clear=True):
             settings = import_module("offbeat.settings")
             return settings, problems(settings.env)
     finally:
