@@ -13,7 +13,18 @@ import sys
 
 from bench import throughput
 from bench.report import Report
-from bench.stand import CHECKOUT, LEAN, WORKER, median, process, rate_of_draining, say, stand, wait_until
+from bench.stand import (
+    CHECKOUT,
+    LEAN,
+    WORKER,
+    median,
+    process,
+    rate_of_draining,
+    ratio,
+    say,
+    stand,
+    wait_until,
+)
 
 COUNT = 3_000
 ROUNDS = 3
@@ -74,16 +85,14 @@ def moved(url, to):
 
 
 def measure(places):
-    """Return jobs a second by place and name, the median of the rounds; all in turns, because the machine's pace changes."""
+    """Return jobs a second by place and name, of each round; all in turns, because the machine's pace changes."""
     rates = {place: {name: [] for name in NAMES if runs_here(name)} for place in places}
     for number in range(ROUNDS):
         for place, urls in places.items():
             for name, seen in rates[place].items():
                 seen.append(run(name, *urls))
                 say(f"  round {number + 1}, {place}: {name} {seen[-1]:.0f}/s")
-    return {
-        place: {name: median(seen) for name, seen in of_place.items()} for place, of_place in rates.items()
-    }
+    return rates
 
 
 def runs_here(name):
@@ -128,7 +137,8 @@ def tell(found, load):
     report.say(
         f"Written by `./run bench distance` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
         f"{os.cpu_count()} CPUs, PostgreSQL with fsync, one worker. {COUNT:,} no-op jobs each, the median "
-        f"of {ROUNDS} rounds in turns. At the distance a round trip to PostgreSQL takes {2 * POSTGRES[0]:g} ms more than on "
+        f"of {ROUNDS} rounds in turns, and of their ratios. "
+        f"At the distance a round trip to PostgreSQL takes {2 * POSTGRES[0]:g} ms more than on "
         f"loopback, one to Redis {2 * REDIS[0]:g} ms more. Everything shares this machine's CPUs: "
         "what counts are the ratios of one column."
     )
@@ -139,8 +149,8 @@ def tell(found, load):
     report.table(
         ["", "loopback, jobs/s", "to plain", "at the distance, jobs/s", "to plain"],
         [
-            [NAMES[name], f"{near[name]:.0f}", f"{near[name] / near['plain']:.2f}", f"{far[name]:.0f}",
-             f"{far[name] / far['plain']:.2f}"]
+            [NAMES[name], f"{median(near[name]):.0f}", f"{ratio(near[name], near['plain']):.2f}", f"{median(far[name]):.0f}",
+             f"{ratio(far[name], far['plain']):.2f}"]
             for name in near
         ],
     )  # fmt: skip
@@ -149,8 +159,8 @@ def tell(found, load):
     for ours, peer, at_distance, on_loopback in LEAST:
         for place, bound in (("distance", at_distance), ("loopback", on_loopback)):
             if peer in found[place]:
-                ratio = found[place][ours] / found[place][peer]
-                report.target(f"{place}: {ours} to {peer}", ratio, bound, at_least=True)
+                found_ratio = ratio(found[place][ours], found[place][peer])
+                report.target(f"{place}: {ours} to {peer}", found_ratio, bound, at_least=True)
     return report
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from dataclasses import dataclass
 
@@ -57,6 +58,12 @@ class LossTrial:
         getattr(self, f"_{self.fault}")()
 
     def _kill(self) -> None:
+        """Kill the worker with a job in each slot: it is stopped first, as the jobs end while it would be killed."""
+        self.stand.signal_worker(signal.SIGSTOP)
+        while len(self.stand.effects.open()) < SLOTS:
+            self.stand.signal_worker(signal.SIGCONT)
+            time.sleep(0.002)
+            self.stand.signal_worker(signal.SIGSTOP)
         self.stand.kill_worker()
         self._note()
         self.stand.start_worker()

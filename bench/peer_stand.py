@@ -87,6 +87,10 @@ class PeerStand:
             worker.wait()
         self._workers = []
 
+    def signal_worker(self, number: int) -> None:
+        for worker in self._workers:
+            signal_session(worker.pid, number)
+
     def memory(self) -> float:
         """Return the MB of the worker's processes, shared pages counted once."""
         pids = [pid for worker in self._workers for pid in in_session(worker.pid) if pid != worker.pid]
@@ -139,11 +143,16 @@ def session_of(pid: int) -> int:
 
 def kill_session(leader: int) -> int:
     """Kill the processes of a session; return how many were alive."""
+    return sum(map(is_alive, signal_session(leader, signal.SIGKILL)))
+
+
+def signal_session(leader: int, number: int) -> list[int]:
+    """Send a signal to the processes of a session, and return them."""
     found = in_session(leader)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return sum(map(is_alive, found))
+            os.kill(pid, number)
+    return found
 
 
 def is_alive(pid: int) -> bool:

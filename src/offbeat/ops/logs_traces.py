@@ -8,8 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+from functools import partial
 from importlib import import_module
+from typing import Any
 
+from celery import signals as celery_signals
 from django.conf import settings
 
 from offbeat.env import env
@@ -21,6 +25,7 @@ INSTRUMENTORS = (
     ("opentelemetry.instrumentation.psycopg", "PsycopgInstrumentor"),
     ("opentelemetry.instrumentation.celery", "CeleryInstrumentor"),
 )
+LAST_SPANS = 3.0  # seconds
 HINT = "install opentelemetry-exporter-otlp-proto-http and the instrumentations (the extra `tracing` of src/offbeat/pyproject.toml)"
 
 
@@ -61,6 +66,14 @@ def provide() -> None:
     provider = sdk.TracerProvider()
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    celery_signals.worker_process_shutdown.connect(partial(flush, provider), weak=False)
+
+
+def flush(provider: Any, **_: Any) -> None:
+    """Send what waits, but not for long: a child of a worker ends after so many jobs, and the SDK's own thread with it."""
+    sending = threading.Thread(target=provider.force_flush, daemon=True)
+    sending.start()
+    sending.join(LAST_SPANS)
 
 
 def current() -> dict[str, str]:

@@ -8,7 +8,7 @@ from offbeat.jobs import unreadable_store
 from offbeat.jobs.models import Batch, Worker
 from offbeat.ops.metrics import counters
 from tests.offbeat.browser import stage
-from tests.offbeat.browser.conftest import findings
+from tests.offbeat.browser.conftest import OF_COLOUR, OF_STYLE_SHEETS, findings
 from tests.offbeat.support.chromium import fits
 
 pytestmark = pytest.mark.browser
@@ -66,8 +66,8 @@ def pages(stack):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(pages, log_in, scheme):
+@pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", OF_COLOUR)])
+def test_axe_finds_nothing_serious(pages, log_in, scheme, rules):
     """Names, roles, contrast, order: axe-core has nothing serious or critical to say about any page, on a desk and on a phone."""
     page = log_in(color_scheme=scheme, reduced_motion="reduce")
 
@@ -76,9 +76,18 @@ def test_axe_finds_nothing_serious(pages, log_in, scheme):
         for width in (1440, 390):
             page.set_viewport_size({"width": width, "height": 850})
             page.goto(path)
-            found[f"{path} {width}"] = findings(page)
+            found[f"{path} {width}"] = findings(page, rules)
 
     assert {where: what for where, what in found.items() if what} == {}
+
+
+def test_no_page_is_held_upright(log_in):
+    """A phone on its side shows the pages, too: their style sheet turns nothing back."""
+    page = log_in(bypass_csp=True)
+
+    assert findings(page, OF_STYLE_SHEETS) == []
+    page.add_style_tag(content="@media (orientation: portrait) { html { transform: rotate(90deg) } }")
+    assert "css-orientation-lock" in str(findings(page, OF_STYLE_SHEETS))
 
 
 def test_the_pages_fit(pages, log_in):

@@ -30,6 +30,7 @@ class Edited(Checkout):
     def __init__(self, folder):
         super().__init__(folder, copy_checkout(folder / "a project"))
         self.environment["GREETING"] = "good-day"
+        self.environment["WORKER_CONCURRENCY"] = "1"  # each start of a worker costs as many more
         self.settings = self.root / "src/config/settings.py"
         self.platform = self.root / "platform.yaml"
         self.app = make_shop(self.root)
@@ -106,9 +107,8 @@ def test_a_failed_migration_is_named(edited):
 def test_what_is_edited_takes_effect(edited):
     """One edit after the other, in one running copy: each step goes on from the one before."""
     start(edited)
-    move_an_app_in(edited)
-    save_half_a_file(edited)
-    write_an_env_file(edited)
+    move_half_an_app_in(edited)
+    save_the_other_half(edited)
     pause_the_worker(edited)
     change_the_requirements(edited)
     change_platform_yaml(edited)
@@ -131,8 +131,11 @@ def start(edited):
     assert "T" not in output.split("GET /shop/")[0].splitlines()[-1].split("|")[1]
 
 
-def move_an_app_in(edited):
-    """An app that comes from elsewhere, its line in settings.py, a setting and an address, all of web and worker."""
+def move_half_an_app_in(edited):
+    """An app from elsewhere, its line in settings.py, a setting, an address: a file that cannot be read holds all of it back."""
+    views = edited.app / "views.py"
+    edited.views = views.read_text()
+    views.write_text(edited.views.replace("HttpResponse(f", "HttpResponse(f("))
     edited.app.rename(edited.root / "src/shop")
     text = edited.settings.read_text()
     urls = edited.root / "src/config/urls.py"
@@ -141,25 +144,35 @@ def move_an_app_in(edited):
         edited.settings, text.replace("INSTALLED_APPS = [", 'SIGN = "one"\nINSTALLED_APPS = [\n    "shop",')
     )
 
-    wait_until(lambda: edited.page() == "good-day one None", seconds=60)
+    edited.wait_for("src/shop/views.py, line 8: ", "Nothing was restarted; the next save is tried again.")
+    assert edited.browser.get("/shop/").status == 404
+
+
+def save_the_other_half(edited):
+    """The next save takes effect, with all that waited: here one by renaming, as editors do."""
+    shop = edited.root / "src/shop"
+    edited.before = len(edited.process.output)
+    (shop / "new").write_text(edited.views.replace("HttpResponse(f", "HttpResponse('two ' + f"))
+    (shop / "new").replace(shop / "views.py")
+
+    wait_until(lambda: edited.page() == "two good-day one None", seconds=60)
     said = edited.wait_for("Ready: web, worker.")
 
     assert "Models have changed without a migration: shop. Hint: ./run manage makemigrations shop\n" in said
 
 
-def save_half_a_file(edited):
-    """The error is printed, what runs goes on, and the next save takes effect: here one by renaming, as editors do."""
-    views = edited.root / "src/shop/views.py"
-    text = views.read_text()
-    edited.edit(views, text.replace("HttpResponse(f", "HttpResponse(f("))
-    edited.wait_for("src/shop/views.py, line 8: ", "Nothing was restarted; the next save is tried again.")
-    assert edited.page() == "good-day one None"
+def pause_the_worker(edited):
+    """While `./run worker --debug` runs, which has a lock, there is no other worker, whatever changes; then there is one again."""
+    edited.before = len(edited.process.output)
+    with DebugHold(Path(edited.environment["LOCAL_DIR"])) as hold:
+        assert hold.take()
+        edited.wait_for("./run worker --debug takes the jobs", "worker_stopping")
+        wait_until(lambda: not workers(edited))
+        write_an_env_file(edited)
+        assert not workers(edited)
 
-    (views.parent / "new").write_text(text.replace("HttpResponse(f", "HttpResponse('two ' + f"))
-    (views.parent / "new").replace(views)
-
-    wait_until(lambda: edited.page() == "two good-day one None", seconds=60)
-    edited.wait_for("Ready: web, worker.")
+    edited.wait_for("Ready: worker.")
+    assert workers(edited)
 
 
 def write_an_env_file(edited):
@@ -168,23 +181,11 @@ def write_an_env_file(edited):
     edited.edit(edited.root / ".env", text)
 
     said = edited.wait_for(
-        "DATABASE_URL needs a new start. Hint: Ctrl-C, then ./run up again.", "Ready: web, worker."
+        "DATABASE_URL needs a new start. Hint: Ctrl-C, then ./run up again.", "Ready: web."
     )
 
     assert edited.page() == "two good-day one see you"
     assert "Traceback" not in said
-
-
-def pause_the_worker(edited):
-    """While `./run worker --debug` runs, which has a lock, there is no other worker; then there is one again."""
-    edited.before = len(edited.process.output)
-    with DebugHold(Path(edited.environment["LOCAL_DIR"])) as hold:
-        assert hold.take()
-        edited.wait_for("./run worker --debug takes the jobs", "worker_stopping")
-        wait_until(lambda: not workers(edited))
-
-    edited.wait_for("Ready: worker.")
-    assert workers(edited)
 
 
 def workers(edited):

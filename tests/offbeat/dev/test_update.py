@@ -65,13 +65,13 @@ def upstream(tmp_path_factory):
     return upstream
 
 
-@pytest.fixture
-def make_fork(upstream, tmp_path):
+@pytest.fixture(scope="module")
+def make_fork(upstream, tmp_path_factory):
     """Make a fork with a life of its own, in which all is committed."""
 
     def make(kind):
         how, version = FORKS[kind]
-        fork = how(upstream, tmp_path / "acme", version)
+        fork = how(upstream, tmp_path_factory.mktemp("fork") / "acme", version)
         fork.check("fork", "acme", "--upstream", str(upstream.folder))
         releases.live_in(fork)
         fork.commit("Our own")
@@ -97,25 +97,16 @@ def fork(plain_fork):
     plain_fork.git("clean", "--quiet", "-d", "--force")
 
 
-@pytest.fixture(scope="module")
-def migrated_before(postgres, plain_fork):
-    """A database of the version before, to be copied."""
-    make_database(postgres, "before")
-    manage(plain_fork, "migrate", "--verbosity", "0", database=postgres.url_of("before"))
-    return "before"
-
-
 @pytest.fixture
-def database(postgres, redis, migrated_before):
-    """A database of the version before, as its address."""
-    make_database(postgres, "updated", f"TEMPLATE {migrated_before}")
-    return postgres.url_of("updated")
-
-
-def make_database(postgres, name, template=""):
+def database(postgres, redis, plain_fork):
+    """A database of the version before, with a job in it, as its address."""
     with postgres.connect() as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {name} {template}")
+        server.execute("DROP DATABASE IF EXISTS updated WITH (FORCE)")
+        server.execute("CREATE DATABASE updated")
+    url = postgres.url_of("updated")
+    manage(plain_fork, "migrate", "--verbosity", "0", database=url)
+    manage(plain_fork, "enqueue_prune_jobs", "--now", database=url)
+    return url
 
 
 def manage(fork, *arguments, database):
@@ -129,32 +120,48 @@ def manage(fork, *arguments, database):
     return done.stdout
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("kind", FORKS)
-def test_a_fork_takes_seven_commits(make_fork, database, kind):
-    """No file of the example comes back, one adjacent line conflicts, and with both its lines the fork is well and migrates."""
+@pytest.fixture(scope="module")
+def updated(make_fork):
+    """The fork that was three versions behind, and has taken all."""
+    fork = make_fork("three versions behind")
+    take(fork)
+    return fork
+
+
+@pytest.mark.parametrize("kind", ["shared history", "no shared history"])
+def test_a_fork_takes_seven_commits(make_fork, updated, kind):
+    """Whatever its history is, it has the same files from then on: those whose checks and tests are below."""
     fork = make_fork(kind)
+
+    take(fork)
+
+    assert fork.git("write-tree") == updated.git("write-tree")
+
+
+def test_a_fork_three_versions_behind_is_well(updated, database):
+    """It migrates what the version before has left, and its checks and its tests pass."""
+    manage(updated, "migrate", "--verbosity", "0", database=database)
+    with psycopg.connect(database) as connection:
+        notes = connection.execute("SELECT DISTINCT note FROM offbeat_jobs_job").fetchall()
+
+    assert notes == [("from before",)]
+    updated.check("check", "django", "migrations")
+    assert " passed" in updated.check("test", "-n", "0")  # side by side is the matter of others
+
+
+def take(fork):
+    """Update it, and solve the conflict: no file of the example comes back, and one adjacent line conflicts."""
     version = read_base(fork.folder).version
-    manage(fork, "enqueue_prune_jobs", "--now", database=database)
 
     done = fork.run("update")
 
     conflicts = {path: fork.read(path).count(MARK) for path in conflicted_files(fork)}
-    print(f"{kind}: {sum(conflicts.values())} conflict, in {', '.join(conflicts) or 'no file'}")
     assert conflicts == {"platform.yaml": 1}
     assert done.returncode == 1, done.stdout + done.stderr
     assert "platform.yaml: conflict in 1 place\n" in done.stdout
     fork.edit("platform.yaml", ADJACENT.format(version=version), BOTH)
     has_what_is_the_teams(fork)
     has_what_is_new(fork)
-    fork.check("check", "django", "migrations")
-    if kind == "three versions behind":  # the other two have the same files by now
-        assert " passed" in fork.check("test", "-n", "0")  # side by side is the matter of others
-    manage(fork, "migrate", "--verbosity", "0", database=database)
-    with psycopg.connect(database) as connection:
-        assert connection.execute("SELECT DISTINCT note FROM offbeat_jobs_job").fetchall() == [
-            ("from before",)
-        ]
 
 
 def conflicted_files(fork):

@@ -47,3 +47,15 @@ def test_the_process_of_a_hook(faults):
 
     last = Effect.objects.get(label="killed", what="WorkerLostError")
     assert last.pid == worker.pid
+
+
+@pytest.mark.pools("threads", weekly=("gevent",))
+def test_the_hook_of_an_exit(faults):
+    """A process that has done its share runs the receivers of its exit before it ends: they send what waits to be sent."""
+    worker = faults.worker("--concurrency", "1", "--max-tasks-per-child", "1")
+
+    tasks.note_exit.enqueue("last")
+
+    wait_until(lambda: faults.happened("last", "exit"))
+    assert faults.wait_for_state(tasks.nothing.enqueue(), "succeeded").attempt == 1
+    assert worker.stop(30) == 0

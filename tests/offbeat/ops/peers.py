@@ -20,11 +20,12 @@ TRACING = (
     "opentelemetry-instrumentation-psycopg==0.66b1",
 )
 EXPORTER = "celery-exporter==1.3.3"  # the newest in pure Python
+UV = Path(sys.executable).with_name("uv")
 # Its metadata lacks a comma, which newer tools refuse to read.
 BUILDER = ("pip==23.2.1", "setuptools==57.5.0", "wheel==0.37.1")
 
 
-def installed(name, install):
+def installed(name, fetch):
     """Return the folder of a peer; skip the test where it cannot be installed."""
     folder = FOLDER / f"{name}-{sys.version_info[0]}.{sys.version_info[1]}"
     FOLDER.mkdir(exist_ok=True)
@@ -33,7 +34,7 @@ def installed(name, install):
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                install(folder)
+                fetch(folder)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
                 pytest.skip(f"{name} could not be installed: {error}")
             (folder / "complete").touch()
@@ -41,11 +42,11 @@ def installed(name, install):
 
 
 def flower():
-    return installed("flower", lambda folder: pip(sys.executable, "--target", folder, *FLOWER))
+    return installed("flower", lambda folder: install("--no-deps", "--target", folder, *FLOWER))
 
 
 def tracing():
-    return installed("tracing", lambda folder: pip(sys.executable, "--target", folder, *TRACING, deps=True))
+    return installed("tracing", lambda folder: install("--target", folder, *TRACING))
 
 
 def exporter():
@@ -62,11 +63,14 @@ def build_exporter(folder):
     pip(python, "--no-build-isolation", "--target", folder, EXPORTER)
 
 
-def pip(python, *arguments, deps=False):
-    quiet = ["--quiet", "--disable-pip-version-check", *([] if deps else ["--no-deps"])]
-    subprocess.run(
-        [str(python), "-m", "pip", "install", *quiet, *map(str, arguments)],
-        check=True,
-        timeout=150,
-        capture_output=True,
-    )
+def install(*arguments):
+    """Install for this Python. Its environment has no pip, as uv has made it."""
+    call(UV, "pip", "install", "--quiet", "--python", sys.executable, *arguments)
+
+
+def pip(python, *arguments):
+    call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *arguments)
+
+
+def call(*command):
+    subprocess.run([*map(str, command)], check=True, timeout=150, capture_output=True)

@@ -53,6 +53,20 @@ def test_requests_and_jobs_are_traced(stack, collector):
     assert len(json.loads(line)["trace_id"]) == 32
 
 
+def test_spans_of_a_child_that_exits_are_sent(stack, collector):
+    """It has done its jobs long before the SDK's thread sends what they leave."""
+    stack.environment |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+        "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+        "PYTHONPATH": os.pathsep.join([stack.environment["PYTHONPATH"], str(peers.tracing())]),
+    }
+    stack.worker("--concurrency", "1", "--max-tasks-per-child", "1")
+
+    stack.manage("enqueue_prune_jobs", "--now")
+
+    wait_until(lambda: b"run/offbeat.jobs.tasks.prune" in collector.spans)
+
+
 def test_missing_packages_are_told(settings, caplog):
     """Where the variable is set and OpenTelemetry is not installed, a line says what to install, and everything goes on."""
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"

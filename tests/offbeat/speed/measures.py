@@ -12,10 +12,10 @@ from tests.offbeat.speed.stand import (
     CHECKOUT,
     LEAN,
     WORKER,
-    median,
     percentile,
     process,
     rate_of_draining,
+    ratio,
     say,
     wait_until,
 )
@@ -60,7 +60,7 @@ def rate(jobs, rounds):
             fill()
             rates[name].append(rate_of_draining(in_redis, worker(), jobs, warm_up=jobs // 4))
             say(f"  {name}: {rates[name][-1]:.0f} jobs/s")
-    return median(rates["durable"]) / median(rates["plain"])
+    return ratio(rates["durable"], rates["plain"])
 
 
 def in_redis():

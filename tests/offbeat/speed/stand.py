@@ -84,6 +84,11 @@ def median(values):
     return statistics.median(values)
 
 
+def ratio(ours, theirs):
+    """Return the median of the rounds' ratios: the machine's pace changes by half between rounds, and less within one."""
+    return median([each / other for each, other in zip(ours, theirs, strict=True)])
+
+
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

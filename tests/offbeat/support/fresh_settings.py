@@ -6,6 +6,8 @@ import os
 import secrets
 import sys
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from unittest import mock
 
@@ -21,14 +23,42 @@ NEEDED = {
 }
 
 
+class KeptCode(SourceFileLoader):
+    """Reads the code of a module once, and runs it as often as the module is imported: tables of tests do so thousands of times."""
+
+    code = None
+
+    def get_code(self, fullname):
+        self.code = self.code or super().get_code(fullname)
+        return self.code
+
+
+class Finder:
+    """Finds the modules of the settings."""
+
+    def __init__(self):
+        self.specs = {}
+        for name in NAMES:
+            full, file = f"offbeat.{name}", f"{offbeat.__path__[0]}/{name}.py"
+            self.specs[full] = spec_from_file_location(full, file, loader=KeptCode(full, file))
+
+    def find_spec(self, name, _path=None, _target=None):
+        return self.specs.get(name)
+
+
+FINDER = Finder()
+
+
 def load(**variables):
     """Return the settings and the problems that these variables give, beside those that must be there."""
     modules = {f"offbeat.{name}": sys.modules.pop(f"offbeat.{name}", None) for name in NAMES}
+    sys.meta_path.insert(0, FINDER)
     try:
         with mock.patch.dict(os.environ, NEEDED | variables, clear=True):
             settings = import_module("offbeat.settings")
             return settings, problems(settings.env)
     finally:
+        sys.meta_path.remove(FINDER)
         for name, module in modules.items():
             sys.modules.pop(name, None)
             if module:

@@ -17,22 +17,26 @@ FIXTURES = {"stack"}
 # Of the core's own, by file: what starts processes by itself, or tries thousands of cases.
 SLOW = (
     "api/*",
-    "config/test_[cemw]*.py",  # settings, each in a process of its own
-    "config/test_pasted_values.py",
-    "cronjobs/test_beat_commands.py",
+    "config/test_[bcehkmpw]*.py",  # settings, each in a process of its own, and what is pasted into them
+    "cronjobs/test_beat_*.py",
     "cronjobs/test_commands.py",
     "cronjobs/test_month.py",
     "cronjobs/test_row_lock.py",
     "cronjobs/test_tick_wakeup.py",
     "cronjobs/test_views.py",
+    "cronjobs/test_watchdog.py",
     "deployment/*",  # each platform's files, and what reads them
     "dev/*",  # ./run itself
     "faults/*",
     "jobs/tasks_backend/*",
+    "jobs/test_broker.py",
     "jobs/test_ce*.py",
+    "jobs/test_collation.py",
     "jobs/test_command.py",
+    "jobs/test_error_text.py",
     "jobs/test_event_loop.py",
     "jobs/test_pr*.py",
+    "jobs/test_request.py",
     "jobs/test_search.py",
     "jobs/test_s[eq]*.py",
     "jobs/worker/*",

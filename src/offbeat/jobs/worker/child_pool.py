@@ -11,14 +11,16 @@ from billiard.pool import EX_FAILURE, EX_OK
 from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
-from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ANSWER_READ = 0.1  # seconds: billiard's own interval
-DYING = 1.0  # seconds; a child takes less than one millisecond, unless a task has closed files that are not its own
+ANSWER_READ = 30.0  # seconds for the main process to read the last answer: billiard's
+# Seconds, and how often: to die takes less than one millisecond, but a child whose task has closed all its files lives.
+LOOK, LOOKS = 0.01, 100
+START_AGAIN = 1.0  # seconds until a child that has died at its start has a successor, which may die as well
 
 
 class LedgerChild(asynpool.Worker):
@@ -40,18 +42,17 @@ class LedgerChild(asynpool.Worker):
         self.wait_for_job = wait_for_job
         open_end.offer()
 
-    def workloop(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().workloop(*args, **kwargs)
-        finally:
-            open_end.record_end()
-
     def _ensure_messages_consumed(self, completed: int) -> bool:
-        """Look often for the moment at which the main process has read the last answer; billiard looks each tenth of a second."""
-        deadline = time.monotonic() + ANSWER_READ
-        while self.on_ready_counter.value < completed and time.monotonic() < deadline:
+        """Record the end that is open, and return when the main process has read the last answer; what ends the loop calls this.
+
+        Billiard takes the counter's lock to look at it. A child that is killed, or stopped, with that lock stops the main process,
+        which takes it to count. Reading a number needs none.
+        """
+        open_end.record_end()
+        answers, deadline = self.on_ready_counter.get_obj(), time.monotonic() + ANSWER_READ
+        while (is_unread := answers.value < completed) and time.monotonic() < deadline:
             time.sleep(0.001)
-        return super()._ensure_messages_consumed(completed)
+        return not is_unread
 
     def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
         """Exit when the receivers of that have run. Billiard waits a second for a SIGTERM, which children ignore."""
@@ -67,6 +68,7 @@ class LedgerChildren(asynpool.AsynPool):
     """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
 
     Worker = LedgerChild
+    _starts_again_at = 0.0  # monotonic seconds
     _quick_put: Callable[[Any], None]
     on_poll_start: Callable[[], None]
 
@@ -87,13 +89,31 @@ class LedgerChildren(asynpool.AsynPool):
 
         self._quick_put, self.on_poll_start = put_and_write, on_poll_start
 
-    def _event_process_exit(self, hub: Any, proc: Any) -> None:
+    def on_job_ready(self, job: int, i: Any, obj: Any, inqW_fd: int) -> None:  # noqa: N803  as billiard calls it
+        """Give a child that has done its share no other task, which would wait until its receivers have let it exit."""
+        if child := self._fileno_to_inq.get(inqW_fd):
+            child.answers = getattr(child, "answers", 0) + 1
+            if self._maxtasksperchild and child.answers >= self._maxtasksperchild:
+                return
+        super().on_job_ready(job, i, obj, inqW_fd)
+
+    def _event_process_exit(self, hub: Any, proc: Any, looks: int = LOOKS) -> None:
         """Replace a child that dies. Its files are closed, which is seen here, before it is dead, which is what Celery looks for.
 
-        What Celery takes for alive then it looks at again after five seconds.
+        What Celery takes for alive then it looks at again after five seconds. The loop goes on meanwhile.
         """
-        wait_for_death([proc.pid], DYING)
-        super()._event_process_exit(hub, proc)
+        self._untrack_child_process(proc, hub)
+        if proc in self._waiting_to_start:
+            self._start_again(hub, time.monotonic())
+        elif looks and is_alive(proc.pid):
+            hub.call_later(LOOK, self._event_process_exit, hub, proc, looks - 1)
+        else:
+            self.maintain_pool()
+
+    def _start_again(self, hub: Any, now: float) -> None:
+        if now >= self._starts_again_at:  # else it is about to
+            self._starts_again_at = now + START_AGAIN
+            hub.call_later(START_AGAIN, self.maintain_pool)
 
     def process_flush_queues(self, proc: Any) -> None:
         super().process_flush_queues(proc)

@@ -257,7 +257,9 @@ class LanePool(BasePool):
         for process in [each for each in self.processes.all if each.is_retiring]:
             calls = self._calls_of(process)
             dooms = [call.doomed_since for call in calls if call.doomed_since is not None]
-            if not calls or len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
+            if not calls:
+                process.let_go(now)
+            elif len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
         if not any(call.id in self.suspects for call in self.waiting):
             for process in [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GREENLETS = Path(__file__).with_name("lane_greenlets.py")
+LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
 
 
 @dataclass(eq=False)
@@ -38,6 +39,7 @@ class LaneProcess:
     is_alone: bool = False  # has one lane, for what may have killed the process of all others
     is_deaf: bool = False  # its end of the channel is closed
     calls: int = 0
+    let_go_at: float | None = None  # monotonic seconds
 
     def __post_init__(self) -> None:
         self.numbers = tuple(self.free)
@@ -53,6 +55,15 @@ class LaneProcess:
                 return f"Worker exited prematurely: signal {-code} ({signal.Signals(-code).name})"
             return f"Worker exited prematurely: exitcode {code}"
         return "Worker exited prematurely"
+
+    def let_go(self, now: float) -> None:
+        """End it by the end of its channel, as it has nothing to do: pings and reports of its last jobs are sent first."""
+        if self.let_go_at is None:
+            self.let_go_at = now
+            with contextlib.suppress(OSError):  # it has died
+                self.channel.end.shutdown(socket.SHUT_WR)
+        elif now - self.let_go_at >= LAST_WORDS:
+            self.kill()
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

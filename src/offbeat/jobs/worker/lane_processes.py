@@ -13,6 +13,7 @@ from billiard.exceptions import WorkerLostError
 from offbeat.jobs import lanes
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker.lane_channel import Ready
+from offbeat.jobs.worker.lane_process import LAST_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from offbeat.jobs.worker.lane_process import LaneProcess
 
 ALONE = 2  # processes of one lane at a time
-LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
 
 
 class LaneProcesses:

@@ -13,7 +13,7 @@ import time
 
 import psutil
 from asgiref.sync import sync_to_async
-from celery import Task, shared_task
+from celery import Task, shared_task, signals
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.db.models import F
@@ -555,3 +555,9 @@ def swallow_in_a_savepoint(label):
         note(label, "inner")
         time.sleep(30) if label.startswith("sleep") else query_for(30)
     note(label, "done")
+
+
+@shared_task
+def note_exit(label):
+    """Have the end of this process noted, by a receiver as Sentry's and that of pings."""
+    signals.worker_process_shutdown.connect(lambda **_: note(label, "exit"), weak=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 
 import pytest
 from billiard.pool import EX_RECYCLE
+from billiard.sharedctypes import Synchronized
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
+from offbeat.jobs import open_end
+from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.child_pool import LedgerChildren
 from tests.offbeat.support.polling import wait_until
 
@@ -98,11 +100,78 @@ def test_a_child_that_has_done_its_share_exits_at_once(loop, start_pool, tmp_pat
 
 
 def test_a_child_is_replaced_as_soon_as_it_dies(loop, pool):
-    """Its files are closed before it is dead: seen in between, it was taken for alive, and looked at after five seconds."""
+    """Its files are closed before it is dead, and so the loop looks again soon: it neither waits for that nor for five seconds."""
     (child,) = pool._pool  # noqa: SLF001  as above
-    threading.Timer(0.05, os.kill, [child.pid, signal.SIGKILL]).start()
-
+    later, loop.call_later = loop.call_later, lambda *call: looks.append(call)
+    looks = []
     pool._event_process_exit(loop, child)  # noqa: SLF001  as the loop calls it
+    loop.call_later = later
+    (seconds, look, *values), *_ = looks
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(child.pid))
+
+    look(*values)
 
     (other,) = pool._pool  # noqa: SLF001  as above
     assert other.pid != child.pid
+    assert seconds < 0.1
+
+
+def test_a_child_that_dies_at_its_start_is_not_replaced_at_once(loop, start_pool):
+    """The next one would die as well, and the worker would do nothing but fork and say so."""
+    pool = start_pool()
+    pool._initializer = lambda: os._exit(1)  # noqa: SLF001  of those that follow
+    (first,) = pool._pool  # noqa: SLF001  as above
+    os.kill(first.pid, signal.SIGKILL)
+    turn(loop, lambda: first not in pool._pool)  # noqa: SLF001  as above
+    (second,) = pool._pool  # noqa: SLF001  as above
+    maintained, pool.maintain_pool = [], lambda: maintained.append(1)
+
+    turn(loop, lambda: second._sentinel_poll is None)  # noqa: SLF001  as above
+
+    assert maintained == []
+    turn(loop, lambda: maintained)
+
+
+def test_a_child_that_waits_for_its_answer_to_be_read_holds_no_lock(loop, start_pool):
+    """Killed with the lock of the counter, it would stop the main process for ever."""
+
+    def begin():
+        Synchronized.value = property(lambda _: os._exit(1))  # which takes it
+
+    pool = start_pool(initializer=begin, maxtasksperchild=1)
+    (child,) = pool._pool  # noqa: SLF001  as above
+
+    turn(loop, lambda: child not in pool._pool)  # noqa: SLF001  as above
+
+    assert child.exitcode == EX_RECYCLE
+
+
+def test_a_child_records_its_last_end_before_its_answer_is_read(loop, start_pool, tmp_path):
+    """A main process that stands still keeps no job in a state that it is no longer in."""
+    acts = tmp_path / "acts"
+
+    def note(what):
+        return lambda *_: acts.open("a").write(f"{what}\n")
+
+    def begin():
+        open_end.record_end, time.sleep = note("records"), note("waits")
+
+    pool = start_pool(initializer=begin, maxtasksperchild=2)
+    pool.apply_async(os.getpid)
+
+    wait_until(acts.exists)
+    (child,) = pool._pool  # noqa: SLF001  as above
+    turn(loop, lambda: child not in pool._pool)  # noqa: SLF001  as above
+    assert acts.read_text().splitlines()[0] == "records"
+
+
+def test_a_child_that_has_done_its_share_gets_nothing_else(loop, start_pool):
+    """What it is given would wait for its receivers of the exit, and for a new one, beside others that are free."""
+    pool = start_pool(maxtasksperchild=1)
+    answers = []
+
+    pool.apply_async(os.getpid, callback=answers.append)
+
+    assert len(pool.outbound_buffer) == 1
+    turn(loop, lambda: answers)
