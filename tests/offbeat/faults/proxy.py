@@ -41,7 +41,7 @@ class Proxy:
 
     def _serve(self):
         while True:
-            for key, _ in self._selector.select(timeout=0.1):
+            for key, _ in self._selector.select():
                 with self._lock:
                     self._accept() if key.fileobj is self._listener else self._forward(key.fileobj)
 

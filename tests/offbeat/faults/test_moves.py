@@ -15,11 +15,11 @@ pytestmark = pytest.mark.faults
 @pytest.mark.long
 def test_moving_to_and_fro_under_running_workers(faults):
     """Two workers, each with a queue, one killed on the way; every job runs once, and the old messages start nothing."""
-    count = 300
-    tasks.work.using(queue="mail").enqueue_many(((f"{number}", 0.01), {}) for number in range(count))
+    count = 100
     first = faults.quick_worker("--queues", "mail")
     faults.quick_worker("--queues", "default")
     wait_until(lambda: consumed_queues() == ["default", "mail"])
+    tasks.work.using(queue="mail").enqueue_many(((f"{number}", 0.2), {}) for number in range(count))
     moved = 0
     for to in ("default", "mail") * 4:
         found = selection.select_found(JobSearch(task="=" + tasks.work.name), decisions.MOVE)

@@ -21,7 +21,7 @@ from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 
 pytestmark = [pytest.mark.faults, needs_pgbouncer]
 
-SECONDS = float(os.environ.get("PYTEST_POOLER_SECONDS", "8"))
+SECONDS = float(os.environ.get("PYTEST_POOLER_SECONDS", "4"))
 SESSIONS = 3
 SECRET = secrets.token_urlsafe(30)
 PAGES = ["/ops/", "/ops/jobs/", "/ops/cronjobs/prune-jobs/", "/readyz", "/healthz/cron"]
@@ -99,7 +99,7 @@ def test_everything_at_once_behind_a_small_pool(faults, stack):
 
     with Visitors(web.browser.address, cookie) as visitors:
         load.start()
-        copies = [copy_by_iterator.enqueue(f"copy{number}") for number in range(10)]
+        copies = [copy_by_iterator.enqueue(f"copy{number}") for number in range(5)]
         load.run_for(SECONDS)
         load.stop()
     faults.wait_for_all()

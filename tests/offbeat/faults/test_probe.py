@@ -23,7 +23,7 @@ def test_a_broker_away(faults):
 
     faults.redis.kill()
     wait_until(lambda: "Redis unreachable" in probe(file).stdout)
-    stays(lambda: probe(file).returncode == 0, seconds=15, pause=0.5)
+    stays(lambda: probe(file).returncode == 0, seconds=15, pause=2)
     faults.redis.start()
     wait_until(lambda: "Redis unreachable" not in probe(file).stdout)
 

@@ -56,7 +56,7 @@ def run(production, staging):
         most = max(most, sum(queues.values()))
         return all(one.is_done() for one in both)
 
-    wait_until(done, seconds=180, pause=0.2)
+    wait_until(done, seconds=180, pause=0.5)
     return workers, most
 
 

@@ -73,7 +73,7 @@ def test_the_breaker_closes_when_redis_is_back(settings, redis_away):
     with pytest.raises(broker.BrokerAwayError):
         broker.publish({"a": ["1"]})
 
-    stays(lambda: broker.breaker.is_open, seconds=1.5)
+    stays(lambda: broker.breaker.is_open, seconds=1.5, pause=0.02)
     redis_away.start()
     wait_until(lambda: not broker.breaker.is_open)
     broker.publish({"a": ["1"]})

@@ -24,11 +24,11 @@ def wait_until(ask: Callable[[], Answer], seconds: float = 30, pause: float = 0.
         if waited > bound:
             pytest.fail(f"waited {bound} s, and the answer was still {answer!r}")
         # What takes long is asked for less often: the question costs the CPU that others need for the answer.
-        time.sleep(max(pause, min(waited / 20, 0.1)))
+        time.sleep(max(pause, min(waited / 10, 0.2)))
     return answer
 
 
-def stays(ask: Callable[[], object], seconds: float, pause: float = 0.02) -> None:
+def stays(ask: Callable[[], object], seconds: float, pause: float = 0.1) -> None:
     """Fail as soon as the answer is false within so many seconds: for what must not happen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

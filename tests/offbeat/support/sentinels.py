@@ -98,7 +98,9 @@ class Sentinels:
     def wait_for(self, primary, replicas):
         """Return when all sentinels agree on the primary, and know as many replicas that are up."""
         wait_until(
-            lambda: all(each.sees() == (primary.port, replicas, 2) for each in self.sentinels), seconds=60
+            lambda: all(each.sees() == (primary.port, replicas, 2) for each in self.sentinels),
+            seconds=60,
+            pause=0.3,
         )
         if replicas:
             with primary.connect() as client:
