@@ -58,8 +58,9 @@ def ask(panda, statement):
 
 
 def let_a_slot_pass(panda):
-    """Move the ledger's clock, in place of a minute's wait."""
-    ask(panda, "update offbeat_cronjobs_cronjob set cursor = cursor - interval '90 seconds'")
+    """Move the ledger's clock, in place of a minute's wait, as soon as a process has made the cronjob's row."""
+    moved = "update offbeat_cronjobs_cronjob set cursor = cursor - interval '90 seconds' returning name"
+    wait_until(lambda: ask(panda, moved).fetchall(), 60)
 
 
 def has_succeeded(panda):
