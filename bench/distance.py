@@ -159,8 +159,8 @@ def tell(found, load):
     for ours, peer, at_distance, on_loopback in LEAST:
         for place, bound in (("distance", at_distance), ("loopback", on_loopback)):
             if peer in found[place]:
-                found_ratio = ratio(found[place][ours], found[place][peer])
-                report.target(f"{place}: {ours} to {peer}", found_ratio, bound, at_least=True)
+                found_here = ratio(found[place][ours], found[place][peer])
+                report.target(f"{place}: {ours} to {peer}", found_here, bound, at_least=True)
     return report
 
 

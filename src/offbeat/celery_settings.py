@@ -122,7 +122,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
 CELERY_WORKER_CONCURRENCY = (
     env.integer("WORKER_CONCURRENCY", 0, maximum=MOST, hint=HINT) or WORKER.fitting_here()
 )
-# A leak ends with its process. To replace a child takes a tenth of a second in which the others go on: 3 % at a thousand.
+# A leak ends with its process. To replace a child takes about a tenth of a second, in which the others go on.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 # Celery closes the database connection before and after each task; kept, they save two thirds of a small job's time.
 # jobs checks a connection before a plain task uses it, and reconnects by itself where it was lost.
