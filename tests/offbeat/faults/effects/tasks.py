@@ -392,7 +392,7 @@ def hold_the_first_time(self, row):
         time.sleep(600)
 
 
-@shared_task(soft_time_limit=2, time_limit=20)  # on a slow machine it takes a while to hear of the soft one
+@shared_task(soft_time_limit=4, time_limit=30)  # on a slow machine it takes a while to hear of the soft one
 def touch(row):
     """Count itself in a row: one statement, which waits for whoever holds the row."""
     Effect.objects.filter(label=row).update(pid=F("pid") + 1)
