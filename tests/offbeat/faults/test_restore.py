@@ -34,12 +34,20 @@ class Backups:
         self.call("pg_dump", "--format", "custom", "--file", self.file, self.url)
 
     def restore(self):
-        """Restore into a new database, which here has the name of the one that is lost."""
+        """Restore into a new database, which gets the name of the one that is lost: no worker meets it half restored."""
         connection.close()
         with self.postgres.connect() as server:
+            server.execute("CREATE DATABASE restored")
+            self.call(
+                "pg_restore",
+                "--no-owner",
+                "--exit-on-error",
+                "--dbname",
+                self.postgres.url_of("restored"),
+                self.file,
+            )
             server.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
-            server.execute(f"CREATE DATABASE {self.name}")
-        self.call("pg_restore", "--no-owner", "--exit-on-error", "--dbname", self.url, self.file)
+            server.execute(f"ALTER DATABASE restored RENAME TO {self.name}")
         ledger.identity.cache_clear()
 
     @staticmethod
