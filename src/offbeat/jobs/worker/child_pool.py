@@ -12,7 +12,9 @@ from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
 from offbeat.jobs.processes import is_alive
+from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
+from offbeat.jobs.worker.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +71,20 @@ class LedgerChildren(asynpool.AsynPool):
 
     Worker = LedgerChild
     _starts_again_at = 0.0  # monotonic seconds
+    _limits: TimeLimits | None = None
     _quick_put: Callable[[Any], None]
     on_poll_start: Callable[[], None]
+
+    def _create_timelimit_handlers(self, hub: Any) -> None:
+        if self._limits is None:  # else it has connected anew, and what runs goes on
+            self._limits = TimeLimits(self.on_soft_timeout, self.on_hard_timeout)
+            self.on_timeout_set, self.on_timeout_cancel = self._limits.begin, self._limits.end
+        self._limits.serve(hub)
 
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
         super()._create_write_handlers(hub, *args, **kwargs)
+        spares.serve(hub, self._putlock, self._processes)
         put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
 
         def put_and_write(task: Any) -> None:
@@ -91,6 +101,8 @@ class LedgerChildren(asynpool.AsynPool):
 
     def on_job_ready(self, job: int, i: Any, obj: Any, inqW_fd: int) -> None:  # noqa: N803  as billiard calls it
         """Give a child that has done its share no other task, which would wait until its receivers have let it exit."""
+        if (ended := self._cache.get(job)) and ended._time_accepted:  # noqa: SLF001  billiard's own
+            spares.note_end(ended.correlation_id, ended._time_accepted)  # noqa: SLF001
         if child := self._fileno_to_inq.get(inqW_fd):
             child.answers = getattr(child, "answers", 0) + 1
             if self._maxtasksperchild and child.answers >= self._maxtasksperchild:

@@ -101,7 +101,8 @@ class WorkerMaintenance:
 
     @property
     def busy(self) -> int:
-        return len(state.reserved_requests)
+        """Return how many processes have something to do; a message may wait for one."""
+        return min(len(state.reserved_requests), self.worker.concurrency)
 
     def write_heartbeat_file(self) -> None:
         """Write the heartbeat file, but for a hanging event loop or maintenance thread: dead to the probe only, for its jobs run.

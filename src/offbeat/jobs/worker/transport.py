@@ -22,6 +22,7 @@ from offbeat.jobs.levels import LEVELS
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.unreadable_store import UnreadableError
 from offbeat.jobs.worker import message_shape
+from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,22 @@ class LedgerQoS(redis.QoS):
 
     What is in hand when the channel closes goes back to its queue; a worker that dies first leaves that to the ledger.
     """
+
+    def can_consume(self) -> bool:
+        return self.can_consume_max_estimate() != 0
+
+    def can_consume_max_estimate(self) -> int | None:
+        """Return how many messages may be taken, with those that may wait for a child; None for any number."""
+        return max(0, spares.count() - self.excess()) if self.prefetch_count else None
+
+    def excess(self) -> int:
+        """Return how many messages are in hand beyond one for each child; below zero for children that are free."""
+        return len(self._delivered) - len(self._dirty) - self.prefetch_count
+
+    def give_back(self, delivery_tag: str) -> None:
+        """Return a message to the head of its queue."""
+        self.restore_by_tag(delivery_tag)
+        virtual.QoS.ack(self, delivery_tag)
 
     def append(self, message: Any, delivery_tag: str) -> None:
         if _is_job(message):
@@ -200,6 +217,8 @@ class LedgerChannel(redis.Channel):
             if _has_job_header(message["headers"]):
                 self._ask_ahead()
             self.connection._deliver(message, queue)  # noqa: SLF001  kombu's own way
+            if self.qos.prefetch_count and self.qos.excess() > 0:
+                spares.note(message["properties"]["delivery_tag"])
         except UnreadableError as error:
             unreadable_store.put_aside(raw, str(error), queue)
 

@@ -30,11 +30,11 @@ def loop():
 
 @pytest.fixture
 def start_pool(loop):
-    """Starts pools of one child, which is ready."""
+    """Starts pools, of one child if nothing else is said; a child is ready."""
     pools = []
 
-    def start(**options):
-        pools.append(pool := LedgerChildren(1, threads=False, **options))
+    def start(children=1, **options):
+        pools.append(pool := LedgerChildren(children, threads=False, enable_timeouts=True, **options))
         pool.register_with_event_loop(loop)
         answers = []
         pool.apply_async(os.getpid, callback=answers.append)
@@ -175,3 +175,66 @@ def test_a_child_that_has_done_its_share_gets_nothing_else(loop, start_pool):
 
     assert len(pool.outbound_buffer) == 1
     turn(loop, lambda: answers)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"soft_timeout": 600}, {"timeout": 600}, {"soft_timeout": 500, "timeout": 600}]
+)
+def test_the_limit_of_a_task_that_has_ended_leaves_nothing_in_the_loop(loop, pool, limits):
+    """Celery's timers stay there until the limit would have passed."""
+    answers = []
+    before = len(loop.timer.queue)
+
+    for number in range(1, 11):
+        pool.apply_async(os.getpid, callback=answers.append, **limits)
+        turn(loop, lambda expected=number: len(answers) == expected)
+
+    assert len(loop.timer.queue) - before <= 1
+
+
+@pytest.mark.parametrize("connects_anew", [False, True])
+def test_limits_that_pass(loop, pool, connects_anew):
+    """The soft one, and the hard one of a task that goes on; also where the broker is lost meanwhile."""
+    passed, began = [], []
+    pool.apply_async(
+        stay,
+        accept_callback=lambda *_: began.append(time.monotonic()),
+        timeout_callback=lambda soft, timeout: passed.append((soft, timeout, time.monotonic() - began[0])),
+        soft_timeout=0.5,
+        timeout=1,
+    )
+    turn(loop, lambda: began)
+    if connects_anew:
+        loop.timer.clear()
+        pool.register_with_event_loop(loop)
+        loop.call_repeatedly(0.02, lambda: None)
+
+    turn(loop, lambda: len(passed) == 2)
+
+    (soft, hard) = passed
+    assert (soft[:2], hard[:2]) == ((True, 0.5), (False, 1))
+    assert (soft[2] >= 0.5, hard[2] >= 1) == (True, True)
+
+
+def stay():
+    """Hear no soft limit."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    time.sleep(60)
+
+
+def test_a_shorter_limit_passes_before_a_longer_one(loop, start_pool):
+    """The timer of the task that began first does not keep it waiting."""
+    pool = start_pool(children=2)
+    began, passed = [], []
+    for seconds in (600, 0.2):
+        pool.apply_async(
+            stay,
+            accept_callback=lambda *_: began.append(1),
+            timeout_callback=lambda timeout, **_: passed.append(timeout),
+            timeout=seconds,
+        )
+        turn(loop, lambda: began)
+
+    turn(loop, lambda: passed)
+
+    assert passed == [0.2]
