@@ -19,6 +19,7 @@ def rate(stand, jobs):
     """Return jobs a second of a fresh worker that finds its queue full, and those that its producer sent one by one."""
     stand.effects.empty()
     stand.enqueue(jobs)
+    stand.analyze()
     stand.start_worker()
     try:
         wait_until(lambda: stand.effects.ended() > jobs * WARM, GIVE_UP, pause=0.1)
