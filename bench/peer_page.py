@@ -29,9 +29,9 @@ def page(peers, rates, losses, options, load):
     report.say(
         f"Written by `./run bench peers` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
         f"{os.cpu_count()} CPUs, PostgreSQL with fsync and Redis on the same machine. Every peer has {SLOTS} slots, servers of its "
-        "own, and the settings that its documentation recommends (last table). The same script measures all. `ANALYZE` runs before each rate, as "
-        "autovacuum does it within a minute. Rates and times are "
-        "this machine's; what counts are the ratios."
+        "own, and the settings that its documentation recommends (last table). The same script measures all. "
+        "`ANALYZE` runs before each rate, as autovacuum does it within a minute. Rates and times are this machine's; what counts "
+        "are the ratios."
     )
     report.say(
         f"In the minute before, the load of the machine was {load:.1f}: near 0, the ratios are to be trusted."

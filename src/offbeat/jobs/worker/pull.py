@@ -11,6 +11,7 @@ from typing import Any
 from celery.worker import state
 
 from offbeat.jobs import brokers, ledger, refusal
+from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 
 
@@ -19,7 +20,7 @@ def pull(worker: Any, queues: list[str]) -> int:
 
     Death between claim and begin: a message that is not in its queue, which the reconciler sees (`offbeat.jobs.reconciler`).
     """
-    room = worker.concurrency + 1 - len(state.reserved_requests)
+    room = worker.concurrency + 1 - (len(state.reserved_requests) - spares.in_hand())
     if worker_state.is_stopping or worker_state.broker_lost_at is not None or room <= 0:
         return 0
     taken = refusal.claim(queues, room)

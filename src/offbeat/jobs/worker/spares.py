@@ -42,6 +42,10 @@ class SpareMessages:
         """Return how many messages may be taken beyond one for each child."""
         return self._children if time.monotonic() < self._allowed_until else 0
 
+    def in_hand(self) -> int:
+        """Return how many wait; asked by other threads, too."""
+        return len(self._waiting()) if self._semaphore else 0
+
     def note(self, delivery_tag: str) -> None:
         """Note that a message has come which may have to wait."""
         if self._hub and not self._tags:
@@ -49,7 +53,7 @@ class SpareMessages:
         self._tags.add(delivery_tag)
 
     def _look(self) -> None:
-        waiting = [each for each in self._semaphore._waiting if _message(each).delivery_tag in self._tags]  # noqa: SLF001
+        waiting = self._waiting()
         if waiting and waiting[0] is self._looked_at:
             for each in reversed(waiting):
                 self._give_back(each)
@@ -58,6 +62,10 @@ class SpareMessages:
         self._tags = {_message(each).delivery_tag for each in waiting}
         if waiting:
             self._hub.call_later(LONGEST, self._look)
+
+    def _waiting(self) -> list[Any]:
+        every = list(self._semaphore._waiting)  # noqa: SLF001  in one step, as the loop adds to it
+        return [each for each in every if _message(each).delivery_tag in self._tags]
 
     def _give_back(self, waiting: Any) -> None:
         """Give a message back. Raises the broker's errors, for which the event loop connects anew, with nothing in hand."""
