@@ -84,7 +84,7 @@ class LedgerChildren(asynpool.AsynPool):
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
         super()._create_write_handlers(hub, *args, **kwargs)
-        spares.serve(hub, self._putlock, self._processes)
+        spares.serve(hub, self, self._processes)
         put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
 
         def put_and_write(task: Any) -> None:
@@ -98,6 +98,17 @@ class LedgerChildren(asynpool.AsynPool):
                 poll_start()
 
         self._quick_put, self.on_poll_start = put_and_write, on_poll_start
+
+    def waiting_requests(self) -> list[Any]:
+        every = list(getattr(self._putlock, "_waiting", ()))  # in one step, as the loop adds to it
+        return [values[0] for _, values, _ in every]
+
+    def withdraw(self, request: Any) -> bool:
+        for each in self._putlock._waiting:  # noqa: SLF001  Celery's semaphore
+            if each[1][0] is request:
+                self._putlock._waiting.remove(each)  # noqa: SLF001
+                return True
+        return False
 
     def on_job_ready(self, job: int, i: Any, obj: Any, inqW_fd: int) -> None:  # noqa: N803  as billiard calls it
         """Give a child that has done its share no other task, which would wait until its receivers have let it exit."""

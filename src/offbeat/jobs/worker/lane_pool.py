@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery.concurrency.base import BasePool
+from celery.worker import state
 
 from offbeat.jobs import lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError
@@ -27,6 +28,7 @@ from offbeat.jobs.worker.lane_books import lanes_of_worker
 from offbeat.jobs.worker.lane_call import LaneCall, LoopCalls
 from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
 from offbeat.jobs.worker.lane_processes import LaneProcesses
+from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 
 if TYPE_CHECKING:
@@ -68,6 +70,25 @@ class LanePool(BasePool):
 
     def register_with_event_loop(self, loop: Any) -> None:
         self.loop.hub = loop
+        spares.serve(loop, self, self.limit)
+
+    def flush(self) -> None:
+        """Forget what has not begun: the connection is lost, and its messages are delivered again."""
+        with self.lock:
+            self.waiting.clear()
+
+    def waiting_requests(self) -> list[Any]:
+        with self.lock:
+            ids = [call.id for call in self.waiting]
+        return [state.requests[each] for each in ids if each in state.requests]
+
+    def withdraw(self, request: Any) -> bool:
+        with self.lock:
+            for call in self.waiting:
+                if call.id == request.id:
+                    self.waiting.remove(call)
+                    return True
+        return False
 
     def on_apply(  # noqa: PLR0917  as Celery calls it
         self,
@@ -209,6 +230,7 @@ class LanePool(BasePool):
         if call is None or call.id != frame.call:
             return
         self.suspects.discard(call.id)
+        spares.note_end(call.id, call.begun_at)
         self.loop.post(call.on_success if frame.has_returned else call.on_failure, frame.result)
         if self._is_worn(process, frame.kilobytes):
             process.is_retiring = True

@@ -14,6 +14,7 @@ from typing import Any
 
 from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -58,8 +59,14 @@ class LedgerQoS(redis.QoS):
         return len(self._delivered) - len(self._dirty) - self.prefetch_count
 
     def give_back(self, delivery_tag: str) -> None:
-        """Return a message to the head of its queue."""
-        self.restore_by_tag(delivery_tag)
+        """Return a message to the head of its queue as it came; kombu would mark it as delivered before, which counts."""
+        message = self._delivered[delivery_tag]
+        with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
+            for name in self.channel.lists_of(message):
+                pipe.rpush(name, dumps(message._raw))  # noqa: SLF001
+            if not _is_job(message):
+                self._remove_from_indices(delivery_tag, pipe)
+            pipe.execute()
         virtual.QoS.ack(self, delivery_tag)
 
     def append(self, message: Any, delivery_tag: str) -> None:
@@ -142,6 +149,12 @@ class LedgerChannel(redis.Channel):
         """Return the level of a job's message, which may be above a plain one's: it goes back to the list that it came from."""
         level = message["properties"].get("priority") if _has_job_header(message.get("headers")) else None
         return level if level in LEVELS else int(super()._get_message_priority(message, reverse))
+
+    def lists_of(self, message: Any) -> list[str]:
+        """Return what a message that has come waited in."""
+        delivery, level = message.delivery_info, self._get_message_priority(message._raw)  # noqa: SLF001
+        queues = self._lookup(delivery["exchange"], delivery["routing_key"])
+        return [self._q_for_pri(queue, level) for queue in queues]
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for the next message: queues take turns, and of each the most urgent comes first.

@@ -1,10 +1,13 @@
-"""Celery's worker for tests, which runs tasks in a thread."""
+"""Which pools there are, and what waits in one of lanes."""
 
 import os
+import threading
+from collections import deque
 
 import pytest
 from celery import current_app
 from celery.contrib.testing.worker import start_worker
+from celery.worker import state
 
 from offbeat.jobs.worker.lane_pool import ThreadLanes
 
@@ -25,3 +28,44 @@ def test_threads_keep_their_number():
     for change in (ThreadLanes.grow, ThreadLanes.shrink):
         with pytest.raises(NotImplementedError, match="set --concurrency"):
             change(None)
+
+
+@pytest.fixture
+def lanes():
+    """A pool in which calls wait: none of its lanes is free."""
+    pool = ThreadLanes(1, app=current_app)
+    pool.lock, pool.waiting, pool.is_closed = threading.RLock(), deque(), True
+    yield pool
+    state.reset_state()
+
+
+class Request:
+    def __init__(self, number):
+        self.id = f"call {number}"
+
+
+def put(lanes, count):
+    requests = [Request(number) for number in range(count)]
+    for each in requests:
+        state.task_reserved(each)
+        lanes.on_apply(None, correlation_id=each.id)
+    return requests
+
+
+def test_what_waits_for_a_lane_is_withdrawn(lanes):
+    """Once, and not what has begun meanwhile."""
+    first, second = requests = put(lanes, 2)
+
+    assert lanes.waiting_requests() == requests
+    assert lanes.withdraw(first)
+    assert not lanes.withdraw(first)
+    assert lanes.waiting_requests() == [second]
+
+
+def test_what_waits_for_a_lane_is_forgotten_with_its_connection(lanes):
+    """It is delivered again: a plain task would run twice."""
+    put(lanes, 2)
+
+    lanes.flush()
+
+    assert lanes.waiting_requests() == []
