@@ -48,7 +48,8 @@ class LedgerQoS(redis.QoS):
     """
 
     def can_consume(self) -> bool:
-        return self.can_consume_max_estimate() != 0
+        """Tell whether a message may be taken. One that was asked for has to be: nobody else gets it."""
+        return bool(self.channel._in_poll) or self.can_consume_max_estimate() != 0  # noqa: SLF001
 
     def can_consume_max_estimate(self) -> int | None:
         """Return how many messages may be taken, with those that may wait for a child; None for any number."""

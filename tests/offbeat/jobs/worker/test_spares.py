@@ -175,6 +175,22 @@ def test_a_plain_message_goes_back_as_well(worker, carrier, waiting):
     assert [each.id for each in state.reserved_requests] == [job]
 
 
+def test_what_was_asked_for_is_taken(worker, carrier, waiting):
+    """Also when the answer comes too late for a short job; kombu would leave it unread until a slot is free, and nobody had it."""
+    put_jobs(carrier, 1)
+    worker.take(1)
+    worker.note_end(time.monotonic())
+    worker.channel.connection.cycle.on_poll_start()  # as the event loop does
+    worker.spares._allowed_until = 0.0  # noqa: SLF001  time passes
+    (late,) = put_jobs(carrier, 1)
+
+    worker.channel.connection.client.drain_events(timeout=30)
+
+    assert [request.id for request in worker.requests[1:]] == [late]
+    worker.look_twice()
+    assert waiting() == [late]
+
+
 def test_it_goes_back_to_the_list_of_its_priority(worker, carrier, waiting):
     """Otherwise it would wait for all that are less urgent."""
     level = broker.levels_in_use()[-1]
