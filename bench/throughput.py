@@ -70,11 +70,15 @@ def in_procrastinate():
 
 
 def peer(module, environment, count):
-    """Have a peer fill its queue."""
+    """Have a peer fill its queue, and PostgreSQL's planner know of it, as autovacuum does within a minute."""
+    from django.db import connection
+
     subprocess.run(
         [sys.executable, "-m", "bench.peer_call", f"bench.{module}", "enqueue_together", str(count)],
         env=os.environ | environment, cwd=CHECKOUT, check=True,
     )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def install_peers():
