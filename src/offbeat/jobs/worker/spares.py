@@ -1,8 +1,8 @@
-"""Messages that a worker takes before a slot is free, while its jobs are short: the next job begins the moment one ends.
+"""Messages that a worker takes before a place is free, while its jobs are short: the next job begins the moment one ends.
 
-Without them a slot waits until its worker has acknowledged the job, asked Redis, and received what came.
+Without them a place waits until its worker has acknowledged the job, asked Redis, and received what came.
 1. A job that took less than `LONGEST` seconds allows spare messages for as long, `MOST` at most.
-2. They wait in the pool, which gives the first one to the slot that is free next.
+2. They wait in the pool, which gives the first one to the place that is free next.
 3. Those that wait for longer, because of long jobs, go back to the head of their queue: another worker may be free.
 Death in between: the reconciler finds the job, as that of any message in hand; a plain message is on record in Redis.
 """
@@ -22,7 +22,7 @@ MOST = 4  # more would only wait: the main process receives one in the time that
 
 
 class Pool(Protocol):
-    """Where messages wait for a slot, as Celery's requests."""
+    """Where messages wait for a place, as Celery's requests."""
 
     def waiting_requests(self) -> Collection[Any]:
         """Return them, the first to begin first; asked by other threads, too."""
@@ -42,19 +42,19 @@ class SpareMessages:
         self._tags: set[str] = set()  # of those that may wait
         self._looked_at: Any = None  # what was the first to wait at the last look
 
-    def serve(self, hub: Any, pool: Pool, slots: int) -> None:
-        """Take some for the slots of a pool; nothing is in hand yet."""
-        self._hub, self._pool, self._most = hub, pool, min(slots, MOST)
+    def serve(self, hub: Any, pool: Pool, places: int) -> None:
+        """Take some for the places of a pool; nothing is in hand yet."""
+        self._hub, self._pool, self._most = hub, pool, min(places, MOST)
         self._tags = set()
 
     def note_end(self, task_id: str, began_at: float) -> None:
-        """Note that a slot is free. Plain tasks allow none: what a dead worker had of them is delivered again much later."""
+        """Note that a place is free. Plain tasks allow none: what a dead worker had of them is delivered again much later."""
         now = time.monotonic()
         if now - began_at < LONGEST and getattr(state.requests.get(task_id), "is_job", False):
             self._allowed_until = now + LONGEST
 
     def count(self) -> int:
-        """Return how many messages may be taken beyond one for each slot."""
+        """Return how many messages may be taken beyond one for each place."""
         return self._most if time.monotonic() < self._allowed_until else 0
 
     def in_hand(self) -> int:

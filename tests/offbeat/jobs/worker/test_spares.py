@@ -45,7 +45,7 @@ class Worker:
         consumer = current_app.amqp.TaskConsumer(channel, on_message=self.receive)
         consumer.consume()
         self._putlock = self.semaphore
-        spares.serve(self.hub, self, slots=1)
+        spares.serve(self.hub, self, places=1)
 
     waiting_requests, withdraw = LedgerChildren.waiting_requests, LedgerChildren.withdraw
 
