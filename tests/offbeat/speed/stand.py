@@ -71,12 +71,19 @@ def wait_until(ask, seconds=300.0, pause=0.02):
 def rate_of_draining(remaining, worker_command, total, warm_up=300, **environment):
     """Return tasks a second while a fresh worker empties a queue of `total`; the first ones warm it up.
 
-    It looks twenty times a second: often enough for a run of ten seconds, and seldom enough to leave the worker its CPUs.
+    It looks twenty times a second: often enough for a run of ten seconds, and seldom enough to leave the worker its CPUs. Of a
+    queue that is empty by the next look, the warm-up is measured, too.
     """
+    looks = [(time.monotonic(), total)]
+
+    def look():
+        looks.append((time.monotonic(), remaining()))
+        return looks[-1][1]
+
     with process(worker_command, **environment):
-        wait_until(lambda: remaining() <= total - warm_up, pause=0.05)
-        begun, left = time.monotonic(), remaining()
-        wait_until(lambda: remaining() == 0, pause=0.05)
+        wait_until(lambda: look() <= total - warm_up, pause=0.05)
+        begun, left = looks[-1] if looks[-1][1] else looks[-2]
+        wait_until(lambda: look() == 0, pause=0.05)
         return left / (time.monotonic() - begun)
 
 

@@ -80,7 +80,8 @@ class LanePool(BasePool):
     def waiting_requests(self) -> list[Any]:
         with self.lock:
             ids = [call.id for call in self.waiting]
-        return [state.requests[each] for each in ids if each in state.requests]
+        found = map(state.requests.get, ids)  # in one step each, as the loop removes some
+        return [request for request in found if request]
 
     def withdraw(self, request: Any) -> bool:
         with self.lock:

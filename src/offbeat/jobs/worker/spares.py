@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 LONGEST = 0.02  # seconds that a spare message waits before it is looked at; it goes back within twice of that
-MOST = 4  # more would only wait: the main process receives one in the time that a job takes
+MOST = 4  # more would only wait: the main process receives them about as fast as they are done
 
 
 class Pool(Protocol):
