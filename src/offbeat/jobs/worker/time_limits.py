@@ -62,7 +62,8 @@ class TimeLimits:
         now, self._looks_at = time.monotonic(), math.inf
         try:
             for task, limit in [*self._limits.items()]:
-                if limit.moment <= now and self._limits.pop(task, None):
+                if limit.moment <= now and task in self._limits:
+                    del self._limits[task]
                     if limit.hard:
                         self._limits[task] = Limit(limit.hard, None, self._on_hard)
                     limit.act(task)
