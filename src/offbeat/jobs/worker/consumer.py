@@ -15,8 +15,8 @@ from offbeat.jobs import brokers, code, refusal, unreadable_store
 from offbeat.jobs.message import JOB_HEADER, reduce_to_job
 from offbeat.jobs.unreadable_store import UnreadableError
 from offbeat.jobs.worker import message_shape
+from offbeat.jobs.worker.in_hand import is_of_broker
 from offbeat.jobs.worker.state import worker_state
-from offbeat.jobs.worker.transport import is_of_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import Any
 from celery import bootsteps
 
 from offbeat.jobs import brokers
-from offbeat.jobs.worker import transport
+from offbeat.jobs.worker import in_hand
 from offbeat.jobs.worker.state import worker_state
 
 NOTICE = 3.0  # seconds until a lost broker is noticed
@@ -54,7 +54,7 @@ def renew(consumer: Any) -> None:
         amqp_transport.look_after(consumer)
     if not getattr(channel, "unacked_index_key", None):  # another transport than Redis
         return
-    tags = transport.recorded(channel.qos)
+    tags = in_hand.recorded(channel.qos)
     with channel.conn_or_acquire() as client:
         if tags:
             client.zadd(channel.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)

@@ -71,7 +71,7 @@ class Worker:
 def spares(monkeypatch):
     """Those of a machine on which the moment of a short job does not pass."""
     monkeypatch.setattr(module, "LONGEST", 600)
-    monkeypatch.setattr("offbeat.jobs.worker.transport.spares", spares := SpareMessages())
+    monkeypatch.setattr("offbeat.jobs.worker.in_hand.spares", spares := SpareMessages())
     monkeypatch.setattr("offbeat.jobs.worker.pull.spares", spares)
     return spares
 
