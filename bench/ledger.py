@@ -187,7 +187,9 @@ def rows_and_gigabytes():
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*), pg_total_relation_size('offbeat_jobs_job') / 1e9 FROM offbeat_jobs_job")
+        cursor.execute(
+            "SELECT count(*), pg_total_relation_size('offbeat_jobs_job') / 1e9 FROM offbeat_jobs_job"
+        )
         return cursor.fetchone()
 
 
@@ -223,8 +225,8 @@ def tell(found, sizes, load, rows, gigabytes):
     report.say(
         f"Written by `./run bench ledger` on {dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, "
         f"{os.cpu_count()} CPUs, PostgreSQL with fsync and its own defaults. Medians, in milliseconds. "
-        f"In the minute before, the load of the machine was {load:.1f}. The ledger had {rows:,} rows at the end, those of open jobs "
-        f"among them, and took {gigabytes:.1f} GB with its indexes."
+        f"In the minute before, the load of the machine was {load:.1f}. "
+        f"The ledger had {rows:,} rows at the end, with those of open jobs, and took {gigabytes:.1f} GB with its indexes."
     )
     tell_statements(report, found, few, many)
     for group in ("relay", "guard", "attempt", "reconciler", "page", "prune"):
