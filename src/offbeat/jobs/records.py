@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, connections,
 from offbeat.jobs import attempts, conflicts, lanes
 from offbeat.jobs.conf import conf
 from offbeat.jobs.error_text import line
+from offbeat.jobs.processes import leave
 
 if TYPE_CHECKING:
     import uuid
@@ -55,7 +56,7 @@ def record(act: Callable[[], Answer]) -> Answer:
         if lanes.here():  # others run in this process
             connections.close_all()
             raise lanes.LostAnswer(line(error)) from None
-        os._exit(os.EX_TEMPFAIL)
+        leave(os.EX_TEMPFAIL)
 
 
 def patiently(act: Callable[[], Answer]) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import wait_until
@@ -58,4 +59,19 @@ def test_the_hook_of_an_exit(faults):
 
     wait_until(lambda: faults.happened("last", "exit"))
     assert faults.wait_for_state(tasks.nothing.enqueue(), "succeeded").attempt == 1
+    assert worker.stop(30) == 0
+
+
+def test_children_that_exit_after_each_task(faults):
+    """What comes meanwhile is done by another child, or the next one: nothing of it is charged, lost or begun twice."""
+    worker = faults.worker("--concurrency", "2", "--max-memory-per-child", "1")
+
+    for number in range(10):
+        tasks.work.enqueue(f"job {number}")
+        tasks.work.delay(f"plain {number}")
+
+    wait_until(lambda: Effect.objects.filter(what="done").count() == 20, seconds=60)
+    faults.wait_for_all()
+    assert set(Job.objects.values_list("state", "attempt", "crashes")) == {("succeeded", 1, 0)}
+    assert Effect.objects.filter(what="start").count() == 20
     assert worker.stop(30) == 0

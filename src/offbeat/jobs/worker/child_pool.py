@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import human_status
-from billiard.pool import EX_FAILURE, EX_OK
+from billiard.pool import EX_FAILURE, EX_OK, EX_RECYCLE, READY, mem_rss
 from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
-from offbeat.jobs.processes import is_alive
+from offbeat.jobs.processes import is_alive, leave
 from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.time_limits import TimeLimits
@@ -29,12 +29,15 @@ class LedgerChild(asynpool.Worker):
     """A child, which waits with an open end for the next message, but not for long, and exits with none."""
 
     wait_for_job: Callable[[], Any]
+    _is_too_large = False
 
     def on_loop_start(self, pid: int) -> None:
         super().on_loop_start(pid)
         receive, has_message = self.wait_for_job, self.inq._reader.poll  # noqa: SLF001  as Celery reads the other end
 
         def wait_for_job() -> Any:
+            if self._is_too_large:  # billiard measures again, after the answer
+                sys.exit(EX_RECYCLE)
             wait = open_end.LONGEST
             while open_end.is_open() and not has_message(wait):
                 open_end.record_unless_held()
@@ -42,7 +45,19 @@ class LedgerChild(asynpool.Worker):
             return receive()
 
         self.wait_for_job = wait_for_job
+        if self.max_memory_per_child:
+            put = self.outq.put
+            self.outq.put = lambda message: put(self._without_offer(message))
         open_end.offer()
+
+    def _without_offer(self, message: Any) -> Any:
+        """Name no pipe for a next task in the answer of a child that has grown too large: it exits, when its receivers let it."""
+        kind, content = message
+        if kind == READY:
+            self._is_too_large = mem_rss() > self.max_memory_per_child
+            if self._is_too_large:
+                return kind, (*content[:-1], None)
+        return message
 
     def _ensure_messages_consumed(self, completed: int) -> bool:
         """Record the end that is open, and return when the main process has read the last answer; what ends the loop calls this.
@@ -63,7 +78,7 @@ class LedgerChild(asynpool.Worker):
             if self.on_exit:
                 self.on_exit(pid, code)
         finally:
-            os._exit(code)
+            leave(code)
 
 
 class LedgerChildren(asynpool.AsynPool):
@@ -119,6 +134,17 @@ class LedgerChildren(asynpool.AsynPool):
             if self._maxtasksperchild and child.answers >= self._maxtasksperchild:
                 return
         super().on_job_ready(job, i, obj, inqW_fd)
+
+    def _maintain_pool(self) -> None:
+        """Free the places of tasks that were lost with their children. Billiard frees one for each child that has exited.
+
+        What is begun in the place of another child's task, spares cannot give back to its queue, however long that takes.
+        """
+        exited = self._join_exited_workers()
+        self._repopulate_pool(exited)
+        for _ in exited:
+            if self._putlock.value + len(self._cache) < self._processes:
+                self._putlock.release()
 
     def _event_process_exit(self, hub: Any, proc: Any, looks: int = LOOKS) -> None:
         """Replace a child that dies. Its files are closed, which is seen here, before it is dead, which is what Celery looks for.

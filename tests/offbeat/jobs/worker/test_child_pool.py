@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
+import billiard.compat
 import pytest
 from billiard.pool import EX_RECYCLE
 from billiard.sharedctypes import Synchronized
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 
 from offbeat.jobs import open_end
 from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker.child_pool import LedgerChildren
 from tests.offbeat.support.polling import wait_until
+
+LARGE = 10**9  # kB
 
 
 @pytest.fixture
@@ -34,6 +39,7 @@ def start_pool(loop):
     pools = []
 
     def start(children=1, **options):
+        options = {"semaphore": LaxBoundedSemaphore(children)} | options
         pools.append(pool := LedgerChildren(children, threads=False, enable_timeouts=True, **options))
         pool.register_with_event_loop(loop)
         answers = []
@@ -175,6 +181,63 @@ def test_a_child_that_has_done_its_share_gets_nothing_else(loop, start_pool):
 
     assert len(pool.outbound_buffer) == 1
     turn(loop, lambda: answers)
+
+
+@pytest.mark.parametrize("later", [LARGE, 0], ids=["large", "seems small"])
+def test_a_child_that_has_grown_too_large_gets_nothing_else(loop, start_pool, later):
+    """The same; and it exits, whatever it looks like after it has said so, for it is given nothing any more."""
+    sizes = [LARGE, later]
+
+    def begin():
+        billiard.compat.maxrss_to_kb = lambda _: sizes.pop(0) if sizes else 0
+
+    pool = start_pool(initializer=begin, max_memory_per_child=LARGE - 1)
+    (child,) = pool._pool  # noqa: SLF001  as above
+    answers = []
+
+    pool.apply_async(os.getpid, callback=answers.append)
+
+    assert len(pool.outbound_buffer) == 1
+    turn(loop, lambda: child not in pool._pool)  # noqa: SLF001  as above
+    assert child.exitcode == EX_RECYCLE
+    turn(loop, lambda: answers)
+
+
+def test_a_child_that_exits_leaves_nothing_that_it_has_written(loop, start_pool, tmp_path):
+    """A pipe gets it in blocks, and `os._exit` would keep the last one."""
+    said = tmp_path / "said"
+
+    def begin():
+        sys.stdout, sys.stderr = None, said.open("w")
+
+    pool = start_pool(initializer=begin, maxtasksperchild=2)
+    (child,) = pool._pool  # noqa: SLF001  as above
+    pool.apply_async(warn)
+
+    turn(loop, lambda: child not in pool._pool)  # noqa: SLF001  as above
+
+    assert said.read_text() == "half a line"
+
+
+def warn():
+    sys.stderr.write("half a line")
+
+
+@pytest.mark.parametrize(("is_killed", "begun"), [(False, []), (True, [1])])
+def test_a_child_that_exits_frees_the_place_of_what_is_lost_with_it(loop, start_pool, is_killed, begun):
+    """And no other: what is begun beyond one for each child cannot go back to its queue, however long the others take."""
+    places, answers, began = LaxBoundedSemaphore(1), [], []
+    pool = start_pool(maxtasksperchild=2 if is_killed else 1, semaphore=places)
+    (child,) = pool._pool  # noqa: SLF001  as above
+    places.acquire(pool.apply_async, time.sleep, [60], accept_callback=lambda *_: began.append(1))
+    places.acquire(answers.append, 1)
+    if is_killed:
+        turn(loop, lambda: began)
+        os.kill(child.pid, signal.SIGKILL)
+
+    turn(loop, lambda: child not in pool._pool)  # noqa: SLF001  as above
+
+    assert answers == begun
 
 
 @pytest.mark.parametrize(
