@@ -9,6 +9,7 @@ import time
 
 import billiard.compat
 import pytest
+from billiard.exceptions import WorkerLostError
 from billiard.pool import EX_RECYCLE
 from billiard.sharedctypes import Synchronized
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
@@ -221,6 +222,33 @@ def test_a_child_that_exits_leaves_nothing_that_it_has_written(loop, start_pool,
 
 def warn():
     sys.stderr.write("half a line")
+
+
+def test_a_task_of_a_killed_child_begins_no_second_time(loop, pool, tmp_path):
+    """What the child has said is read first, also where the main process was busy meanwhile: it is lost, and not given on."""
+    begun, ends = tmp_path / "begun", []
+    (child,) = pool._pool  # noqa: SLF001  as above
+    pool.apply_async(
+        begin_for_ever,
+        [begun],
+        accept_callback=lambda *_: ends.append("accepted"),
+        error_callback=ends.append,
+    )
+    wait_until(begun.exists)
+
+    os.kill(child.pid, signal.SIGKILL)
+    pool.apply_async(os.getpid, callback=lambda _: ends.append("next"))
+    turn(loop, lambda: "next" in ends)
+
+    accepted, lost, _ = ends
+    assert (accepted, type(lost.exception.exc)) == ("accepted", WorkerLostError)
+    assert begun.read_text() == "1"
+
+
+def begin_for_ever(begun):
+    with begun.open("a") as file:
+        file.write("1")
+    time.sleep(60)
 
 
 @pytest.mark.parametrize(("is_killed", "begun"), [(False, []), (True, [1])])
