@@ -99,6 +99,7 @@ class LedgerChildren(asynpool.AsynPool):
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
         super()._create_write_handlers(hub, *args, **kwargs)
+        self._putlock.value = self._processes - len(self._cache)  # Celery frees all where the broker is lost
         spares.serve(hub, self, self._processes)
         put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
 
@@ -138,7 +139,7 @@ class LedgerChildren(asynpool.AsynPool):
     def _maintain_pool(self) -> None:
         """Free the places of tasks that were lost with their children. Billiard frees one for each child that has exited.
 
-        What is begun in the place of another child's task, spares cannot give back to its queue, however long that takes.
+        What begins in the place of another task waits where spares cannot give it back to its queue, for as long as that takes.
         """
         exited = self._join_exited_workers()
         self._repopulate_pool(exited)

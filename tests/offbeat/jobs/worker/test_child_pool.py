@@ -268,6 +268,20 @@ def test_a_child_that_exits_frees_the_place_of_what_is_lost_with_it(loop, start_
     assert answers == begun
 
 
+def test_what_goes_on_keeps_its_place(loop, start_pool):
+    """Celery frees all places where the broker is lost; the same: what is begun in one of them cannot go back to its queue."""
+    places, began = LaxBoundedSemaphore(2), []
+    pool = start_pool(children=2, semaphore=places)
+    places.acquire(pool.apply_async, time.sleep, [60], accept_callback=lambda *_: began.append(1))
+    turn(loop, lambda: began)
+
+    places.clear()
+    pool.flush()
+    pool.register_with_event_loop(loop)
+
+    assert places.value == 1
+
+
 @pytest.mark.parametrize(
     "limits", [{"soft_timeout": 600}, {"timeout": 600}, {"soft_timeout": 500, "timeout": 600}]
 )
