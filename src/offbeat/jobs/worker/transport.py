@@ -69,8 +69,11 @@ class LedgerChannel(redis.Channel):
         """Ask for the next message: queues take turns, and of each the most urgent comes first.
 
         Kombu asks for the most urgent of all queues: a flood of those in one queue would keep another waiting. Paused ones are left
-        out; with all of them paused nothing is asked for until the loop's next turn.
+        out; with all of them paused nothing is asked for until the loop's next turn. Nor is it by a worker that stops: one that has
+        just connected anew would begin a job that it does not wait for.
         """
+        if worker_state.is_stopping:
+            return
         turns = self._queue_cycle.consume(len(self.active_queues))
         if queues := tuple(queue for queue in turns if queue not in worker_state.paused_queues):
             self._in_poll, self._brpop_sent_at = self.client.connection, time.monotonic()

@@ -12,6 +12,7 @@ from kombu import Consumer, Exchange, Queue
 
 from offbeat.jobs import broker, unreadable_store
 from offbeat.jobs.message import job_message
+from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.transport import MOST_IN_A_TURN
 from tests.offbeat.faults.effects.tasks import nothing
 from tests.offbeat.faults.shapes import nested, plain
@@ -72,6 +73,17 @@ def test_a_plain_message_is_recorded_until_it_is_acknowledged(take, carrier):
     assert carrier.hexists(broker.key("unacked"), message.delivery_tag)
     message.ack()
     assert not carrier.exists(broker.key("unacked"))
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_a_worker_that_stops_asks_for_no_message(channel, monkeypatch, is_stopping):
+    """Also where it has just connected anew: the consumer that it has cancelled is that of before."""
+    monkeypatch.setattr(worker_state, "is_stopping", is_stopping)
+    current_app.amqp.TaskConsumer(channel).consume()
+
+    channel.connection.cycle.on_poll_start()  # as the event loop does
+
+    assert bool(channel._in_poll) is not is_stopping  # noqa: SLF001  the question that is open
 
 
 def test_a_rejected_job_is_gone(take, job, carrier):
