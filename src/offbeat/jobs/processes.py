@@ -63,8 +63,13 @@ def _takes_signals(pid: int) -> bool:
 def leave(code: int) -> NoReturn:
     """Exit without Python's end, but with what was written to the standard streams: a pipe gets it in blocks."""
     try:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # a task may have closed it, or put its own in its place
-                stream.flush()
+        flush_streams()
     finally:
         os._exit(code)
+
+
+def flush_streams() -> None:
+    """Write what is buffered, also before a fork: the copy would write it once more."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # a task may have closed it, or put its own in its place
+            stream.flush()

@@ -107,4 +107,6 @@ def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
-    os._exit(os.EX_OK)
+    from offbeat.jobs.processes import leave
+
+    leave(os.EX_OK)

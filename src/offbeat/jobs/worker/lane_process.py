@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs import workers
+from offbeat.jobs.processes import flush_streams, leave
 from offbeat.jobs.worker.lane_channel import STOPS, Channel, Setup
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
     from offbeat.jobs.worker.lane_threads import serve  # noqa: PLC0415  only these pools pay for it
 
     ours, theirs = socket.socketpair()
+    flush_streams()
     with hold_signals():
         pid = os.fork()
         if pid:
@@ -95,11 +97,11 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
             for each in others:  # else they would not notice the end of the main process
                 each.channel.close()
             serve(Channel(theirs), _setup(numbers, hostname), app)
-            os._exit(os.EX_OK)
+            leave(os.EX_OK)
         except BaseException:
             logger.exception("the process of the pool's threads failed", extra={"action": "pool_failed"})
         finally:
-            os._exit(os.EX_SOFTWARE)
+            leave(os.EX_SOFTWARE)
 
 
 def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:

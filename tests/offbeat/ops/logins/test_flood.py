@@ -41,8 +41,7 @@ def test_a_flood_of_logins_leaves_the_rest_alone(stack):
     statuses, hashed_meanwhile = [], []
 
     def attack(client):
-        for turn in range(3):
-            statuses.append(log_in(address, 3 * client + turn))
+        statuses.extend(log_in(address, 3 * client + turn) for turn in range(3))
 
     attackers = [threading.Thread(target=attack, args=(client,)) for client in range(CLIENTS)]
     for attacker in attackers:
