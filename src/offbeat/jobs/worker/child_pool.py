@@ -99,9 +99,8 @@ class LedgerChildren(asynpool.AsynPool):
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
         super()._create_write_handlers(hub, *args, **kwargs)
-        self._putlock.value = max(
-            0, self._processes - len(self._cache)
-        )  # Celery frees all where the broker is lost
+        # Celery frees all where the broker is lost.
+        self._putlock.value = max(0, self._processes - len(self._cache))
         spares.serve(hub, self, self._processes)
         put, write, poll_start = self._quick_put, hub.consolidate_callback, self.on_poll_start
 
