@@ -209,7 +209,7 @@ def test_a_child_that_exits_leaves_nothing_that_it_has_written(loop, start_pool,
     said = tmp_path / "said"
 
     def begin():
-        sys.stdout, sys.stderr = None, said.open("w")
+        sys.stdout, sys.stderr = None, said.open("a")  # the successor begins as well
 
     pool = start_pool(initializer=begin, maxtasksperchild=2)
     (child,) = pool._pool  # noqa: SLF001  as above
