@@ -12,6 +12,7 @@ from offbeat.jobs.message import job_message
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
+from tests.offbeat.faults.proxy import Proxy
 from tests.offbeat.support.polling import stays, wait_until
 from tests.offbeat.support.stack import POOL, worker_service
 
@@ -115,30 +116,60 @@ def test_a_job_that_nobody_runs(faults):
 
 
 def successor_of(worker, first):
-    """Stop the process that takes the place of another one as soon as there is one, and give it."""
-    wait_until(lambda: [each for each in worker.children() if each.pid != first], pause=0.001)
-    (process,) = [each for each in worker.children() if each.pid != first]
-    process.suspend()
+    """Give the process that is to take the place of another one."""
+    wait_until(lambda: [each for each in worker.children() if each.pid != first.pid])
+    (process,) = [each for each in worker.children() if each.pid != first.pid]
     return process
 
 
 @pytest.mark.fault("a task passes its hard time limit")
 def test_limits_begin_with_the_task(faults):
     """Jobs do not wait for a process that starts, which takes greenlets seconds: who has done enough goes on meanwhile."""
-    worker = faults.quick_worker("--concurrency", "1", "--max-tasks-per-child", "1")
+    start = faults.stack.folder / "start"
+    start.touch()
+    worker = faults.quick_worker(
+        "--concurrency", "1", "--max-tasks-per-child", "1", EFFECTS_START_GATE=str(start)
+    )
     first = lanes_process(worker)
-    faults.wait_for_state(tasks.work.enqueue("the first"), "succeeded")
+    start.unlink()
 
-    meanwhile = tasks.work_briefly.enqueue("meanwhile")
-    successor = successor_of(worker, first.pid)
-    assert faults.wait_for_state(meanwhile, "succeeded").attempt == 1
+    for number in range(3):
+        job = tasks.work_briefly.enqueue(f"meanwhile {number}")
+        assert faults.wait_for_state(job, "succeeded").attempt == 1
+    successor = successor_of(worker, first)
     first.kill()
     waits = tasks.work_briefly.enqueue("waits")
     stays(lambda: successor in worker.children(), seconds=4)  # longer than its limits
-    successor.resume()
+    start.touch()
 
     assert faults.wait_for_state(waits, "succeeded").attempt == 1
     assert worker.stop(30) == 0
+
+
+@pytest.mark.fault("a connection is closed, or half open, while a job runs")
+def test_a_connection_is_cut_while_a_process_is_replaced(faults):
+    """What goes on in the old process keeps its place: no more jobs run at a time than the worker has threads."""
+    proxy = Proxy(faults.redis.url)
+    worker = faults.quick_worker("--concurrency", "2", "--max-tasks-per-child", "2", REDIS_URL=proxy.url)
+    first = lanes_process(worker)
+    tasks.work.enqueue("in the old process", gate=faults.gate)
+    faults.wait_for_start("in the old process")
+    for number in range(3):
+        faults.wait_for_state(tasks.work.enqueue(f"its share {number}"), "succeeded")
+    successor_of(worker, first)
+
+    # One that is not waiting for a message in that moment may connect anew without saying so.
+    wait_until(lambda: worker.output.count("Connected to") > 1 or proxy.cut(), pause=0.2)
+    faults.wait_for_state(tasks.work.enqueue("after the cut"), "succeeded")
+    later = [tasks.work.enqueue(f"later {number}", gate=faults.gate) for number in range(3)]
+    wait_until(lambda: Job.objects.filter(state="running").count() >= 2)
+
+    stays(lambda: Job.objects.filter(state="running").count() == 2, seconds=3)
+    faults.open_gate()
+    for job in later:
+        assert faults.wait_for_state(job, "succeeded").attempt == 1
+    faults.wait_for_all()
+    assert faults.repeated() == []
 
 
 @pytest.mark.fault("a message is delivered twice, even at the same moment")

@@ -48,6 +48,11 @@ class LedgerAmqpMessage(pyamqp.Message):
     def _raw(self) -> dict[str, Any]:
         return broker.envelope_of(self)
 
+    def ack_log_error(self, *arguments: Any, **options: Any) -> None:
+        """Acknowledge it. A job's comes back where its connection is lost, and starts nothing: that is no error to be logged."""
+        if self.channel.connection or self.headers.get(JOB_HEADER) is not True:
+            super().ack_log_error(*arguments, **options)
+
 
 class LedgerAmqpChannel(amqp_link.BoundedAnswers, pyamqp.Channel):
     Message = LedgerAmqpMessage

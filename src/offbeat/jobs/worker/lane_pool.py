@@ -171,7 +171,7 @@ class LanePool(BasePool):
         for _ in range(len(self.waiting)):
             call = self.waiting.popleft()
             process = self.processes.alone() if call.id in self.suspects else self.processes.shared()
-            if process is None:
+            if process is None or len(self.running) >= self.limit:  # others may run in a process that retires
                 self.waiting.append(call)
             else:
                 self._begin(call, process)

@@ -113,6 +113,13 @@ def fail_always(label):
     raise ConnectionError("no route")
 
 
+@signals.worker_process_init.connect
+def wait_at_the_start(**_):
+    """Let no process begin before a test has opened the gate for it."""
+    if gate := os.environ.get("EFFECTS_START_GATE"):
+        wait_for_file.run(gate)
+
+
 @shared_task(soft_time_limit=2, time_limit=3)
 def work_briefly(label):
     work.run(label)
