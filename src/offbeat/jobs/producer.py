@@ -46,6 +46,7 @@ COLUMNS = {
     "version": "text",
 }
 GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
+KEY = list(GIVEN).index("key")
 
 
 ONE_OF_A_KEY = "ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
@@ -191,7 +192,7 @@ def enqueue_many(calls: Iterable[Call]) -> int:
     """Write any number of jobs, streamed in chunks; return how many were new (a `key` that exists is left alone).
 
     Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT, and one command to Redis for
-    each queue.
+    each queue. With keys, a chunk is in the order of these.
     """
     return sum(len(insert(chunk)) for chunk in _chunks(calls))
 
@@ -228,6 +229,10 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     if len(rows) == 1:
         statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
     else:
+        if (
+            is_keyed
+        ):  # in one order everywhere: whoever enqueues the same keys waits behind us, and not in a circle
+            rows.sort(key=lambda row: row[KEY] or "")
         statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
     new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
     due = [claim for *row, _ in new if (claim := ClaimedJob(*row)).published_at]
