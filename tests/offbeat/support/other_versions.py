@@ -91,7 +91,7 @@ LEFT_OUT = (
     "test_typed_calls.py",  # mypy's own matter: its stubs are the same
     "ops/alerts",  # incidents, and how often one is reported; config/test_mailers.py sends mail
     "ops/test_conditions.py",
-    "ops/test_metrics.py",
+    "ops/metrics",
     "ops/test_doctor*.py",
     "ops/logins/test_backend.py",
     "ops/logins/test_brake.py",  # counts in Redis, and hashes
