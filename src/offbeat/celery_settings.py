@@ -111,6 +111,8 @@ if BROKER_URL.startswith("amqp"):
     CELERY_BROKER_HEARTBEAT = 10  # seconds; a half-open socket is noticed within 20
     # Our channel makes quorum queues, of which Celery knows nothing: else it made 28 more of them, for delayed messages.
     CELERY_WORKER_DETECT_QUORUM_QUEUES = False
+    # After a lost connection Celery asks for fewer messages while jobs run. A quorum queue never hears that it may give more again.
+    CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = BROKER_QUEUE_TYPE != "quorum"
 CELERY_BROKER_CONNECTION_TIMEOUT = 1  # seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: the default gives up after 100

@@ -1,5 +1,6 @@
 """The cast: Alice reads the letter, Bob has not confirmed yet, Charlie has left."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -93,3 +94,20 @@ def answers(monkeypatch):
 
 def received():
     return [message.to[0] for message in mail.outbox]
+
+
+@pytest.fixture
+def ask(client, settings):
+    """Asks for the letter as a program does; each `hop` is a client of its own, as the platform's router sees it."""
+    settings.TRUSTED_PROXIES = 1
+
+    def post(email, hop="192.0.2.1", **more):
+        headers = {"x-forwarded-for": hop, "x-forwarded-proto": "https"}
+        body = {"email": email, **more}
+        return client.post("/api/subscribers/", body, content_type="application/json", headers=headers)
+
+    return post
+
+
+def statuses(answers):
+    return Counter(answer.status_code for answer in answers)

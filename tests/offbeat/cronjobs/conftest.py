@@ -11,12 +11,14 @@ from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from offbeat.cronjobs import entries
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.entries import Entry
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.deployment.schedule import Schedule
+from tests.offbeat.cronjobs.command_line import ENTRY
 from tests.offbeat.sample_project import celery_app
 from tests.offbeat.support.polling import wait_until
 
@@ -123,6 +125,17 @@ def make(transactional_db):
 
 def minutes(count):
     return timedelta(minutes=count)
+
+
+@pytest.fixture
+def platform(transactional_db, monkeypatch):
+    """Let platform.yaml have these cronjobs."""
+
+    def have(*cronjobs):
+        monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+
+    have(ENTRY)
+    return have
 
 
 @pytest.fixture

@@ -114,6 +114,33 @@ def test_a_job_that_nobody_runs(faults):
     assert faults.wait_for_state(lost, "succeeded", 60).history[0]["reason"] == recovery.END_LOST
 
 
+def successor_of(worker, first):
+    """Stop the process that takes the place of another one as soon as there is one, and give it."""
+    wait_until(lambda: [each for each in worker.children() if each.pid != first], pause=0.001)
+    (process,) = [each for each in worker.children() if each.pid != first]
+    process.suspend()
+    return process
+
+
+@pytest.mark.fault("a task passes its hard time limit")
+def test_limits_begin_with_the_task(faults):
+    """Jobs do not wait for a process that starts, which takes greenlets seconds: who has done enough goes on meanwhile."""
+    worker = faults.quick_worker("--concurrency", "1", "--max-tasks-per-child", "1")
+    first = lanes_process(worker)
+    faults.wait_for_state(tasks.work.enqueue("the first"), "succeeded")
+
+    meanwhile = tasks.work_briefly.enqueue("meanwhile")
+    successor = successor_of(worker, first.pid)
+    assert faults.wait_for_state(meanwhile, "succeeded").attempt == 1
+    first.kill()
+    waits = tasks.work_briefly.enqueue("waits")
+    stays(lambda: successor in worker.children(), seconds=4)  # longer than its limits
+    successor.resume()
+
+    assert faults.wait_for_state(waits, "succeeded").attempt == 1
+    assert worker.stop(30) == 0
+
+
 @pytest.mark.fault("a message is delivered twice, even at the same moment")
 def test_a_duplicate_message(faults):
     """A second message of a job that another thread of the same worker runs starts nothing."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from pathlib import Path
 
 import amqp
 import pytest
@@ -261,6 +262,30 @@ def test_a_connection_goes_bad(faults):
     limits(faults.carrier, consumer_timeout=1800000, channel_tick_interval=60000)
     assert faults.repeated() == []
     assert worker.stop() == 0
+
+
+@pytest.mark.fault("a connection is closed, or half open, while a job runs")
+def test_a_connection_is_cut_while_all_processes_work(faults):
+    """Afterwards each of them gets jobs again."""
+    proxy = Proxy(faults.carrier.url)
+    worker = faults.quick_worker(BROKER_URL=proxy.url)
+    for number in range(2):
+        tasks.work.enqueue(f"before {number}", gate=faults.gate)
+    for number in range(2):
+        faults.wait_for_start(f"before {number}")
+
+    proxy.cut()
+    wait_until(lambda: worker.output.count("Connected to") == 2)
+    faults.open_gate()
+    faults.wait_for_all()
+
+    for number in range(3):
+        tasks.work.enqueue(f"after {number}", gate=f"{faults.gate}-afterwards")
+    wait_until(lambda: Effect.objects.filter(label__startswith="after", what="start").count() == 2)
+    assert worker.output.count("Connected to") == 2  # which would have helped
+    Path(f"{faults.gate}-afterwards").touch()
+    faults.wait_for_all()
+    assert faults.repeated() == []
 
 
 def test_more_messages_than_it_takes_at_once(faults, monkeypatch):

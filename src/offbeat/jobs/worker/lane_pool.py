@@ -171,10 +171,10 @@ class LanePool(BasePool):
         for _ in range(len(self.waiting)):
             call = self.waiting.popleft()
             process = self.processes.alone() if call.id in self.suspects else self.processes.shared()
-            if process is None or not process.free:
+            if process is None:
                 self.waiting.append(call)
-                continue
-            self._begin(call, process)
+            else:
+                self._begin(call, process)
 
     def _begin(self, call: LaneCall, process: LaneProcess) -> None:
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
@@ -219,6 +219,7 @@ class LanePool(BasePool):
 
     def _take(self, process: LaneProcess, frame: Any) -> None:
         if isinstance(frame, Ready):
+            self.processes.note_ready(process)
             return
         call = self.running.pop(frame.lane, None)
         if isinstance(frame, LaneLost):
@@ -234,7 +235,7 @@ class LanePool(BasePool):
         spares.note_end(call.id, call.begun_at)
         self.loop.post(call.on_success if frame.has_returned else call.on_failure, frame.result)
         if self._is_worn(process, frame.kilobytes):
-            process.is_retiring = True
+            self.processes.renew(process)
         self._assign()
 
     def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:

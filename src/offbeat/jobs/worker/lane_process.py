@@ -12,7 +12,8 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,14 @@ class LaneProcess:
     free: list[
         int
     ]  # lanes without work; the one that was last at work comes last, and next: its connection is open
+    is_ready: bool = False  # its lanes can begin
+    is_worn: bool = False  # it has done enough, and goes on until its successor is ready
     is_retiring: bool = False
     is_alone: bool = False  # has one lane, for what may have killed the process of all others
     is_deaf: bool = False  # its end of the channel is closed
     calls: int = 0
-    let_go_at: float | None = None  # monotonic seconds
+    started_at: float = field(default_factory=time.monotonic)  # monotonic seconds
+    let_go_at: float | None = None  # the same
 
     def __post_init__(self) -> None:
         self.numbers = tuple(self.free)

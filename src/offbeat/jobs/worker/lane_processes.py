@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
+import time
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
     from offbeat.jobs.worker.lane_process import LaneProcess
 
+logger = logging.getLogger(__name__)
+
 ALONE = 2  # processes of one lane at a time
+STARTING = 60.0  # seconds for a process to start, before another one does
 
 
 class LaneProcesses:
@@ -37,8 +42,9 @@ class LaneProcesses:
         """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
         process = self._add(self.lanes_each)
         with suppress(EOFError):
-            if isinstance(process.channel.receive_one(), Ready):
-                return
+            process.is_ready = isinstance(process.channel.receive_one(), Ready)
+        if process.is_ready:
+            return
         raise WorkerLostError("the process of the pool's threads or greenlets ended when it started")
 
     def _add(self, size: int, *, is_alone: bool = False) -> LaneProcess:
@@ -49,23 +55,43 @@ class LaneProcesses:
         lanes.living.update(numbers)
         return process
 
-    def shared(self) -> LaneProcess:
-        """Return the process that takes new calls."""
-        for each in self.all:
-            if not (each.is_retiring or each.is_alone):
-                return each
-        return self._add(self.lanes_each)
+    def shared(self) -> LaneProcess | None:
+        """Return the process that takes new calls, None while it starts or all its lanes are at work."""
+        current = [each for each in self.all if not (each.is_retiring or each.is_alone)]
+        if not current:
+            self._add(self.lanes_each)
+        return next((each for each in current if each.is_ready and each.free), None)
 
     def alone(self) -> LaneProcess | None:
-        """Return a process of one lane that is free, None while all of them are at work."""
+        """Return a process of one lane that is free, None while all of them are at work or start."""
         some = [each for each in self.all if each.is_alone and not each.is_retiring]
-        free = next((each for each in some if each.free), None)
-        return free or (None if len(some) >= ALONE else self._add(1, is_alone=True))
+        if len(some) < ALONE and not any(each.free for each in some):
+            self._add(1, is_alone=True)
+        return next((each for each in some if each.is_ready and each.free), None)
+
+    def renew(self, process: LaneProcess) -> None:
+        """Start the successor of one that has done enough. It goes on until that is ready: greenlets need seconds."""
+        process.is_worn, process.is_retiring = True, process.is_retiring or process.is_alone
+        if all(each.is_worn or each.is_retiring or each.is_alone for each in self.all):
+            self._add(self.lanes_each)
+
+    def note_ready(self, process: LaneProcess) -> None:
+        process.is_ready = True
+        for each in self.all:
+            each.is_retiring |= each.is_worn and not process.is_alone
 
     def bury(self) -> Iterator[tuple[LaneProcess, str]]:
         """Forget those that have died, and say how."""
         for process in list(self.all):
+            if not process.is_ready and time.monotonic() - process.started_at > STARTING:
+                process.kill()
             if how := process.is_dead():
+                if not process.is_ready:
+                    logger.error(
+                        "a process of lanes has ended while it started: %s",
+                        how,
+                        extra={"action": "pool_failed"},
+                    )
                 self.all.remove(process)
                 process.channel.close()
                 lanes.living.difference_update(process.numbers)

@@ -113,6 +113,11 @@ def fail_always(label):
     raise ConnectionError("no route")
 
 
+@shared_task(soft_time_limit=2, time_limit=3)
+def work_briefly(label):
+    work.run(label)
+
+
 @shared_task
 def divide(a, b):
     return a / b
