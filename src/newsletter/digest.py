@@ -1,8 +1,13 @@
-"""The weekly digest: notes become an issue, the list is cut into chunks, and each chunk is a job of one batch."""
+"""The weekly digest: notes become an issue, the list is cut into chunks, and each chunk is a job of one batch.
+
+What the mail server says of one address holds up nobody else; what it says of all is no address's fault.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import islice
+from smtplib import SMTPDataError, SMTPRecipientsRefused
 from typing import TYPE_CHECKING
 
 from django.db import connection
@@ -21,9 +26,14 @@ if TYPE_CHECKING:
 
 # Some seconds of work for a quick mail server, and within the time limit at two seconds a mail.
 CHUNK = 200
-# After each mail of a long list: get_or_create asks PostgreSQL four times for the same.
+# Mails that a server postpones one after the other: then it postpones all, as one that limits its rate does.
+IN_A_ROW = 20
+# Addresses that are refused while none is taken: then it takes no mails from us.
+MANY = 10
+# After each mail of a long list: get_or_create asks PostgreSQL four times for the same. Nothing for a subscriber who was deleted.
 NOTE = """
-    INSERT INTO newsletter_delivery (issue_id, subscriber_id, delivered_at, is_refused) VALUES (%s, %s, %s, %s)
+    INSERT INTO newsletter_delivery (issue_id, subscriber_id, delivered_at, is_refused)
+    SELECT %s, id, %s, %s FROM newsletter_subscriber WHERE id = %s FOR KEY SHARE
     ON CONFLICT DO NOTHING
 """
 
@@ -60,32 +70,74 @@ def recipients(issue: Issue, first: int, last: int) -> list[Subscriber]:
 
 
 def deliver(issue: Issue, subscribers: list[Subscriber]) -> Iterator[int]:
-    """Send the issue to each over one connection, and yield how many have it. Raises OSError when the server fails.
+    """Send the issue to each over one connection, and yield to how many. Raises OSError when the server fails, or postpones mails.
 
     For each: 1. the mail server takes the mail, 2. the Delivery is committed. Who dies in between sends this one
     mail again on the next attempt, with the same Message-ID: SMTP knows no transactions.
     """
-    content = mails.digest_content(issue)
+    content, answers = mails.digest_content(issue), Answers(issue)
     with default_mailer() as mailer:
         for done, subscriber in enumerate(subscribers, start=1):
-            message = mails.digest(issue, subscriber, content)
-            note_delivery(issue, subscriber, is_refused=not accepted(message, mailer))
+            answers.note(subscriber, send(mails.digest(issue, subscriber, content), mailer))
             yield done
+    answers.end()
+
+
+@dataclass
+class Answers:
+    """What the mail server said to the mails of one attempt."""
+
+    issue: Issue
+    has_taken_one: bool = False
+    refused: list[Subscriber] = field(default_factory=list)  # noted when it takes another's
+    refusal: OSError | None = None
+    postponement: OSError | None = None
+    in_a_row: int = 0
+
+    def note(self, subscriber: Subscriber, error: OSError | mails.AddressRefusedError | None) -> None:
+        """Note a delivery or a refusal. Raises OSError where the server postpones all."""
+        if error is None:
+            note_delivery(self.issue, subscriber, is_refused=False)
+            self.has_taken_one, self.in_a_row = True, 0
+        elif isinstance(error, mails.AddressRefusedError):
+            self.refused.append(subscriber)
+            self.refusal = error.answer
+        else:
+            self.postponement, self.in_a_row = error, self.in_a_row + 1
+        if self.has_taken_one:
+            self.note_refused()
+        if self.postponement and self.in_a_row == IN_A_ROW:
+            raise self.postponement
+
+    def note_refused(self) -> None:
+        for subscriber in self.refused:
+            note_delivery(self.issue, subscriber, is_refused=True)
+        self.refused.clear()
+
+    def end(self) -> None:
+        """Raise OSError where another attempt is needed, for those who have nothing yet."""
+        if self.refusal and len(self.refused) >= MANY:
+            raise self.refusal
+        self.note_refused()
+        if self.postponement:
+            raise self.postponement
 
 
 def note_delivery(issue: Issue, subscriber: Subscriber, *, is_refused: bool) -> None:
     """Note a delivery, unless another attempt has, in one statement that is committed at once."""
     with connection.cursor() as cursor:
-        cursor.execute(NOTE, [issue.pk, subscriber.pk, timezone.now(), is_refused])
+        cursor.execute(NOTE, [issue.pk, timezone.now(), is_refused, subscriber.pk])
 
 
-def accepted(message: EmailMultiAlternatives, mailer: BaseEmailBackend) -> bool:
-    """Send a mail; return False when its address is refused for good, which must not hold up the others."""
+def send(
+    message: EmailMultiAlternatives, mailer: BaseEmailBackend
+) -> OSError | mails.AddressRefusedError | None:
+    """Send a mail; return what the server has against this one. Raises OSError for all else."""
     try:
         mails.send(message, mailer)
-    except mails.AddressRefusedError:
-        return False
-    return True
+    except (mails.AddressRefusedError, SMTPRecipientsRefused, SMTPDataError) as error:
+        return error
+    return None
 
 
 def close(issue_id: int) -> int:

@@ -58,7 +58,11 @@ class DeadLinkError(Exception):
 
 
 class AddressRefusedError(Exception):
-    """The mail server says that the address is not there: trying again would not help."""
+    """The mail server says that the address is not there: trying again would not help. `answer` is what it said."""
+
+    def __init__(self, answer: SMTPRecipientsRefused) -> None:
+        super().__init__(str(answer.recipients))
+        self.answer = answer
 
 
 # Mails
@@ -161,7 +165,7 @@ def send(message: EmailMultiAlternatives, connection: BaseEmailBackend | None = 
         connection.send_messages([message]) if connection else message.send()
     except SMTPRecipientsRefused as error:
         if all(code >= 500 for code, _ in error.recipients.values()):
-            raise AddressRefusedError(str(error.recipients)) from error
+            raise AddressRefusedError(error) from error
         raise
 
 

@@ -16,6 +16,7 @@ from newsletter.models import Subscriber
 from newsletter.tasks import purge_unconfirmed
 from offbeat.jobs import Job
 from offbeat.jobs.testing import run_jobs
+from tests.newsletter.conftest import statuses
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -36,25 +37,8 @@ def at(monkeypatch):
     return lambda moment: monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
 
 
-@pytest.fixture
-def ask(client, settings):
-    """Asks for the letter as a program does; each `hop` is a client of its own, as the platform's router sees it."""
-    settings.TRUSTED_PROXIES = 1
-
-    def post(email, hop="192.0.2.1", **more):
-        headers = {"x-forwarded-for": hop, "x-forwarded-proto": "https"}
-        body = {"email": email, **more}
-        return client.post("/api/subscribers/", body, content_type="application/json", headers=headers)
-
-    return post
-
-
 def hop(number):
     return f"198.51.{number // 250}.{number % 250 + 1}"
-
-
-def statuses(answers):
-    return Counter(answer.status_code for answer in answers)
 
 
 def test_one_client_is_mailed_for_a_few_times_an_hour(db, now, at, ask):
@@ -197,68 +181,12 @@ def test_a_person_is_told_on_the_page(db, now, client, ask):
     assert 'value="dora@example.com"' in page
 
 
-# The trap
-
-
-def test_whoever_fills_in_everything_is_answered_as_anybody(db, now, client, ask):
-    """A program that fills in the hidden field gets a job that looks like any other, and mails nobody."""
-    caught = ask("victim@example.com", website="https://spam.example")
-    person = ask("dora@example.com")
-    told = [
-        client.get(answer.json()["url"], secure=True).json() | {"job": None} for answer in (caught, person)
-    ]
-    run_jobs()
-
-    after = [
-        client.get(answer.json()["url"], secure=True).json() | {"job": None} for answer in (caught, person)
-    ]
-    assert caught.status_code == person.status_code
-    assert caught.headers.keys() == person.headers.keys()
-    assert told[0] == told[1]
-    assert after[0] == after[1]
-    assert [message.to for message in mail.outbox] == [["dora@example.com"]]
-    assert [subscriber.email for subscriber in Subscriber.objects.all()] == ["dora@example.com"]
-
-
-def test_the_trap_of_the_page_is_the_same(db, now, client):
-    """The form leads to the page of a mail that nobody gets."""
-    answer = client.post("/", {"email": "victim@example.com", "website": "x"}, secure=True)
-
-    assert answer["Location"] == f"/subscriptions/{Job.objects.get().pk}/"
-    assert Subscriber.objects.count() == 0
-
-
-def test_the_trap_is_limited_too(db, now, ask):
-    """It makes no more jobs than an honest form would."""
-    answers = [ask("victim@example.com", website="x") for _ in range(25)]
-
-    assert statuses(answers) == {202: 20, 429: 5}
-
-
-def test_nobody_falls_into_the_trap_by_accident(db, client):
-    """Screen readers, the Tab key, autofill and password managers pass it by."""
-    page = client.get("/", secure=True).content.decode()
-
-    trap = re.search(r'<div class="trap" aria-hidden="true">.*?</div>', page, re.DOTALL)[0]
-    for attribute in (
-        'name="website"',
-        'tabindex="-1"',
-        'autocomplete="off"',
-        "data-1p-ignore",
-        "data-lpignore",
-    ):
-        assert attribute in trap
-
-
 def test_an_address_in_brackets_is_refused(db, ask):
     """Our mail server connects to no machine of a stranger's choice."""
     answer = ask("root@[192.0.2.7]")
 
     assert answer.status_code == 400
     assert answer.json() == {"errors": {"email": ["Enter an address like name@example.com."]}}
-
-
-# What is kept
 
 
 def test_the_purge_forgets_what_no_longer_counts(db, now, at, ask, run):

@@ -12,43 +12,7 @@ from newsletter.models import Delivery, Issue, Note, Subscriber
 from newsletter.tasks import close_digest, send_chunk, send_weekly_digest
 from offbeat.jobs import Batch, Job
 from offbeat.jobs.testing import run_jobs
-
-
-@pytest.fixture
-def note(db, now):
-    return Note.objects.create(headline="Wake-ups", text="A < B", url="https://example.com/1", written_at=now)
-
-
-@pytest.fixture
-def issue(note):
-    return digest.compose(note.written_at)
-
-
-@pytest.fixture
-def readers(db, now):
-    """Five confirmed subscribers."""
-    return [
-        Subscriber.objects.create(email=f"reader{n}@example.com", requested_at=now, confirmed_at=now)
-        for n in range(5)
-    ]
-
-
-@pytest.fixture
-def answers(monkeypatch):
-    """The mail server takes mails until the one that it has an answer for."""
-    errors, take = {}, EmailBackend.send_messages
-
-    def send_messages(self, messages):
-        if error := errors.pop(messages[0].to[0], None):
-            raise error
-        return take(self, messages)
-
-    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
-    return errors
-
-
-def received():
-    return [message.to[0] for message in mail.outbox]
+from tests.newsletter.conftest import received
 
 
 def test_notes_become_the_issue_of_the_week(note, now):

@@ -130,7 +130,7 @@ def claim_one(entry: Entry, clock: datetime | None, patience: timedelta) -> Clai
         if exit_codes.is_held(error):
             report_holder(error)
             return None  # a wake-up holds it: it is being decided right now
-        if exit_codes.is_away(error):
+        if exit_codes.is_outage(error):
             raise
         logger.exception("%s: a bug", entry.name, extra={"action": "wake_up_failed", "cronjob": entry.name})
         return None

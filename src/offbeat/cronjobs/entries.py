@@ -134,6 +134,8 @@ def load_command(name: str, line: str) -> tuple[EnqueueCommand, dict[str, Any]]:
         return command, command.parse_own(word, arguments)
     except CommandError as error:
         raise ConfigurationError(f"{name}: {line}: {str(error).removeprefix('Error: ')}") from None
+    except SystemExit:
+        raise ConfigurationError(f"{name}: {line}: this prints something and exits") from None
 
 
 def import_command(name: str, word: str) -> object:
@@ -144,7 +146,8 @@ def import_command(name: str, word: str) -> object:
     try:
         return load_command_class(app, word) if isinstance(app, str) else app
     except (
-        Exception
+        Exception,
+        SystemExit,
     ) as error:  # whatever importing it raises: one broken command must not take the others with it
         why = redact(f"{type(error).__name__}: {error}")
         raise ConfigurationError(

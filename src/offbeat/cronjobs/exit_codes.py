@@ -73,6 +73,16 @@ def is_away(error: Exception) -> bool:
     )
 
 
+def is_cut_off(error: Exception) -> bool:
+    """Whether PostgreSQL has ended our transaction because we kept it waiting: who did that has stopped nobody else."""
+    return isinstance(error.__cause__, IdleInTransactionSessionTimeout)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the next cronjob would fail as this one did."""
+    return is_away(error) and not (is_held(error) or is_cut_off(error))
+
+
 def is_unmigrated(error: Exception) -> bool:
     return isinstance(error.__cause__, UNMIGRATED)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import transaction
 
+from offbeat.cronjobs import exit_codes
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.outcomes import ENQUEUED
@@ -62,6 +63,10 @@ class ClaimResult:
     unlisted_since: datetime | None = None
     paused_by: str | None = None
     unpublished: int = 0
+
+
+class ArgumentsFailedError(Exception):
+    """arguments() of one cronjob's command failed, by what would else look like a ledger that is down. The others go on."""
 
 
 class SlotClaim(NamedTuple):
@@ -211,9 +216,22 @@ def save_rows(rows: Sequence[CronJob]) -> None:
 
 def make_call(entry: Entry, result: ClaimResult, slot: datetime) -> Call:
     """Return the job of a slot, to be enqueued."""
-    args, kwargs = entry.call(slot)
+    args, kwargs = ask_for_arguments(entry, slot)
     call: Call = entry.command.task.using(**job_options(entry, result, slot)).call(*args, **kwargs)
     return call
+
+
+def ask_for_arguments(entry: Entry, slot: datetime) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return the arguments of a slot's job. Raises ArgumentsFailedError, and what else the command raises."""
+    try:
+        return entry.call(slot)
+    except (Exception, SystemExit) as error:
+        is_others = isinstance(error, Exception) and (
+            exit_codes.is_held(error) or not exit_codes.is_away(error)
+        )
+        if is_others:
+            raise
+        raise ArgumentsFailedError(f"arguments() failed: {type(error).__name__}: {error}") from error
 
 
 def job_options(entry: Entry, result: ClaimResult, slot: datetime) -> dict[str, Any]:

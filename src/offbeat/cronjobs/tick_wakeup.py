@@ -18,7 +18,7 @@ from offbeat.cronjobs import entries, exit_codes
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.outcomes import SKIPPED
-from offbeat.cronjobs.wakeup import wake_up, wake_up_free
+from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up, wake_up_free
 from offbeat.cronjobs.words import counted
 from offbeat.redaction import first_line, redact
 
@@ -74,7 +74,8 @@ def tick(now: datetime | None = None) -> TickResult:
         if time.monotonic() > deadline:
             result.left += [each.name for each in batch]
         else:
-            batches.extendleft(reversed(wake_up_batch(batch, now, result)))
+            # Behind the others: whoever fails, or is held for long, costs none of them the time of this tick.
+            batches.extend(wake_up_batch(batch, now, result))
     record_tick(clock)
     result.code = result.code or exit_code(result)
     return result
@@ -90,9 +91,10 @@ def due(cronjobs: Iterable[spec.CronJobSpec], clock: datetime) -> list[spec.Cron
 
 
 def is_due(schedule: Schedule, known: tuple[str, str, datetime] | None, clock: datetime) -> bool:
-    return (
-        known is None or known[:2] != (schedule.cron, schedule.timezone) or schedule.next(known[2]) <= clock
-    )
+    if known is None or known[:2] != (schedule.cron, schedule.timezone):
+        return True
+    cursor = known[2]
+    return cursor > clock + CLOCK_WENT_BACK or schedule.next(cursor) <= clock
 
 
 def load(cronjob: spec.CronJobSpec, result: TickResult) -> Entry | None:
@@ -126,7 +128,7 @@ def try_together(batch: Sequence[Entry], now: datetime | None) -> list[ClaimResu
     try:
         return wake_up_free(batch, Slot.Trigger.TICK, now=now)
     except Exception as error:
-        if exit_codes.is_away(error) and not exit_codes.is_held(error):
+        if exit_codes.is_outage(error):
             raise
         logger.info(
             "%s: %s", counted(len(batch), "cronjob"), first_line(error), extra={"action": "tick_divided"}
@@ -146,7 +148,7 @@ def noting_failure(name: str, result: TickResult) -> Iterator[None]:
             result.left.append(name)  # a wake-up or a worker is at it right now, or somebody for long
             result.held[name] = str(error)
             return
-        if exit_codes.is_away(error):
+        if exit_codes.is_outage(error):
             raise
         logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
         result.problems[name] = redact(f"{type(error).__name__}: {error}")

@@ -46,6 +46,8 @@ COLUMNS = {
     "version": "text",
 }
 GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
+KEY = list(GIVEN).index("key")
+RETURNED = len(ClaimedJob._fields) + 2  # columns: with created_at and key
 
 
 ONE_OF_A_KEY = "ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
@@ -60,7 +62,7 @@ def _insert(rows: str, run_at: str, conflict: str = "") -> str:
         INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, created_at, context)
         {rows.format(following=following)}
         {conflict}
-        RETURNING {CLAIMED}, created_at
+        RETURNING {CLAIMED}, created_at, key
     """
 
 
@@ -228,12 +230,16 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     if len(rows) == 1:
         statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
     else:
+        # In one order everywhere: whoever enqueues the same keys waits behind us, and not in a circle.
+        rows.sort(key=lambda row: row[KEY] or "")
         statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
     new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
-    due = [claim for *row, _ in new if (claim := ClaimedJob(*row)).published_at]
+    places = {call.key: place for place, call in enumerate(calls)}
+    new.sort(key=lambda row: places[row[-1]])  # they begin in the order of the calls
+    due = [claim for *row, _, _ in new if (claim := ClaimedJob(*row)).published_at]
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
-    return [(row[0], row[-1]) for row in new]
+    return [(row[0], row[-2]) for row in new]
 
 
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -246,7 +252,7 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         raise KeyBusyError(
             f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
         ) from error.__cause__
-    return [row[: len(ClaimedJob._fields) + 1] for row in rows if row[0]]
+    return [row[:RETURNED] for row in rows if row[0]]
 
 
 def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -16,10 +16,13 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.db import InterfaceError, OperationalError
+
 from offbeat.jobs import broker, ledger, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.levels import level_of
 from offbeat.jobs.message import job_message
+from offbeat.redaction import first_line
 
 if TYPE_CHECKING:
     import uuid
@@ -223,10 +226,19 @@ def publish_committed(written_ones: Sequence[ClaimedJob], written: float) -> Non
     """Publish what a transaction of this process has just committed; `written` says when it was written, monotonic seconds.
 
     A transaction that took long would send messages that look older than those before them, which would be taken for lost ones.
+    Raises nothing where PostgreSQL has gone since: who believed that nothing was committed would enqueue again.
     """
-    if time.monotonic() - written > conf().lost_message_after / 3:
-        written_ones = execute_claim(RENEW, *_columns(written_ones))
-    _publish_or_leave(written_ones)
+    try:
+        if time.monotonic() - written > conf().lost_message_after / 3:
+            written_ones = execute_claim(RENEW, *_columns(written_ones))
+        _publish_or_leave(written_ones)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning(
+            "%d jobs wait for the reconciler: %s",
+            len(written_ones),
+            first_line(error),
+            extra={"action": "publish_deferred"},
+        )
 
 
 def _publish_or_leave(batch: Sequence[ClaimedJob]) -> None:

@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 
 from offbeat.api import tokens
+from offbeat.jobs.models import Job
 from tests.offbeat.api import samples
 
 ALL = ["enqueue:*", "jobs:read", "queues:read", "workers:read", "cronjobs:read"]
+END = b"0\r\n\r\n"  # of a stream
 
 
 class Program:
@@ -36,6 +38,11 @@ class Program:
 @pytest.fixture
 def program(db):
     return Program()
+
+
+def finish():
+    """Let every job have succeeded."""
+    Job.objects.update(state="succeeded", result="done")
 
 
 def problem_of(answer):

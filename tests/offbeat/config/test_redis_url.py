@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from types import SimpleNamespace as Namespace
+from urllib.parse import quote
 
 import pytest
 from kombu import Connection
@@ -153,7 +154,11 @@ def test_a_name_that_does_not_fit():
         ("redis://h", None, "REDIS_CA is for rediss://…"),
         ("sentinel://h", None, "sentinel://… is not. Write sentinels://…."),
         ("rediss://h", False, "REDIS_CA contradicts REDIS_TLS_VERIFY=false"),
-        (f"rediss://h?ssl_ca_certs={__file__}", None, "ssl_ca_certs and REDIS_CA both name an authority"),
+        (
+            f"rediss://h?ssl_ca_certs={quote(__file__)}",
+            None,
+            "ssl_ca_certs and REDIS_CA both name an authority",
+        ),
     ],
 )
 def test_an_authority_that_would_not_be_asked(url, verify, said):

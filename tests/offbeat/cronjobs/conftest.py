@@ -1,5 +1,7 @@
 """Cronjobs for the tests: real rows, real jobs, and a clock that the test holds."""
 
+import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,13 +11,16 @@ from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from offbeat.cronjobs import entries
 from offbeat.cronjobs.commands import EnqueueCommand
 from offbeat.cronjobs.entries import Entry
 from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.cronjobs.registration import register
 from offbeat.cronjobs.wakeup import wake_up
 from offbeat.deployment.schedule import Schedule
+from tests.offbeat.cronjobs.command_line import ENTRY
 from tests.offbeat.sample_project import celery_app
+from tests.offbeat.support.polling import wait_until
 
 PLANTS = "tests.offbeat.cronjobs.conftest.water_the_plants"
 HOURLY = {"task": PLANTS, "schedule": 3600}  # an entry of Beat's
@@ -40,6 +45,42 @@ def BAD_QUERY(*_):  # noqa: N802  as above
     """Be a command whose arguments() asks PostgreSQL for nonsense."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT no_such_function()")
+
+
+def SLOW_QUERY(*_):  # noqa: N802  as above
+    """Be a command whose arguments() asks for more than PostgreSQL answers in time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(60)")
+
+
+def NO_TABLE(*_):  # noqa: N802  as above
+    """Be a command whose arguments() reads a table that is not there yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM not_migrated")
+
+
+def CUT_OFF(*_):  # noqa: N802  as above
+    """Be a command whose arguments() keeps its transaction waiting for so long that PostgreSQL ends it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10ms'")
+    process = connection.connection.info.backend_pid
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        wait_until(lambda: not rows(cursor, "SELECT 1 FROM pg_stat_activity WHERE pid = %s", process))
+    return {}
+
+
+def rows(cursor, statement, *values):
+    cursor.execute(statement, values)
+    return cursor.fetchall()
+
+
+def LEAVES(*_):  # noqa: N802  as above
+    """Be a command whose arguments() ends its process."""
+    sys.exit()
+
+
+# What is wrong with one cronjob, and no reason to leave the others.
+BUGS = [BUG, BAD_QUERY, SLOW_QUERY, NO_TABLE, CUT_OFF, LEAVES]
 
 
 class Cronjob:
@@ -84,6 +125,17 @@ def make(transactional_db):
 
 def minutes(count):
     return timedelta(minutes=count)
+
+
+@pytest.fixture
+def platform(transactional_db, monkeypatch):
+    """Let platform.yaml have these cronjobs."""
+
+    def have(*cronjobs):
+        monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+
+    have(ENTRY)
+    return have
 
 
 @pytest.fixture

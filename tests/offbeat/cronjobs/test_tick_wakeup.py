@@ -3,6 +3,7 @@ import logging
 from datetime import timedelta
 
 import pytest
+from django.core import management
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -12,7 +13,7 @@ from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.registration import register
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
-from tests.offbeat.cronjobs.conftest import BAD_QUERY, BUG, at
+from tests.offbeat.cronjobs.conftest import BAD_QUERY, BUG, BUGS, at
 from tests.offbeat.support.somebody import somebody
 
 LINE = "python manage.py enqueue_prune_jobs"
@@ -83,9 +84,25 @@ def test_a_broken_cronjob_does_not_stop_the_others(platform, monkeypatch):
     assert result.code == 78
 
 
-@pytest.mark.parametrize("bug", [BUG, BAD_QUERY])
+@pytest.mark.parametrize("line", ["enqueue_prune_jobs --help", "leaving"])
+def test_a_command_that_leaves_does_not_stop_the_others(platform, monkeypatch, line):
+    """Its line asks for help, or its module ends the process: the tick goes on, and exits with 78."""
+    platform(hourly="0 * * * *")
+    leaving = spec.CronJobSpec(name="leaving", schedule="0 * * * *", command=f"python manage.py {line}")
+    cronjobs = (leaving, *entries.in_file())
+    monkeypatch.setattr(entries, "in_file", lambda: cronjobs)
+    known = management.get_commands() | {"leaving": "tests.offbeat.cronjobs.leaving_app"}
+    monkeypatch.setattr(management, "get_commands", lambda: known)
+
+    result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert enqueued("hourly") == ["09:00"]
+    assert (list(result.problems), result.code) == (["leaving"], 78)
+
+
+@pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_does_not_stop_the_others(platform, monkeypatch, bug):
-    """Whether the command raises or asks PostgreSQL for nonsense, the tick goes on, and exits with 70."""
+    """Whatever arguments() of a command does, the tick goes on, and exits with 70."""
     platform(broken="0 * * * *", hourly="0 * * * *")
     loaded = entries.load_entry
 
@@ -115,6 +132,36 @@ def test_a_cronjob_that_somebody_holds_is_left_for_the_next_tick(platform, monke
     assert (result.left, result.code) == (["held"], 75)
     assert enqueued("hourly") == ["09:00"]
     assert output.tick_line(result) == "tick: 2 of 2 cronjobs were due; 1 cronjob left for the next tick"
+
+
+def test_those_that_somebody_holds_come_last(platform, monkeypatch):
+    """Nobody waits for them while there are others: the time of a tick is bounded."""
+    monkeypatch.setattr(slots, "WAITS", {Slot.Trigger.TICK.value: "100ms"})
+    monkeypatch.setattr(tick_wakeup, "BATCH", 4)
+    platform(**hourlies(12))
+    done_before, alone = [], tick_wakeup.wake_up
+
+    def wait_for_one(*arguments, **options):
+        done_before.append(Slot.objects.count())
+        return alone(*arguments, **options)
+
+    monkeypatch.setattr(tick_wakeup, "wake_up", wait_for_one)
+
+    with somebody("SELECT * FROM offbeat_cronjobs_cronjob WHERE name IN ('hourly1', 'hourly2') FOR UPDATE"):
+        result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert (done_before, list(result.held)) == ([10, 10], ["hourly1", "hourly2"])
+
+
+def test_a_tick_mends_what_a_clock_that_was_ahead_has_decided(platform):
+    """PostgreSQL's clock was two hours ahead for one tick: no cronjob sleeps until it is there again."""
+    platform(hourly="0 * * * *")
+    tick_wakeup.tick(at("2026-11-23 10:30"))
+
+    tick_wakeup.tick(at("2026-11-23 08:40"))
+    tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert enqueued("hourly") == ["09:00", "10:00"]
 
 
 def hourlies(count):

@@ -20,6 +20,7 @@ SLOW = (
     "config/test_[bcehkmpw]*.py",  # settings, each in a process of its own, and what is pasted into them
     "cronjobs/test_beat_*.py",
     "cronjobs/test_commands.py",
+    "cronjobs/test_exit_codes.py",
     "cronjobs/test_month.py",
     "cronjobs/test_row_lock.py",
     "cronjobs/test_tick_wakeup.py",

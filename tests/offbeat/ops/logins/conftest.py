@@ -1,10 +1,13 @@
 """Alice, who is on call, and the login of Django's admin as people all over the world see it."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from offbeat.ops.logins import trace
+from offbeat.ops.models import LoginAllowance
 
 PASSWORD = "alice has the pager"
 
@@ -29,3 +32,10 @@ def log_in(alice):
         return client.post("/admin/login/", {"username": name, "password": password})
 
     return post
+
+
+def wait(seconds):
+    """Let time pass: what the buckets are full at comes nearer."""
+    for row in LoginAllowance.objects.all():
+        row.until -= timedelta(seconds=seconds)
+        row.save()
