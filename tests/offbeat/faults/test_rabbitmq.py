@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -287,6 +288,32 @@ def test_a_connection_is_cut_while_all_processes_work(faults):
     faults.wait_for_all()
     assert faults.repeated() == []
     assert "Couldn't ack" not in worker.output  # the ledger has these jobs
+
+
+@pytest.mark.fault("SIGTERM to the worker, or to all its processes")
+def test_a_stop_while_the_server_stands_still(faults):
+    """The worker connects anew afterwards, for what still runs, and takes nothing more."""
+    proxy = Proxy(faults.carrier.url)
+    worker = faults.quick_worker(BROKER_URL=proxy.url, OFFBEAT_JOBS_DRAIN="300")
+    running = tasks.work.enqueue("running", gate=faults.gate)
+    faults.wait_for_start("running")
+
+    faults.carrier.pause()
+    proxy.cut()
+    worker.wait_for("Connection to broker lost")
+    worker.signal(signal.SIGTERM)
+    worker.wait_for("worker_stopping")
+    faults.carrier.resume()
+    wait_until(lambda: worker.output.count("Connected to") == 2)
+    later = tasks.work.enqueue("later")
+    faults.wait_for_state(later, "published")
+
+    stays(lambda: not faults.happened("later", "start"), seconds=3)
+    faults.open_gate()
+    assert worker.wait() == 0
+    assert (Job.objects.get(pk=running.pk).state, Job.objects.get(pk=running.pk).attempt) == ("succeeded", 1)
+    faults.quick_worker()
+    assert faults.wait_for_state(later, "succeeded").attempt == 1
 
 
 def test_more_messages_than_it_takes_at_once(faults, monkeypatch):

@@ -41,6 +41,11 @@ class TaskConsumer(Consumer):
         with _consuming(queue.name):
             return super().add_queue(queue)
 
+    def consume(self, no_ack: bool | None = None) -> None:
+        """Take messages, but not for a worker that stops: one that connects anew, for what still runs, would begin more."""
+        if not worker_state.is_stopping:
+            super().consume(no_ack)
+
     def _basic_consume(
         self, queue: Any, consumer_tag: Any = None, no_ack: Any = None, nowait: bool = True
     ) -> Any:
