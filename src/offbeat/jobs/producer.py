@@ -47,6 +47,7 @@ COLUMNS = {
 }
 GIVEN = COLUMNS | {"run_at": "timestamptz"}  # what a call gives, in this order
 KEY = list(GIVEN).index("key")
+RETURNED = len(ClaimedJob._fields) + 2  # columns: with created_at and key
 
 
 ONE_OF_A_KEY = "ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
@@ -61,7 +62,7 @@ def _insert(rows: str, run_at: str, conflict: str = "") -> str:
         INSERT INTO offbeat_jobs_job ({", ".join(COLUMNS)}, due_at, publish_at, state, published_at, created_at, context)
         {rows.format(following=following)}
         {conflict}
-        RETURNING {CLAIMED}, created_at
+        RETURNING {CLAIMED}, created_at, key
     """
 
 
@@ -192,7 +193,7 @@ def enqueue_many(calls: Iterable[Call]) -> int:
     """Write any number of jobs, streamed in chunks; return how many were new (a `key` that exists is left alone).
 
     Within a transaction all of them appear together, else chunk by chunk. Each chunk is one INSERT, and one command to Redis for
-    each queue. With keys, a chunk is in the order of these.
+    each queue.
     """
     return sum(len(insert(chunk)) for chunk in _chunks(calls))
 
@@ -230,16 +231,16 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     if len(rows) == 1:
         statement, values = INSERT_ONE_KEYED if is_keyed else INSERT_ONE, rows[0]
     else:
-        if (
-            is_keyed
-        ):  # in one order everywhere: whoever enqueues the same keys waits behind us, and not in a circle
-            rows.sort(key=lambda row: row[KEY] or "")
+        # In one order everywhere: whoever enqueues the same keys waits behind us, and not in a circle.
+        rows.sort(key=lambda row: row[KEY] or "")
         statement, values = INSERT_MANY_KEYED if is_keyed else INSERT_MANY, map(list, zip(*rows, strict=True))
     new = _execute(statement, dict(zip(GIVEN, values, strict=True)))
-    due = [claim for *row, _ in new if (claim := ClaimedJob(*row)).published_at]
+    places = {call.key: place for place, call in enumerate(calls)}
+    new.sort(key=lambda row: places[row[-1]])  # they begin in the order of the calls
+    due = [claim for *row, _, _ in new if (claim := ClaimedJob(*row)).published_at]
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
-    return [(row[0], row[-1]) for row in new]
+    return [(row[0], row[-2]) for row in new]
 
 
 def refuse_by_hand(name: str) -> None:
@@ -261,7 +262,7 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         raise KeyBusyError(
             f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
         ) from error.__cause__
-    return [row[: len(ClaimedJob._fields) + 1] for row in rows if row[0]]
+    return [row[:RETURNED] for row in rows if row[0]]
 
 
 def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

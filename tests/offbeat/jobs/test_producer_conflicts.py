@@ -1,12 +1,13 @@
 """Enqueueing beside others who enqueue the same keys, and beside servers that go away after the commit."""
 
+import json
 import threading
 from contextlib import closing
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from offbeat.jobs import producer, reconciler
+from offbeat.jobs import broker, producer, reconciler
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.tasks import nothing
 
@@ -92,3 +93,16 @@ def test_what_is_committed_is_no_error_of_the_callers(settings, request, is_redi
     settings.OFFBEAT_JOBS = {"lost_message_after": 0}
     if not is_redis_away:
         assert reconciler.republish_lost_messages() == 1
+
+
+def test_many_with_keys_begin_in_the_order_of_the_calls(carrier):
+    """Whatever the order in which their rows are written."""
+    keys = ["b", "c", "a"]
+
+    producer.enqueue_many(keyed(keys))
+
+    sent = [
+        json.loads(each)["headers"]["id"] for each in reversed(carrier.lrange(broker.key("default"), 0, -1))
+    ]
+    key_of = {str(job.pk): job.key for job in Job.objects.all()}
+    assert [key_of[each] for each in sent] == keys
