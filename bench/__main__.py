@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import runpy
+import signal
 import sys
 import time
 from pathlib import Path
@@ -44,6 +45,8 @@ MINUTES = {
     "conformance": 10,
 }
 NEEDS_NO_QUIET = ("conformance",)
+TAKE_A_SIZE = ("day", "ledger", "digest")
+READ_THEIR_OWN = ("peers", "conformance")  # arguments
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -65,6 +68,16 @@ def first_sentence(name):
     return sentence[:1].upper() + sentence[1:]
 
 
+def refusal(name, arguments):
+    """Return what is wrong with the arguments, "" for nothing: a typing error should not cost the minutes of a bench."""
+    if name in READ_THEIR_OWN or not arguments:
+        return ""
+    if name not in TAKE_A_SIZE:
+        return f'./run bench {name} takes no arguments, got "{" ".join(arguments)}".'
+    is_size = len(arguments) == 1 and re.fullmatch("[1-9][0-9]*", arguments[0])
+    return "" if is_size else f'./run bench {name} takes a size, such as 10000, got "{" ".join(arguments)}".'
+
+
 def run(name):
     if name not in NEEDS_NO_QUIET:
         say(f"The load of this machine is {os.getloadavg()[0]:.1f}; near 0, the figures are to be trusted.")
@@ -72,6 +85,8 @@ def run(name):
     begun = time.monotonic()
     try:
         runpy.run_module(f"bench.{name}", run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     finally:
         say(f"That took {(time.monotonic() - begun) / 60:.1f} minutes.")
 
@@ -87,6 +102,9 @@ if __name__ == "__main__":
         sys.stdout.write(listing())
     elif asked[0] not in NAMES:
         sys.stderr.write(f'./run bench has no "{asked[0]}".\n{listing()}')
+        sys.exit(os.EX_USAGE)
+    elif problem := refusal(asked[0], sys.argv[2:]):
+        sys.stderr.write(f"{problem}\n  {asked[0]}  {minutes(asked[0])}  {first_sentence(asked[0])}\n")
         sys.exit(os.EX_USAGE)
     else:
         run(sys.argv.pop(1))

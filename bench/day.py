@@ -31,7 +31,7 @@ HEADER = ["tenth", "jobs/s", "start p50, ms", "start p99, ms", "table, MB", "ind
 
 
 def main():
-    jobs = int(sys.argv[1].replace("_", "").replace(",", "")) if sys.argv[1:] else JOBS
+    jobs = int(sys.argv[1]) if sys.argv[1:] else JOBS
     load = os.getloadavg()[0]
     say(f"day: {jobs:,} jobs, at a load of {load:.1f}; a million takes about an hour")
     with stand():

@@ -5,6 +5,7 @@ What the mail server says of one address holds up nobody else; what it says of a
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from itertools import islice
 from smtplib import SMTPDataError, SMTPRecipientsRefused
@@ -30,6 +31,8 @@ CHUNK = 200
 IN_A_ROW = 20
 # Addresses that are refused while none is taken: then it takes no mails from us.
 MANY = 10
+# Seconds: a slow server may be minutes at a chunk, and whoever leaves meanwhile wants no mail.
+LOOK_AGAIN = 10
 # After each mail of a long list: get_or_create asks PostgreSQL four times for the same. Nothing for a subscriber who was deleted.
 NOTE = """
     INSERT INTO newsletter_delivery (issue_id, subscriber_id, delivered_at, is_refused)
@@ -77,10 +80,22 @@ def deliver(issue: Issue, subscribers: list[Subscriber]) -> Iterator[int]:
     """
     content, answers = mails.digest_content(issue), Answers(issue)
     with default_mailer() as mailer:
-        for done, subscriber in enumerate(subscribers, start=1):
+        for done, subscriber in still_confirmed(subscribers):
             answers.note(subscriber, send(mails.digest(issue, subscriber, content), mailer))
             yield done
     answers.end()
+
+
+def still_confirmed(subscribers: list[Subscriber]) -> Iterator[tuple[int, Subscriber]]:
+    """Give those who have not left since, and how many they are with those before them."""
+    here, looked = {each.pk for each in subscribers}, time.monotonic()
+    for number, subscriber in enumerate(subscribers, start=1):
+        if time.monotonic() - looked > LOOK_AGAIN:
+            ahead = [each.pk for each in subscribers[number - 1 :]]
+            here = set(Subscriber.objects.confirmed().filter(pk__in=ahead).values_list("pk", flat=True))
+            looked = time.monotonic()
+        if subscriber.pk in here:
+            yield number, subscriber
 
 
 @dataclass

@@ -75,6 +75,53 @@ def test_a_killed_worker_repeats_what_was_in_its_hands_and_nothing_else(stack, g
     assert set(times.values()) == {1, 2}
 
 
+class Picky:
+    """A mail server with a full mailbox, an address that it does not know, and a mail that it does not like at first."""
+
+    def __init__(self):
+        self.taken, self.seen = [], set()
+
+    def is_first(self, address):
+        is_first = address not in self.seen
+        self.seen.add(address)
+        return is_first
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  as above
+        if address.startswith("reader0@") and self.is_first(address):
+            return "452 4.2.2 mailbox full"
+        if address.startswith("reader1@"):
+            return "550 5.1.1 unknown"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  as above
+        (address,) = envelope.rcpt_tos
+        if address.startswith("reader2@") and self.is_first(address):
+            return "554 5.6.0 not this one"
+        self.taken.append(address.partition("@")[0])
+        return "250 OK"
+
+
+@pytest.fixture
+def picky(stack):
+    handler = Picky()
+    controller = Controller(handler, hostname="127.0.0.1", port=int(stack.environment["EMAIL_PORT"]))
+    controller.start()
+    yield handler
+    controller.stop()
+
+
+def test_a_server_that_is_picky_holds_up_nobody(stack, picky):
+    """Over one connection: whoever is refused or postponed costs those behind nothing, and is asked again where that helps."""
+    enqueue_digest(5)
+    stack.worker()
+
+    wait_until(lambda: Issue.objects.filter(delivered_at__isnull=False).exists(), seconds=60)
+
+    assert picky.taken == ["reader3", "reader4", "reader0", "reader2"]
+    assert Delivery.objects.filter(is_refused=True).count() == 1
+
+
 def test_whoever_subscribes_waits_for_no_digest(stack, monkeypatch):
     """A confirmation that is asked for behind a whole digest is sent before it."""
     monkeypatch.setattr(digest, "CHUNK", 5)

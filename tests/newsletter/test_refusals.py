@@ -76,6 +76,24 @@ def test_addresses_that_are_refused_before_the_first_mail_is_taken_are_noted(
     assert Delivery.objects.filter(is_refused=True).count() == 4
 
 
+def test_whoever_leaves_while_a_slow_server_takes_the_others_gets_nothing(
+    issue, readers, now, monkeypatch, run
+):
+    """A chunk may take minutes: who has left is looked up again."""
+    monkeypatch.setattr(digest, "LOOK_AGAIN", 0)
+    take = EmailBackend.send_messages
+
+    def send_messages(self, messages):
+        readers[2].unsubscribe(now)
+        return take(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
+
+    run(send_chunk, issue.pk, readers[0].pk, readers[-1].pk)
+
+    assert received() == [reader.email for reader in readers if reader != readers[2]]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_who_is_deleted_while_the_mail_is_sent_fails_nobody(issue, readers, monkeypatch, run):
     """There is nobody to note it for; those behind have their mail."""

@@ -18,6 +18,7 @@ from offbeat.cronjobs.registration import has_changed, is_up_to_date, register
 from offbeat.cronjobs.row_lock import WORKER_WAIT, CronJobHeldError, report_holder
 from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up
 from offbeat.cronjobs.words import counted
+from offbeat.jobs.conflicts import is_conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def claim_one(entry: Entry, clock: datetime | None, patience: timedelta) -> Clai
     try:
         done = wake_up(entry, Slot.Trigger.CATCHUP, now=clock, patience=patience)
     except Exception as error:  # the others are claimed all the same
-        if exit_codes.is_held(error):
+        if is_conflict(error):
             report_holder(error)
             return None  # a wake-up holds it: it is being decided right now
         if exit_codes.is_outage(error):

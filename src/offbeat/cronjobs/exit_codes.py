@@ -14,6 +14,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable, Un
 
 from offbeat.cronjobs.entries import ConfigurationError
 from offbeat.cronjobs.policies import TooManySlotsError
+from offbeat.jobs.conflicts import is_conflict
 from offbeat.redaction import first_line, redact
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def is_cut_off(error: Exception) -> bool:
 
 def is_outage(error: Exception) -> bool:
     """Whether the next cronjob would fail as this one did."""
-    return is_away(error) and not (is_held(error) or is_cut_off(error))
+    return is_away(error) and not (is_conflict(error) or is_cut_off(error))
 
 
 def is_unmigrated(error: Exception) -> bool:

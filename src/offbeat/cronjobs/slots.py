@@ -26,6 +26,7 @@ from offbeat.cronjobs.outcomes import ENQUEUED
 from offbeat.cronjobs.registration import create_row, create_rows, refresh_row
 from offbeat.cronjobs.row_lock import TICK_WAIT, WORKER_WAIT, lock_cronjob, lock_free
 from offbeat.jobs import producer, sql
+from offbeat.jobs.conflicts import is_conflict
 
 if TYPE_CHECKING:
     import uuid
@@ -226,9 +227,7 @@ def ask_for_arguments(entry: Entry, slot: datetime) -> tuple[Sequence[Any], Mapp
     try:
         return entry.call(slot)
     except (Exception, SystemExit) as error:
-        is_others = isinstance(error, Exception) and (
-            exit_codes.is_held(error) or not exit_codes.is_away(error)
-        )
+        is_others = isinstance(error, Exception) and (is_conflict(error) or not exit_codes.is_away(error))
         if is_others:
             raise
         raise ArgumentsFailedError(f"arguments() failed: {type(error).__name__}: {error}") from error

@@ -20,6 +20,7 @@ from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.outcomes import SKIPPED
 from offbeat.cronjobs.wakeup import CLOCK_WENT_BACK, wake_up, wake_up_free
 from offbeat.cronjobs.words import counted
+from offbeat.jobs.conflicts import is_conflict
 from offbeat.redaction import first_line, redact
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def noting_failure(name: str, result: TickResult) -> Iterator[None]:
     except entries.ConfigurationError as error:
         result.problems[name], result.code = str(error), exit_codes.UNCONFIGURED
     except Exception as error:
-        if exit_codes.is_held(error):
+        if is_conflict(error):
             result.left.append(name)  # a wake-up or a worker is at it right now, or somebody for long
             result.held[name] = str(error)
             return

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +69,13 @@ def wanted_stamp() -> str:
 
 def stamp_of(path: Path) -> str:
     """Return what a stamp says, nothing without one, or where its environment has lost its Python."""
-    return path.read_text(encoding="utf-8").strip() if path.exists() and PYTHON.exists() else ""
+    is_whole = path.exists() and PYTHON.exists() and not is_upgraded()
+    return path.read_text(encoding="utf-8").strip() if is_whole else ""
+
+
+def is_upgraded() -> bool:
+    """Whether the environment's Python, which runs us, became a newer version: that has no packages here."""
+    return sys.prefix != sys.base_prefix and not Path(sysconfig.get_path("purelib")).exists()
 
 
 @contextmanager

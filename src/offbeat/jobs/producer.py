@@ -223,6 +223,7 @@ def insert(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
 
 
 def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
+    refuse_by_hand(calls[0].task)
     ledger.identity()  # known before the commit: nothing after it may fail for want of it
     rows = [call.row() for call in calls]
     is_keyed = any(call.key for call in calls)
@@ -240,6 +241,15 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     if due:
         transaction.on_commit(partial(publish_committed, due, time.monotonic()))
     return [(row[0], row[-2]) for row in new]
+
+
+def refuse_by_hand(name: str) -> None:
+    """Raise TransactionManagementError where Django would not say when a transaction is committed: before anything is written."""
+    if not (connection.in_atomic_block or connection.get_autocommit()):
+        raise transaction.TransactionManagementError(
+            f"{name}: enqueue publishes after the commit, of which Django tells nobody where transactions are managed by hand "
+            "(set_autocommit(False)): use transaction.atomic()"
+        )
 
 
 def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 from datetime import timedelta
 
 import pytest
@@ -257,6 +258,35 @@ def test_a_race_that_is_lost_doubles_nothing(platform, monkeypatch):
     assert ([len(each.decisions) for each in result.wake_ups], result.code) == ([0] * 4, 0)
     assert [enqueued(name) for name in hourlies(4)] == [["09:00"]] * 4
     assert Job.objects.count() == 4
+
+
+def test_a_conflict_of_two_ticks_is_no_outage(platform, monkeypatch):
+    """Where a project's transactions are repeatable reads, PostgreSQL ends one of them: that tick goes on with smaller batches."""
+    platform(**hourlies(4))
+    moment, lock = at("2026-11-23 09:00:05"), slots.lock_free
+
+    def other_tick():
+        try:
+            tick_wakeup.tick(moment)
+        finally:
+            connection.close()
+
+    def overtaken(names):
+        monkeypatch.setattr(slots, "lock_free", lock)
+        CronJob.objects.count()  # from here on the transaction sees nothing new
+        other = threading.Thread(target=other_tick)
+        other.start()
+        other.join()
+        return lock(names)
+
+    monkeypatch.setattr(slots, "lock_free", overtaken)
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation = 'repeatable read'")
+        result = tick_wakeup.tick(moment)
+        cursor.execute("RESET default_transaction_isolation")
+
+    assert (result.problems, result.code) == ({}, 0)
+    assert [enqueued(name) for name in hourlies(4)] == [["09:00"]] * 4
 
 
 def test_only_what_is_due_is_touched(platform):

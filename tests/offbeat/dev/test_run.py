@@ -408,6 +408,18 @@ def test_another_python_makes_the_environment_again(installed):
     assert (same.returncode, same.stderr) == (0, "")
 
 
+def test_a_python_that_was_upgraded_below_the_environment_makes_it_again(installed):
+    """Its link leads to a newer version, which looks for the packages in a folder of its own."""
+    (packages,) = (installed.folder / ".venv/lib").glob("python3.*")
+    packages.rename(packages.with_name("python3.2"))
+
+    first = installed.run("check")
+    second = installed.run("check")
+
+    assert (first.returncode, "Made .venv with Python" in first.stderr) == (0, True)
+    assert (second.returncode, second.stderr) == (0, "")
+
+
 def test_an_environment_in_use_is_not_made_again(installed):
     """While ./run up runs, another Python is refused in one line: its processes would lose their packages."""
     python = installed.folder / ".venv/bin/python"

@@ -43,6 +43,27 @@ def test_many_with_keys_of_others_in_another_order_do_not_lock_each_other_out(se
     assert Job.objects.count() == len(keys)
 
 
+@pytest.fixture
+def by_hand():
+    """Manage transactions by hand, until the test ends."""
+    transaction.set_autocommit(False)
+    yield
+    connection.rollback()
+    transaction.set_autocommit(True)
+
+
+def test_a_transaction_that_is_managed_by_hand_has_no_job_that_was_refused(by_hand):
+    """Django calls nobody after its commit, so nothing is written: an error that left a job behind would make two of it."""
+    with pytest.raises(transaction.TransactionManagementError, match=r"nothing: .* use transaction.atomic"):
+        nothing.enqueue()
+    connection.commit()
+    assert Job.objects.count() == 0
+
+    with transaction.atomic():
+        nothing.enqueue()
+    assert Job.objects.count() == 1
+
+
 def end_own_session():
     """Let PostgreSQL end this session, as a failover does."""
     process = connection.connection.info.backend_pid

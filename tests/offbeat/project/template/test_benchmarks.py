@@ -30,6 +30,24 @@ def test_all_benchmarks_are_listed(arguments):
     assert [name for name, line in lines.items() if not line.rstrip().endswith((".", ".md", ":"))] == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digest", "x"], 'takes a size, such as 10000, got "x"'),
+        (["day", "0"], 'takes a size, such as 10000, got "0"'),
+        (["ledger", "10", "20"], 'takes a size, such as 10000, got "10 20"'),
+        (["cron", "--help"], 'takes no arguments, got "--help"'),
+    ],
+    ids=lambda each: each[0] if isinstance(each, list) else "",
+)
+def test_arguments_that_a_benchmark_does_not_take_are_a_mistake(arguments, told):
+    """They start nothing, and show what there is."""
+    done = bench(*arguments)
+
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.startswith(f"./run bench {arguments[0]} {told}.\n  {arguments[0]}  about ")
+
+
 def test_a_name_that_there_is_none_of_is_a_mistake():
     """It ends with the code of a wrong call, and shows the names."""
     done = bench("cronn")
