@@ -27,13 +27,20 @@ def measure(sizes, rounds):
     from offbeat.deployment import spec
 
     read = spec.read
+    seconds = {size: [] for size in sizes}
     try:
-        return {size: timed(size, rounds, read) for size in sizes}
+        for _ in range(rounds):  # in turns: a machine may be slower a minute later
+            for size in sizes:
+                seconds[size].append(timed(size, read))
     finally:
         spec.read = read
+    best = {size: min(each) for size, each in seconds.items()}
+    for size in sizes:
+        say(f"  {size} cronjobs: {best[size]:.2f} s")
+    return best
 
 
-def timed(size, rounds, read):
+def timed(size, read):
     from django.db import connection
 
     from offbeat.cronjobs import tick_wakeup
@@ -45,16 +52,15 @@ def timed(size, rounds, read):
         spec.read = partial(read, platform(Path(folder), size))
         while tick_wakeup.tick().left:
             """Make all of them known, which a first tick may not have the time for."""
-        seconds = []
-        for _ in range(rounds):
-            with connection.cursor() as cursor:
-                cursor.execute(MAKE_DUE)
-            begun = time.perf_counter()
-            done = tick_wakeup.tick()
-            seconds.append(time.perf_counter() - begun)
-            assert (len(done.wake_ups), done.unpublished) == (size // 10, 0)
-    say(f"  {size} cronjobs: {min(seconds):.2f} s")
-    return min(seconds)
+        with connection.cursor() as cursor:
+            cursor.execute(MAKE_DUE)
+        begun = time.perf_counter()
+        done = tick_wakeup.tick()
+        seconds = time.perf_counter() - begun
+    # Where a minute has begun meanwhile, some of the others are due as well.
+    woken = [each.name for each in done.wake_ups if each.name.endswith("0")]
+    assert (len(woken), done.unpublished) == (size // 10, 0)
+    return seconds
 
 
 def platform(folder, size):
