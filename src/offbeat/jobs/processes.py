@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+START_AGAIN = 1.0  # seconds until one that died at its start, or could not be started, has a successor, which may do the same
 PROC = Path("/proc")  # Linux; macOS has none, and `ps` instead, which slim images lack
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from billiard.pool import EX_FAILURE, EX_OK, EX_RECYCLE, READY, mem_rss
 from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
-from offbeat.jobs.processes import is_alive, leave
+from offbeat.jobs.processes import START_AGAIN, is_alive, leave
 from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.time_limits import TimeLimits
@@ -19,10 +20,11 @@ from offbeat.jobs.worker.time_limits import TimeLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+logger = logging.getLogger(__name__)
+
 ANSWER_READ = 30.0  # seconds for the main process to read the last answer: billiard's
 # Seconds, and how often: to die takes less than one millisecond, but a child whose task has closed all its files lives.
 LOOK, LOOKS = 0.01, 100
-START_AGAIN = 1.0  # seconds until a child that has died at its start has a successor, which may die as well
 
 
 class LedgerChild(asynpool.Worker):
@@ -85,6 +87,7 @@ class LedgerChildren(asynpool.AsynPool):
     """The children. Of a dead one, what it has answered and not recorded is found here; the rest is known to the pool."""
 
     Worker = LedgerChild
+    _hub: Any = None  # when it turns
     _starts_again_at = 0.0  # monotonic seconds
     _limits: TimeLimits | None = None
     _quick_put: Callable[[Any], None]
@@ -99,6 +102,7 @@ class LedgerChildren(asynpool.AsynPool):
     def _create_write_handlers(self, hub: Any, *args: Any, **kwargs: Any) -> None:
         """Write a message at once to a child that is free. Celery registers all of them, to write in the loop's next turn."""
         super()._create_write_handlers(hub, *args, **kwargs)
+        self._hub = hub
         # Celery frees all where the broker is lost.
         self._putlock.value = max(0, self._processes - len(self._cache))
         spares.serve(hub, self, self._processes)
@@ -147,6 +151,24 @@ class LedgerChildren(asynpool.AsynPool):
         for _ in exited:
             if self._putlock.value + len(self._cache) < self._processes:
                 self._putlock.release()
+
+    def _create_worker_process(self, i: int) -> None:
+        """Start a child, a while later where the machine refuses: a container that may have no more processes has some that end.
+
+        Celery would count the one that does not exist, and fail when it looks whether that has exited.
+        """
+        if time.monotonic() < self._starts_again_at:  # another one has failed just now
+            return
+        try:
+            super()._create_worker_process(i)
+        except OSError as error:
+            if self._hub is None:
+                raise
+            logger.error("a child cannot be started: %s", error.strerror, extra={"action": "pool_failed"})  # noqa: TRY400
+            for child in [each for each in self._pool if each.pid is None]:
+                self._pool.remove(child)
+                self._process_cleanup_queues(child)
+            self._start_again(self._hub, time.monotonic())
 
     def _event_process_exit(self, hub: Any, proc: Any, looks: int = LOOKS) -> None:
         """Replace a child that dies. Its files are closed, which is seen here, before it is dead, which is what Celery looks for.

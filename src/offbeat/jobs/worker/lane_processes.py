@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from billiard.exceptions import WorkerLostError
 
 from offbeat.jobs import lanes
-from offbeat.jobs.processes import wait_for_death
+from offbeat.jobs.processes import START_AGAIN, wait_for_death
 from offbeat.jobs.worker.lane_channel import Ready
 from offbeat.jobs.worker.lane_process import LAST_WORDS
 
@@ -37,6 +37,7 @@ class LaneProcesses:
         self._start, self.lanes_each = start, lanes_each
         self.numbers = count(lanes.FIRST)
         self.all: list[LaneProcess] = []
+        self._starts_again_at = 0.0  # monotonic seconds
 
     def start_first(self) -> None:
         """Consume nothing before there is somebody to do it: greenlets need seconds. One that dies at its start ends the worker."""
@@ -55,25 +56,38 @@ class LaneProcesses:
         lanes.living.update(numbers)
         return process
 
+    def _try_to_add(self, size: int, *, is_alone: bool = False) -> None:
+        """Start one, unless another one has failed just now: who asks will ask again."""
+        if time.monotonic() < self._starts_again_at:
+            return
+        try:
+            self._add(size, is_alone=is_alone)
+        except OSError as error:  # a container may have no more processes, for a moment
+            self._note_failure(f"cannot be started: {error.strerror}")
+
+    def _note_failure(self, what: str) -> None:
+        logger.error("a process of lanes %s", what, extra={"action": "pool_failed"})
+        self._starts_again_at = time.monotonic() + START_AGAIN
+
     def shared(self) -> LaneProcess | None:
         """Return the process that takes new calls, None while it starts or all its lanes are at work."""
         current = [each for each in self.all if not (each.is_retiring or each.is_alone)]
         if not current:
-            self._add(self.lanes_each)
+            self._try_to_add(self.lanes_each)
         return next((each for each in current if each.is_ready and each.free), None)
 
     def alone(self) -> LaneProcess | None:
         """Return a process of one lane that is free, None while all of them are at work or start."""
         some = [each for each in self.all if each.is_alone and not each.is_retiring]
         if len(some) < ALONE and not any(each.free for each in some):
-            self._add(1, is_alone=True)
+            self._try_to_add(1, is_alone=True)
         return next((each for each in some if each.is_ready and each.free), None)
 
     def renew(self, process: LaneProcess) -> None:
         """Start the successor of one that has done enough. It goes on until that is ready: greenlets need seconds."""
         process.is_worn, process.is_retiring = True, process.is_retiring or process.is_alone
         if all(each.is_worn or each.is_retiring or each.is_alone for each in self.all):
-            self._add(self.lanes_each)
+            self._try_to_add(self.lanes_each)
 
     def note_ready(self, process: LaneProcess) -> None:
         process.is_ready = True
@@ -87,11 +101,7 @@ class LaneProcesses:
                 process.kill()
             if how := process.is_dead():
                 if not process.is_ready:
-                    logger.error(
-                        "a process of lanes has ended while it started: %s",
-                        how,
-                        extra={"action": "pool_failed"},
-                    )
+                    self._note_failure(f"has ended while it started: {how}")
                 self.all.remove(process)
                 process.channel.close()
                 lanes.living.difference_update(process.numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from billiard.sharedctypes import Synchronized
 
 from offbeat.jobs import open_end
 from offbeat.jobs.processes import is_alive
+from offbeat.jobs.worker import child_pool
 from tests.offbeat.jobs.worker.conftest import turn
 from tests.offbeat.support.polling import wait_until
 
@@ -70,6 +72,31 @@ def test_a_child_that_dies_at_its_start_is_not_replaced_at_once(loop, start_pool
 
     assert maintained == []
     turn(loop, lambda: maintained)
+
+
+@pytest.mark.parametrize("children", [1, 2])
+def test_a_child_that_cannot_be_started_is_started_later(loop, start_pool, monkeypatch, caplog, children):
+    """A container has all the processes that it may have, or all the memory, only for a moment. The pool would lack it for ever."""
+    fork, refusals = os.fork, [OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) for _ in range(3)]
+    pool = start_pool(children)
+    monkeypatch.setattr(child_pool, "START_AGAIN", 0)
+    monkeypatch.setattr(os, "fork", lambda: refuse(refusals) if refusals else fork())
+    first = list(pool._pool)  # noqa: SLF001  as above
+    for each in first:
+        os.kill(each.pid, signal.SIGKILL)
+    answers = []
+    for _ in range(4):
+        pool.apply_async(os.getpid, callback=answers.append)
+
+    turn(loop, lambda: len(answers) == 4 and len(pool._pool) == children)  # noqa: SLF001  as above
+
+    assert not {each.pid for each in first} & {each.pid for each in pool._pool}  # noqa: SLF001  as above
+    assert refusals == []
+    assert "a child cannot be started: Resource temporarily unavailable" in caplog.text
+
+
+def refuse(refusals):
+    raise refusals.pop()
 
 
 def test_a_child_that_waits_for_its_answer_to_be_read_holds_no_lock(loop, start_pool):

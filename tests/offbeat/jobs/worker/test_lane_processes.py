@@ -1,0 +1,119 @@
+"""The processes of lanes, where one cannot be started, dies at its start or never gets through it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from offbeat.jobs.worker import lane_processes
+from offbeat.jobs.worker.lane_channel import Channel
+from offbeat.jobs.worker.lane_process import LaneProcess
+from offbeat.jobs.worker.lane_processes import LaneProcesses
+from tests.offbeat.support.polling import wait_until
+
+DIES, HANGS = "raise SystemExit(3)", "import time; time.sleep(60)"
+
+
+class Starter:
+    """Starts processes that run some Python, and counts them."""
+
+    def __init__(self, *programs):
+        self.programs, self.started = list(programs), 0
+
+    def __call__(self, numbers, others):
+        self.started += 1
+        program = self.programs.pop(0) if len(self.programs) > 1 else self.programs[0]
+        if isinstance(program, OSError):
+            raise program
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen([sys.executable, "-c", program])
+        process.returncode = 0  # waited for by `LaneProcess.is_dead`
+        return LaneProcess(process.pid, Channel(ours), list(numbers))
+
+
+@pytest.fixture
+def processes():
+    made = []
+
+    def make(*programs):
+        made.append(LaneProcesses(Starter(*programs), 2))
+        return made[0]
+
+    yield make
+    for each in made[0].all:
+        each.kill()
+        wait_until(each.is_dead)
+        each.channel.close()
+
+
+def wait_for_death(processes):
+    dead = []
+    wait_until(lambda: dead.extend(processes.bury()) or dead)
+    return dead
+
+
+@pytest.mark.parametrize("kind", ["shared", "alone"])
+def test_one_that_dies_at_its_start_is_not_replaced_at_once(processes, monkeypatch, caplog, kind):
+    """The next one would die as well, and the worker would do nothing but fork and say so."""
+    some = processes(DIES)
+    monkeypatch.setattr(lane_processes, "START_AGAIN", 3_600)
+
+    assert getattr(some, kind)() is None
+    wait_for_death(some)
+    assert getattr(some, kind)() is None
+
+    assert (some._start.started, some.all) == (1, [])  # noqa: SLF001  the starter above
+    assert (
+        "a process of lanes has ended while it started: Worker exited prematurely: exitcode 3" in caplog.text
+    )
+    monkeypatch.setattr(some, "_starts_again_at", 0)
+    getattr(some, kind)()
+    assert some._start.started == 2  # noqa: SLF001  as above
+
+
+def test_a_worn_one_goes_on_where_its_successors_die(processes, monkeypatch):
+    some = processes(HANGS, DIES)
+    monkeypatch.setattr(lane_processes, "START_AGAIN", 3_600)
+    some.shared()
+    (worn,) = some.all
+    some.note_ready(worn)
+
+    some.renew(worn)
+    wait_for_death(some)
+    some.renew(worn)
+
+    assert some._start.started == 2  # noqa: SLF001  as above
+    assert some.shared() is worn
+
+
+def test_one_that_cannot_be_started_is_started_later(processes, monkeypatch, caplog):
+    """A container has all the processes that it may have for a moment; what waits for this one is not lost by that."""
+    some = processes(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), HANGS)
+    monkeypatch.setattr(lane_processes, "START_AGAIN", 0)
+
+    assert some.shared() is None
+
+    assert "a process of lanes cannot be started: Resource temporarily unavailable" in caplog.text
+    assert some.shared() is None
+    (process,) = some.all
+    some.note_ready(process)
+    assert some.shared() is process
+
+
+def test_one_that_does_not_get_through_its_start_is_ended(processes, monkeypatch, caplog):
+    """Else its calls would wait for it for ever."""
+    some = processes(HANGS)
+    some.shared()
+    assert list(some.bury()) == []
+    monkeypatch.setattr(lane_processes, "STARTING", 0)
+
+    ((_, how),) = wait_for_death(some)
+
+    assert how == "Worker exited prematurely: signal 9 (SIGKILL)"
+    assert "a process of lanes has ended while it started" in caplog.text
