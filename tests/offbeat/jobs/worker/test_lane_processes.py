@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from offbeat.jobs import lanes
 from offbeat.jobs.worker import lane_processes
 from offbeat.jobs.worker.lane_channel import Channel
 from offbeat.jobs.worker.lane_process import LaneProcess
@@ -38,7 +39,8 @@ class Starter:
 
 
 @pytest.fixture
-def processes():
+def processes(monkeypatch):
+    monkeypatch.setattr(lanes, "living", set())
     made = []
 
     def make(*programs):
