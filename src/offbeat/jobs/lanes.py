@@ -23,7 +23,7 @@ from offbeat.jobs import event_loop, processes, sessions
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableSequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -58,6 +58,7 @@ class Lane:
         self.ident, self.runner = threading.get_ident(), identify()
         self.call: str | None = None  # the id of the message that it runs
         self.is_open = self.is_interrupting = self.has_waited = False
+        self.started: MutableSequence[float] = [0.0]  # monotonic seconds since which its time limits hold
         self.due: deque[str] = deque(maxlen=1)  # the call that was interrupted before it was open
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 
@@ -65,6 +66,15 @@ class Lane:
         """Let interruptions in. One that came before is still due: no second one comes."""
         self.has_waited = False
         self.is_open = True
+        if not self.started[0]:
+            self.begin_limits()
+
+    def begin_limits(self) -> None:
+        self.started[0] = time.monotonic()
+
+    def delay_limits(self) -> None:
+        """Let time limits begin when the task does."""
+        self.started[0] = 0.0
 
     def take_due(self) -> bool:
         """Tell whether an interruption is to be raised: to one of those who ask."""
@@ -75,6 +85,7 @@ class Lane:
 
     def end_call(self) -> None:
         self.call = None
+        self.started[0] = 0.0
         self.due.clear()
 
     def close(self) -> None:

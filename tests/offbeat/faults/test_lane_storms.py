@@ -31,3 +31,21 @@ def test_a_process_killed_with_jobs_that_have_not_begun(faults):
         assert (found.attempt, found.crashes, found.history) == (1, 0, [])
     assert faults.wait_for_state(begun, "succeeded").crashes == 1
     assert faults.repeated() == []
+
+
+@pytest.mark.fault(
+    "a greenlet computes for long, so no other greenlet of its process runs",
+    "a task passes its hard time limit",
+)
+def test_limits_behind_one_that_lets_nobody_begin(faults):
+    """Time limits begin with the task also where another one keeps it from beginning for longer than they are."""
+    worker = faults.quick_worker("--concurrency", "10", OFFBEAT_JOBS_LOST_MESSAGE_AFTER="3600")
+    hog = tasks.hold_the_interpreter_for.enqueue("hog", 16)  # and for longer than others get to finish
+    faults.wait_for_start("hog")
+
+    behind = [tasks.work_briefly.enqueue(f"behind {number}") for number in range(5)]
+
+    for job in (hog, *behind):
+        found = faults.wait_for_state(job, "succeeded", 60)
+        assert (found.attempt, found.crashes, found.excused) == (1, 0, 0)
+    assert "time limit" not in worker.output

@@ -23,7 +23,7 @@ from celery.worker import state
 
 from offbeat.jobs import lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError
-from offbeat.jobs.worker import lane_process
+from offbeat.jobs.worker import lane_limits, lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
 from offbeat.jobs.worker.lane_call import LaneCall, LoopCalls
 from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
@@ -178,7 +178,7 @@ class LanePool(BasePool):
 
     def _begin(self, call: LaneCall, process: LaneProcess) -> None:
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
-        self.running[call.lane] = call
+        call.limited_at, self.running[call.lane] = call.begun_at, call
         process.calls += 1
         self.loop.post(call.on_accepted, call.lane, call.begun_at)
         self._send(call, Run(call.lane, call.id, call.target, call.arguments))
@@ -262,14 +262,13 @@ class LanePool(BasePool):
         return [call for call in self.running.values() if call.process is process]
 
     def _enforce_limits(self, now: float) -> None:
-        for call in list(self.running.values()):
-            taken = now - call.begun_at
-            if call.hard and taken >= call.hard and not call.doom:
-                self._doom(call, partial(self.loop.post, call.on_timeout, False, call.hard))
-            elif call.soft and taken >= call.soft and not call.is_interrupted:
+        for call, is_soft in lane_limits.passed(list(self.running.values()), now):
+            if is_soft:
                 call.is_interrupted = True
                 self._send(call, Interrupt(call.lane, call.id))
                 self.loop.post(call.on_timeout, True, call.soft)
+            else:
+                self._doom(call, partial(self.loop.post, call.on_timeout, False, call.hard))
 
     @staticmethod
     def _doom(call: LaneCall, tell: Callable[[], None]) -> None:

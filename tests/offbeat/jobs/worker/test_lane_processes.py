@@ -13,6 +13,7 @@ import pytest
 from offbeat.jobs import lanes
 from offbeat.jobs.worker import lane_processes
 from offbeat.jobs.worker.lane_channel import Channel
+from offbeat.jobs.worker.lane_limits import task_starts
 from offbeat.jobs.worker.lane_process import LaneProcess
 from offbeat.jobs.worker.lane_processes import LaneProcesses
 from tests.offbeat.support.polling import wait_until
@@ -35,7 +36,7 @@ class Starter:
         with theirs:
             process = subprocess.Popen([sys.executable, "-c", program])
         process.returncode = 0  # waited for by `LaneProcess.is_dead`
-        return LaneProcess(process.pid, Channel(ours), list(numbers))
+        return LaneProcess(process.pid, Channel(ours), task_starts(len(numbers)), list(numbers))
 
 
 @pytest.fixture
