@@ -23,7 +23,7 @@ from offbeat.jobs import event_loop, processes, sessions
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, MutableSequence
+    from collections.abc import Callable
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -58,7 +58,9 @@ class Lane:
         self.ident, self.runner = threading.get_ident(), identify()
         self.call: str | None = None  # the id of the message that it runs
         self.is_open = self.is_interrupting = self.has_waited = False
-        self.started: MutableSequence[float] = [0.0]  # monotonic seconds since which its time limits hold
+        self.started: memoryview[float] | list[float] = [
+            0.0
+        ]  # monotonic seconds since which its time limits hold
         self.due: deque[str] = deque(maxlen=1)  # the call that was interrupted before it was open
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 

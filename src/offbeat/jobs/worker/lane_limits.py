@@ -27,7 +27,7 @@ def open_shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def task_starts(lanes: int, file: int = -1) -> memoryview:
+def task_starts(lanes: int, file: int = -1) -> memoryview[float]:
     """Return when the task of each lane has begun, in monotonic seconds that all processes share; 0 where none has."""
     size = lanes * DOUBLE
     if file >= 0:

@@ -35,7 +35,7 @@ LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
 class LaneProcess:
     pid: int
     channel: Channel
-    starts: memoryview  # see `lane_limits.task_starts`
+    starts: memoryview[float]  # see `lane_limits.task_starts`
     free: list[
         int
     ]  # lanes without work; the one that was last at work comes last, and next: its connection is open

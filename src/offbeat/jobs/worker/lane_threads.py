@@ -34,7 +34,7 @@ KILOBYTE = 1024 if sys.platform == "darwin" else 1  # what getrusage counts in
 class LaneThread(threading.Thread):
     """Runs one call at a time; where gevent has replaced threads, it is a greenlet."""
 
-    def __init__(self, number: int, worker: uuid.UUID, channel: Channel, start: memoryview) -> None:
+    def __init__(self, number: int, worker: uuid.UUID, channel: Channel, start: memoryview[float]) -> None:
         super().__init__(name=f"lane-{number}", daemon=True)
         self.number, self.worker, self.channel, self.start_of_task = number, worker, channel, start
         self.calls: queue.SimpleQueue[Run] = queue.SimpleQueue()
@@ -78,7 +78,7 @@ def _lost_answer(lost: lanes.LostAnswer) -> ExceptionInfo:
         return ExceptionInfo()
 
 
-def serve(channel: Channel, setup: Setup, app: Any, starts: memoryview) -> None:
+def serve(channel: Channel, setup: Setup, app: Any, starts: memoryview[float]) -> None:
     """Run lanes until the main process says that it is enough, or is gone; then end this process."""
     # Not "MainProcess": what cannot be recorded ends the process, and not the worker.
     current_process().name = setup.name
