@@ -50,6 +50,10 @@ class CompanionLostError(LaneError):
     """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
 
 
+class PostponedError(LaneError):
+    """It has not begun, and is to wait in the ledger for a while."""
+
+
 class Lane:
     """What may interrupt the task of one lane, and when: only while it is open."""
 
@@ -68,8 +72,6 @@ class Lane:
         """Let interruptions in. One that came before is still due: no second one comes."""
         self.has_waited = False
         self.is_open = True
-        if not self.started[0]:
-            self.begin_limits()
 
     def begin_limits(self) -> None:
         self.started[0] = time.monotonic()
@@ -170,6 +172,12 @@ def enter(number: int, worker: uuid.UUID) -> Lane:
 def here() -> Lane | None:
     """Return the lane that runs this, None in a process without lanes."""
     return getattr(_here, "lane", None)
+
+
+def begin_limits() -> None:
+    """Let the time limits of what runs here hold from now on, if a lane runs it."""
+    if lane := here():
+        lane.begin_limits()
 
 
 def current() -> int:

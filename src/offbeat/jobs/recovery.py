@@ -151,7 +151,7 @@ BURY_UNBEGUN = f"""
     WHERE {IS_UNBEGUN} RETURNING task, batch_id
 """  # noqa: S608  a constant
 GIVE_BACK_UNBEGUN = f"""
-    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now() WHERE {IS_UNBEGUN}
+    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now() + make_interval(secs => %s) WHERE {IS_UNBEGUN}
 """  # noqa: S608  a constant
 
 
@@ -165,12 +165,12 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
         _report(job_id, row[0], Job.State.DEAD, reason)
 
 
-def give_back_unbegun(job_id: uuid.UUID, published_at: float) -> None:
-    """Make a job due again whose message was lost with the process that had it, and count nothing.
+def give_back_unbegun(job_id: uuid.UUID, published_at: float, wait: float = 0.0) -> None:
+    """Make a job due again in `wait` seconds whose message nobody has any more, and count nothing.
 
     A begin that its process had sent may come only now: then it has begun, or its lock keeps this waiting.
     """
-    sql.execute(GIVE_BACK_UNBEGUN, [job_id, published_at])
+    sql.execute(GIVE_BACK_UNBEGUN, [wait, job_id, published_at])
 
 
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:

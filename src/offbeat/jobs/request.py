@@ -19,7 +19,7 @@ from celery.worker.state import task_ready
 from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
-from offbeat.jobs.lanes import CompanionLostError, LaneError, LostAnswerError
+from offbeat.jobs.lanes import CompanionLostError, LaneError, LostAnswerError, PostponedError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
@@ -35,6 +35,7 @@ RECOVERIES: dict[type[BaseException | None], Callable[..., bool]] = {
 }
 # Of a child whose begin PostgreSQL refused (`offbeat.jobs.records`): at once, it would be refused again, as long as that lasts.
 REFUSED = f"exitcode {os.EX_TEMPFAIL}"
+POSTPONED = 5.0  # seconds until what waits to run alone comes again
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
 
@@ -174,7 +175,9 @@ class JobRequest(Request):
             is_refused = isinstance(error, LostAnswerError) or reason.endswith(REFUSED)
 
             def record() -> None:
-                if not recover(job_id, worker, pid, reason) and not is_refused:
+                if isinstance(error, PostponedError):
+                    recovery.give_back_unbegun(job_id, published_at, POSTPONED)
+                elif not recover(job_id, worker, pid, reason) and not is_refused:
                     recovery.give_back_unbegun(job_id, published_at)
 
             worker_state.submit(record)

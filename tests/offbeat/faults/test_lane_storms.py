@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from offbeat.jobs import broker
+from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.test_lanes import lanes_process
 from tests.offbeat.support.polling import wait_until
 
@@ -49,3 +51,26 @@ def test_limits_behind_one_that_lets_nobody_begin(faults):
         found = faults.wait_for_state(job, "succeeded", 60)
         assert (found.attempt, found.crashes, found.excused) == (1, 0, 0)
     assert "time limit" not in worker.output
+
+
+@pytest.mark.fault("a worker's process of threads or greenlets dies with several jobs")
+def test_long_jobs_of_a_killed_process(faults):
+    """They run alone, a few at a time, and do not keep the worker from all others for as long as that takes."""
+    worker = faults.quick_worker("--concurrency", "8")
+    long = [tasks.work.enqueue(f"long {number}", gate=faults.gate) for number in range(8)]
+    for number in range(8):
+        faults.wait_for_start(f"long {number}")
+    lanes_process(worker).kill()
+    wait_until(lambda: not Job.objects.exclude(crashes=1).exists())
+    wait_until(lambda: Effect.objects.filter(what="start").count() >= 10)  # two run alone
+
+    others = [tasks.work.enqueue(f"other {number}") for number in range(20)]
+
+    for job in others:
+        assert faults.wait_for_state(job, "succeeded", 60).crashes == 0
+    faults.open_gate()
+    faults.wait_for_all(90)
+    assert set(Job.objects.filter(pk__in=[job.pk for job in long]).values_list("attempt", "crashes")) == {
+        (2, 1)
+    }
+    assert faults.repeated() == []

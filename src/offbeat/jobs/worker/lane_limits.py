@@ -44,14 +44,18 @@ def passed(calls: Sequence[LaneCall], now: float) -> Iterator[tuple[LaneCall, bo
             yield call, True
 
 
+def has_begun(call: LaneCall) -> bool:
+    """Tell whether the task of a call has begun and not ended; of a process that has died, whether it had."""
+    return bool(_started_at(call))
+
+
 def _is_over(call: LaneCall, limit: float, calls: Sequence[LaneCall], now: float) -> bool:
     if now - call.limited_at < limit:
         return False
     if started := _started_at(call):
         call.limited_at = started
-    elif any(
-        each.process is call.process and _started_at(each) for each in calls
-    ):  # which may keep it from beginning
+    elif any(each.process is call.process and has_begun(each) for each in calls):
+        # Which may keep it from beginning.
         call.limited_at = now
     return now - call.limited_at >= limit
 

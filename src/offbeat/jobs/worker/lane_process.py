@@ -51,6 +51,11 @@ class LaneProcess:
     def __post_init__(self) -> None:
         self.numbers = tuple(self.free)
 
+    def has_done_enough(self, calls_each: int | None, memory: int | None, kilobytes: int) -> bool:
+        """Tell whether it has had as many calls a lane as a child of prefork, or has used more memory than it may."""
+        is_large = memory and kilobytes > memory
+        return bool(is_large or (calls_each and self.calls >= calls_each * len(self.numbers)))
+
     def is_dead(self) -> str | None:
         """Return how it has died, in billiard's words, None while it lives."""
         with contextlib.suppress(ChildProcessError):
