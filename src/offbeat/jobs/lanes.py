@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FIRST = 10_000_000  # Linux gives no pid above 4,194,304, macOS none above 99,998
 
+ENDED = -1.0  # where a task's begin was
+
 _here = threading.local()
 identify: Callable[[], Any] = threading.current_thread  # a process of greenlets has another way
 living: set[int] = set()  # of this worker, as its main process knows them
@@ -89,7 +91,7 @@ class Lane:
 
     def end_call(self) -> None:
         self.call = None
-        self.started[0] = 0.0
+        self.started[0] = ENDED
         self.due.clear()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects import tasks
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.test_lanes import lanes_process
-from tests.offbeat.support.polling import wait_until
+from tests.offbeat.support.polling import stays, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.pools("threads", "gevent", only=True)]
 
@@ -74,3 +74,19 @@ def test_long_jobs_of_a_killed_process(faults):
         (2, 1)
     }
     assert faults.repeated() == []
+
+
+@pytest.mark.fault("a task forks a process that returns from the task")
+def test_a_fork_beside_others(faults):
+    """Nothing of the others goes on in the new process, however long that waits."""
+    faults.quick_worker("--concurrency", "10")
+    beside = [tasks.work.enqueue(f"beside {number}", gate=faults.gate) for number in range(5)]
+    for number in range(5):
+        faults.wait_for_start(f"beside {number}")
+
+    faults.wait_for_state(tasks.fork_and_wait.enqueue("forks", 5), "succeeded")
+    faults.open_gate()
+
+    for job in beside:
+        assert faults.wait_for_state(job, "succeeded").attempt == 1
+    stays(lambda: faults.repeated() == [], seconds=3)

@@ -37,6 +37,12 @@ class LaneCall:
     doomed_since: float | None = None  # its process is to be killed
     doom: Callable[[], None] | None = None  # what tells of its end
 
+    @property
+    def started(self) -> float:
+        """When its task began, as `lane_limits.task_starts` say."""
+        assert self.process is not None  # noqa: S101  it has been given to one
+        return self.process.starts[self.lane - self.process.numbers[0]]
+
     def terminate(self, signal: int) -> None:
         """Do nothing: Celery has asked the pool before (`LanePool.terminate_job`)."""
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import gevent.hub
 import greenlet
 
 if __name__ == "__main__":
@@ -45,6 +46,7 @@ def main(descriptor: int, shared: int) -> None:
     lanes.interrupt, lanes.withdraw = interrupt, lambda _: None
     lanes.identify = gevent.getcurrent
     greenlet.settrace(keep_loops_apart)
+    os.register_at_fork(after_in_child=leave_others_behind)
     starts = task_starts(len(setup.numbers), shared)
     os.close(shared)
     serve(channel, setup, app, starts)
@@ -90,6 +92,11 @@ def interrupt(lane: Lane, call: str) -> None:
             gevent.sleep(0)
 
     lanes.deliver(lane, call, send)
+
+
+def leave_others_behind() -> None:
+    """In a process that a task has forked, let no other greenlet go on: no other thread would, and their jobs run in its parent."""
+    gevent.hub.set_hub(gevent.hub.Hub(default=False))
 
 
 # Python 3.11 keeps the current task by its loop, so there is nothing to exchange.

@@ -27,9 +27,12 @@ def open_shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def task_starts(lanes: int, file: int = -1) -> memoryview[float]:
-    """Return when the task of each lane has begun, in monotonic seconds that all processes share; 0 where none has."""
-    size = lanes * DOUBLE
+def task_starts(count: int, file: int = -1) -> memoryview[float]:
+    """Return when the task of each lane has begun, in monotonic seconds that all processes share.
+
+    0 where it has not, `lanes.ENDED` when it has ended.
+    """
+    size = count * DOUBLE
     if file >= 0:
         os.ftruncate(file, size)
     return memoryview(mmap.mmap(file, size)).cast("d")
@@ -45,21 +48,16 @@ def passed(calls: Sequence[LaneCall], now: float) -> Iterator[tuple[LaneCall, bo
 
 
 def has_begun(call: LaneCall) -> bool:
-    """Tell whether the task of a call has begun and not ended; of a process that has died, whether it had."""
-    return bool(_started_at(call))
+    """Tell whether the task of a call has begun, and perhaps ended; of a process that has died, whether it had."""
+    return call.started != 0
 
 
 def _is_over(call: LaneCall, limit: float, calls: Sequence[LaneCall], now: float) -> bool:
     if now - call.limited_at < limit:
         return False
-    if started := _started_at(call):
-        call.limited_at = started
-    elif any(each.process is call.process and has_begun(each) for each in calls):
+    if call.started > 0:
+        call.limited_at = call.started
+    elif any(each.process is call.process and each.started > 0 for each in calls):
         # Which may keep it from beginning.
         call.limited_at = now
     return now - call.limited_at >= limit
-
-
-def _started_at(call: LaneCall) -> float:
-    assert call.process is not None  # noqa: S101  it has been given to one
-    return call.process.starts[call.lane - call.process.numbers[0]]

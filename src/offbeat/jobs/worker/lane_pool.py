@@ -181,6 +181,7 @@ class LanePool(BasePool):
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
         call.limited_at, self.running[call.lane] = call.begun_at, call
         process.calls += 1
+        process.starts[call.lane - process.numbers[0]] = 0.0
         self.loop.post(call.on_accepted, call.lane, call.begun_at)
         self._send(call, Run(call.lane, call.id, call.target, call.arguments))
 

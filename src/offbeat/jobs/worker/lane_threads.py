@@ -21,7 +21,7 @@ from celery.concurrency.prefork import process_initializer
 from django.db import connections
 
 from offbeat.jobs import lanes
-from offbeat.jobs.processes import PROC
+from offbeat.jobs.processes import PROC, leave
 from offbeat.jobs.worker.lane_channel import STOPS, Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
 
 if TYPE_CHECKING:
@@ -47,7 +47,15 @@ class LaneThread(threading.Thread):
             while True:
                 self._call(self._next(), self.lane)
         finally:
-            self.channel.send(LaneLost(self.number))
+            self._tell(LaneLost(self.number))
+
+    def _tell(self, frame: Done | LaneLost) -> None:
+        try:
+            self.channel.send(frame)
+        except (
+            OSError
+        ):  # a task may have closed it: nobody would hear of any lane any more, until a time limit passes
+            leave(os.EX_IOERR)
 
     def _next(self) -> Run:
         try:
@@ -68,7 +76,7 @@ class LaneThread(threading.Thread):
         except BaseException:  # noqa: BLE001  the lane goes on, as a process of prefork does
             has_returned, result = False, ExceptionInfo()
         lane.end_call()
-        self.channel.send(Done(self.number, asked.call, has_returned, result, _kilobytes()))
+        self._tell(Done(self.number, asked.call, has_returned, result, _kilobytes()))
 
 
 def _lost_answer(lost: lanes.LostAnswer) -> ExceptionInfo:

@@ -390,6 +390,15 @@ def fork(label, how):
 
 
 @shared_task
+def fork_and_wait(label, seconds):
+    """Fork a process that waits, while its parent goes on."""
+    if os.fork() == 0:
+        time.sleep(seconds)
+        os._exit(0)
+    note(label, "done")
+
+
+@shared_task
 def copy_by_iterator(label):
     """Read rows in several batches, and write one between any two of them: the recipe of docs/offbeat/jobs.md."""
     for row in Effect.objects.filter(what="start").iterator(chunk_size=1):

@@ -37,6 +37,13 @@ def test_what_has_not_begun_has_killed_nobody():
     assert [call in suspects for call in lost] == [True, True, False, False, False]
 
 
+def test_what_has_ended_and_not_said_so_may_have_killed_them():
+    lost = calls_of_one_process(2)
+    lost[0].process.starts[0] = lanes.ENDED
+
+    assert all(call in suspects_of(lost) for call in lost)
+
+
 def test_who_was_alone_is_known():
     lost = calls_of_one_process(1, 3)
 
