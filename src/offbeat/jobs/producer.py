@@ -258,16 +258,17 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     try:
         rows = _fetch(statement, values | {"context": context.current(), "key_wait": wait})
     except OperationalError as error:
-        if why := _why_busy(error.__cause__, wait):
-            raise KeyBusyError(why) from error.__cause__
-        raise
+        why = _why_busy(error.__cause__, wait, ONE_OF_A_KEY in statement)
+        if why is None:
+            raise
+        raise KeyBusyError(why) from error.__cause__
     return [row[:RETURNED] for row in rows if row[0]]
 
 
-def _why_busy(error: BaseException | None, wait: float) -> str | None:
+def _why_busy(error: BaseException | None, wait: float, is_keyed: bool) -> str | None:
     if isinstance(error, LockNotAvailable):
         return f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
-    if isinstance(error, DeadlockDetected):
+    if isinstance(error, DeadlockDetected) and is_keyed:
         return "waited for another transaction that enqueues the same key, and that waits for this one: try all of it again"
     return None
 
