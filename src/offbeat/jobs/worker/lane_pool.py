@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from celery.concurrency.base import BasePool
 from celery.worker import state
 
-from offbeat.jobs import lanes, sessions, workers
+from offbeat.jobs import child_books, lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError
 from offbeat.jobs.worker import lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -202,7 +202,7 @@ class LanePool(BasePool):
                     for process, how in self.processes.bury():
                         # Of threads that its tasks have started: they have no lane.
                         worker_state.submit(partial(sessions.end_process, workers.current(), process.pid))
-                        self._tell_of_death(self._calls_of(process), how)
+                        self._tell_of_death(process, how)
                     self._enforce_limits(time.monotonic())
                     self._end_retired(time.monotonic())
                     self._assign()
@@ -241,18 +241,20 @@ class LanePool(BasePool):
     def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:
         """Tell whether a process has done enough: as many calls a lane as a child of prefork, or used more memory than it may."""
         most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
-        is_large = bool(memory) and kilobytes > memory
-        return is_large or (bool(most) and process.calls >= most * len(process.numbers))
+        return bool(
+            (memory and kilobytes > memory) or (most and process.calls >= most * len(process.numbers))
+        )
 
-    def _tell_of_death(self, lost: list[LaneCall], how: str) -> None:
+    def _tell_of_death(self, process: LaneProcess, how: str) -> None:
+        lost = self._calls_of(process)
+        child_books.note_done({*process.numbers}.difference(call.lane for call in lost))
         was_doomed = any(call.doom for call in lost)
         for call in lost:
             del self.running[call.lane]
             if call.doom:
                 call.doom()
             elif was_doomed:
-                reason = "its process was killed for another of its jobs"
-                self.loop.fail(call, CompanionLostError(reason))
+                self.loop.fail(call, CompanionLostError("its process was killed for another of its jobs"))
             else:
                 if len(lost) > 1:
                     self.suspects.add(call.id)
@@ -286,10 +288,8 @@ class LanePool(BasePool):
             elif len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
         if not any(call.id in self.suspects for call in self.waiting):
-            for process in [
-                each for each in self.processes.all if each.is_alone and not self._calls_of(each)
-            ]:
-                process.is_retiring = True
+            for process in self.processes.all:
+                process.is_retiring |= process.is_alone and not self._calls_of(process)
 
 
 class ThreadLanes(LanePool):
