@@ -22,6 +22,12 @@ from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
+STOPS_ITSELF = """\
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+from offbeat.dev.stop_signals import run_until_stopped
+run_until_stopped(lambda _: 0)
+"""
 TOOL = "no-such-package==1 --hash=sha256:00\n    # via offbeat (src/offbeat/pyproject.toml:dev)\n"
 STUBBORN = """\
 import signal, sys, time
@@ -36,6 +42,7 @@ MODULES = (
     "__init__",
     "python_refusal",
     "dev/__init__",
+    "dev/__main__",
     "dev/django_choice",
     "dev/installers",
     "dev/local_variables",
@@ -307,6 +314,45 @@ def test_a_stop_while_it_installs_leaves_no_process(project, number, code):
     assert running.returncode == code
     assert said.endswith("Stopped: .venv is not complete, and the next ./run goes on with it.\n")
     assert "Traceback" not in said
+
+
+def test_ctrl_c_while_the_tasks_are_imported_is_no_traceback(project):
+    """Before anything is started Ctrl-C ends ./run as it ends a shell's own command."""
+    project.add_python()
+    project.write("src/offbeat/dev/tasks.py", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+    stopped = project.run("check")
+
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_in_a_task_is_one_line(installed):
+    """Also while its module is imported: a task holds the signal until it can say so."""
+    installed.write("src/offbeat/dev/project_checks.py", STOPS_ITSELF)
+
+    stopped = installed.run("check")
+
+    installed.write("src/offbeat/dev/project_checks.py", PRINTS_VARIABLES)
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (130, "", "Stopped.\n")
+
+
+def test_what_another_project_has_set_is_not_ours(installed, tmp_path):
+    """A Python's home that is another's, and a CDPATH that leads elsewhere, change nothing."""
+    name = installed.folder.name
+    (tmp_path / name).mkdir()
+    others = {"PYTHONHOME": "/no/such/folder", "PYTHONOPTIMIZE": "2", "CDPATH": str(tmp_path)}
+    others |= {"PATH": str(installed.programs), "HOME": str(installed.folder)}
+
+    done = subprocess.run(
+        ["bash", f"{name}/run", "check"],
+        cwd=installed.folder.parent,
+        env=others,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None None\n", "")
 
 
 @pytest.mark.parametrize("works", [True, False])
