@@ -63,12 +63,12 @@ def run_child(command: Sequence[str | os.PathLike[str]], **options: Any) -> subp
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
                 start_new_session=True,  # Ctrl-C is for us
                 **options,
             )
         said, problems = child.communicate()
-        return subprocess.CompletedProcess(command, child.returncode, said, problems)
+        texts = (each.decode(errors="replace") for each in (said, problems))
+        return subprocess.CompletedProcess(command, child.returncode, *texts)
     finally:
         if child:
             end_by_force(family(child))
