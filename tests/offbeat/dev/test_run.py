@@ -122,19 +122,21 @@ def installed(made):
     (made.folder / ".env").unlink(missing_ok=True)
 
 
-def make_wheel(folder, script):
-    """Make the wheel of a package uv whose program is a shell's script, and return its hash."""
+def make_wheel(folder, script, name="uv"):
+    """Make the wheel of a package whose program is a shell's script, and return its hash."""
     folder.mkdir()
-    wheel = folder / "uv-1.0-py3-none-any.whl"
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        program = zipfile.ZipInfo(f"{name}-1.0.data/scripts/{name}")
         program.external_attr = 0o100755 << 16
         archive.writestr(program, f"#!/bin/bash\n{script}")
-        archive.writestr("uv-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
         archive.writestr(
-            "uv-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
         )
-        archive.writestr("uv-1.0.dist-info/RECORD", "")
+        archive.writestr(
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
@@ -371,6 +373,35 @@ def test_pip_brings_uv_which_brings_the_rest(project, works):
     assert (task.returncode, task.stdout) == (0, "None None\n"), task.stderr
     assert called == "pip sync --python .venv/bin/python --require-hashes .venv/requirements.txt\n"
     assert ("uv could not install them, so pip does.\n" in task.stderr) is not works
+
+
+@pytest.mark.parametrize(
+    ("configuration", "code", "said"),
+    [
+        ("[install]\nuser = true\n", 0, ""),
+        ("[global]\ndry-run = true\n", 0, ""),
+        ("[global]\nrequire-virtualenv = true\n", 0, ""),
+        (
+            "[global]\ntarget = {folder}/target\n",
+            69,
+            "pip has installed the requirements, but not into .venv.",
+        ),
+        ("[install]\nroot = {folder}/root\n", 69, "pip has installed the requirements, but not into .venv."),
+    ],
+)
+def test_pip_is_configured_for_other_folders(project, configuration, code, said):
+    """What a person's pip does everywhere else is not done here; where it cannot be taken back, nothing is taken for complete."""
+    project.add_python()
+    digest = make_wheel(project.folder / "wheels", "", name="other")
+    project.write("requirements-dev.txt", f"other==1.0 --hash=sha256:{digest}\n")
+    project.write("pip.conf", configuration.format(folder=project.folder))
+    wheels = {"PIP_FIND_LINKS": str(project.folder / "wheels"), "PIP_NO_INDEX": "1"}
+
+    task = project.run("check", **wheels, PIP_CONFIG_FILE=str(project.folder / "pip.conf"))
+
+    assert task.returncode == code, task.stderr
+    assert said in task.stderr
+    assert (project.folder / ".venv/complete").exists() is (code == 0)
 
 
 @pytest.mark.parametrize(
