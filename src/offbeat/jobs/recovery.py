@@ -87,16 +87,16 @@ def count_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason:
 
 
 def recover_unrun(
-    worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], living: Collection[int], reason: str
+    worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], at_others: Collection[int], reason: str
 ) -> None:
     """Do the same for several jobs that nobody runs. Raises HeldError after that, where somebody holds the rows of some.
 
-    A process that lives may have gone on to another job: its sessions are not to be ended, and the attempt is excused.
+    A process that has gone on to another job, or to none, has ended it: its sessions stay, and the attempt is excused.
     """
     held = None
     for job_id, pid in jobs:
         try:
-            if pid in living:
+            if pid in at_others:
                 excuse_attempt(job_id, worker, pid, END_LOST)
             else:
                 recover_attempt(job_id, worker, pid, reason)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from celery.concurrency.base import BasePool
 from celery.worker import state
 
-from offbeat.jobs import lanes, sessions, workers
+from offbeat.jobs import child_books, lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError, PostponedError
 from offbeat.jobs.worker import lane_limits, lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -204,7 +204,7 @@ class LanePool(BasePool):
                     for process, how in self.processes.bury():
                         # Of threads that its tasks have started: they have no lane.
                         worker_state.submit(partial(sessions.end_process, workers.current(), process.pid))
-                        self._tell_of_death(self._calls_of(process), how)
+                        self._tell_of_death(process, how)
                     self._enforce_limits(time.monotonic())
                     self._end_retired(time.monotonic())
                     self._assign()
@@ -241,7 +241,9 @@ class LanePool(BasePool):
             self.processes.renew(process)
         self._assign()
 
-    def _tell_of_death(self, lost: list[LaneCall], how: str) -> None:
+    def _tell_of_death(self, process: LaneProcess, how: str) -> None:
+        lost = self._calls_of(process)
+        child_books.note_done({*process.numbers}.difference(call.lane for call in lost))
         was_doomed = any(call.doom for call in lost)
         if not was_doomed:
             self.suspects.note_death(lost)
@@ -250,8 +252,7 @@ class LanePool(BasePool):
             if call.doom:
                 call.doom()
             elif was_doomed:
-                reason = "its process was killed for another of its jobs"
-                self.loop.fail(call, CompanionLostError(reason))
+                self.loop.fail(call, CompanionLostError("its process was killed for another of its jobs"))
             else:
                 self.loop.fail(call, LaneError(how))
 
@@ -282,10 +283,8 @@ class LanePool(BasePool):
             elif len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
         if not any(call in self.suspects for call in self.waiting):
-            for process in [
-                each for each in self.processes.all if each.is_alone and not self._calls_of(each)
-            ]:
-                process.is_retiring = True
+            for process in self.processes.all:
+                process.is_retiring |= process.is_alone and not self._calls_of(process)
 
 
 class ThreadLanes(LanePool):

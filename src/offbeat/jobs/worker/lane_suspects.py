@@ -40,6 +40,8 @@ class Suspects:
 
     def surplus(self, running: Iterable[LaneCall], waiting: Iterable[LaneCall]) -> list[LaneCall]:
         """Return jobs that wait and are too many. A plain message has no ledger to return to."""
+        if not self._ids:  # as always, nearly
+            return []
         at_work = sum(call in self for call in running)
         suspected = [call for call in waiting if call in self]
         free = max(0, self._most - at_work)

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
@@ -23,6 +24,7 @@ from django.db import connections
 from offbeat.jobs import lanes
 from offbeat.jobs.processes import PROC, leave
 from offbeat.jobs.worker.lane_channel import STOPS, Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
+from offbeat.machine_limits import start_thread
 
 if TYPE_CHECKING:
     import uuid
@@ -114,8 +116,10 @@ def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
             thread.lane.call = frame.call
         thread.calls.put(frame)
     elif isinstance(frame, Interrupt) and thread.lane:
-        # Not here: it asks PostgreSQL, and others wait.
-        threading.Thread(target=lanes.interrupt, args=[thread.lane, frame.call], daemon=True).start()
+        interrupt = partial(lanes.interrupt, thread.lane, frame.call)
+        # Not here, where one can be started: it asks PostgreSQL, and others wait.
+        if not start_thread(threading.Thread(target=interrupt, name="lane-interrupt", daemon=True)):
+            interrupt()
 
 
 def _kilobytes() -> int:
