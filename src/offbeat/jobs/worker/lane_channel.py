@@ -79,7 +79,7 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self.end = end
         self._sending = threading.Lock()
-        self._read = b""
+        self._read = bytearray()
         self._unsent = bytearray()
 
     def fileno(self) -> int:
@@ -134,7 +134,8 @@ class Channel:
         end = LENGTH.size + length
         if len(self._read) < end:
             return None
-        body, self._read = self._read[LENGTH.size : end], self._read[end:]
+        body = self._read[LENGTH.size : end]
+        del self._read[:end]
         return pickle.loads(body)  # noqa: S301  of our own process
 
     def close(self) -> None:
