@@ -83,7 +83,7 @@ def statements():
             reconciler.LOST_MESSAGES,
             [moment, "default", 0, 86_400, moment, 5_000],
         ),
-        "reconciler: free keys": (concurrency_keys.WAITED_FOR, [500]),
+        "reconciler: free keys": (concurrency_keys.WAITED_FOR, ["", 500]),
         "reconciler: batches to settle": (
             f"SELECT id FROM offbeat_jobs_batch WHERE {batches.DONE} LIMIT 100",
             [],

@@ -36,6 +36,13 @@ TABLES = f"""
                 AND CASE WHEN granted THEN mode <> 'AccessShareLock' ELSE mode = 'AccessExclusiveLock' END)
     ORDER BY xact_start LIMIT 3
 """  # noqa: S608  constants
+# A transaction that still sees what was deleted or changed since keeps VACUUM from removing it.
+OLDEST = f"""
+    SELECT {HOLDER.format("pg_stat_activity")} FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
+        AND xact_start < clock_timestamp() - make_interval(secs => %s)
+    ORDER BY xact_start LIMIT 1
+"""  # noqa: S608  a constant
 # The transaction that has marked the row; where that cannot be seen, the oldest that does more with the table than read it, and
 # waits for no other.
 ROW = SESSION.format(
@@ -109,6 +116,11 @@ def find_table_holders(cursor: Any, prefix: str, seconds: float) -> list[Holder]
     """Return the oldest transactions that hold tables, or rows of them, whose names begin so: three at most, and none younger."""
     cursor.execute(TABLES, [seconds, prefix])
     return [Holder(*row) for row in cursor.fetchall()]
+
+
+def find_oldest_reader(cursor: Any, seconds: float) -> Holder | None:
+    """Return the oldest transaction that keeps VACUUM from its work, None where none is so many seconds old."""
+    return _find_one(cursor, OLDEST, [seconds])
 
 
 def _read_mark(cursor: Any, table: str, column: str, value: object) -> str | None:

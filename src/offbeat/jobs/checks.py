@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 from celery.app.defaults import SETTING_KEYS
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Warning, register  # noqa: A004  Django's own name for it
+from django.db import DEFAULT_DB_ALIAS, router
 from kombu.utils.imports import symbol_by_name
 
 from offbeat import pools
@@ -32,6 +34,25 @@ def check_database(**_: Any) -> Iterable[CheckMessage]:
             f"The ledger of jobs needs PostgreSQL; DATABASES['default'] is {engine}.",
             hint="Set DATABASE_URL to postgres://user:password@host:5432/name.",
             id="offbeat_jobs.E001",
+        )
+
+
+@register
+def check_routers(**_: Any) -> Iterable[CheckMessage]:
+    """Refuse a router that has the core elsewhere: a replica is late, and an enqueue looks there, again and again, for its key."""
+    own = [each for each in apps.get_app_configs() if each.label.startswith("offbeat")]
+    models = [model for each in own for model in each.get_models()]
+    elsewhere = {
+        alias: model
+        for model in models
+        for alias in (router.db_for_read(model), router.db_for_write(model))
+        if alias != DEFAULT_DB_ALIAS
+    }
+    for alias, model in elsewhere.items():
+        yield Error(
+            f"A router of DATABASE_ROUTERS sends the model {model.__name__} to '{alias}'; the core asks 'default' only.",
+            hint='Let it return "default" for models whose app_label begins with "offbeat".',
+            id="offbeat_jobs.E016",
         )
 
 

@@ -25,7 +25,7 @@ def hand_over(concurrency_key: str) -> None:
 # The keys that jobs wait for, each looked up once in the index, however many jobs wait for it.
 WAITED_FOR = f"""
     WITH RECURSIVE waited_for AS (
-        (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} ORDER BY concurrency_key LIMIT 1)
+        (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key > %s ORDER BY concurrency_key LIMIT 1)
         UNION ALL
         SELECT (SELECT concurrency_key FROM offbeat_jobs_job WHERE {WAITS} AND concurrency_key > waited_for.concurrency_key
             ORDER BY concurrency_key LIMIT 1)
@@ -37,7 +37,17 @@ WAITED_FOR = f"""
 """  # noqa: S608  constants
 
 
+_last = ""  # key of the turn before
+
+
 def hand_over_free_keys() -> None:
-    """Hand over the keys that nobody has: whoever ended the last job of a key died before it could."""
-    for (key,) in sql.fetch_all(WAITED_FOR, [conf().relay_batch]):
+    """Hand over the keys that nobody has: whoever ended the last job of a key died before it could.
+
+    A turn takes so many, and the next one goes on behind them: a key whose jobs wait in a queue that stands still is always free.
+    """
+    global _last  # noqa: PLW0603  one thread asks
+    most = conf().relay_batch
+    keys = [key for (key,) in sql.fetch_all(WAITED_FOR, [_last, most])]
+    _last = keys[-1] if len(keys) == most else ""
+    for key in keys:
         hand_over(key)

@@ -110,7 +110,7 @@ def step_back(job_id: uuid.UUID, task: str | None = None, queue: str | None = No
 LATE = "not started before its not_after"
 EXPIRE = f"""
     UPDATE offbeat_jobs_job SET state = 'expired', finished_at = clock_timestamp(), reason = '{LATE}'
-    WHERE id = %s AND state IN ('pending', 'published') AND not_after <= now() RETURNING batch_id, task
+    WHERE id = %s AND state || '' IN ('pending', 'published') AND not_after <= now() RETURNING batch_id, task
 """  # noqa: S608  a constant
 
 

@@ -121,7 +121,7 @@ FINISH_AND_BEGIN = f"""
 FIND_CURRENT = f"SELECT 1 FROM offbeat_jobs_job WHERE {IS_CURRENT}"  # noqa: S608  a constant
 GIVE_BACK = """
     UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now()
-    WHERE id = (SELECT id FROM offbeat_jobs_job WHERE id = %s AND state = 'published' FOR NO KEY UPDATE SKIP LOCKED)
+    WHERE id = (SELECT id FROM offbeat_jobs_job WHERE id = %s AND state || '' = 'published' FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 

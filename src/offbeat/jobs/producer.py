@@ -19,6 +19,7 @@ from offbeat.jobs.arguments import encode_arguments, text_problem
 from offbeat.jobs.conf import conf
 from offbeat.jobs.identity import uuid7
 from offbeat.jobs.models import Job
+from offbeat.jobs.packed_claims import PackedClaims
 from offbeat.jobs.relay import CLAIMED, ClaimedJob, publish_committed
 
 if TYPE_CHECKING:
@@ -240,8 +241,17 @@ def _write(calls: Sequence[Call]) -> list[tuple[uuid.UUID, datetime]]:
     new.sort(key=lambda row: places[row[-1]])  # they begin in the order of the calls
     due = [claim for *row, _, _ in new if (claim := ClaimedJob(*row)).published_at]
     if due:
-        transaction.on_commit(partial(publish_committed, due, time.monotonic()))
+        _publish_after_commit(due)
     return [(row[0], row[-2]) for row in new]
+
+
+def _publish_after_commit(claims: list[ClaimedJob]) -> None:
+    written = time.monotonic()
+    if len(claims) == 1 or not connection.in_atomic_block:  # one, or at once
+        transaction.on_commit(partial(publish_committed, claims, written))
+        return
+    packed = PackedClaims(claims)
+    transaction.on_commit(lambda: publish_committed(list(packed.unpacked()), written))
 
 
 def refuse_by_hand(name: str) -> None:

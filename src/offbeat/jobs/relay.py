@@ -99,9 +99,10 @@ CLAIM = f"""
     ))
     RETURNING {CLAIMED}
 """  # noqa: S608  constants
+# By their ids, and not by the index of their state: see guard.IS_RUNNING.
 CLAIM_THESE = f"""
     UPDATE offbeat_jobs_job SET state = 'published', published_at = now()
-    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE id = ANY(%s) AND state = 'pending' AND publish_at <= now()
+    WHERE id IN (SELECT id FROM offbeat_jobs_job WHERE id = ANY(%s) AND state || '' = 'pending' AND publish_at <= now()
         FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING {CLAIMED}
 """  # noqa: S608  a constant
@@ -118,12 +119,12 @@ CLAIM_LOST = f"""
     ))
     RETURNING {CLAIMED}
 """  # noqa: S608  constants
-# A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
+# By their ids, too. A row that somebody holds is passed by: it says `published`, and has no message, which the reconciler sees.
 OURS = """
     WHERE id IN (
         SELECT id FROM offbeat_jobs_job JOIN unnest(%s::uuid[], %s::timestamptz[]) AS claim (id, published_at)
             USING (id, published_at)
-        WHERE state = 'published' FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
+        WHERE state || '' = 'published' FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
     )
 """
 TAKE_BACK = f"""

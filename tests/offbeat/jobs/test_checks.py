@@ -5,6 +5,7 @@ from celery import current_app
 from django.core.checks import registry
 
 from offbeat.jobs import checks
+from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.tasks import nothing
 
 
@@ -14,6 +15,7 @@ def messages(check):
 
 CHECKS = [
     checks.check_database,
+    checks.check_routers,
     checks.check_celery_settings,
     checks.check_jobs_settings,
     checks.check_visibility_timeout,
@@ -33,6 +35,27 @@ def test_the_project_passes(check, monkeypatch):
 def test_each_check_is_registered(check):
     """`manage.py check` runs it."""
     assert check in registry.registry.get_checks()
+
+
+class ToReplica:
+    """Reads from a replica, as Django's documentation has it."""
+
+    @staticmethod
+    def db_for_read(model, **_):
+        return "replica" if model is Job else "default"
+
+
+def test_a_router_to_a_replica_is_refused(settings):
+    """It is late: an enqueue of a key that exists would look for its job there until it comes."""
+    settings.DATABASE_ROUTERS = [ToReplica()]
+
+    assert messages(checks.check_routers) == [
+        (
+            "offbeat_jobs.E016",
+            "A router of DATABASE_ROUTERS sends the model Job to 'replica'; the core asks 'default' only.",
+            'Let it return "default" for models whose app_label begins with "offbeat".',
+        )
+    ]
 
 
 def test_another_database_is_refused(settings, monkeypatch):

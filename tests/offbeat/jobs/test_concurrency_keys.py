@@ -98,6 +98,21 @@ def test_a_key_that_becomes_free_meanwhile(busy, row, monkeypatch, when):
     assert row(second).state == "published"
 
 
+def test_free_keys_take_turns(settings):
+    """However many jobs wait for the first ones: those of a queue that stands still do not keep the last one from its turn."""
+    settings.OFFBEAT_JOBS = {"relay_batch": 2}
+    for key in "abcde":
+        for _ in range(3):
+            nothing.using(concurrency_key=key).enqueue()
+    Job.objects.update(state="pending", reason=BUSY, published_at=None)
+
+    for _ in range(3):
+        concurrency_keys.hand_over_free_keys()
+
+    handed_over = Job.objects.filter(state="published").values_list("concurrency_key", flat=True)
+    assert sorted(handed_over) == list("abcde")
+
+
 def test_keys_of_jobs_that_wait_for_something_else_cost_nothing(django_assert_num_queries):
     """Thousands with a key may be due tomorrow: that is one question, and not one for each."""
     later = timezone.now() + timedelta(days=1)

@@ -1,5 +1,7 @@
 """Writing jobs into the ledger."""
 
+import gc
+import json
 import threading
 import tracemalloc
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from offbeat.jobs.arguments import ArgumentError
 from offbeat.jobs.ledger import identity
 from offbeat.jobs.models import Job
 from offbeat.jobs.producer import CHUNK, KeyBusyError
+from offbeat.jobs.relay import ClaimedJob
 from tests.offbeat.faults.effects.tasks import divide, nothing, work
 from tests.offbeat.jobs import samples
 from tests.offbeat.support.polling import wait_until
@@ -356,6 +359,21 @@ def test_what_was_enqueued_meanwhile_is_published_when_redis_is_back(redis_away,
     assert relay.relay() == 1
     assert row(job).state == "published"
     assert carrier.llen(broker.key("default")) == 1
+
+
+def test_a_transaction_holds_no_jobs_in_memory(monkeypatch, carrier):
+    """Of a stream of any length: what is to be published after the commit is packed until then, and nothing of it is lost."""
+    monkeypatch.setattr("offbeat.jobs.producer.CHUNK", 20)
+
+    with transaction.atomic():
+        nothing.enqueue_many(((), {}) for _ in range(70))
+        held = sum(isinstance(each, ClaimedJob) for each in gc.get_objects())
+
+    sent = [json.loads(each)["headers"] for each in reversed(carrier.lrange(broker.key("default"), 0, -1))]
+    jobs = Job.objects.order_by("pk")
+    assert held < 20  # others' remains, and no chunk
+    assert [each["id"] for each in sent] == [str(job.pk) for job in jobs]
+    assert [each["published_at"] for each in sent] == [job.published_at.timestamp() for job in jobs]
 
 
 @pytest.mark.fault("another transaction has enqueued the same `key`, and does not end")

@@ -11,6 +11,7 @@ from offbeat.jobs.models import Broker
 from offbeat.ops.doctor import postgres, redis_server
 from tests.offbeat.ops.findings import levels
 from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
+from tests.offbeat.support.somebody import somebody
 
 
 def test_a_missing_migration_is_red(ledger):
@@ -51,6 +52,20 @@ def test_too_few_connections_are_yellow(db, monkeypatch):
 def test_a_direct_connection_is_no_pooler(db):
     """Two connections of ours have two backends, unless a pooler in transaction mode is in between."""
     assert levels(postgres.pooler()) == {"pooler": "green"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_is_never_ended_is_yellow(monkeypatch):
+    """It is named, with what ends it; one that has seen nothing yet, or a young one, is in nobody's way."""
+    monkeypatch.setattr(postgres, "OLD", 0.0)
+    with somebody("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1", name="pg_dump") as pid:
+        (one,) = postgres.transactions()
+        monkeypatch.setattr(postgres, "OLD", 3600.0)
+        young = levels(postgres.transactions())
+
+    assert (one.level.word, young) == ("yellow", {"transactions": "green"})
+    assert f"pid {pid} (pg_dump, " in one.found
+    assert f"pg_terminate_backend({pid})" in one.advice
 
 
 @needs_pgbouncer

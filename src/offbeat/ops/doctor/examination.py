@@ -54,6 +54,7 @@ CHECKS = (
     Check(postgres.migrations, (POSTGRES,)),
     Check(postgres.connections, (POSTGRES,)),
     Check(postgres.pooler, (POSTGRES,)),
+    Check(postgres.transactions, (POSTGRES,)),
     Check(encryption.postgres_tls, (POSTGRES,)),
     Check(postgres.clock, (POSTGRES,)),
     Check(redis_server.reachable, (REDIS,)),

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from offbeat.database.lock_holders import find_oldest_reader
 from offbeat.database.pooler import SETTING, is_pooled
 from offbeat.deployment import budget, spec
 from offbeat.deployment.rules import OLDEST_POSTGRES
 from offbeat.deployment.servers import postgres_address
-from offbeat.ops.doctor.findings import Finding, graded, green, red
+from offbeat.ops.doctor.findings import Finding, graded, green, red, yellow
 from offbeat.ops.doctor.support import support, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+OLD = 3600.0  # seconds: a dump of a large database may take as long
 
 
 def ask(statement: str) -> Any:
@@ -103,6 +106,19 @@ def pooler() -> Iterator[Finding]:
         yield red("pooler", "in transaction mode, with server-side cursors", advice)
     else:
         yield green("pooler", "in transaction mode; .iterator() fetches all rows at once")
+
+
+def transactions() -> Iterator[Finding]:
+    """Look for one that is never ended: what jobs have left behind stays in the indexes, and all statements read it."""
+    with connection.cursor() as cursor:
+        oldest = find_oldest_reader(cursor, OLD)
+    if oldest is None:
+        yield green("transactions", "none has been open for an hour")
+        return
+    found = f"one has been open for {oldest.seconds / 3600:.1f} hours: {oldest}"
+    yield yellow(
+        "transactions", found, f"VACUUM removes nothing meanwhile, and jobs become slower; {oldest.cure}"
+    )
 
 
 def clock() -> Iterator[Finding]:
