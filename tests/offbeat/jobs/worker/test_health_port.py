@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import resource
 import socket
 import time
 
@@ -48,6 +49,24 @@ def test_a_worker_that_is_not_well(port, well):
 
     well[0] = True
     assert ask(port)[0] == 200
+
+
+def test_a_connection_without_a_file(port, caplog):
+    """It is accepted when there is one; meanwhile there is one line, where asyncio would log a hundred tracebacks a second."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.settimeout(30)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, most))
+        try:
+            client.connect(("127.0.0.1", port))
+            wait_until(lambda: caplog.messages)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        answer = client.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert caplog.messages == ["the health port cannot accept a connection: Too many open files"]
 
 
 def test_other_methods(port):
