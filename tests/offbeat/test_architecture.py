@@ -59,6 +59,7 @@ DO_WITHOUT_LINUX = {
     "container.py",
     "delay_proxy.py",
     "hosts_net.py",
+    "lane_limits.py",
     "gunicorn.py",
     "child_processes.py",
     "processes.py",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from offbeat.dev.licences import KNOWN, licence_list, normalise, own_licences, surprises
 from offbeat.dev.locks import packages
+from offbeat.dev.stop_signals import run_until_stopped
 from offbeat.identity import platform_name
 
 if TYPE_CHECKING:
@@ -121,4 +122,4 @@ def component(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil  # type: ignore[import-untyped]
 
 from offbeat.dev import warden
+from offbeat.dev.stop_signals import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,6 +51,28 @@ def _request_signal(number: int) -> Callable[[], None]:
             os.kill(os.getpid(), number)
 
     return ask_the_kernel
+
+
+def run_child(command: Sequence[str | os.PathLike[str]], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a process to its end and return what it has said; stopped meanwhile, we leave nothing of it behind."""
+    child = None
+    try:
+        with undisturbed():
+            child = start_child(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for us
+                **options,
+            )
+        said, problems = child.communicate()
+        texts = (each.decode(errors="replace") for each in (said, problems))
+        return subprocess.CompletedProcess(command, child.returncode, *texts)
+    finally:
+        if child:
+            end_by_force(family(child))
+            child.wait()
 
 
 def family(child: subprocess.Popen[bytes]) -> list[psutil.Process]:

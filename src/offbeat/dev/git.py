@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What undoes a change of the checkout that began with everything committed.
+TAKE_BACK = "git add --all && git reset --hard"
+
+
 class GitError(Exception):
     """Git refused: its own last words."""
 

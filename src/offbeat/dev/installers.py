@@ -29,6 +29,9 @@ COUNTED = re.compile(r"\s*(?:Collecting |Processing .*/|Requirement already sati
 # Where pip is told to look elsewhere, uv would not look: it does not read pip's configuration.
 OF_PIP_ALONE = re.compile(r"(?m)\.(?:index-url|no-index|proxy|client-cert|trusted-host)=")
 OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE", "UV_OFFLINE")
+# What a person's pip is told for other folders than ours: the first can be taken back, the others are left out.
+OF_OTHERS = {"PIP_USER": "0", "PIP_DRY_RUN": "0"}
+PLACES = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
 PIP_VERSION = "import pip; print(*pip.__version__.split('.')[:2])"
 STOPPING = 5  # seconds that an installer may take to clean up
 OLDEST_PIP = (22, 3)  # the first with --python
@@ -73,6 +76,7 @@ def install_by_pip(path: Path, total: int) -> None:
     progress = Progress("Downloading the requirements", total)
     compiled = [] if keeps_no_bytecode() else ["--no-compile"]
     pip_install(path, progress, *compiled)
+    refuse_elsewhere(path, progress)
     progress.finish(f"Installed the requirements, {total} packages")
 
 
@@ -88,6 +92,18 @@ def pip_install(path: Path, progress: Progress, *options: str) -> None:
         str(path),
     ]
     install(command, progress)
+
+
+def refuse_elsewhere(path: Path, progress: Progress) -> None:
+    """Raise EnvironmentFailedError where pip has been content, and has put nothing into .venv."""
+    wanted = packages(path.read_text(encoding="utf-8")).keys() - {"", "uv"}
+    found = FOLDER.glob("lib*/python*/site-packages/*.dist-info")
+    if wanted and not wanted & {each.name.partition("-")[0].replace("_", "-").lower() for each in found}:
+        progress.clear()
+        raise EnvironmentFailedError(
+            f"pip has installed the requirements, but not into {FOLDER}. Its configuration names another place. "
+            "Hint: pip config list shows `target`, `prefix` or `root`: pip config unset takes it away."
+        )
 
 
 def keeps_no_bytecode() -> bool:
@@ -159,6 +175,7 @@ def call_installer(command: Sequence[str], progress: Progress) -> tuple[int | No
         stdin=subprocess.DEVNULL,
         stdout=pipe,
         stderr=pipe and subprocess.STDOUT,
+        env={name: value for name, value in (os.environ | OF_OTHERS).items() if name not in PLACES},
         text=True,
         close_fds=False,  # it holds the lock with us: killed, we leave nobody a folder that is still written to
     )

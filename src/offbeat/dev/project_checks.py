@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT, IS_FORK, MANAGE
+from offbeat.dev.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,4 +111,4 @@ def run(command: list[str], environment: dict[str, str]) -> subprocess.Completed
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

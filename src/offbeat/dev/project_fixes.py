@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from offbeat.dev.environments import private
 from offbeat.dev.project_checks import CHECKS, MODULE, NO_SERVERS, PRODUCTION, WITHOUT_CORE, run
 from offbeat.dev.servers import CHECKOUT, MANAGE
+from offbeat.dev.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,4 +66,4 @@ def fingerprint() -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

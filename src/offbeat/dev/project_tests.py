@@ -36,6 +36,8 @@ TWO_AT_A_TIME = ("--numprocesses", "2", "--dist", "worksteal")
 QUICK = "--quick"  # tests/offbeat/support/quick.py says what it leaves out
 STOPPED = (2, 128 + signal.SIGINT)  # pytest's exit code after Ctrl-C, and a program's
 NO_TESTS = 5  # pytest's exit code where none was selected
+NOT_RUN = os.EX_OSERR
+NOTHING = "No test was selected. Hint: ./run test alone runs all; ./run manage startapp NAME makes an app with its first test.\n"
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,44 @@ def main(arguments: Sequence[str]) -> int:
     chosen = sessions(arguments)
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stderr.write(f"Not used: {', '.join(named)}. Tests have servers of their own.\n")
-    alone, together = split(chosen)
-    beside = SessionsBeside([each for each in together if each.is_beside])
     try:
-        done = [run(session) for session in alone]
-        beside.start()
-        done += [run(session) for session in together if not session.is_beside]
-        done += beside.wait()
+        done = run_all(chosen)
     except Stopped as stopped:
         return stopped.code
+    done += [
+        FinishedSession(each.name, NOT_RUN, 0)
+        for each in chosen
+        if each.name not in {one.name for one in done}
+    ]
     if done[1:]:
         sys.stdout.write(
             "".join(f"{each.name:8} {told(each.code)} ({each.seconds:.0f} s)\n" for each in done)
         )
     codes = [each.code for each in done if each.code != NO_TESTS] or [NO_TESTS]
+    if codes == [NO_TESTS]:
+        sys.stderr.write(NOTHING)
     return next((code for code in codes if code), 0)
+
+
+def run_all(chosen: Sequence[Session]) -> list[FinishedSession]:
+    """Run those that are alone in turn, then the others beside each other; after Ctrl-C none is begun."""
+    alone, together = split(chosen)
+    done = run_in_turn(alone)
+    if done and done[-1].code in STOPPED:
+        return done
+    beside = SessionsBeside([each for each in together if each.is_beside])
+    beside.start()
+    done += run_in_turn([each for each in together if not each.is_beside])
+    return [*done, *beside.wait()]
+
+
+def run_in_turn(chosen: Sequence[Session]) -> list[FinishedSession]:
+    done: list[FinishedSession] = []
+    for session in chosen:
+        done.append(run(session))
+        if done[-1].code in STOPPED:
+            break
+    return done
 
 
 def split(chosen: Sequence[Session]) -> tuple[Sequence[Session], Sequence[Session]]:
@@ -160,12 +185,11 @@ class SessionsBeside(threading.Thread):
                 break
 
     def wait(self) -> list[FinishedSession]:
-        """Wait for all, show what they have printed, and give how they went."""
+        """Wait for all, show what they have printed, and give how those went that were begun."""
         self.join()
-        not_run = [FinishedSession(each.name, os.EX_OSERR, 0) for each in self.chosen[len(self.done) :]]
         for each in self.done:
             sys.stdout.write(each.output.decode(errors="replace"))
-        return [*self.done, *not_run]
+        return self.done
 
 
 def run_quietly(session: Session) -> FinishedSession:
@@ -178,7 +202,7 @@ def run_quietly(session: Session) -> FinishedSession:
 
 
 def told(code: int) -> str:
-    return {0: "ok", NO_TESTS: "no tests"}.get(code, f"exit code {code}")
+    return {0: "ok", NO_TESTS: "no tests", NOT_RUN: "not run"}.get(code, f"exit code {code}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.dev.django_choice import RELEASES, DjangoChoiceError, chosen_django
+from offbeat.dev.stop_signals import run_until_stopped
 from offbeat.project import ROOT
 
 if TYPE_CHECKING:
@@ -47,4 +48,4 @@ def lock_requirements(options: Sequence[str] = ()) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.dev.claim import Claim
 from offbeat.dev.servers import CHECKOUT, FOLDER
+from offbeat.dev.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,4 +50,4 @@ def remove(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

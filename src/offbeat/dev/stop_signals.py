@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a supervisor, a closed terminal
@@ -27,6 +28,17 @@ def raise_when_asked_to_stop() -> None:
     for number in SIGNALS:
         signal.signal(number, _stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # ./run has held them back while we were imported
+
+
+def run_until_stopped(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Exit with what a task's main() returns, or at such a signal with one line and no traceback."""
+    try:
+        raise_when_asked_to_stop()
+        code = main(sys.argv[1:])
+    except Stopped as stopped:
+        sys.stderr.write("Stopped.\n")
+        code = stopped.code
+    sys.exit(code)
 
 
 def ignore(*numbers: int) -> None:

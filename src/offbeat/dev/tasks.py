@@ -18,7 +18,7 @@ from offbeat.dev.local_variables import (
     typed_variables,
 )
 from offbeat.dev.python_environment import prepare_environment
-from offbeat.dev.stop_signals import SIGNALS, Stopped, raise_when_asked_to_stop
+from offbeat.dev.stop_signals import SIGNALS, Stopped, raise_when_asked_to_stop, run_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,7 @@ class Task:
     needs_packages: bool = (
         True  # without, it runs also where the requirements cannot be installed, and mends them
     )
-    holds_signals: bool = (
-        False  # until its module handles them: Ctrl-C while that is imported is no traceback
-    )
+    holds_signals: bool = True  # until its module handles them: Ctrl-C while that is imported is no traceback
     needs_tools: bool = False  # what checks and tests: installed when the first such task is typed
 
 
@@ -50,7 +48,6 @@ TASKS = [
         "",
         "start everything, with its servers, until Ctrl-C",
         ["-m", "offbeat.dev.up"],
-        holds_signals=True,
     ),
     Task(
         "test",
@@ -73,21 +70,18 @@ TASKS = [
         "[...]",
         "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
-        holds_signals=True,
     ),
     Task(
         "fire",
         "NAME",
         "run a cronjob of platform.yaml now",
         [*WITH_SERVERS, "manage.py", "localcron", "--fire"],
-        holds_signals=True,
     ),
     Task(
         "worker",
         "--debug",
         "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
         [*WITH_SERVERS, "manage.py", "debug_worker"],
-        holds_signals=True,
     ),
     Task(
         "fix",
@@ -102,6 +96,7 @@ TASKS = [
         "[JOBS]",
         "report how fast jobs, their start and a tick are here, beside what was recorded; two minutes",
         ["-m", "tests.offbeat.speed"],
+        holds_signals=False,
         reads_env_file=False,
     ),
     Task(
@@ -109,7 +104,6 @@ TASKS = [
         "[...]",
         "open a PostgreSQL prompt on the database",
         [*WITH_SERVERS, "-m", "offbeat.dev.prompts"],
-        holds_signals=True,
     ),
     Task(
         "lock",
@@ -157,6 +151,7 @@ UPSTREAM_TASKS = [
         "NAME",
         "measure what Offbeat costs beside similar tools; without a name, list what there is and how long it takes",
         ["-m", "bench"],
+        holds_signals=False,
         reads_env_file=False,
         needs_tools=True,
     ),
@@ -232,4 +227,4 @@ def execute(task: Task, arguments: Sequence[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)  # the script `run` of an older fork calls this module

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, read_base, write_base
 from offbeat.dev.file_merge import BY_PACKAGE, Outcome, write_outcome
-from offbeat.dev.git import GitError, uncommitted_changes
+from offbeat.dev.git import TAKE_BACK, GitError, uncommitted_changes
 from offbeat.dev.locks import resolve_locks
+from offbeat.dev.stop_signals import Stopped, run_until_stopped
 from offbeat.dev.thin_files import MarkError
 from offbeat.dev.update_plan import Folders, core_outcomes, edited_files, replace_core, thin_outcomes
 from offbeat.dev.update_report import changes_between, core_diff, migrations_between
@@ -32,7 +33,6 @@ NO_BASE = (
     "Hint: ./run fork NAME names it and records its version. You can run it at any time."
 )
 UNDONE = ".local/update-unfinished"
-TAKE_BACK = "git add --all && git reset --hard"
 EDITED = """\
 the core was edited, in {files}; an update replaces it completely. The diff is above. Hint:
   ./run update --keep-my-changes   makes the same changes to the new core
@@ -92,6 +92,10 @@ def main(arguments: Sequence[str]) -> int:
     except (BaseFileError, MarkError, GitError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_DATAERR
+    except OSError as error:  # a full disk, or a checkout that may not be written
+        done = f"{TAKE_BACK} undoes what was done" if Path(UNDONE).exists() else "nothing was changed"
+        sys.stderr.write(f"Error: {error}. Hint: {done}; then update again.\n")
+        return os.EX_IOERR
 
 
 def update(root: Path, options: argparse.Namespace) -> int:
@@ -160,7 +164,13 @@ def hand_over(step: UpdateStep, folder: Path, options: argparse.Namespace) -> in
     flags = [f"--{flag}-my-changes" for flag in ("keep", "drop") if getattr(options, f"{flag}_my_changes")]
     command = [sys.executable, "-m", "offbeat.dev.update", step.name, *flags, "--taken-over"]
     environment = os.environ | {"PYTHONPATH": str(code / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    process = subprocess.Popen(command, env=environment)  # noqa: S603
+    try:
+        return process.wait()
+    except Stopped:  # the terminal has asked it as well, a supervisor us alone
+        process.terminate()
+        process.wait()
+        raise
 
 
 def take(step: UpdateStep, root: Path, folder: Path, options: argparse.Namespace) -> int:
@@ -221,4 +231,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offbeat.dev.servers import CHECKOUT
+from offbeat.dev.stop_signals import run_until_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,4 +25,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_until_stopped(main)

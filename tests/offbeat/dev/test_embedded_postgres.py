@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from offbeat.dev.embedded import ServerFailedError, failure
-from offbeat.dev.embedded_postgres import EmbeddedPostgres
+from offbeat.dev.embedded_postgres import EmbeddedPostgres, refuse_path
 from tests.offbeat.support.polling import wait_until
 
 
@@ -158,3 +158,12 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert str(failure("PostgreSQL's initdb failed", said, tmp_path)) == (
         f"PostgreSQL's initdb failed: no space is left on the disk of {tmp_path}. Hint: free 100 MB."
     )
+
+
+@pytest.mark.parametrize("name", ["$HOME", "a`b", 'a"b', "a\\b"])
+def test_a_folder_whose_name_a_shell_would_read(tmp_path, name):
+    """Initdb names its server to a shell between double quotes: what would happen there is not tried."""
+    with pytest.raises(ServerFailedError, match=r"in its path: .* Hint: move the checkout"):
+        refuse_path(tmp_path / name)
+
+    refuse_path(tmp_path / "Ünser 'Ordner' & mehr")

@@ -22,6 +22,18 @@ CORES_NAME = re.compile(
         | "offbeat"(?=[,\]]) | /offbeat["']?$ | offbeat\.toml | tool\.offbeat\b | offbeat\ \(src/ """,
     re.VERBOSE | re.MULTILINE,
 )
+INTERRUPTED = """
+import os, signal
+from pathlib import Path
+from offbeat.dev import fork
+from offbeat.dev.stop_signals import run_until_stopped
+unlink = Path.unlink
+def interrupt(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    unlink(*arguments, **options)
+Path.unlink = interrupt
+run_until_stopped(fork.main)
+"""
 THIN_TEXT = ("*", ":!src/offbeat", ":!tests/offbeat", ":!docs/offbeat", ":!offbeat.toml")
 
 
@@ -237,6 +249,30 @@ def test_no_requirement_is_installed_first(checkout):
     assert done.returncode == 0, done.stderr
     assert "is the newest" in check.stdout
     assert not (checkout.folder / ".venv").exists()
+
+
+@needs_upstream
+def test_ctrl_c_leaves_no_half_of_a_fork(checkout):
+    """What git could not tell from a team's own changes is done to its end; then the signal counts."""
+    stopped = checkout.call([sys.executable, "-c", INTERRUPTED, "acme"], PYTHONPATH="src")
+
+    assert (stopped.returncode, stopped.stderr) == (130, "Stopped.\n")
+    assert read_base(checkout.folder).name == "acme"
+    assert "Nothing to do" in checkout.check("fork", "acme")
+
+
+@needs_upstream
+def test_a_fork_that_cannot_be_written_says_how_to_go_back(checkout):
+    """On a full disk, or in a folder that is another's, half of it may be done."""
+    (checkout.folder / "offbeat.toml").mkdir()
+
+    refused = checkout.run("fork", "acme")
+
+    assert refused.returncode == 74
+    assert refused.stderr.endswith(
+        "Hint: git add --all && git reset --hard undoes what was done; then fork again.\n"
+    )
+    assert "Traceback" not in refused.stderr
 
 
 @needs_upstream

@@ -100,7 +100,17 @@ def test_ctrl_c_is_no_reason_to_begin_another(upstream, pretend, capsys):
     pretend({"storm": 0, "core": 2, "axes": 130, "project": 0}.get)
 
     assert main([]) == 2
-    assert "project  exit code 71 (0 s)\n" in capsys.readouterr().out
+    assert "project  not run (0 s)\n" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_sessions_in_turn(upstream, pretend, capsys):
+    """`./run test --quick` runs one after the other: what has not begun starts no servers after Ctrl-C."""
+    begun = []
+    pretend(lambda name: begun.append(name) or 2)
+
+    assert main(["--quick"]) == 2
+    assert begun == ["core"]
+    assert "project  not run (0 s)\n" in capsys.readouterr().out
 
 
 def test_what_ran_beside_is_shown_after_the_rest(upstream, monkeypatch, capfd):
@@ -123,6 +133,14 @@ def test_options_go_to_every_session(upstream):
         Session("core", [str(CORE), "-k", "prune", "-x"]),
         Session("project", [*PROJECT, "-k", "prune", "-x"]),
     ]
+
+
+def test_no_test_at_all_is_told(fork, pretend, capsys):
+    """A new fork has no quick test yet: what pytest's exit code means is said, and how to get a test."""
+    pretend(lambda _: 5)
+
+    assert main(["--quick"]) == 5
+    assert "No test was selected. Hint: " in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("fork")

@@ -22,6 +22,12 @@ from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.running import CHECKOUT
 
 PRINTS_VARIABLES = "import os; print(os.environ.get('PORT'), os.environ.get('GREETING'))\n"
+STOPS_ITSELF = """\
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+from offbeat.dev.stop_signals import run_until_stopped
+run_until_stopped(lambda _: 0)
+"""
 TOOL = "no-such-package==1 --hash=sha256:00\n    # via offbeat (src/offbeat/pyproject.toml:dev)\n"
 STUBBORN = """\
 import signal, sys, time
@@ -36,6 +42,7 @@ MODULES = (
     "__init__",
     "python_refusal",
     "dev/__init__",
+    "dev/__main__",
     "dev/django_choice",
     "dev/installers",
     "dev/local_variables",
@@ -115,19 +122,21 @@ def installed(made):
     (made.folder / ".env").unlink(missing_ok=True)
 
 
-def make_wheel(folder, script):
-    """Make the wheel of a package uv whose program is a shell's script, and return its hash."""
+def make_wheel(folder, script, name="uv"):
+    """Make the wheel of a package whose program is a shell's script, and return its hash."""
     folder.mkdir()
-    wheel = folder / "uv-1.0-py3-none-any.whl"
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        program = zipfile.ZipInfo(f"{name}-1.0.data/scripts/{name}")
         program.external_attr = 0o100755 << 16
         archive.writestr(program, f"#!/bin/bash\n{script}")
-        archive.writestr("uv-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
         archive.writestr(
-            "uv-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
         )
-        archive.writestr("uv-1.0.dist-info/RECORD", "")
+        archive.writestr(
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
@@ -309,6 +318,45 @@ def test_a_stop_while_it_installs_leaves_no_process(project, number, code):
     assert "Traceback" not in said
 
 
+def test_ctrl_c_while_the_tasks_are_imported_is_no_traceback(project):
+    """Before anything is started Ctrl-C ends ./run as it ends a shell's own command."""
+    project.add_python()
+    project.write("src/offbeat/dev/tasks.py", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+    stopped = project.run("check")
+
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_in_a_task_is_one_line(installed):
+    """Also while its module is imported: a task holds the signal until it can say so."""
+    installed.write("src/offbeat/dev/project_checks.py", STOPS_ITSELF)
+
+    stopped = installed.run("check")
+
+    installed.write("src/offbeat/dev/project_checks.py", PRINTS_VARIABLES)
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (130, "", "Stopped.\n")
+
+
+def test_what_another_project_has_set_is_not_ours(installed, tmp_path):
+    """A Python's home that is another's, and a CDPATH that leads elsewhere, change nothing."""
+    name = installed.folder.name
+    (tmp_path / name).mkdir()
+    others = {"PYTHONHOME": "/no/such/folder", "PYTHONOPTIMIZE": "2", "CDPATH": str(tmp_path)}
+    others |= {"PATH": str(installed.programs), "HOME": str(installed.folder)}
+
+    done = subprocess.run(
+        ["bash", f"{name}/run", "check"],
+        cwd=installed.folder.parent,
+        env=others,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None None\n", "")
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_pip_brings_uv_which_brings_the_rest(project, works):
     """Uv takes a fifth of pip's time. Where it fails, as where only pip knows the way to an index, pip does it all."""
@@ -325,6 +373,35 @@ def test_pip_brings_uv_which_brings_the_rest(project, works):
     assert (task.returncode, task.stdout) == (0, "None None\n"), task.stderr
     assert called == "pip sync --python .venv/bin/python --require-hashes .venv/requirements.txt\n"
     assert ("uv could not install them, so pip does.\n" in task.stderr) is not works
+
+
+@pytest.mark.parametrize(
+    ("configuration", "code", "said"),
+    [
+        ("[install]\nuser = true\n", 0, ""),
+        ("[global]\ndry-run = true\n", 0, ""),
+        ("[global]\nrequire-virtualenv = true\n", 0, ""),
+        (
+            "[global]\ntarget = {folder}/target\n",
+            69,
+            "pip has installed the requirements, but not into .venv.",
+        ),
+        ("[install]\nroot = {folder}/root\n", 69, "pip has installed the requirements, but not into .venv."),
+    ],
+)
+def test_pip_is_configured_for_other_folders(project, configuration, code, said):
+    """What a person's pip does everywhere else is not done here; where it cannot be taken back, nothing is taken for complete."""
+    project.add_python()
+    digest = make_wheel(project.folder / "wheels", "", name="other")
+    project.write("requirements-dev.txt", f"other==1.0 --hash=sha256:{digest}\n")
+    project.write("pip.conf", configuration.format(folder=project.folder))
+    wheels = {"PIP_FIND_LINKS": str(project.folder / "wheels"), "PIP_NO_INDEX": "1"}
+
+    task = project.run("check", **wheels, PIP_CONFIG_FILE=str(project.folder / "pip.conf"))
+
+    assert task.returncode == code, task.stderr
+    assert said in task.stderr
+    assert (project.folder / ".venv/complete").exists() is (code == 0)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Reason(NamedTuple):
 # Rows by what they are about, as patterns.
 RELEASES = (
     r"release|blocks a migration|400 days|a cronjob's row"
-    r"|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies"
+    r"|the same `?key|`\.iterator\(\)` behind|or of a concurrency key, dies"
 )
 TASKS = (
     r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"

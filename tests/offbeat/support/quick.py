@@ -50,7 +50,7 @@ SLOW = (
 )
 LEFT_OUT = (
     f"quick: without tests that are marked {', '.join(MARKS)} or start the app's processes ({', '.join(FIXTURES)}); "
-    f"of tests/offbeat also without {', '.join(SLOW)}. ./run test runs all"
+    "of tests/offbeat also without the files that its support/quick.py names. ./run test runs all"
 )
 
 

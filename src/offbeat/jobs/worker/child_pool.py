@@ -195,6 +195,7 @@ class LedgerChildren(asynpool.AsynPool):
 
     def process_flush_queues(self, proc: Any) -> None:
         super().process_flush_queues(proc)
+        child_books.note_death(proc.index, proc.pid)
         job_id = child_books.take_open_end(proc.index, proc.pid)
         if job_id and not worker_state.is_killing_children:  # else they are returned to the queue
             worker, pid, reason = (
