@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from offbeat import machine_limits
 from offbeat.jobs.worker import health_port
 from offbeat.jobs.worker.health_port import MOST, HealthPort, is_well, open_health_port
 from tests.offbeat.support.polling import wait_until
@@ -51,8 +52,10 @@ def test_a_worker_that_is_not_well(port, well):
     assert ask(port)[0] == 200
 
 
-def test_a_connection_without_a_file(port, caplog):
+def test_a_connection_without_a_file(port, caplog, monkeypatch):
     """It is accepted when there is one; meanwhile there is one line, where asyncio would log a hundred tracebacks a second."""
+    monkeypatch.setattr(machine_limits, "_logged_at", {})
+    ask(port)  # it has all that it needs to listen
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as client:
         client.settimeout(30)
