@@ -211,7 +211,7 @@ class WorkerMaintenance:
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
             living = lanes.living or children(self.worker)
-            others = living | child_books.done()
+            others = {*living, *child_books.done()}
             recovery.recover_unrun(workers.current(), gone, others, "its process no longer exists")
 
     def _jobs_without_process(self) -> list[Any]:
