@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import math
+import resource
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,13 @@ def log_refusal(what: str, error: Exception) -> None:
         _logged_at[what] = now
         reason = getattr(error, "strerror", None) or error
         logger.error("%s: %s", what, reason, extra={"action": "machine_refused"})
+
+
+def allow_more_files() -> None:
+    """Let this process open as many files as it may, where it has come to its soft limit and still has something to do."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # more than the kernel of macOS takes
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def start_thread(thread: threading.Thread) -> bool:

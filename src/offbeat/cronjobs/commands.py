@@ -125,9 +125,8 @@ class EnqueueCommand(SysexitsCommand):
         self.write_result(result, options)
 
     def write_result(self, result: Any, options: Mapping[str, Any]) -> None:
-        self.stdout.write(json.dumps(output.as_json(result)) if options["json"] else output.text(result))
+        self.say(json.dumps(output.as_json(result)) if options["json"] else output.text(result))
         if code := output.exit_code(result):
-            self.stdout.flush()
             sys.exit(code)
 
 

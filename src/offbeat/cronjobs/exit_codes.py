@@ -66,6 +66,16 @@ class SysexitsCommand(BaseCommand):
                 sys.exit(USAGE)
             raise
 
+    def say(self, text: str) -> None:
+        """Print what was done. A full disk below the output, or a pipe that nobody reads, does not undo it."""
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except OSError as error:
+            logger.warning("the output cannot be written: %s", error, extra={"action": "output_failed"})
+            # Else Python tries again at its end, and exits with 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 def is_away(error: Exception) -> bool:
     """Whether PostgreSQL is down, has let go of us or is not migrated: nothing that the code at hand could mend."""

@@ -30,6 +30,17 @@ def is_alive(pid: int) -> bool:
     return state not in ("", "Z")
 
 
+def dead_children() -> set[int]:
+    """Return the children of this process that are dead, and that nobody has waited for; none where there is no /proc."""
+    found, own = set(), str(os.getpid())
+    for file in PROC.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has gone meanwhile
+            state, parent = file.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if state == "Z" and parent == own:
+                found.add(int(file.parent.name))
+    return found
+
+
 def _state_in_proc(pid: int) -> str:
     try:
         return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]

@@ -38,7 +38,7 @@ PROCESSES = (
     r"|running job is cancelled|are paused"
 )
 CONSUMER = (
-    r"heartbeat file|no more processes|nobody reads what|receives nothing|is not supported|that is not supported"
+    r"heartbeat file|no more processes|nobody reads what|can open no more files|first process|receives nothing|is not supported"
     r"|job's message|names another task|plain message of a task"
 )
 LEDGER = (

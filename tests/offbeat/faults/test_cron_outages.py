@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -14,6 +16,7 @@ from offbeat.cronjobs.models import CronJob, Slot
 from offbeat.jobs.models import Job
 from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.somebody import somebody
+from tests.offbeat.support.stack import MANAGE
 
 pytestmark = pytest.mark.faults
 BOUND = 60  # seconds: a wake-up that waits for a silent server as clients do by themselves takes minutes
@@ -137,3 +140,24 @@ def test_a_cronjob_that_somebody_holds(faults):
     assert "PostgreSQL is down" not in held.stderr
     assert seconds < BOUND
     assert Job.objects.count() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="here is no disk that is always full")
+@pytest.mark.parametrize("streams", ["> /dev/full", "> /dev/full 2>&1"])
+@pytest.mark.parametrize("waker", ["cronjob", "tick"])
+def test_an_output_on_a_full_disk(faults, waker, streams):
+    """The wake-up exits with the code of what it did."""
+    line = command(minutes_ago=1) if waker == "cronjob" else ["tick"]
+    into = ["sh", "-c", f'exec "$@" {streams}', "sh"]
+
+    fired = subprocess.run(
+        [*into, *MANAGE, *line],
+        cwd=faults.stack.checkout,
+        env=faults.stack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (fired.returncode, "Traceback" in fired.stderr) == (0, False)
+    assert ("output_failed" in fired.stderr) == (streams == "> /dev/full")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from tests.offbeat.faults.effects import tasks
+from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.faults.limits import ProcessLimit, needs_prlimit
 
 pytestmark = pytest.mark.faults
@@ -69,3 +72,27 @@ def test_a_stop_without_another_thread(faults):
     job.refresh_from_db()
     assert (job.reason, job.crashes) == (RETURNED, 0)
     assert "Unrecoverable" not in worker.output
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+@pytest.mark.fault("a worker can open no more files, and its connection or a child is lost")
+@pytest.mark.parametrize("lost", ["connection", "child"])
+def test_an_end_without_another_file(faults, lost):
+    """Celery gives up then: the worker returns its jobs, and exits with a code of failure, so that the platform starts another."""
+    worker = faults.quick_worker(OFFBEAT_JOBS_DRAIN="1")
+    jobs = [tasks.work.enqueue(label, gate=faults.gate) for label in ("one", "two")]
+    for job in jobs:
+        faults.wait_for_start(job.args[0])
+    _, most = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (1, most))
+
+    if lost == "child":
+        psutil.Process(Effect.objects.get(label="one").pid).kill()
+    else:
+        with faults.redis.connect() as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+
+    assert worker.wait() not in {None, os.EX_OK}
+    for job in jobs:
+        job.refresh_from_db()
+    assert [(job.reason, job.crashes) for job in jobs] == [(RETURNED, 0)] * 2

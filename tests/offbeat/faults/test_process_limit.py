@@ -61,3 +61,23 @@ def pipes(worker):
     """Give how many ends of pipes its main process has open."""
     folder = Path(f"/proc/{worker.pid}/fd")
     return sum(str(each.readlink()).startswith("pipe:") for each in folder.iterdir())
+
+
+@pytest.mark.pools("threads", only=True)
+def test_a_soft_limit_without_another_thread(faults):
+    """It interrupts its task all the same: a process of threads goes on, with the jobs of its other lanes."""
+    limit = ProcessLimit(faults.stack)
+    worker = faults.quick_worker()
+    beside = tasks.work.enqueue("beside", gate=faults.gate)
+    late = tasks.pass_the_soft_limit.enqueue("late", 60)
+    faults.wait_for_start("beside")
+    faults.wait_for_start("late")
+
+    limit.reach(Effect.objects.filter(label="beside").first().pid)
+
+    faults.wait_for_state(late, "dead")
+    faults.open_gate()
+    faults.wait_for_all()
+    beside.refresh_from_db()
+    assert (beside.attempt, worker.is_running) == (1, True)
+    assert worker.output.count("thread lane-interrupt cannot be started") == 1

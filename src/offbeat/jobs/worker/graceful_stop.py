@@ -27,6 +27,7 @@ from offbeat.jobs.worker import heartbeat_file
 from offbeat.jobs.worker.maintenance import children
 from offbeat.jobs.worker.pool import is_solo
 from offbeat.jobs.worker.state import worker_state
+from offbeat.machine_limits import allow_more_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +73,24 @@ class GracefulStop(bootsteps.StartStopStep):
             worker_state.is_stopping = True
             self.asked.put(None)  # which a handler may, whatever it interrupts
 
+    def stop(self, worker: Any) -> None:
+        """Bound what Celery does by itself, after an error of its own: it waits for ever for what runs."""
+        if not worker_state.is_stopping:
+            worker_state.is_stopping = True
+            self.asked.put(None)
+
+    def terminate(self, worker: Any) -> None:
+        """Return the jobs where Celery gives up by itself, as it does without a free file: it kills their processes."""
+        if not worker_state.is_stopping:
+            worker_state.is_stopping = True
+            worker.exitcode = os.EX_SOFTWARE
+            allow_more_files()
+            kill_children(worker)
+            do_within(LAST_RECORD, leave_ledger)
+
     def stop_when_asked(self) -> None:
         self.asked.get()
+        allow_more_files()  # of which the record of what is returned needs one
         self.stop_gracefully()
         time.sleep(LAST_WORDS)
         exit_by_force(self.worker)
@@ -138,7 +155,7 @@ def kill_children(worker: Any) -> None:
 
 def hand_back() -> None:
     """Make this worker's running jobs due again. PostgreSQL down: the reconciler of another worker does it later."""
-    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
+    with contextlib.suppress(DatabaseFailure, OSError), locks.bound_statements():
         count = recovery.hand_back(workers.current(), HANDED_BACK)
         logger.info(
             "returned %d jobs to the queue", count, extra={"action": "worker_handed_back", "jobs": count}
@@ -149,7 +166,7 @@ def hand_back() -> None:
 def leave_ledger(**_: Any) -> None:
     """The pool has stopped: nothing runs in this worker any more."""
     worker_state.has_left_ledger = True
-    with contextlib.suppress(DatabaseFailure), locks.bound_statements():
+    with contextlib.suppress(DatabaseFailure, OSError), locks.bound_statements():
         recovery.hand_back(workers.current(), HANDED_BACK)
         workers.leave_ledger()
     heartbeat_file.remove()
@@ -164,7 +181,7 @@ def exit_by_force(worker: Any) -> None:
     kill_children(worker)
     # PostgreSQL may be down, with its name: then another worker's reconciler does it.
     do_within(LAST_RECORD, leave_ledger)
-    os._exit(os.EX_OK)
+    os._exit(getattr(worker, "exitcode", None) or os.EX_OK)
 
 
 def do_within(seconds: float, act: Callable[[], Any]) -> None:

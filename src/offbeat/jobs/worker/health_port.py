@@ -11,9 +11,10 @@ import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from offbeat.jobs import probe
+from offbeat.machine_limits import NO_FILE, log_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,7 @@ class HealthPort(threading.Thread):
         asyncio.run(self.serve())
 
     async def serve(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_log_failure)
         server = await asyncio.start_server(self.connect, sock=self.socket, limit=LARGEST_HEAD)
         await server.serve_forever()
 
@@ -94,6 +96,15 @@ class HealthPort(threading.Thread):
         if words[0] not in {b"GET", b"HEAD"}:
             return 405
         return 200 if self.is_well() else 503
+
+
+def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio cannot do: a connection without a free file it tries a hundred times a second, with a traceback each."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in NO_FILE:
+        log_refusal("the health port cannot accept a connection", error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _head(code: int, length: int) -> bytes:

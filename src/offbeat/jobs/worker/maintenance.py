@@ -35,6 +35,7 @@ from offbeat.jobs.worker import heartbeat_file
 from offbeat.jobs.worker.cancellations import Cancellations
 from offbeat.jobs.worker.clock import LedgerClock
 from offbeat.jobs.worker.lane_books import lanes_of_worker
+from offbeat.jobs.worker.orphans import Orphans
 from offbeat.jobs.worker.periodic_tasks import PeriodicTask
 from offbeat.jobs.worker.pull import pull
 from offbeat.jobs.worker.state import worker_state
@@ -75,6 +76,7 @@ def maintenance_tasks(
         PeriodicTask("pauses", settings.relay_interval, maintenance.follow_pauses),
         PeriodicTask("cancels", settings.relay_interval, maintenance.cancellations.end_attempts),
         PeriodicTask("dead children", often, maintenance.recover_dead_children),
+        PeriodicTask("orphans", often, lambda: maintenance.orphans.reap(children(maintenance.worker))),
         PeriodicTask("lost workers", often, maintenance.recover_lost_workers),
         PeriodicTask("loss token", often, loss_token.check),
         PeriodicTask("lost messages", often, maintenance.republish_lost_messages),
@@ -96,7 +98,7 @@ class WorkerMaintenance:
         self.clock, self.watch, self.cancellations = LedgerClock(), SilenceWatch(), Cancellations()
         self.beaten_at = self.steady_since = self.forged_until = -math.inf  # monotonic seconds
         self.missing_since: dict[tuple[Any, int], float] = {}  # by jobs whose child is gone
-        self.is_suspected = False
+        self.is_suspected, self.orphans = False, Orphans()
         self.started_at = time.monotonic()
 
     @property

@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -72,6 +73,12 @@ def wait_for_file(path):
 def count_frozen(label):
     """Note how many objects the garbage collector passes over."""
     note(label, str(gc.get_freeze_count()))
+
+
+@shared_task
+def leave_process():
+    """Start a process that outlives its parent for a moment."""
+    subprocess.run(["sh", "-c", "sleep 0.1 &"], check=True)
 
 
 @shared_task

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import logging
+import resource
 import socket
 import time
 
 import pytest
 
+from offbeat import machine_limits
 from offbeat.jobs.worker import health_port
 from offbeat.jobs.worker.health_port import MOST, HealthPort, is_well, open_health_port
 from tests.offbeat.support.polling import wait_until
@@ -48,6 +50,26 @@ def test_a_worker_that_is_not_well(port, well):
 
     well[0] = True
     assert ask(port)[0] == 200
+
+
+def test_a_connection_without_a_file(port, caplog, monkeypatch):
+    """It is accepted when there is one; meanwhile there is one line, where asyncio would log a hundred tracebacks a second."""
+    monkeypatch.setattr(machine_limits, "_logged_at", {})
+    ask(port)  # it has all that it needs to listen
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.settimeout(30)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, most))
+        try:
+            client.connect(("127.0.0.1", port))
+            wait_until(lambda: caplog.messages)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        answer = client.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert caplog.messages == ["the health port cannot accept a connection: Too many open files"]
 
 
 def test_other_methods(port):

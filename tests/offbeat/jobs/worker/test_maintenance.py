@@ -411,7 +411,7 @@ def test_every_task_can_be_done(maintenance):
     thread = MaintenanceThread([*heartbeat_tasks(maintenance), *maintenance_tasks(maintenance, pytest.fail)])
 
     assert [task.name for task in thread.tasks] == [
-        "heartbeat file", "heartbeat", "relay", "refused jobs", "pauses", "cancels", "dead children",
+        "heartbeat file", "heartbeat", "relay", "refused jobs", "pauses", "cancels", "dead children", "orphans",
         "lost workers", "loss token", "lost messages", "late jobs", "unknown jobs", "batches",
         "known code", "free keys", "stuck consumer",
     ]  # fmt: skip

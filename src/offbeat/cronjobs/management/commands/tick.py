@@ -23,9 +23,6 @@ class Command(SysexitsCommand):
     def handle(self, **options: Any) -> None:
         with bounded_time("tick"), as_exit_codes("tick", AWAY_TEXT):
             result = tick_wakeup.tick()
-        self.stdout.write(
-            json.dumps(output.tick_as_json(result)) if options["json"] else output.tick_text(result)
-        )
+        self.say(json.dumps(output.tick_as_json(result)) if options["json"] else output.tick_text(result))
         if result.code:
-            self.stdout.flush()
             sys.exit(result.code)
