@@ -79,7 +79,10 @@ def statements():
         "worker: jobs that others refused": (refusal.CLAIM, [["default"], ["x"], '["x"]', 3]),
         "reconciler: queues and priorities of published jobs": (reconciler.WAITING, []),
         "reconciler: late jobs": (reconciler.EXPIRING, []),
-        "reconciler: lost messages": (reconciler.LOST_MESSAGES, [moment, "default", [0], 86_400]),
+        "reconciler: lost messages": (
+            reconciler.LOST_MESSAGES,
+            [moment, "default", 0, 86_400, moment, 5_000],
+        ),
         "reconciler: free keys": (concurrency_keys.WAITED_FOR, [500]),
         "reconciler: batches to settle": (
             f"SELECT id FROM offbeat_jobs_batch WHERE {batches.DONE} LIMIT 100",

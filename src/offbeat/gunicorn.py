@@ -60,6 +60,7 @@ from gunicorn.glogging import Logger
 from offbeat.boot import read_settings
 from offbeat.container import WEB
 from offbeat.database.process_name import name_process
+from offbeat.machine_limits import log_refusal
 
 read_settings()
 
@@ -130,6 +131,19 @@ class LineLogger(Logger):
 
 
 logger_class = LineLogger
+
+
+def on_starting(server: Any) -> None:
+    """Have a process started a second later where the machine refuses it: gunicorn would end, and kill all others."""
+    spawn_worker = server.spawn_worker
+
+    def try_to_spawn() -> None:
+        try:
+            spawn_worker()
+        except OSError as error:
+            log_refusal("a process of the web service cannot be started", error)
+
+    server.spawn_worker = try_to_spawn
 
 
 def when_ready(_server: object) -> None:

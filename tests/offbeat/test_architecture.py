@@ -32,7 +32,7 @@ BELOW = GROUND | {
 SHARED_CLASSES = {"Command", "Migration"}
 # Named by nobody here, but by Django, gunicorn, kombu, billiard, PyYAML, or put together: `do_` and the command line's word.
 CALLED_FROM_OUTSIDE = (
-    r"__\w+__|_restore|_purge|_put|_delete|\w+Config|has_\w+_permission|process_\w+|do_\w+|when_ready|post_fork|new_file|murder_pending|_do_exit|_maintain_pool|_ensure_messages_consumed|_create_timelimit_handlers"
+    r"__\w+__|_restore|_purge|_put|_delete|\w+Config|has_\w+_permission|process_\w+|do_\w+|on_starting|when_ready|post_fork|get_thread_pool|new_file|murder_pending|_do_exit|_maintain_pool|_ensure_messages_consumed|_create_timelimit_handlers"
     r"|on_apply|on_stop|on_terminate|terminate_job|_brpop_read|_brpop_start|_constraint_names|ignore_aliases|get_\w+_hook|get_additional_deps|pytest_\w+|delay_on_commit|get_result|parse_body|discover_master"
 )
 GERUNDS = {"testing.py", "logging.py"}  # as the field calls them
@@ -59,6 +59,7 @@ DO_WITHOUT_LINUX = {
     "container.py",
     "delay_proxy.py",
     "hosts_net.py",
+    "lane_limits.py",
     "gunicorn.py",
     "child_processes.py",
     "processes.py",

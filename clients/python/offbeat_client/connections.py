@@ -74,7 +74,7 @@ def _single(row: Any) -> Any:
 def _translated_errors(task: str) -> Iterator[None]:
     try:
         yield
-    except errors.LockNotAvailable as error:
+    except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
         raise KeyBusyError(f"{task}: another transaction enqueues the same key, and has not ended") from error
     except REFUSALS as error:
         hint = f" Hint: {error.diag.message_hint}" if error.diag.message_hint else ""

@@ -18,6 +18,7 @@ from django.db.models.functions import Cast, Length
 from offbeat.api import tokens
 from offbeat.api.event_text import KEEP_ALIVE, event_id, write_end, write_event
 from offbeat.jobs.models import Job
+from offbeat.machine_limits import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,8 +48,12 @@ class EventHub:
         with self.lock:
             self.followers.add(follower)
             if self.thread is None:
-                self.thread = threading.Thread(target=self.run, name="event-hub", daemon=True)
-                self.thread.start()
+                thread = threading.Thread(target=self.run, name="event-hub", daemon=True)
+                self.thread = thread if start_thread(thread) else None
+            if self.thread:
+                return
+            self.followers.discard(follower)
+        follower.close()  # its client comes again
 
     def run(self) -> None:
         try:

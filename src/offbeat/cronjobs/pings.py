@@ -11,12 +11,14 @@ import logging
 import os
 import queue
 import threading
+import time
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from offbeat.cronjobs.conf import conf
+from offbeat.machine_limits import start_thread
 from offbeat.outgoing_request import send_request
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 1_000  # pings; beyond that a watcher has been away for long, and missed them anyway
+
+FLUSHED_EVERY = 0.02  # seconds between two looks whether all is sent
 
 START, SUCCESS, FAIL = "start", "success", "fail"
 SENTRY_STATUS = {START: "in_progress", SUCCESS: "ok", FAIL: "error"}
@@ -124,8 +128,10 @@ def put(ping: Ping) -> None:
     global _sender  # noqa: PLW0603  one thread a process
     with _lock:
         if _sender is None or not _sender.is_alive():
-            _sender = Sender()
-            _sender.start()
+            sender = Sender()
+            if not start_thread(sender):
+                return
+            _sender = sender
     try:
         _sender.waiting.put_nowait(ping)
     except queue.Full:
@@ -135,9 +141,9 @@ def put(ping: Ping) -> None:
 def flush(seconds: float = 3.0) -> None:
     """Wait until everything is sent, but not long: a process that ends calls it."""
     if _sender is not None and _sender.is_alive():
-        waiter = threading.Thread(target=_sender.waiting.join, daemon=True)
-        waiter.start()
-        waiter.join(seconds)
+        until = time.monotonic() + seconds
+        while _sender.waiting.unfinished_tasks and time.monotonic() < until:
+            time.sleep(FLUSHED_EVERY)
 
 
 def _forget_after_fork() -> None:

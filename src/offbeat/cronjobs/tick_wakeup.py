@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from offbeat.cronjobs import entries, exit_codes
+from offbeat.cronjobs.arguments_bound import ArgumentsHangError, BoundedEntry
 from offbeat.cronjobs.clock import database_now
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.outcomes import SKIPPED
@@ -66,7 +67,8 @@ def tick(now: datetime | None = None) -> TickResult:
     cronjobs = entries.in_file()
     clock = now or database_now()
     result = TickResult(known=len(cronjobs))
-    found = [entry for each in due(cronjobs, clock) if (entry := load(each, result))]
+    loaded = (load(each, result) for each in due(cronjobs, clock))
+    found = [BoundedEntry.of(entry, deadline) for entry in loaded if entry]
     batches: deque[Sequence[Entry]] = deque(
         found[start : start + BATCH] for start in range(0, len(found), BATCH)
     )
@@ -115,7 +117,11 @@ def wake_up_batch(batch: Sequence[Entry], now: datetime | None, result: TickResu
         with noting_failure(batch[0].name, result):
             note_wake_up(wake_up(batch[0], Slot.Trigger.TICK, now=now), result)
         return []
-    done = try_together(batch, now)
+    try:
+        done = try_together(batch, now)
+    except ArgumentsHangError as error:  # known by name, so that nobody calls it again
+        note_failure(error.name, error, result)
+        return [[each for each in batch if each.name != error.name]]
     for each in done:
         note_wake_up(each, result)
     names = {each.name for each in done}
@@ -128,6 +134,8 @@ def try_together(batch: Sequence[Entry], now: datetime | None) -> list[ClaimResu
     """Return what was done; nothing where one of them fails, whose failure is noted when it is alone."""
     try:
         return wake_up_free(batch, Slot.Trigger.TICK, now=now)
+    except ArgumentsHangError:
+        raise
     except Exception as error:
         if exit_codes.is_outage(error):
             raise
@@ -151,9 +159,13 @@ def noting_failure(name: str, result: TickResult) -> Iterator[None]:
             return
         if exit_codes.is_outage(error):
             raise
-        logger.exception("%s: a bug", name, extra={"action": "wake_up_failed", "cronjob": name})
-        result.problems[name] = redact(f"{type(error).__name__}: {error}")
-        result.code = exit_codes.BUG
+        note_failure(name, error, result)
+
+
+def note_failure(name: str, error: Exception, result: TickResult) -> None:
+    logger.error("%s: a bug", name, exc_info=error, extra={"action": "wake_up_failed", "cronjob": name})
+    result.problems[name] = redact(f"{type(error).__name__}: {error}")
+    result.code = exit_codes.BUG
 
 
 def note_wake_up(done: ClaimResult, result: TickResult) -> None:

@@ -138,7 +138,7 @@ SUCCEED = """
     UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
         result = %(result)s::jsonb
 """
-IS_CURRENT = "id = %(ended)s AND state = 'running' AND attempt = %(number)s"
+IS_CURRENT = f"id = %(ended)s AND {guard.IS_RUNNING} AND attempt = %(number)s"
 FINISH = f"""{SUCCEED} WHERE {IS_CURRENT}
     RETURNING set_config('idle_in_transaction_session_timeout',
         coalesce(%(idle)s, current_setting('idle_in_transaction_session_timeout')), true)
@@ -204,7 +204,7 @@ def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> l
 
 BURY = f"""
     UPDATE offbeat_jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s, {HISTORY}
-    WHERE id = %s AND state = 'running' AND attempt = %s AND NOT {IS_CANCELLED}
+    WHERE id = %s AND {guard.IS_RUNNING} AND attempt = %s AND NOT {IS_CANCELLED}
 """  # noqa: S608  constants
 
 
@@ -219,7 +219,7 @@ RETRY = f"""
     UPDATE offbeat_jobs_job SET state = 'pending', retries = retries + 1, reason = %s, traceback = %s, {HISTORY}, {ACCEPTED},
         args = coalesce(%s::jsonb, args), kwargs = coalesce(%s::jsonb, kwargs),
         due_at = now() + make_interval(secs => %s), publish_at = now() + make_interval(secs => %s)
-    WHERE id = %s AND state = 'running' AND attempt = %s AND NOT {IS_CANCELLED}
+    WHERE id = %s AND {guard.IS_RUNNING} AND attempt = %s AND NOT {IS_CANCELLED}
 """  # noqa: S608  constants
 
 
@@ -256,9 +256,9 @@ def retry(attempt: Attempt, again: Again, reason: str, traceback: str, error: st
     follow(None, attempt.concurrency_key)
 
 
-PROGRESS = """
-    UPDATE offbeat_jobs_job SET progress_done = %s, progress_total = %s WHERE id = %s AND state = 'running' AND attempt = %s
-"""
+PROGRESS = f"""
+    UPDATE offbeat_jobs_job SET progress_done = %s, progress_total = %s WHERE id = %s AND {guard.IS_RUNNING} AND attempt = %s
+"""  # noqa: S608  a constant
 
 
 def record_progress(attempt: Attempt, done: int, total: int) -> None:
@@ -276,7 +276,7 @@ CANCEL = f"""
     UPDATE offbeat_jobs_job SET {CANCELLED_HISTORY}, state = 'cancelled', finished_at = clock_timestamp(),
         reason = cancellation.reason
     FROM offbeat_jobs_cancellation AS cancellation
-    WHERE job_id = id AND id = %s AND state = 'running' AND attempt = %s
+    WHERE job_id = id AND id = %s AND {guard.IS_RUNNING} AND attempt = %s
     RETURNING task, offbeat_jobs_job.reason
 """  # noqa: S608  a constant
 

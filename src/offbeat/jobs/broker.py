@@ -20,6 +20,7 @@ from offbeat.jobs.brokers.redis import (
     separator,
 )
 from offbeat.jobs.conf import conf
+from offbeat.machine_limits import start_thread
 from offbeat.variables import redis_client
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class Breaker:
         with self._lock:
             self._open_until = time.monotonic() + conf().breaker
             if self._asking is None or not self._asking.is_alive():
-                self._asking = threading.Thread(target=self._ask, name="jobs-breaker", daemon=True)
-                self._asking.start()
+                # Without it the breaker closes by itself: who has just committed a job hears of no thread.
+                thread = threading.Thread(target=self._ask, name="jobs-breaker", daemon=True)
+                self._asking = thread if start_thread(thread) else None
 
     def close(self) -> None:
         # Nearly always closed already: a child that is forked while the lock is held would wait for it for ever.

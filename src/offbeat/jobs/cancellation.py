@@ -31,10 +31,10 @@ class Cancelled(TextChoices):
     TOO_LATE = "too late"  # it has ended, or there is no such job
 
 
-REQUEST = """
+REQUEST = f"""
     INSERT INTO offbeat_jobs_cancellation (job_id, reason)
-    SELECT id, %s FROM offbeat_jobs_job WHERE id = %s AND state = 'running' ON CONFLICT DO NOTHING
-"""
+    SELECT id, %s FROM offbeat_jobs_job WHERE id = %s AND {guard.IS_RUNNING} ON CONFLICT DO NOTHING
+"""  # noqa: S608  a constant
 TURNS = (
     3  # a job may begin, or end for a retry, between two statements; each time it is found in another state
 )

@@ -13,12 +13,13 @@ import os
 import struct
 import time
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from billiard.process import current_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # A pid, the ids of the job that it runs and of the one whose end is open, and since when (`offbeat.jobs.open_end`).
 ENTRY = struct.Struct("q16s16sd")
@@ -27,6 +28,9 @@ OPEN_END = struct.Struct("16sd")
 NOTHING = bytes(16)
 
 _memory: mmap.mmap | None = None
+_done: deque[int] = deque(
+    maxlen=10_000
+)  # pids of children that died with nothing to do; the youngest, for minutes
 
 
 def open_books(children: int) -> None:
@@ -95,6 +99,24 @@ def open_ends() -> dict[int, float]:
     """Return the pids of the children that have an end open, and for how many seconds."""
     now = time.monotonic()
     return {pid: now - since for pid, _, job, since in _entries() if job != NOTHING}
+
+
+def note_death(index: int, pid: int) -> None:
+    """Remember a child that has died and had nothing to do: what the ledger says that it runs has ended."""
+    if (place := _place(index)) is not None and _memory is not None:
+        owner, job, ended, _ = ENTRY.unpack_from(_memory, place)
+        if owner == pid and job == ended == NOTHING:
+            note_done([pid])
+
+
+def note_done(numbers: Iterable[int]) -> None:
+    """Do the same for lanes that had nothing to do."""
+    _done.extend(numbers)
+
+
+def done() -> Collection[int]:
+    """Return the pids and numbers of those that are gone, and had nothing to do."""
+    return frozenset(_done)
 
 
 def take_open_end(index: int, pid: int) -> uuid.UUID | None:

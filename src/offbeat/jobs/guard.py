@@ -25,6 +25,9 @@ KEY_IS_BUSY = """EXISTS (SELECT 1 FROM offbeat_jobs_job AS other
 # Paused or cancelled. A function of the database: PostgreSQL plans a subquery anew for each start, which costs twice as much.
 IS_HELD = "offbeat_jobs_is_held(offbeat_jobs_job.id, offbeat_jobs_job.queue, offbeat_jobs_job.task)"
 IS_CANCELLED = "EXISTS (SELECT FROM offbeat_jobs_cancellation WHERE job_id = offbeat_jobs_job.id)"
+# Of a job that its id finds, so that PostgreSQL looks it up by that. The index of the jobs that run seems smaller, where they are
+# few; but while an old transaction is open, it has all that have run since.
+IS_RUNNING = "state || '' = 'running'"
 IN_TIME = "(not_after IS NULL OR not_after > now())"
 # Of a job that has begun: the code that begins it the next time is asked anew.
 ACCEPTED = "refused_at = NULL, refused_by = '[]'"

@@ -20,7 +20,7 @@ from django.db import connection
 
 from offbeat.jobs import lanes, prepared, workers
 from offbeat.jobs.attempts import BEGUN
-from offbeat.jobs.guard import IN_TIME, IS_HELD, IS_MEANT, STARTABLE
+from offbeat.jobs.guard import IN_TIME, IS_HELD, IS_MEANT, IS_RUNNING, STARTABLE
 from offbeat.jobs.locks import BOUND_LOCKS
 
 if TYPE_CHECKING:
@@ -36,18 +36,18 @@ LONGEST_RESULT = 10_000  # characters of JSON: what is longer would keep the oth
 
 # Rows are looked up one by one, by the primary key, whatever the planner believes to know of the table's size. It does not
 # see how long an array is: else it would take a plan for any length to cost more, and plan each round anew.
-ENDS = """
+ENDS = f"""
     UPDATE offbeat_jobs_job SET state = 'succeeded', finished_at = clock_timestamp(), reason = '', traceback = '',
         result = (%(results)s::text[])[array_position(%(ended)s::uuid[], id)]::jsonb
     WHERE id = ANY (ARRAY(
         SELECT free.id FROM unnest((SELECT %(ended)s::uuid[]), (SELECT %(attempts)s::int[])) AS wanted (wanted_id, wanted_attempt)
         CROSS JOIN LATERAL (
-            SELECT id FROM offbeat_jobs_job WHERE id = wanted_id AND state = 'running' AND attempt = wanted_attempt
+            SELECT id FROM offbeat_jobs_job WHERE id = wanted_id AND {IS_RUNNING} AND attempt = wanted_attempt
             FOR NO KEY UPDATE SKIP LOCKED
         ) AS free
     ))
     RETURNING id
-"""
+"""  # noqa: S608  a constant
 BEGINS = f"""
     UPDATE offbeat_jobs_job SET state = 'running', attempt = attempt + 1, worker = %(worker)s,
         pid = (%(lanes)s::int[])[array_position(%(begun)s::uuid[], id)], started_at = clock_timestamp()

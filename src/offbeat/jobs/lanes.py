@@ -50,6 +50,10 @@ class CompanionLostError(LaneError):
     """It was killed for another of its jobs: this one is returned to the queue, and nothing is counted."""
 
 
+class PostponedError(LaneError):
+    """It has not begun, and is to wait in the ledger for a while."""
+
+
 class Lane:
     """What may interrupt the task of one lane, and when: only while it is open."""
 
@@ -58,6 +62,9 @@ class Lane:
         self.ident, self.runner = threading.get_ident(), identify()
         self.call: str | None = None  # the id of the message that it runs
         self.is_open = self.is_interrupting = self.has_waited = False
+        self.started: memoryview[float] | list[float] = [
+            0.0
+        ]  # monotonic seconds since which its time limits hold
         self.due: deque[str] = deque(maxlen=1)  # the call that was interrupted before it was open
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 
@@ -65,6 +72,13 @@ class Lane:
         """Let interruptions in. One that came before is still due: no second one comes."""
         self.has_waited = False
         self.is_open = True
+
+    def begin_limits(self) -> None:
+        self.started[0] = time.monotonic()
+
+    def delay_limits(self) -> None:
+        """Let time limits begin when the task does."""
+        self.started[0] = 0.0
 
     def take_due(self) -> bool:
         """Tell whether an interruption is to be raised: to one of those who ask."""
@@ -75,6 +89,7 @@ class Lane:
 
     def end_call(self) -> None:
         self.call = None
+        self.started[0] = 0.0
         self.due.clear()
 
     def close(self) -> None:
@@ -157,6 +172,12 @@ def enter(number: int, worker: uuid.UUID) -> Lane:
 def here() -> Lane | None:
     """Return the lane that runs this, None in a process without lanes."""
     return getattr(_here, "lane", None)
+
+
+def begin_limits() -> None:
+    """Let the time limits of what runs here hold from now on, if a lane runs it."""
+    if lane := here():
+        lane.begin_limits()
 
 
 def current() -> int:

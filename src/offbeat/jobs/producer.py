@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import OperationalError, connection, transaction
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from offbeat.jobs import code, context, ledger, sql
 from offbeat.jobs.arguments import encode_arguments, text_problem
@@ -99,6 +99,7 @@ class KeyBusyError(OperationalError):
     """Another transaction is enqueueing the same key, and has not ended: whether there will be a job of it is not known yet.
 
     Nothing has been enqueued; the transaction that this happened in is rolled back. Try again, or enqueue outside long ones.
+    Of two transactions that enqueue the same keys in another order, each waits for the other: PostgreSQL ends one of them so.
     """
 
 
@@ -257,12 +258,19 @@ def _execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     try:
         rows = _fetch(statement, values | {"context": context.current(), "key_wait": wait})
     except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
+        why = _why_busy(error.__cause__, wait, ONE_OF_A_KEY in statement)
+        if why is None:
             raise
-        raise KeyBusyError(
-            f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
-        ) from error.__cause__
+        raise KeyBusyError(why) from error.__cause__
     return [row[:RETURNED] for row in rows if row[0]]
+
+
+def _why_busy(error: BaseException | None, wait: float, is_keyed: bool) -> str | None:
+    if isinstance(error, LockNotAvailable):
+        return f"waited {wait:g} s for another transaction that enqueues the same key (or locks the ledger) and has not ended"
+    if isinstance(error, DeadlockDetected) and is_keyed:
+        return "waited for another transaction that enqueues the same key, and that waits for this one: try all of it again"
+    return None
 
 
 def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

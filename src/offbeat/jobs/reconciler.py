@@ -6,6 +6,7 @@ It needs no singleton: every repair is a compare-and-set.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from datetime import UTC, datetime
 
@@ -16,14 +17,18 @@ from offbeat.jobs.levels import level_of
 logger = logging.getLogger(__name__)
 
 WAITING = f"{relay.PUBLISHED} SELECT queue, priority FROM waiting"  # noqa: S608  a constant
+MOST = 5_000  # rows a statement: none is locked for long, and whatever bound statements have, it is kept
+# From where the portion before ended: what it changed is still in the index, and each portion would pass over all of that again.
 LOST_MESSAGES = """
-    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
-    WHERE id IN (
-        SELECT id FROM offbeat_jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
-        WHERE state = 'published' AND queue = %s AND priority = ANY(%s::smallint[]) AND oldest <= now()
-            AND published_at < oldest - make_interval(secs => %s)
-        FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
-    )
+    WITH lost AS (
+        UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now(), reason = 'published again: its message was lost'
+        WHERE id = ANY (ARRAY(
+            SELECT id FROM offbeat_jobs_job, (SELECT coalesce(%s::timestamptz, now()) AS oldest) AS waiting
+            WHERE state = 'published' AND queue = %s AND priority = %s AND oldest <= now()
+                AND published_at < oldest - make_interval(secs => %s) AND published_at >= %s
+            ORDER BY published_at LIMIT %s FOR NO KEY UPDATE OF offbeat_jobs_job SKIP LOCKED
+        )) RETURNING published_at
+    ) SELECT count(*), max(published_at) FROM lost
 """
 
 
@@ -58,7 +63,7 @@ def _republish(queue: str, level: int, priorities: list[int]) -> int:
         )
         return 0
     bound = datetime.fromtimestamp(oldest, UTC) if oldest is not None else None
-    if lost := sql.execute(LOST_MESSAGES, [bound, queue, priorities, conf().lost_message_after]):
+    if lost := sum(_republish_older(bound, queue, priority) for priority in priorities):
         logger.warning(
             "%d messages of queue %s were lost",
             lost,
@@ -66,6 +71,17 @@ def _republish(queue: str, level: int, priorities: list[int]) -> int:
             extra={"action": "messages_lost", "queue": queue},
         )
     return lost
+
+
+def _republish_older(bound: datetime | None, queue: str, priority: int) -> int:
+    """Make them due, portion by portion, for half a heartbeat's interval at most; the rest has its next turn."""
+    total, since, end = 0, "-infinity", time.monotonic() + conf().heartbeat_interval / 2
+    while True:
+        values = [bound, queue, priority, conf().lost_message_after, since, MOST]
+        lost, since = sql.fetch_one(LOST_MESSAGES, values)
+        total += lost
+        if lost < MOST or time.monotonic() >= end:
+            return total
 
 
 EXPIRING = """

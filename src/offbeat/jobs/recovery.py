@@ -87,16 +87,16 @@ def count_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason:
 
 
 def recover_unrun(
-    worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], living: Collection[int], reason: str
+    worker: uuid.UUID, jobs: Iterable[tuple[uuid.UUID, int]], at_others: Collection[int], reason: str
 ) -> None:
     """Do the same for several jobs that nobody runs. Raises HeldError after that, where somebody holds the rows of some.
 
-    A process that lives may have gone on to another job: its sessions are not to be ended, and the attempt is excused.
+    A process that has gone on to another job, or to none, has ended it: its sessions stay, and the attempt is excused.
     """
     held = None
     for job_id, pid in jobs:
         try:
-            if pid in living:
+            if pid in at_others:
                 excuse_attempt(job_id, worker, pid, END_LOST)
             else:
                 recover_attempt(job_id, worker, pid, reason)
@@ -144,11 +144,15 @@ def excuse_attempt(
     return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], past, wait, conf().max_excused))
 
 
-BURY_UNBEGUN = """
+# A message whose attempt has not begun. A job that was published anew since says another time.
+IS_UNBEGUN = "id = %s AND state = 'published' AND abs(extract(epoch FROM published_at) - %s) < 0.001"
+BURY_UNBEGUN = f"""
     UPDATE offbeat_jobs_job SET state = 'dead', finished_at = clock_timestamp(), reason = %s, traceback = %s
-    WHERE id = %s AND state = 'published' AND abs(extract(epoch FROM published_at) - %s) < 0.001
-    RETURNING task, batch_id
-"""
+    WHERE {IS_UNBEGUN} RETURNING task, batch_id
+"""  # noqa: S608  a constant
+GIVE_BACK_UNBEGUN = f"""
+    UPDATE offbeat_jobs_job SET state = 'pending', publish_at = now() + make_interval(secs => %s) WHERE {IS_UNBEGUN}
+"""  # noqa: S608  a constant
 
 
 def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback: str) -> None:
@@ -159,6 +163,14 @@ def bury_unbegun(job_id: uuid.UUID, published_at: float, reason: str, traceback:
     if row := sql.fetch_one(BURY_UNBEGUN, [reason, traceback, job_id, published_at]):
         follow(row[1], None)
         _report(job_id, row[0], Job.State.DEAD, reason)
+
+
+def give_back_unbegun(job_id: uuid.UUID, published_at: float, wait: float = 0.0) -> None:
+    """Make a job due again in `wait` seconds whose message nobody has any more, and count nothing.
+
+    A begin that its process had sent may come only now: then it has begun, or its lock keeps this waiting.
+    """
+    sql.execute(GIVE_BACK_UNBEGUN, [wait, job_id, published_at])
 
 
 def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:

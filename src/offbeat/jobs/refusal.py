@@ -23,7 +23,7 @@ from offbeat.jobs import attempts, code, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.consequences import follow
 from offbeat.jobs.error_text import one_line
-from offbeat.jobs.guard import IS_CANCELLED, RUN_BY, STARTABLE
+from offbeat.jobs.guard import IS_CANCELLED, IS_RUNNING, RUN_BY, STARTABLE
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.relay import CLAIMED, ClaimedJob, execute_claim
 from offbeat.jobs.signals import job_dead
@@ -54,7 +54,7 @@ REFUSE = f"""
 # The attempt never was one: nobody else can have its number, as it is the current one.
 REFUSE_BEGUN = f"""
     UPDATE offbeat_jobs_job SET {REFUSED}, attempt = attempt - 1
-    WHERE id = %(id)s AND state = 'running' AND attempt = %(attempt)s AND NOT {IS_CANCELLED}
+    WHERE id = %(id)s AND {IS_RUNNING} AND attempt = %(attempt)s AND NOT {IS_CANCELLED}
 """  # noqa: S608  constants
 
 

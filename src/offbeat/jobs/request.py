@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import uuid
 from signal import SIGKILL, SIGTERM
@@ -18,7 +19,7 @@ from celery.worker.state import task_ready
 from offbeat.jobs import deliveries, lanes, recovery, sessions, soft_limit, workers
 from offbeat.jobs.error_text import line, storable
 from offbeat.jobs.execution import EndedError
-from offbeat.jobs.lanes import CompanionLostError, LaneError, LostAnswerError
+from offbeat.jobs.lanes import CompanionLostError, LaneError, LostAnswerError, PostponedError
 from offbeat.jobs.message import JOB_HEADER, PUBLISHED_HEADER
 from offbeat.jobs.worker.state import worker_state
 from offbeat.redaction import LONGEST_TRACEBACK, redact
@@ -32,6 +33,9 @@ RECOVERIES: dict[type[BaseException | None], Callable[..., bool]] = {
     CompanionLostError: recovery.hand_back_attempt,
     LostAnswerError: recovery.count_attempt,
 }
+# Of a child whose begin PostgreSQL refused (`offbeat.jobs.records`): at once, it would be refused again, as long as that lasts.
+REFUSED = f"exitcode {os.EX_TEMPFAIL}"
+POSTPONED = 5.0  # seconds until what waits to run alone comes again
 KILLED = re.compile(r"(signal \d+ \(\w+\)|exitcode -?\d+)")
 
 
@@ -150,9 +154,12 @@ class JobRequest(Request):
     def _note_unbegun(self, error: BaseException, exc_info: ExceptionInfo) -> None:
         """Record an error before the attempt, for instance in the task's `before_start`: nobody else does."""
         if not isinstance(error, Ignore | Retry | Terminated):  # a revoked one is cancelled
-            job_id, published_at = uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
+            job_id, published_at = self._published()
             reason, text = line(error), storable(redact(str(exc_info.traceback), LONGEST_TRACEBACK))
             worker_state.submit(lambda: recovery.bury_unbegun(job_id, published_at, reason, text))
+
+    def _published(self) -> tuple[uuid.UUID, float]:
+        return uuid.UUID(self.id), self.request_dict[PUBLISHED_HEADER]
 
     def _crashed(self, reason: str, error: BaseException | None = None) -> None:
         """Record it, from the maintenance thread: the event loop must not wait for PostgreSQL.
@@ -163,9 +170,17 @@ class JobRequest(Request):
             return
         worker, pid = workers.current(), self.worker_pid
         if self.is_job:
-            job_id = uuid.UUID(self.id)
+            job_id, published_at = self._published()
             recover = RECOVERIES.get(type(error), recovery.recover_attempt)
-            worker_state.submit(lambda: recover(job_id, worker, pid, reason))
+            is_refused = isinstance(error, LostAnswerError) or reason.endswith(REFUSED)
+
+            def record() -> None:
+                if isinstance(error, PostponedError):
+                    recovery.give_back_unbegun(job_id, published_at, POSTPONED)
+                elif not recover(job_id, worker, pid, reason) and not is_refused:
+                    recovery.give_back_unbegun(job_id, published_at)
+
+            worker_state.submit(record)
         elif pid:
             worker_state.submit(lambda: sessions.end_process(worker, pid))
 

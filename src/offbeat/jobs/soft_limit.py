@@ -66,6 +66,7 @@ def hold_back() -> Iterator[None]:
     global _handler, _is_due  # noqa: PLW0603  a process runs one job at a time
     if lane := lanes.here():
         lane.close()
+        lane.delay_limits()
         yield
         return
     if not _is_ours():

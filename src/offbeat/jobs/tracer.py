@@ -15,7 +15,17 @@ from billiard.einfo import ExceptionInfo
 from celery.app.trace import IGNORED, TraceInfo, trace_ok_t
 from celery.exceptions import Ignore
 
-from offbeat.jobs import child_books, execution, ledger, open_end, refusal, signals, soft_limit, workers
+from offbeat.jobs import (
+    child_books,
+    execution,
+    lanes,
+    ledger,
+    open_end,
+    refusal,
+    signals,
+    soft_limit,
+    workers,
+)
 from offbeat.jobs.error_text import line
 from offbeat.jobs.execution import EndedError
 from offbeat.jobs.lanes import LostAnswer
@@ -71,6 +81,7 @@ def _begin(task: DurableTask, job_id: uuid.UUID, request: dict[str, Any]) -> Att
     if attempt is None:
         _log_dropped(task, job_id, request)
         return None
+    lanes.begin_limits()
     try:
         if misfit := task._prepare(attempt):  # noqa: SLF001  for this
             record(lambda: refusal.refuse_begun(attempt, attempt.task, misfit))

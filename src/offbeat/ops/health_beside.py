@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from django.db import connection
 from django.utils.module_loading import import_string
 
+from offbeat.machine_limits import log_refusal, start_thread
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -30,9 +32,10 @@ def ensure(request: HttpRequest) -> None:
     if _thread is None and request.META.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
         with _lock:
             if _thread is None:
-                _thread = threading.Thread(target=run, name="ops-beside", daemon=True)
-                _thread.start()
-                atexit.register(import_string(FLUSH))
+                thread = threading.Thread(target=run, name="ops-beside", daemon=True)
+                if start_thread(thread):  # else with the next request
+                    _thread = thread
+                    atexit.register(import_string(FLUSH))
 
 
 def run() -> None:
@@ -51,5 +54,7 @@ def run() -> None:
 def attempt(name: str) -> None:
     try:
         import_string(name)()
+    except OSError as error:  # psycopg's own, where it can open no file to connect
+        log_refusal(f"{name} waits", error)
     except Exception:  # a defect must not end the thread
         logger.exception("%s failed", name, extra={"action": "beside_failed"})

@@ -20,7 +20,7 @@ TEXTS = {
     HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many large requests at the same time: try again later.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The server is busy: try again later.",
 }
 
 

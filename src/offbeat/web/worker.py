@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from offbeat.machine_limits import NO_FILE, log_refusal
 from offbeat.web.client import Client
 from offbeat.web.client_socket import ClientSocket
+from offbeat.web.threads import RequestThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,7 @@ DRAINED = (
 )  # bytes of a refused body that are thrown away meanwhile; the rest stays with the client
 PATIENCE = 1.0  # seconds without a byte after which a client has to give its thread to those who wait for one
 LOOK_EVERY = 0.5  # seconds between two looks for those who are late
+SPARE_FILES = 8  # idle connections that are closed where the process can open no more files
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 GONE = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK}
 
@@ -68,13 +71,18 @@ class ClientWorker(ThreadWorker):
         super().init_signals()
         let_stop()
 
+    def get_thread_pool(self) -> RequestThreads:
+        return RequestThreads(max_workers=self.cfg.threads)
+
     # Connections
 
     def accept(self, listener: Any) -> None:
         try:
             accepted, address = listener.accept()
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno in NO_FILE:
+                self.make_files(error)
+            elif error.errno not in GONE:
                 raise
             return
         self.make_room()
@@ -83,8 +91,20 @@ class ClientWorker(ThreadWorker):
 
     def make_room(self) -> None:
         """Close a connection where there are too many: the oldest of what there is most of, which none that acts is for long."""
-        if self.nr_conns < self.worker_connections - 1:
-            return
+        if self.nr_conns >= self.worker_connections - 1:
+            self.forget_oldest()
+
+    def make_files(self, error: OSError) -> None:
+        """Do with fewer connections for a moment: a request that has begun needs files, too. What comes waits in the backlog.
+
+        So an error that lasts is not met in each turn of the loop.
+        """
+        log_refusal("a connection cannot be accepted", error)
+        self.worker_connections = self.nr_conns
+        for _ in range(SPARE_FILES):
+            self.forget_oldest()
+
+    def forget_oldest(self) -> None:
         groups = [list(self.arriving), list(self.closing), list(self.keepalived_conns)]
         if oldest := max(groups, key=len)[:1]:
             self.forget(oldest[0])
@@ -154,7 +174,11 @@ class ClientWorker(ThreadWorker):
             return HTTPStatus.SERVICE_UNAVAILABLE
         self.release(client)
         self.busy[client] = None
-        super().enqueue_req(client)
+        try:
+            super().enqueue_req(client)
+        except RuntimeError:  # no thread can be started
+            del self.busy[client]
+            return HTTPStatus.SERVICE_UNAVAILABLE
         return None
 
     def make_memory(self) -> None:
@@ -228,6 +252,7 @@ class ClientWorker(ThreadWorker):
         if now < self.look_at:
             return
         self.look_at = now + LOOK_EVERY
+        self.worker_connections = self.cfg.worker_connections
         if not self.alive:
             for client in self.streams:
                 client.sock.follower.stop()

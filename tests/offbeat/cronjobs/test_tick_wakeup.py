@@ -1,6 +1,9 @@
 import json
 import logging
+import os
+import signal
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -8,13 +11,14 @@ from django.core import management
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from offbeat.cronjobs import entries, output, row_lock, slots, tick_wakeup
+from offbeat.cronjobs import arguments_bound, entries, output, row_lock, slots, tick_wakeup
 from offbeat.cronjobs.management.commands.tick import Command
 from offbeat.cronjobs.models import CronJob, Slot, Tick
 from offbeat.cronjobs.registration import register
 from offbeat.deployment import spec
 from offbeat.jobs.models import Job
 from tests.offbeat.cronjobs.conftest import BAD_QUERY, BUG, BUGS, at
+from tests.offbeat.support.polling import wait_until
 from tests.offbeat.support.somebody import somebody
 
 LINE = "python manage.py enqueue_prune_jobs"
@@ -238,6 +242,66 @@ def test_slow_arguments_do_not_keep_what_is_decided_waiting(platform, monkeypatc
     assert commits == [1] * 4
     assert [each.name for each in result.wake_ups] == list(hourlies(4))
     assert [enqueued(name) for name in hourlies(4)] == [["09:00"]] * 4
+
+
+class Stuck:
+    """Be a server that does not answer, and count who asks it."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, *_):
+        self.calls += 1
+        threading.Event().wait()
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_arguments_that_hang_keep_no_other_from_its_slot(platform, monkeypatch, count):
+    """They are interrupted, called once, and named; there is time for the others, whatever stands before them."""
+    monkeypatch.setattr(arguments_bound, "SHARE", 0.0)
+    platform(**hourlies(count))
+    stuck, loaded = Stuck(), entries.load_entry
+
+    def with_stuck(cronjob):
+        entry = loaded(cronjob)
+        entry.command.arguments = stuck if cronjob.name == "hourly0" else entry.command.arguments
+        return entry
+
+    monkeypatch.setattr(entries, "load_entry", with_stuck)
+
+    result = tick_wakeup.tick(at("2026-11-23 09:00:05"))
+
+    assert (list(result.problems), stuck.calls, result.code) == (["hourly0"], 1, 70)
+    assert result.problems["hourly0"].startswith("ArgumentsHangError: arguments() did not return within ")
+    assert {each.name for each in result.wake_ups} == set(hourlies(count)) - {"hourly0"}
+
+
+def alarm_and_let_go(holder, mine, answers):
+    """Send what ends arguments() while their session waits for a lock; let it have the lock when that was looked at."""
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        waiting = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        wait_until(lambda: cursor.execute(waiting, [mine]) or cursor.fetchone()[0])
+        os.kill(os.getpid(), signal.SIGALRM)
+        wait_until(lambda: answers)
+        cursor.execute("SELECT pg_terminate_backend(%s)", [holder])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arguments_that_wait_for_postgres_are_not_interrupted(monkeypatch):
+    """In the middle of a statement its session would be of no use to the transaction, whose bounds end it."""
+    answers, ask = [], arguments_bound.is_asking_postgres
+    monkeypatch.setattr(arguments_bound, "is_asking_postgres", lambda: answers.append(ask()) or answers[-1])
+
+    with closing(connection.copy()) as other, other.cursor() as holder, connection.cursor() as cursor:
+        holder.execute("SELECT pg_advisory_lock(7), pg_backend_pid()")
+        pids = holder.fetchone()[1], connection.connection.info.backend_pid
+        alarm = threading.Thread(target=alarm_and_let_go, args=[*pids, answers])
+        with arguments_bound.interrupted_after(60):
+            alarm.start()
+            cursor.execute("SELECT pg_advisory_xact_lock(7)")
+        alarm.join()
+
+    assert answers == [True]
 
 
 def test_a_race_that_is_lost_doubles_nothing(platform, monkeypatch):

@@ -23,7 +23,7 @@ class Reason(NamedTuple):
 # Rows by what they are about, as patterns.
 RELEASES = (
     r"release|blocks a migration|400 days|a cronjob's row"
-    r"|the same `key`|`\.iterator\(\)` behind|or of a concurrency key, dies"
+    r"|the same `?key|`\.iterator\(\)` behind|or of a concurrency key, dies"
 )
 TASKS = (
     r"^(a|an) (\[`async def` )?task\b|of another database|on_commit|`retry\(|in serializable|`concurrency_key`"
@@ -38,7 +38,7 @@ PROCESSES = (
     r"|running job is cancelled|are paused"
 )
 CONSUMER = (
-    r"heartbeat file|no more processes|receives nothing|is not supported|that is not supported"
+    r"heartbeat file|no more processes|nobody reads what|receives nothing|is not supported|that is not supported"
     r"|job's message|names another task|plain message of a task"
 )
 LEDGER = (

@@ -227,10 +227,12 @@ def forgetful_postgres(faults):
 @pytest.mark.fault(
     "PostgreSQL loses its last commits: `synchronous_commit = off`, or a replica that is behind takes over"
 )
-def test_commits_that_postgres_has_lost(faults, forgetful_postgres):
-    """A job whose end or whose start is lost runs again, although the process that ran it lives and is at other jobs."""
+@pytest.mark.parametrize("share", [None, 1])
+def test_commits_that_postgres_has_lost(faults, forgetful_postgres, share):
+    """A job whose end or whose start is lost runs again, although its process is at other jobs, or has done its share."""
+    options = ["--max-tasks-per-child", str(share)] if share else []
     worker = faults.quick_worker(
-        "--concurrency", "3", OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="45"
+        "--concurrency", "3", *options, OFFBEAT_JOBS_HEARTBEAT_TIMEOUT="45"
     )  # of beats, too, some are lost
     second_gate = Path(f"{faults.gate}-2")
     started = [tasks.work.enqueue(f"started {number}", gate=faults.gate) for number in range(3)]

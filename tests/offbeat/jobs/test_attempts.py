@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from offbeat.jobs import attempts, broker, guard
+from offbeat.jobs import attempts, broker, guard, lane_rounds, open_end
 from offbeat.jobs.models import Job
 from tests.offbeat.faults.effects.tasks import nothing, work
 
@@ -217,3 +217,33 @@ def test_only_one_of_two_expires_it():
     job = nothing.using(not_after=timezone.now()).enqueue()
 
     assert [guard.expire(job.pk), guard.expire(job.pk)] == [True, False]
+
+
+FINISHED = """
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, finished_at)
+    SELECT gen_random_uuid(), 't', 'default', 'succeeded', 5, now() FROM generate_series(1, 5000)
+"""
+CURRENT = {"ended": uuid.uuid4(), "number": 1, "result": None, "idle": None}
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (attempts.FINISH, CURRENT),
+        (open_end.FINISH_UNLESS_HELD, CURRENT),
+        (attempts.PROGRESS, [1, 2, uuid.uuid4(), 1]),
+        (attempts.BURY, ["", "", "failed", "", "{}", uuid.uuid4(), 1]),
+        (lane_rounds.ENDS, {"ended": [uuid.uuid4()], "attempts": [1], "results": [None]}),
+    ],
+    ids=["finish", "open end", "progress", "bury", "lanes"],
+)
+def test_an_end_is_found_by_the_id_of_its_job(statement, values):
+    """Where hardly any job runs, too: the index of those that do keeps all that have run while an old transaction is open."""
+    with connection.cursor() as cursor:
+        cursor.execute(FINISHED)
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+        cursor.execute(f"EXPLAIN (COSTS OFF) {statement}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "using offbeat_jobs_job_pkey" in plan
+    assert "offbeat_jobs_running_idx" not in plan

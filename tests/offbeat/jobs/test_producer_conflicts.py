@@ -9,6 +9,7 @@ from django.db import OperationalError, connection, transaction
 
 from offbeat.jobs import broker, producer, reconciler
 from offbeat.jobs.models import Job
+from offbeat.jobs.producer import KeyBusyError
 from tests.offbeat.faults.effects.tasks import nothing
 
 pytestmark = pytest.mark.usefixtures("ledger", "carrier")
@@ -41,6 +42,45 @@ def test_many_with_keys_of_others_in_another_order_do_not_lock_each_other_out(se
 
     assert errors == []
     assert Job.objects.count() == len(keys)
+
+
+@pytest.mark.fault("two transactions enqueue the same keys in another order")
+def test_two_that_wait_for_each_other_are_told_so(settings, monkeypatch):
+    """One of them has enqueued nothing; when it has done all of it once more, each key has one job."""
+    settings.OFFBEAT_JOBS = {"key_wait": 60}
+    monkeypatch.setattr(producer, "CHUNK", 1)
+    both, errors = threading.Barrier(2), []
+
+    def stream(keys):
+        first, second = keyed(keys)
+        yield first
+        both.wait(20)  # each has written one of the keys, and not committed
+        yield second
+
+    def enqueue_until_done(keys):
+        calls = stream(keys)
+        try:
+            while calls:
+                try:
+                    with transaction.atomic():
+                        producer.enqueue_many(calls)
+                    calls = None
+                except KeyBusyError as error:
+                    errors.append(str(error))
+                    calls = keyed(keys)  # at once, so that they may meet again
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=enqueue_until_done, args=[keys]) for keys in ("ab", "ba")]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert set(errors) == {
+        "waited for another transaction that enqueues the same key, and that waits for this one: try all of it again"
+    }
+    assert sorted(Job.objects.values_list("key", flat=True)) == ["a", "b"]
 
 
 @pytest.fixture

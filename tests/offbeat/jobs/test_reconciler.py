@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 import redis as client
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from offbeat.jobs import attempts, broker, reconciler, relay
@@ -192,3 +194,28 @@ def test_late_jobs_expire(row):
 
     assert reconciler.expire_late_jobs() == 1
     assert (row(late).state, row(in_time).state) == ("expired", "published")
+
+
+def test_a_queue_that_is_gone_is_published_again_in_portions(published, carrier, monkeypatch):
+    """A whole backlog has lost its messages: no statement takes all of it, and none reads again what another has changed."""
+    monkeypatch.setattr(reconciler, "MOST", 10)
+    for _ in range(35):
+        published(60)
+    carrier.flushall()
+
+    with CaptureQueriesContext(connection) as asked:
+        assert reconciler.republish_lost_messages() == 35
+
+    portions = [each["sql"] for each in asked if "its message was lost" in each["sql"]]
+    assert (len(portions), Job.objects.filter(state="pending").count()) == (4, 35)
+
+
+def test_what_is_left_of_it_has_its_next_turn(published, carrier, settings, monkeypatch):
+    """The thread has other tasks, too."""
+    monkeypatch.setattr(reconciler, "MOST", 10)
+    for _ in range(25):
+        published(60)
+    carrier.flushall()
+    settings.OFFBEAT_JOBS = {"heartbeat_interval": 0.000001}
+
+    assert [reconciler.republish_lost_messages() for _ in range(4)] == [10, 10, 5, 0]

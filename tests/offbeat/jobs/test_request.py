@@ -130,6 +130,20 @@ def test_a_lost_worker_that_a_task_raises_is_its_error(job, inbox, row):
     assert row(job).state == "running"
 
 
+@pytest.mark.fault("a message is popped from Redis and lost, or its worker dies before it starts the job")
+@pytest.mark.parametrize(("how", "state"), [("signal 9 (SIGKILL)", "pending"), ("exitcode 75", "published")])
+def test_a_process_that_dies_before_the_attempt(inbox, row, how, state):
+    """Nobody else has the message, so the job is due at once; but not where PostgreSQL has refused its begin, and would again."""
+    job = work.enqueue("a")
+    received = Received(work)
+    received.request.worker_pid = 0
+
+    received.request.on_failure(died(f"Worker exited prematurely: {how} Job: 3."))
+    do_all(inbox)
+
+    assert (row(job).state, row(job).attempt, row(job).crashes, row(job).history) == (state, 0, 0, [])
+
+
 def test_a_message_that_fails_before_its_attempt(inbox, row):
     """As in the task's `before_start`: nobody else would tell the ledger, and it would come again for ever."""
     job = work.enqueue("a")

@@ -95,6 +95,30 @@ def test_a_chunk_begins_where_the_one_before_ended(monkeypatch):
     assert read < 3 * 3_000  # of six chunks
 
 
+OLD_BATCHES = """
+    WITH old AS (
+        INSERT INTO offbeat_jobs_batch (id, name, finished_at)
+        SELECT gen_random_uuid(), 'old', now() - interval '60 days' FROM generate_series(1, 2000) RETURNING id
+    )
+    INSERT INTO offbeat_jobs_job (id, task, queue, state, max_attempts, finished_at, batch_id)
+    SELECT gen_random_uuid(), 't', 'default', 'succeeded', 5, now() - interval '60 days' - random() * interval '1 hour', id FROM old
+"""
+
+
+def test_a_chunk_reads_no_more_batches_than_jobs(monkeypatch):
+    """However many there are: each has its own, and all of them go in the end."""
+    monkeypatch.setattr(retention, "CHUNK", 100)
+    with connection.cursor() as cursor:
+        cursor.execute(OLD_BATCHES)
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_job")
+        cursor.execute("VACUUM ANALYZE offbeat_jobs_batch")
+
+    read = rows_read(retention.prune, "offbeat_jobs_batch")
+
+    assert (Job.objects.count(), Batch.objects.count()) == (0, 0)
+    assert read < 8 * 2_000  # of twenty chunks
+
+
 def test_nobody_is_waited_for(let_time_pass):
     """A job that another transaction holds is left to the next time."""
     held, _ = nothing.enqueue(), nothing.enqueue()

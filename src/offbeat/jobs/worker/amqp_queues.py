@@ -17,6 +17,7 @@ from celery import current_app
 from offbeat.jobs.brokers import amqp as broker
 from offbeat.jobs.brokers.amqp_link import AmqpLink, BoundedAnswers, named
 from offbeat.jobs.worker.state import worker_state
+from offbeat.machine_limits import start_thread
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,11 @@ def leave_out_if_unusable(queue: str, error: Exception) -> None:
     with _lock:
         is_first = not worker_state.unusable_queues
         worker_state.unusable_queues |= {queue}
-    if is_first:
-        threading.Thread(target=_try_again, name="jobs-amqp-queues", daemon=True).start()
+    if is_first and not start_thread(
+        threading.Thread(target=_try_again, name="jobs-amqp-queues", daemon=True)
+    ):
+        worker_state.unusable_queues -= {queue}  # nobody would take it back
+        return
     current_app.amqp.queues.deselect(queue)
     if not isinstance(error, broker.REFUSED):  # which the transport has logged
         logger.error(

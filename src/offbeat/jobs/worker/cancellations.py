@@ -17,7 +17,7 @@ from celery import signals
 from celery.worker import state
 from django.db import transaction
 
-from offbeat.jobs import cancellation, child_books, recovery, soft_limit, sql, workers
+from offbeat.jobs import cancellation, child_books, guard, recovery, soft_limit, sql, workers
 from offbeat.jobs.conf import conf
 from offbeat.jobs.processes import wait_for_death
 from offbeat.jobs.worker.lane_books import lanes_of_worker
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNS = "SELECT 1 FROM offbeat_jobs_job WHERE id = %s AND state = 'running' AND attempt = %s AND pid = %s AND worker = %s"
+RUNS = f"SELECT 1 FROM offbeat_jobs_job WHERE id = %s AND {guard.IS_RUNNING} AND attempt = %s AND pid = %s AND worker = %s"  # noqa: S608  a constant
 LOCK = f"{RUNS} FOR NO KEY UPDATE SKIP LOCKED"
 KILLED = "its process was killed, because a cancel did not end it"
 

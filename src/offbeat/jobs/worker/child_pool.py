@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from billiard.common import human_status
 from billiard.pool import EX_FAILURE, EX_OK, EX_RECYCLE, READY, mem_rss
+from billiard.popen_fork import Popen
 from celery.concurrency import asynpool, prefork
 
 from offbeat.jobs import child_books, open_end, recovery, workers
@@ -16,6 +19,7 @@ from offbeat.jobs.processes import START_AGAIN, is_alive, leave
 from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 from offbeat.jobs.worker.time_limits import TimeLimits
+from offbeat.machine_limits import log_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +168,8 @@ class LedgerChildren(asynpool.AsynPool):
         except OSError as error:
             if self._hub is None:
                 raise
-            logger.error("a child cannot be started: %s", error.strerror, extra={"action": "pool_failed"})  # noqa: TRY400
+            log_refusal("a child cannot be started", error)
+            _close_pipe(error)
             for child in [each for each in self._pool if each.pid is None]:
                 self._pool.remove(child)
                 self._process_cleanup_queues(child)
@@ -190,6 +195,7 @@ class LedgerChildren(asynpool.AsynPool):
 
     def process_flush_queues(self, proc: Any) -> None:
         super().process_flush_queues(proc)
+        child_books.note_death(proc.index, proc.pid)
         job_id = child_books.take_open_end(proc.index, proc.pid)
         if job_id and not worker_state.is_killing_children:  # else they are returned to the queue
             worker, pid, reason = (
@@ -198,6 +204,15 @@ class LedgerChildren(asynpool.AsynPool):
                 f"its process died: {human_status(proc.exitcode)}",
             )
             worker_state.submit(lambda: recovery.recover_attempt(job_id, worker, pid, reason))
+
+
+def _close_pipe(error: OSError) -> None:
+    """Close what billiard has opened for a child, and leaves open where the fork fails: it has numbers, and no objects."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is Popen._launch.__code__:  # noqa: SLF001
+            for end in (frame.f_locals.get("parent_r"), frame.f_locals.get("child_w")):
+                if end is not None:
+                    os.close(end)
 
 
 class ChildPool(prefork.TaskPool):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import signal
 import threading
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps, signals
 from celery.worker import state
@@ -26,13 +28,17 @@ from offbeat.jobs.worker.maintenance import children
 from offbeat.jobs.worker.pool import is_solo
 from offbeat.jobs.worker.state import worker_state
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger(__name__)
 
 HANDED_BACK = "returned to the queue by a worker that stopped"
 LAST_MESSAGE = 2.0  # seconds for the event loop to stop consuming, unless it stands still
 STAND_STILL = signal.SIGUSR2
 STANDS_STILL = 0.2  # seconds until the main thread's handler runs, unless no step of Python follows at all
-LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL
+LAST_LINE = 0.5  # seconds for a line of the log
+LAST_RECORD = 2.0  # seconds for the last statement to PostgreSQL, and the lines about it
 LAST_WORDS = 5.0  # seconds between handing back and leaving by force: what Celery needs to close its connections, and some
 
 
@@ -49,8 +55,11 @@ class GracefulStop(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self.worker = worker
         self.hurry = threading.Event()
+        self.asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def start(self, worker: Any) -> None:
+        # Begun now, and not when it is needed: a machine at its limit starts no thread.
+        threading.Thread(target=self.stop_when_asked, name="jobs-stop", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self.on_signal)
         if is_solo(worker):
@@ -61,25 +70,28 @@ class GracefulStop(bootsteps.StartStopStep):
             self.hurry.set()
         if not worker_state.is_stopping:
             worker_state.is_stopping = True
-            threading.Thread(target=self.stop_gracefully, name="jobs-stop", daemon=True).start()
+            self.asked.put(None)  # which a handler may, whatever it interrupts
+
+    def stop_when_asked(self) -> None:
+        self.asked.get()
+        self.stop_gracefully()
+        time.sleep(LAST_WORDS)
+        exit_by_force(self.worker)
 
     def stop_gracefully(self) -> None:
         deadline = time.monotonic() + conf().drain
         self.stop_consuming()
-        logger.info(
-            "stopping, with %d running tasks",
-            len(state.reserved_requests),
-            extra={"action": "worker_stopping"},
+        log_without_waiting(
+            logging.INFO, f"stopping, with {len(state.reserved_requests)} running tasks", "worker_stopping"
         )
         while is_at_work() and time.monotonic() < deadline and not self.hurry.is_set():
             time.sleep(0.1)
         if has_jobs():  # killed before their jobs are handed back: never two at once
             kill_children(self.worker)
-            hand_back()
+            do_within(LAST_RECORD, hand_back)
             state.should_terminate = os.EX_OK
         else:
             state.should_stop = os.EX_OK
-        threading.Timer(LAST_WORDS, exit_by_force, [self.worker]).start()
 
     def stop_consuming(self) -> None:
         """Ask for no more messages, and return when none can come any more: what is in hand then has the whole grace.
@@ -148,17 +160,30 @@ def exit_by_force(worker: Any) -> None:
 
     A message that came in the moment of stopping may still run: its child is killed before its job is handed back.
     """
-    logger.warning("exiting by force", extra={"action": "worker_exited_by_force"})
+    log_without_waiting(logging.WARNING, "exiting by force", "worker_exited_by_force")
     kill_children(worker)
-    record = threading.Thread(target=leave_ledger, daemon=True)
-    record.start()
-    record.join(
-        LAST_RECORD
-    )  # PostgreSQL may be down, with its name: then another worker's reconciler does it
+    # PostgreSQL may be down, with its name: then another worker's reconciler does it.
+    do_within(LAST_RECORD, leave_ledger)
     os._exit(os.EX_OK)
+
+
+def do_within(seconds: float, act: Callable[[], Any]) -> None:
+    """Do something that may take for ever, and go on after so many seconds."""
+    thread = threading.Thread(target=act, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the machine starts no more
+        act()
+    else:
+        thread.join(seconds)
+
+
+def log_without_waiting(level: int, line: str, action: str) -> None:
+    """Log; where nobody reads the log, and its pipe is full, a worker that stops must not wait for that."""
+    do_within(LAST_LINE, partial(logger.log, level, line, extra={"action": action}))
 
 
 def stop_worker(reason: str) -> None:
     """Stop a worker that cannot go on, so that the platform starts a new one."""
+    os.kill(os.getpid(), signal.SIGTERM)  # first: the log may be what stands still
     logger.critical("stopping: %s", reason, extra={"action": "worker_stuck"})
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -32,6 +32,7 @@ class LaneCall:
     lane: int = 0
     process: LaneProcess | None = None
     begun_at: float = 0.0  # monotonic seconds
+    limited_at: float = 0.0  # when its limits began, as far as is known
     is_interrupted: bool = False
     doomed_since: float | None = None  # its process is to be killed
     doom: Callable[[], None] | None = None  # what tells of its end

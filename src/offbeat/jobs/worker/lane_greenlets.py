@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from offbeat.jobs.lanes import Lane
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, shared: int) -> None:
     from offbeat.jobs.worker.lane_channel import Channel
+    from offbeat.jobs.worker.lane_limits import task_starts
 
     channel = Channel(socket.socket(fileno=descriptor))
     setup = channel.receive_one()
@@ -44,7 +45,9 @@ def main(descriptor: int) -> None:
     lanes.interrupt, lanes.withdraw = interrupt, lambda _: None
     lanes.identify = gevent.getcurrent
     greenlet.settrace(keep_loops_apart)
-    serve(channel, setup, app)
+    starts = task_starts(len(setup.numbers), shared)
+    os.close(shared)
+    serve(channel, setup, app, starts)
 
 
 def _load(setup: Any) -> Any:
@@ -106,7 +109,7 @@ def keep_loops_apart(event: str, greenlets: tuple[Any, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))
     from offbeat.jobs.processes import leave
 
     leave(os.EX_OK)

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from celery.concurrency.base import BasePool
 from celery.worker import state
 
-from offbeat.jobs import lanes, sessions, workers
-from offbeat.jobs.lanes import CompanionLostError, LaneError
-from offbeat.jobs.worker import lane_process
+from offbeat.jobs import child_books, lanes, sessions, workers
+from offbeat.jobs.lanes import CompanionLostError, LaneError, PostponedError
+from offbeat.jobs.worker import lane_limits, lane_process
 from offbeat.jobs.worker.lane_books import lanes_of_worker
 from offbeat.jobs.worker.lane_call import LaneCall, LoopCalls
 from offbeat.jobs.worker.lane_channel import Interrupt, LaneLost, Ready, Run
 from offbeat.jobs.worker.lane_processes import LaneProcesses
+from offbeat.jobs.worker.lane_suspects import Suspects
 from offbeat.jobs.worker.spares import spares
 from offbeat.jobs.worker.state import worker_state
 
@@ -54,7 +55,7 @@ class LanePool(BasePool):
         self.processes = LaneProcesses(self._start_process, self.limit)
         self.running: dict[int, LaneCall] = {}  # by lane
         self.waiting: deque[LaneCall] = deque()
-        self.suspects: set[str] = set()  # ids of calls that have died together
+        self.suspects = Suspects(self.limit)
         self.is_closed = False
         lanes_of_worker.pool = self
         self.processes.start_first()
@@ -79,7 +80,8 @@ class LanePool(BasePool):
 
     def waiting_requests(self) -> list[Any]:
         with self.lock:
-            ids = [call.id for call in self.waiting]
+            # One that waits to run alone is no spare: it would only come again, and so would its process.
+            ids = [call.id for call in self.waiting if call not in self.suspects]
         found = map(state.requests.get, ids)  # in one step each, as the loop removes some
         return [request for request in found if request]
 
@@ -107,29 +109,25 @@ class LanePool(BasePool):
     ) -> LaneCall:
         soft = self.options.get("soft_timeout") if soft_timeout is None else soft_timeout
         hard = self.options.get("timeout") if timeout is None else timeout
-        call = LaneCall(
-            correlation_id,
-            target,
-            tuple(args),
-            accept_callback,
-            timeout_callback,
-            callback,
-            error_callback,
-            soft,
-            hard,
-        )
+        tell = accept_callback, timeout_callback, callback, error_callback
+        call = LaneCall(correlation_id, target, tuple(args), *tell, soft, hard)
         with self.lock:
             self.waiting.append(call)
             self._assign()
         return call
 
     def on_stop(self) -> None:
-        self.is_closed = True
+        self._close()
         self.processes.stop()
 
     def on_terminate(self) -> None:
-        self.is_closed = True
+        self._close()
         self.processes.kill()
+
+    def _close(self) -> None:
+        with self.lock:  # none is being started, nor buried
+            self.is_closed = True
+            self.processes.close()
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
         """End a plain task that was revoked, or whose connection is lost: `pid` is its lane."""
@@ -170,15 +168,18 @@ class LanePool(BasePool):
             return
         for _ in range(len(self.waiting)):
             call = self.waiting.popleft()
-            process = self.processes.alone() if call.id in self.suspects else self.processes.shared()
+            process = self.processes.alone() if call in self.suspects else self.processes.shared()
             if process is None or len(self.running) >= self.limit:  # others may run in a process that retires
                 self.waiting.append(call)
             else:
                 self._begin(call, process)
+        for call in self.suspects.surplus(self.running.values(), self.waiting):
+            self.waiting.remove(call)
+            self.loop.fail(call, PostponedError("waits to run alone"))
 
     def _begin(self, call: LaneCall, process: LaneProcess) -> None:
         call.process, call.lane, call.begun_at = process, process.free.pop(), time.monotonic()
-        self.running[call.lane] = call
+        call.limited_at, self.running[call.lane] = call.begun_at, call
         process.calls += 1
         self.loop.post(call.on_accepted, call.lane, call.begun_at)
         self._send(call, Run(call.lane, call.id, call.target, call.arguments))
@@ -202,7 +203,7 @@ class LanePool(BasePool):
                     for process, how in self.processes.bury():
                         # Of threads that its tasks have started: they have no lane.
                         worker_state.submit(partial(sessions.end_process, workers.current(), process.pid))
-                        self._tell_of_death(self._calls_of(process), how)
+                        self._tell_of_death(process, how)
                     self._enforce_limits(time.monotonic())
                     self._end_retired(time.monotonic())
                     self._assign()
@@ -231,45 +232,40 @@ class LanePool(BasePool):
         process.free.append(frame.lane)
         if call is None or call.id != frame.call:
             return
-        self.suspects.discard(call.id)
+        self.suspects.clear(call)
         spares.note_end(call.id, call.begun_at)
         self.loop.post(call.on_success if frame.has_returned else call.on_failure, frame.result)
-        if self._is_worn(process, frame.kilobytes):
+        most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
+        if process.has_done_enough(most, memory, frame.kilobytes):
             self.processes.renew(process)
         self._assign()
 
-    def _is_worn(self, process: LaneProcess, kilobytes: int) -> bool:
-        """Tell whether a process has done enough: as many calls a lane as a child of prefork, or used more memory than it may."""
-        most, memory = self.options.get("maxtasksperchild"), self.options.get("max_memory_per_child")
-        is_large = bool(memory) and kilobytes > memory
-        return is_large or (bool(most) and process.calls >= most * len(process.numbers))
-
-    def _tell_of_death(self, lost: list[LaneCall], how: str) -> None:
+    def _tell_of_death(self, process: LaneProcess, how: str) -> None:
+        lost = self._calls_of(process)
+        child_books.note_done({*process.numbers}.difference(call.lane for call in lost))
         was_doomed = any(call.doom for call in lost)
+        if not was_doomed:
+            self.suspects.note_death(lost)
         for call in lost:
             del self.running[call.lane]
             if call.doom:
                 call.doom()
             elif was_doomed:
-                reason = "its process was killed for another of its jobs"
-                self.loop.fail(call, CompanionLostError(reason))
+                self.loop.fail(call, CompanionLostError("its process was killed for another of its jobs"))
             else:
-                if len(lost) > 1:
-                    self.suspects.add(call.id)
                 self.loop.fail(call, LaneError(how))
 
     def _calls_of(self, process: LaneProcess) -> list[LaneCall]:
         return [call for call in self.running.values() if call.process is process]
 
     def _enforce_limits(self, now: float) -> None:
-        for call in list(self.running.values()):
-            taken = now - call.begun_at
-            if call.hard and taken >= call.hard and not call.doom:
-                self._doom(call, partial(self.loop.post, call.on_timeout, False, call.hard))
-            elif call.soft and taken >= call.soft and not call.is_interrupted:
+        for call, is_soft in lane_limits.passed(list(self.running.values()), now):
+            if is_soft:
                 call.is_interrupted = True
                 self._send(call, Interrupt(call.lane, call.id))
                 self.loop.post(call.on_timeout, True, call.soft)
+            else:
+                self._doom(call, partial(self.loop.post, call.on_timeout, False, call.hard))
 
     @staticmethod
     def _doom(call: LaneCall, tell: Callable[[], None]) -> None:
@@ -285,11 +281,9 @@ class LanePool(BasePool):
                 process.let_go(now)
             elif len(dooms) == len(calls) or (dooms and now - min(dooms) >= RETIRING):
                 process.kill()
-        if not any(call.id in self.suspects for call in self.waiting):
-            for process in [
-                each for each in self.processes.all if each.is_alone and not self._calls_of(each)
-            ]:
-                process.is_retiring = True
+        if not any(call in self.suspects for call in self.waiting):
+            for process in self.processes.all:
+                process.is_retiring |= process.is_alone and not self._calls_of(process)
 
 
 class ThreadLanes(LanePool):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from offbeat.jobs import workers
 from offbeat.jobs.processes import flush_streams, leave
 from offbeat.jobs.worker.lane_channel import STOPS, Channel, Setup
+from offbeat.jobs.worker.lane_limits import open_shared_file, task_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ LAST_WORDS = 3.0  # seconds for a process that has nothing to do to exit
 class LaneProcess:
     pid: int
     channel: Channel
+    starts: memoryview[float]  # see `lane_limits.task_starts`
     free: list[
         int
     ]  # lanes without work; the one that was last at work comes last, and next: its connection is open
@@ -48,6 +50,11 @@ class LaneProcess:
 
     def __post_init__(self) -> None:
         self.numbers = tuple(self.free)
+
+    def has_done_enough(self, calls_each: int | None, memory: int | None, kilobytes: int) -> bool:
+        """Tell whether it has had as many calls a lane as a child of prefork, or has used more memory than it may."""
+        is_large = memory and kilobytes > memory
+        return bool(is_large or (calls_each and self.calls >= calls_each * len(self.numbers)))
 
     def is_dead(self) -> str | None:
         """Return how it has died, in billiard's words, None while it lives."""
@@ -89,18 +96,19 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
     """Start lanes that are threads."""
     from offbeat.jobs.worker.lane_threads import serve  # noqa: PLC0415  only these pools pay for it
 
+    starts = task_starts(len(numbers))
     ours, theirs = socket.socketpair()
     flush_streams()
     with hold_signals():
         pid = os.fork()
         if pid:
             theirs.close()
-            return LaneProcess(pid, Channel(ours), list(numbers))
+            return LaneProcess(pid, Channel(ours), starts, list(numbers))
         try:
             ours.close()
             for each in others:  # else they would not notice the end of the main process
                 each.channel.close()
-            serve(Channel(theirs), _setup(numbers, hostname), app)
+            serve(Channel(theirs), _setup(numbers, hostname), app, starts)
             leave(os.EX_OK)
         except BaseException:
             logger.exception("the process of the pool's threads failed", extra={"action": "pool_failed"})
@@ -111,13 +119,14 @@ def fork(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneP
 def start_anew(numbers: Sequence[int], app: Any, hostname: str, others: Sequence[LaneProcess]) -> LaneProcess:
     """Start lanes that are greenlets."""
     ours, theirs = socket.socketpair()
-    with theirs, hold_signals():
-        command = [sys.executable, str(GREENLETS), str(theirs.fileno())]
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603
+    with theirs, os.fdopen(open_shared_file(), "rb") as shared, hold_signals():
+        starts = task_starts(len(numbers), shared.fileno())
+        files = [theirs.fileno(), shared.fileno()]
+        process = subprocess.Popen([sys.executable, str(GREENLETS), *map(str, files)], pass_fds=files)  # noqa: S603
     process.returncode = 0  # waited for by pid: `LaneProcess.is_dead`
     channel = Channel(ours)
     channel.send(_setup(numbers, hostname))
-    return LaneProcess(process.pid, channel, list(numbers))
+    return LaneProcess(process.pid, channel, starts, list(numbers))
 
 
 def _setup(numbers: Sequence[int], hostname: str) -> Setup:

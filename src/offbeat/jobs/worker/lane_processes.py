@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import select
 import socket
 import time
@@ -16,6 +17,7 @@ from offbeat.jobs import lanes
 from offbeat.jobs.processes import START_AGAIN, wait_for_death
 from offbeat.jobs.worker.lane_channel import Ready
 from offbeat.jobs.worker.lane_process import LAST_WORDS
+from offbeat.jobs.worker.lane_suspects import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ALONE = 2  # processes of one lane at a time
 STARTING = 60.0  # seconds for a process to start, before another one does
 
 
@@ -100,7 +101,7 @@ class LaneProcesses:
             if not process.is_ready and time.monotonic() - process.started_at > STARTING:
                 process.kill()
             if how := process.is_dead():
-                if not process.is_ready:
+                if not process.is_ready and process.let_go_at is None:
                     self._note_failure(f"has ended while it started: {how}")
                 self.all.remove(process)
                 process.channel.close()
@@ -125,10 +126,15 @@ class LaneProcesses:
     def pids(self) -> set[int]:
         return {each.pid for each in self.all}
 
+    def close(self) -> None:
+        """Start no more."""
+        self._starts_again_at = math.inf
+
     def stop(self) -> None:
         """End them: nothing runs in them any more."""
         for each in self.all:
-            each.channel.end.shutdown(socket.SHUT_RDWR)  # the end of file that ends its loop
+            with suppress(OSError):  # it has died
+                each.channel.end.shutdown(socket.SHUT_RDWR)  # the end of file that ends its loop
         wait_for_death(self.pids(), LAST_WORDS)
         self.kill()
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
@@ -23,6 +24,7 @@ from django.db import connections
 from offbeat.jobs import lanes
 from offbeat.jobs.processes import PROC
 from offbeat.jobs.worker.lane_channel import STOPS, Channel, Done, Interrupt, LaneLost, Ready, Run, Setup
+from offbeat.machine_limits import start_thread
 
 if TYPE_CHECKING:
     import uuid
@@ -34,14 +36,15 @@ KILOBYTE = 1024 if sys.platform == "darwin" else 1  # what getrusage counts in
 class LaneThread(threading.Thread):
     """Runs one call at a time; where gevent has replaced threads, it is a greenlet."""
 
-    def __init__(self, number: int, worker: uuid.UUID, channel: Channel) -> None:
+    def __init__(self, number: int, worker: uuid.UUID, channel: Channel, start: memoryview[float]) -> None:
         super().__init__(name=f"lane-{number}", daemon=True)
-        self.number, self.worker, self.channel = number, worker, channel
+        self.number, self.worker, self.channel, self.start_of_task = number, worker, channel, start
         self.calls: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self.lane: lanes.Lane | None = None
 
     def run(self) -> None:
         self.lane = lanes.enter(self.number, self.worker)
+        self.lane.started = self.start_of_task
         try:
             while True:
                 self._call(self._next(), self.lane)
@@ -57,6 +60,7 @@ class LaneThread(threading.Thread):
 
     def _call(self, asked: Run, lane: lanes.Lane) -> None:
         lane.call = asked.call
+        lane.begin_limits()
         has_returned, result = True, None
         try:
             # A language or a time zone that a task activates is none of the next one in this thread.
@@ -76,13 +80,16 @@ def _lost_answer(lost: lanes.LostAnswer) -> ExceptionInfo:
         return ExceptionInfo()
 
 
-def serve(channel: Channel, setup: Setup, app: Any) -> None:
+def serve(channel: Channel, setup: Setup, app: Any, starts: memoryview[float]) -> None:
     """Run lanes until the main process says that it is enough, or is gone; then end this process."""
     # Not "MainProcess": what cannot be recorded ends the process, and not the worker.
     current_process().name = setup.name
     process_initializer(app, setup.hostname)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # they are ignored by now
-    threads = {number: LaneThread(number, setup.worker, channel) for number in setup.numbers}
+    threads = {
+        number: LaneThread(number, setup.worker, channel, starts[place : place + 1])
+        for place, number in enumerate(setup.numbers)
+    }
     for each in threads.values():
         each.start()
     channel.send(Ready(setup.numbers[0]))
@@ -101,8 +108,10 @@ def _obey(frame: Any, threads: dict[int, LaneThread]) -> None:
             thread.lane.call = frame.call
         thread.calls.put(frame)
     elif isinstance(frame, Interrupt) and thread.lane:
-        # Not here: it asks PostgreSQL, and others wait.
-        threading.Thread(target=lanes.interrupt, args=[thread.lane, frame.call], daemon=True).start()
+        interrupt = partial(lanes.interrupt, thread.lane, frame.call)
+        # Not here, where one can be started: it asks PostgreSQL, and others wait.
+        if not start_thread(threading.Thread(target=interrupt, name="lane-interrupt", daemon=True)):
+            interrupt()
 
 
 def _kilobytes() -> int:

@@ -209,7 +209,8 @@ class WorkerMaintenance:
         gone = [each for each, since in self.missing_since.items() if now - since >= MISSING]
         if gone:
             living = lanes.living or children(self.worker)
-            recovery.recover_unrun(workers.current(), gone, living, "its process no longer exists")
+            others = {*living, *child_books.done()}
+            recovery.recover_unrun(workers.current(), gone, others, "its process no longer exists")
 
     def _jobs_without_process(self) -> list[Any]:
         """Return the jobs that the ledger knows as running here, and the worker's books do not."""

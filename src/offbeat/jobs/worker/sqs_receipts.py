@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from offbeat.jobs.brokers import sqs_client, sqs_queues
 from offbeat.jobs.brokers.sqs_client import QueueRefusedError, SqsError
+from offbeat.machine_limits import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,8 +52,8 @@ class Receipts:
         with self._lock:
             self._held[tag] = receipt
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, name="sqs-receipts", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._keep, name="sqs-receipts", daemon=True)
+                self._thread = thread if start_thread(thread) else None  # else with the next message
 
     def settle(self, tag: str) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from offbeat.cronjobs.entries import ConfigurationError
 from offbeat.jobs import locks
+from offbeat.machine_limits import log_refusal, start_thread
 from offbeat.ops import conditions
 from offbeat.ops.alerts import incidents, notifications
 from offbeat.ops.alerts.outage import outage
@@ -21,7 +22,7 @@ _checking = threading.Lock()
 
 def start_check() -> None:
     """Check from a thread of its own: a mail server that hangs must not hold up a worker's heartbeat."""
-    threading.Thread(target=check_once, name="ops-alerts", daemon=True).start()
+    start_thread(threading.Thread(target=check_once, name="ops-alerts", daemon=True))
 
 
 def check_once() -> None:
@@ -32,6 +33,8 @@ def check_once() -> None:
         check()
     except ConfigurationError as error:  # of platform.yaml: the message says it all
         logger.error("a check for incidents failed: %s", error, extra={"action": "alerts_failed"})  # noqa: TRY400
+    except OSError as error:  # psycopg's own, where it can open no file to connect
+        log_refusal("a check for incidents failed", error)
     except Exception:
         logger.exception("a check for incidents failed", extra={"action": "alerts_failed"})
     finally:

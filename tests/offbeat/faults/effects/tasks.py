@@ -547,6 +547,13 @@ def hold_the_interpreter(label):
 
 
 @shared_task
+def hold_the_interpreter_for(label, seconds):
+    """The same, for a while."""
+    note(label, "start")
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+@shared_task
 def close_its_connection(label):
     note(label, "start")
     connection.close()

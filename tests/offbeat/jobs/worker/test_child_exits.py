@@ -14,6 +14,7 @@ from billiard.exceptions import WorkerLostError
 from billiard.pool import EX_RECYCLE
 from billiard.sharedctypes import Synchronized
 
+from offbeat import machine_limits
 from offbeat.jobs import open_end
 from offbeat.jobs.processes import is_alive
 from offbeat.jobs.worker import child_pool
@@ -80,6 +81,7 @@ def test_a_child_that_cannot_be_started_is_started_later(loop, start_pool, monke
     fork, refusals = os.fork, [OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) for _ in range(3)]
     pool = start_pool(children)
     monkeypatch.setattr(child_pool, "START_AGAIN", 0)
+    monkeypatch.setattr(machine_limits, "_logged_at", {})
     monkeypatch.setattr(os, "fork", lambda: refuse(refusals) if refusals else fork())
     first = list(pool._pool)  # noqa: SLF001  as above
     for each in first:

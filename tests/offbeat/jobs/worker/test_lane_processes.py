@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from offbeat.jobs import lanes
-from offbeat.jobs.worker import lane_processes
+from offbeat.jobs.worker import lane_process, lane_processes
 from offbeat.jobs.worker.lane_channel import Channel
+from offbeat.jobs.worker.lane_limits import task_starts
 from offbeat.jobs.worker.lane_process import LaneProcess
 from offbeat.jobs.worker.lane_processes import LaneProcesses
 from tests.offbeat.support.polling import wait_until
@@ -35,7 +36,7 @@ class Starter:
         with theirs:
             process = subprocess.Popen([sys.executable, "-c", program])
         process.returncode = 0  # waited for by `LaneProcess.is_dead`
-        return LaneProcess(process.pid, Channel(ours), list(numbers))
+        return LaneProcess(process.pid, Channel(ours), task_starts(len(numbers)), list(numbers))
 
 
 @pytest.fixture
@@ -119,3 +120,29 @@ def test_one_that_does_not_get_through_its_start_is_ended(processes, monkeypatch
 
     assert how == "Worker exited prematurely: signal 9 (SIGKILL)"
     assert "a process of lanes has ended while it started" in caplog.text
+
+
+def test_one_that_is_no_longer_needed_while_it_starts_has_not_failed(processes, monkeypatch, caplog):
+    """What was to run alone may be gone by then: the next one that needs a process does not wait for that."""
+    some = processes(HANGS)
+    monkeypatch.setattr(lane_process, "LAST_WORDS", 0)
+    some.alone()
+    (process,) = some.all
+
+    process.is_retiring = True
+    process.let_go(1.0)
+    process.let_go(2.0)
+    wait_for_death(some)
+    some.alone()
+
+    assert some._start.started == 2  # noqa: SLF001  as above
+    assert caplog.text == ""
+
+
+def test_none_is_started_by_a_worker_that_stops(processes):
+    """Nobody would end it."""
+    some = processes(HANGS)
+    some.close()
+
+    assert some.shared() is None
+    assert some.all == []

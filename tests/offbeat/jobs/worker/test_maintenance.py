@@ -1,5 +1,6 @@
 """What a worker maintains: real tasks, on a worker of Celery that is made and not started."""
 
+import collections
 import os
 import signal
 import time
@@ -217,6 +218,7 @@ def running():
 def books(monkeypatch):
     """Those of a worker with two children, of which this process is one."""
     monkeypatch.setattr(child_books, "_memory", None)
+    monkeypatch.setattr(child_books, "_done", collections.deque())
     child_books.open_books(2)
     monkeypatch.setattr(current_process(), "index", 1, raising=False)
 
@@ -292,6 +294,26 @@ def test_the_job_of_a_child_that_has_gone_on_is_due_again(maintenance, running, 
     found = row(running)
     assert at_work == {}
     assert (found.state, found.crashes, found.reason) == ("pending", 0, recovery.END_LOST)
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_the_job_of_a_child_that_died_after_it_is_not_counted(
+    maintenance, running, row, monkeypatch, is_idle
+):
+    """It had done its share, `--max-tasks-per-child`, before PostgreSQL lost the end; one that died in its job has crashed."""
+    monkeypatch.setattr(maintenance.worker, "pool", Pool(1))
+    with child_books.note_job(uuid.uuid4() if is_idle else running.pk):
+        if not is_idle:
+            child_books.note_death(1, os.getpid())
+    if is_idle:
+        child_books.note_death(1, os.getpid())
+    maintenance.recover_dead_children()
+    believe_it(maintenance)
+
+    maintenance.recover_dead_children()
+
+    assert (row(running).state, row(running).crashes) == ("pending", int(not is_idle))
 
 
 def test_a_cancel_of_it_ends_no_other_job(maintenance, running, books, monkeypatch):

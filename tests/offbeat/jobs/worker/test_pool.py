@@ -10,6 +10,7 @@ from celery.contrib.testing.worker import start_worker
 from celery.worker import state
 
 from offbeat.jobs.worker.lane_pool import ThreadLanes
+from offbeat.jobs.worker.lane_suspects import Suspects
 
 
 def test_celerys_worker_for_tests_is_refused(capsys):
@@ -35,6 +36,7 @@ def lanes():
     """A pool in which calls wait: none of its lanes is free."""
     pool = ThreadLanes(1, app=current_app)
     pool.lock, pool.waiting, pool.is_closed = threading.RLock(), deque(), True
+    pool.suspects = Suspects(1)
     yield pool
     state.reset_state()
 

@@ -55,6 +55,24 @@ def test_a_long_error_is_one_group(client):
     assert [group.jobs for group in client.get("/ops/dead-letters/").context["found"].groups] == [2]
 
 
+@pytest.mark.parametrize(
+    ("reasons", "error"),
+    [
+        (["{'a@b.c': (550, b'no')}", "{'x.y@z.c': (550, b'no such user')}"], "{…: (…, b…)}"),
+        (["'Ann <a@b.c>' is unknown", "'Bob B <b@b.c>' is unknown"], "… is unknown"),
+        (["no 'a b', 1.5 of x@y.z", "no 'c', 7.25 of z@y.x"], "no …, ….… of …"),
+    ],
+)
+def test_names_within_names_are_one(client, reasons, error):
+    """An address in a quoted text, a number beside it: what differs is left out whole."""
+    for reason in reasons:
+        letter(reason)
+
+    groups = client.get("/ops/dead-letters/").context["found"].groups
+
+    assert [(group.error, group.jobs) for group in groups] == [(error, 2)]
+
+
 def test_a_group_leads_to_its_list(client, letters):
     """Which lists exactly as many as the group counts."""
     page = client.get("/ops/dead-letters/")
