@@ -31,11 +31,13 @@ def test_jobs_and_messages_run_in_a_real_worker(worker):
         worker.finish_jobs()
 
 
-def test_it_starts_where_settings_are_overridden(settings, request):
-    """As by a fixture of a whole project: the worker reads the project's own, in a process of its own."""
+@pytest.fixture
+def greeting(settings):
     settings.GREETING = "hello"
-    worker = request.getfixturevalue("worker")
 
+
+def test_it_starts_where_settings_are_overridden(greeting, worker):
+    """As by a fixture of a whole project: the worker reads the project's own, in a process of its own."""
     work.enqueue("a")
     worker.finish_jobs()
 
