@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.base import Base, BaseFileError, core_trees, read_base, read_version, write_base
 from offbeat.deployment.names import PLATFORM_NAME
-from offbeat.dev.git import TAKE_BACK, GitError, git, tracked_files, uncommitted_changes
+from offbeat.dev.git import TAKE_BACK, GitError, NoRepositoryError, git, tracked_files, uncommitted_changes
 from offbeat.dev.stop_signals import run_until_stopped, undisturbed
 from offbeat.dev.thin_files import (
     EXAMPLE,
@@ -108,7 +108,7 @@ def refuse_name(name: str) -> None:
 def refuse_uncommitted(root: Path) -> None:
     try:
         changes = uncommitted_changes(root)
-    except GitError as error:
+    except NoRepositoryError as error:
         hint = "Hint: git init && git add --all && git commit, so that git can restore everything."
         raise ForkError(f"{error}. {hint}", os.EX_TEMPFAIL) from None
     if changes:

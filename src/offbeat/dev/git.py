@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,17 @@ class GitError(Exception):
     """Git refused: its own last words."""
 
 
+class NoRepositoryError(GitError):
+    """The folder is in no repository: make one, and commit."""
+
+
 def git(folder: Path, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run git in a folder and return what it prints. Raises GitError."""
     try:
         done = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607
             cwd=folder,
-            env=env,
+            env={**(env or os.environ), "LC_ALL": "C"},  # its words are compared, and shown among ours
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -32,16 +37,18 @@ def git(folder: Path, *arguments: str, stdin: str | None = None, env: Mapping[st
             check=False,
         )
     except FileNotFoundError:
-        raise GitError("this is not a git repository") from None
+        raise GitError("git is not installed") from None
     if done.returncode:
-        raise GitError(reason_of(done.stderr) or f"git {arguments[0]} failed")
+        reason = reason_of(done.stderr) or f"git {arguments[0]} failed"
+        raise NoRepositoryError(reason) if reason.startswith("not a git repository") else GitError(reason)
     return done.stdout
 
 
 def reason_of(said: str) -> str:
-    """Return why git refused, without the advice that it gives below a blank line."""
-    lines = said.strip().partition("\n\n")[0].splitlines()
-    return " ".join(line.removeprefix("fatal: ") for line in lines).rstrip(".")
+    """Return why git refused, without the advice that it gives below a blank line, unless a colon leads there."""
+    reason, _, advice = said.strip().partition("\n\n")
+    lines = [*reason.splitlines(), *(advice.splitlines() if reason.endswith(":") else [])]
+    return " ".join(line.strip().removeprefix("fatal: ") for line in lines).rstrip(".")
 
 
 def uncommitted_changes(checkout: Path) -> str:

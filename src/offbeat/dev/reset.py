@@ -19,12 +19,20 @@ KEPT = {"tools", "running"}  # programs of optional tests; the claim, whose lock
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Delete what is in .local/ and with --all the environment too; returns 75 when a process still uses it."""
+    """Delete what is in .local/ and with --all the environment too; 75: a process still uses it, 77: it may not be."""
     if unknown := [each for each in arguments if each != "--all"]:
         sys.stderr.write(
             f"Error: ./run reset takes --all or nothing, got {unknown[0]}. Nothing was deleted.\n"
         )
         return os.EX_USAGE
+    try:
+        return reset(with_environment="--all" in arguments)
+    except OSError as error:  # a folder that is another's
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_NOPERM
+
+
+def reset(*, with_environment: bool) -> int:
     with Claim(FOLDER, "reset") as claim:
         if not claim.take():
             owner = claim.owner()
@@ -37,7 +45,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     sys.stdout.write(f"Deleted the data in {FOLDER}.\n")
     if named := [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]:
         sys.stdout.write(f"Untouched: what {' and '.join(named)} lead to. Only embedded servers are reset.\n")
-    if "--all" in arguments:
+    if with_environment:
         shutil.rmtree(CHECKOUT / ".venv", ignore_errors=True)
     return 0
 

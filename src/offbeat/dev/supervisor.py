@@ -20,8 +20,9 @@ from offbeat.dev.source_files import SourceFiles, unreadable
 from offbeat.dev.with_servers import shell_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
+    from offbeat.dev.embedded import EmbeddedServer
     from offbeat.dev.launch import Launch
     from offbeat.dev.local_setup import LocalSetup
     from offbeat.dev.processes import Member, Processes
@@ -38,8 +39,14 @@ AGAIN = "Hint: Ctrl-C, then ./run up again"
 
 
 class Supervisor:
-    def __init__(self, processes: Processes, setup: LocalSetup, readiness: Readiness) -> None:
-        self.processes, self.setup, self.readiness = processes, setup, readiness
+    def __init__(
+        self,
+        processes: Processes,
+        setup: LocalSetup,
+        readiness: Readiness,
+        servers: Collection[EmbeddedServer] = (),
+    ) -> None:
+        self.processes, self.setup, self.readiness, self.servers = processes, setup, readiness, servers
         self.files = SourceFiles(CHECKOUT, FILES)
         self.dependencies = self._dependencies()
         self.pending: set[str] = set()  # what has changed, and has not taken effect
@@ -56,6 +63,11 @@ class Supervisor:
             ended = self.processes.ended()
             if ended and (code := self.code_of(ended)):
                 return code
+            if lost := [server for server in self.servers if not server.is_running]:
+                self.processes.say(
+                    f"{lost[0].name} has ended, and {lost[0].log} may say why: stopping the others."
+                )
+                return 1
             if changed := self.files.changes():
                 self.follow(changed)
             if self.debug.has_changed():

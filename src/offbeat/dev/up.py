@@ -79,7 +79,7 @@ def up(*, may_share: bool) -> int:
         claim.publish({name: environment[name] for name in SHARED if name in environment})
         processes = stack.enter_context(Processes(environment))
         readiness = Readiness(processes, announcement(environment, has_demo_user=not is_shared))
-        return Supervisor(processes, setup, readiness).run()
+        return Supervisor(processes, setup, readiness, servers.values()).run()
 
 
 def say(text: str) -> None:

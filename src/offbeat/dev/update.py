@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from offbeat.base import CORE, FILE, Base, BaseFileError, core_trees, read_base, write_base
 from offbeat.dev.file_merge import BY_PACKAGE, Outcome, write_outcome
-from offbeat.dev.git import TAKE_BACK, GitError, uncommitted_changes
+from offbeat.dev.git import TAKE_BACK, GitError, NoRepositoryError, uncommitted_changes
 from offbeat.dev.locks import resolve_locks
 from offbeat.dev.stop_signals import Stopped, run_until_stopped
 from offbeat.dev.thin_files import MarkError
@@ -133,7 +133,7 @@ def tell_newer(base: Base, version: str) -> int:
 def refuse_uncommitted(root: Path) -> None:
     try:
         changes = uncommitted_changes(root)
-    except GitError as error:
+    except NoRepositoryError as error:
         raise UpdateError(f"{error}. Hint: git init && git add --all && git commit", os.EX_TEMPFAIL) from None
     if not changes:
         (root / UNDONE).unlink(missing_ok=True)

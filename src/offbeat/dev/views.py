@@ -15,7 +15,8 @@ from offbeat.dev.mails import Mail, MailNotFoundError, find, newest
 if django.VERSION >= (6, 0):
     from django.views.decorators.csp import csp_override
 else:
-    from csp.decorators import csp as csp_override  # type: ignore[no-redef]
+    # Where Django 5.2 is installed, as with Python 3.11, this has types.
+    from csp.decorators import csp as csp_override  # type: ignore[no-redef,assignment,unused-ignore]
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -47,6 +47,9 @@ def main(arguments: Sequence[str]) -> int:
     except ServerFailedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return os.EX_UNAVAILABLE
+    except OSError as error:  # a folder that is another's, or a full disk
+        sys.stderr.write(f"Error: {error}\n")
+        return os.EX_UNAVAILABLE
     except RefusedError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.code

@@ -28,16 +28,14 @@ class WorkerProcess:
     """A worker with one child process, which consumes every queue of the project."""
 
     def __init__(self, folder: Path) -> None:
-        from django.conf import settings  # noqa: PLC0415  the program below reads them itself
-        from django.db import connection  # noqa: PLC0415  as above
+        from django.db import connection  # noqa: PLC0415  the program below reads the settings itself
 
         from offbeat.jobs import ledger, queue_names  # noqa: PLC0415  as above
 
         ledger.identity.cache_clear()  # a test before this one may have emptied all tables
         self.log = folder / "worker.log"
         database = {name: connection.settings_dict[name] for name in PLACE}
-        environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
+        environment = os.environ | {  # which names the settings, too: overridden ones know of no module
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "OFFBEAT_JOBS_HEARTBEAT_FILE": str(folder / "worker-heartbeat"),
             DATABASE: json.dumps(database),

@@ -92,3 +92,22 @@ def test_web_ends_at_sigterm_from_the_start():
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False, cwd=CHECKOUT)
 
     assert done.returncode == 11
+
+
+@pytest.mark.parametrize(("name", "missing"), [("other.settings", "other"), ("config.other", "config.other")])
+def test_settings_of_another_project(name, missing):
+    """A shell that works on two projects brings the other's module: that is one line, which names the variable."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=CHECKOUT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 78
+    assert done.stderr.startswith(
+        f"Error: DJANGO_SETTINGS_MODULE is {name}, and there is no module {missing}. Hint: unset it"
+    )
+    assert "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ import yaml
 
 from offbeat.base import Base, core_trees, read_base, read_version, write_base
 from offbeat.dev.fork import UPSTREAM, likely_upstream
+from offbeat.dev.git import GitError, NoRepositoryError, reason_of, uncommitted_changes
 from offbeat.dev.thin_files import EXAMPLE, is_core, is_thin
 from tests.offbeat.dev.repositories import Repository, clone, make_upstream, needs_upstream
 from tests.offbeat.support.running import CHECKOUT
@@ -287,6 +288,21 @@ def test_a_folder_without_git(upstream, tmp_path):
 
     assert refused.returncode == 75
     assert "Hint: git init && git add --all && git commit" in refused.stderr
+
+
+def test_git_says_what_it_lacks(tmp_path, monkeypatch):
+    """Its advice, where it has one; a missing repository in any language; and a machine without git."""
+    said = "fatal: detected dubious ownership\nTo add an exception, call:\n\n\tgit config --global x\n"
+    assert reason_of(said) == "detected dubious ownership To add an exception, call: git config --global x"
+
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(NoRepositoryError, match="not a git repository"):
+        uncommitted_changes(tmp_path)
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitError, match="git is not installed"):
+        uncommitted_changes(tmp_path)
 
 
 @pytest.mark.parametrize(

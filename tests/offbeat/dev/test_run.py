@@ -36,7 +36,7 @@ if "--require-hashes" in sys.argv:
     open("installs", "w").close()
     time.sleep(60)
 """
-COREUTILS = ("bash", "cat", "cksum", "dirname", "env")
+COREUTILS = ("bash", "cat", "cksum", "dirname", "env", "readlink")
 # What runs before there is an environment.
 MODULES = (
     "__init__",
@@ -454,11 +454,51 @@ def test_an_env_file_that_no_shell_reads_is_told(installed):
     assert "Error: .env: the shell cannot read it" in refused.stderr
 
 
+@pytest.mark.parametrize("text", ["exit 0\n", "echo hello\nexit\n"])
+def test_an_env_file_that_ends_the_shell_is_told(installed, text):
+    """It would leave us without any variable."""
+    installed.write(".env", text)
+
+    refused = installed.run("manage")
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert refused.stderr == (
+        "Error: .env: the shell cannot read it: it ended in the middle. Write lines like NAME='a value'.\n"
+    )
+
+
+def test_an_env_file_of_windows_is_read(installed):
+    """Its editors end lines in two characters, and begin the file with a mark: neither is part of a value or a line."""
+    (installed.folder / ".env").write_bytes(b"\xef\xbb\xbf# mine\r\n\r\nPORT=8001\r\nGREETING='good day'\r\n")
+    read = installed.run("manage")
+    (installed.folder / ".env").write_bytes(b"\r\nGREETING=good day\r\n")
+    refused = installed.run("manage")
+
+    assert (read.returncode, read.stdout, read.stderr) == (0, "8001 good day\n", "")
+    assert "the shell cannot read it: .env: line 2: day: command not found." in refused.stderr
+
+
 def test_checks_do_not_read_the_env_file(installed):
     """What is checked is what everybody gets."""
     installed.write(".env", "GREETING=hello\n")
 
     assert installed.run("check").stdout == "None None\n"
+
+
+def test_it_works_by_a_link_to_it(installed, tmp_path):
+    """Somebody has a link to it on the PATH, under the project's name."""
+    (tmp_path / "bakery").symlink_to(installed.folder / "run")
+
+    task = subprocess.run(
+        [tmp_path / "bakery", "check"],
+        cwd=tmp_path,
+        env={"PATH": str(installed.programs), "HOME": str(installed.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (task.returncode, task.stdout) == (0, "None None\n"), task.stderr
 
 
 def test_it_works_from_any_folder(installed):

@@ -122,6 +122,23 @@ def test_a_crash_of_one_ends_all(checkout):
     assert checkout.processes() == []
 
 
+def test_a_server_that_ends_ends_all(checkout):
+    """Without its PostgreSQL nothing works: that is one line that names its log, and no stream of errors."""
+    running = checkout.up()
+    postgres = next(
+        process
+        for process in checkout.processes()
+        if (process.info["cmdline"] or [""])[0].endswith("bin/postgres")
+    )
+
+    postgres.kill()
+    code = running.wait()
+
+    assert code == 1
+    assert "PostgreSQL has ended, and " in running.output
+    assert checkout.processes() == []
+
+
 def test_a_busy_port_names_the_way_out(checkout):
     """Nothing is started when the port is taken, and the error says which one is free."""
     with socket.create_server(("127.0.0.1", checkout.port)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 
@@ -78,6 +79,15 @@ def test_reset_waits_for_nobody(checkout):
 
     assert refused.returncode == 75
     assert f"./run manage (pid {running.pid}) uses" in refused.stderr
+
+
+@pytest.mark.parametrize(("task", "code"), [("reset", 77), ("manage", 69), ("up", 69)])
+def test_a_folder_that_cannot_be_written(checkout, task, code):
+    """A checkout of another user, or on a disk that is only read: that is one line, and it names the file."""
+    refused = checkout.run(task, LOCAL_DIR="/dev/null/local")
+
+    assert refused.returncode == code
+    assert re.fullmatch(r"Error: \[Errno \d+\] Not a directory: '/dev/null/local'\n", refused.stderr)
 
 
 def test_reset_deletes_the_data(checkout):

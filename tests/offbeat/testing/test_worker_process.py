@@ -31,6 +31,19 @@ def test_jobs_and_messages_run_in_a_real_worker(worker):
         worker.finish_jobs()
 
 
+@pytest.fixture
+def greeting(settings):
+    settings.GREETING = "hello"
+
+
+def test_it_starts_where_settings_are_overridden(greeting, worker):
+    """As by a fixture of a whole project: the worker reads the project's own, in a process of its own."""
+    work.enqueue("a")
+    worker.finish_jobs()
+
+    assert Job.objects.get().state == "succeeded"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_of_before_leaves_no_sign():
     """Of the ledger that the test before this one had: it was emptied, and nobody takes another's messages."""
