@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Each supported release, with what uv has to be told for it; a project without the line has the first.
 RELEASES = {"6.1": (), "5.2": ("--extra", "lts")}
@@ -70,14 +72,3 @@ def mismatch(root: Path) -> str:
         return ""
     found = f"pins Django {pinned[-1]}" if pinned else "pins no Django"
     return f"{LOCK} {found}, and {FILE} chooses {chosen} (tool.offbeat.django). Hint: ./run lock"
-
-
-def main() -> int:
-    """Compare the lock with the choice."""
-    said = mismatch(Path.cwd())
-    sys.stdout.write(f"{said}\n" if said else "")
-    return 1 if said else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -34,7 +34,7 @@ CHECKS = {
     "django": [[*MANAGE, "check", "--deploy", "--fail-level", "WARNING"]],
     "migrations": [[*MANAGE, "makemigrations", "--check", "--dry-run"]],
     "locks": [[*MODULE, "offbeat.dev.migration_locks"]],
-    "requirements": [[*MODULE, "offbeat.dev.django_choice"]],
+    "requirements": [[*MODULE, "offbeat.dev.lock_check"]],
     "platform.yaml": [[*MODULE, "check_jsonschema", *SCHEMA]],
 }
 LONGEST = "types"

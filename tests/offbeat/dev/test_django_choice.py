@@ -11,13 +11,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from offbeat.base import Base
-from offbeat.dev import django_choice, requirements
+from offbeat.dev import django_choice, lock_check, requirements
 from offbeat.dev.locks import resolve_locks
 from offbeat.dev.project_checks import CHECKS
 from offbeat.dev.update_plan import Folders, thin_outcomes
 from tests.offbeat.support.running import CHECKOUT
 
-FILES = ("pyproject.toml", "requirements.txt", "src/offbeat/pyproject.toml", "src/offbeat/VERSION")
+FILES = (
+    *("pyproject.toml", "requirements.txt", "requirements-dev.txt"),
+    *("src/offbeat/pyproject.toml", "src/offbeat/VERSION"),
+)
 NO_INDEX = re.compile(r"(?i)error sending request|failed to fetch|offline")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LABELS = ("Offbeat 1", "Offbeat 2")
@@ -89,7 +92,7 @@ def test_the_long_term_release_is_pinned_for_every_python(project, capfd, value)
     found = [pins_of(lock, python) for python in PYTHONS]
     assert [pins["django"][:4] for pins in found] == ["5.2."] * 4
     assert all({"django-csp", "django-tasks"} <= pins.keys() for pins in found)
-    assert django_choice.main() == 0
+    assert lock_check.main() == 0
 
 
 @pytest.mark.parametrize("value", ['"4.2"', '"6.0"', '"5.2.19"', '""', "true", '["5.2"]'])
@@ -109,7 +112,7 @@ def test_a_choice_that_was_not_locked_is_told(project, capsys):
     """Who changes the line and forgets the lock reads of it in ./run check, not in production."""
     choose(project, '"5.2"')
 
-    code = django_choice.main()
+    code = lock_check.main()
 
     assert code == 1
     said = "requirements.txt pins Django 6.1, and pyproject.toml chooses 5.2 (tool.offbeat.django). Hint: ./run lock\n"
@@ -118,7 +121,7 @@ def test_a_choice_that_was_not_locked_is_told(project, capsys):
 
 def test_the_check_is_one_of_run_check():
     """./run check asks for it."""
-    assert [sys.executable, "-m", "offbeat.dev.django_choice"] in CHECKS["requirements"]
+    assert [sys.executable, "-m", "offbeat.dev.lock_check"] in CHECKS["requirements"]
 
 
 @pytest.mark.parametrize(
@@ -165,5 +168,5 @@ def test_an_update_pins_the_django_that_a_fork_keeps(project, capfd, monkeypatch
     told = capfd.readouterr().err
     if "could not" in said and NO_INDEX.search(told):
         pytest.skip(f"uv reaches no index: {told.splitlines()[0]}")
-    assert said == "requirements.txt: resolved by uv", told
+    assert said == "requirements-dev.txt, requirements.txt: resolved by uv", told
     assert django_choice.mismatch(project) == ""
