@@ -111,17 +111,20 @@ class LaneProcesses:
     def receive(self, seconds: float) -> Iterator[tuple[LaneProcess, list[Any]]]:
         """Wait for what they say, and send them what they did not take before."""
         by_file = {each.channel.fileno(): each for each in list(self.all) if not each.is_deaf}
-        full = [file for file, each in by_file.items() if each.channel.has_unsent()]
-        ready, writable, _ = select.select(list(by_file), full, [], seconds)
-        for file in writable:
-            with suppress(OSError):
-                by_file[file].channel.flush()
-        for process in map(by_file.__getitem__, ready):
-            try:
-                yield process, process.channel.receive()
-            except EOFError:
-                process.is_deaf = True
-                process.kill()
+        poll = select.poll()  # select() knows no file above 1,023
+        for file, process in by_file.items():
+            poll.register(file, select.POLLIN | (select.POLLOUT if process.channel.has_unsent() else 0))
+        for file, event in poll.poll(seconds * 1000):
+            process = by_file[file]
+            if event & select.POLLOUT:
+                with suppress(OSError):
+                    process.channel.flush()
+            if event & ~select.POLLOUT:  # frames, or the end
+                try:
+                    yield process, process.channel.receive()
+                except EOFError:
+                    process.is_deaf = True
+                    process.kill()
 
     def pids(self) -> set[int]:
         return {each.pid for each in self.all}

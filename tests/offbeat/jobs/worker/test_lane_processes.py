@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 
 from offbeat.jobs import lanes
 from offbeat.jobs.worker import lane_process, lane_processes
-from offbeat.jobs.worker.lane_channel import Channel
+from offbeat.jobs.worker.lane_channel import Channel, Ready
 from offbeat.jobs.worker.lane_limits import task_starts
 from offbeat.jobs.worker.lane_process import LaneProcess
 from offbeat.jobs.worker.lane_processes import LaneProcesses
@@ -146,3 +148,24 @@ def test_none_is_started_by_a_worker_that_stops(processes):
 
     assert some.shared() is None
     assert some.all == []
+
+
+def test_one_whose_file_has_a_large_number_is_heard(processes):
+    """A worker whose main process has more than a thousand files open still hears of what its lanes have done."""
+    some = processes(HANGS)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    try:
+        some.shared()
+        (process,) = some.all
+        ours, theirs = socket.socketpair()
+        large = socket.socket(fileno=fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD_CLOEXEC, 1_100))
+        ours.close()
+        process.channel.close()
+        process.channel = Channel(large)
+        with theirs:
+            Channel(theirs).send(Ready(1))
+
+            assert [frames for _, frames in some.receive(60)] == [[Ready(1)]]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
