@@ -102,7 +102,7 @@ def refuse_elsewhere(path: Path, progress: Progress) -> None:
         progress.clear()
         raise EnvironmentFailedError(
             f"pip has installed the requirements, but not into {FOLDER}. Its configuration names another place. "
-            "Hint: pip config list shows `target`, `prefix` or `root`: pip config unset takes it away."
+            "Hint: pip config list shows `target`, `prefix` or `root`: pip config unset removes it."
         )
 
 
