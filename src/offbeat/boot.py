@@ -61,13 +61,13 @@ def _clear_missing_package() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        refuse_missing_package(error)
         name = os.environ.get("DJANGO_SETTINGS_MODULE", "")
         if error.name and f"{name}.".startswith(f"{error.name}."):
             hint = "Hint: unset it, unless you have a module of that name: another project's shell may have set it."
             exit_process(
                 os.EX_CONFIG, f"DJANGO_SETTINGS_MODULE is {name}, and there is no module {error.name}. {hint}"
             )
+        refuse_missing_package(error)
         raise
 
 
