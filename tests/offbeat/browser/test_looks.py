@@ -100,12 +100,11 @@ def test_the_pages_fit(pages, log_in):
     too_wide, too_high = [], []
     for path in pages:
         page.goto(path)
-        too_wide += [
-            (path, width, page.evaluate(BEYOND))
-            for width in (320, 390, 768, 1024, 1440)
-            if not fits(page, width)
-        ]
-        too_high += [(path, width, page.evaluate(HIGHEST)) for width in (390, 1440) if fits(page, width)]
+        for width in (320, 390, 768, 1024, 1440):
+            if not fits(page, width):
+                too_wide.append((path, width, page.evaluate(BEYOND)))
+            elif width in {390, 1440}:
+                too_high.append((path, width, page.evaluate(HIGHEST)))
 
     assert too_wide == []
     assert [found for found in too_high if found[2] > TWO_LINES] == []
