@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn a misconfiguration into exit 78 (EX_CONFIG) and an unreachable PostgreSQL into 69 (EX_UNAVAILABLE)."""
+    """Turn a misconfiguration into exit 78 (EX_CONFIG), a PostgreSQL that is down or not migrated into 69 (EX_UNAVAILABLE)."""
     try:
         yield
     except ImproperlyConfigured as error:
@@ -38,11 +38,23 @@ def clear_errors() -> Iterator[None]:
     except Exception as error:
         from django.db import OperationalError  # noqa: PLC0415  only who fails pays for the import
 
+        if text := explain_missing_migration(error):
+            exit_process(os.EX_UNAVAILABLE, text)
         if not isinstance(error, OperationalError):
             raise
         from offbeat.redaction import first_line  # noqa: PLC0415  as above
 
         exit_process(os.EX_UNAVAILABLE, f"{database()}: {first_line(error)}")
+
+
+def explain_missing_migration(error: Exception) -> str:
+    from django.db import ProgrammingError  # noqa: PLC0415  as above
+
+    if not isinstance(error, ProgrammingError):
+        return ""
+    from offbeat import missing_migration  # noqa: PLC0415  as above
+
+    return missing_migration.explain_missing_migration(error)
 
 
 def read_settings() -> None:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
-from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable, UndefinedColumn, UndefinedTable
+from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable
 
 from offbeat.cronjobs.entries import ConfigurationError
 from offbeat.cronjobs.policies import TooManySlotsError
 from offbeat.jobs.conflicts import is_conflict
+from offbeat.missing_migration import UNMIGRATED, unmigrated_text
 from offbeat.redaction import first_line, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
-
-UNMIGRATED = (UndefinedTable, UndefinedColumn)
 
 DONE = os.EX_OK  # enqueued, enqueued before, paused, or nothing due
 USAGE = os.EX_USAGE  # 64: the command line is not one
@@ -42,9 +41,7 @@ HELD_TEXT = {
     AWAY_TEXT: "nothing is recorded; the next wake-up or a worker claims the slot",
     ASKED_TEXT: "nothing was done; try again",
 }
-UNMIGRATED_TEXT = (
-    "the database is not migrated: run python manage.py release; a worker claims the slot afterwards"
-)
+UNMIGRATED_TEXT = {AWAY_TEXT: "; a worker claims the slot afterwards", ASKED_TEXT: ""}
 UNPUBLISHED_TEXT = "recorded; the broker is down: nothing is lost, a worker publishes it later"
 LOST_SIGHT_TEXT = (
     "recorded; then PostgreSQL went down: nothing is lost, a worker publishes what is not published"
@@ -121,7 +118,8 @@ def as_exit_codes(
         raise CommandError(str(error), returncode=USAGE) from None
     except Exception as error:
         if is_unmigrated(error):
-            raise CommandError(f"{name}: {UNMIGRATED_TEXT}", returncode=AWAY) from None
+            text = f"{name}: {unmigrated_text()}{UNMIGRATED_TEXT[away]}"
+            raise CommandError(text, returncode=AWAY) from None
         line = first_line(error)
         if is_held(error):
             raise CommandError(f"{name}: {HELD_TEXT[away]}: {line}", returncode=HELD) from None

@@ -40,6 +40,7 @@ class Task:
     )
     holds_signals: bool = True  # until its module handles them: Ctrl-C while that is imported is no traceback
     needs_tools: bool = False  # what checks and tests: installed when the first such task is typed
+    explains_itself: bool = False  # has a --help of its own
 
 
 TASKS = [
@@ -56,6 +57,7 @@ TASKS = [
         ["-m", "offbeat.dev.project_tests"],
         reads_env_file=False,
         needs_tools=True,
+        explains_itself=True,
     ),
     Task(
         "check",
@@ -70,6 +72,7 @@ TASKS = [
         "[...]",
         "run a Django command, with the servers of ./run up, or with its own",
         [*WITH_SERVERS, "manage.py"],
+        explains_itself=True,
     ),
     Task(
         "fire",
@@ -82,6 +85,7 @@ TASKS = [
         "--debug",
         "run jobs in this terminal, one at a time, for breakpoint(); the worker of ./run up pauses",
         [*WITH_SERVERS, "manage.py", "debug_worker"],
+        explains_itself=True,
     ),
     Task(
         "fix",
@@ -98,6 +102,7 @@ TASKS = [
         ["-m", "tests.offbeat.speed"],
         holds_signals=False,
         reads_env_file=False,
+        explains_itself=True,
     ),
     Task(
         "psql",
@@ -128,6 +133,7 @@ TASKS = [
         ["-m", "offbeat.dev.fork"],
         reads_env_file=False,
         needs_packages=False,
+        explains_itself=True,
     ),
     Task(
         "update",
@@ -136,6 +142,7 @@ TASKS = [
         ["-m", "offbeat.dev.update"],
         reads_env_file=False,
         needs_packages=False,
+        explains_itself=True,
     ),
     Task(
         "reset",
@@ -170,10 +177,12 @@ def main(arguments: Sequence[str]) -> int:
     """Become the task; returns 64 where there is none of that name, 69 where its environment cannot be made."""
     tasks = TASKS + (UPSTREAM_TASKS if Path("bench").is_dir() else [])
     name, *rest = arguments or ["help"]
+    task = next((task for task in tasks if task.name == name), None)
+    if task and not task.explains_itself and {"--help", "-h"} & set(rest[:1]):
+        name, tasks = "help", [task]
     if name in {"help", "--help", "-h"}:
         sys.stdout.write(listing(tasks))
         return 0
-    task = next((task for task in tasks if task.name == name), None)
     if task is None:
         sys.stderr.write(
             f'./run has no task "{name}".{did_you_mean(name, tasks)} Its tasks:\n{listing(tasks)}'

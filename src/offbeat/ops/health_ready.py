@@ -6,11 +6,11 @@ import logging
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from offbeat.jobs import broker
+from offbeat.missing_migration import has_all_migrations, unmigrated_text
 from offbeat.ops import conditions
 from offbeat.ops.health import has_token
 
@@ -41,7 +41,7 @@ def answer(request: HttpRequest, status: str, reason: str, code: int) -> HttpRes
 def unready_reason() -> str:
     """Return why this process cannot serve, "" when it can. Names no host, no user and no table."""
     try:
-        return "" if migrated() else "the database is not migrated: run python manage.py release"
+        return "" if migrated() else unmigrated_text()
     except DatabaseError:
         logger.debug("the database is down", exc_info=True)
         return conditions.postgres_down().text
@@ -69,6 +69,5 @@ def migrated() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return True
-    executor = MigrationExecutor(connection)
-    _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    _migrated = has_all_migrations()
     return _migrated

@@ -586,3 +586,12 @@ def test_reset_deletes_nothing_by_a_misspelt_option(tmp_path, monkeypatch, capsy
     assert reset.main(["--al"]) == 64
     assert (tmp_path / "postgres").exists()
     assert "takes --all or nothing, got --al. Nothing was deleted." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", [task.name for task in [*TASKS, *UPSTREAM_TASKS] if not task.explains_itself]
+)
+def test_a_task_without_a_help_of_its_own_is_explained(name, capsys):
+    """Nothing is installed for that, and `./run sbom --help` writes no file of that name."""
+    assert main([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"  ./run {name} ")

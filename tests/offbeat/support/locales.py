@@ -28,6 +28,8 @@ def find_locale(wanted, folder):
 
 
 def _installed():
+    if not shutil.which("locale"):
+        return set()
     done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
     return {_normal(name) for name in done.stdout.split()}
 
