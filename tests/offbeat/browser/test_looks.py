@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from offbeat.jobs import unreadable_store
 from offbeat.jobs.models import Batch, Worker
 from offbeat.ops.metrics import counters
+from offbeat.ops.models import AuditEntry
 from tests.offbeat.browser import stage
 from tests.offbeat.browser.conftest import OF_COLOUR, OF_STYLE_SHEETS, findings
 from tests.offbeat.support.chromium import fits
@@ -129,6 +130,15 @@ def test_a_phone_shows_where_one_is(log_in):
     for width in (320, 390):
         assert fits(page, width)
         assert page.evaluate(REACHES, "nav [aria-current]") <= width
+
+
+def test_a_long_name_hides_no_act(stack, log_in):
+    """What somebody typed at the login as their name leaves the columns behind it in sight."""
+    AuditEntry.objects.create(who="w" * 150, act="discard", subject="s" * 255, link="/", result="done")
+    page = log_in("/ops/audit/")
+    assert fits(page, 1280)
+
+    assert page.evaluate(REACHES, ".scroll table") <= page.evaluate(REACHES, ".scroll")
 
 
 def test_a_phone_shows_the_whole_time(log_in):
