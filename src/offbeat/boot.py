@@ -18,6 +18,7 @@ except ImportError as error:
     refuse_missing_package(error)
     raise
 
+from offbeat import garbage_collector
 from offbeat.env import env
 from offbeat.first_process import end_on_sigterm
 from offbeat.retired_settings import retired
@@ -61,7 +62,7 @@ def read_settings() -> None:
     end_on_sigterm()
     sys.excepthook = show_exception
     threading.excepthook = show_exception_of_thread
-    with clear_errors(), _clear_missing_package():
+    with garbage_collector.paused(), clear_errors(), _clear_missing_package():
         refuse_retired_settings()
         settings.INSTALLED_APPS  # noqa: B018  any attribute makes Django read them
         if "offbeat.settings" in sys.modules:

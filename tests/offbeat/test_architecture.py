@@ -57,6 +57,7 @@ LINUX = re.compile(
 )
 DO_WITHOUT_LINUX = {
     "container.py",
+    "memory_folder.py",
     "delay_proxy.py",
     "hosts_net.py",
     "lane_limits.py",

@@ -7,27 +7,32 @@ import types
 import uuid
 
 import pytest
+from celery import current_app
 from django.test import RequestFactory
 
 from offbeat.api.event_hub import EventHub
 from offbeat.api.followers import Follower
 from offbeat.cronjobs import pings
 from offbeat.jobs.broker import Breaker
+from offbeat.jobs.worker import amqp_queues
+from offbeat.jobs.worker.sqs_receipts import Receipts, SqsReceipt
+from offbeat.jobs.worker.state import worker_state
 from offbeat.machine_limits import _logged_at
 from offbeat.ops import health_beside
+from offbeat.ops.alerts import watch
 
 
 @pytest.fixture
 def no_threads(monkeypatch):
     """Let no thread start in the test."""
-
-    def refuse(thread):
-        raise RuntimeError("can't start new thread")
-
     monkeypatch.setattr(threading.Thread, "start", refuse)
     _logged_at.clear()
     yield
     _logged_at.clear()
+
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
 
 
 def test_one_line(no_threads, caplog):
@@ -81,3 +86,36 @@ def test_a_ping_that_cannot_be_sent(no_threads, monkeypatch):
     pings.put(pings.Ping("https://watch.example/"))
 
     assert pings._sender is None  # noqa: SLF001
+
+
+def test_a_check_for_incidents_that_cannot_begin(no_threads):
+    """A worker's heartbeat goes on, and the next check begins."""
+    watch.start_check()
+
+    assert watch._checking.acquire(blocking=False)  # noqa: SLF001
+    watch._checking.release()  # noqa: SLF001
+
+
+def test_a_queue_that_nobody_would_take_back(no_threads, monkeypatch):
+    """It is not left out for ever: the worker connects anew, as for any error of the broker, until the thread starts."""
+    monkeypatch.setattr(amqp_queues, "_server_answers", lambda _: True)
+    monkeypatch.setattr(worker_state, "unusable_queues", frozenset())
+
+    amqp_queues.leave_out_if_unusable("default", TimeoutError())
+
+    assert worker_state.unusable_queues == frozenset()
+    assert "default" in current_app.amqp.queues.consume_from
+
+
+def test_a_message_of_sqs_that_nobody_deletes_yet(monkeypatch):
+    """The next one that comes, or is done with, starts the thread."""
+    deleted, receipts = threading.Event(), Receipts(visibility_timeout=600)
+    monkeypatch.setattr(receipts, "_delete", lambda: bool(receipts._done) and deleted.set())  # noqa: SLF001
+    with monkeypatch.context() as refusing:
+        refusing.setattr(threading.Thread, "start", refuse)
+        receipts.hold("tag", SqsReceipt("https://queue", "handle"))
+
+    receipts.settle("tag")
+
+    assert deleted.wait(10)
+    receipts._is_closed = True  # noqa: SLF001  which its thread looks at

@@ -64,9 +64,8 @@ class Lane:
         self.ident, self.runner = threading.get_ident(), identify()
         self.call: str | None = None  # the id of the message that it runs
         self.is_open = self.is_interrupting = self.has_waited = False
-        self.started: memoryview[float] | list[float] = [
-            0.0
-        ]  # monotonic seconds since which its time limits hold
+        # Monotonic seconds since which its time limits hold.
+        self.started: memoryview[float] | list[float] = [0.0]
         self.due: deque[str] = deque(maxlen=1)  # the call that was interrupted before it was open
         self.connections: list[BaseDatabaseWrapper] = _named_connections(number, worker)
 

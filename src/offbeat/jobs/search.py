@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils import timezone
@@ -38,10 +39,10 @@ FIRST, LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UT
 # An error without what differs from one job to the next: quoted texts, addresses, numbers, ids. No space at its ends, which a
 # form would take away. One after the other: as alternatives of one expression they take PostgreSQL four times as long.
 QUOTED, ADDRESS, NUMBER = "'[^']*'|\"[^\"]*\"", r"\S+@\S+", r"\m[0-9a-f-]*[0-9][0-9a-f-]*\M"
-ERROR = "left(reason, 500)"
-for differing in (QUOTED, ADDRESS, NUMBER):
-    ERROR = f"regexp_replace({ERROR}, $re${differing}$re$, '…', 'g')"
-ERROR = f"btrim(left({ERROR}, 80))"
+WITHOUT = reduce(
+    "regexp_replace({}, $re${}$re$, '…', 'g')".format, (QUOTED, ADDRESS, NUMBER), "left(reason, 500)"
+)
+ERROR = f"btrim(left({WITHOUT}, 80))"
 # Since when a job is what it is.
 SINCE = "coalesce(finished_at, CASE WHEN state = 'running' THEN started_at END, created_at)"
 ITS_WORKER = "(worker::text LIKE %s OR worker IN (SELECT id FROM offbeat_jobs_worker WHERE hostname = %s))"

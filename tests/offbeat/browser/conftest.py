@@ -53,7 +53,8 @@ OF_STYLE_SHEETS = ("css-orientation-lock",)
 
 def findings(page, rules=None):
     """Give what axe-core finds serious or critical, as "rule: where"; by some of its rules, or by all but those of style sheets."""
-    page.evaluate(AXE.read_text())
+    if page.evaluate("typeof axe === 'undefined'"):  # it is half a megabyte, and stays until the next page
+        page.evaluate(AXE.read_text())
     options = {"resultTypes": ["violations"], "preload": rules == OF_STYLE_SHEETS}
     result = page.evaluate(
         "options => axe.run(document, options)", options | ({"runOnly": rules} if rules else {})

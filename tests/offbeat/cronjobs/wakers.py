@@ -1,13 +1,18 @@
-"""Wake-ups in processes of their own, many at once or killed at a step: `python -m tests.offbeat.cronjobs.wakers ...`."""
+"""Wake-ups in processes of their own, many at once or killed at a step: `python tests/offbeat/cronjobs/wakers.py ...`."""
 
+import gc
 import os
 import signal
 import sys
+import traceback
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
+from multiprocessing import get_context
 
 import django
+from celery import current_app
+from django.db import connection, connections
 
 STEPS = ("claimed", "enqueued", "committed", "published")
 
@@ -31,39 +36,49 @@ def entry(name):
 
 def storm(name, moment, processes, rounds):
     """Let so many processes wake up one cronjob at the same moment, minute after minute."""
-    from django.db import connection  # noqa: PLC0415
-
     from offbeat.cronjobs.registration import register  # noqa: PLC0415
 
     mine = entry(name)
     register(mine, moment - timedelta(seconds=30))
-    connection.close()
-    for number in range(rounds):
-        now = moment + timedelta(minutes=number, seconds=1)
-        all_at_once(processes, lambda now=now: wake(mine, now))
+    connections.close_all()
+    all_at_once(processes, partial(wake, mine), minutes(moment, rounds))
 
 
-def all_at_once(processes, act):
-    """Fork processes that wait at a gate, and open it."""
-    gate, opener = os.pipe()
-    pids = [fork(gate, opener, act) for _ in range(processes)]
-    os.close(gate)
-    os.close(opener)
+def minutes(moment, rounds):
+    return [moment + timedelta(minutes=number, seconds=1) for number in range(rounds)]
+
+
+def all_at_once(processes, act, moments):
+    """Fork processes that meet before each moment, and act at it, each on a connection of its own."""
+    meeting = get_context("fork").Barrier(processes)
+    pids = [fork(meeting, act, moments) for _ in range(processes)]
     failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in pids)
-    assert failed == 0, f"{failed} wake-ups failed"
+    assert failed == 0, f"{failed} processes failed"
 
 
-def fork(gate, opener, act):
+def import_all():
+    """Import what a wake-up imports while it publishes: hundreds are forked, and each would do so."""
+    with current_app.connection_for_write() as carrier:
+        carrier.transport  # noqa: B018  makes it
+    current_app.amqp  # noqa: B018  the same
+    gc.freeze()  # so that a collection writes on none of the shared pages
+
+
+def fork(meeting, act, moments):
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
-        os.close(opener)
-        os.read(gate, 1)
-        act()
+        for moment in moments:
+            meeting.wait()
+            act(now=moment)
+            connections.close_all()
         code = 0
     finally:
+        if code:
+            traceback.print_exc()
+            meeting.abort()  # or the others would wait for it
         os._exit(code)
 
 
@@ -109,13 +124,9 @@ def ticking(names):
 
 def tick_storm(names, moment, processes, rounds):
     """Let so many processes tick at the same moment, minute after minute; the first of all finds cronjobs that are new."""
-    from django.db import connection  # noqa: PLC0415
-
     tick = ticking(names.split(","))
-    connection.close()
-    for number in range(rounds):
-        now = moment + timedelta(minutes=number, seconds=1)
-        all_at_once(processes, lambda now=now: tick(now))
+    connections.close_all()
+    all_at_once(processes, tick, minutes(moment, rounds))
 
 
 def kill_ticks(names, moment):
@@ -143,8 +154,6 @@ def end_of(act, last=0):
 
 
 def dying_before(act, last):
-    from django.db import connection  # noqa: PLC0415
-
     from offbeat.jobs import broker  # noqa: PLC0415
 
     steps = count(1)
@@ -175,6 +184,7 @@ def die(*_, **__):
 
 if __name__ == "__main__":
     django.setup()
+    import_all()
     act, name, moment, *numbers = sys.argv[1:]
     {"storm": storm, "crash": crash, "stop": stop, "tick_storm": tick_storm, "kill_ticks": kill_ticks}[act](
         name, datetime.fromisoformat(moment), *map(int, numbers)

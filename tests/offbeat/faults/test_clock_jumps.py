@@ -56,7 +56,7 @@ class MovablePostgres(EmbeddedPostgres):
 def postgres():
     if not LIBRARIES:
         pytest.skip("no libfaketime here. Hint: apt install faketime")
-    with MovablePostgres(servers.folder / "movable", durable=False) as server:
+    with MovablePostgres(servers.data_folder / "movable", durable=False) as server:
         yield server
 
 

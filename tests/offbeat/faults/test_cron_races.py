@@ -17,7 +17,7 @@ from tests.offbeat.faults.conftest import QUICK
 from tests.offbeat.faults.effects.models import Effect
 from tests.offbeat.support.polling import wait_until
 
-WAKER = [sys.executable, "-m", "tests.offbeat.cronjobs.wakers"]
+WAKER = [sys.executable, "tests/offbeat/cronjobs/wakers.py"]
 SOME = ["one", "two", "three"]  # cronjobs of ticks; two share a transaction, the last has its own
 pytestmark = pytest.mark.faults
 

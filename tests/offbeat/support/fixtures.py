@@ -28,7 +28,7 @@ DATABASE = "stack"
 def postgres(django_db_blocker):
     """The private PostgreSQL of this test run, with a migrated database in it."""
     with first_alone(servers.shared_folder / "migrated"):
-        kept = servers.shared_folder / "postgres-migrated"
+        kept = servers.shared_data / "postgres-migrated"
         if kept.exists():
             copy(kept, servers.postgres.data)
         else:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ from offbeat.dev.embedded_postgres import EmbeddedPostgres
 from offbeat.dev.embedded_redis import EmbeddedRedis
 from offbeat.dev.environments import private
 from offbeat.dev.servers import CHECKOUT
-from tests.offbeat.support import axis, order, quick, warm_python
+from tests.offbeat.support import axis, memory_folder, order, quick, warm_python
 from tests.offbeat.support.first_process import first_alone
 from tests.offbeat.support.locales import find_locale
 from tests.offbeat.support.sqs_server import add_library
@@ -32,7 +33,8 @@ PREFIX = "offbeat-test-"
 
 def remove_leftovers():
     """Remove what earlier runs that were killed have left: a database is 40 MB."""
-    for leftover in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    places = {Path(tempfile.gettempdir()), memory_folder.MEMORY}
+    for leftover in chain.from_iterable(place.glob(f"{PREFIX}*") for place in places):
         pid = leftover.name.removeprefix(PREFIX).partition("-")[0]
         if not (pid.isdigit() and psutil.pid_exists(int(pid))):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -40,16 +42,19 @@ def remove_leftovers():
 
 remove_leftovers()
 folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-folder.chmod(0o711)  # started by root, PostgreSQL runs as nobody
+data_folder = memory_folder.make(folder)
+for each in (folder, data_folder):
+    each.chmod(0o711)  # started by root, PostgreSQL runs as nobody
 # Of the pytest that started this process beside others, where one did; a test may start a pytest, which is none of these.
 parents = Path(os.environ.get("PYTEST_DEBUG_TEMPROOT", folder))
 is_beside_others = parents.name.startswith(f"{PREFIX}{os.getppid()}-")
 shared_folder = parents if is_beside_others else folder
+shared_data = memory_folder.find(shared_folder)
 locale, locale_path = find_locale(os.environ.get("PYTEST_LOCALE", "en_US.UTF-8"), CHECKOUT / ".local/tools")
-postgres = EmbeddedPostgres(folder / "postgres", durable=False, locale=locale)
+postgres = EmbeddedPostgres(data_folder / "postgres", durable=False, locale=locale)
 if is_beside_others:  # the databases of one are copied for the others, and with them the password
     postgres.folder.mkdir()
-    shutil.copy(shared_folder / "postgres" / "password", postgres.folder)
+    shutil.copy(shared_data / "postgres" / "password", postgres.folder)
 redis = EmbeddedRedis(folder / "redis", durable=False)
 other_broker, missing = axis.make_server(folder)
 settings = private(os.environ) | {
@@ -163,4 +168,5 @@ def pytest_unconfigure():
     for server in filter(None, (redis, postgres, other_broker)):
         server.resume()
         server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    for each in (folder, data_folder):
+        shutil.rmtree(each, ignore_errors=True)

@@ -38,6 +38,11 @@ class LaneCall:
     doom: Callable[[], None] | None = None  # what tells of its end
 
     @property
+    def request(self) -> Any:
+        """Celery's request, which hears of a success; another one may have the same id."""
+        return getattr(self.on_success, "__self__", None)
+
+    @property
     def started(self) -> float:
         """When its task began, as `lane_limits.task_starts` say."""
         assert self.process is not None  # noqa: S101  it has been given to one

@@ -19,7 +19,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery.concurrency.base import BasePool
-from celery.worker import state
 
 from offbeat.jobs import child_books, lanes, sessions, workers
 from offbeat.jobs.lanes import CompanionLostError, LaneError, PostponedError
@@ -81,14 +80,12 @@ class LanePool(BasePool):
     def waiting_requests(self) -> list[Any]:
         with self.lock:
             # One that waits to run alone is no spare: it would only come again, and so would its process.
-            ids = [call.id for call in self.waiting if call not in self.suspects]
-        found = map(state.requests.get, ids)  # in one step each, as the loop removes some
-        return [request for request in found if request]
+            return [call.request for call in self.waiting if call not in self.suspects]
 
     def withdraw(self, request: Any) -> bool:
         with self.lock:
             for call in self.waiting:
-                if call.id == request.id:
+                if call.request is request:
                     self.waiting.remove(call)
                     return True
         return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from celery.utils.collections import LimitedSet
+
 from offbeat.jobs.message import JOB_HEADER
 from offbeat.jobs.worker.lane_limits import has_begun
 
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
     from offbeat.jobs.worker.lane_call import LaneCall
 
 ALONE = 2  # processes of one lane at a time
+MOST_KNOWN = 10_000  # the youngest
 
 
 class Suspects:
     """Those of a pool, by the ids of their messages."""
 
     def __init__(self, places: int) -> None:
-        self._ids: set[str] = set()
+        # Those that end in another worker are not heard of.
+        self._ids = LimitedSet(maxlen=MOST_KNOWN)
         self._most = max(ALONE, places // 2)
 
     def __contains__(self, call: LaneCall) -> bool:

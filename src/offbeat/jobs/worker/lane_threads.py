@@ -54,9 +54,8 @@ class LaneThread(threading.Thread):
     def _tell(self, frame: Done | LaneLost) -> None:
         try:
             self.channel.send(frame)
-        except (
-            OSError
-        ):  # a task may have closed it: nobody would hear of any lane any more, until a time limit passes
+        except OSError:
+            # A task may have closed it: nobody would hear of any lane any more, until a time limit passes.
             leave(os.EX_IOERR)
 
     def _next(self) -> Run:

@@ -51,15 +51,20 @@ class Receipts:
     def hold(self, tag: str, receipt: SqsReceipt) -> None:
         with self._lock:
             self._held[tag] = receipt
-            if self._thread is None:
-                thread = threading.Thread(target=self._keep, name="sqs-receipts", daemon=True)
-                self._thread = thread if start_thread(thread) else None  # else with the next message
+            self._ensure_thread()
 
     def settle(self, tag: str) -> None:
         with self._lock:
             if receipt := self._held.pop(tag, None):
                 self._done[tag] = receipt
+                self._ensure_thread()
                 self._wake.notify_all()
+
+    def _ensure_thread(self) -> None:
+        """Start it, or try again with the next message that comes or is done with."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._keep, name="sqs-receipts", daemon=True)
+            self._thread = thread if start_thread(thread) else None
 
     def release(self, tag: str) -> None:
         """Show it to others at once. SQS does not answer: they see it when its time is over."""

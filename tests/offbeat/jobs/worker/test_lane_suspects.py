@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from offbeat.jobs import lanes
 from offbeat.jobs.message import JOB_HEADER
+from offbeat.jobs.worker import lane_suspects
 from offbeat.jobs.worker.lane_call import LaneCall
 from offbeat.jobs.worker.lane_limits import task_starts
 from offbeat.jobs.worker.lane_suspects import Suspects
@@ -35,6 +36,16 @@ def test_what_has_not_begun_has_killed_nobody():
     suspects = suspects_of(lost)
 
     assert [call in suspects for call in lost] == [True, True, False, False, False]
+
+
+def test_the_oldest_are_forgotten(monkeypatch):
+    """What ends in another worker is not heard of here."""
+    monkeypatch.setattr(lane_suspects, "MOST_KNOWN", 2)
+    older, younger = calls_of_one_process(2, header="older"), calls_of_one_process(2, header="younger")
+
+    suspects = suspects_of(older, younger)
+
+    assert [call in suspects for call in older + younger] == [False, False, True, True]
 
 
 def test_what_has_ended_and_not_said_so_may_have_killed_them():

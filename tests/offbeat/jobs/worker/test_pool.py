@@ -45,18 +45,21 @@ class Request:
     def __init__(self, number):
         self.id = f"call {number}"
 
+    def on_success(self, answer):
+        pass
 
-def put(lanes, count):
-    requests = [Request(number) for number in range(count)]
+
+def put(lanes, *numbers):
+    requests = [Request(number) for number in numbers]
     for each in requests:
         state.task_reserved(each)
-        lanes.on_apply(None, correlation_id=each.id)
+        lanes.on_apply(None, correlation_id=each.id, callback=each.on_success)
     return requests
 
 
 def test_what_waits_for_a_lane_is_withdrawn(lanes):
     """Once, and not what has begun meanwhile."""
-    first, second = requests = put(lanes, 2)
+    first, second = requests = put(lanes, 1, 2)
 
     assert lanes.waiting_requests() == requests
     assert lanes.withdraw(first)
@@ -64,9 +67,18 @@ def test_what_waits_for_a_lane_is_withdrawn(lanes):
     assert lanes.waiting_requests() == [second]
 
 
+def test_of_two_messages_of_one_job_the_right_one_is_withdrawn(lanes):
+    """Each has a message of its own to go back to its queue; the same one twice would end the worker."""
+    first, second = requests = put(lanes, 1, 1)
+
+    assert lanes.waiting_requests() == requests
+    assert lanes.withdraw(second)
+    assert lanes.waiting_requests() == [first]
+
+
 def test_what_waits_for_a_lane_is_forgotten_with_its_connection(lanes):
     """It is delivered again: a plain task would run twice."""
-    put(lanes, 2)
+    put(lanes, 1, 2)
 
     lanes.flush()
 
