@@ -1,5 +1,7 @@
 """Every ops page in a real Chromium: can be read, used by keyboard and by thumb, with and without JavaScript."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -7,6 +9,7 @@ from playwright.sync_api import expect
 from offbeat.jobs import unreadable_store
 from offbeat.jobs.models import Batch, Worker
 from offbeat.ops.metrics import counters
+from offbeat.ops.models import AuditEntry
 from tests.offbeat.browser import stage
 from tests.offbeat.browser.conftest import OF_COLOUR, OF_STYLE_SHEETS, findings
 from tests.offbeat.support.chromium import fits
@@ -18,6 +21,7 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .filter((element) => !element.children.length && element.getBoundingClientRect().right > innerWidth)
   .map((element) => `${element.tagName} ${element.textContent}`.slice(0, 60))"""
 
+REACHES = "(selector) => Math.ceil(document.querySelector(selector).getBoundingClientRect().right)"
 HIGHEST = "Math.max(0, ...[...document.querySelectorAll('.jobs > li')].map((row) => row.offsetHeight))"
 TWO_LINES = 64  # pixels
 LAST_LINE = """(() => {
@@ -26,6 +30,7 @@ LAST_LINE = """(() => {
 })()"""
 
 LONG_NAME = "subscriptions.tasks.send_the_yearly_statement_of_account"
+LONG_QUEUE = "q" * 100
 
 
 @pytest.fixture
@@ -35,14 +40,23 @@ def pages(stack):
     counters.fold()
     traceback = stage.TRACEBACK * 20
     job = stage.job(
-        LONG_NAME, "dead", timezone.now(), args=["x" * 90], reason="y " * 250, traceback=traceback
+        LONG_NAME,
+        "dead",
+        timezone.now(),
+        args=["x" * 90],
+        reason="y " * 250,
+        traceback=traceback,
+        queue=LONG_QUEUE,
     )
     batch = Batch.objects.get()
     Worker.objects.bulk_create(  # more than their list shows at once
         Worker(hostname=f"batch-{number}", pid=1, queues=["batch"], concurrency=8) for number in range(12)
     )
+    Worker.objects.create(hostname="h" * 255, pid=1, queues=["batch"], concurrency=8)
+    silent = timezone.now() - timedelta(minutes=2)  # what has not been heard of, and is not yet removed
+    Worker.objects.filter(hostname="h" * 255).update(heartbeat_at=silent)
     unreadable_store.put_aside(
-        '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", "default"
+        '{"headers": "%s"}' % ("x" * 500), f"no task {LONG_NAME} is known to the worker", LONG_QUEUE
     )
     return [
         "/ops/",
@@ -110,6 +124,35 @@ def test_the_pages_fit(pages, log_in):
     assert [found for found in too_high if found[2] > TWO_LINES] == []
     page.goto(next(path for path in pages if path.count("-") == 4 and path.startswith("/ops/jobs/")))
     assert page.evaluate(LAST_LINE) == "is seen"
+
+
+def test_a_phone_shows_where_one_is(log_in):
+    """The menu has its current page within the window: nobody scrolls a menu to see what is open."""
+    page = log_in("/ops/audit/")
+
+    for width in (320, 390):
+        assert fits(page, width)
+        assert page.evaluate(REACHES, "nav [aria-current]") <= width
+
+
+def test_a_long_name_hides_no_act(stack, log_in):
+    """What somebody typed at the login as their name leaves the columns behind it in sight."""
+    AuditEntry.objects.create(who="w" * 150, act="discard", subject="s" * 255, link="/", result="done")
+    page = log_in("/ops/audit/")
+    assert fits(page, 1280)
+
+    assert page.evaluate(REACHES, ".scroll table") <= page.evaluate(REACHES, ".scroll")
+
+
+def test_a_phone_shows_the_whole_time(log_in):
+    """Date and time stand below each other: half of the width cuts off the time."""
+    page = log_in("/ops/cronjobs/prune-jobs/backfill/")
+    assert fits(page, 390)
+
+    since, until = (page.get_by_label(name).bounding_box() for name in ("From", "Until"))
+
+    assert since["x"] == until["x"]
+    assert since["width"] > 300
 
 
 def test_the_keyboard_is_enough(pages, log_in):
