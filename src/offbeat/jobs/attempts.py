@@ -16,9 +16,8 @@ from django.db import IntegrityError, connection, transaction
 from offbeat.jobs import guard, lanes, locks, signals, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.consequences import follow, send_after_commit
-from offbeat.jobs.error_text import storable
 from offbeat.jobs.guard import ACCEPTED, IN_TIME, IS_CANCELLED, IS_HELD, IS_MEANT, KEY_IS_BUSY, STARTABLE
-from offbeat.redaction import redact
+from offbeat.jobs.history import CANCELLED_HISTORY, HISTORY, ending
 
 if TYPE_CHECKING:
     import uuid
@@ -166,8 +165,18 @@ def _finish_alone(attempt: Attempt) -> None:
     idle = str(locks.milliseconds(conf().idle_timeout)) if is_committing else None
     from offbeat.jobs import prepared  # noqa: PLC0415  as above
 
-    if prepared.fetch_one(FINISH, {**success(attempt), "idle": idle}) is None:
+    if prepared.fetch_one(FINISH, {**success(attempt), "idle": idle}) is None and (
+        is_committing or not _is_recorded(attempt)
+    ):
         raise fenced(attempt)
+
+
+IS_RECORDED = "SELECT 1 FROM offbeat_jobs_job WHERE id = %(ended)s AND state || '' = 'succeeded' AND attempt = %(number)s"
+
+
+def _is_recorded(attempt: Attempt) -> bool:
+    """Tell whether this very attempt has succeeded: PostgreSQL has committed that, and its answer was lost."""
+    return sql.fetch_one(IS_RECORDED, success(attempt)) is not None
 
 
 def success(attempt: Attempt) -> dict[str, Any]:  # the values of SUCCEED
@@ -180,26 +189,6 @@ NOTE = "UPDATE offbeat_jobs_job SET reason = %s, traceback = %s WHERE id = %s AN
 def note(attempt: Attempt, reason: str, traceback: str) -> None:
     """Write down what went wrong after the success was committed."""
     _end(NOTE, [reason, traceback, attempt.job_id, attempt.number], attempt)
-
-
-# Appends the attempt that ends to the job's history; takes its `ending`. A job that retries for ever keeps its first attempt and
-# its last ones: the row is written anew at each of them.
-LONGEST_HISTORY = 50
-# Characters of a past attempt's traceback: fifty of them are some 200 kB, which PostgreSQL packs to a tenth.
-LONGEST_PAST = 4_000
-HISTORY = f"""
-    history = CASE WHEN jsonb_array_length(history) < {LONGEST_HISTORY} THEN history ELSE history - 1 END
-        || jsonb_build_array(jsonb_build_object('attempt', attempt, 'outcome', %s::text, 'reason', %s::text,
-            'started_at', started_at, 'ended_at', clock_timestamp(), 'worker', worker) || %s::jsonb)
-"""
-# Of a cancelled one, which says why in the row of its request.
-CANCELLED_HISTORY = HISTORY % ("'cancelled'", "cancellation.reason", "jsonb_build_object()")
-
-
-def ending(outcome: str, reason: str, error: str = "", traceback: str = "") -> list[str]:
-    """Return what the history takes of an attempt's end; `error` is the path of its exception's class, "" where there was none."""
-    raised = {"error": error, "traceback": storable(redact(traceback, LONGEST_PAST))} if error else {}
-    return [outcome, reason, json.dumps(raised)]
 
 
 BURY = f"""

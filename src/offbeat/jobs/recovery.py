@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from offbeat.jobs import attempts, last_crash, locks, sessions, signals, sql
-from offbeat.jobs.attempts import CANCELLED_HISTORY, HISTORY
+from offbeat.jobs import last_crash, locks, sessions, signals, sql
 from offbeat.jobs.conf import conf
 from offbeat.jobs.consequences import follow
 from offbeat.jobs.error_text import path_of, written_traceback
 from offbeat.jobs.guard import ACCEPTED, IS_CANCELLED
+from offbeat.jobs.history import CANCELLED_HISTORY, HISTORY, ending
 from offbeat.jobs.locks import HeldError
 from offbeat.jobs.models import Job
 from offbeat.jobs.processes import wait_for_death
@@ -83,7 +83,7 @@ def recover_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reaso
 
 def count_attempt(job_id: uuid.UUID, worker: uuid.UUID, pid: int | None, reason: str) -> bool:
     """Do the same where nothing is left in PostgreSQL, or what ran it lives: its sessions are not to be ended."""
-    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], attempts.ending("crashed", reason)))
+    return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], ending("crashed", reason)))
 
 
 def recover_unrun(
@@ -110,7 +110,7 @@ def hand_back_attempt(job_id: uuid.UUID, worker: uuid.UUID, lane: int, reason: s
     """Make a job due again whose process was killed for another job, and count nothing. Raises HeldError as above."""
     sessions.end_process(worker, lane)
     its = ITS_JOB, [job_id, worker, lane, lane]
-    past = attempts.ending("handed back", reason)
+    past = ending("handed back", reason)
     rows = _cancel(*its) + _apply(HAND_BACK.format(which=ITS_JOB), [*past, reason, *its[1]])
     _raise_if_held(*its)
     return bool(rows)
@@ -140,7 +140,7 @@ def excuse_attempt(
     A deadlock, an outage of PostgreSQL, a lock that a frozen machine held. After `max_excused` of them the next ones count.
     """
     raised = (path_of(type(error)), written_traceback(error)) if error else ()
-    past = attempts.ending("excused", reason, *raised)
+    past = ending("excused", reason, *raised)
     return bool(_crash(ITS_JOB, [job_id, worker, pid, pid], past, wait, conf().max_excused))
 
 
@@ -178,7 +178,7 @@ def recover_workers(workers: Sequence[uuid.UUID], reason: str) -> int:
 
     Raises HeldError after that, where somebody holds the rows of some.
     """
-    return len(_crash(LOST, [list(workers)], attempts.ending("crashed", reason)))
+    return len(_crash(LOST, [list(workers)], ending("crashed", reason)))
 
 
 def hand_back(worker: uuid.UUID, reason: str) -> int:
@@ -189,7 +189,7 @@ def hand_back(worker: uuid.UUID, reason: str) -> int:
     sessions.end_children(worker, os.getpid())
     its = "worker = %s", [worker]
     rows = _cancel(*its) + _apply(
-        HAND_BACK.format(which=its[0]), [*attempts.ending("handed back", reason), reason, worker]
+        HAND_BACK.format(which=its[0]), [*ending("handed back", reason), reason, worker]
     )
     if left := _count_running(*its):
         logger.warning(

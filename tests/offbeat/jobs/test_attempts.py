@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from offbeat.jobs import attempts, broker, guard, lane_rounds, open_end, relay
@@ -131,13 +131,25 @@ def test_a_late_attempt_is_fenced_off(job, attempt, end, row):
     assert row(job).state == "succeeded"
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", ["bury", "retry", "progress"])
 def test_an_attempt_ends_once(attempt, end):
     """After its end it is nobody's current one."""
     attempts.finish(attempt)
 
     with pytest.raises(attempts.FencedError):
         ENDS[end](attempt)
+
+
+def test_a_success_that_is_recorded_again(job, attempt):
+    """Its first answer was lost: nothing changes, and it is no lost race. In a transaction it would bring effects with it."""
+    attempts.finish(attempt)
+    before = Job.objects.filter(pk=job.pk).values().get()
+
+    attempts.finish(attempt)
+    with pytest.raises(attempts.FencedError), transaction.atomic():
+        attempts.finish(attempt)
+
+    assert Job.objects.filter(pk=job.pk).values().get() == before
 
 
 def test_a_failure_is_a_dead_letter(job, attempt, worker, row):

@@ -9,7 +9,7 @@ from celery.exceptions import Reject
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from offbeat.jobs import attempts, error_text, signals, unreadable_store
+from offbeat.jobs import error_text, history, signals, unreadable_store
 from offbeat.jobs.execution import EndedError
 from offbeat.jobs.models import Job
 from offbeat.redaction import LONGEST_TRACEBACK
@@ -125,7 +125,7 @@ def test_a_long_error_is_kept_in_part(characters, row):
     assert len(found.traceback) < LONGEST_TRACEBACK + 100
     assert found.traceback.endswith("the end\n")
     assert "in raise_at_length" in found.traceback
-    assert len(json.dumps(found.history)) < 2 * error_text.LONGEST_LINE + attempts.LONGEST_PAST + 100
+    assert len(json.dumps(found.history)) < 2 * error_text.LONGEST_LINE + history.LONGEST_PAST + 100
 
 
 @shared_task(bind=True, max_retries=0)

@@ -6,11 +6,12 @@ import contextlib
 import json
 import threading
 import uuid
+from functools import partial
 
 import pytest
 from django.db import DataError, connection, connections
 
-from offbeat.jobs import attempts, lane_rounds, lanes, sql
+from offbeat.jobs import attempts, lane_rounds, lanes, records, sql, workers
 from offbeat.jobs.models import Job
 from tests.offbeat.jobs import samples
 from tests.offbeat.support.polling import wait_until
@@ -275,3 +276,59 @@ def test_a_round_is_planned_once(worker):
 
     # The very first begin connects, by Django.
     assert sorted(plans) == [(3, 5), (4, 5)]
+
+
+# PostgreSQL has committed, and waits to say so for a standby that does not exist: the end of the session is the answer.
+UNANSWERED = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'"
+
+
+@pytest.fixture
+def unanswered(postgres):
+    """Calls each in a lane of its own, and ends the session of each statement after its commit, and before its answer."""
+
+    def call(*acts):
+        with postgres.connect(connection.settings_dict["NAME"]) as other:
+            called = Lanes([partial(waits_for_standby, act) for act in acts]).start()
+            while any(each.is_alive() for each in called.threads):
+                for (pid,) in other.execute(UNANSWERED).fetchall():
+                    other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        return called.join()
+
+    with postgres.connect() as server:
+        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.execute("SELECT pg_reload_conf()")
+        yield call
+        server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        server.execute("SELECT pg_reload_conf()")
+
+
+def waits_for_standby(act):
+    """Call it until its session lives, as a worker does; only the first session waits for the standby."""
+    connection.ensure_connection()
+    sql.execute("SET synchronous_commit = on")
+    return records.patiently(act)
+
+
+def test_an_end_whose_answer_is_lost(worker, together, unanswered):
+    """It is committed, alone or in a round: that is no lost race, and what follows a success follows."""
+    jobs = enqueue(6)
+    begun = together(*begins(jobs, worker))
+
+    found = unanswered(*ends(begun))
+
+    assert found == [None] * 6
+    assert states(jobs) == ["succeeded"] * 6
+
+
+def test_a_begin_whose_answer_is_lost(unanswered):
+    """The lane begins the attempt anew under another number: nothing is counted, and no job is left behind."""
+    jobs = enqueue(6)
+
+    found = unanswered(*begins(jobs, workers.current()))
+
+    assert [each.job_id for each in found] == [job.pk for job in jobs]
+    assert (
+        list(Job.objects.order_by("args").values_list("state", "crashes", "excused"))
+        == [("running", 0, 0)] * 6
+    )
+    assert [each.number for each in found] == [Job.objects.get(pk=job.pk).attempt for job in jobs]

@@ -8,7 +8,7 @@ from django.db import connection
 
 from offbeat.cronjobs.clock import database_now
 from offbeat.jobs.models import Broker
-from offbeat.ops.doctor import postgres, redis_server
+from offbeat.ops.doctor import postgres, postgres_indexes, redis_server
 from tests.offbeat.ops.findings import levels
 from tests.offbeat.support.pooler import needs_pgbouncer, start_pooler
 from tests.offbeat.support.somebody import somebody
@@ -28,6 +28,30 @@ def test_a_missing_migration_is_red(ledger):
             cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", row)
 
     assert (one.level.word, one.found) == ("red", "1 are missing: offbeat_alerts.0002_acknowledgement")
+
+
+INVALID = "UPDATE pg_index SET indisvalid = %s WHERE indexrelid = 'offbeat_jobs_one_running'::regclass"
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        ("DROP INDEX offbeat_jobs_one_running", "offbeat_jobs_one_running"),
+        (INVALID % "false", "offbeat_jobs_one_running"),
+        ("ALTER TABLE offbeat_jobs_job DROP CONSTRAINT offbeat_jobs_job_pkey CASCADE", "offbeat_jobs_job.id"),
+    ],
+    ids=["missing", "invalid", "no key"],
+)
+def test_an_index_that_is_not_there_is_red(db, statement, missing):
+    """A restore met rows that are double, or a build was interrupted: nothing else says so."""
+    (before,) = postgres_indexes.indexes()
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+    (one,) = postgres_indexes.indexes()
+
+    assert (before.level.word, one.level.word) == ("green", "red")
+    assert one.found == f"1 are missing or invalid: {missing}"
 
 
 def test_an_old_server_is_red(db, monkeypatch):

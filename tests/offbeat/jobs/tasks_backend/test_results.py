@@ -6,7 +6,7 @@ import pytest
 from celery import shared_task
 from django.utils import timezone
 
-from offbeat.jobs import Job, attempts, decisions, guard, recovery, retention
+from offbeat.jobs import Job, attempts, decisions, guard, history, recovery, retention
 from offbeat.jobs.models import Job as JobModel
 from offbeat.jobs.tasks_backend import AttemptLostError, JobCancelledError, JobExpiredError, UnknownTaskError
 from offbeat.jobs.tasks_backend.interface import TaskResultDoesNotExist, TaskResultStatus
@@ -249,12 +249,12 @@ def test_a_long_history_counts_its_attempts(worker):
     """Attempts that the history has left out are counted, without their workers."""
     result = samples.add.enqueue(1)
     job = Job.objects.get(pk=result.id)
-    for _ in range(attempts.LONGEST_HISTORY + 5):
+    for _ in range(history.LONGEST_HISTORY + 5):
         attempts.retry(attempts.begin(job.pk, worker), attempts.Again(0), "again", "", "builtins.ValueError")
 
     result.refresh()
 
-    assert (result.attempts, result.worker_ids.count("")) == (attempts.LONGEST_HISTORY + 5, 5)
+    assert (result.attempts, result.worker_ids.count("")) == (history.LONGEST_HISTORY + 5, 5)
 
 
 def test_a_job_is_run_again_as_what_it_is():
