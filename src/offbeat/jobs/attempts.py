@@ -200,7 +200,7 @@ BURY = f"""
 def bury(attempt: Attempt, reason: str, traceback: str, error: str = "") -> None:
     """Record that the task failed for good: a dead letter, until a person retries or discards it."""
     past = ending("failed", reason, error, traceback)
-    _end_unless_cancelled(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt)
+    _end_unless_cancelled(BURY, [reason, traceback, *past, attempt.job_id, attempt.number], attempt, "failed")
     follow(attempt.batch_id, attempt.concurrency_key)
 
 
@@ -241,6 +241,7 @@ def retry(attempt: Attempt, again: Again, reason: str, traceback: str, error: st
             attempt.number,
         ],
         attempt,
+        "retried",
     )
     follow(None, attempt.concurrency_key)
 
@@ -280,8 +281,13 @@ def end_cancelled(attempt: Attempt) -> None:
     raise CancelledAttemptError(f"attempt {attempt.number} of job {attempt.job_id} is cancelled: {row[1]}")
 
 
-def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt) -> None:
-    if not sql.execute(statement, values):
+IS_PAST = "SELECT 1 FROM offbeat_jobs_job WHERE id = %s AND history -> -1 @> jsonb_build_object('attempt', %s::int, 'outcome', %s::text)"
+
+
+def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt, outcome: str) -> None:
+    if sql.execute(statement, values):
+        return
+    if not sql.fetch_one(IS_PAST, [attempt.job_id, attempt.number, outcome]):  # else its answer was lost
         end_cancelled(attempt)
 
 

@@ -152,6 +152,17 @@ def test_a_success_that_is_recorded_again(job, attempt):
     assert Job.objects.filter(pk=job.pk).values().get() == before
 
 
+@pytest.mark.parametrize("end", ["bury", "retry"])
+def test_a_failure_that_is_recorded_again(job, attempt, end):
+    """The same: what follows it is to follow, and it is in the history once."""
+    ENDS[end](attempt)
+    before = Job.objects.filter(pk=job.pk).values().get()
+
+    ENDS[end](attempt)
+
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+
+
 def test_a_failure_is_a_dead_letter(job, attempt, worker, row):
     """With its reason and traceback, and the attempt in the history."""
     attempts.bury(attempt, "ValueError: no", "Traceback ...")

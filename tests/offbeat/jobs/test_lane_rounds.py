@@ -320,6 +320,17 @@ def test_an_end_whose_answer_is_lost(worker, together, unanswered):
     assert states(jobs) == ["succeeded"] * 6
 
 
+def test_a_failure_whose_answer_is_lost(worker, together, unanswered):
+    """The same: it is a dead letter, of which `job_dead` tells."""
+    jobs = enqueue(3)
+    begun = together(*begins(jobs, worker))
+
+    found = unanswered(*(partial(attempts.bury, each, "no", "") for each in begun))
+
+    assert found == [None] * 3
+    assert states(jobs) == ["dead"] * 3
+
+
 def test_a_begin_whose_answer_is_lost(unanswered):
     """The lane begins the attempt anew under another number: nothing is counted, and no job is left behind."""
     jobs = enqueue(6)
