@@ -281,7 +281,10 @@ def end_cancelled(attempt: Attempt) -> None:
     raise CancelledAttemptError(f"attempt {attempt.number} of job {attempt.job_id} is cancelled: {row[1]}")
 
 
-IS_PAST = "SELECT 1 FROM offbeat_jobs_job WHERE id = %s AND history -> -1 @> jsonb_build_object('attempt', %s::int, 'outcome', %s::text)"
+IS_PAST = """
+    SELECT 1 FROM offbeat_jobs_job
+    WHERE id = %s AND history -> -1 @> jsonb_build_object('attempt', %s::int, 'outcome', %s::text)
+"""
 
 
 def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt, outcome: str) -> None:
