@@ -41,16 +41,17 @@ def test_they_are_planned_once(worker):
 
 
 def test_a_plan_that_is_removed_before_the_end(worker):
-    """A task has done that: its success is recorded all the same, and a second one still is a lost race."""
+    """A task has done that: its success is recorded all the same, and that of an earlier attempt still is a lost race."""
     attempts.finish(begin(worker))
-    attempt = begin(worker)
+    attempt, earlier = begin(worker), begin(worker)
+    Job.objects.filter(pk=earlier.job_id).update(attempt=earlier.number + 1)
     sql.execute("DISCARD ALL")
 
     attempts.finish(attempt)
 
     assert Job.objects.get(pk=attempt.job_id).state == "succeeded"
     with pytest.raises(attempts.FencedError):
-        attempts.finish(attempt)
+        attempts.finish(earlier)
 
 
 @pytest.mark.parametrize("removal", ["DEALLOCATE ALL", "DISCARD ALL"])
