@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-is_paused = False
+_is_paused = False
 
 
 def pause() -> None:
     """Have no rounds until `resume`; where somebody else has switched them off, they stay off."""
-    global is_paused  # noqa: PLW0603  there is one collector, too
-    is_paused = is_paused or gc.isenabled()
+    global _is_paused  # noqa: PLW0603  there is one collector, too
+    _is_paused = _is_paused or gc.isenabled()
     gc.disable()
 
 
 def resume() -> None:
     """Leave what is there by now out of all rounds to come, and begin with them again."""
-    global is_paused  # noqa: PLW0603
+    global _is_paused  # noqa: PLW0603
     gc.freeze()
-    if is_paused:
+    if _is_paused:
         gc.enable()
-    is_paused = False
+    _is_paused = False
 
 
 @contextlib.contextmanager

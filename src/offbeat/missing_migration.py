@@ -13,6 +13,8 @@ from offbeat.redaction import first_line
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from django.db.migrations import Migration
+
 UNMIGRATED = (UndefinedTable, UndefinedColumn)
 BY_RUN = "VARIABLES_OF_ENV_FILE"  # set, if only to "", by every task of ./run: offbeat.dev.local_variables
 
@@ -27,11 +29,12 @@ def unmigrated_text() -> str:
     return f"the database is not migrated: run {command}"
 
 
-def has_all_migrations() -> bool:
+def missing_migrations() -> list[Migration]:
+    """Return those that are still to be applied, in their order."""
     from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415  no wake-up pays for it
 
     executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [each for each, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
 
 
 def explain_missing_migration(error: BaseException) -> str:
@@ -39,7 +42,7 @@ def explain_missing_migration(error: BaseException) -> str:
     if not isinstance(error.__cause__, UNMIGRATED) or _is_of_migration(error.__traceback__):
         return ""
     connection.close()  # it may be inside the transaction that failed
-    return "" if has_all_migrations() else f"{unmigrated_text()} ({first_line(error)})"
+    return f"{unmigrated_text()} ({first_line(error)})" if missing_migrations() else ""
 
 
 def _is_of_migration(frames: TracebackType | None) -> bool:

@@ -171,12 +171,12 @@ def _finish_alone(attempt: Attempt) -> None:
         raise fenced(attempt)
 
 
-IS_RECORDED = "SELECT 1 FROM offbeat_jobs_job WHERE id = %(ended)s AND state || '' = 'succeeded' AND attempt = %(number)s"
+FIND_SUCCESS = "SELECT 1 FROM offbeat_jobs_job WHERE id = %(ended)s AND state || '' = 'succeeded' AND attempt = %(number)s"
 
 
 def _is_recorded(attempt: Attempt) -> bool:
     """Tell whether this very attempt has succeeded: PostgreSQL has committed that, and its answer was lost."""
-    return sql.fetch_one(IS_RECORDED, success(attempt)) is not None
+    return sql.fetch_one(FIND_SUCCESS, success(attempt)) is not None
 
 
 def success(attempt: Attempt) -> dict[str, Any]:  # the values of SUCCEED
@@ -281,7 +281,7 @@ def end_cancelled(attempt: Attempt) -> None:
     raise CancelledAttemptError(f"attempt {attempt.number} of job {attempt.job_id} is cancelled: {row[1]}")
 
 
-IS_PAST = """
+FIND_END = """
     SELECT 1 FROM offbeat_jobs_job
     WHERE id = %s AND history -> -1 @> jsonb_build_object('attempt', %s::int, 'outcome', %s::text)
 """
@@ -290,7 +290,7 @@ IS_PAST = """
 def _end_unless_cancelled(statement: str, values: list[Any], attempt: Attempt, outcome: str) -> None:
     if sql.execute(statement, values):
         return
-    if not sql.fetch_one(IS_PAST, [attempt.job_id, attempt.number, outcome]):  # else its answer was lost
+    if not sql.fetch_one(FIND_END, [attempt.job_id, attempt.number, outcome]):  # else its answer was lost
         end_cancelled(attempt)
 
 

@@ -146,7 +146,8 @@ def _finish_unless_held(ended: Attempt) -> bool:
         return False
     if _is_current(ended):
         return True
-    raise attempts.fenced(ended)
+    attempts.finish(ended)  # raises, unless PostgreSQL has recorded it, and its answer was lost
+    return False
 
 
 def _finish_and_begin(ended: Attempt, job_id: uuid.UUID, start: dict[str, Any]) -> Attempt | None:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from offbeat.jobs import broker
-from offbeat.missing_migration import has_all_migrations, unmigrated_text
+from offbeat.missing_migration import missing_migrations, unmigrated_text
 from offbeat.ops import conditions
 from offbeat.ops.health import has_token
 
@@ -69,5 +69,5 @@ def migrated() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return True
-    _migrated = has_all_migrations()
+    _migrated = not missing_migrations()
     return _migrated

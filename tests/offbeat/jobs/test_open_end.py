@@ -14,6 +14,7 @@ from billiard.process import current_process
 from celery import signals
 from django.db import DatabaseError, connection, connections
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from offbeat.jobs import attempts, batches, cancellation, child_books, open_end, sql, testing, tracer, workers
 from offbeat.jobs.models import Job
@@ -84,6 +85,17 @@ def test_it_is_recorded_alone(row):
     open_end.record_end()
 
     assert (row(ended).state, row(ended).attempt, child_books.open_ends()) == ("succeeded", 1, {})
+
+
+def test_it_is_recorded_and_the_answer_is_lost(row, caplog):
+    """The second try of an idle child finds it recorded: that is no lost race."""
+    ended = open_one()
+    Job.objects.filter(pk=ended.pk).update(state="succeeded", finished_at=timezone.now())
+
+    open_end.record_unless_held()
+
+    assert not open_end.is_open()
+    assert "no longer the current one" not in caplog.text
 
 
 def test_a_next_job_that_does_not_begin(row):

@@ -15,7 +15,7 @@ from tests.offbeat.support.somebody import somebody
 
 
 def test_a_missing_migration_is_red(ledger):
-    """What `release` has not applied is named."""
+    """What `release` has not applied is named; indexes that it is still to make are not told again."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM django_migrations WHERE app = 'offbeat_alerts' AND name = '0002_acknowledgement' "
@@ -23,11 +23,12 @@ def test_a_missing_migration_is_red(ledger):
         )
         row = cursor.fetchone()
         try:
-            (one,) = postgres.migrations()
+            (one,), indexes = postgres.migrations(), list(postgres_indexes.indexes())
         finally:
             cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", row)
 
     assert (one.level.word, one.found) == ("red", "1 are missing: offbeat_alerts.0002_acknowledgement")
+    assert indexes == []
 
 
 INVALID = "UPDATE pg_index SET indisvalid = %s WHERE indexrelid = 'offbeat_jobs_one_running'::regclass"
@@ -52,6 +53,17 @@ def test_an_index_that_is_not_there_is_red(db, statement, missing):
 
     assert (before.level.word, one.level.word) == ("green", "red")
     assert one.found == f"1 are missing or invalid: {missing}"
+
+
+def test_an_invalid_index_is_mended_as_advised(db):
+    """What sqlmigrate prints would end in an error: it is there."""
+    with connection.cursor() as cursor:
+        cursor.execute(INVALID % "false")
+        cursor.execute("REINDEX INDEX offbeat_jobs_one_running")
+
+    (one,) = postgres_indexes.indexes()
+
+    assert one.level.word == "green"
 
 
 def test_an_old_server_is_red(db, monkeypatch):

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from offbeat.database.lock_holders import find_oldest_reader
 from offbeat.database.pooler import SETTING, is_pooled
 from offbeat.deployment import budget, spec
 from offbeat.deployment.rules import OLDEST_POSTGRES
 from offbeat.deployment.servers import postgres_address
+from offbeat.missing_migration import missing_migrations
 from offbeat.ops.doctor.findings import Finding, graded, green, red, yellow
 from offbeat.ops.doctor.support import support, today
 
@@ -57,11 +57,9 @@ def version() -> Iterator[Finding]:
 
 
 def migrations() -> Iterator[Finding]:
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan:
-        names = ", ".join(f"{each.app_label}.{each.name}" for each, _ in plan[:3])
-        yield red("migrations", f"{len(plan)} are missing: {names}", "python manage.py release")
+    if missing := missing_migrations():
+        names = ", ".join(f"{each.app_label}.{each.name}" for each in missing[:3])
+        yield red("migrations", f"{len(missing)} are missing: {names}", "python manage.py release")
     else:
         yield green("migrations", "all are applied")
 

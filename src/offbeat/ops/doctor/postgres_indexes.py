@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import UniqueConstraint
 
+from offbeat.missing_migration import missing_migrations
 from offbeat.ops.doctor.findings import Finding, green, red
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.db.models.options import Options
 
-ADVICE = "jobs may be double, or slow: remove what is double, then run what `python manage.py sqlmigrate` prints of them"
+ADVICE = (
+    "jobs may be double, or slow: remove what is double. Then REINDEX INDEX makes an invalid one anew, and what "
+    "`python manage.py sqlmigrate` prints of a missing one makes that"
+)
 # By the columns, as a primary key or a unique field has a name that PostgreSQL or Django made up.
 WHOLE = """
     SELECT index.relname, indrelid::regclass::text,
@@ -29,6 +33,8 @@ WHOLE = """
 
 def indexes() -> Iterator[Finding]:
     """Look for those that migrations have made, and that are missing, or INVALID: written, and never used."""
+    if missing_migrations():  # which make indexes, and are told by themselves
+        return
     tables = [each for each in map(_options, apps.get_models()) if each.app_label.startswith("offbeat_")]
     with connection.cursor() as cursor:
         cursor.execute(WHOLE, [[each.db_table for each in tables]])
